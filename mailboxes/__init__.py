@@ -1,0 +1,1 @@
+"""What the product is about: messages in, leads and cases, messages out."""

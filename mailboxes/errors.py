@@ -1,0 +1,276 @@
+"""What can go wrong with mail, and what a person can do about it.
+
+Every failure of a conversation with a mail server is a `MailServerError`. Two questions decide what
+a caller does with one: can trying again unchanged help (``is_permanent``), and is the connection
+still in step with the server (``needs_reconnect``)? Nothing here repeats what a server said before
+login: such a text could come from anywhere and would make a port scanner out of us (T8, F26).
+"""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+from tenants.errors import AppError
+
+
+class MailServerError(AppError):
+    """A conversation with a mail server failed.
+
+    ``is_permanent``: trying again without a change of settings cannot help, tell an administrator.
+    ``needs_reconnect``: the connection is gone or out of step and must not be used again.
+    ``retry_after``: seconds the server asked to be left alone, if it did.
+    ``advice``: the next thing to do, for a person.
+    """
+
+    status = HTTPStatus.BAD_GATEWAY
+    message = "The mail server could not be used."
+    advice: str = "Try again in a few minutes."
+    is_permanent: ClassVar[bool] = False
+    needs_reconnect: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        advice: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.advice = advice or type(self).advice
+        self.retry_after = retry_after
+
+
+# --- reaching the server ---------------------------------------------------------------------
+
+
+class EgressRefusedError(MailServerError):
+    """The egress guard does not connect there. One text for every reason, on purpose (T8)."""
+
+    message = "This server cannot be used."
+    advice = (
+        "Check the spelling of the host name and the port. If the server stands in your own "
+        "network, a system administrator has to permit it."
+    )
+    is_permanent = True
+
+
+class NameNotFoundError(EgressRefusedError):
+    """The name has no address (now). Reads exactly like a refusal: names of inside stay unknown."""
+
+    is_permanent = False
+
+
+class NameLookupError(MailServerError):
+    """A permitted name could not be looked up."""
+
+    message = "The host name was not found."
+    advice = (
+        "Check the spelling of the host name, or try again if the name service is out of order."
+    )
+
+
+class PortClosedError(MailServerError):
+    """Nothing listens there."""
+
+    message = "The server refuses connections on this port."
+    advice = "Check the port: 993 (SSL/TLS) or 143 (STARTTLS) for IMAP, 465 or 587 for SMTP."
+
+
+class HostUnreachableError(MailServerError):
+    """There is no way to the host."""
+
+    message = "The server cannot be reached."
+    advice = "Check the host name, and whether the server is in operation."
+
+
+class ServerTimeoutError(MailServerError):
+    """The server took longer than we wait: in connecting, or in answering one command."""
+
+    message = "The server did not answer in time."
+    advice = "Check host, port and encryption. If they are right, the server may be overloaded."
+
+
+class ConnectionLostError(MailServerError):
+    """The connection ended in the middle of the conversation."""
+
+    message = "The server closed the connection unexpectedly."
+
+
+# --- TLS -------------------------------------------------------------------------------------
+
+
+class TlsError(MailServerError):
+    """No trusted encrypted connection; nothing secret was sent (F28, F30)."""
+
+    message = "A secure connection could not be made."
+    advice = "Check port and encryption: 993 and 465 use SSL/TLS, 143 and 587 STARTTLS."
+    is_permanent = True
+
+
+class TlsUnavailableError(TlsError):
+    """STARTTLS is required, and not offered or refused."""
+
+    message = "The server does not offer STARTTLS on this port."
+    advice = "Choose SSL/TLS with port 993 (IMAP) or 465 (SMTP), or ask your provider."
+
+
+class NotTlsError(TlsError):
+    """What answers on the port does not speak TLS."""
+
+    message = "What answers on this port does not speak SSL/TLS."
+    advice = "Choose STARTTLS for ports 143 and 587, SSL/TLS for ports 993 and 465."
+
+
+class TlsVersionError(TlsError):
+    """Only versions or ciphers that are no longer safe."""
+
+    message = "The server speaks only outdated versions of TLS."
+    advice = "The server has to offer TLS 1.2 or newer. Ask your provider."
+
+
+class CertificateError(TlsError):
+    """The certificate cannot be trusted."""
+
+    message = "The server's certificate cannot be trusted."
+    advice = "Ask the operator of the server for a certificate from a public authority."
+
+
+class CertificateExpiredError(CertificateError):
+    message = "The server's certificate has expired."
+    advice = "The operator of the server has to renew the certificate."
+
+
+class CertificateNotYetValidError(CertificateError):
+    message = "The server's certificate is not valid yet."
+    advice = "The operator of the server has to check certificate and clock."
+
+
+class SelfSignedCertificateError(CertificateError):
+    message = "The server's certificate is self-signed."
+    advice = (
+        "The server needs a certificate from a public authority, or a system administrator has to "
+        "add its own authority (POSTROOM_CA_FILE)."
+    )
+
+
+class UnknownAuthorityError(CertificateError):
+    message = "The server's certificate was issued by an unknown authority."
+    advice = (
+        "The server may not send its intermediate certificates. For a private authority, a system "
+        "administrator has to add it (POSTROOM_CA_FILE)."
+    )
+
+
+class CertificateNameError(CertificateError):
+    message = "The server's certificate is for another name."
+    advice = "Use the host name that your provider documents; an alias or an IP address fails here."
+
+
+# --- speaking --------------------------------------------------------------------------------
+
+
+class ProtocolError(MailServerError):
+    """The server said something unknown to its protocol: the conversation is out of step."""
+
+    message = "The server's answer could not be understood."
+
+
+class WrongProtocolError(ProtocolError):
+    """Something else answers on this port. What it said is not repeated."""
+
+    message = "What answers on this port does not speak the expected protocol."
+    advice = "Check host and port: 993 or 143 for IMAP, 465 or 587 for SMTP."
+    is_permanent = True
+
+
+class AnswerTooLongError(ProtocolError):
+    """The server sends more than one command may answer with (F14, F18, F19)."""
+
+    message = "The server sends more than can be accepted."
+
+
+class UnsafeArgumentError(MailServerError):
+    """A value holds characters that would become a command of their own (T11). Nothing was sent."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    message = "This value contains characters that cannot be sent to a mail server."
+    advice = "Remove line breaks and control characters."
+    is_permanent = True
+    needs_reconnect = False
+
+
+class AuthenticationFailedError(MailServerError):
+    """User name or password are wrong, or this user may not sign in."""
+
+    message = "The server did not accept the user name or password."
+    advice = (
+        "Type the password again. Some providers demand an app password, or that IMAP and SMTP are "
+        "switched on in the account's settings."
+    )
+    is_permanent = True
+
+
+class LoginDisabledError(MailServerError):
+    """Signing in with a password is not offered (here, or without encryption). Nothing was sent."""
+
+    message = "The server does not permit signing in with a password on this connection."
+    advice = "Choose SSL/TLS or STARTTLS. If one is chosen already, ask your provider."
+    is_permanent = True
+
+
+class UnencryptedLoginError(TlsError):
+    """The server greets as signed in before encryption could start (F27)."""
+
+    message = "The server skips the secure connection that was asked for."
+    advice = "Choose SSL/TLS with port 993."
+
+
+class ServerUnavailableError(MailServerError):
+    """Not now: overloaded, too many connections, or it says goodbye (F24, F25, F33)."""
+
+    message = "The server is not available at the moment."
+    advice = "Postroom tries again by itself."
+
+
+class ThrottledError(ServerUnavailableError):
+    """We ask too much; ``retry_after`` says for how long to be quiet, if the server told (F34)."""
+
+    message = "The server limits how often it may be asked."
+
+
+class CommandRefusedError(MailServerError):
+    """The server said NO or BAD to one command; the connection goes on."""
+
+    message = "The server refused a command."
+    needs_reconnect = False
+
+    def __init__(self, message: str | None = None, *, code: str = "", text: str = "") -> None:
+        """``code``: response code (``OVERQUOTA``) or ``""``; ``text``: what the server said."""
+        super().__init__(message)
+        self.code = code
+        self.text = text
+
+
+class FolderUnavailableError(CommandRefusedError):
+    """The folder cannot be opened: deleted, renamed, not selectable, or not permitted (F38)."""
+
+    message = "The folder cannot be opened."
+    advice = "Retrieve the folders again and choose among them."
+
+
+class UidValidityChangedError(MailServerError):
+    """The folder was numbered anew while we read it: every UID in hand is worthless (F1)."""
+
+    message = "The folder was renumbered by the server."
+    advice = "Postroom reads the folder again."
+
+
+class SendingRefusedError(MailServerError):
+    """The SMTP server refused one step; ``code`` is its reply code."""
+
+    message = "The server refused the message."
+    needs_reconnect = False
+
+    def __init__(self, message: str | None = None, *, code: int = 0, text: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.text = text
