@@ -1,0 +1,189 @@
+"""Bytes to text, whatever the message says its charset is.
+
+Order: the declared charset, strict UTF-8, chardet over the first 64 kB, Windows-1252. Only codecs
+from an allow-list are used: Python's registry also holds codecs that are quadratic (idna, punycode)
+or that are no charsets at all (hex, zlib, unicode_escape).
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import re
+from functools import lru_cache
+
+import chardet
+
+DETECTION_BYTES = 64 * 1024
+
+_ALIASES = {
+    "us-ascii": "ascii",
+    "ansi_x3.4-1968": "ascii",
+    "iso-8859-8-i": "iso8859-8",
+    "iso-8859-8-e": "iso8859-8",
+    "iso-8859-6-i": "iso8859-6",
+    "unicode-1-1-utf-7": "utf-7",
+    "unicode-1-1-utf-8": "utf-8",
+    "utf8mb4": "utf-8",
+    "utf-8-mb4": "utf-8",
+    "unicode": "utf-8",
+    "gb2312": "gb18030",
+    "x-gbk": "gb18030",
+    "gbk": "gb18030",
+    "cp936": "gb18030",
+    "csgb2312": "gb18030",
+    "gb2312-80": "gb18030",
+    "gb_2312-80": "gb18030",
+    "euc-cn": "gb18030",
+    "x-euc-cn": "gb18030",
+    "chinese": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "ks_c_5601": "cp949",
+    "ks-c-5601": "cp949",
+    "ksc5601": "cp949",
+    "ksc_5601": "cp949",
+    "euc-kr": "cp949",
+    "euckr": "cp949",
+    "cseuckr": "cp949",
+    "korean": "cp949",
+    "x-windows-949": "cp949",
+    "windows-949": "cp949",
+    "x-sjis": "cp932",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "sjis": "cp932",
+    "ms_kanji": "cp932",
+    "windows-31j": "cp932",
+    "ms932": "cp932",
+    "x-ms-cp932": "cp932",
+    "x-euc-jp": "euc_jp",
+    "x-euc": "euc_jp",
+    "eucjp": "euc_jp",
+    "iso-2022-jp": "iso2022_jp_ext",
+    "iso-2022-jp-ms": "iso2022_jp_ext",
+    "csiso2022jp": "iso2022_jp_ext",
+    "cp50220": "iso2022_jp_ext",
+    "cp50221": "iso2022_jp_ext",
+    "big5": "big5hkscs",
+    "x-big5": "big5hkscs",
+    "x-x-big5": "big5hkscs",
+    "cn-big5": "big5hkscs",
+    "big-5": "big5hkscs",
+    "windows-874": "cp874",
+    "tis-620": "cp874",
+    "tis620": "cp874",
+    "iso-8859-11": "cp874",
+    "x-mac-roman": "mac_roman",
+    "macintosh": "mac_roman",
+    "x-macroman": "mac_roman",
+    "mac": "mac_roman",
+    "x-mac-cyrillic": "mac_cyrillic",
+    "x-mac-ce": "mac_latin2",
+    "x-mac-centraleurroman": "mac_latin2",
+    "koi8r": "koi8-r",
+    "koi8u": "koi8-u",
+    "koi": "koi8-r",
+    "koi8-ru": "koi8-u",
+    "ansi": "cp1252",
+    "x-ansi": "cp1252",
+    "x-user-defined": "cp1252",
+    "x-cp1252": "cp1252",
+    "visual": "iso8859-8",
+    "hebrew": "iso8859-8",
+    "x-viet-vps": "cp1258",
+}
+_UNKNOWN = frozenset(
+    {"", "unknown", "unknown-8bit", "x-unknown", "default", "binary", "8bit", "7bit", "none"}
+    | {"default_charset", "_charset_", "charset", "null", "undefined", "default-charset"}
+)
+_ALLOWED = re.compile(
+    r"ascii|utf-(?:7|8|8-sig|16|16-le|16-be|32|32-le|32-be)|iso8859-\d+|cp\d+|koi8-[rtu]|kz1048"
+    r"|mac-\w+|big5|big5hkscs|gb18030|gbk|gb2312|hz|johab|euc_\w+|shift_jis\w*|iso2022_\w+|ptcp154"
+    r"|tis-620|hp-roman8"
+)
+_SUPERSETS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254"}
+_WINDOWS = re.compile(r"(?:windows|win|microsoft-?cp|x-cp|ms-?cp|cp)[-_ ]?(\d{3,4})")
+_ISO = re.compile(r"(?:iso[-_ ]?)?8859[-_ ]?(\d{1,2})(?:[-_:]\w*)?")
+_CONTROL_1252 = re.compile(rb"[\x80-\x9f]")
+
+
+@lru_cache(maxsize=512)
+def codec_of(label: str) -> str | None:
+    """The Python codec for a charset label of a message, or None when it names none."""
+    plain = re.sub(r"[\s\"';<>()]+", "", label.lower())[:60]
+    plain = plain.removeprefix("charset=").split("*", 1)[0]
+    if plain in _UNKNOWN:
+        return None
+    for candidate in _candidates(plain):
+        name = _registered(candidate)
+        if name is not None:
+            return name
+    return None
+
+
+def _candidates(plain: str) -> list[str]:
+    candidates = [_ALIASES.get(plain, plain)]
+    if windows := _WINDOWS.fullmatch(plain):
+        candidates.append(_ALIASES.get("cp" + windows[1], "cp" + windows[1]))
+    if iso := _ISO.fullmatch(plain):
+        candidates.append("iso8859-" + iso[1])
+    candidates.append(plain.removeprefix("x-"))
+    candidates.append(plain.replace("_", "-"))
+    return candidates
+
+
+def _registered(candidate: str) -> str | None:
+    try:
+        name = codecs.lookup(candidate).name
+    except (LookupError, ValueError, UnicodeError):
+        return None
+    return name if _ALLOWED.fullmatch(name) else None
+
+
+def decoded(data: bytes, label: str | None) -> str:
+    """``data`` as text; never raises, and says nothing of how sure it is."""
+    return decoded_strictly(data, label) or _decoded_by_guess(data, label)
+
+
+def decoded_strictly(data: bytes, label: str | None) -> str | None:
+    """``data`` in its declared charset, or None where that does not work out."""
+    codec = codec_of(label) if label else None
+    if codec is None:
+        return None
+    if codec in _SUPERSETS and _CONTROL_1252.search(data):
+        codec = _SUPERSETS[codec]  # as browsers do: C1 controls in Latin-1 are Windows' letters
+    try:
+        return data.decode(codec)
+    except (UnicodeError, ValueError):
+        return None
+
+
+def _decoded_by_guess(data: bytes, label: str | None) -> str:
+    for codec in (*_byte_order_mark(data), "utf-8"):
+        with contextlib.suppress(UnicodeError):
+            return data.decode(codec)
+    declared = codec_of(label) if label else None
+    if declared is not None and declared != "ascii":
+        text = data.decode(declared, "replace")
+        if text.count("\ufffd") * 50 <= len(text) + 49:
+            return text
+    return _decoded_by_detection(data)
+
+
+def _byte_order_mark(data: bytes) -> list[str]:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ["utf-16"]
+    return ["utf-8-sig"] if data.startswith(codecs.BOM_UTF8) else []
+
+
+def _decoded_by_detection(data: bytes) -> str:
+    """What chardet says, when it says it of enough bytes; else Windows-1252."""
+    guess = None
+    if len(data) >= 24:  # of fewer bytes a guess is worth less than the most usual charset
+        with contextlib.suppress(Exception):  # a detector may fail in any way; there is a default
+            guess = chardet.detect(data[:DETECTION_BYTES]).get("encoding")
+    codec = codec_of(guess) if guess else None
+    if codec is not None and codec not in ("ascii", "utf-8"):
+        with contextlib.suppress(UnicodeError):
+            return data.decode(codec)
+    return data.decode("cp1252", "replace")

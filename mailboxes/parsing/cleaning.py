@@ -1,0 +1,30 @@
+"""Decoded text made safe for one line: no line breaks, no controls, no bidi overrides."""
+
+from __future__ import annotations
+
+import re
+
+# C0, DEL, C1, the two Unicode line ends, bidi embeddings, overrides and isolates, and halves of
+# surrogate pairs, which no database stores.
+_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_BODY_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """``text`` without anything that could end a header or turn the reading direction."""
+    if not _UNSAFE.search(text):
+        return text.strip()
+    return _CONTROLS.sub("", _BREAKS.sub(" ", text)).strip()
+
+
+def has_line_break(text: str) -> bool:
+    """Whether a decoded header value hides a line break or NUL (reliability §3.1 rule 2)."""
+    return any(character in text for character in "\r\n\x00")
+
+
+def body_text(text: str) -> str:
+    """A text body with ``\\n`` line ends and without controls that PostgreSQL or a page refuses."""
+    text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+    return _BODY_CONTROLS.sub("", text)

@@ -1,0 +1,156 @@
+"""Header blocks: where they end, what lines they hold, and what their values say (RFC 5322 §2.2).
+
+Broken blocks are read as a person would read them: a leading mbox ``From `` line is dropped, line
+ends may be CRLF, LF, CR or a mixture, a line that is no header ends the block, unless headers go
+on after it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from mailboxes.parsing.charsets import decoded
+from mailboxes.parsing.cleaning import one_line
+from mailboxes.parsing.encoded_words import decoded_words
+from mailboxes.parsing.values import Defects, Limits
+
+
+class Header(NamedTuple):
+    """One header: its name as written and its raw value with the folding still in it."""
+
+    name: str
+    value: bytes
+
+
+class HeaderBlock(NamedTuple):
+    """The headers of a message or part, and the offset in the raw where its body begins."""
+
+    headers: tuple[Header, ...]
+    body_start: int
+
+
+_EMPTY_LINE = re.compile(rb"\r*\n")
+_BLANK = re.compile(rb"\n\r*\n")
+_NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
+_FOLDING = re.compile(rb"[\r\n]+(?=[ \t])|[\r\n]+")
+_MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
+_BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
+_WELL_KNOWN = re.compile(
+    rb"(?i)(?:from|to|cc|bcc|subject|date|message-id|received|return-path|reply-to|sender"
+    rb"|references|in-reply-to|mime-version|content-[a-z-]+|delivered-to|x-[a-z0-9-]+)[ \t]*:"
+)
+
+
+def with_line_feeds(raw: bytes) -> bytes:
+    """``raw`` as it is, or with LF for CR where the message was written with bare CRs."""
+    if b"\r" not in raw:
+        return raw
+    if b"\n" not in raw or _BARE_CR_HEADERS.match(raw):
+        return raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return raw
+
+
+def message_start(raw: bytes) -> int:
+    """Where the headers begin: behind an mbox ``From `` line and leading empty lines."""
+    mbox = _MBOX_FROM.match(raw)
+    start = mbox.end() if mbox else 0
+    while raw[start : start + 1] in (b"\r", b"\n"):
+        start += 1
+    return start
+
+
+def header_block(raw: bytes, start: int, end: int, limits: Limits, defects: Defects) -> HeaderBlock:
+    """Read the headers of ``raw[start:end]``."""
+    if at_once := _EMPTY_LINE.match(raw, start, end):
+        return HeaderBlock((), at_once.end())
+    blank = _BLANK.search(raw, start, end)
+    block_end = blank.start() + 1 if blank else end
+    body_start = blank.end() if blank else end
+    capped = min(block_end, start + limits.header_bytes)
+    if capped < block_end:
+        defects.add("header-too-large")
+    reader = _Reader(raw, start, capped, limits, defects)
+    headers = reader.read()
+    if reader.stopped_at is not None:
+        body_start = reader.stopped_at
+    elif blank is None and start < end:
+        defects.add("no-body-separator")
+    return HeaderBlock(headers, body_start)
+
+
+class _Reader:
+    """Goes through the lines of one block."""
+
+    def __init__(self, raw: bytes, start: int, end: int, limits: Limits, defects: Defects) -> None:
+        self.raw, self.position, self.end = raw, start, end
+        self.limits, self.defects = limits, defects
+        self.stopped_at: int | None = None
+        self.names: list[str] = []
+        self.values: list[list[bytes]] = []
+
+    def read(self) -> tuple[Header, ...]:
+        """All headers of the block."""
+        while self.position < self.end and self.stopped_at is None:
+            line_end = self.raw.find(b"\n", self.position, self.end)
+            line_end = self.end if line_end < 0 else line_end + 1
+            self._take(self.raw[self.position : line_end])
+            self.position = line_end
+        return tuple(
+            Header(name, b"".join(lines)) for name, lines in zip(self.names, self.values, strict=True)
+        )
+
+    def _take(self, line: bytes) -> None:
+        if line[:1] in (b" ", b"\t") and self.values:
+            self.values[-1].append(line)
+        elif name := _NAME.match(line):
+            self._start(name[1], line[name.end() :])
+        elif line.startswith((b"From ", b">From ")):
+            self.defects.add("mbox-line-in-header")
+        else:
+            self._odd(line)
+
+    def _start(self, name: bytes, value: bytes) -> None:
+        if len(self.names) >= self.limits.headers:
+            self.defects.add("too-many-headers")
+            return
+        self.names.append(name.decode("ascii"))
+        self.values.append([value])
+
+    def _odd(self, line: bytes) -> None:
+        """A line that is no header: junk when headers follow, else the body without separator."""
+        following = self.raw[self.position + len(line) : self.position + len(line) + 1000]
+        if _WELL_KNOWN.match(following) and not line.startswith(b"--"):
+            self.defects.add("line-without-colon-in-header")
+        else:
+            self.defects.add("no-body-separator")
+            self.stopped_at = self.position
+
+
+def unfolded(value: bytes) -> bytes:
+    """A raw value on one line (RFC 5322 §2.2.3)."""
+    if b"\n" not in value and b"\r" not in value:
+        return value.strip()
+    return _FOLDING.sub(b" ", value.rstrip()).replace(b"\t", b" ").strip()
+
+
+def header_text(value: bytes, charset: str | None) -> str:
+    """A raw value as text, encoded words and all other things still in it."""
+    line = unfolded(value)
+    try:
+        return line.decode("ascii")
+    except UnicodeDecodeError:
+        return decoded(line, "utf-8" if _is_utf8(line) else charset)
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def readable(value: bytes, charset: str | None) -> str:
+    """A raw value as a person reads it: decoded, on one line, without controls."""
+    return one_line(decoded_words(header_text(value, charset)))

@@ -1,0 +1,205 @@
+"""The tree of parts (RFC 2046 §5), found by offsets in the raw: nothing is copied on the way."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from mailboxes.parsing.headers import Header, header_block, header_text, message_start
+from mailboxes.parsing.parameters import Parameterized, content_type, disposition
+from mailboxes.parsing.transfer import content_of, uuencoded_name
+from mailboxes.parsing.values import Defects, Limits
+
+_ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
+_MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+_LINE_REST = re.compile(rb"[ \t]*\r*(?:\n|\Z)")
+
+
+@dataclass(slots=True)
+class Part:
+    """One part: its headers, and where its body lies in ``raw``."""
+
+    raw: bytes
+    headers: tuple[Header, ...]
+    body_start: int
+    body_end: int
+    depth: int
+    kind: Parameterized
+    disposition: Parameterized
+    encoding: str
+    children: list[Part] = field(default_factory=list)
+    preamble_end: int = 0
+
+    @property
+    def content_type(self) -> str:
+        """Such as ``text/plain``."""
+        return self.kind.value
+
+    @property
+    def charset(self) -> str | None:
+        """As declared."""
+        return self.kind.parameters.get("charset")
+
+    @property
+    def filename(self) -> str:
+        """The declared name, or ``""``."""
+        name = self.disposition.parameters.get("filename") or self.kind.parameters.get("name")
+        if not name and self.encoding in ("x-uuencode", "uuencode", "x-uue"):
+            return uuencoded_name(self.raw[self.body_start : self.body_end]) or ""
+        return name or ""
+
+    def body(self) -> bytes:
+        """The body as it was sent."""
+        return self.raw[self.body_start : self.body_end]
+
+    def content(self) -> bytes:
+        """The body with its transfer encoding undone."""
+        return content_of(self.body(), self.encoding)
+
+    def first(self, name: str) -> bytes | None:
+        """The raw value of the first header of that (lower-case) name."""
+        for header in self.headers:
+            if header.name.lower() == name:
+                return header.value
+        return None
+
+    def text(self, name: str) -> str:
+        """The first header of that name on one line, its encoded words still in it."""
+        value = self.first(name)
+        return "" if value is None else header_text(value, self.charset)
+
+
+@dataclass(slots=True)
+class _Budget:
+    limits: Limits
+    defects: Defects
+    left: int
+
+
+def part_tree(raw: bytes, limits: Limits, defects: Defects) -> Part:
+    """The message in ``raw`` (with LF line ends, or CRLF) as a tree."""
+    budget = _Budget(limits, defects, limits.parts - 1)
+    return _part(raw, message_start(raw), len(raw), 0, "text/plain", budget)
+
+
+def leaves(part: Part) -> list[Part]:
+    """The parts without children, in their order."""
+    if not part.children:
+        return [part]
+    return [leaf for child in part.children for leaf in leaves(child)]
+
+
+def every_part(part: Part) -> list[Part]:
+    """The part and all below it, in their order."""
+    return [part, *(below for child in part.children for below in every_part(child))]
+
+
+def _part(raw: bytes, start: int, end: int, depth: int, default: str, budget: _Budget) -> Part:
+    block = header_block(raw, start, end, budget.limits, budget.defects)
+    values = {header.name.lower(): header.value for header in reversed(block.headers)}
+    kind = content_type(header_text(values.get("content-type", b""), None))
+    if not kind.value:
+        if "content-type" in values:
+            budget.defects.add("bad-content-type")
+        kind = Parameterized(default, kind.parameters)
+    part = Part(
+        raw,
+        block.headers,
+        block.body_start,
+        end,
+        depth,
+        kind,
+        disposition(header_text(values.get("content-disposition", b""), None)),
+        _encoding(header_text(values.get("content-transfer-encoding", b""), None)),
+    )
+    _descend(part, budget)
+    return part
+
+
+def _encoding(line: str) -> str:
+    found = _ENCODING.match(line)
+    name = found[1].lower() if found else ""
+    return {"b": "base64", "q": "quoted-printable", "qp": "quoted-printable"}.get(name, name)
+
+
+def _descend(part: Part, budget: _Budget) -> None:
+    is_multipart = part.content_type.startswith("multipart/")
+    if not is_multipart and part.content_type not in _MESSAGE_TYPES:
+        return
+    if part.depth >= budget.limits.depth:
+        budget.defects.add("too-deep")
+    elif is_multipart:
+        _split(part, budget)
+    elif budget.left > 0:
+        _descend_into_message(part, budget)
+
+
+def _descend_into_message(part: Part, budget: _Budget) -> None:
+    raw, start, end = part.raw, part.body_start, part.body_end
+    if part.encoding in ("base64", "quoted-printable"):  # forbidden by RFC 2046 §5.2.1, and sent
+        raw = part.content()
+        start, end = 0, len(raw)
+    while raw[start : start + 1] in (b"\r", b"\n") and start < end:
+        start += 1
+    if start < end:
+        budget.left -= 1
+        part.children.append(_part(raw, start, end, part.depth + 1, "text/plain", budget))
+
+
+def _split(part: Part, budget: _Budget) -> None:
+    boundary = part.kind.parameters.get("boundary", "")
+    if not boundary:
+        budget.defects.add("no-boundary")
+        return
+    default = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
+    bodies = _bodies(part, boundary, budget)
+    budget.left -= len(bodies)
+    for start, end in bodies:
+        part.children.append(_part(part.raw, start, end, part.depth + 1, default, budget))
+    if not part.children:
+        budget.defects.add("boundary-not-found")
+
+
+def _bodies(part: Part, boundary: str, budget: _Budget) -> list[tuple[int, int]]:
+    """Where the parts between the delimiter lines lie, at most as many as the budget allows."""
+    delimiter = b"--" + boundary.encode("utf-8", "surrogateescape").rstrip()
+    raw, position, end = part.raw, part.body_start, part.body_end
+    bodies: list[tuple[int, int]] = []
+    opened: int | None = None
+    while len(bodies) < budget.left:
+        found = _delimiter(raw, delimiter, position, end)
+        if found is None:
+            if opened is not None:
+                budget.defects.add("no-closing-boundary")
+                bodies.append((opened, end))
+            return bodies
+        line_start, line_end, is_closing = found
+        if opened is not None:
+            bodies.append((opened, _before_line_end(raw, opened, line_start)))
+        opened, position = line_end, line_end
+        if is_closing:
+            return bodies
+    budget.defects.add("too-many-parts")
+    return bodies
+
+
+def _before_line_end(raw: bytes, start: int, end: int) -> int:
+    """The line end before a delimiter belongs to the delimiter (RFC 2046 §5.1.1)."""
+    if end > start and raw[end - 1 : end] == b"\n":
+        end -= 1
+        if end > start and raw[end - 1 : end] == b"\r":
+            end -= 1
+    return end
+
+
+def _delimiter(raw: bytes, delimiter: bytes, position: int, end: int) -> tuple[int, int, bool] | None:
+    """The next delimiter line: its start, the start of the next line, whether it closes."""
+    while (found := raw.find(delimiter, position, end)) >= 0:
+        after = found + len(delimiter)
+        at_line_start = found == 0 or raw[found - 1 : found] in (b"\n", b"\r")
+        is_closing = raw[after : after + 2] == b"--"
+        rest = _LINE_REST.match(raw, after + 2 if is_closing else after, end)
+        if at_line_start and rest:
+            return found, rest.end(), is_closing
+        position = after
+    return None

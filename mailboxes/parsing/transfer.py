@@ -1,0 +1,81 @@
+"""Content-Transfer-Encodings undone (RFC 2045 §6), as much of the content as can be saved."""
+
+from __future__ import annotations
+
+import binascii
+import re
+
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+_FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
+_PADDING = re.compile(rb"=+")
+_UU_BEGIN = re.compile(rb"(?m)^begin[ \t]+[0-7]{3,4}[ \t]+([^\r\n]*?)[ \t]*\r*$")
+_UU_NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue", "x-uu"})
+
+
+def content_of(data: bytes, encoding: str) -> bytes:
+    """``data`` decoded; an unknown encoding leaves it as it is."""
+    if encoding == "base64":
+        return from_base64(data)
+    if encoding == "quoted-printable":
+        return binascii.a2b_qp(data)
+    if encoding in _UU_NAMES:
+        return from_uuencode(data)
+    return data
+
+
+def from_base64(data: bytes) -> bytes:
+    """Base64 with foreign characters, missing padding, or several padded runs one after another.
+
+    Text that a list or a scanner appended below the padding is left out.
+    """
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except binascii.Error:
+        pass
+    padding = _PADDING.search(data)
+    if padding and _FOREIGN.search(data, padding.end()):
+        return _run(data[: padding.start()])
+    if padding is None or not data[padding.end() :].strip():
+        return _run(data[: padding.start()] if padding else data)
+    return b"".join(_run(run) for run in _PADDING.split(data))
+
+
+def _run(data: bytes) -> bytes:
+    kept = _NOT_BASE64.sub(b"", data)
+    if len(kept) % 4 == 1:
+        kept = kept[:-1]
+    return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))
+
+
+def from_uuencode(data: bytes) -> bytes:
+    """The file between ``begin`` and ``end``; without ``begin``, the data as it is."""
+    begin = _UU_BEGIN.search(data)
+    if begin is None:
+        return data
+    decoded: list[bytes] = []
+    for line in data[begin.end() :].lstrip(b"\r\n").split(b"\n"):
+        line = line.rstrip(b"\r\n")
+        if line.strip() == b"end":
+            break
+        decoded.append(_uu_line(line))
+    return b"".join(decoded)
+
+
+def uuencoded_name(data: bytes) -> str | None:
+    """The file name in a ``begin`` line."""
+    begin = _UU_BEGIN.search(data)
+    return begin[1].decode("utf-8", "replace") if begin else None
+
+
+def _uu_line(line: bytes) -> bytes:
+    try:
+        return binascii.a2b_uu(line)
+    except binascii.Error:
+        pass
+    if not line:
+        return b""
+    wanted = (((line[0] - 32) & 63) * 4 + 5) // 3  # some encoders write trailing garbage
+    try:
+        return binascii.a2b_uu(line[:wanted])
+    except binascii.Error:
+        return b""
