@@ -1,0 +1,96 @@
+"""Accounts: connections to servers, with their folders, cursors and leases."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.database import Base, OptionallyScoped, now, owned_key
+
+
+class Account(OptionallyScoped, Base):
+    """A connection to a mail server; global where no organization owns it.
+
+    ``state`` is what people read: new, ok, failing (it will be tried again at ``next_attempt_at``),
+    refused (the login was rejected; waits for new credentials).
+    """
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        UniqueConstraint("owner_id", "id"),
+        CheckConstraint("kind IN ('other', 'google', 'microsoft')", name="kind"),
+        CheckConstraint("imap_encryption IN ('tls', 'starttls', 'none')", name="imap_encryption"),
+        CheckConstraint("smtp_encryption IN ('tls', 'starttls', 'none')", name="smtp_encryption"),
+        CheckConstraint("state IN ('new', 'ok', 'failing', 'refused')", name="state"),
+        CheckConstraint("history IN ('now', 'days', 'all', 'inherit')", name="history"),
+        Index("ix_accounts_next_attempt_at", "next_attempt_at"),
+    )
+
+    address: Mapped[str]
+    kind: Mapped[str] = mapped_column(default="other")
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+    # A global account delivers to its home organization.
+    home_organization_id: Mapped[UUID | None] = mapped_column(default=None)
+
+    imap_enabled: Mapped[bool] = mapped_column(default=False)
+    imap_host: Mapped[str] = mapped_column(default="")
+    imap_port: Mapped[int] = mapped_column(default=993)
+    imap_encryption: Mapped[str] = mapped_column(default="tls")
+    imap_user: Mapped[str] = mapped_column(default="")
+    imap_secret: Mapped[bytes | None] = mapped_column(default=None)  # encrypted
+    smtp_enabled: Mapped[bool] = mapped_column(default=False)
+    smtp_host: Mapped[str] = mapped_column(default="")
+    smtp_port: Mapped[int] = mapped_column(default=587)
+    smtp_encryption: Mapped[str] = mapped_column(default="starttls")
+    smtp_user: Mapped[str] = mapped_column(default="")  # empty: the IMAP login serves both
+    smtp_secret: Mapped[bytes | None] = mapped_column(default=None)  # encrypted
+    smtp_refuses_null_sender: Mapped[bool] = mapped_column(default=False)
+
+    history: Mapped[str] = mapped_column(default="inherit")
+    history_days: Mapped[int | None] = mapped_column(default=None)
+    mirrors_read_state: Mapped[bool] = mapped_column(default=False)
+    copies_sent: Mapped[bool] = mapped_column(default=True)
+
+    state: Mapped[str] = mapped_column(default="new")
+    last_error: Mapped[str] = mapped_column(default="")  # one sentence, with what to do
+    failing_since: Mapped[datetime | None] = mapped_column(default=None)
+    failure_count: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
+    synced_at: Mapped[datetime | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    # The lease: who may commit for this account, proven by the fence (reliability §4.2).
+    lease_owner: Mapped[str] = mapped_column(default="")
+    lease_fence: Mapped[int] = mapped_column(default=0)
+    lease_expires_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Folder(OptionallyScoped, Base):
+    """What IMAP calls a mailbox. Its identity is the raw name; the cursor is what is committed."""
+
+    __tablename__ = "folders"
+    __table_args__ = (
+        UniqueConstraint("owner_id", "id"),
+        UniqueConstraint("account_id", "name_raw"),
+        owned_key("account_id", "accounts", ondelete="CASCADE"),
+        Index("ix_folders_account_id", "account_id"),
+    )
+
+    account_id: Mapped[UUID]
+    name_raw: Mapped[bytes]
+    name: Mapped[str]  # to show; modified UTF-7 decoded as well as possible
+    delimiter: Mapped[str | None] = mapped_column(default=None)
+    special_use: Mapped[str] = mapped_column(default="other")
+    is_selectable: Mapped[bool] = mapped_column(default=True)
+    is_synced: Mapped[bool] = mapped_column(default=False)
+    uid_validity: Mapped[int | None] = mapped_column(default=None)
+    last_uid: Mapped[int] = mapped_column(default=0)
+    mod_seq: Mapped[int | None] = mapped_column(default=None)
+    first_uid: Mapped[int | None] = mapped_column(default=None)  # newest UID when it was chosen
+    history_uid: Mapped[int | None] = mapped_column(default=None)  # history is stored down to here
+    changed_validity_count: Mapped[int] = mapped_column(default=0)
+    compared_at: Mapped[datetime | None] = mapped_column(default=None)  # last full set difference
+    server_count: Mapped[int | None] = mapped_column(default=None)
+    last_error: Mapped[str] = mapped_column(default="")
+    gone_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -1,0 +1,70 @@
+"""Arrivals: what a server handed out, with its bytes, before anything is read in them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.database import Base, OptionallyScoped, now, owned_key
+
+
+class Raw(OptionallyScoped, Base):
+    """A message's bytes as fetched, once per owner.
+
+    Small ones are in ``content`` (zstd), large ones in the object store under ``object_key``.
+    """
+
+    __tablename__ = "raws"
+    __table_args__ = (
+        UniqueConstraint("owner_id", "id"),
+        UniqueConstraint("owner_id", "sha256"),
+        CheckConstraint("(content IS NULL) <> (object_key IS NULL)", name="one_place"),
+    )
+
+    sha256: Mapped[bytes]
+    size: Mapped[int]
+    content: Mapped[bytes | None] = mapped_column(default=None)
+    object_key: Mapped[str | None] = mapped_column(default=None)
+    stored_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Arrival(OptionallyScoped, Base):
+    """One message in one folder of an account, by UID. Never deleted: a tombstone is a row too.
+
+    ``state``: stored (waits for delivery), delivered, unrouted, quarantined, too_large (only the
+    header is kept, in ``raw_id``), unfetchable, before_history (known, and left on the server).
+    """
+
+    __tablename__ = "arrivals"
+    __table_args__ = (
+        UniqueConstraint("owner_id", "id"),
+        UniqueConstraint("account_id", "folder_id", "uid_validity", "uid"),
+        owned_key("account_id", "accounts", ondelete="CASCADE"),
+        owned_key("folder_id", "folders", ondelete="CASCADE"),
+        owned_key("raw_id", "raws"),
+        CheckConstraint(
+            "state IN ('stored', 'delivered', 'unrouted', 'quarantined', 'too_large', 'unfetchable',"
+            " 'before_history')",
+            name="state",
+        ),
+        Index("ix_arrivals_pending", "account_id", "id", postgresql_where=text("state = 'stored'")),
+        Index("ix_arrivals_folder_id", "folder_id", "uid_validity", "uid"),
+    )
+
+    account_id: Mapped[UUID]
+    folder_id: Mapped[UUID]
+    uid_validity: Mapped[int]
+    uid: Mapped[int]
+    raw_id: Mapped[UUID | None] = mapped_column(default=None)
+    sha256: Mapped[bytes] = mapped_column(default=b"")
+    size: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[datetime | None] = mapped_column(default=None)  # INTERNALDATE, if sane
+    flags: Mapped[list[str]] = mapped_column(default=list)
+    is_history: Mapped[bool] = mapped_column(default=False)  # was there before the folder was chosen
+    is_seen_again: Mapped[bool] = mapped_column(default=False)  # handed out anew after a UIDVALIDITY change
+    arrived_at: Mapped[datetime] = mapped_column(default=now)
+    attempts: Mapped[int] = mapped_column(default=0)  # committed before each parse
+    state: Mapped[str] = mapped_column(default="stored")
+    failure: Mapped[str] = mapped_column(default="")
+    vanished_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -1,0 +1,1 @@
+"""Contacts, leads and cases: what messages become."""

@@ -1,0 +1,78 @@
+"""System mailboxes: addresses that an organization reads together."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Select, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.database import INSTALLATION, Base, OrganizationScoped, now, owned_key, scoped_key
+
+
+class Mailbox(OrganizationScoped, Base):
+    """What people see of an account; it always belongs to one organization.
+
+    ``account_owner_id`` is the organization, or the installation for a global account; the check
+    keeps any third party out.
+    """
+
+    __tablename__ = "mailboxes"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "label"),
+        UniqueConstraint("organization_id", "address"),
+        UniqueConstraint("organization_id", "account_id"),
+        owned_key("account_id", "accounts", owner="account_owner_id"),
+        CheckConstraint(
+            f"account_owner_id = organization_id OR account_owner_id = '{INSTALLATION}'::uuid",
+            name="account_owner",
+        ),
+    )
+
+    account_id: Mapped[UUID]
+    account_owner_id: Mapped[UUID]
+    label: Mapped[str]
+    address: Mapped[str]  # lower case
+    aliases: Mapped[list[str]] = mapped_column(default=list)
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+
+    # nothing, lead, case, or the name of a plug-in's action; its settings by their field names
+    action: Mapped[str] = mapped_column(default="nothing")
+    action_settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    automation_from: Mapped[datetime] = mapped_column(default=now)
+    converts_automatic: Mapped[bool] = mapped_column(default=False)
+    trusted_forms: Mapped[list[str]] = mapped_column(default=list)  # addresses of web forms
+    trusted_authserv_id: Mapped[str] = mapped_column(default="")
+    answers_unaddressed: Mapped[bool] = mapped_column(default=False)  # rule 16 off
+    signature: Mapped[str | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def is_global(self) -> bool:
+        """Whether its account is the installation's."""
+        return self.account_owner_id == INSTALLATION
+
+
+class MailboxGrant(OrganizationScoped, Base):
+    """A role or a member may read a mailbox, or reply from it."""
+
+    __tablename__ = "mailbox_grants"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "mailbox_id", "role_id"),
+        UniqueConstraint("organization_id", "mailbox_id", "membership_id"),
+        scoped_key("mailbox_id", "mailboxes", ondelete="CASCADE"),
+        scoped_key("role_id", "roles", ondelete="CASCADE"),
+        scoped_key("membership_id", "memberships", ondelete="CASCADE"),
+        CheckConstraint("level IN ('read', 'reply')", name="level"),
+        CheckConstraint("(role_id IS NULL) <> (membership_id IS NULL)", name="role_or_member"),
+    )
+
+    mailbox_id: Mapped[UUID]
+    role_id: Mapped[UUID | None] = mapped_column(default=None)
+    membership_id: Mapped[UUID | None] = mapped_column(default=None)
+    level: Mapped[str] = mapped_column(default="read")
+
+
+def mailboxes() -> Select[Mailbox]:
+    """Mailboxes of the current organization, by label."""
+    return select(Mailbox).order_by(Mailbox.label)

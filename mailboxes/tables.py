@@ -1,0 +1,28 @@
+"""Every table of the product in one import, for migrations, checks and tests."""
+
+import mailboxes.accounts
+import mailboxes.arrivals
+import mailboxes.conversion
+import mailboxes.crm.cases
+import mailboxes.crm.channels
+import mailboxes.crm.contacts
+import mailboxes.crm.lead_sources
+import mailboxes.crm.leads
+import mailboxes.drafts
+import mailboxes.messages
+import mailboxes.outgoing
+import mailboxes.responses
+import mailboxes.rules
+import mailboxes.search
+import mailboxes.system_mailboxes
+import mailboxes.templates
+import mailboxes.threads
+import mailboxes.timeline
+import tenants.audit
+import tenants.configuration.overrides
+import tenants.organizations
+import tenants.permissions
+import tenants.users  # noqa: F401
+from tenants.database import Base
+
+METADATA = Base.metadata

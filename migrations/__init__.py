@@ -1,0 +1,1 @@
+"""Changes of the schema, numbered, read in order."""

@@ -1,0 +1,1 @@
+"""Who: organizations, people, the fence that keeps organizations apart, layers of configuration."""

@@ -1,0 +1,1 @@
+"""Layers of configuration: what can be set, what is set where, and who wins."""

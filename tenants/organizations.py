@@ -1,0 +1,104 @@
+"""Organizations and the people in them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Select, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from tenants.database import Base, OrganizationScoped, across_organizations, db, now, uuid7
+from tenants.users import User
+
+
+class Organization(Base):
+    """A tenant. The row itself belongs to the installation."""
+
+    __tablename__ = "organizations"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    name: Mapped[str]
+    slug: Mapped[str] = mapped_column(unique=True)
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+    language: Mapped[str] = mapped_column(default="en")
+    time_zone: Mapped[str] = mapped_column(default="UTC")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Membership(OrganizationScoped, Base):
+    """A user in an organization: the *member* that tenant rows refer to.
+
+    ``name`` and ``address`` repeat the user's, so that lists of people need no look outside.
+    """
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("organization_id", "user_id"),)
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+    joined_at: Mapped[datetime] = mapped_column(default=now)
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def name(self) -> str:
+        """What people call this member."""
+        return self.user.name or self.user.address
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this member may act at all."""
+        return self.is_enabled and self.user.is_enabled
+
+
+class MembershipRole(OrganizationScoped, Base):
+    """A member holds a role."""
+
+    __tablename__ = "membership_roles"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "membership_id", "role_id"),
+        ForeignKeyConstraint(
+            ["organization_id", "membership_id"],
+            ["memberships.organization_id", "memberships.id"],
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(
+            ["organization_id", "role_id"],
+            ["roles.organization_id", "roles.id"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    membership_id: Mapped[UUID]
+    role_id: Mapped[UUID]
+
+
+def organizations_of(user: User) -> list[Organization]:
+    """Enabled organizations in which this user is an enabled member, by name."""
+    with across_organizations("a user's own memberships, to choose one of them") as session:
+        return list(
+            session.scalars(
+                select(Organization)
+                .join(Membership, Membership.organization_id == Organization.id)
+                .where(Membership.user_id == user.id, Membership.is_enabled, Organization.is_enabled)
+                .order_by(Organization.name)
+            )
+        )
+
+
+def membership_of(user: User) -> Membership | None:
+    """The user's membership in the organization this session is bound to."""
+    return db.session.scalar(select(Membership).where(Membership.user_id == user.id))
+
+
+def active_members() -> Select[Membership]:
+    """Members of the current organization who may act, by name."""
+    return (
+        select(Membership)
+        .join(User, User.id == Membership.user_id)
+        .where(Membership.is_enabled, User.is_enabled)
+        .order_by(User.name, User.address)
+    )
+
+
+def all_organizations() -> Select[Organization]:
+    """Every organization of the installation, by name."""
+    return select(Organization).order_by(Organization.name)

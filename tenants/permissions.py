@@ -1,0 +1,97 @@
+"""Roles and what they permit."""
+
+from uuid import UUID
+
+from sqlalchemy import Select, UniqueConstraint, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.database import Base, OrganizationScoped, db
+from tenants.organizations import Membership, MembershipRole
+
+PERMISSIONS: dict[str, str] = {
+    "organization.configure": "Change the organization's configuration",
+    "user.manage": "Invite people, disable them and give them roles",
+    "mailbox.manage": "Create and change mailboxes and their rules",
+    "template.manage": "Create and change e-mail templates",
+    "lead_source.manage": "Define lead sources",
+    "channel.manage": "Activate and deactivate sales channels",
+    "lead.view": "See leads",
+    "lead.edit": "Create and change leads",
+    "case.view": "See cases",
+    "case.edit": "Create and change cases",
+    "contact.view": "See contacts",
+    "contact.edit": "Create, change and erase contacts",
+    "api_token.manage": "Create and revoke API tokens",
+    "data.export": "Export data",
+    "audit.view": "Read the audit log",
+}
+ADMINISTRATOR = "administrator"
+MEMBER = "member"
+# Offered in every organization: copied into each under its key.
+SYSTEM_ROLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    ADMINISTRATOR: ("Administrator", tuple(PERMISSIONS)),
+    MEMBER: (
+        "Member",
+        ("lead.view", "lead.edit", "case.view", "case.edit", "contact.view", "contact.edit"),
+    ),
+}
+
+
+class Role(OrganizationScoped, Base):
+    """A named set of permissions; ``system_key`` marks a copy of one that the system offers."""
+
+    __tablename__ = "roles"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "name"),
+        UniqueConstraint("organization_id", "system_key"),
+    )
+
+    name: Mapped[str]
+    system_key: Mapped[str | None] = mapped_column(default=None)
+    permissions: Mapped[list[str]] = mapped_column(default=list)
+
+
+def roles() -> Select[Role]:
+    """Roles of the current organization: the system's first, then its own by name."""
+    return select(Role).order_by(Role.system_key.is_(None), Role.name)
+
+
+def roles_of(member: Membership) -> Select[Role]:
+    """The roles a member holds."""
+    return (
+        select(Role)
+        .join(
+            MembershipRole,
+            (MembershipRole.organization_id == Role.organization_id) & (MembershipRole.role_id == Role.id),
+        )
+        .where(MembershipRole.membership_id == member.id)
+        .order_by(Role.name)
+    )
+
+
+def permissions_of(member: Membership) -> frozenset[str]:
+    """What all roles of a member permit together; nothing for a disabled one."""
+    if not member.is_active:
+        return frozenset()
+    held = db.session.scalars(roles_of(member))
+    return frozenset(name for role in held for name in role.permissions)
+
+
+def offer_system_roles() -> dict[str, Role]:
+    """Copy the system's roles into the current organization; those already there stay. By key."""
+    present = {role.system_key: role for role in db.session.scalars(roles()) if role.system_key}
+    for key, (name, permissions) in SYSTEM_ROLES.items():
+        if key not in present:
+            present[key] = Role(name=name, system_key=key, permissions=list(permissions))
+            db.session.add(present[key])
+    db.session.flush()  # the new rows' ids
+    return present
+
+
+def grant_role(member: Membership, role_id: UUID) -> None:
+    """Give a role of this organization to a member; twice is once."""
+    held = select(MembershipRole).where(
+        MembershipRole.membership_id == member.id, MembershipRole.role_id == role_id
+    )
+    if db.session.scalar(held) is None:
+        db.session.add(MembershipRole(membership_id=member.id, role_id=role_id))

@@ -1,0 +1,227 @@
+"""Users, their passwords and their sessions at the door."""
+
+import hashlib
+import secrets as random
+from datetime import datetime, timedelta
+from functools import lru_cache
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from flask import current_app
+from sqlalchemy import ForeignKey, case, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tenants.database import Base, db, now, uuid7
+from tenants.errors import AppError, TooManyAttemptsError
+
+MINIMUM_PASSWORD_LENGTH = 10
+ATTEMPTS_PER_ACCOUNT = 10
+ATTEMPTS_PER_PLACE = 50
+ATTEMPT_WINDOW = timedelta(minutes=15)
+SESSION_LIFETIME = timedelta(days=14)
+SESSION_IDLE = timedelta(days=3)
+TOUCH_EVERY = timedelta(minutes=1)
+
+
+class User(Base):
+    """One identity per person, for the whole installation."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    address: Mapped[str] = mapped_column(unique=True)  # lower case
+    name: Mapped[str] = mapped_column(default="")
+    password_hash: Mapped[str] = mapped_column(default="")
+    language: Mapped[str | None] = mapped_column(default=None)
+    time_zone: Mapped[str | None] = mapped_column(default=None)
+    is_enabled: Mapped[bool] = mapped_column(default=True)
+    is_system_admin: Mapped[bool] = mapped_column(default=False)
+    current_organization_id: Mapped[UUID | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    # What the sign-in extension asks of a user.
+    is_authenticated = True
+    is_anonymous = False
+
+    @property
+    def is_active(self) -> bool:
+        """Whether this person may sign in."""
+        return self.is_enabled
+
+    def get_id(self) -> str:
+        """The id as text."""
+        return str(self.id)
+
+
+class SignIn(Base):
+    """A session at the door. The cookie holds the token; only its hash is kept."""
+
+    __tablename__ = "sign_ins"
+
+    token_hash: Mapped[bytes] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    seen_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    place: Mapped[str] = mapped_column(default="")  # the client's address
+    device: Mapped[str] = mapped_column(default="")  # the User-Agent, cut
+
+
+class SignInAttempt(Base):
+    """Failed attempts in the current window, by account and by place (both hashed)."""
+
+    __tablename__ = "sign_in_attempts"
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class WrongPasswordError(AppError):
+    """Address or password do not fit; which one is not said."""
+
+    message = "The address or the password is not right. Try again, or ask an administrator to reset it."
+
+
+def authenticate(address: str, password: str, place: str) -> User:
+    """The user who knows this password.
+
+    `WrongPasswordError` for all that is wrong alike, `TooManyAttemptsError` when throttled. An unknown
+    address costs the same time as a known one.
+    """
+    address = address.strip().lower()
+    keys = (_attempt_key("account", f"{address}|{place}"), _attempt_key("place", place))
+    _refuse_throttled(keys)
+    user = db.session.scalar(select(User).where(User.address == address))
+    known = user is not None and user.is_enabled and bool(user.password_hash)
+    fits = _verify(user.password_hash if user is not None and known else _dummy_hash(), password)
+    if user is None or not known or not fits:
+        _count_attempt(keys)
+        raise WrongPasswordError
+    db.session.execute(delete(SignInAttempt).where(SignInAttempt.key == keys[0]))
+    if _hasher().check_needs_rehash(user.password_hash):
+        user.password_hash = _hasher().hash(password)
+    return user
+
+
+def choose_password(user: User, password: str) -> None:
+    """Set a new password; every session of the user ends."""
+    if len(password) < MINIMUM_PASSWORD_LENGTH:
+        raise AppError(f"Choose a password of at least {MINIMUM_PASSWORD_LENGTH} characters.")
+    if password.lower() in {user.address, user.name.lower()}:
+        raise AppError("Choose a password that is not your name or address.")
+    user.password_hash = _hasher().hash(password)
+    sign_out_everywhere(user)
+
+
+def sign_in(user: User, place: str, device: str, lifetime: timedelta = SESSION_LIFETIME) -> str:
+    """Open a session; returns the token for the cookie (256 random bits)."""
+    token = random.token_urlsafe(32)
+    db.session.add(
+        SignIn(
+            token_hash=_token_hash(token),
+            user_id=user.id,
+            expires_at=now() + lifetime,
+            place=place[:64],
+            device=device[:200],
+        )
+    )
+    return token
+
+
+def signed_in_user(token: str) -> User | None:
+    """The enabled user this token stands for, if the session is neither ended nor idle too long."""
+    moment = now()
+    row = db.session.get(SignIn, _token_hash(token))
+    if row is None or row.expires_at <= moment or row.seen_at <= moment - SESSION_IDLE:
+        return None
+    user = db.session.get(User, row.user_id)
+    if user is None or not user.is_enabled:
+        return None
+    if row.seen_at <= moment - TOUCH_EVERY:
+        row.seen_at = moment
+    return user
+
+
+def sign_out(token: str) -> None:
+    """End the session of this token."""
+    db.session.execute(delete(SignIn).where(SignIn.token_hash == _token_hash(token)))
+
+
+def sign_out_everywhere(user: User) -> None:
+    """End all sessions of a user."""
+    db.session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+
+
+def user_by_address(address: str) -> User | None:
+    """The user with this address, in whatever case it is written."""
+    return db.session.scalar(select(User).where(User.address == address.strip().lower()))
+
+
+def forget_old_attempts() -> None:
+    """Remove windows and sessions that are over; called by the schedule."""
+    db.session.execute(delete(SignInAttempt).where(SignInAttempt.started_at < now() - ATTEMPT_WINDOW))
+    db.session.execute(delete(SignIn).where(SignIn.expires_at < now()))
+
+
+def _refuse_throttled(keys: tuple[bytes, bytes]) -> None:
+    limits = dict(zip(keys, (ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_PLACE), strict=True))
+    rows = db.session.scalars(
+        select(SignInAttempt).where(
+            SignInAttempt.key.in_(keys), SignInAttempt.started_at > now() - ATTEMPT_WINDOW
+        )
+    )
+    if any(row.count >= limits[row.key] for row in rows):
+        raise TooManyAttemptsError
+
+
+def _count_attempt(keys: tuple[bytes, bytes]) -> None:
+    is_over = SignInAttempt.started_at <= now() - ATTEMPT_WINDOW
+    for key in keys:
+        statement = insert(SignInAttempt).values(key=key, count=1, started_at=now())
+        db.session.execute(
+            statement.on_conflict_do_update(
+                index_elements=[SignInAttempt.key],
+                set_={
+                    "count": case((is_over, 1), else_=SignInAttempt.count + 1),
+                    "started_at": case((is_over, now()), else_=SignInAttempt.started_at),
+                },
+            )
+        )
+
+
+def _verify(stored: str, password: str) -> bool:
+    try:
+        return _hasher().verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+@lru_cache(maxsize=2)
+def _hasher_of(cheap: bool) -> PasswordHasher:
+    if cheap:
+        return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)  # OWASP's profile
+
+
+def _hasher() -> PasswordHasher:
+    return _hasher_of(bool(current_app.config["POSTROOM"].cheap_passwords))
+
+
+@lru_cache(maxsize=2)
+def _dummy_hash_of(cheap: bool) -> str:
+    return _hasher_of(cheap).hash(random.token_urlsafe(16))
+
+
+def _dummy_hash() -> str:
+    return _dummy_hash_of(bool(current_app.config["POSTROOM"].cheap_passwords))
+
+
+def _token_hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _attempt_key(kind: str, value: str) -> bytes:
+    return hashlib.sha256(f"{kind}|{value}".encode()).digest()

@@ -1,0 +1,77 @@
+"""A door: HTTP. `create_app` says what is plugged in, in order."""
+
+from importlib import import_module
+
+from flask import Flask, Request, g, request
+from flask_login import LoginManager
+from flask_wtf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from tenants.application import create_base_app
+from tenants.database import db
+from tenants.settings import Settings
+from tenants.users import User, signed_in_user
+from webapp import filters, frame
+from webapp.auth import cookie
+from webapp.errors import explain_errors
+from webapp.guards import public
+from webapp.headers import secure
+
+# Modules with a ``blueprint`` each.
+BLUEPRINTS = (
+    "webapp.home",
+    "webapp.auth.views",
+)
+LARGEST_REQUEST = 64 * 1024 * 1024
+
+
+def create_app(settings: Settings) -> Flask:
+    """The application that serves pages."""
+    app = create_base_app(settings, __name__)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_REQUEST
+    app.config["SESSION_COOKIE_NAME"] = "postroom_form"
+    app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
+    app.config["SESSION_COOKIE_SECURE"] = settings.base_url.startswith("https:")
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
+    if settings.proxy_count:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.proxy_count, x_proto=settings.proxy_count
+        )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    explain_errors(app)
+    secure(app)
+    _know_the_visitor(app)
+    CSRFProtect(app)
+    filters.add_filters(app)
+    frame.add_frame(app)
+    for name in BLUEPRINTS:
+        app.register_blueprint(import_module(name).blueprint)
+    _guard_static_files(app)
+    return app
+
+
+def _know_the_visitor(app: Flask) -> None:
+    login = LoginManager(app)
+    login.session_protection = None  # sessions are rows of ours, ended by deleting them
+
+    login.request_loader(_user_of_request)
+
+    @app.before_request
+    def read_the_session() -> None:
+        g.user = None
+        token = cookie.token_of(request)
+        if token and request.endpoint != "static":
+            g.user = signed_in_user(token)
+            if db.session.dirty:
+                db.session.commit()  # when the session was last seen
+
+
+def _user_of_request(_: Request) -> User | None:
+    user: User | None = g.get("user")
+    return user
+
+
+def _guard_static_files(app: Flask) -> None:
+    app.view_functions["static"] = public(app.view_functions["static"])

@@ -1,0 +1,64 @@
+"""What every page's frame shows: places, organizations, the person."""
+
+from typing import Any
+
+from flask import Flask, g, request, url_for
+
+from mailboxes.system_mailboxes import Mailbox  # noqa: F401  # tables are complete before the first query
+from tenants.organizations import organizations_of
+from webapp.headers import nonce
+
+# label, endpoint, icon, permission or None
+PLACES: tuple[tuple[str, str, str, str | None], ...] = (
+    ("My Emails", "mail.index", "inbox", None),
+    ("Leads", "leads.index", "target", "lead.view"),
+    ("Cases", "cases.index", "briefcase", "case.view"),
+    ("Contacts", "contacts.index", "users", "contact.view"),
+    ("Configuration", "organization.index", "settings", "organization.configure"),
+)
+
+
+def add_frame(app: Flask) -> None:
+    """Give the frame's values to every template."""
+
+    @app.context_processor
+    def frame() -> dict[str, Any]:
+        return {
+            "csp_nonce": nonce,
+            "current_member": g.get("member"),
+            "current_organization": g.get("organization"),
+            "permissions": g.get("permissions", frozenset()),
+            "organizations": _organizations(),
+            "places": _places(app),
+            "is_demo": app.config["POSTROOM"].is_demo,
+        }
+
+
+def _organizations() -> list[Any]:
+    if g.get("user") is None:
+        return []
+    if "organizations" not in g:
+        g.organizations = organizations_of(g.user)
+    return list(g.organizations)
+
+
+def _places(app: Flask) -> list[dict[str, Any]]:
+    if g.get("user") is None:
+        return []
+    places = [
+        _place(app, label, endpoint, icon)
+        for label, endpoint, icon, permission in PLACES
+        if g.get("member") is not None and (permission is None or permission in g.permissions)
+    ]
+    if g.get("member") is None and _organizations():
+        places.insert(0, _place(app, "My Emails", "mail.index", "inbox"))
+    if g.user.is_system_admin:
+        places.append(_place(app, "System", "system.index", "server"))
+    return [place for place in places if place]
+
+
+def _place(app: Flask, label: str, endpoint: str, icon: str) -> dict[str, Any]:
+    if endpoint not in app.view_functions:
+        return {}
+    here = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
+    return {"label": label, "url": url_for(endpoint), "icon": icon, "is_current": here}

@@ -1,0 +1,120 @@
+"""Who passes. Every route has exactly one of these guards; a test reads them all.
+
+Being a member means: signed in, and a member of the chosen organization, in which the session is then
+bound. A system administrator's page binds nothing by itself.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import abort, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from tenants.database import enter_organization
+from tenants.errors import ForbiddenError
+from tenants.organizations import Organization, membership_of, organizations_of
+from tenants.permissions import PERMISSIONS, permissions_of
+from tenants.users import User
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def public(view: View) -> View:
+    """Everybody."""
+    return _guarded(view, "public", lambda: None)
+
+
+def signed_in_required(view: View) -> View:
+    """Everybody who is signed in."""
+    return _guarded(view, "signed in", _demand_user)
+
+
+def member_required(view: View) -> View:
+    """Members of the chosen organization."""
+    return _guarded(view, "member", _demand_member)
+
+
+def permission_required(permission: str) -> Callable[[View], View]:
+    """Members of the chosen organization who hold a permission of ``tenants.permissions``."""
+    if permission not in PERMISSIONS:
+        raise ValueError(f"{permission} is no permission; see tenants/permissions.py")
+
+    def guard(view: View) -> View:
+        return _guarded(view, permission, lambda: _demand_permission(permission))
+
+    return guard
+
+
+def system_admin_required(view: View) -> View:
+    """System administrators; outside any organization."""
+    return _guarded(view, "system administrator", _demand_system_admin)
+
+
+def enter_chosen_organization(user: User) -> bool:
+    """Bind the session to the organization this user chose last; False if there is none for them."""
+    organization = _chosen_organization(user)
+    if organization is None:
+        return False
+    enter_organization(organization.id)
+    member = membership_of(user)
+    if member is None or not member.is_active:
+        return False
+    g.organization, g.member, g.permissions = organization, member, permissions_of(member)
+    return True
+
+
+def _guarded(view: View, name: str, demand: Callable[[], ResponseReturnValue | None]) -> View:
+    if hasattr(view, "guard"):
+        raise TypeError(f"{view.__name__} has a guard already: {view.guard}")
+
+    @wraps(view)
+    def guarded(*args: Any, **given: Any) -> ResponseReturnValue:
+        refusal = demand()
+        return view(*args, **given) if refusal is None else refusal
+
+    guarded.guard = name  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
+
+
+def _demand_user() -> ResponseReturnValue | None:
+    if g.get("user") is not None:
+        return None
+    if request.method == "GET" and not request.headers.get("HX-Request"):
+        return redirect(url_for("auth.sign_in", next=request.full_path.rstrip("?")))
+    return abort(401)
+
+
+def _demand_member() -> ResponseReturnValue | None:
+    refusal = _demand_user()
+    if refusal is not None:
+        return refusal
+    if not enter_chosen_organization(g.user):
+        if g.user.is_system_admin and request.method == "GET":
+            return redirect(url_for("system.index"))
+        raise ForbiddenError("You belong to no organization here. Ask its administrator to invite you.")
+    return None
+
+
+def _demand_permission(permission: str) -> ResponseReturnValue | None:
+    refusal = _demand_member()
+    if refusal is None and permission not in g.permissions:
+        raise ForbiddenError
+    return refusal
+
+
+def _demand_system_admin() -> ResponseReturnValue | None:
+    refusal = _demand_user()
+    if refusal is None and not g.user.is_system_admin:
+        raise ForbiddenError("Only system administrators may open this page.")
+    return refusal
+
+
+def _chosen_organization(user: User) -> Organization | None:
+    if "organizations" not in g:
+        g.organizations = organizations_of(user)
+    chosen: list[Organization] = g.organizations
+    for organization in chosen:
+        if organization.id == user.current_organization_id:
+            return organization
+    return chosen[0] if chosen else None

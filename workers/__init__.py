@@ -1,0 +1,1 @@
+"""A door: the queue. The tables are the truth; a job is only a bell."""

@@ -1,0 +1,95 @@
+"""Every queue and every way onto it.
+
+A job carries ids and nothing else, as JSON. It may run twice, late or never: whatever it is about is
+stored, and `workers.schedule` rings again for what is still pending.
+"""
+
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import structlog
+from flask import current_app
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+SYNC = "sync"  # passes over accounts
+INTAKE = "intake"  # arrivals become messages
+ACTION = "action"  # messages become records and get responses
+OUTGOING = "outgoing"  # the outbox is sent
+QUEUES = (SYNC, INTAKE, ACTION, OUTGOING)
+CHANGES = "changes"  # prefix of the channels that tell open pages to look again
+
+log = structlog.get_logger()
+
+
+def ring_sync(account_id: UUID, fence: int) -> None:
+    """Ask for one pass over an account. The lease, not the queue, keeps a second one away."""
+    _ring(
+        SYNC,
+        "workers.sync.sync_account",
+        str(account_id),
+        fence,
+        job_id=f"sync-{account_id}-{fence}",
+    )
+
+
+def ring_intake(account_id: UUID) -> None:
+    """Ask that the stored arrivals of an account be delivered."""
+    _ring(INTAKE, "workers.intake.deliver_arrivals", str(account_id))
+
+
+def ring_action(organization_id: UUID) -> None:
+    """Ask that pending messages of an organization be converted and answered."""
+    _ring(ACTION, "workers.action.act_on_messages", str(organization_id))
+
+
+def ring_outgoing(organization_id: UUID) -> None:
+    """Ask that the outbox of an organization be sent."""
+    _ring(OUTGOING, "workers.outgoing.send_outbox", str(organization_id))
+
+
+def tell_pages(organization_id: UUID, mailbox_id: UUID, kind: str) -> None:
+    """Tell open pages of an organization that something changed; nothing readable is in it."""
+    text = json.dumps({"mailbox": str(mailbox_id), "kind": kind})
+    _quietly(lambda: redis().publish(channel_of(organization_id), text))
+
+
+def channel_of(organization_id: UUID) -> str:
+    """The channel on which an organization's pages listen."""
+    return f"{CHANGES}:{organization_id}"
+
+
+def redis() -> Redis:
+    """The Redis server of this process."""
+    return _redis_at(current_app.config["POSTROOM"].redis_url)
+
+
+def queue(name: str) -> Queue:
+    """A queue, read and written as JSON."""
+    return Queue(name, connection=redis(), serializer=JSONSerializer)
+
+
+def _ring(name: str, function: str, *args: Any, job_id: str | None = None) -> None:
+    _quietly(
+        lambda: queue(name).enqueue(
+            function, args=args, job_id=job_id, job_timeout=600, result_ttl=0, failure_ttl=3600
+        )
+    )
+
+
+def _quietly(bell: Callable[[], Any]) -> None:
+    """A bell that cannot be rung is no error: the sweep finds what was missed."""
+    try:
+        bell()
+    except RedisError as error:
+        log.warning("bell not rung", error=type(error).__name__)
+
+
+@lru_cache(maxsize=4)
+def _redis_at(url: str) -> Redis:
+    return Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2)

@@ -1,0 +1,56 @@
+"""What surrounds a job: the application, the organization, one commit."""
+
+import os
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any
+from uuid import UUID
+
+import structlog
+from flask import Flask
+
+from tenants.application import create_base_app
+from tenants.database import db, enter_organization
+from tenants.settings import Settings
+
+Job = Callable[..., None]
+
+
+@lru_cache(maxsize=1)
+def _app_of(process_id: int) -> Flask:  # a forked horse makes connections of its own
+    return create_base_app(Settings.from_environment())
+
+
+def worker_app() -> Flask:
+    """The application of this process."""
+    return _app_of(os.getpid())
+
+
+def job(function: Job) -> Job:
+    """Run within the application. Ids arrive as text."""
+
+    @wraps(function)
+    def run(*args: Any) -> None:
+        with (
+            worker_app().app_context(),
+            structlog.contextvars.bound_contextvars(job=function.__name__),
+        ):
+            function(*args)
+
+    return run
+
+
+def job_in_organization(function: Job) -> Job:
+    """Run inside the organization that the first argument names."""
+
+    @wraps(function)
+    def run(organization_id: str, *args: Any) -> None:
+        with (
+            worker_app().app_context(),
+            structlog.contextvars.bound_contextvars(job=function.__name__, organization=organization_id),
+        ):
+            enter_organization(UUID(organization_id))
+            function(*args)
+            db.session.commit()
+
+    return run
