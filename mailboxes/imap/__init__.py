@@ -1,0 +1,25 @@
+"""The only speaker of IMAP (RFC 9051, 3501) and the only importer of imapclient.
+
+`ImapConnection` is what the rest of Postroom uses. Below it: `client` puts IMAPClient on a guarded
+wire, `dialogue` says commands and reads answers, `folders`, `fetching` and `searching` understand them.
+"""
+
+from mailboxes.imap.connection import FolderState, FolderStatus, ImapConnection
+from mailboxes.imap.fetching import FetchedMessage, MessageDetails
+from mailboxes.imap.folders import FolderListing, raw_name, shown_name
+from mailboxes.imap.settings import Encryption, ImapSettings
+from mailboxes.wire import Timeouts
+
+__all__ = [
+    "Encryption",
+    "FetchedMessage",
+    "FolderListing",
+    "FolderState",
+    "FolderStatus",
+    "ImapConnection",
+    "ImapSettings",
+    "MessageDetails",
+    "Timeouts",
+    "raw_name",
+    "shown_name",
+]

@@ -1,0 +1,339 @@
+"""Commands and answers: one tagged command at a time, its untagged answers read whole and bounded.
+
+IMAPClient's FETCH, LIST, SEARCH and IDLE raise for everybody when one answer is broken, or collect
+without a limit (reliability F10-F20, F36, F44). This is the smaller reader they are replaced by. An
+answer is kept as *parts*: text, literal, text, literal, …, text; `tokens` takes it apart.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mailboxes.errors import (
+    AnswerTooLongError,
+    AuthenticationFailedError,
+    CommandRefusedError,
+    LoginDisabledError,
+    MailServerError,
+    ProtocolError,
+    ServerUnavailableError,
+    ThrottledError,
+    UnsafeArgumentError,
+)
+from mailboxes.wire import Wire
+
+LONGEST_LINE = 16 * 1024 * 1024
+USUAL_BUDGET = 32 * 1024 * 1024
+LONGEST_NAME = 64 * 1024
+DEEPEST_NESTING = 32
+
+Parts = list[bytes]
+Token = bytes | int | None | list["Token"]
+
+_LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}$")
+_BROKEN_LITERAL = re.compile(rb" ~?\{[^{}\"\s]{0,20}\}$")
+_STATUS = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
+_FETCH = re.compile(rb"\* \d+ FETCH\b", re.IGNORECASE)
+_TAGGED = re.compile(rb"(\S+) (OK|NO|BAD)(?: (.*))?$", re.IGNORECASE | re.DOTALL)
+_CODE = re.compile(rb"\[([A-Z0-9-]+)(?: ([^\]]*))?\]", re.IGNORECASE)
+_BACKOFF = re.compile(r"backoff time:?\s*(\d{1,12})", re.IGNORECASE)
+_NOT_NOW = re.compile(
+    r"temporar|try again|too many|unavailable|not available|simultaneous|internal|overload|"
+    r"connections? limit|maximum number|not connected|timed? ?out",
+    re.IGNORECASE,
+)
+_THROTTLED = re.compile(r"throttl|rate limit|bandwidth|overquota|over quota", re.IGNORECASE)
+_TOKEN = re.compile(
+    rb'\s*(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|(~?\{\d{1,20}\+?\})\Z|'
+    rb'([^\s()"\[\]]+(?:\[[^\]]*\][^\s()"\[\]]*)?|[\[\]"][^\s()]*))',
+    re.DOTALL,
+)
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+
+CLOSED_TO_US = {"NONEXISTENT", "NOPERM", "CANNOT", "TRYCREATE"}
+NOT_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN"}
+BAD_CREDENTIALS = {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"}
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """An argument sent as a counted string (RFC 9051 §4.3)."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the client says when the server asks for it with ``+``, without counting it first."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A completed command: everything untagged that came before OK, and the OK's code and text."""
+
+    untagged: list[Parts] = field(default_factory=list)
+    code: str = ""
+    code_argument: bytes = b""
+    text: str = ""
+
+
+Argument = bytes | Literal | Reply
+
+
+def astring(value: bytes) -> Argument:
+    """Quote a value, or send it as a literal where quoting does not carry it.
+
+    Raises `UnsafeArgumentError` for NUL, CR and LF (T11).
+    """
+    refuse_control(value)
+    if value.isascii() and len(value) <= 1000:
+        return b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    return Literal(value)
+
+
+def refuse_control(value: bytes) -> None:
+    """Raise `UnsafeArgumentError` for what would begin a command of its own."""
+    if b"\0" in value or b"\r" in value or b"\n" in value:
+        raise UnsafeArgumentError
+
+
+def uid_set(uids: list[int]) -> bytes:
+    """Write exactly these UIDs, neighbours as ranges: ``1:3,7``. Zero is never sent (F6)."""
+    ordered = sorted({uid for uid in uids if uid > 0})
+    if not ordered:
+        raise UnsafeArgumentError("There is no message to ask for.")
+    ranges: list[list[int]] = [[ordered[0], ordered[0]]]
+    for uid in ordered[1:]:
+        if uid == ranges[-1][1] + 1:
+            ranges[-1][1] = uid
+        else:
+            ranges.append([uid, uid])
+    return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in ranges).encode("ascii")
+
+
+class Dialogue:
+    """Says one command at a time over a wire and reads its answer.
+
+    ``tags`` makes a fresh tag; ``has_free_literals``: the server takes literals unasked (LITERAL+).
+    """
+
+    def __init__(self, wire: Wire, tags: Callable[[], bytes]) -> None:
+        self.wire = wire
+        self.has_free_literals = False
+        self.is_throttled = False
+        self._tags = tags
+        self._kept_line: bytes | None = None
+        self._literal_limit = LONGEST_NAME
+
+    def run(
+        self,
+        *arguments: Argument,
+        seconds: float,
+        budget: int = USUAL_BUDGET,
+        literal_limit: int = LONGEST_NAME,
+    ) -> Answer:
+        """Send one command and return its answer.
+
+        Takes at most ``seconds`` of wall clock, ``budget`` bytes in all and ``literal_limit`` bytes
+        in one literal. NO and BAD become errors: `refusal` says which.
+        """
+        with self.wire.allowance(seconds, budget):
+            self._literal_limit = literal_limit
+            tag = self.send(*arguments)
+            return self.complete(tag)
+
+    def send(self, *arguments: Argument) -> bytes:
+        """Send a command without waiting for its end; return its tag."""
+        for argument in arguments:
+            if isinstance(argument, bytes):
+                refuse_control(argument)
+        tag = self._tags()
+        line = tag
+        for argument in arguments:
+            line += b" "
+            if isinstance(argument, bytes):
+                line += argument
+            else:
+                self._offer(tag, line, argument)
+                line = b""
+                self.wire.sendall(argument.data)
+        self.wire.sendall(line + b"\r\n")
+        return tag
+
+    def complete(self, tag: bytes) -> Answer:
+        """Read until the tagged answer of this command."""
+        untagged: list[Parts] = []
+        while True:
+            parts = self.read_parts(tag)
+            if parts[0].startswith(b"* "):
+                refuse_goodbye(parts[0])
+                untagged.append(parts)
+                continue
+            return self._completed(tag, parts[0], untagged)
+
+    def read_parts(self, tag: bytes) -> Parts:
+        """Read one response with all its literals, however it is framed (F44)."""
+        parts = [self._line()]
+        while True:
+            if _STATUS.match(parts[0]) or not parts[0].startswith(b"* "):
+                return parts
+            found = _LITERAL.search(parts[-1])
+            if found:
+                parts += [self._literal(int(found[1])), self._line()]
+            elif _BROKEN_LITERAL.search(parts[-1]):
+                raise ProtocolError
+            elif not self._is_continued(parts, tag):
+                return parts
+
+    def _completed(self, tag: bytes, line: bytes, untagged: list[Parts]) -> Answer:
+        found = _TAGGED.match(line)
+        if not found or found[1] != tag:
+            raise ProtocolError
+        text = found[3] or b""
+        code, argument = response_code(text)
+        shown = text.decode("utf-8", "replace")
+        if found[2].upper() != b"OK":
+            raise refusal(code, shown)
+        self.is_throttled = code == "THROTTLED"
+        return Answer(untagged, code, argument, shown)
+
+    def _offer(self, tag: bytes, line: bytes, argument: Literal | Reply) -> None:
+        """Announce a literal (or end the line), and wait for ``+`` unless none is needed."""
+        if isinstance(argument, Reply):
+            self.wire.sendall(line.rstrip() + b"\r\n")
+        elif self.has_free_literals:
+            self.wire.sendall(line + b"{%d+}\r\n" % len(argument.data))
+            return
+        else:
+            self.wire.sendall(line + b"{%d}\r\n" % len(argument.data))
+        self.await_continuation(tag)
+
+    def await_continuation(self, tag: bytes) -> list[Parts]:
+        """Read up to the server's ``+``; return what it said before. A refusal is raised."""
+        earlier: list[Parts] = []
+        while True:
+            parts = self.read_parts(tag)
+            if parts[0].startswith(b"+"):
+                return earlier
+            if not parts[0].startswith(b"* "):
+                self._completed(tag, parts[0], [])
+                raise ProtocolError
+            refuse_goodbye(parts[0])
+            earlier.append(parts)
+
+    def _line(self) -> bytes:
+        if self._kept_line is not None:
+            line, self._kept_line = self._kept_line, None
+            return line
+        return self.wire.read_line(LONGEST_LINE)
+
+    def _literal(self, size: int) -> bytes:
+        if size > self._literal_limit:
+            raise AnswerTooLongError
+        return self.wire.read_bytes(size)
+
+    def _is_continued(self, parts: Parts, tag: bytes) -> bool:
+        """Whether a FETCH answer goes on in the next line though it should not; if so, add it."""
+        if len(parts) == 1 or parts[-1].rstrip().endswith(b")") or not _FETCH.match(parts[0]):
+            return False
+        following = self._line()
+        if following.startswith((b"* ", tag + b" ", b"+ ")):
+            self._kept_line = following
+            return False
+        parts[-1] += b" " + following
+        return True
+
+
+def refuse_goodbye(line: bytes) -> None:
+    """Raise `ServerUnavailableError` (or `ThrottledError`) if the server says goodbye (F24, F25)."""
+    if line[:5].upper() != b"* BYE":
+        return
+    text = line[5:].decode("utf-8", "replace")
+    if _THROTTLED.search(text) or _BACKOFF.search(text):
+        raise ThrottledError(retry_after=backoff_seconds(text))
+    raise ServerUnavailableError("The server ended the connection.")
+
+
+def response_code(text: bytes) -> tuple[str, bytes]:
+    """``[UIDNEXT 12] …`` → ("UIDNEXT", b"12"); no code → ("", b"")."""
+    found = _CODE.match(text)
+    if not found:
+        return "", b""
+    return found[1].decode("ascii").upper(), found[2] or b""
+
+
+def backoff_seconds(text: str) -> float | None:
+    """``Suggested Backoff Time: 92415 milliseconds`` → 92.415 (F34)."""
+    found = _BACKOFF.search(text)
+    return int(found[1]) / 1000 if found else None
+
+
+def refusal(code: str, text: str) -> MailServerError:
+    """The error for a NO or BAD, by its response code, or by its text where a server has no codes."""
+    if code in {"OVERQUOTA", "THROTTLED"} or _BACKOFF.search(text) or _THROTTLED.search(text):
+        return ThrottledError(retry_after=backoff_seconds(text))
+    if "not connected" in text.lower():
+        return ServerUnavailableError(retry_after=300)  # Exchange, F33
+    if code in NOT_NOW:
+        return ServerUnavailableError()
+    if code in BAD_CREDENTIALS:
+        return AuthenticationFailedError()
+    if code == "PRIVACYREQUIRED":
+        return LoginDisabledError()
+    return CommandRefusedError(code=code, text=text[:500])
+
+
+def login_refusal(error: CommandRefusedError) -> MailServerError:
+    """A refused login without a code is a wrong password, unless the text says *not now* (F31)."""
+    if _NOT_NOW.search(error.text):
+        return ServerUnavailableError()
+    return AuthenticationFailedError()
+
+
+def tokens(parts: Parts, start: int = 0) -> list[Token]:
+    """Take a response apart: atoms and strings as bytes, NIL as None, lists as lists.
+
+    ``start``: where in the first part to begin. Raises `ProtocolError` if it does not add up.
+    """
+    top: list[Token] = []
+    stack = [top]
+    for position in range(0, len(parts), 2):
+        text = parts[position]
+        literal = parts[position + 1] if position + 1 < len(parts) else None
+        _add_tokens(stack, text, start if position == 0 else 0, literal)
+    return top
+
+
+def _add_tokens(stack: list[list[Token]], text: bytes, at: int, literal: bytes | None) -> None:
+    end = len(text.rstrip())
+    while at < end:
+        found = _TOKEN.match(text, at)
+        if not found:
+            raise ProtocolError
+        at = found.end()
+        if found[1]:
+            _open_list(stack)
+        elif found[2]:
+            _close_list(stack)
+        elif found[4]:
+            stack[-1].append(literal)
+        elif found[3] is not None:
+            stack[-1].append(_ESCAPED.sub(rb"\1", found[3]))
+        else:
+            stack[-1].append(None if found[5].upper() == b"NIL" else found[5])
+
+
+def _open_list(stack: list[list[Token]]) -> None:
+    inner: list[Token] = []
+    stack[-1].append(inner)
+    stack.append(inner)
+    if len(stack) > DEEPEST_NESTING:
+        raise ProtocolError
+
+
+def _close_list(stack: list[list[Token]]) -> None:
+    if len(stack) == 1:
+        raise ProtocolError
+    stack.pop()

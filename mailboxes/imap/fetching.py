@@ -1,0 +1,171 @@
+"""What FETCH answers say about messages, and how messages are asked for in portions."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from mailboxes.errors import ProtocolError
+from mailboxes.imap.dialogue import Parts, Token, tokens
+
+UIDS_PER_COMMAND = 500
+MESSAGES_PER_BATCH = 200
+BATCH_BYTES = 4 * 1024 * 1024
+WHOLE_BYTES = 5 * 1024 * 1024
+PIECE_BYTES = 1024 * 1024
+HEADER_BYTES = 256 * 1024
+ENGLISH_MONTHS: tuple[str, ...] = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
+ENGLISH_MONTHS += ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_FETCH = re.compile(rb"\* \d{1,20} FETCH\s*", re.IGNORECASE)
+_KNOWN = re.compile(
+    rb"(?:UID|FLAGS|INTERNALDATE|RFC822(?:\.(?:SIZE|HEADER|TEXT))?|MODSEQ|BODY(?:STRUCTURE)?|"
+    rb"ENVELOPE|EMAILID|THREADID|SAVEDATE|PREVIEW|BINARY|X-[A-Z0-9-]+|(?:BODY|BINARY)\[[^\]]*\].*)$",
+    re.IGNORECASE,
+)
+_DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
+_MONTHS = {name: at for at, name in enumerate(ENGLISH_MONTHS, 1)}
+    name: at
+    for at, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedMessage:
+    """A message as the server gave it.
+
+    ``raw``: all its bytes, or None if it is too large (``is_too_large``) or could not be fetched
+    (``failure`` says why); then ``header`` holds its header block, as far as it could be read.
+    ``size``: length of ``raw``, or what the server claims. ``received_at``: INTERNALDATE if sane.
+    """
+
+    uid: int
+    raw: bytes | None
+    size: int
+    received_at: datetime | None = None
+    flags: tuple[str, ...] = ()
+    header: bytes = b""
+    is_too_large: bool = False
+    failure: str = ""
+
+    @property
+    def is_unfetchable(self) -> bool:
+        """Whether the server did not hand the message out, though it has it."""
+        return bool(self.failure)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDetails:
+    """What is asked about a message before its bytes; -1 and None where the server does not tell."""
+
+    uid: int
+    size: int = -1
+    flags: tuple[str, ...] = ()
+    received_at: datetime | None = None
+    mod_seq: int | None = None
+
+
+def fetched_items(parts: Parts) -> dict[bytes, Token] | None:
+    """The items of one FETCH answer by upper-case name, None for another kind of answer.
+
+    Raises `ProtocolError` for an item that FETCH does not know: then a literal was longer or shorter
+    than announced and the stream is out of step (F12, F13).
+    """
+    found = _FETCH.match(parts[0])
+    if not found:
+        return None
+    answer = tokens(parts, found.end())
+    items = answer[0] if answer and isinstance(answer[0], list) else None
+    if items is None or len(answer) > 1 or len(items) % 2:
+        raise ProtocolError
+    named: dict[bytes, Token] = {}
+    for name, value in zip(items[::2], items[1::2], strict=True):
+        if not isinstance(name, bytes) or not _KNOWN.match(name):
+            raise ProtocolError
+        named[name.upper()] = value
+    return named
+
+
+def asked_items(answers: Iterable[Parts], asked: set[int]) -> Iterator[tuple[int, dict[bytes, Token]]]:
+    """FETCH answers that carry a UID we asked for, nothing else (F10, F11, F43)."""
+    for parts in answers:
+        items = fetched_items(parts)
+        uid = whole_number(items.get(b"UID")) if items else None
+        if items is not None and uid in asked and uid is not None:
+            yield uid, items
+
+
+def details_of(uid: int, items: Mapping[bytes, Token]) -> MessageDetails:
+    """Size, flags, date and MODSEQ out of the items of one answer."""
+    mod_seq = items.get(b"MODSEQ")
+    size = whole_number(items.get(b"RFC822.SIZE"))
+    return MessageDetails(
+        uid=uid,
+        size=-1 if size is None else size,
+        flags=flag_names(items.get(b"FLAGS")),
+        received_at=internal_date(items.get(b"INTERNALDATE")),
+        mod_seq=whole_number(mod_seq[0]) if isinstance(mod_seq, list) and mod_seq else None,
+    )
+
+
+def body_of(items: Mapping[bytes, Token]) -> bytes | None:
+    """The bytes of ``BODY[…]``; None if the server sent NIL, nothing, or an empty string (F8, F9)."""
+    for name, value in items.items():
+        if name.startswith((b"BODY[", b"RFC822")) and isinstance(value, bytes):
+            return value or None
+    return None
+
+
+def flag_names(value: Token) -> tuple[str, ...]:
+    """Flags as text, in the server's order."""
+    if not isinstance(value, list):
+        return ()
+    return tuple(flag.decode("utf-8", "replace") for flag in value if isinstance(flag, bytes))
+
+
+def whole_number(value: Token) -> int | None:
+    """A number as IMAP writes it, None for anything else."""
+    if isinstance(value, bytes) and value.isdigit() and len(value) <= 20:
+        return int(value)
+    return None
+
+
+def internal_date(value: Token) -> datetime | None:
+    """INTERNALDATE in UTC; None if it is missing or no possible date (F46)."""
+    found = _DATE.fullmatch(value) if isinstance(value, bytes) else None
+    month = _MONTHS.get(found[2].decode("ascii").capitalize()) if found else None
+    if not found or not month:
+        return None
+    day, year, hour, minute, second = (int(found[at]) for at in (1, 3, 4, 5, 6))
+    offset = timedelta(hours=int(found[8]), minutes=int(found[9]))
+    if not 1970 <= year <= 2100 or offset > timedelta(hours=14):
+        return None
+    zone = timezone(offset if found[7] == b"+" else -offset)
+    try:
+        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def portions(uids: Sequence[int], size: int = UIDS_PER_COMMAND) -> Iterator[list[int]]:
+    """Cut UIDs into lists that fit into a command line."""
+    for start in range(0, len(uids), size):
+        yield list(uids[start : start + size])
+
+
+def batches(uids: Sequence[int], details: Mapping[int, MessageDetails]) -> Iterator[list[MessageDetails]]:
+    """Messages to fetch together: few enough bytes for memory; those of unknown size go alone."""
+    batch: list[MessageDetails] = []
+    total = 0
+    for uid in uids:
+        message = details.get(uid) or MessageDetails(uid)
+        size = message.size if message.size >= 0 else BATCH_BYTES
+        if batch and (total + size > BATCH_BYTES or len(batch) == MESSAGES_PER_BATCH):
+            yield batch
+            batch, total = [], 0
+        batch.append(message)
+        total += size
+    if batch:
+        yield batch
