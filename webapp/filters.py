@@ -1,0 +1,128 @@
+"""What templates say about times, sizes, numbers and names.
+
+Every filter is pure but for the zone: `flask.g.zone` (a `zoneinfo.ZoneInfo` or the name of one) is
+the zone of the person who looks, UTC when nobody said so.
+"""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask, g, has_app_context
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_AVATAR_HUES = 8
+
+
+def add_filters(app: Flask) -> None:
+    """Give the templates of `app` every filter of this module, under its own name."""
+    for filter_ in (
+        relative_time,
+        absolute_time,
+        short_time,
+        machine_time,
+        duration,
+        file_size,
+        count,
+        initials,
+        avatar_hue,
+    ):
+        app.add_template_filter(filter_)
+
+
+def relative_time(at: datetime, now: datetime | None = None) -> str:
+    """How long ago (or how soon), short enough for a row: `now`, `12 min ago`, `in 3 h`, `3 May`.
+
+    `postroom.js` says the same words when it refreshes a page that stays open.
+    """
+    now = now or datetime.now(UTC)
+    seconds = round((now - at).total_seconds())
+    if abs(seconds) >= 7 * _DAY:
+        return _day(at, now)
+    span = _span(abs(seconds))
+    if span is None:
+        return "now"
+    return f"{span} ago" if seconds > 0 else f"in {span}"
+
+
+def short_time(at: datetime, now: datetime | None = None) -> str:
+    """The time as lists of messages show it: `14:02` today, else `3 May`, or `3 May 2024`."""
+    now = (now or datetime.now(UTC)).astimezone(_zone())
+    local = at.astimezone(_zone())
+    return f"{local:%H:%M}" if local.date() == now.date() else _day(at, now)
+
+
+def absolute_time(at: datetime) -> str:
+    """The whole truth, for a tooltip: `Tuesday 3 November 2026, 14:02:11 CET`."""
+    local = at.astimezone(_zone())
+    return f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S %Z}"
+
+
+def machine_time(at: datetime) -> str:
+    """The value of a `datetime` attribute: RFC 3339 in UTC."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def duration(span: timedelta | float) -> str:
+    """How long something took or takes, `span` in seconds: `< 1 ms`, `42 ms`, `3.1 s`, `5 min`."""
+    seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
+    if seconds < 0.001:
+        return "< 1 ms"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    return _span(round(seconds)) or "0 s"
+
+
+def file_size(size: int) -> str:
+    """Bytes as people read them, in powers of 1024: `812 B`, `14 KB`, `2.4 MB`."""
+    if size < 1024:
+        return f"{size} B"
+    amount = float(size)
+    for unit in ("KB", "MB", "GB"):
+        amount /= 1024
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if amount >= 10 else f"{amount:.1f} {unit}"
+    return f"{amount / 1024:.1f} TB"
+
+
+def count(number: int) -> str:
+    """A whole number with thin spaces between thousands: `12 480`."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def initials(name: str) -> str:
+    """One or two letters for an avatar, from a name or an address; `?` for nothing at all."""
+    words = [word for word in name.split("@")[0].replace(".", " ").split() if word[0].isalnum()]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+def avatar_hue(text: str) -> int:
+    """One of the avatar colours, always the same for the same text (so never `hash()`)."""
+    return sum(ord(letter) * (place + 1) for place, letter in enumerate(text)) % _AVATAR_HUES
+
+
+def _span(seconds: int) -> str | None:
+    if seconds < _MINUTE:
+        return None
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < _DAY:
+        return f"{seconds // _HOUR} h"
+    return f"{seconds // _DAY} d"
+
+
+def _day(at: datetime, now: datetime) -> str:
+    local = at.astimezone(_zone())
+    day = f"{local.day} {local:%b}"
+    return day if local.year == now.astimezone(_zone()).year else f"{day} {local.year}"
+
+
+def _zone() -> tzinfo:
+    zone: Any = g.get("zone") if has_app_context() else None
+    if isinstance(zone, str):
+        return ZoneInfo(zone)
+    return zone if isinstance(zone, tzinfo) else UTC
