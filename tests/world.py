@@ -1,0 +1,109 @@
+"""The world of every test: a migrated database, an application, our organization and a neighbour."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from ipaddress import ip_network
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from flask import Flask
+
+from embedded.postgres import DatabaseUrls, Postgres, prepare_database
+from embedded.redis import Redis
+from mailboxes.tables import METADATA
+from tenants.database import db
+from tenants.database import inside as inside_of
+from tenants.schema import migration_config
+from tenants.settings import Settings
+from tests.factories import World, make_organization
+from webapp import create_app
+from workers import queues
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+@pytest.fixture(scope="session")
+def database_urls(postgres_server: Postgres) -> DatabaseUrls:
+    """A database with every migration run, and the URLs of its three roles."""
+    urls = prepare_database(postgres_server, "postroom_test")
+    command.upgrade(migration_config(urls.owner), "head")
+    return urls
+
+
+@pytest.fixture(scope="session")
+def environment(
+    database_urls: DatabaseUrls, redis_server: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The variables that a process of this test run starts with."""
+    return {
+        "POSTROOM_DATABASE_URL": database_urls.app,
+        "POSTROOM_SYSTEM_DATABASE_URL": database_urls.system,
+        "POSTROOM_OWNER_DATABASE_URL": database_urls.owner,
+        "POSTROOM_REDIS_URL": redis_server.url,
+        "POSTROOM_SECRET_KEY": "0123456789abcdef0123456789abcdef-test",
+        "POSTROOM_ENCRYPTION_KEYS": f"1:{KEY}",
+        "POSTROOM_OBJECT_STORE": tmp_path_factory.mktemp("objects").as_uri(),
+        "POSTROOM_PERMITTED_NETWORKS": "127.0.0.0/8",
+        "POSTROOM_RESERVED_DOMAINS": "1",
+        "POSTROOM_CHEAP_PASSWORDS": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def _application(environment: dict[str, str]) -> Flask:
+    app = create_app(Settings.from_environment(environment))
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def app(_application: Flask, database_urls: DatabaseUrls) -> Iterator[Flask]:
+    """The application on an empty database, pushed; emptied again afterwards."""
+    with _application.app_context():
+        queues.redis().flushall()
+        yield _application
+        db.session.remove()
+    with psycopg.connect(_plain(database_urls.owner), autocommit=True) as connection:
+        names = ", ".join(METADATA.tables)
+        connection.execute(f"TRUNCATE {names}")
+
+
+@pytest.fixture
+def ours(app: Flask) -> World:
+    """Our organization."""
+    return make_organization("Acme")
+
+
+@pytest.fixture
+def theirs(app: Flask) -> World:
+    """The neighbour, who must never notice us."""
+    return make_organization("Neighbour")
+
+
+@pytest.fixture
+def inside() -> Any:
+    """``with inside(ours): …`` binds a fresh session to an organization."""
+
+    def enter(organization: World) -> AbstractContextManager[Any]:
+        return inside_of(organization.id)
+
+    return enter
+
+
+def permitted_ports(app: Flask, *ports: int) -> None:
+    """Let the egress guard reach servers of this test run."""
+    import dataclasses
+
+    settings: Settings = app.config["POSTROOM"]
+    app.config["POSTROOM"] = dataclasses.replace(
+        settings,
+        permitted_ports=settings.permitted_ports | set(ports),
+        permitted_networks=(ip_network("127.0.0.0/8"),),
+    )
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+psycopg://", "postgresql://")
