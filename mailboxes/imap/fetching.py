@@ -25,11 +25,6 @@ _KNOWN = re.compile(
 )
 _DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
 _MONTHS = {name: at for at, name in enumerate(ENGLISH_MONTHS, 1)}
-    name: at
-    for at, name in enumerate(
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,23 @@
+"""Plug-in: the mail servers that tests talk to.
+
+Fixtures: ``certificates``, ``dovecot`` (real IMAP), ``imap_server`` (scripted IMAP with faults), ``smtp_sink``
+(SMTP that stores or refuses), ``loopback`` (an egress policy that permits them all).
+"""
+
+from ipaddress import ip_network
+
+import pytest
+
+from mailboxes.egress import EgressPolicy
+from tests.certificates import certificates
+from tests.dovecot import dovecot
+
+__all__ = ["certificates", "dovecot", "loopback"]
+
+
+@pytest.fixture(scope="session")
+def loopback() -> EgressPolicy:
+    """A policy that lets Postroom reach servers on this machine, on whatever port."""
+    return EgressPolicy(
+        networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")), ports=frozenset(range(1, 65536))
+    )
