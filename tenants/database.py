@@ -93,9 +93,11 @@ class OrganizationScoped:
 
     @declared_attr
     def organization_id(cls) -> Mapped[UUID]:  # noqa: N805  # a class, to SQLAlchemy
-        return mapped_column(ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True)
+        return mapped_column(
+            ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True, sort_order=-2
+        )
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-1)
 
 
 class OptionallyScoped:

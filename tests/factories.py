@@ -73,7 +73,7 @@ def make_member(organization_id: UUID, name: str = "Mo Member", role: str | None
 def make_mailbox(
     organization: World, *, readers: tuple[Membership, ...] | None = None, **given: Any
 ) -> Mailbox:
-    """A mailbox with its own account (unreachable unless ``account`` says where), readable by everybody named."""
+    """A mailbox with an account of its own; ``account`` says where it connects, ``readers`` may reply."""
     account_given = given.pop("account", {})
     number = next(_number)
     address = given.pop("address", f"help{number}@{organization.canary}.test")

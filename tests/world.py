@@ -53,10 +53,14 @@ def environment(
 
 
 @pytest.fixture(scope="session")
-def _application(environment: dict[str, str]) -> Flask:
+def _application(environment: dict[str, str]) -> Iterator[Flask]:
     app = create_app(Settings.from_environment(environment))
     app.testing = True
-    return app
+    yield app
+    with app.app_context():
+        for engine in db.engines.values():
+            engine.dispose()
+        queues.redis().close()
 
 
 @pytest.fixture

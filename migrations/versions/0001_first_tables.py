@@ -226,7 +226,7 @@ def upgrade() -> None:
             name=op.f("fk_audit_entries_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_audit_entries")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_audit_entries")),
     )
     op.create_index(
         "ix_audit_entries_organization_id_at",
@@ -247,7 +247,7 @@ def upgrade() -> None:
             name=op.f("fk_channels_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_channels")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_channels")),
         sa.UniqueConstraint("organization_id", "name", name=op.f("uq_channels_organization_id_name")),
     )
     op.create_table(
@@ -269,7 +269,7 @@ def upgrade() -> None:
             name=op.f("fk_contacts_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_contacts")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_contacts")),
     )
     op.create_table(
         "lead_sources",
@@ -287,7 +287,7 @@ def upgrade() -> None:
             name=op.f("fk_lead_sources_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_lead_sources")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_lead_sources")),
         sa.UniqueConstraint("organization_id", "key", name=op.f("uq_lead_sources_organization_id_key")),
         sa.UniqueConstraint("organization_id", "name", name=op.f("uq_lead_sources_organization_id_name")),
     )
@@ -307,7 +307,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_memberships_user_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_memberships")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_memberships")),
         sa.UniqueConstraint(
             "organization_id", "user_id", name=op.f("uq_memberships_organization_id_user_id")
         ),
@@ -327,7 +327,7 @@ def upgrade() -> None:
             name=op.f("fk_organization_overrides_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_organization_overrides")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_organization_overrides")),
         sa.UniqueConstraint(
             "organization_id", "key", name=op.f("uq_organization_overrides_organization_id_key")
         ),
@@ -374,7 +374,7 @@ def upgrade() -> None:
             name=op.f("fk_roles_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_roles")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_roles")),
         sa.UniqueConstraint("organization_id", "name", name=op.f("uq_roles_organization_id_name")),
         sa.UniqueConstraint(
             "organization_id", "system_key", name=op.f("uq_roles_organization_id_system_key")
@@ -412,7 +412,7 @@ def upgrade() -> None:
             name=op.f("fk_templates_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_templates")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_templates")),
         sa.UniqueConstraint(
             "organization_id", "system_key", name=op.f("uq_templates_organization_id_system_key")
         ),
@@ -437,7 +437,7 @@ def upgrade() -> None:
             name=op.f("fk_undeliverable_addresses_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_undeliverable_addresses")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_undeliverable_addresses")),
         sa.UniqueConstraint(
             "organization_id",
             "address",
@@ -473,7 +473,7 @@ def upgrade() -> None:
             name=op.f("fk_contact_addresses_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_contact_addresses")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_contact_addresses")),
         sa.UniqueConstraint(
             "organization_id", "address", name=op.f("uq_contact_addresses_organization_id_address")
         ),
@@ -559,7 +559,7 @@ def upgrade() -> None:
             name=op.f("fk_mailboxes_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_mailboxes")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_mailboxes")),
         sa.UniqueConstraint(
             "organization_id", "account_id", name=op.f("uq_mailboxes_organization_id_account_id")
         ),
@@ -590,7 +590,7 @@ def upgrade() -> None:
             name=op.f("fk_membership_roles_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_membership_roles")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_membership_roles")),
         sa.UniqueConstraint(
             "organization_id",
             "membership_id",
@@ -618,7 +618,7 @@ def upgrade() -> None:
             name=op.f("fk_template_texts_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_template_texts")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_template_texts")),
         sa.UniqueConstraint(
             "organization_id",
             "template_id",
@@ -729,7 +729,7 @@ def upgrade() -> None:
             name=op.f("fk_auto_response_rules_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_auto_response_rules")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_auto_response_rules")),
     )
     op.create_index(
         "ix_auto_response_rules_mailbox",
@@ -774,7 +774,7 @@ def upgrade() -> None:
             name=op.f("fk_mailbox_grants_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_mailbox_grants")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_mailbox_grants")),
         sa.UniqueConstraint(
             "organization_id",
             "mailbox_id",
@@ -807,7 +807,7 @@ def upgrade() -> None:
             name=op.f("fk_response_windows_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_response_windows")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_response_windows")),
         sa.UniqueConstraint(
             "organization_id",
             "mailbox_id",
@@ -860,7 +860,7 @@ def upgrade() -> None:
             name=op.f("fk_threads_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_threads")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_threads")),
     )
     op.create_index("ix_threads_all", "threads", ["organization_id", "last_at", "id"], unique=False)
     op.create_index(
@@ -947,7 +947,7 @@ def upgrade() -> None:
             name=op.f("fk_messages_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_messages")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_messages")),
         sa.UniqueConstraint(
             "organization_id",
             "mailbox_id",
@@ -1006,7 +1006,7 @@ def upgrade() -> None:
             name=op.f("fk_thread_references_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_thread_references")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_thread_references")),
         sa.UniqueConstraint(
             "organization_id",
             "thread_id",
@@ -1044,7 +1044,7 @@ def upgrade() -> None:
             name=op.f("fk_attachments_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_attachments")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_attachments")),
         sa.UniqueConstraint(
             "organization_id",
             "message_id",
@@ -1105,7 +1105,7 @@ def upgrade() -> None:
             name=op.f("fk_cases_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_cases")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_cases")),
     )
     op.create_index("ix_cases_list", "cases", ["organization_id", "reported_at", "id"], unique=False)
     op.create_table(
@@ -1128,7 +1128,7 @@ def upgrade() -> None:
             name=op.f("fk_conversions_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_conversions")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_conversions")),
         sa.UniqueConstraint(
             "organization_id",
             "kind",
@@ -1183,7 +1183,7 @@ def upgrade() -> None:
             name=op.f("fk_drafts_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_drafts")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_drafts")),
         sa.UniqueConstraint(
             "organization_id",
             "membership_id",
@@ -1216,7 +1216,7 @@ def upgrade() -> None:
             name=op.f("fk_events_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_events")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_events")),
         sa.UniqueConstraint(
             "organization_id",
             "message_id",
@@ -1276,7 +1276,7 @@ def upgrade() -> None:
             name=op.f("fk_leads_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_leads")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_leads")),
     )
     op.create_index("ix_leads_list", "leads", ["organization_id", "created_at", "id"], unique=False)
     op.create_table(
@@ -1318,7 +1318,7 @@ def upgrade() -> None:
             name=op.f("fk_locations_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_locations")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_locations")),
         sa.UniqueConstraint(
             "organization_id", "arrival_id", name=op.f("uq_locations_organization_id_arrival_id")
         ),
@@ -1349,7 +1349,7 @@ def upgrade() -> None:
             name=op.f("fk_message_reads_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_message_reads")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_message_reads")),
         sa.UniqueConstraint(
             "organization_id",
             "message_id",
@@ -1381,7 +1381,7 @@ def upgrade() -> None:
             name=op.f("fk_message_words_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_message_words")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_message_words")),
     )
     op.create_index(
         "ix_message_words_words", "message_words", ["words"], unique=False, postgresql_using="gin"
@@ -1442,7 +1442,7 @@ def upgrade() -> None:
             name=op.f("fk_outgoing_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_outgoing")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_outgoing")),
         sa.UniqueConstraint(
             "organization_id", "header_id", name=op.f("uq_outgoing_organization_id_header_id")
         ),
@@ -1509,7 +1509,7 @@ def upgrade() -> None:
             name=op.f("fk_automatic_responses_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_automatic_responses")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_automatic_responses")),
         sa.UniqueConstraint(
             "organization_id",
             "message_id",
@@ -1547,7 +1547,7 @@ def upgrade() -> None:
             name=op.f("fk_case_changes_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_case_changes")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_case_changes")),
     )
     op.create_index(
         "ix_case_changes_case_id",
@@ -1577,7 +1577,7 @@ def upgrade() -> None:
             name=op.f("fk_case_comments_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_case_comments")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_case_comments")),
     )
     op.create_index(
         "ix_case_comments_case_id",
@@ -1605,7 +1605,7 @@ def upgrade() -> None:
             name=op.f("fk_draft_attachments_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_draft_attachments")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_draft_attachments")),
     )
     op.create_table(
         "lead_changes",
@@ -1627,7 +1627,7 @@ def upgrade() -> None:
             name=op.f("fk_lead_changes_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_lead_changes")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_lead_changes")),
     )
     op.create_index(
         "ix_lead_changes_lead_id",
@@ -1673,7 +1673,7 @@ def upgrade() -> None:
             name=op.f("fk_thread_records_organization_id"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("id", "organization_id", name=op.f("pk_thread_records")),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_thread_records")),
         sa.UniqueConstraint(
             "organization_id",
             "thread_id",

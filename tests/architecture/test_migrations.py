@@ -1,0 +1,59 @@
+"""Migrations: numbered, one after the other, forward and back, and what the models say."""
+
+import re
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+
+from embedded.postgres import Postgres, drop_database, prepare_database
+from tenants.schema import MIGRATIONS, migration_config
+
+
+@pytest.fixture
+def fresh(postgres_server):
+    yield prepare_database(postgres_server, "postroom_migrations")
+    drop_database(postgres_server, "postroom_migrations")
+
+
+def test_files_are_numbered_in_order_and_there_is_one_head():
+    names = sorted(path.stem for path in Path(MIGRATIONS, "versions").glob("*.py") if path.stem != "__init__")
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    assert all(re.fullmatch(r"\d{4}_[a-z0-9_]+", name) for name in names)
+    script = ScriptDirectory(str(MIGRATIONS))
+    assert len(script.get_heads()) == 1
+    assert [revision.revision for revision in script.walk_revisions()] == names[::-1]
+
+
+def test_up_down_and_up_again_leaves_what_the_models_say(fresh):
+    config = migration_config(fresh.owner)
+    command.upgrade(config, "head")
+    command.downgrade(config, "base")
+    command.upgrade(config, "head")
+    command.check(config)
+
+
+def test_going_back_and_forth_keeps_the_rows_of_a_filled_database(fresh):
+    config = migration_config(fresh.owner)
+    command.upgrade(config, "0001_first_tables")
+    with psycopg.connect(fresh.owner.replace("+psycopg", "")) as connection:
+        connection.execute(
+            "INSERT INTO organizations (id, name, slug, is_enabled, language, time_zone, created_at)"
+            " VALUES (gen_random_uuid(), 'Acme', 'acme', true, 'en', 'UTC', now())"
+        )
+    command.upgrade(config, "head")
+    command.downgrade(config, "0001_first_tables")
+    command.upgrade(config, "head")
+    with psycopg.connect(fresh.owner.replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT name FROM organizations").fetchall() == [("Acme",)]
+
+
+@pytest.mark.postgresql15
+def test_the_oldest_supported_postgresql_takes_the_same_migrations(postgresql15_binaries, services_folder):
+    with Postgres(services_folder / "postgresql15", durable=False, binaries=postgresql15_binaries) as server:
+        urls = prepare_database(server, "postroom_old")
+        config = migration_config(urls.owner)
+        command.upgrade(config, "head")
+        command.check(config)

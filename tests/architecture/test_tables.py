@@ -1,0 +1,106 @@
+"""Wall one and three, read from the database itself."""
+
+import psycopg
+import pytest
+
+from mailboxes.tables import METADATA
+from tenants.database import Base, OptionallyScoped, OrganizationScoped
+
+INSTALLATION_TABLES = {
+    "organizations",
+    "users",
+    "sign_ins",
+    "sign_in_attempts",
+    "system_overrides",
+    "user_overrides",
+    "system_audit_entries",
+}
+SCOPED = {
+    mapper.local_table.name
+    for mapper in Base.registry.mappers
+    if issubclass(mapper.class_, OrganizationScoped)
+}
+OWNED = {
+    mapper.local_table.name for mapper in Base.registry.mappers if issubclass(mapper.class_, OptionallyScoped)
+}
+# A search index may start with the words: the function that reads it names the organization.
+MAY_DEFINE_SECURITY = {"messages_with_words"}
+
+
+@pytest.fixture(scope="module")
+def catalogue(database_urls):
+    with psycopg.connect(database_urls.owner.replace("+psycopg", "")) as connection:
+        yield connection
+
+
+def test_every_table_belongs_to_an_organization_or_is_listed_here():
+    assert set(METADATA.tables) == SCOPED | OWNED | INSTALLATION_TABLES
+
+
+@pytest.mark.parametrize("name", sorted(SCOPED))
+def test_a_scoped_table_is_keyed_by_its_organization(name):
+    table = METADATA.tables[name]
+    assert [column.name for column in table.primary_key] == ["organization_id", "id"]
+
+
+@pytest.mark.parametrize("name", sorted(SCOPED | OWNED))
+def test_every_key_between_owned_tables_includes_the_owner(name):
+    for key in METADATA.tables[name].foreign_key_constraints:
+        target = key.referred_table.name
+        if target in SCOPED | OWNED:
+            referred = {element.column.name for element in key.elements}
+            assert referred & {"organization_id", "owner_id"}, (
+                f"{name} → {target}: use scoped_key or owned_key"
+            )
+
+
+@pytest.mark.parametrize("name", sorted(SCOPED))
+def test_every_unique_constraint_starts_with_the_organization(name):
+    table = METADATA.tables[name]
+    uniques = [
+        [c.name for c in u.columns] for u in table.constraints if u.__visit_name__ == "unique_constraint"
+    ]
+    uniques += [[c.name for c in index.columns] for index in table.indexes if index.unique]
+    for columns in uniques:
+        assert columns[0] == "organization_id", f"{name}{columns}: an oracle across organizations"
+
+
+@pytest.mark.parametrize("name", sorted(SCOPED | OWNED))
+def test_row_security_is_forced_with_a_policy_for_every_command(catalogue, name):
+    enabled, forced = catalogue.execute(
+        "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = %s::regclass", (name,)
+    ).fetchone()
+    assert enabled, f"{name}: call protect() in its migration"
+    assert forced, f"{name}: call protect() in its migration"
+    policies = catalogue.execute(
+        "SELECT cmd, qual, with_check FROM pg_policies WHERE tablename = %s", (name,)
+    ).fetchall()
+    assert len(policies) == 1
+    command, read, write = policies[0]
+    assert command == "ALL"
+    for clause in (read, write):
+        assert "app.organization_id" in clause
+        assert "NULLIF" in clause
+
+
+def test_no_view_and_no_definer_function_looks_past_the_policies(catalogue):
+    views = catalogue.execute(
+        "SELECT relname FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace"
+    ).fetchall()
+    assert views == []
+    functions = catalogue.execute(
+        "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+    ).fetchall()
+    assert {name for (name,) in functions} == MAY_DEFINE_SECURITY
+
+
+def test_the_applications_role_owns_nothing_and_bypasses_nothing(catalogue):
+    owned = catalogue.execute(
+        "SELECT count(*) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner"
+        " WHERE r.rolname = 'postroom_app'"
+    ).fetchone()
+    assert owned == (0,)
+    role = catalogue.execute(
+        "SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = 'postroom_app'"
+    ).fetchone()
+    assert role == (False, False, False)
