@@ -1,0 +1,370 @@
+"""What kind of message it is: from a person, from a machine, a list, a bounce, spam.
+
+Pure, and about one message only. What the installation knows (own addresses, earlier answers,
+limits) is added by ``decide()``, which reads ``Facts``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailboxes.classifying import bounces, robots
+from mailboxes.classifying.authentication import authentication
+from mailboxes.classifying.domains import (
+    are_related,
+    canonical_address,
+    decoded_address,
+    split_address,
+)
+from mailboxes.classifying.facts import Authentication, Facts
+from mailboxes.parsing import ParsedMessage, address_list
+
+__all__ = [
+    "Authentication",
+    "Classification",
+    "Facts",
+    "are_related",
+    "canonical_address",
+    "classify",
+    "sentence_of",
+]
+
+LOOP_HEADER = "x-postroom-loop"
+
+SENTENCES = {
+    "null-return-path": "The envelope sender is empty, as that of a bounce.",
+    "auto-submitted": "The message says that a machine sent it (Auto-Submitted).",
+    "list": "The message comes from a mailing list.",
+    "precedence": "The message is marked as bulk mail (Precedence).",
+    "auto-response-suppress": "The sender asks for no automatic response.",
+    "machine-header": "A header shows that a program wrote the message.",
+    "report": "The message is a delivery report, a receipt or a complaint.",
+    "calendar": "The message is a calendar invitation or an answer to one.",
+    "robot-sender": "The sender's address belongs to a machine.",
+    "automatic-subject": "Subject and another sign show an automatic message.",
+    "bounce": "The message says that another message could not be delivered.",
+    "loop-token": "The message carries our own mark of an automatic response.",
+}
+
+_DEFECTIVE = frozenset(
+    {"header-too-large", "too-many-headers", "line-without-colon-in-header", "ambiguous-from"}
+    | {"no-body-separator", "control-characters-in-subject"}
+)
+_TRUNCATED = frozenset({"text-cut", "too-many-parts", "too-deep", "too-many-addresses"})
+_TOKEN = re.compile(r"[^;,()\s]+")
+_WORDS = re.compile(r"[\s,;]+")
+_SCORE = re.compile(r"(?:^|;)\s*scl\s*:\s*(-?\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """``automatic_reasons`` are keys of ``SENTENCES``; ``facts`` is for ``decide()``."""
+
+    is_automatic: bool
+    automatic_reasons: tuple[str, ...]
+    is_bounce: bool
+    failed_recipients: tuple[str, ...]
+    delayed_recipients: tuple[str, ...]
+    is_list: bool
+    is_spam: bool
+    return_path: str | None
+    authentication: Authentication | None
+    facts: Facts
+
+
+def sentence_of(reason: str) -> str:
+    """A reason as a person reads it."""
+    return SENTENCES.get(reason, reason)
+
+
+def classify(
+    parsed: ParsedMessage, raw: bytes = b"", *, trusted_authserv_id: str | None = None
+) -> Classification:
+    """Classify one message. ``raw`` is looked at only where it may be a bounce."""
+    facts = _facts(parsed, trusted_authserv_id)
+    is_bounce, failures = _bounce(parsed, raw, facts)
+    reasons = _reasons(facts, is_bounce=is_bounce)
+    return Classification(
+        is_automatic=bool(reasons),
+        automatic_reasons=reasons,
+        is_bounce=is_bounce,
+        failed_recipients=tuple(failures.permanent),
+        delayed_recipients=tuple(failures.temporary),
+        is_list=bool(facts["list_headers"]) or not {"list", "bulk"}.isdisjoint(facts["precedence"]),
+        is_spam=bool(facts["spam_signs"]),
+        return_path=facts["return_path"],
+        authentication=facts["authentication"],
+        facts=facts,
+    )
+
+
+def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
+    found = {
+        "null-return-path": facts["has_null_return_path"],
+        "auto-submitted": facts["is_auto_submitted"],
+        "list": facts["list_headers"],
+        "precedence": facts["precedence"],
+        "auto-response-suppress": facts["auto_response_suppress"],
+        "machine-header": facts["machine_headers"],
+        "report": facts["report_types"],
+        "calendar": facts["calendar_methods"],
+        "robot-sender": facts["robot_sender"],
+        "automatic-subject": facts["has_automatic_subject_confirmed"],
+        "bounce": is_bounce,
+        "loop-token": facts["loop_tokens"],
+    }
+    return tuple(reason for reason, value in found.items() if value)
+
+
+def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
+    headers = _Headers(parsed)
+    sender, problem = _sender(parsed)
+    local_part, sender_domain = split_address(decoded_address(sender))
+    list_headers = headers.present(robots.LIST_HEADERS)
+    return_path = headers.return_path()
+    return_path_domain = split_address(decoded_address(return_path or ""))[1]
+    subject_sign = robots.automatic_subject(parsed.subject)
+    facts = Facts(
+        return_path=return_path,
+        has_null_return_path=headers.has_null_return_path(),
+        sender=sender,
+        sender_problem=problem,
+        auto_submitted=headers.tokens("auto-submitted"),
+        is_auto_submitted=any(token != "no" for token in headers.tokens("auto-submitted")),  # noqa: S105
+        list_headers=list_headers,
+        precedence=headers.words(("precedence", "x-precedence"), robots.SUPPRESSING_PRECEDENCE),
+        auto_response_suppress=headers.words(("x-auto-response-suppress",), robots.SUPPRESSING_RESPONSE),
+        machine_headers=headers.machine_headers(),
+        report_types=_report_types(parsed),
+        calendar_methods=[m for m in parsed.calendar_methods if m in robots.SUPPRESSING_METHODS],
+        sender_local_part=local_part,
+        robot_sender=robots.robot_pattern(local_part, is_list=bool(list_headers))
+        or robots.daemon_pattern(split_address(return_path or "")[0]),
+        is_role_sender=robots.is_role(local_part) or _is_named_as_daemon(parsed),
+        sender_canonical=canonical_address(sender) if sender else "",
+        return_path_canonical=canonical_address(return_path) if return_path else "",
+        message_id=parsed.message_id or "",
+        in_reply_to=parsed.in_reply_to or "",
+        references=list(parsed.references),
+        loop_tokens=parsed.all_headers(LOOP_HEADER),
+        recipients_canonical=_recipients(parsed),
+        recipient_count=len(parsed.to) + len(parsed.cc),
+        spam_signs=headers.spam_signs(),
+        authentication=authentication(parsed.headers, trusted_authserv_id, sender_domain),
+        sender_domain=sender_domain,
+        return_path_domain=return_path_domain,
+        is_return_path_related=not return_path_domain or are_related(return_path_domain, sender_domain),
+        reply_to=[address.address.lower() for address in parsed.reply_to],
+        has_foreign_reply_to=_has_foreign_reply_to(parsed, sender_domain),
+        received_count=len(parsed.all_headers("received")),
+        delivered_to_canonical=headers.delivered_to(),
+        automatic_subject=subject_sign,
+        has_automatic_subject_confirmed=False,
+        body_hash=_body_hash(parsed.text),
+        is_encrypted_only=_is_encrypted_only(parsed),
+        has_defective_header=bool(_DEFECTIVE.intersection(parsed.defects)),
+        is_truncated=bool(_TRUNCATED.intersection(parsed.defects)),
+        defects=list(parsed.defects),
+    )
+    facts["has_automatic_subject_confirmed"] = bool(subject_sign) and _is_confirmed(parsed, facts)
+    return facts
+
+
+def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
+    """One more sign beside an automatic subject (rule 29)."""
+    return bool(
+        facts["in_reply_to"]
+        or facts["references"]
+        or facts["is_role_sender"]
+        or facts["robot_sender"]
+        or facts["has_null_return_path"]
+        or (facts["automatic_subject"] == "bounce" and parsed.returned_headers)
+        or robots.speaks_of_absence(parsed.text)
+    )
+
+
+class _Headers:
+    """Questions about the headers of a message."""
+
+    def __init__(self, parsed: ParsedMessage) -> None:
+        self.values: dict[str, list[str]] = {}
+        for name, value in parsed.headers:
+            self.values.setdefault(name.lower(), []).append(value)
+
+    def all(self, name: str) -> list[str]:
+        return self.values.get(name, [])
+
+    def present(self, names: frozenset[str]) -> list[str]:
+        return [name for name in self.values if name in names]
+
+    def return_path(self) -> str | None:
+        """The first Return-Path: lower case, without brackets, "" when it is null."""
+        values = self.all("return-path")
+        return _envelope_address(values[0]) if values else None
+
+    def has_null_return_path(self) -> bool:
+        return any(not _envelope_address(value) for value in self.all("return-path"))
+
+    def tokens(self, name: str) -> list[str]:
+        """The first token of each instance; "" of an empty one."""
+        found = [_TOKEN.search(re.sub(r"\([^()]*\)", " ", value)) for value in self.all(name)]
+        return [token[0].lower() if token else "" for token in found]
+
+    def words(self, names: tuple[str, ...], wanted: frozenset[str]) -> list[str]:
+        values = [value for name in names for value in self.all(name)]
+        words = [word.lower() for value in values for word in _WORDS.split(value[:1000])]
+        return [word for word in dict.fromkeys(words) if word in wanted]
+
+    def machine_headers(self) -> list[str]:
+        found = self.present(robots.MACHINE_HEADERS)
+        for name, wanted in robots.MACHINE_HEADER_VALUES.items():
+            if any(value.strip().lower() in wanted for value in self.all(name)):
+                found.append(name)
+        return found
+
+    def delivered_to(self) -> list[str]:
+        return [canonical_address(value) for value in self.all("delivered-to") if value][:100]
+
+    def spam_signs(self) -> list[str]:
+        return [name for name, is_spam in _SPAM_TESTS.items() if any(map(is_spam, self.all(name)))]
+
+
+def _says_yes(value: str) -> bool:
+    return value.strip().lower().startswith("yes")
+
+
+def _says_spam(value: str) -> bool:
+    return value.strip().lower() in ("spam", "yes", "true", "junk")
+
+
+def _has_high_score(value: str) -> bool:
+    """Exchange's spam confidence level, from 5 (junk) on."""
+    found = _SCORE.search(value) or re.fullmatch(r"\s*(-?\d+)\s*", value)
+    return found is not None and int(found[1][:4]) >= 5
+
+
+_SPAM_TESTS: dict[str, Callable[[str], bool]] = {
+    "x-spam-flag": _says_yes,
+    "x-spam-status": _says_yes,
+    "x-spam": _says_spam,
+    "x-ses-spam-verdict": lambda value: value.strip().lower().startswith("fail"),
+    "x-ms-exchange-organization-scl": _has_high_score,
+    "x-forefront-antispam-report": _has_high_score,
+    "x-barracuda-spam-flag": _says_yes,
+    "x-bogosity": lambda value: value.strip().lower().startswith(("spam", "yes")),
+    "x-vr-spamstate": _says_spam,
+    "x-spam-tag": _says_yes,
+    "x-gnd-status": _says_spam,
+}
+
+
+def _envelope_address(value: str) -> str:
+    """``<a@b> (comment)`` as ``a@b``; ``""`` for the null path and for none."""
+    found = re.search(r"<([^<>]*)>", value)
+    inside = found[1] if found else re.sub(r"\([^()]*\)", " ", value)
+    return inside.strip().lower()
+
+
+def _sender(parsed: ParsedMessage) -> tuple[str, str]:
+    """The one usable From in lower case, and what is wrong with it (rule 2)."""
+    values = parsed.all_headers("from")
+    if not values or not any(value.strip() for value in values):
+        return "", "missing"
+    sender = parsed.sender
+    address = sender.address.lower() if sender else ""
+    if len(values) > 1 or len(parsed.senders) > 1:
+        return address, "several"
+    if not parsed.senders:
+        return "", "group" if ":" in values[0] else "unparsable"
+    return address, _problem_of(address, parsed)
+
+
+def _problem_of(address: str, parsed: ParsedMessage) -> str:
+    if "from-group" in parsed.defects:
+        return "group"
+    if "control-characters-in-from" in parsed.defects:
+        return "control-characters"
+    if "ambiguous-from" in parsed.defects:
+        return "ambiguous"
+    local_part, domain = split_address(address)
+    is_usable = local_part and domain and not re.search(r"[\s<>,;:\"\\]", address)
+    return "" if is_usable else "unparsable"
+
+
+def _is_named_as_daemon(parsed: ParsedMessage) -> bool:
+    name = parsed.sender.name if parsed.sender else parsed.header("from") or ""
+    return robots.is_daemon_name(name)
+
+
+def _recipients(parsed: ParsedMessage) -> list[str]:
+    addresses = [address.address for address in (*parsed.to, *parsed.cc, *parsed.bcc)]
+    for name in ("resent-to", "resent-cc", "resent-bcc"):
+        for value in parsed.all_headers(name):
+            addresses += [address.address for address in address_list(value).addresses]
+    return list(dict.fromkeys(canonical_address(address) for address in addresses))[:500]
+
+
+def _has_foreign_reply_to(parsed: ParsedMessage, sender_domain: str) -> bool:
+    domains = [split_address(address.address)[1] for address in parsed.reply_to]
+    return any(not are_related(domain, sender_domain) for domain in domains)
+
+
+def _report_types(parsed: ParsedMessage) -> list[str]:
+    """Types of reports within three levels, but not inside a message that somebody forwards."""
+    found = [
+        part.content_type
+        for part in parsed.parts
+        if part.depth <= 3 and part.content_type in robots.REPORT_TYPES
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _is_encrypted_only(parsed: ParsedMessage) -> bool:
+    types = [part.content_type for part in parsed.parts[:1]]
+    if types == ["multipart/encrypted"] or parsed.text.lstrip().startswith("-----BEGIN PGP MESSAGE"):
+        return True
+    if types and types[0] in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
+        return dict(parsed.parts[0].parameters).get("smime-type") != "signed-data"
+    return False
+
+
+def _body_hash(text: str) -> str:
+    squeezed = "".join(text.split()).lower()
+    return hashlib.sha256(squeezed.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, bounces.Failures]:
+    """Whether the message is a bounce, and whom it is about."""
+    failures = bounces.reported_failures(parsed)
+    if failures.permanent or failures.temporary:
+        return True, failures
+    has_sign, speaks = _has_bounce_sign(facts), bounces.speaks_of_failure(parsed.text)
+    if _is_other_report(facts) or not (has_sign or speaks):
+        return False, failures
+    by_pattern = bounces.failures_by_pattern(raw)
+    if by_pattern.permanent or by_pattern.temporary:
+        return True, by_pattern
+    has_subject = facts["automatic_subject"] == "bounce"
+    own = {facts["sender"], *(address.address.lower() for address in parsed.to)}
+    in_text = bounces.failures_in_text(parsed, frozenset(own))
+    if has_sign:
+        return has_subject or speaks, in_text if has_subject or speaks else failures
+    return has_subject and bool(in_text.permanent), in_text
+
+
+def _is_other_report(facts: Facts) -> bool:
+    """Complaints and receipts are reports, but nothing has failed."""
+    return bool({"message/feedback-report", "message/disposition-notification"} & set(facts["report_types"]))
+
+
+def _has_bounce_sign(facts: Facts) -> bool:
+    """A sign beside the text: without one, only what names a failed recipient is a bounce."""
+    return bool(
+        facts["report_types"]
+        or facts["has_null_return_path"]
+        or facts["robot_sender"] in ("daemon", "bounce")
+        or facts["is_role_sender"]
+    )

@@ -1,0 +1,164 @@
+"""``postroom inspect``: what Postroom understands of a message, as one JSON object.
+
+Each file is read in a child process, so that one that crashes or hangs it still gets an object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import resource
+import sys
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from mailboxes.classifying import classify
+from mailboxes.languages import language_of
+from mailboxes.parsing import Address, Attachment, ParsedMessage, attachment_content, parse
+from mailboxes.quoting import reply_text
+from mailboxes.sanitizing import sanitize
+
+SECONDS_PER_FILE = 20.0
+MEMORY_BYTES = 2 * 1024**3
+
+Inspection = dict[str, Any]
+
+
+def inspect(raw: bytes, name: str, extract_to: Path | None = None) -> Inspection:
+    """One message as the object of ``postroom inspect``; attachments go to ``extract_to``."""
+    parsed = parse(raw)
+    found = classify(parsed, raw)
+    if extract_to is not None:
+        _extract(raw, parsed, extract_to)
+    return {
+        "file": name,
+        "message_id": parsed.message_id,
+        "in_reply_to": parsed.in_reply_to,
+        "references": list(parsed.references),
+        "date": parsed.sent_at.isoformat() if parsed.sent_at else None,
+        "from": _address(parsed.sender) if parsed.sender else None,
+        "reply_to": [_address(address) for address in parsed.reply_to],
+        "to": [_address(address) for address in parsed.to],
+        "cc": [_address(address) for address in parsed.cc],
+        "bcc": [_address(address) for address in parsed.bcc],
+        "subject": parsed.subject,
+        "text": parsed.text,
+        "reply_text": reply_text(parsed.text),
+        "html": sanitize(parsed.html).html if parsed.html is not None else None,
+        "attachments": [_attachment(attachment) for attachment in parsed.attachments],
+        "is_automatic": found.is_automatic,
+        "automatic_reasons": list(found.automatic_reasons),
+        "is_bounce": found.is_bounce,
+        "failed_recipients": list(found.failed_recipients),
+        "language": language_of(reply_text(parsed.text), parsed.header("content-language")),
+        "defects": list(parsed.defects),
+    }
+
+
+def unreadable(name: str, defect: str) -> Inspection:
+    """The object of a file that could not be read at all."""
+    return {**inspect(b"", name), "defects": [defect]}
+
+
+def _address(address: Address) -> dict[str, str]:
+    return {"name": address.name, "address": address.address}
+
+
+def _attachment(attachment: Attachment) -> dict[str, Any]:
+    return {
+        "filename": attachment.filename,
+        "content_type": attachment.content_type,
+        "size": attachment.size,
+        "content_id": attachment.content_id,
+        "inline": attachment.is_inline,
+        "sha256": attachment.sha256,
+    }
+
+
+def _extract(raw: bytes, parsed: ParsedMessage, folder: Path) -> None:
+    for attachment in parsed.attachments:
+        path = folder / attachment.sha256
+        if not path.exists():
+            path.write_bytes(attachment_content(raw, attachment.position))
+
+
+def inspect_files(paths: Iterable[Path], extract_to: Path | None = None) -> Iterator[Inspection]:
+    """The object of each file, in order. A file that kills or stalls its child still gets one."""
+    child = _Child(extract_to)
+    try:
+        for path in paths:
+            yield child.inspect(path)
+    finally:
+        child.end()
+
+
+class _Child:
+    """The process that reads the files; a new one when it died or took too long."""
+
+    def __init__(self, extract_to: Path | None) -> None:
+        self.extract_to = extract_to
+        self.context = multiprocessing.get_context("fork")
+        self._start()
+
+    def _start(self) -> None:
+        self.connection, far_end = self.context.Pipe()
+        self.process = self.context.Process(target=_serve, args=(far_end, self.extract_to), daemon=True)
+        self.process.start()
+        far_end.close()
+
+    def inspect(self, path: Path) -> Inspection:
+        try:
+            self.connection.send(path)
+            if self.connection.poll(SECONDS_PER_FILE):
+                answer: Inspection = self.connection.recv()
+                return answer
+            defect = "took-too-long"
+        except (EOFError, OSError):
+            defect = "reader-died"
+        self.end()
+        self._start()
+        return unreadable(str(path), defect)
+
+    def end(self) -> None:
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+
+
+def _serve(connection: Connection, extract_to: Path | None) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    while True:
+        try:
+            path: Path = connection.recv()
+        except EOFError:
+            return
+        connection.send(_inspected(path, extract_to))
+
+
+def _inspected(path: Path, extract_to: Path | None) -> Inspection:
+    try:
+        return inspect(path.read_bytes(), str(path), extract_to)
+    except OSError as error:
+        return unreadable(str(path), f"unreadable: {error.strerror}")
+    except (MemoryError, RecursionError) as error:
+        return unreadable(str(path), f"reader-failed: {type(error).__name__}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m mailboxes.inspecting [--extract DIR] FILE …``."""
+    parser = argparse.ArgumentParser(prog="postroom inspect")
+    parser.add_argument("--extract", type=Path, metavar="DIR")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    chosen = parser.parse_args(arguments)
+    if chosen.extract is not None:
+        chosen.extract.mkdir(parents=True, exist_ok=True)
+    for found in inspect_files(chosen.files, chosen.extract):
+        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

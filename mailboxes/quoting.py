@@ -1,0 +1,276 @@
+"""What somebody wrote, apart from what they quoted and how they signed.
+
+Rules over lines, linear and capped, in the languages of the usual mailers; not
+``mail-parser-reply``, whose regular expressions are quadratic and which cuts everything below the
+first quotation, also an answer that stands there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+MAXIMUM_LINES = 5_000
+MAXIMUM_LINE = 600  # characters of a line that are looked at
+MAXIMUM_ATTRIBUTION = 4  # lines over which mailers wrap "On … wrote:"
+
+Kind = Literal["reply", "quotation", "signature"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Neighbouring lines of one kind."""
+
+    kind: Kind
+    text: str
+
+
+_QUOTED = re.compile(r"[ \t]{0,3}(?:>|&gt;|»)")
+_VERBS = (
+    r"wrote|writes|write|schrieb(?:en)?|schreibt|a\s+[ée]crit|[ée]crit|escribi[óo]|escribe|ha\s+scritto"
+    r"|scrisse|scrive|escreveu|escreve|schreef|schrijft|het\s+volgende\s+geschreven|heeft.{0,80}geschreven|skrev|skriver|skrifaði"
+    r"|kirjoitti|napisał\(?a?\)?|pisze|napsala?\(?a?\)?|napísala?|написала?\(?а?\)?|пишет|писала?"
+    r"|написав|пише|yazdı|írta|a\s+scris|έγραψε|je\s+napisao|escrigu[ée]|rašė|kirjutas|rakstīja"
+    r"|a\s+écrit|wrote\s+the\s+following"
+)
+_ATTRIBUTION = re.compile(
+    rf"\s*(?=.*(?:\d|@)).{{0,450}}?(?<!\w)(?:{_VERBS})(?!\w).{{0,250}}[:：]\s*[*_]*\s*$"
+    r"|\s*.{0,300}(?:のメール|のメッセージ|書きました|書いた|写道|寫道|写到|작성|썼습니다|님의\s*메시지|כתב|كتب).{0,200}[:：]?\s*$",
+    re.IGNORECASE,
+)
+_ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*\S.{{0,200}}?(?<!\w)(?:{_VERBS})\s*[:：]\s*$", re.IGNORECASE)
+# Gmail in languages without a verb: a date, a name, an address in brackets.
+_DATE_AND_ADDRESS = re.compile(
+    r"\s*(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4})).{0,200}<[^<>\s]+@[^<>\s]+>\s*(?P<colon>[:：])?\s*$"
+)
+_OPENS = re.compile(
+    r"\s*(?:on|am|le|el|il|em|op|den|dne|dnia|w\s+dniu|на|в|at|às|de[nr]?|die|mon|tue|wed|thu|fri|sat|sun"
+    r"|lun|mar|mer|jeu|ven|sam|dim|mo|di|mi|do|fr|sa|so|ma|ti|to|lö|sö|[a-zа-я]{2,4}\.?,?\s+\d|\d)(?!\w)|\s*\d",
+    re.IGNORECASE,
+)
+_NAMES = re.compile(r"\s*[\"'<(\w].{0,80}[<@]")
+_SEPARATOR_WORDS = (
+    r"original(?:\s+message|\s+appointment|nachricht|meddelelse|t?\s*meddelande|e?melding|meldung)?"
+    r"|(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|e-?mail)|message\s+(?:d'origine|original|transf[ée]r[ée]|initial)"
+    r"|mensaje\s+(?:original|reenviado)|mensagem\s+(?:original|encaminhada)|messaggio\s+(?:originale|inoltrato)"
+    r"|(?:oorspronkelijk|doorgestuurd)\s+bericht|ursprungligt\s+meddelande|oprindelig\s+(?:meddelelse|besked)"
+    r"|opprinnelig\s+melding|videresendt\s+(?:melding|besked)|vidarebefordrat\s+meddelande"
+    r"|alkuper[äa]inen\s+viesti|(?:oryginalna|przekazana)\s+wiadomo[śs][ćc]|wiadomo[śs][ćc]\s+oryginalna"
+    r"|p[ůu]vodn[íi]\s+(?:zpr[áa]va|e-?mail)|p[ôo]vodn[áa]\s+spr[áa]va|eredeti\s+[üu]zenet"
+    r"|(?:исходное|пересылаемое|пересланное|оригинальное)\s+сообщение|forwarded\s+message|reply\s+message|reply\s+above"
+    r"|orijinal\s+mesaj|[îi]ltet(?:ilen|ilmiş)\s+(?:ileti|mesaj)|元のメッセージ|original\s+mail|原始邮件|原始郵件|转发邮件|원본\s*메[시세]지"
+)
+_SEPARATOR = re.compile(rf"\s*[-_=*]{{2,}}\s*(?:{_SEPARATOR_WORDS})\s*[-_=*]{{2,}}\s*$", re.IGNORECASE)
+_FORWARD = re.compile(
+    r"\s*(?:begin\s+forwarded\s+message|d[ée]but\s+du\s+message\s+(?:r[ée]exp[ée]di[ée]|transf[ée]r[ée])|anfang\s+der\s+weitergeleiteten"
+    r"|inicio\s+del\s+mensaje\s+reenviado|inizio\s+messaggio\s+inoltrato)",
+    re.IGNORECASE,
+)
+_ABOVE_LINE = re.compile(
+    r"\W*(?:(?:please\s+)?(?:reply|type your reply|write your reply|respond)\s+above\s+this\s+line"
+    r"|bitte\s+(?:antworten\s+sie\s+)?(?:oberhalb|über)\s+dieser\s+(?:zeile|linie))",
+    re.IGNORECASE,
+)
+_LIST_FOOTER = re.compile(r"\s*\S.{0,80}\bmailing list\s*$", re.IGNORECASE)
+_RULE = re.compile(r"\s*[-_=*]{5,}\s*$")
+_FROM = re.compile(
+    r"\s*[*_]{0,2}(?:from|von|de|da|van|från|fra|lähettäjä|od|från|от|від|kimden|feladó|expéditeur|remitente|mittente|afzender|odesílatel|nadawca|差出人|送信者|发件人|寄件者|寄件人|보낸\s?사람)"
+    r"\s*[:：][*_]{0,2}(?:\s|$)",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"\s*[*_]{0,2}(?:sent|date|to|cc|subject|reply-to|organization|importance|attachments"
+    r"|gesendet(?:\s+am)?|datum|an|betreff|kopie|antwort\s+an|wichtigkeit"
+    r"|envoyé(?:\s+le)?|à|objet|destinataire|copie"
+    r"|enviado(?:\s+el|\s+em)?|para|asunto|assunto|fecha|data|inviato|oggetto|per|a"
+    r"|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|dato|lähetetty|päivä(?:ys|määrä)|vastaanottaja|aihe|kopio"
+    r"|wysłano|do|temat|data|odesláno|komu|předmět|kopie|datum|отправлено|дата|кому|тема|копия|дата отправки|надіслано"
+    r"|gönderme\s+tarihi|kime|konu|elküldve|címzett|tárgy|日時|送信日時|宛先|件名|发送时间|收件人|主题|主旨|抄送|日期|收件者|받는\s?사람|제목|날짜|보낸\s?날짜)"
+    r"\s*[:：]",
+    re.IGNORECASE,
+)
+_SIGNATURE_MARK = re.compile(r"\s{0,3}(?:--|—|––|__)[ \t\xa0]*$")
+_SENT_FROM = re.compile(
+    r"\s*[*_(\[<]{0,2}(?:(?:sent|envoyé|enviado|inviato|verzonden|gesendet|skickat|sendt|lähetetty|wysłan[eoy]|odesláno|отправлено|надіслано|von\s+mein\w*|envoy[ée])\s.{0,20}?(?:from|via|with|by|using|de(?:puis)?|mon|von|mit|über|aus|desde|mi|do|da|dal|del|con|vanaf|van|mijn|met|från|min|fra|z|ze|с|из|through)\b.{0,80}"
+    r"|(?:von|vom)\s+mein\w*\s.{0,40}\sgesendet.{0,20}|diese\s+nachricht\s+wurde\s+von\s+meinem.{0,80}|von\s+(?:unterwegs|samsung\s+mobile)\s+gesendet"
+    r"|get\s+outlook\s+for\s.{0,40}|(?:téléchargez?|télécharger|obtenir|obtener|holen\s+sie\s+sich|hämta|hent|ottieni|obter|download|pobierz|outlook\s+voor|outlook\s+für|outlook\s+pour|outlook\s+para|outlook\s+per).{0,40}(?:ios|android|iphone|outlook).{0,60}"
+    r"|iphone\s*から送信|我的\s*iphone\s*发送|从我的\s*\S{1,20}\s*发送|发自我的\s*\S{1,20}|나의\s*iphone에서\s*보냄)\s*[)*_>\]]{0,2}\s*$",
+    re.IGNORECASE,
+)
+
+
+def reply_text(text: str) -> str:
+    """What was written anew: without quotations and without the signature.
+
+    A text that is nothing but a quotation, such as a bare forward, is given back whole.
+    """
+    reply = "\n".join(segment.text for segment in split(text) if segment.kind == "reply").strip()
+    return reply or text.strip()
+
+
+def split(text: str) -> tuple[Segment, ...]:
+    """All of ``text`` as segments in order, so that a page can fold what is not the reply."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    kinds = _Kinds(lines[:MAXIMUM_LINES]).all()
+    kinds += [kinds[-1] if kinds else "reply"] * (len(lines) - len(kinds))
+    segments: list[Segment] = []
+    for kind, group in groupby(zip(kinds, lines, strict=True), key=lambda pair: pair[0]):
+        segments.append(Segment(kind, "\n".join(line for _, line in group)))
+    return tuple(segments)
+
+
+class _Kinds:
+    """Decides line by line."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = [line[:MAXIMUM_LINE] for line in lines]
+        self.kinds: list[Kind] = ["reply"] * len(lines)
+        self.position = 0
+
+    def all(self) -> list[Kind]:
+        while self.position < len(self.lines):
+            self._step()
+        self._mark_signatures()
+        self._join_blank_lines()
+        return self.kinds
+
+    def _step(self) -> None:
+        line = self.lines[self.position]
+        if not line.strip():
+            self.position += 1
+        elif self._is_quoted(self.position):
+            self._mark(1)
+        elif self._begins_rest():
+            self._mark(len(self.lines) - self.position)
+        elif count := self._attribution_length():
+            self._mark_attribution(count)
+        else:
+            self.position += 1
+
+    def _mark(self, count: int) -> None:
+        for index in range(self.position, min(self.position + count, len(self.lines))):
+            self.kinds[index] = "quotation"
+        self.position += count
+
+    def _is_quoted(self, index: int) -> bool:
+        line = self.lines[index]
+        if not _QUOTED.match(line):
+            return False
+        is_mbox_escape = line.startswith(">From ") and not self._near_is_quoted(index)
+        return not is_mbox_escape
+
+    def _near_is_quoted(self, index: int) -> bool:
+        near = self.lines[max(index - 1, 0) : index] + self.lines[index + 1 : index + 2]
+        return any(_QUOTED.match(line) for line in near)
+
+    def _begins_rest(self) -> bool:
+        """Whether all from here on is the message that is answered."""
+        line = self.lines[self.position]
+        if _SEPARATOR.match(line) or _FORWARD.match(line) or _ABOVE_LINE.match(line):
+            return True
+        if _RULE.match(line):
+            following = self._next_text(self.position + 1)
+            return following is not None and self._is_header_block(following, 2)
+        return self._is_header_block(self.position, 3)
+
+    def _is_header_block(self, start: int, wanted: int) -> bool:
+        """Whether so many headers, ``From:`` among them, stand from here on."""
+        if not (_FROM.match(self.lines[start]) or _HEADER.match(self.lines[start])):
+            return False
+        near = [line for line in self.lines[start : start + 14] if line.strip()][:9]
+        count = sum(1 for line in near if _HEADER.match(line))
+        has_sender = any(_FROM.match(line) for line in near)
+        return has_sender and count + 1 >= wanted
+
+    def _next_text(self, index: int) -> int | None:
+        for following in range(index, min(index + 4, len(self.lines))):
+            if self.lines[following].strip():
+                return following
+        return None
+
+    def _attribution_length(self) -> int:
+        """Over how many lines "On … wrote:" goes from here; 0 when it does not begin here."""
+        window = self.lines[self.position : self.position + MAXIMUM_ATTRIBUTION]
+        for count in range(1, len(window) + 1):
+            if not window[count - 1].strip() or _QUOTED.match(window[count - 1]):
+                return 0
+            text = " ".join(line.strip() for line in window[:count])[:MAXIMUM_LINE]
+            if self._is_attribution(text, self.position + count):
+                return count if count == 1 or self._opens(text, window[1:count]) else 0
+        return 0
+
+    def _opens(self, text: str, others: list[str]) -> bool:
+        """Whether an attribution over several lines begins with the first of them."""
+        if _OPENS.match(text):
+            return True
+        rest = " ".join(line.strip() for line in others)
+        is_complete = _ATTRIBUTION.match(rest) or _DATE_AND_ADDRESS.match(rest)
+        return _NAMES.match(text) is not None and not is_complete
+
+    def _is_attribution(self, text: str, following: int) -> bool:
+        if _ATTRIBUTION.match(text):
+            return True
+        next_text = self._next_text(following)
+        is_followed = next_text is not None and self._is_quoted(next_text)
+        dated = _DATE_AND_ADDRESS.match(text)
+        if dated and (dated["colon"] or is_followed):
+            return True
+        return is_followed and _ATTRIBUTION_WITHOUT_DATE.match(text) is not None
+
+    def _mark_attribution(self, count: int) -> None:
+        following = self._next_text(self.position + count)
+        if following is None or self._is_quoted(following):
+            self._mark(count)
+        else:
+            self._mark(len(self.lines) - self.position)
+
+    def _mark_signatures(self) -> None:
+        is_open = False
+        for index, line in enumerate(self.lines):
+            if self.kinds[index] == "quotation":
+                is_open = False
+                continue
+            is_open = is_open or self._begins_signature(index, line)
+            if is_open:
+                self.kinds[index] = "signature"
+
+    def _begins_signature(self, index: int, line: str) -> bool:
+        if _SIGNATURE_MARK.match(line):
+            return self._has_reply_before(index)
+        if _RULE.match(line):
+            following = self._next_text(index + 1)
+            return following is not None and bool(_LIST_FOOTER.match(self.lines[following]))
+        return _SENT_FROM.match(line) is not None and self._is_near_end(index)
+
+    def _has_reply_before(self, index: int) -> bool:
+        return any(
+            kind == "reply" and line.strip()
+            for kind, line in zip(self.kinds[:index], self.lines[:index], strict=True)
+        )
+
+    def _is_near_end(self, index: int) -> bool:
+        """Whether at most three lines of text follow in this part of the reply."""
+        count = 0
+        for following in range(index + 1, len(self.lines)):
+            if self.kinds[following] == "quotation":
+                break
+            count += bool(self.lines[following].strip())
+        return count <= 3
+
+    def _join_blank_lines(self) -> None:
+        """A blank line between two lines of one kind is of that kind."""
+        before: Kind = "reply"
+        blank: list[int] = []
+        for index, line in enumerate(self.lines):
+            if not line.strip():
+                blank.append(index)
+                continue
+            if self.kinds[index] == before:
+                for number in blank:
+                    self.kinds[number] = before
+            before = self.kinds[index]
+            blank.clear()
+        for number in blank:
+            self.kinds[number] = before

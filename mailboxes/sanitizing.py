@@ -1,0 +1,269 @@
+"""Hostile HTML in, HTML that is safe to show out (reliability T6, T7).
+
+The first of three layers: the page shows the result in a sandboxed frame of its own, under a
+content security policy that allows nothing. Links open outside, forms and everything active are
+gone, remote images are taken out unless the reader asked for them, and styles keep only
+properties and values that can neither load anything nor cover anything.
+"""
+
+from __future__ import annotations
+
+import html as entities
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import nh3
+import tinycss2
+from tinycss2 import ast as css
+
+from mailboxes.parsing.html_text import text_of_html
+
+MAXIMUM_HTML = 1_000_000  # characters
+MAXIMUM_DEPTH = 250  # elements inside each other
+MAXIMUM_STYLE = 4_000  # characters of one style attribute
+
+Images = Literal["block", "allow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sanitized:
+    """A fragment of HTML. ``remote_image_count`` counts what was blocked or, if allowed, shown."""
+
+    html: str
+    has_remote_images: bool
+    remote_image_count: int
+    is_cut: bool = False
+
+
+_TAGS = {
+    *("a", "abbr", "address", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center"),
+    *("cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em"),
+    *("figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr"),
+    *("i", "img", "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "s", "samp"),
+    *("section", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody"),
+    *("td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr"),
+}
+_REMOVED_WITH_CONTENT = {
+    *("script", "style", "title", "template", "noscript", "iframe", "object", "embed", "applet"),
+    *("svg", "math", "xml", "textarea", "select", "noembed", "noframes", "frameset", "audio"),
+    *("video", "canvas", "plaintext", "xmp"),
+}
+_COMMON = {"align", "bgcolor", "color", "dir", "height", "lang", "style", "title", "valign", "width"}
+_ATTRIBUTES = {
+    "*": _COMMON,
+    "a": {"href", "name"},
+    "img": {"alt", "border", "hspace", "src", "vspace"},
+    "table": {"background", "border", "cellpadding", "cellspacing", "summary"},
+    "td": {"abbr", "background", "colspan", "headers", "nowrap", "rowspan"},
+    "th": {"abbr", "background", "colspan", "headers", "nowrap", "rowspan", "scope"},
+    "tr": {"background"},
+    "col": {"span"},
+    "colgroup": {"span"},
+    "font": {"face", "size"},
+    "hr": {"noshade", "size"},
+    "ol": {"reversed", "start", "type"},
+    "ul": {"type"},
+    "li": {"type", "value"},
+    "br": {"clear"},
+    "div": {"background"},
+    "details": {"open"},
+    "time": {"datetime"},
+}
+_LINK = re.compile(r"(?:https?://|mailto:|tel:)[^\s\x00-\x1f]+", re.IGNORECASE)
+_REMOTE = re.compile(r"(?:https?:)?//[^\s\x00-\x1f]+", re.IGNORECASE)
+_DATA_IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
+_REMOTE_ATTRIBUTE = re.compile(r"<[^>]{0,2000}?\bsrcset\s*=", re.IGNORECASE)
+
+_PROPERTIES = frozenset(
+    {"background", "background-color", "background-image", "background-position"}
+    | {"background-repeat", "background-size", "border-collapse", "border-spacing", "border-radius"}
+    | {"box-sizing", "caption-side", "clear", "color", "direction", "display", "empty-cells"}
+    | {"float", "font", "font-family", "font-size", "font-style", "font-variant", "font-weight"}
+    | {"height", "letter-spacing", "line-height", "list-style-position", "list-style-type"}
+    | {"max-height", "max-width", "min-height", "min-width", "opacity", "overflow", "overflow-wrap"}
+    | {"table-layout", "text-align", "text-decoration", "text-decoration-line", "text-indent"}
+    | {"text-transform", "unicode-bidi", "vertical-align", "visibility", "white-space", "width"}
+    | {"word-break", "word-spacing", "word-wrap", "border", "margin", "padding"}
+)
+_PROPERTY_FAMILIES = re.compile(r"(?:border|margin|padding)-[a-z-]{1,30}")
+_FUNCTIONS = frozenset({"rgb", "rgba", "hsl", "hsla", "calc", "min", "max", "clamp"})
+
+
+def sanitize(
+    html: str, *, images: Images = "block", cid_url: Callable[[str], str | None] | None = None
+) -> Sanitized:
+    """Make the HTML of a message safe to show.
+
+    ``images``: whether remote images may stay. ``cid_url`` turns the Content-ID of an inline image
+    into the address it is served from, or None; without it, inline images are taken out.
+    """
+    is_cut = len(html) > MAXIMUM_HTML
+    html = html[:MAXIMUM_HTML].replace("\x00", "")
+    if _is_too_deep(html):
+        text = text_of_html(html, MAXIMUM_HTML)
+        return Sanitized(plain_text_to_html(text), False, 0, is_cut=True)
+    attributes = _Attributes(images, cid_url)
+    attributes.remote_count += len(_REMOTE_ATTRIBUTE.findall(html)) if "srcset" in html else 0
+    clean = nh3.clean(
+        html,
+        tags=_TAGS,
+        clean_content_tags=_REMOVED_WITH_CONTENT,
+        attributes=_ATTRIBUTES,
+        attribute_filter=attributes.filtered,
+        url_schemes={"http", "https", "mailto", "tel", "cid", "data"},
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        strip_comments=True,
+    )
+    count = attributes.remote_count
+    return Sanitized(clean, count > 0, count, is_cut)
+
+
+class _Attributes:
+    """The filter of one message's attributes; counts what is remote."""
+
+    def __init__(self, images: Images, cid_url: Callable[[str], str | None] | None) -> None:
+        self.may_load = images == "allow"
+        self.cid_url = cid_url
+        self.remote_count = 0
+
+    def filtered(self, tag: str, name: str, value: str) -> str | None:
+        """The value to keep, or None to drop the attribute. Called by nh3 for each one."""
+        if name == "style":
+            return self._style(value)
+        if name == "href":
+            return value if _LINK.fullmatch(value.strip()) else None
+        if name == "src":
+            return self._source(value.strip())
+        if name == "background":
+            return self._remote(value.strip())
+        return value
+
+    def _source(self, value: str) -> str | None:
+        if value[:4].lower() == "cid:":
+            return self.cid_url(value[4:].strip("<> ")) if self.cid_url else None
+        if value[:5].lower() == "data:":
+            return value if _DATA_IMAGE.fullmatch(value) else None
+        return self._remote(value)
+
+    def _remote(self, value: str) -> str | None:
+        if not _REMOTE.fullmatch(value):
+            return None
+        self.remote_count += 1
+        if not self.may_load:
+            return None
+        return "https:" + value if value.startswith("//") else value
+
+    def _style(self, value: str) -> str | None:
+        if len(value) > MAXIMUM_STYLE:
+            return None
+        declarations = tinycss2.parse_declaration_list(value, skip_comments=True, skip_whitespace=True)
+        kept = [text for item in declarations if (text := self._declaration(item))]
+        return "; ".join(kept) or None
+
+    def _declaration(self, item: css.Node) -> str | None:
+        if not isinstance(item, css.Declaration) or not _is_property(item.lower_name):
+            return None
+        if not all(self._is_safe(token) for token in item.value):
+            return None
+        if _is_negative_margin(item):
+            return None
+        return f"{item.lower_name}: {tinycss2.serialize(item.value).strip()}"
+
+    def _is_safe(self, token: css.Node) -> bool:
+        """Whether a component value is plain: no URL, no unknown function, no strange block."""
+        if isinstance(token, css.URLToken):
+            return self._is_allowed_url(token.value)
+        if isinstance(token, css.FunctionBlock):
+            if token.lower_name == "url":
+                return self._is_allowed_url(tinycss2.serialize(token.arguments).strip(" \"'"))
+            return token.lower_name in _FUNCTIONS and all(map(self._is_safe, token.arguments))
+        return token.type in _PLAIN_TOKENS and not (
+            token.type == "ident" and token.lower_value in ("fixed", "sticky", "absolute")
+        )
+
+    def _is_allowed_url(self, url: str) -> bool:
+        return self._remote(url) is not None and "\\" not in url
+
+
+_PLAIN_TOKENS = frozenset(
+    {"ident", "number", "percentage", "dimension", "hash", "string", "whitespace", "literal"}
+)
+
+
+def _is_property(name: str) -> bool:
+    return name in _PROPERTIES or _PROPERTY_FAMILIES.fullmatch(name) is not None
+
+
+def _is_negative_margin(item: css.Declaration) -> bool:
+    """A negative margin pulls content over its surroundings."""
+    return item.lower_name.startswith("margin") and any(
+        getattr(token, "value", 0) < 0
+        for token in item.value
+        if token.type in ("number", "percentage", "dimension")
+    )
+
+
+_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})")
+# Elements that never nest, or whose end tag may be left out: they say nothing about depth.
+_UNCOUNTED = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
+    | {"track", "wbr", "p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead"}
+    | {"tbody", "tfoot", "colgroup", "html", "head", "body"}
+)
+
+
+def _is_too_deep(html: str) -> bool:
+    """Whether elements nest so deeply that cleaning them would take quadratic time."""
+    depth = 0
+    for closing, name in _TAG.findall(html):
+        if name.lower() in _UNCOUNTED:
+            continue
+        depth = max(depth - 1, 0) if closing else depth + 1
+        if depth > MAXIMUM_DEPTH:
+            return True
+    return False
+
+
+_URL = re.compile(
+    r"(?<![\w@])(https?://[^\s<>\"'\x00-\x1f]{1,2000}|www\.[^\s<>\"'\x00-\x1f]{1,500})", re.IGNORECASE
+)
+_TRAILING = ".,;:!?)]}'\"»“”"
+
+
+def plain_text_to_html(text: str) -> str:
+    """Plain text as HTML: escaped, addresses of pages as links, line ends kept by ``<br>``."""
+    text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    pieces: list[str] = []
+    position = 0
+    for found in _URL.finditer(text):
+        url = _without_trailing(found[1])
+        pieces.append(entities.escape(text[position : found.start()]))
+        pieces.append(_link(url))
+        position = found.start() + len(url)
+    pieces.append(entities.escape(text[position:]))
+    return _indented("".join(pieces)).replace("\n", "<br>\n")
+
+
+def _without_trailing(url: str) -> str:
+    """Punctuation after an address is the sentence's; a closing parenthesis may be its own."""
+    while url and url[-1] in _TRAILING:
+        if url[-1] == ")" and url.count("(") >= url.count(")"):
+            break
+        url = url[:-1]
+    return url
+
+
+def _link(url: str) -> str:
+    target = url if url[:4].lower() == "http" else f"http://{url}"
+    return (
+        f'<a href="{entities.escape(target)}" target="_blank" rel="noopener noreferrer nofollow">'
+        f"{entities.escape(url)}</a>"
+    )
+
+
+def _indented(html: str) -> str:
+    """Runs of spaces stay visible; the last one may break the line."""
+    return re.sub(r"  +", lambda run: "&nbsp;" * (len(run[0]) - 1) + " ", html)
