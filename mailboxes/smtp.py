@@ -77,7 +77,7 @@ class DeliveryResult:
 
     ``outcome``: *sent*; *temporary* (the same bytes may be sent again); *permanent* (they will be refused
     again); *unknown* (after the dot without a clear answer: never send again unasked).
-    ``stage``: connect, login, sender, recipient, data or dot. ``code``: the server's reply code or 0.
+    ``stage``: envelope, connect, login, sender, recipient, data or dot. ``code``: the reply code or 0.
     ``reason``: for people. ``null_sender_refused``: the server does not take ``<>``, use an address (S9).
     ``stops_mailbox``: password, certificate or settings are wrong; nothing can be sent until a person
     changes them, so keep the queue (S7). ``is_rate_limited``: slow down for this server (S12).
@@ -258,10 +258,13 @@ class SmtpConnection:
         """Send one message and tell what became of it; does not raise for what a server does.
 
         ``envelope_sender``: None for the null sender ``<>``. ``never_notify``: no bounce, where the server
-        offers DSN (RFC 3461). Raises `UnsafeArgumentError` for addresses that could carry a command, and
-        whatever ``before_final_dot`` raises, after cutting the connection.
+        offers DSN (RFC 3461). Addresses that could carry a command are a *permanent* result. Raises only
+        what ``before_final_dot`` raises, after cutting the connection.
         """
-        envelope = Envelope(envelope_sender, tuple(recipients))
+        try:
+            envelope = Envelope(envelope_sender, tuple(recipients))
+        except UnsafeArgumentError as error:
+            return DeliveryResult("permanent", "envelope", reason=error.message)
         session, wire = self._open_session(), self._open_wire()
         attempt = _Attempt(session, wire, self.settings.timeouts, envelope, never_notify)
         return attempt.run(data, before_final_dot)

@@ -150,7 +150,7 @@ class Dovecot:
         with self.session(user) as session:
             _folder = f'"{folder}"'
             session.create(_folder)
-            outcome, answer = session.append(_folder, flags, when, raw)  # type: ignore[arg-type]
+            outcome, answer = session.append(_folder, flags, when, raw)
             assert outcome == "OK", answer
             return int(answer[0].split(b"]")[0].split()[-1])
 

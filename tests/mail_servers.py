@@ -1,7 +1,7 @@
 """Plug-in: the mail servers that tests talk to.
 
-Fixtures: ``certificates``, ``dovecot`` (real IMAP), ``imap_server`` (scripted IMAP with faults), ``smtp_sink``
-(SMTP that stores or refuses), ``loopback`` (an egress policy that permits them all).
+Fixtures: ``certificates``, ``dovecot`` (real IMAP), ``imap_server`` (scripted IMAP, with faults),
+``smtp_sink`` (SMTP that stores or refuses), ``loopback`` (an egress policy that permits them all).
 """
 
 from ipaddress import ip_network
@@ -11,8 +11,9 @@ import pytest
 from mailboxes.egress import EgressPolicy
 from tests.certificates import certificates
 from tests.dovecot import dovecot
+from tests.smtp_sink import running_sink, smtp_sink
 
-__all__ = ["certificates", "dovecot", "loopback"]
+__all__ = ["certificates", "dovecot", "loopback", "running_sink", "smtp_sink"]
 
 
 @pytest.fixture(scope="session")
