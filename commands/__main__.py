@@ -1,0 +1,5 @@
+"""``python -m commands`` is ``postroom``."""
+
+from commands import main
+
+main()

@@ -1,0 +1,18 @@
+"""The application of a command that runs in the foreground."""
+
+from flask import Flask
+
+from tenants.application import create_base_app
+from tenants.audit import Actor
+from tenants.schema import demand_current_schema
+from tenants.settings import Settings
+
+TERMINAL = Actor("terminal")
+
+
+def command_app() -> Flask:
+    """An application set up by the environment, on a database that is up to date."""
+    app = create_base_app(Settings.from_environment())
+    with app.app_context():
+        demand_current_schema()
+    return app
