@@ -98,11 +98,13 @@ def tls_context(ca_file: str | None = None) -> ssl.SSLContext:
 class Wire:
     """One connection, plain or TLS, read in lines and counted bytes.
 
+    ``silence``: seconds that no single wait exceeds, whatever the allowance.
     Every failure is a `MailServerError`; after one that `needs_reconnect` the wire is closed.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, silence: float = 600) -> None:
         self._socket = connection
+        self._silence = silence
         self._buffer = bytearray()
         self._start = 0  # everything before it was read already
         self._deadline = time.monotonic() + Timeouts().command
@@ -272,7 +274,7 @@ class Wire:
         if remaining <= 0:
             self.close()
             raise ServerTimeoutError
-        self._socket.settimeout(remaining)
+        self._socket.settimeout(min(remaining, self._silence))
 
     def _lost(self, error: OSError | None) -> MailServerError:
         self.close()

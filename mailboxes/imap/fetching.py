@@ -14,6 +14,7 @@ BATCH_BYTES = 4 * 1024 * 1024
 WHOLE_BYTES = 5 * 1024 * 1024
 PIECE_BYTES = 1024 * 1024
 HEADER_BYTES = 256 * 1024
+DETAIL_ITEMS = b"(UID FLAGS INTERNALDATE RFC822.SIZE)"
 ENGLISH_MONTHS: tuple[str, ...] = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
 ENGLISH_MONTHS += ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -105,12 +106,15 @@ def details_of(uid: int, items: Mapping[bytes, Token]) -> MessageDetails:
     )
 
 
-def body_of(items: Mapping[bytes, Token]) -> bytes | None:
-    """The bytes of ``BODY[…]``; None if the server sent NIL, nothing, or an empty string (F8, F9)."""
+def body_of(items: Mapping[bytes, Token], offset: int = 0) -> bytes:
+    """The bytes of ``BODY[…]``; empty if the server sent NIL, nothing, or an empty string (F8, F9).
+
+    From ``offset`` on: a server that does not know partial fetches and sends all again is not heard.
+    """
     for name, value in items.items():
-        if name.startswith((b"BODY[", b"RFC822")) and isinstance(value, bytes):
-            return value or None
-    return None
+        if isinstance(value, bytes) and (name.startswith(b"BODY[") or name == b"RFC822"):
+            return value if offset == 0 or name.endswith(b"<%d>" % offset) else b""
+    return b""
 
 
 def flag_names(value: Token) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ attributes (RFC 6154), else by well-known names.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from mailboxes.imap.dialogue import Parts
 LONGEST_SHOWN_NAME = 500
 
 _LIST = re.compile(rb"\* LIST\s*\(([^)]*)\)\s*(NIL|\"(?:\\?.)?\"|\S)\s+(.*)\Z", re.IGNORECASE | re.DOTALL)
+_STATUS = re.compile(rb"\* STATUS\s+(.*\S)\s*\(([^()]*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
 _SIZE = re.compile(rb"~?\{\d{1,20}\+?\}\Z")
 _ESCAPED = re.compile(rb"\\([\"\\])")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
@@ -109,14 +110,39 @@ class FolderListing:
         return tuple(self.name.split(self.delimiter)) if self.delimiter else (self.name,)
 
 
-def listings(answers: Iterable[Parts]) -> list[FolderListing]:
-    """Every folder that the LIST answers tell of, once each, with what it is for."""
+def listings(answers: Sequence[Parts]) -> list[FolderListing]:
+    """Every folder that the LIST answers tell of, once each, with what it is for.
+
+    STATUS answers among them (RFC 5819) give the numbers of messages.
+    """
     found: dict[bytes, FolderListing] = {}
     for parts in answers:
         listing = _listing(parts)
         if listing is not None:
             found.setdefault(listing.name_raw, listing)
+    for parts in answers:
+        name_raw, numbers = status_numbers(parts)
+        if name_raw in found:
+            found[name_raw] = replace(
+                found[name_raw],
+                message_count=numbers.get("MESSAGES"),
+                unseen_count=numbers.get("UNSEEN"),
+            )
     return _with_well_known_uses(list(found.values()))
+
+
+def status_numbers(parts: Parts) -> tuple[bytes, dict[str, int]]:
+    """A folder's name and the numbers told about it; both empty for another kind of answer."""
+    found = _STATUS.match(parts[0] + parts[2] if len(parts) > 2 else parts[0])
+    if not found:
+        return b"", {}
+    words = found[2].decode("ascii", "replace").upper().split()
+    numbers = {
+        name: int(value)
+        for name, value in zip(words[::2], words[1::2], strict=False)
+        if value.isdigit() and len(value) <= 20
+    }
+    return _name(found[1], parts), numbers
 
 
 def shown_name(name_raw: bytes) -> str:

@@ -1,11 +1,11 @@
 """SEARCH answers, plain and compressed (RFC 4731), and how far to ask at once."""
 
-import base64
 import re
 from collections.abc import Callable, Iterable, Iterator
 
 from mailboxes.errors import AnswerTooLongError, ProtocolError
 from mailboxes.imap.dialogue import Parts
+from mailboxes.imap.session import ImapSession
 
 UIDS_PER_SEARCH = 50_000
 MOST_UIDS = 20_000_000
@@ -15,16 +15,19 @@ _ESEARCH = re.compile(rb"\* ESEARCH\b.*?\bALL ([\d:,*]+)", re.IGNORECASE)
 _ANY = re.compile(rb"\* E?SEARCH\b", re.IGNORECASE)
 
 
-class Countdown:
-    """So many times, and no more."""
+def search(session: ImapSession, criteria: bytes) -> list[int]:
+    """UIDs in the open folder that meet the criteria, ascending."""
+    returns = b"RETURN (ALL) " if "ESEARCH" in session.capabilities else b""
+    return found_uids(session.run(b"UID SEARCH " + returns + criteria).untagged)
 
-    def __init__(self, times: int) -> None:
-        self._left = times
 
-    def take(self) -> bool:
-        """Use one up; False if none is left."""
-        self._left -= 1
-        return self._left >= 0
+def all_uids(session: ImapSession, uid_next: int) -> list[int]:
+    """Every UID in the open folder, ascending, asked for in ranges that keep answers short."""
+    found: set[int] = set()
+    for first, last in ranges(uid_next, lambda: len(found)):
+        end = b"*" if last is None else b"%d" % last
+        found.update(uid for uid in search(session, b"UID %d:%s" % (first, end)) if uid >= first)
+    return sorted(found)
 
 
 def found_uids(answers: Iterable[Parts]) -> list[int]:
@@ -57,11 +60,6 @@ def ranges(uid_next: int, found_count: Callable[[], int]) -> Iterator[tuple[int,
         else:
             width = UIDS_PER_SEARCH
     yield first, None
-
-
-def plain_response(user: bytes, password: bytes) -> bytes:
-    """The initial response of SASL PLAIN (RFC 4616)."""
-    return base64.b64encode(b"\0" + user + b"\0" + password)
 
 
 def _add_ranges(found: set[int], text: bytes) -> None:

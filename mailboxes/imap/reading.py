@@ -1,0 +1,187 @@
+"""Fetching messages so that one that cannot be fetched never stops the others (reliability F7-F17, F44).
+
+A batch is asked for at once. What is missing from its answer, or all of it when the answer made no
+sense, is asked for message by message: whole, then in pieces, then at least the header. A stream that
+is out of step is replaced by a new connection, a bounded number of times. What is the server's fault
+and not a message's (throttled, shutting down, password changed) is raised.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from mailboxes.errors import MailServerError, ServerUnavailableError, UidValidityChangedError
+from mailboxes.imap import fetching, searching
+from mailboxes.imap.dialogue import uid_set
+from mailboxes.imap.fetching import FetchedMessage, MessageDetails
+from mailboxes.imap.session import LINE_BUDGET, ImapSession
+
+MOST_RECONNECTS = 10
+
+Attempt = Callable[[MessageDetails], bytes | None]
+
+
+def details(session: ImapSession, uids: Sequence[int], items: bytes) -> dict[int, MessageDetails]:
+    """What the server tells about messages by UID; one that is missing is not proven gone (F8)."""
+    told: dict[int, MessageDetails] = {}
+    for portion in fetching.portions(sorted(set(uids))):
+        answer = session.run(b"UID FETCH", uid_set(portion), items)
+        for uid, found in fetching.asked_items(answer.untagged, set(portion)):
+            told[uid] = fetching.details_of(uid, found)
+    return told
+
+
+class MessageReader:
+    """Reads messages of a session's open folder; one for each call of ``fetch_messages``."""
+
+    def __init__(self, session: ImapSession) -> None:
+        self._session = session
+        self._settings = session.settings
+        self._reconnects_left = MOST_RECONNECTS
+
+    def messages(self, uids: Iterable[int]) -> Iterator[FetchedMessage]:
+        """Each message once, in the order asked for; see ``ImapConnection.fetch_messages``."""
+        wanted = list(dict.fromkeys(uid for uid in uids if uid > 0))
+        for portion in fetching.portions(wanted):
+            told = self._details_or_nothing(portion)
+            for batch in fetching.batches(self._present(portion, told), told):
+                yield from self._batch(batch)
+
+    def _present(self, uids: Sequence[int], told: Mapping[int, MessageDetails]) -> Sequence[int]:
+        """The UIDs without those that are gone: not told of, and not found either (F7)."""
+        missing = [uid for uid in uids if uid not in told]
+        if not missing:
+            return uids
+        found = set(searching.search(self._session, b"UID " + uid_set(missing)))
+        return [uid for uid in uids if uid in told or uid in found]
+
+    def _details_or_nothing(self, uids: Sequence[int]) -> dict[int, MessageDetails]:
+        """Sizes and dates; where the server stumbles over them, messages are fetched one by one."""
+        try:
+            return details(self._session, uids, fetching.DETAIL_ITEMS)
+        except MailServerError as error:
+            self._go_on_after(error)
+            return {}
+
+    def _batch(self, batch: Sequence[MessageDetails]) -> Iterator[FetchedMessage]:
+        small = [message for message in batch if message.size <= fetching.WHOLE_BYTES]
+        bodies: dict[int, bytes] = {}
+        try:
+            bodies = self._bodies(small) if small else {}
+        except MailServerError as error:
+            self._go_on_after(error)
+        for message in batch:
+            raw = bodies.pop(message.uid, None)
+            fetched = _whole(message, raw) if raw is not None else self._alone(message)
+            if fetched is not None:
+                yield fetched
+
+    def _bodies(self, batch: Sequence[MessageDetails]) -> dict[int, bytes]:
+        """The bytes of several messages by UID, those that came."""
+        uids = [message.uid for message in batch]
+        expected = sum(max(0, message.size) for message in batch)
+        limit = self._settings.max_message_bytes
+        answer = self._session.run(
+            b"UID FETCH",
+            uid_set(uids),
+            b"(UID BODY.PEEK[])",
+            seconds=self._settings.timeouts.body,
+            budget=2 * expected + limit + LINE_BUDGET,
+            literal_limit=limit,
+        )
+        bodies: dict[int, bytes] = {}
+        for uid, items in fetching.asked_items(answer.untagged, set(uids)):
+            raw = fetching.body_of(items)
+            if raw:
+                bodies[uid] = raw
+        return bodies
+
+    def _alone(self, message: MessageDetails) -> FetchedMessage | None:
+        """One message by itself: whole, in pieces, or at least its header. None: it is gone."""
+        failure = "The server sent no content."
+        for attempt in self._attempts(message):
+            try:
+                raw = attempt(message)
+            except MailServerError as error:
+                self._go_on_after(error)
+                failure = error.message
+                continue
+            if raw is None:
+                return self._header_only(message)
+            if raw:
+                return _whole(message, raw)
+        if not searching.search(self._session, b"UID %d" % message.uid):
+            return None
+        return self._header_only(message, failure)
+
+    def _attempts(self, message: MessageDetails) -> Iterable[Attempt]:
+        """Ways to get the bytes, each tried once; they return b"" for nothing, None for too large."""
+        if message.size > self._settings.max_message_bytes:
+            return (lambda _: None,)
+        if message.size > fetching.WHOLE_BYTES:
+            return (self._in_pieces, self._in_pieces)
+        return (self._in_one, self._in_pieces)
+
+    def _in_one(self, message: MessageDetails) -> bytes | None:
+        return self._bodies([message]).get(message.uid, b"")
+
+    def _in_pieces(self, message: MessageDetails) -> bytes | None:
+        """A message by partial fetches, so that memory holds it once and a cut costs a piece (F16)."""
+        pieces: list[bytes] = []
+        offset = 0
+        while offset <= self._settings.max_message_bytes:
+            piece = self._piece(message.uid, b"", offset, fetching.PIECE_BYTES)
+            pieces.append(piece)
+            offset += len(piece)
+            if not piece or (len(piece) < fetching.PIECE_BYTES and offset >= message.size):
+                return b"".join(pieces)
+        return None
+
+    def _piece(self, uid: int, section: bytes, offset: int, size: int) -> bytes:
+        answer = self._session.run(
+            b"UID FETCH",
+            uid_set([uid]),
+            b"(UID BODY.PEEK[%s]<%d.%d>)" % (section, offset, size),
+            seconds=self._settings.timeouts.body,
+            literal_limit=2 * size,
+        )
+        for _, items in fetching.asked_items(answer.untagged, {uid}):
+            return fetching.body_of(items, offset)
+        return b""
+
+    def _header_only(self, message: MessageDetails, failure: str = "") -> FetchedMessage:
+        """A message that stays on the server: too large, or not to be had because of ``failure``."""
+        header = b""
+        try:
+            header = self._piece(message.uid, b"HEADER", 0, fetching.HEADER_BYTES)
+        except MailServerError as error:
+            self._go_on_after(error)
+        return FetchedMessage(
+            uid=message.uid,
+            raw=None,
+            size=max(0, message.size),
+            received_at=message.received_at,
+            flags=message.flags,
+            header=header,
+            is_too_large=not failure,
+            failure=failure,
+        )
+
+    def _go_on_after(self, error: MailServerError) -> None:
+        """Swallow a failure that may be one message's fault; raise what is the server's (F34)."""
+        if error.is_permanent or isinstance(error, ServerUnavailableError | UidValidityChangedError):
+            raise error
+        if not error.needs_reconnect:
+            return
+        self._reconnects_left -= 1
+        if self._reconnects_left < 0:
+            raise error
+        self._session.reopen()
+
+
+def _whole(message: MessageDetails, raw: bytes) -> FetchedMessage:
+    return FetchedMessage(
+        uid=message.uid,
+        raw=raw,
+        size=len(raw),
+        received_at=message.received_at,
+        flags=message.flags,
+    )

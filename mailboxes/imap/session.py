@@ -1,0 +1,304 @@
+"""One signed-in IMAP connection: opened step by step, kept in step, closed.
+
+Nothing secret is said before the connection is encrypted as chosen; a server that lets us in without
+being asked (PREAUTH) or forgets to offer STARTTLS gets nothing (reliability F27-F30).
+"""
+
+import base64
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from mailboxes import egress
+from mailboxes.errors import (
+    CommandRefusedError,
+    FolderUnavailableError,
+    LoginDisabledError,
+    MailServerError,
+    ProtocolError,
+    ServerUnavailableError,
+    TlsUnavailableError,
+    UidValidityChangedError,
+    UnencryptedLoginError,
+)
+from mailboxes.imap.client import GuardedClient
+from mailboxes.imap.dialogue import (
+    CLOSED_TO_US,
+    Answer,
+    Argument,
+    Dialogue,
+    Parts,
+    Reply,
+    astring,
+    login_refusal,
+    refuse_control,
+    response_code,
+)
+from mailboxes.imap.fetching import whole_number
+from mailboxes.imap.settings import ImapSettings
+from mailboxes.wire import Certificate, Wire, tls_context
+
+LINE_BUDGET = 1024 * 1024
+GOODBYE_SECONDS = 3.0
+
+_EVENT = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE|FETCH|RECENT)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderState:
+    """What opening a folder tells. None where the server does not tell, or tells nonsense (F3, F35)."""
+
+    uid_validity: int | None
+    uid_next: int | None
+    exists: int
+    highest_mod_seq: int | None
+
+
+class ImapSession:
+    """A connection that can be opened, given commands, and closed; a context manager.
+
+    `open` goes through `connect`, `secure` and `log_in`, which can be called one by one to see
+    which of them fails. Every method raises a `MailServerError`.
+    """
+
+    def __init__(
+        self,
+        settings: ImapSettings,
+        policy: egress.EgressPolicy,
+        resolver: egress.Resolver | None = None,
+    ) -> None:
+        self.settings = settings
+        self.capabilities: frozenset[str] = frozenset()
+        self._policy = policy
+        self._resolver = resolver
+        self._wire: Wire | None = None
+        self._client: GuardedClient | None = None
+        self._dialogue: Dialogue | None = None
+        self._folder: tuple[bytes, int | None] | None = None
+        self._idle_tag: bytes | None = None
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- opening and closing -----------------------------------------------------------------
+
+    def open(self) -> None:
+        """Connect, encrypt, sign in."""
+        try:
+            self.connect()
+            self.secure()
+            self.log_in()
+        except BaseException:
+            self.close()
+            raise
+
+    def connect(self, target: egress.Target | None = None) -> None:
+        """Open the TCP connection, to a target that has passed the guard already if one is given."""
+        refuse_control(self.settings.user.encode("utf-8"))
+        refuse_control(self.settings.password.encode("utf-8"))
+        seconds = self.settings.timeouts.connect
+        if target is None:
+            host, port = self.settings.host, self.settings.port
+            target = egress.resolve(host, port, self._policy, seconds, self._resolver)
+        self._target_name = target.name
+        self._wire = Wire(egress.open_socket(target, seconds), self.settings.timeouts.command)
+
+    def secure(self) -> None:
+        """Read the greeting and encrypt as chosen; no secret was sent before this returns."""
+        wire = self.wire
+        with wire.allowance(self.settings.timeouts.greeting, LINE_BUDGET):
+            if self.settings.encryption == "tls":
+                wire.start_tls(tls_context(self.settings.ca_file), self._target_name)
+            client = GuardedClient(
+                wire, self._target_name, self.settings.port, is_encrypted=wire.is_encrypted
+            )
+            self._client = client
+            self._dialogue = Dialogue(wire, client.new_tag)
+            self.capabilities = client.announced()
+        if self.settings.encryption == "starttls":
+            self._start_tls()
+
+    def log_in(self) -> None:
+        """Sign in by LOGIN or AUTHENTICATE PLAIN; afterwards the capabilities are read anew (F35)."""
+        client = self._client
+        if client is None:
+            raise ProtocolError
+        if not client.is_signed_in:
+            try:
+                self.run(*self._login_command())
+            except CommandRefusedError as error:
+                raise login_refusal(error) from error
+        self._read_capabilities()
+
+    def close(self) -> None:
+        """Say goodbye if the server listens, and close. Never raises."""
+        wire, dialogue = self._wire, self._dialogue
+        if wire is not None and not wire.is_closed:
+            with suppress(MailServerError):
+                if dialogue is not None and self._idle_tag is None:
+                    dialogue.run(b"LOGOUT", seconds=GOODBYE_SECONDS, budget=LINE_BUDGET)
+            wire.close()
+        self._idle_tag = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands can be given."""
+        return self._wire is not None and not self._wire.is_closed
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The server's verified certificate, None without encryption."""
+        return self._wire.certificate() if self._wire else None
+
+    def fileno(self) -> int:
+        """For a selector that waits for news while IDLE runs."""
+        return self.wire.fileno()
+
+    # --- commands ----------------------------------------------------------------------------
+
+    @property
+    def wire(self) -> Wire:
+        """The open connection below."""
+        if self._wire is None:
+            raise ProtocolError("The connection is not open.")
+        return self._wire
+
+    @property
+    def dialogue(self) -> Dialogue:
+        """The conversation over it."""
+        if self._dialogue is None:
+            raise ProtocolError("The connection is not open.")
+        return self._dialogue
+
+    def run(self, *arguments: Argument, seconds: float | None = None, **limits: int) -> Answer:
+        """Say one command, within the time-out for commands unless told otherwise."""
+        allowed = self.settings.timeouts.command if seconds is None else seconds
+        return self.dialogue.run(*arguments, seconds=allowed, **limits)
+
+    def examine(self, folder_raw: bytes) -> FolderState:
+        """Open a folder for reading only."""
+        return self.open_folder(b"EXAMINE", folder_raw)
+
+    def reopen(self) -> None:
+        """Connect anew and open the same folder, which must still be numbered as before."""
+        folder = self._folder
+        self.close()
+        self.open()
+        if folder is not None and self.examine(folder[0]).uid_validity != folder[1]:
+            raise UidValidityChangedError
+
+    # --- private -----------------------------------------------------------------------------
+
+    def _start_tls(self) -> None:
+        """Encrypt before anything secret, or give up (F27, F28)."""
+        if self._client is not None and self._client.is_signed_in:
+            self.close()
+            raise UnencryptedLoginError
+        if "STARTTLS" not in self.capabilities:
+            self.close()
+            raise TlsUnavailableError
+        try:
+            self.run(b"STARTTLS")
+        except (CommandRefusedError, ServerUnavailableError) as error:
+            self.close()
+            raise TlsUnavailableError from error
+        wire = self.wire
+        with wire.allowance(self.settings.timeouts.greeting, LINE_BUDGET):
+            wire.start_tls(tls_context(self.settings.ca_file), self._target_name)
+        self._read_capabilities()
+
+    def _read_capabilities(self) -> None:
+        """Ask CAPABILITY; what was said before encryption or login counts no more."""
+        names: set[str] = set()
+        for parts in self.run(b"CAPABILITY", budget=LINE_BUDGET).untagged:
+            words = parts[0].decode("ascii", "replace").upper().split()
+            if words[1:2] == ["CAPABILITY"]:
+                names.update(words[2:])
+        self.capabilities = frozenset(names)
+        self.dialogue.has_free_literals = "LITERAL+" in names
+
+    def _login_command(self) -> list[Argument]:
+        user = self.settings.user.encode("utf-8")
+        password = self.settings.password.encode("utf-8")
+        is_plain_offered = "AUTH=PLAIN" in self.capabilities
+        if "LOGINDISABLED" in self.capabilities and not (is_plain_offered and self.wire.is_encrypted):
+            self.close()
+            raise LoginDisabledError
+        is_odd = not (user + password).isascii() or "LOGINDISABLED" in self.capabilities
+        if is_odd and is_plain_offered:
+            return [b"AUTHENTICATE", b"PLAIN", Reply(plain_response(user, password))]
+        return [b"LOGIN", astring(user), astring(password)]
+
+    def run_on_folder(self, *arguments: Argument, seconds: float | None = None) -> Answer:
+        """Run a command about a folder; that the folder is not there is an error of its own (F38)."""
+        try:
+            return self.run(*arguments, seconds=seconds)
+        except FolderUnavailableError:
+            raise
+        except CommandRefusedError as error:
+            raise FolderUnavailableError(code=error.code, text=error.text) from error
+
+    def open_folder(self, verb: bytes, folder_raw: bytes) -> FolderState:
+        self._folder = None
+        command: list[Argument] = [verb, astring(folder_raw)]
+        if "CONDSTORE" in self.capabilities:
+            command.append(b"(CONDSTORE)")
+        try:
+            answer = self.run(*command, budget=LINE_BUDGET)
+        except CommandRefusedError as error:
+            if len(command) == 2 or error.code in CLOSED_TO_US:
+                raise FolderUnavailableError(code=error.code, text=error.text) from error
+            answer = self.run_on_folder(*command[:2])
+        state = _folder_state(answer)
+        self._folder = folder_raw, state.uid_validity
+        return state
+
+
+def _folder_state(answer: Answer) -> FolderState:
+    codes: dict[str, int | None] = {}
+    exists = 0
+    for parts in answer.untagged:
+        told = event_of(parts)
+        if told and told[1] == "EXISTS":
+            exists = told[0]
+        code, argument = response_code(parts[0].partition(b" ")[2].partition(b" ")[2])
+        if code:
+            codes[code] = whole_number(argument)
+    return FolderState(
+        uid_validity=plausible_uid_validity(codes.get("UIDVALIDITY")),
+        uid_next=positive(codes.get("UIDNEXT")),
+        exists=exists,
+        highest_mod_seq=positive(codes.get("HIGHESTMODSEQ")),
+    )
+
+
+def event_of(parts: Parts) -> tuple[int, str] | None:
+    """``* 3 EXISTS`` → (3, "EXISTS"); None for what tells of no event."""
+    found = _EVENT.match(parts[0])
+    return (int(found[1]), found[2].decode("ascii").upper()) if found else None
+
+
+def positive(number: int | None) -> int | None:
+    """The number if it can be meant (Zoho says MODSEQ -1, F35)."""
+    return number if number is not None and number > 0 else None
+
+
+def plausible_uid_validity(number: int | None) -> int | None:
+    """The number if RFC 9051 permits it (F3)."""
+    return number if number is not None and 0 < number < 2**32 else None
+
+
+def plain_response(user: bytes, password: bytes) -> bytes:
+    """The initial response of SASL PLAIN (RFC 4616)."""
+    return base64.b64encode(b"\0" + user + b"\0" + password)
