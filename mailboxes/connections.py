@@ -1,0 +1,70 @@
+"""From an account's row to the settings of a connection; the only reader of stored passwords."""
+
+from typing import Literal, cast
+
+from flask import current_app
+
+from mailboxes.accounts import Account
+from mailboxes.egress import EgressPolicy
+from mailboxes.imap import Encryption, ImapSettings
+from mailboxes.smtp import SmtpSettings
+from tenants.application import settings_of
+from tenants.configuration.layers import value_of
+from tenants.secrets import decrypt, encrypt
+
+Protocol = Literal["imap", "smtp"]
+
+MEGABYTE = 1024 * 1024
+_COLUMNS: dict[Protocol, str] = {"imap": "imap_secret", "smtp": "smtp_secret"}
+
+
+def imap_settings(account: Account) -> ImapSettings:
+    """How to read this account; `UnreadableSecretError` if its password cannot be decrypted."""
+    return ImapSettings(
+        host=account.imap_host,
+        port=account.imap_port,
+        encryption=cast("Encryption", account.imap_encryption),
+        user=account.imap_user,
+        password=password_of(account, "imap"),
+        ca_file=settings_of(current_app).ca_file,
+        max_message_bytes=int(value_of("sync.max_message_mb")) * MEGABYTE,
+    )
+
+
+def smtp_settings(account: Account) -> SmtpSettings | None:
+    """How to send for this account, with its own SMTP login or the IMAP one; None without SMTP."""
+    if not account.smtp_enabled or not account.smtp_host:
+        return None
+    has_own_login = bool(account.smtp_user)
+    return SmtpSettings(
+        host=account.smtp_host,
+        port=account.smtp_port,
+        encryption=cast("Encryption", account.smtp_encryption),
+        user=account.smtp_user if has_own_login else account.imap_user,
+        password=password_of(account, "smtp" if has_own_login else "imap"),
+        ca_file=settings_of(current_app).ca_file,
+    )
+
+
+def egress_policy() -> EgressPolicy:
+    """Where this installation lets connections go: its networks, ports and listed hosts."""
+    settings = settings_of(current_app)
+    return EgressPolicy(
+        networks=settings.permitted_networks,
+        ports=settings.permitted_ports,
+        hosts=tuple(value_of("network.permitted_hosts")),
+    )
+
+
+def store_password(account: Account, protocol: Protocol, password: str) -> None:
+    """Encrypt a password into its place; an empty one forgets what is there. The caller commits."""
+    column = _COLUMNS[protocol]
+    blob = encrypt(password, table="accounts", row=account.id, column=column) if password else None
+    setattr(account, column, blob)
+
+
+def password_of(account: Account, protocol: Protocol) -> str:
+    """The stored password in clear, for a connection only; empty if there is none."""
+    column = _COLUMNS[protocol]
+    blob: bytes | None = getattr(account, column)
+    return decrypt(blob, table="accounts", row=account.id, column=column) if blob else ""

@@ -1,0 +1,195 @@
+"""The bytes of messages as fetched: small ones in PostgreSQL, large ones in the object store.
+
+Kept once per owner, under the SHA-256 of the bytes. An object is written before the row that names
+it commits; a crash in between leaves an object that nothing names, which the next try overwrites.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import obstore
+import zstandard
+from flask import current_app
+from obstore.exceptions import NotFoundError as ObjectNotFoundError
+from obstore.store import LocalStore, from_url
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from mailboxes.arrivals import Arrival, Raw
+from mailboxes.messages import Message
+from tenants.application import settings_of
+from tenants.bulk import insert_rows
+from tenants.database import INSTALLATION, db, uuid7
+from tenants.errors import OutsideOrganizationError
+
+INLINE_BYTES = 256 * 1024  # larger messages go to the object store
+LEVEL = 3
+PARALLEL_UPLOADS = 4
+
+
+class MissingRawError(RuntimeError):
+    """The object store no longer has bytes that a row names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A message ready to be stored: its digest and its compressed bytes."""
+
+    sha256: bytes
+    size: int
+    content: bytes
+
+    @property
+    def is_inline(self) -> bool:
+        """Whether it goes into the database."""
+        return self.size <= INLINE_BYTES
+
+
+def pack(content: bytes) -> Packed:
+    """Compress a message; pure, so that it can be done outside of any transaction."""
+    digest = hashlib.sha256(content).digest()
+    return Packed(digest, len(content), zstandard.ZstdCompressor(level=LEVEL).compress(content))
+
+
+def keep_raw(content: bytes, owner: UUID | None) -> Raw:
+    """Keep the bytes of one message for an organization (None: the installation). The caller commits."""
+    if (owner or INSTALLATION) != db.session.info.get("organization_id"):
+        raise OutsideOrganizationError("a raw is kept for the owner the session is bound to")
+    kept = keep_raws([pack(content)])[0]
+    return db.session.scalars(select(Raw).where(Raw.id == kept)).one()
+
+
+def keep_raws(packed: Sequence[Packed]) -> list[UUID]:
+    """Keep many messages for the owner the session is bound to; their ids, in the same order."""
+    owner = db.session.info["organization_id"]
+    unique = {item.sha256: item for item in packed}
+    known = _known(list(unique))
+    missing = [item for digest, item in unique.items() if digest not in known]
+    _upload(owner, [item for item in missing if not item.is_inline])
+    rows = [_row(owner, item) for item in missing]
+    if insert_rows(Raw, rows, ignoring_conflicts=True) == len(rows):
+        known.update({row["sha256"]: row["id"] for row in rows})
+    else:  # another pass of the same owner kept some of them meanwhile
+        known.update(_known([item.sha256 for item in missing]))
+    return [known[item.sha256] for item in packed]
+
+
+def raw_content(raw_id: UUID) -> bytes:
+    """The bytes of a message as fetched. `MissingRawError` if the object store lost them."""
+    return raw_contents([raw_id])[raw_id]
+
+
+def raw_contents(raw_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """The bytes of many messages, by id of the raw."""
+    rows = db.session.execute(
+        select(Raw.id, Raw.size, Raw.content, Raw.object_key).where(Raw.id.in_(set(raw_ids)))
+    )
+    return {row.id: _unpacked(row) for row in rows}
+
+
+def forget_raws(raw_ids: Sequence[UUID], session: Session | None = None) -> list[str]:
+    """Remove raws that neither an arrival nor a message names any more.
+
+    Returns the objects to `forget_objects` once that is committed: a row never names a missing object.
+    """
+    bound = session or db.session()
+    named_by_arrival = exists().where(Arrival.raw_id == Raw.id, Arrival.owner_id == Raw.owner_id)
+    named_by_message = exists().where(Message.raw_id == Raw.id, Message.organization_id == Raw.owner_id)
+    gone = bound.execute(
+        delete(Raw)
+        .where(Raw.id.in_(set(raw_ids)), ~named_by_arrival, ~named_by_message)
+        .returning(Raw.object_key)
+        .execution_options(synchronize_session=False)
+    ).scalars()
+    return [key for key in gone if key is not None]
+
+
+def forget_objects(keys: Sequence[str]) -> None:
+    """Delete objects whose rows are gone, and that no newer row names."""
+    named = set(db.session.scalars(select(Raw.object_key).where(Raw.object_key.in_(keys))))
+    for key in set(keys) - named:
+        with suppress(ObjectNotFoundError, FileNotFoundError):
+            obstore.delete(_store(), [key])
+
+
+def _known(digests: Sequence[bytes]) -> dict[bytes, UUID]:
+    rows = db.session.execute(select(Raw.sha256, Raw.id).where(Raw.sha256.in_(digests)))
+    return {row.sha256: row.id for row in rows}
+
+
+def _row(owner: UUID, item: Packed) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "sha256": item.sha256,
+        "size": item.size,
+        "content": item.content if item.is_inline else None,
+        "object_key": None if item.is_inline else _key(owner, item.sha256),
+    }
+
+
+def _key(owner: UUID, digest: bytes) -> str:
+    name = digest.hex()
+    return f"{owner}/{name[:2]}/{name}"
+
+
+def _unpacked(row: Any) -> bytes:
+    content: bytes = row.content if row.content is not None else _object(row.object_key)
+    return zstandard.ZstdDecompressor().decompress(content, max_output_size=row.size)
+
+
+# --- the object store ------------------------------------------------------------------------
+
+
+def _store() -> Any:
+    return _store_at(settings_of(current_app).object_store, os.getpid())
+
+
+@lru_cache(maxsize=4)
+def _store_at(url: str, process_id: int) -> Any:  # its threads do not survive a fork
+    if url.startswith("file:"):
+        folder = unquote(urlsplit(url).path)
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return LocalStore(folder)
+    return from_url(url)
+
+
+def _upload(owner: UUID, items: Sequence[Packed]) -> None:
+    if len(items) <= 1:
+        for item in items:
+            _put(_store(), _key(owner, item.sha256), item.content)
+        return
+    store = _store()
+    with ThreadPoolExecutor(PARALLEL_UPLOADS) as pool:
+        list(pool.map(lambda item: _put(store, _key(owner, item.sha256), item.content), items))
+
+
+def _put(store: Any, key: str, content: bytes) -> None:
+    obstore.put(store, key, content)
+    if isinstance(store, LocalStore):
+        _write_through(Path(str(store.prefix)) / key)
+
+
+def _write_through(path: Path) -> None:
+    """A folder has to survive a power cut as the database does: the file and its name."""
+    for place in (path, path.parent):
+        descriptor = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _object(key: str) -> bytes:
+    try:
+        return bytes(obstore.get(_store(), key).bytes())
+    except (ObjectNotFoundError, FileNotFoundError):
+        raise MissingRawError(f"object {key} is missing") from None

@@ -1,0 +1,132 @@
+"""Many rows in one statement.
+
+COPY does not write to tables with row security, so the columns travel as arrays and become rows in
+the server, in one round trip and through the same policies as any INSERT.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.orm import Session
+
+from tenants.database import INSTALLATION, Base, db
+from tenants.errors import OutsideOrganizationError
+
+Row = Mapping[str, Any]
+
+
+def insert_rows(
+    model: type[Base],
+    rows: Sequence[Row],
+    *,
+    ignoring_conflicts: bool = False,
+    session: Session | None = None,
+) -> int:
+    """Insert rows (column name to value, the same names in each) and return how many went in.
+
+    The session's organization is stamped on every row. Columns left out get their default.
+    """
+    if not rows:
+        return 0
+    bound = session or db.session()
+    table: Table = model.__table__  # type: ignore[assignment]
+    columns = _columns(table, rows[0])
+    organization = _organization(bound, columns)
+    values = [_values(column, rows, organization) for column in columns]
+    connection: psycopg.Connection[Any] = bound.connection().connection.driver_connection  # type: ignore[assignment]
+    cursor = connection.execute(_statement(table, columns, ignoring_conflicts), values)
+    return cursor.rowcount
+
+
+def array_literal(texts: Sequence[str]) -> str:
+    """A list of texts as PostgreSQL writes an array."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
+def _columns(table: Table, row: Row) -> list[Column[Any]]:
+    chosen = [
+        column
+        for column in table.columns
+        if column.name in row or column.default is not None or column.name == "organization_id"
+    ]
+    unknown = set(row) - {column.name for column in chosen}
+    if unknown:
+        raise ValueError(f"{table.name} has no columns {sorted(unknown)}")
+    return chosen
+
+
+def _organization(session: Session, columns: list[Column[Any]]) -> UUID | None:
+    if not any(column.name == "organization_id" for column in columns):
+        return None
+    bound_to: UUID | None = session.info.get("organization_id")
+    if bound_to is None:
+        raise OutsideOrganizationError("rows were inserted outside any organization")
+    return None if bound_to == INSTALLATION else bound_to
+
+
+def _values(column: Column[Any], rows: Sequence[Row], organization: UUID | None) -> Any:
+    if column.name == "organization_id":
+        return [organization] * len(rows)
+    if column.name in rows[0]:
+        values = [row[column.name] for row in rows]
+    else:
+        values = [_default(column) for _ in rows]
+    convert = _converter(column)
+    return values if convert is None else [None if value is None else convert(value) for value in values]
+
+
+def _default(column: Column[Any]) -> Any:
+    default: Any = column.default
+    return default.arg(None) if default.is_callable else default.arg
+
+
+def _converter(column: Column[Any]) -> Callable[[Any], Any] | None:
+    if isinstance(column.type, JSONB):
+        return lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(column.type, ARRAY):
+        if isinstance(column.type.item_type, Uuid):
+            return lambda value: array_literal([str(item) for item in value])
+        return array_literal
+    return None
+
+
+def _statement(table: Table, columns: list[Column[Any]], ignoring_conflicts: bool) -> bytes:
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    arrays = ", ".join(f"%s::{_carrier(column)}[]" for column in columns)
+    casts = ", ".join(f'r."{column.name}"{_cast(column)}' for column in columns)
+    ending = " ON CONFLICT DO NOTHING" if ignoring_conflicts else ""
+    sql = f'INSERT INTO "{table.name}" ({names}) SELECT {casts} FROM unnest({arrays}) AS r({names}){ending}'  # noqa: S608  # names of our own tables
+    return sql.encode()
+
+
+_CARRIERS: tuple[tuple[type[Any], str], ...] = (
+    (Uuid, "uuid"),
+    (Boolean, "boolean"),
+    (BigInteger, "bigint"),
+    (DateTime, "timestamptz"),
+    (LargeBinary, "bytea"),
+)
+
+
+def _carrier(column: Column[Any]) -> str:
+    """The element type in which a column travels; what has no plain one goes as text."""
+    return next((name for kind, name in _CARRIERS if isinstance(column.type, kind)), "text")
+
+
+def _cast(column: Column[Any]) -> str:
+    kind = column.type
+    if isinstance(kind, JSONB):
+        return "::jsonb"
+    if isinstance(kind, TSVECTOR):
+        return "::tsvector"
+    if isinstance(kind, ARRAY):
+        return "::uuid[]" if isinstance(kind.item_type, Uuid) else "::text[]"
+    if not isinstance(kind, (Text, *(known for known, _ in _CARRIERS))):
+        raise TypeError(f"{column} has a type that cannot be inserted in bulk")
+    return ""
