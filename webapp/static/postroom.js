@@ -1,0 +1,609 @@
+/*
+  What pages do beyond what HTML does by itself. Every page works without this file; it only saves
+  clicks. No inline handler, no eval, no style attribute: it runs under the strict policy.
+  Parts listen on the document, so that what htmx swaps in works at once; `prepare(root)` does what
+  needs each element and runs for the page and for every swap.
+*/
+"use strict";
+(() => {
+  const one = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const visible = (element) => element.getClientRects().length > 0;
+  const shortcutsAreOn = () => document.body.dataset.shortcuts !== "off";
+
+  function announce(text) {
+    const announcer = one("#announcer");
+    if (announcer) announcer.textContent = text;
+  }
+
+  function toast(text) {
+    const toasts = one("#toasts");
+    if (!toasts) return;
+    const line = document.createElement("div");
+    line.className = "toast";
+    line.textContent = text;
+    toasts.append(line);
+    setTimeout(() => line.remove(), 5000);
+  }
+
+  /* ---- Theme: light, dark or as the system; frames of messages are told too ---- */
+
+  function isDark() {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+
+  function chooseTheme(theme) {
+    if (theme === "auto") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = theme;
+    try {
+      if (theme === "auto") localStorage.removeItem("postroom.theme");
+      else localStorage.setItem("postroom.theme", theme);
+    } catch { /* storage may be forbidden: the choice then lasts for the page */ }
+    tellFramesTheTheme();
+  }
+
+  function tellFramesTheTheme() {
+    for (const frame of all("iframe[data-message-frame]")) {
+      const root = frame.contentDocument && frame.contentDocument.documentElement;
+      if (root) root.dataset.theme = isDark() ? "dark" : "light";
+    }
+  }
+
+  function prepareTheme() {
+    const choice = one("[data-theme-choice]");
+    if (!choice) return;
+    choice.hidden = false;
+    const chosen = document.documentElement.dataset.theme || "auto";
+    for (const radio of all("input", choice)) radio.checked = radio.value === chosen;
+    choice.addEventListener("change", (event) => chooseTheme(event.target.value));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tellFramesTheTheme);
+  }
+
+  /* ---- Menus (details) and dialogs ---- */
+
+  function closeMenus(except = null) {
+    for (const menu of all("details[data-menu][open]")) {
+      if (menu !== except && !(except && menu.contains(except))) menu.open = false;
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    closeMenus(event.target.closest("details[data-menu]"));
+    const opener = event.target.closest("[data-dialog]");
+    if (opener && openDialog(opener.dataset.dialog)) {
+      event.preventDefault();
+      closeMenus();
+    }
+    if (event.target instanceof HTMLDialogElement && event.target.open) {
+      const box = event.target.getBoundingClientRect();
+      const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
+      if (!inside && event.detail > 0) event.target.close();
+    }
+    const copied = event.target.closest("[data-copy]");
+    if (copied) copy(copied);
+  });
+
+  function openDialog(id) {
+    const dialog = document.getElementById(id);
+    if (!(dialog instanceof HTMLDialogElement)) return false;
+    if (id === "commands") fillCommands("");
+    if (!dialog.open) dialog.showModal();
+    return true;
+  }
+
+  async function copy(button) {
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      toast("Copied");
+    } catch {
+      toast("This browser does not let us copy; select the text instead.");
+    }
+  }
+
+  /* ---- Forms: typed confirmations, passwords demanded anew, inherited settings, rows ---- */
+
+  function checkTyped(input) {
+    input.setCustomValidity(input.value.trim() === input.dataset.typed ? "" : `Type “${input.dataset.typed}” exactly.`);
+  }
+
+  function checkPassword(password) {
+    const changed = password.dataset.anewWhen.split(" ").some((id) => {
+      const control = document.getElementById(id);
+      return control && isChanged(control);
+    });
+    password.required = changed;
+    const hint = one(`[data-anew-hint="${password.id}"]`);
+    if (hint) hint.hidden = !changed;
+  }
+
+  function prepareSetting(box) {
+    const control = one("[data-setting-control]", box.closest("[data-setting]"));
+    if (control) control.inert = box.checked;
+  }
+
+  function isChanged(control) {
+    if (control.type === "checkbox" || control.type === "radio") return control.checked !== control.defaultChecked;
+    if (control instanceof HTMLSelectElement) {
+      const options = [...control.options];
+      const before = options.some((option) => option.defaultSelected);
+      return options.some((option, place) => option.selected !== (before ? option.defaultSelected : place === 0 && !control.multiple));
+    }
+    return control.value !== control.defaultValue;
+  }
+
+  function addRow(rows) {
+    const list = one("[data-rows-list]", rows);
+    const used = all("[name]", list).map((control) => Number((control.name.match(/-(\d+)-/) || [0, -1])[1]));
+    const next = String(Math.max(-1, ...used) + 1);
+    const template = one("[data-rows-template]", rows);
+    const row = template.content.cloneNode(true);
+    for (const element of all("*", row)) {
+      for (const attribute of [...element.attributes]) {
+        if (attribute.value.includes("__index__")) element.setAttribute(attribute.name, attribute.value.replaceAll("__index__", next));
+      }
+    }
+    list.append(row);
+    prepare(list.lastElementChild);
+    const control = one("select, input", list.lastElementChild);
+    if (control) control.focus();
+  }
+
+  function prepareCondition(row) {
+    const field = one("select[name$='-field']", row);
+    const operator = one("select[name$='-operator']", row);
+    const header = one(".condition-header", row);
+    const value = one(".condition-value", row);
+    const show = () => {
+      if (header && field) header.hidden = field.value !== "header";
+      if (value && operator) value.hidden = /empty/.test(operator.value);
+    };
+    for (const control of [field, operator]) if (control) control.addEventListener("change", show);
+    show();
+  }
+
+  document.addEventListener("click", (event) => {
+    const rows = event.target.closest("[data-rows]");
+    if (!rows) return;
+    if (event.target.closest("[data-rows-add]")) {
+      event.preventDefault();
+      addRow(rows);
+    } else if (event.target.closest("[data-rows-remove]")) {
+      event.preventDefault();
+      event.target.closest("[data-row]").remove();
+      one("[data-rows-add]", rows).focus();
+    } else return;
+    touched(rows.closest("form"));
+  });
+
+  /* ---- Unsaved changes: what will change, and a warning before leaving ---- */
+
+  const dirtyForms = new Set();
+
+  const isGuarded = (form) => form && (form.matches("[data-guard]") || one("[data-save-bar]", form) !== null);
+
+  function labelOf(control) {
+    const setting = control.closest("[data-setting]");
+    const group = control.closest("fieldset, [role=group]");
+    const label = setting && one(".field-label", setting)
+      || (control.type === "radio" || control.type === "checkbox" && group && all("input", group).length > 1 ? group && one("legend", group) : null)
+      || (control.labels && control.labels[0]);
+    const text = label ? [...label.childNodes].filter((node) => !node.classList || !node.classList.contains("required")).map((node) => node.textContent).join("") : control.getAttribute("aria-label");
+    return (text || control.name).trim().replace(/\s+/g, " ");
+  }
+
+  function touched(form) {
+    if (!isGuarded(form)) return;
+    const changed = [...form.elements].filter((control) => control.name && control.name !== "csrf_token" && control.type !== "hidden" && isChanged(control));
+    const rowsChanged = all("[data-rows]", form).some((rows) => Number(rows.dataset.rowsBefore) !== all("[data-row]", one("[data-rows-list]", rows)).length);
+    const labels = [...new Set(changed.map(labelOf))];
+    if (rowsChanged) labels.push("Conditions");
+    if (labels.length) dirtyForms.add(form);
+    else dirtyForms.delete(form);
+    const bar = one("[data-save-bar]", form);
+    if (!bar) return;
+    bar.classList.toggle("is-dirty", labels.length > 0);
+    if ("saveBarQuiet" in bar.dataset) bar.hidden = labels.length === 0;
+    const shown = labels.slice(0, 4).join(", ") + (labels.length > 4 ? ` and ${labels.length - 4} more` : "");
+    one("[data-save-summary]", bar).textContent = labels.length ? `Will change: ${shown}.` : "Nothing changed yet.";
+  }
+
+  document.addEventListener("input", (event) => {
+    const control = event.target;
+    if (control.matches("[data-typed]")) checkTyped(control);
+    if (control.matches("[data-setting-inherits]")) prepareSetting(control);
+    if (control.form) {
+      for (const password of all("[data-anew-when]", control.form)) checkPassword(password);
+      touched(control.form);
+    }
+    const search = control.closest("[data-quick-search]");
+    if (search) quickSearch(search, control.value);
+  });
+  document.addEventListener("submit", (event) => dirtyForms.delete(event.target));
+  document.addEventListener("reset", (event) => setTimeout(() => touched(event.target)));
+  addEventListener("beforeunload", (event) => {
+    for (const form of dirtyForms) if (!form.isConnected) dirtyForms.delete(form);
+    if (dirtyForms.size) event.preventDefault();
+  });
+
+  function quickSearch(search, words) {
+    const target = document.getElementById(search.dataset.quickSearch);
+    if (!target) return;
+    const wanted = words.trim().toLowerCase();
+    for (const item of all("li, [data-setting], .tree-link", target)) {
+      const text = (item.dataset.searchText || item.textContent).toLowerCase();
+      item.hidden = wanted !== "" && !text.includes(wanted);
+    }
+    for (const group of all("details", target)) {
+      const hit = all("li:not([hidden])", group).length > 0;
+      group.hidden = wanted !== "" && !hit;
+      if (wanted !== "" && hit) group.open = true;
+    }
+  }
+
+  /* ---- Selecting in tables, lists and trees ---- */
+
+  let lastTicked = null;
+
+  function prepareSelection(area) {
+    const boxes = all("[data-select]:not(:disabled)", area);
+    const ticked = boxes.filter((box) => box.checked);
+    const top = one("[data-select-all]", area) || one(`[data-select-all="${area.id}"]`);
+    if (top) {
+      top.checked = boxes.length > 0 && ticked.length === boxes.length;
+      top.indeterminate = ticked.length > 0 && ticked.length < boxes.length;
+    }
+    for (const form of new Set(boxes.map((box) => box.form))) {
+      if (!form || !form.matches("[data-bulk-bar]")) continue;
+      form.hidden = ticked.length === 0;
+      const count = one("[data-bulk-count]", form);
+      count.textContent = `${ticked.length} ${count.dataset.noun}${ticked.length === 1 ? "" : "s"} selected`;
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const box = event.target;
+    if (!(box instanceof HTMLInputElement) || box.type !== "checkbox") return;
+    const named = box.dataset.selectAll;
+    const area = named ? document.getElementById(named) : box.closest("[data-selectable]");
+    if (!area) return;
+    if ("selectAll" in box.dataset) {
+      for (const other of all("[data-select]:not(:disabled)", area)) other.checked = box.checked;
+    } else if (event.shiftKey && lastTicked && area.contains(lastTicked)) {
+      const boxes = all("[data-select]:not(:disabled)", area);
+      const ends = [boxes.indexOf(lastTicked), boxes.indexOf(box)].sort((a, b) => a - b);
+      for (const other of boxes.slice(ends[0], ends[1] + 1)) other.checked = box.checked;
+    }
+    lastTicked = box;
+    prepareSelection(area);
+    if (box.form) touched(box.form);
+  });
+
+  /* ---- Times: the words of webapp/filters.py, kept fresh ---- */
+
+  const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+  function relativeTime(at, now) {
+    const seconds = Math.round((now - at) / 1000);
+    const size = Math.abs(seconds);
+    if (size >= 7 * 86400) return `${at.getDate()} ${MONTHS[at.getMonth()]}${at.getFullYear() === now.getFullYear() ? "" : ` ${at.getFullYear()}`}`;
+    if (size < 60) return "now";
+    const span = size < 3600 ? `${Math.floor(size / 60)} min` : size < 86400 ? `${Math.floor(size / 3600)} h` : `${Math.floor(size / 86400)} d`;
+    return seconds > 0 ? `${span} ago` : `in ${span}`;
+  }
+
+  function refreshTimes(root = document) {
+    const now = new Date();
+    for (const time of all("time[data-relative]", root)) {
+      const at = new Date(time.dateTime);
+      if (Math.abs(now - at) < 7 * 86400 * 1000) time.textContent = relativeTime(at, now);
+    }
+  }
+  setInterval(refreshTimes, 30000);
+
+  /* ---- Frames of messages: as high as what they hold ---- */
+
+  function fitFrame(frame) {
+    const inside = frame.contentDocument;
+    if (!inside || !inside.body) return;
+    frame.style.height = "0";
+    const height = Math.max(inside.body.scrollHeight, inside.documentElement.scrollHeight);
+    frame.style.height = `${Math.min(height + 2, 20000)}px`;
+  }
+
+  function prepareFrame(frame) {
+    const fit = () => {
+      const inside = frame.contentDocument;
+      if (!inside || !inside.body || inside.URL === "about:blank") return;
+      inside.documentElement.dataset.theme = isDark() ? "dark" : "light";
+      fitFrame(frame);
+      inside.addEventListener("toggle", () => fitFrame(frame), true);
+      inside.addEventListener("load", () => fitFrame(frame), true);
+      inside.addEventListener("keydown", (event) => { if (event.key === "Escape") frame.blur(); });
+    };
+    frame.addEventListener("load", fit);
+    if (frame.contentDocument && frame.contentDocument.readyState === "complete") fit();
+    let width = 0;
+    new ResizeObserver(([entry]) => {
+      if (entry.contentRect.width === width) return;
+      width = entry.contentRect.width;
+      fitFrame(frame);
+    }).observe(frame);
+  }
+
+  /* ---- Live updates ---- */
+
+  let waiting = new Map();
+
+  function changed(detail) {
+    if (waiting.size === 0) setTimeout(flushChanges, 300);
+    waiting.set(`${detail.mailbox || ""}/${detail.kind || ""}`, detail);
+  }
+
+  function flushChanges() {
+    const details = [...waiting.values()];
+    waiting = new Map();
+    for (const detail of details) {
+      if (typeof detail.unread_count === "number") showUnread(detail.unread_count);
+      document.body.dispatchEvent(new CustomEvent("postroom:changed", { detail, bubbles: true }));
+    }
+  }
+
+  function showUnread(number) {
+    for (const place of all("[data-unread-count]")) {
+      place.textContent = number > 99 ? "99+" : String(number);
+      place.hidden = number === 0;
+      const menu = place.closest("summary");
+      if (menu) menu.setAttribute("aria-label", `Unread messages: ${number}`);
+    }
+  }
+
+  function listen(url, pause = 5000) {
+    const source = new EventSource(url);
+    source.onopen = () => { pause = 5000; };
+    source.onmessage = (event) => {
+      try {
+        changed(JSON.parse(event.data));
+      } catch { /* not ours */ }
+    };
+    source.onerror = () => {
+      if (source.readyState !== EventSource.CLOSED) return;
+      setTimeout(() => {
+        changed({ kind: "reconnect" });
+        listen(url, Math.min(pause * 2, 60000));
+      }, pause);
+    };
+  }
+
+  /* ---- htmx: the token on every request, errors said aloud, new parts prepared ---- */
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    const token = one('meta[name="csrf-token"]');
+    if (token && event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token.content;
+  });
+  document.addEventListener("htmx:responseError", (event) => {
+    toast(event.detail.xhr.status === 401 || event.detail.xhr.status === 403
+      ? "You are no longer signed in, or may not do this. Reload the page."
+      : "That did not work. Nothing was changed; try again.");
+  });
+  document.addEventListener("htmx:sendError", () => toast("The server does not answer. Check your connection."));
+  document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));
+
+  /* ---- Keys ---- */
+
+  let sequence = "";
+  let sequenceEnds = 0;
+
+  const isTyping = (target) => target instanceof HTMLElement
+    && (target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=button], [type=submit])"));
+
+  function keyName(event) {
+    if (event.key === "?" || event.key === "/") return event.key;
+    return event.shiftKey && event.key.length === 1 ? `Shift+${event.key.toUpperCase()}` : event.key;
+  }
+
+  function press(key) {
+    const control = all(`[data-shortcut="${CSS.escape(key)}"]`).find((element) => visible(element) || element.closest("details[data-menu]"));
+    if (!control || control.disabled) return false;
+    control.click();
+    return true;
+  }
+
+  function walkedRow(list) {
+    return one(".is-walked", list) || one(".is-current", list);
+  }
+
+  function walk(step) {
+    const list = all("[data-walk]").find(visible);
+    if (!list) return false;
+    const rows = all("[data-walk-row]", list).filter(visible);
+    const row = rows[rows.indexOf(walkedRow(list)) + step] || (walkedRow(list) ? null : rows[0]);
+    if (!row) return false;
+    for (const other of rows) other.classList.toggle("is-walked", other === row);
+    const link = one("a", row);
+    link.focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+    return true;
+  }
+
+  function tickWalked() {
+    const list = all("[data-walk]").find(visible);
+    const row = list && walkedRow(list);
+    const box = row && one("[data-select]", row);
+    if (!box) return false;
+    box.click();
+    return true;
+  }
+
+  function openWalked() {
+    const list = all("[data-walk]").find(visible);
+    const row = list && one(".is-walked", list);
+    if (!row || document.activeElement !== document.body) return false;
+    one("a", row).click();
+    return true;
+  }
+
+  const FIXED = {
+    "j": () => walk(1),
+    "k": () => walk(-1),
+    "x": tickWalked,
+    "Enter": openWalked,
+    "?": () => openDialog("shortcuts"),
+    "/": () => {
+      const search = all("[data-search]").find((element) => element.isConnected);
+      if (search) search.focus(), search.select();
+      return Boolean(search);
+    },
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") return escape(event);
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && one("#commands")) {
+      event.preventDefault();
+      return openDialog("commands");
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.form) {
+      const send = one("[data-send]", event.target.form);
+      if (send) {
+        event.preventDefault();
+        event.target.form.requestSubmit(send);
+      }
+      return undefined;
+    }
+    if (!shortcutsAreOn() || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return undefined;
+    if (isTyping(event.target) || one("dialog[open]")) return undefined;
+    const key = keyName(event);
+    if (key === "g" && Date.now() > sequenceEnds) {
+      sequence = "g";
+      sequenceEnds = Date.now() + 1200;
+      return undefined;
+    }
+    const whole = sequence && Date.now() <= sequenceEnds ? `${sequence} ${key}` : key;
+    sequence = "";
+    sequenceEnds = 0;
+    const done = press(whole) || (FIXED[whole] && FIXED[whole]());
+    if (done) event.preventDefault();
+    return undefined;
+  });
+
+  function escape(event) {
+    const menu = one("details[data-menu][open]");
+    if (menu) {
+      menu.open = false;
+      one("summary", menu).focus();
+    } else if (isTyping(event.target) && !one("dialog[open]")) {
+      event.target.blur();
+    }
+  }
+
+  /* ---- Commands: every place and every labelled action of the page, by typing ---- */
+
+  function commands() {
+    return all("[data-command], [data-shortcut-label]")
+      .filter((element) => !element.disabled && (visible(element) || element.closest(".places, .pane-nav")))
+      .map((element) => ({ element, label: element.dataset.command || element.dataset.shortcutLabel, key: element.dataset.shortcut }));
+  }
+
+  function fillCommands(words) {
+    const list = one("#command-list");
+    const input = one("#command-input");
+    const wanted = words.trim().toLowerCase().split(/\s+/);
+    list.replaceChildren();
+    const found = commands().filter(({ label }) => wanted.every((word) => label.toLowerCase().includes(word)));
+    found.forEach((command, place) => {
+      const line = document.createElement("div");
+      line.className = "command";
+      line.id = `command-${place}`;
+      line.setAttribute("role", "option");
+      line.setAttribute("aria-selected", String(place === 0));
+      line.textContent = command.label;
+      if (command.key) {
+        const key = document.createElement("kbd");
+        key.textContent = command.key;
+        line.append(key);
+      }
+      line.addEventListener("click", () => runCommand(command));
+      line.run = () => runCommand(command);
+      list.append(line);
+    });
+    if (!found.length) {
+      const none = document.createElement("p");
+      none.className = "command-none";
+      none.textContent = "No command of this page has these words.";
+      list.append(none);
+    }
+    if (words === "") input.value = "";
+    input.setAttribute("aria-activedescendant", found.length ? "command-0" : "");
+  }
+
+  function runCommand({ element }) {
+    one("#commands").close();
+    element.click();
+  }
+
+  function prepareCommands() {
+    const input = one("#command-input");
+    if (!input) return;
+    input.addEventListener("input", () => fillCommands(input.value));
+    input.addEventListener("keydown", (event) => {
+      const lines = all(".command", one("#command-list"));
+      const place = lines.findIndex((line) => line.getAttribute("aria-selected") === "true");
+      if (event.key === "Enter" && lines[place]) {
+        event.preventDefault();
+        lines[place].run();
+      }
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (!step || !lines.length) return;
+      event.preventDefault();
+      const next = lines[(place + step + lines.length) % lines.length];
+      for (const line of lines) line.setAttribute("aria-selected", String(line === next));
+      input.setAttribute("aria-activedescendant", next.id);
+      next.scrollIntoView({ block: "nearest" });
+    });
+  }
+
+  /* ---- Small things ---- */
+
+  function prepareRemembered(details) {
+    const key = `postroom.open.${details.dataset.remember}`;
+    try {
+      const kept = localStorage.getItem(key);
+      if (kept !== null) details.open = kept === "1";
+      details.addEventListener("toggle", () => localStorage.setItem(key, details.open ? "1" : "0"));
+    } catch { /* storage may be forbidden */ }
+  }
+
+  function vanish(element) {
+    setTimeout(() => element.remove(), Number(element.dataset.vanishAfter) * 1000);
+  }
+
+  /* Prepares what is in `root`, and `root` itself, once for each element. */
+  function prepare(root) {
+    const each = (selector, what) => {
+      const found = root.matches && root.matches(selector) ? [root, ...all(selector, root)] : all(selector, root);
+      for (const element of found) {
+        const marks = element.prepared || (element.prepared = new Set());
+        if (!marks.has(what)) marks.add(what), what(element);
+      }
+    };
+    each("[data-quick-search], [data-scripted]", (element) => { element.hidden = false; });
+    each("[data-setting-inherits]", prepareSetting);
+    each("[data-typed]", checkTyped);
+    each(".condition", prepareCondition);
+    each("[data-rows]", (rows) => { rows.dataset.rowsBefore = all("[data-row]", one("[data-rows-list]", rows)).length; });
+    each("[data-save-bar]", (bar) => touched(bar.closest("form")));
+    each("[data-selectable]", prepareSelection);
+    each("iframe[data-message-frame]", prepareFrame);
+    each("details[data-remember]", prepareRemembered);
+    each("[data-vanish-after]", vanish);
+    each("[data-focus]", (element) => element.focus());
+    each(".news-bar .button", (link) => announce(link.textContent));
+    if (root !== document) for (const area of all("[data-selectable]")) prepareSelection(area);
+    refreshTimes(root);
+  }
+
+  prepare(document);
+  prepareTheme();
+  prepareCommands();
+  if (document.body.dataset.eventsUrl && "EventSource" in window) listen(document.body.dataset.eventsUrl);
+})();
