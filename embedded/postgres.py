@@ -16,7 +16,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 import psycopg
 from psycopg import sql
@@ -24,14 +23,13 @@ from sqlalchemy import URL
 
 from embedded.errors import EmbeddedServerError
 from embedded.processes import (
+    OUR_IDENTITY,
+    ChildProcess,
+    Identity,
     command_line,
-    dying_with_parent,
     free_port,
-    log_tail,
     refuse_foreign,
     socket_folder,
-    stop_process,
-    wait_until,
 )
 
 SUPERUSER = "postgres"
@@ -66,20 +64,14 @@ class _Account:
     gid: int
 
 
-class _Identity(TypedDict):
-    """The arguments by which `subprocess` changes the user; None keeps ours."""
-
-    user: int | None
-    group: int | None
-    extra_groups: list[int] | None
-
-
-class Postgres:
+class Postgres(ChildProcess):
     """One server with its data in ``folder``, reached through a unix socket inside it.
 
     Without ``durable`` a crash of the machine (not of the server) may lose data: for tests.
     With ``tcp`` it also listens on 127.0.0.1, where every role needs ``password``.
     """
+
+    stop_signals = (signal.SIGINT, signal.SIGQUIT)  # fast shutdown, then immediate
 
     def __init__(
         self,
@@ -89,10 +81,11 @@ class Postgres:
         durable: bool = True,
         tcp: bool = False,
         settings: Mapping[str, str] | None = None,
+        log: Path | None = None,
     ) -> None:
         self.folder = folder.absolute()
+        super().__init__("PostgreSQL", log or self.folder / "log")
         self.data = self.folder / "data"
-        self.log = self.folder / "log"
         self.socket_folder = socket_folder(self.folder / "run", ".s.PGSQL.65535.lock")
         self.port = free_port() if tcp else _SOCKET_PORT
         self.binaries = binaries or bundled_binaries()
@@ -100,20 +93,6 @@ class Postgres:
         self._settings = _SETTINGS | ({} if durable else _UNSAFE_BUT_FAST) | dict(settings or {})
         self._durable = durable
         self._account = _unprivileged_account() if os.geteuid() == 0 else None
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "Postgres":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        running = self._process is not None and self._process.poll() is None
-        return self._process.pid if self._process is not None and running else None
 
     @property
     def password(self) -> str:
@@ -139,8 +118,8 @@ class Postgres:
             URL.create("postgresql+psycopg", user, self.password, "127.0.0.1", self.port, database)
         )
 
-    def start(self) -> None:
-        """Create the database cluster if there is none, start it, return when it answers."""
+    def launch(self) -> None:
+        """Create the database cluster if there is none, and start it."""
         if self.pid is not None:
             return
         self._prepare_folders()
@@ -148,22 +127,23 @@ class Postgres:
         if not (self.data / "PG_VERSION").exists():
             self._initialize()
         self._clear_stale_lock()
-        self._launch()
+        command = [str(self.binaries / "postgres"), "-D", str(self.data), *self._options()]
+        identity = self._identity()
+        self._spawn(command, environment=_environment(), cwd=Path("/"), identity=identity)
+
+    def is_ready(self) -> bool:
+        """The server writes its state into the eighth line of its lock file (as pg_ctl reads it)."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) > 7 and lines[7].strip() == "ready"
 
     def stop(self) -> None:
         """Disconnect everybody and end; at once if that takes long."""
-        if self._process is not None:
-            stop_process(self._process, (signal.SIGINT, signal.SIGQUIT), seconds_each=10)
-            self._process = None
+        super().stop()
         if self.socket_folder.parent != self.folder:
             shutil.rmtree(self.socket_folder, ignore_errors=True)
-
-    def kill(self) -> None:
-        """End without any goodbye, as a power cut does to the process; `start` recovers."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     def _prepare_folders(self) -> None:
         self._refuse_unreachable_folder()
@@ -225,7 +205,7 @@ class Postgres:
             options.append("--no-sync")
         made = self._run(self.binaries / "initdb", "-D", self.data, "-U", SUPERUSER, *options, log=self.log)
         if made.returncode != 0:
-            raise EmbeddedServerError(f"initdb failed. {log_tail(self.log)}")
+            raise EmbeddedServerError(f"initdb failed. {self._log_tail()}")
 
     def _clear_stale_lock(self) -> None:
         """After a crash the number in postmaster.pid may be another program's by now."""
@@ -240,39 +220,14 @@ class Postgres:
             )
         lock.unlink(missing_ok=True)
 
-    def _launch(self) -> None:
+    def _options(self) -> list[str]:
         settings = self._settings | {
             "port": str(self.port),
             "listen_addresses": "127.0.0.1" if self._tcp else "",
             "unix_socket_directories": str(self.socket_folder),
             "hba_file": str(self.folder / "pg_hba.conf"),
         }
-        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [self.binaries / "postgres", "-D", self.data, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env=_environment(),
-                start_new_session=True,
-                preexec_fn=dying_with_parent(signal.SIGINT),
-                **self._as_account(),
-            )
-        try:
-            wait_until(self._is_ready, self._process, name="PostgreSQL", log=self.log, seconds=60)
-        except BaseException:
-            self.stop()
-            raise
-
-    def _is_ready(self) -> bool:
-        """The server writes its state into the eighth line of its lock file (as pg_ctl reads it)."""
-        try:
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
-        except OSError:
-            return False
-        return len(lines) > 7 and lines[7].strip() == "ready"
+        return [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
     def _run(self, *arguments: str | Path, log: Path | None = None) -> subprocess.CompletedProcess[bytes]:
         with (log or Path(os.devnull)).open("ab") as output:
@@ -284,12 +239,12 @@ class Postgres:
                 cwd="/",
                 env=_environment(),
                 check=False,
-                **self._as_account(),
+                **self._identity(),
             )
 
-    def _as_account(self) -> "_Identity":
+    def _identity(self) -> Identity:
         if self._account is None:
-            return {"user": None, "group": None, "extra_groups": None}
+            return OUR_IDENTITY
         return {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
 
 

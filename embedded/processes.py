@@ -8,14 +8,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Self, TypedDict
 
 from embedded.errors import EmbeddedServerError
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 _PR_SET_PDEATHSIG = 1
+_LONGEST_LOG = 16 * 1024 * 1024
 _LONGEST_SOCKET_PATH = 103  # sun_path is 108 bytes on Linux and 104 on macOS
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -38,46 +42,184 @@ def dying_with_parent(signal_number: int) -> Callable[[], None]:
     return in_child
 
 
-def stop_process(process: subprocess.Popen[bytes], signals: Iterable[int], seconds_each: float) -> None:
-    """Send one signal after the other until the process has ended; the last one is SIGKILL."""
-    for number in (*signals, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        process.send_signal(number)
+class Identity(TypedDict):
+    """The arguments by which `subprocess` changes the user."""
+
+    user: int | None
+    group: int | None
+    extra_groups: list[int] | None
+
+
+OUR_IDENTITY: Identity = {"user": None, "group": None, "extra_groups": None}
+
+
+class ChildProcess(ABC):
+    """A program that we start, watch and end, with everything it started itself.
+
+    ``start`` may be called again after `stop`, `kill` or a crash.
+    """
+
+    stop_signals: tuple[int, ...] = (signal.SIGTERM,)
+    seconds_to_start = 60.0
+    seconds_to_stop = 10.0
+
+    def __init__(self, name: str, log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        if self._process is None or self._process.poll() is not None:
+            return None
+        return self._process.pid
+
+    @abstractmethod
+    def launch(self) -> None:
+        """Start it without waiting, unless it runs."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether it does its work by now."""
+
+    def start(self) -> None:
+        """Start it and return once it is ready; nothing is left behind if that fails."""
         try:
-            process.wait(seconds_each)
-        except subprocess.TimeoutExpired:
-            continue
+            self.launch()
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
 
+    def wait_until_ready(self) -> None:
+        """Return once it is ready; EmbeddedServerError with the end of its log if it never is."""
+        deadline = time.monotonic() + self.seconds_to_start
+        while not self.is_ready():
+            if self.pid is None:
+                raise EmbeddedServerError(f"{self.name} ended while starting. {self._log_tail()}")
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(
+                    f"{self.name} was not ready after {self.seconds_to_start:.0f} seconds. {self._log_tail()}"
+                )
+            time.sleep(0.01)
 
-def wait_until(
-    is_ready: Callable[[], bool],
-    process: subprocess.Popen[bytes],
-    *,
-    name: str,
-    log: Path,
-    seconds: float,
-) -> None:
-    """Return once it is ready; EmbeddedServerError with the end of its log if it dies or is late."""
-    deadline = time.monotonic() + seconds
-    while not is_ready():
-        if process.poll() is not None:
-            raise EmbeddedServerError(
-                f"{name} ended while starting (status {process.returncode}). {log_tail(log)}"
+    def stop(self) -> None:
+        """End it, politely first, and then whatever it started and left."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for number in (*self.stop_signals, signal.SIGKILL):
+            if process.poll() is not None:
+                break
+            process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(self.seconds_to_stop)
+        end_session(process.pid)
+
+    def kill(self) -> None:
+        """End it without any goodbye, as a power cut would."""
+        process, self._process = self._process, None
+        if process is not None:
+            end_session(process.pid)
+            process.wait()
+
+    def _spawn(
+        self,
+        command: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str],
+        cwd: Path | None = None,
+        stdin: int = subprocess.DEVNULL,
+        identity: Identity | None = None,
+    ) -> None:
+        """Start the program in a session of its own, its output in our log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        _shorten(self.log)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [os.fspath(word) for word in command],
+                stdin=stdin,
+                stdout=log,
+                stderr=log,
+                cwd=cwd,
+                env=environment,
+                start_new_session=True,
+                preexec_fn=dying_with_parent(self.stop_signals[0]),
+                **(identity or OUR_IDENTITY),
             )
-        if time.monotonic() > deadline:
-            raise EmbeddedServerError(f"{name} was not ready after {seconds:.0f} seconds. {log_tail(log)}")
-        time.sleep(0.01)
+
+    def _log_tail(self, lines: int = 5) -> str:
+        """The last lines of the log and where the rest is, for an error sentence."""
+        try:
+            text = self.log.read_text(errors="replace")
+        except OSError:
+            return f"Its log is {self.log}."
+        tail = "\n".join(text.splitlines()[-lines:])
+        return f"Its log is {self.log}:\n{tail}"
 
 
-def log_tail(log: Path, lines: int = 5) -> str:
-    """The last lines of a log and where the rest is, for an error sentence."""
-    try:
-        text = log.read_text(errors="replace")
-    except OSError:
-        return f"Its log is {log}."
-    tail = "\n".join(text.splitlines()[-lines:])
-    return f"Its log is {log}:\n{tail}"
+class Program(ChildProcess):
+    """Any command, ready at once or when ``ready`` says so."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        ready: Callable[[], bool] | None = None,
+    ) -> None:
+        super().__init__(name, log)
+        self.command = list(command)
+        self._environment = python_environment() | dict(environment or {})
+        self._ready = ready
+
+    def launch(self) -> None:
+        if self.pid is None:
+            self._spawn(self.command, environment=self._environment)
+
+    def is_ready(self) -> bool:
+        return self.pid is not None and (self._ready is None or self._ready())
+
+
+def end_session(session: int) -> None:
+    """Kill whatever still runs in a session that one of our children led.
+
+    A process group would not do: a forked job of RQ leaves its worker's group, never its session.
+    """
+    if not Path("/proc/self/stat").exists():
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(session, signal.SIGKILL)
+        return
+    for pid in _members_of(session):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _members_of(session: int) -> Iterator[int]:
+    for place in Path("/proc").iterdir():
+        if not place.name.isdigit():
+            continue
+        with suppress(OSError, IndexError):
+            # After the name in parentheses: state, parent, group, session.
+            facts = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(facts[3]) == session:
+                yield int(place.name)
+
+
+def _shorten(log: Path) -> None:
+    """Keep one older log, so that a demo left running does not fill the disk for ever."""
+    if log.exists() and log.stat().st_size > _LONGEST_LOG:
+        log.replace(log.with_suffix(".old"))
 
 
 def python_environment() -> dict[str, str]:
@@ -114,12 +256,14 @@ def command_line(pid: int) -> bytes:
     return subprocess.run(ask, capture_output=True, check=False).stdout
 
 
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def free_port(preferred: int | None = None) -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on right now: the preferred one if possible."""
+    for port in (preferred, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port or 0))
+            return int(probe.getsockname()[1])
+    raise EmbeddedServerError("This machine has no free port.")
 
 
 def answers_on(port: int) -> bool:

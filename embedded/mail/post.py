@@ -1,6 +1,5 @@
 """SMTP of the embedded mail server: the world writes in, and we write out to the world."""
 
-import json
 import re
 import secrets
 import smtplib
@@ -37,27 +36,26 @@ class CustomersPost:
     """The world's mailboxes: one folder for each outside address, in order of arrival."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
-    def keep(self, raw: bytes, *, sender: str, recipient: str) -> None:
-        """Store a message for somebody outside."""
-        place = self._folder / quote(recipient.lower(), safe="@")
+    def keep(self, raw: bytes, *, recipient: str) -> None:
+        """Store a message for somebody outside; its first lines are the trace of `_trace`."""
+        place = self.folder / quote(recipient.lower(), safe="@")
         place.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020d}-{secrets.token_hex(4)}"
-        (place / f"{name}.json").write_text(json.dumps({"sender": sender, "recipient": recipient}))
         draft = place / f"{name}.tmp"
         draft.write_bytes(raw)
         draft.rename(place / f"{name}.eml")
 
     def addresses(self) -> list[str]:
         """Everybody outside who ever received something."""
-        if not self._folder.exists():
+        if not self.folder.exists():
             return []
-        return sorted(unquote(place.name) for place in self._folder.iterdir())
+        return sorted(unquote(place.name) for place in self.folder.iterdir())
 
     def received_by(self, address: str) -> list[SentLetter]:
         """What this address received, oldest first."""
-        place = self._folder / quote(address.lower(), safe="@")
+        place = self.folder / quote(address.lower(), safe="@")
         return [_letter(file) for file in sorted(place.glob("*.eml"))]
 
     def everything(self) -> Iterator[SentLetter]:
@@ -114,7 +112,7 @@ class PostOffice:
             if user is not None:
                 await self._mail.deliver(user, traced)
             else:
-                self._customers.keep(traced, sender=sender, recipient=recipient)
+                self._customers.keep(traced, recipient=recipient)
         return "250 2.0.0 Delivered"
 
     @staticmethod
@@ -166,6 +164,11 @@ def _trace(sender: str, recipient: str, host: str) -> bytes:
 
 
 def _letter(file: Path) -> SentLetter:
-    facts = json.loads(file.with_suffix(".json").read_text())
-    sent_at = datetime.fromtimestamp(int(file.name[:20]) / 1e9, UTC)
-    return SentLetter(facts["sender"], facts["recipient"], sent_at, file.read_bytes())
+    raw = file.read_bytes()
+    return_path, delivered_to = (line.decode() for line in raw.split(b"\r\n", 2)[:2])
+    return SentLetter(
+        sender=return_path.removeprefix("Return-Path: <").removesuffix(">"),
+        recipient=delivered_to.removeprefix("Delivered-To: "),
+        sent_at=datetime.fromtimestamp(int(file.name[:20]) / 1e9, UTC),
+        raw=raw,
+    )
