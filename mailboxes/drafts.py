@@ -19,6 +19,7 @@ class Draft(OrganizationScoped, Base):
         scoped_key("mailbox_id", "mailboxes", ondelete="CASCADE"),
         scoped_key("thread_id", "threads", ondelete="CASCADE"),
         scoped_key("answers_id", "messages", ondelete="CASCADE"),
+        scoped_key("outgoing_id", "outgoing", ondelete="SET NULL (outgoing_id)"),
         CheckConstraint("kind IN ('reply', 'reply_all', 'forward', 'new')", name="kind"),
     )
 
@@ -34,6 +35,7 @@ class Draft(OrganizationScoped, Base):
     body: Mapped[str] = mapped_column(default="")
     seen_count: Mapped[int] = mapped_column(default=0)  # messages of the thread when it was begun
     updated_at: Mapped[datetime] = mapped_column(default=now)
+    outgoing_id: Mapped[UUID | None] = mapped_column(default=None)  # sent, may still be taken back
 
 
 class DraftAttachment(OrganizationScoped, Base):

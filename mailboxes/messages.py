@@ -36,9 +36,11 @@ class Message(OrganizationScoped, Base):
             "ix_messages_unread",
             "organization_id",
             "mailbox_id",
+            "id",
             "thread_id",
             postgresql_where=text("direction = 'in' AND NOT is_read_by_all"),
         ),
+        Index("ix_messages_list", "organization_id", "mailbox_id", "shown_at", "id"),
         Index("ix_messages_sender", "organization_id", "sender_address", "shown_at"),
     )
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OrganizationScoped, now, scoped_key
@@ -20,6 +20,16 @@ class Thread(OrganizationScoped, Base):
         CheckConstraint("status IN ('open', 'waiting', 'done')", name="status"),
         Index("ix_threads_list", "organization_id", "mailbox_id", "last_at", "id"),
         Index("ix_threads_all", "organization_id", "last_at", "id"),
+        Index("ix_threads_status", "organization_id", "mailbox_id", "status", "last_at", "id"),
+        Index(
+            "ix_threads_to_do",
+            "organization_id",
+            "mailbox_id",
+            "last_at",
+            "id",
+            postgresql_where=text("status <> 'done'"),
+        ),
+        Index("ix_threads_assignee", "organization_id", "assignee_id", "last_at", "id"),
         Index("ix_threads_subject", "organization_id", "mailbox_id", "base_subject", "last_at"),
     )
 

@@ -1,0 +1,220 @@
+"""Who has read what. A message is unread for a member who has no row saying otherwise.
+
+A read mark remembers, for a member and a mailbox, up to which message nothing is unread, so that
+counting looks at what is new and not at everything that was ever read. It is a shortcut and no truth:
+the rows of `MessageRead` stay, and marking something unread moves the mark back.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Subquery,
+    UniqueConstraint,
+    delete,
+    exists,
+    func,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped
+
+from mailboxes.access import readable_ids
+from mailboxes.inbox.selection import Selection
+from mailboxes.messages import Message, MessageRead
+from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, scoped_key, uuid7
+from tenants.organizations import Membership
+
+MOST_COUNTED = 1000  # a thousand and more is "999+"
+# Deliveries under way may still commit messages with ids this old.
+_SETTLED_AFTER = timedelta(minutes=10)
+_NOTHING = UUID(int=0)
+
+
+class ReadMark(OrganizationScoped, Base):
+    """A member has nothing unread in a mailbox up to and including this message id."""
+
+    __tablename__ = "read_marks"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "membership_id", "mailbox_id"),
+        scoped_key("membership_id", "memberships", ondelete="CASCADE"),
+        scoped_key("mailbox_id", "mailboxes", ondelete="CASCADE"),
+    )
+
+    membership_id: Mapped[UUID]
+    mailbox_id: Mapped[UUID]
+    read_through: Mapped[UUID]
+
+
+def is_unread_by(member: Membership) -> ColumnElement[bool]:
+    """Whether a `Message` is new to a member: came in, and neither they nor everybody has read it."""
+    has_read = exists().where(
+        MessageRead.organization_id == Message.organization_id,
+        MessageRead.message_id == Message.id,
+        MessageRead.membership_id == member.id,
+    )
+    return (
+        (Message.direction == "in")
+        & Message.is_read_by_all.is_(False)
+        & Message.box.in_(("inbox", "other"))
+        & ~has_read
+    )
+
+
+def unread_counts(member: Membership) -> dict[UUID, int]:
+    """Unread conversations by mailbox, each counted up to `MOST_COUNTED`."""
+    boxes = readable_ids(member).subquery()
+    unread = _unread_threads_of(member, boxes).limit(MOST_COUNTED).correlate(boxes).subquery()
+    rows = db.session.execute(
+        select(boxes.c.id, select(func.count()).select_from(unread).correlate(boxes).scalar_subquery())
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def unread_count(member: Membership) -> int:
+    """Unread conversations in all readable mailboxes, counted up to `MOST_COUNTED`."""
+    return min(sum(unread_counts(member).values()), MOST_COUNTED)
+
+
+def unread_thread_ids(selection: Selection) -> list[UUID]:
+    """The conversations with something unread, at most `MOST_COUNTED` of each mailbox."""
+    boxes = selection.mailbox_ids().subquery()
+    unread = _unread_threads_of(selection.member, boxes).limit(MOST_COUNTED).lateral()
+    return list(db.session.scalars(select(unread.c.thread_id).select_from(boxes.join(unread, true()))))
+
+
+def mark_read(member: Membership, messages: Select[Message]) -> int:
+    """Note that a member has read these messages of mailboxes they may read; how many were new.
+
+    Where the account mirrors the read state, the sync reads these rows and sets the flag on the server.
+    """
+    unread = messages.where(is_unread_by(member), Message.mailbox_id.in_(readable_ids(member)))
+    rows = db.session.execute(unread.with_only_columns(Message.id, Message.mailbox_id).order_by(None)).all()
+    if not rows:
+        return 0
+    _note_read([(row.id, member.id) for row in rows])
+    for mailbox_id in sorted({row.mailbox_id for row in rows}):
+        _move_mark(member, mailbox_id)
+    return len(rows)
+
+
+def mark_unread(member: Membership, messages: Select[Message]) -> int:
+    """Make these messages new again for this member, and for nobody else; how many there are."""
+    ours = messages.where(Message.direction == "in", Message.mailbox_id.in_(readable_ids(member)))
+    rows = list(db.session.scalars(ours))
+    _tell_the_others_apart(member, [message for message in rows if message.is_read_by_all])
+    db.session.execute(
+        delete(MessageRead).where(
+            MessageRead.membership_id == member.id,
+            MessageRead.message_id.in_([message.id for message in rows]),
+        )
+    )
+    for mailbox_id in {message.mailbox_id for message in rows}:
+        _move_marks_back(mailbox_id, min(m.id for m in rows if m.mailbox_id == mailbox_id))
+    return len(rows)
+
+
+def messages_of_threads(thread_ids: Collection[UUID]) -> Select[Message]:
+    """All messages of some conversations, for marking them."""
+    return select(Message).where(Message.thread_id.in_(thread_ids))
+
+
+def _tell_the_others_apart(member: Membership, messages: list[Message]) -> None:
+    """What counted as read by all becomes read by each of the others."""
+    others = db.session.scalars(select(Membership.id).where(Membership.id != member.id)).all()
+    _note_read([(message.id, other) for message in messages for other in others])
+    for message in messages:
+        message.is_read_by_all = False
+    db.session.flush()
+
+
+def _note_read(pairs: list[tuple[UUID, UUID]]) -> None:
+    """Rows for (message, member); those already there stay."""
+    if pairs:
+        organization_id = current_organization_id()
+        db.session.execute(
+            insert(MessageRead).on_conflict_do_nothing(),
+            [
+                {
+                    "organization_id": organization_id,
+                    "id": uuid7(),
+                    "message_id": message_id,
+                    "membership_id": member_id,
+                    "read_at": now(),
+                }
+                for message_id, member_id in pairs
+            ],
+        )
+
+
+def _unread_threads_of(member: Membership, boxes: Subquery) -> Select[UUID]:
+    return (
+        select(Message.thread_id)
+        .where(
+            Message.mailbox_id == boxes.c.id,
+            Message.organization_id == current_organization_id(),
+            Message.id > _mark_of(member, boxes.c.id),
+            is_unread_by(member),
+        )
+        .distinct()
+    )
+
+
+def _mark_of(member: Membership, mailbox_id: ColumnElement[UUID] | UUID) -> ColumnElement[UUID]:
+    mark: ScalarSelect[UUID] = (
+        select(ReadMark.read_through)
+        .where(ReadMark.membership_id == member.id, ReadMark.mailbox_id == mailbox_id)
+        .scalar_subquery()
+    )
+    return func.coalesce(mark, _NOTHING)
+
+
+def _move_mark(member: Membership, mailbox_id: UUID) -> None:
+    """Up to just before the oldest message that is still unread, or to where deliveries are settled."""
+    oldest = db.session.scalar(
+        select(Message.id)
+        .where(
+            Message.mailbox_id == mailbox_id,
+            Message.id > _mark_of(member, mailbox_id),
+            is_unread_by(member),
+        )
+        .order_by(Message.id)
+        .limit(1)
+    )
+    settled = _id_of_time_before(_SETTLED_AFTER)
+    through = settled if oldest is None else min(UUID(int=oldest.int - 1), settled)
+    statement = insert(ReadMark).values(
+        organization_id=current_organization_id(),
+        id=uuid7(),
+        membership_id=member.id,
+        mailbox_id=mailbox_id,
+        read_through=through,
+    )
+    db.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["organization_id", "membership_id", "mailbox_id"],
+            set_={"read_through": func.greatest(ReadMark.read_through, statement.excluded.read_through)},
+        )
+    )
+
+
+def _move_marks_back(mailbox_id: UUID, message_id: UUID) -> None:
+    """Nobody's shortcut may skip this message any more."""
+    for mark in db.session.scalars(
+        select(ReadMark)
+        .where(ReadMark.mailbox_id == mailbox_id, ReadMark.read_through >= message_id)
+        .with_for_update()
+    ):
+        mark.read_through = UUID(int=message_id.int - 1)
+    db.session.flush()
+
+
+def _id_of_time_before(span: timedelta) -> UUID:
+    """The smallest id that the application makes at that time (see `tenants.database.uuid7`)."""
+    milliseconds = int((now() - span).timestamp() * 1000)
+    return UUID(int=milliseconds << 80)

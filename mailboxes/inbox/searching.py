@@ -1,0 +1,136 @@
+"""A search as conditions on threads and their messages."""
+
+import re
+from datetime import UTC, date, datetime
+
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, false, func, or_, select
+
+from mailboxes.drafts import Draft
+from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_thread_ids
+from mailboxes.inbox.selection import UNREAD, Selection
+from mailboxes.messages import Message
+from mailboxes.search import messages_with_words
+from mailboxes.search_terms import BOXES, Query
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread, ThreadRecord
+from tenants.organizations import Membership
+
+_WHOLE_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>.]{2,}")
+_EVERYWHERE = ("all", "anywhere")
+
+
+def thread_conditions(selection: Selection, *, is_about_messages: bool = True) -> list[ColumnElement[bool]]:
+    """What a `Thread` must be, to be in the selection. May look up what is unread.
+
+    Without ``is_about_messages`` what the search says about messages is left to the caller.
+    """
+    query, member = selection.query, selection.member
+    conditions = [selection.view.condition(member)]
+    conditions += [_state(value, member) for value in query.values("is") if value not in ("unread", "read")]
+    conditions += [_possession(value, member) for value in query.values("has")]
+    conditions += [_mailbox(value) for value in query.values("in") if _is_label(value)]
+    if "read" in query.values("is"):
+        conditions.append(~_has_unread(member))
+    return [*conditions, *_through_messages(selection)] if is_about_messages else conditions
+
+
+def _through_messages(selection: Selection) -> list[ColumnElement[bool]]:
+    query = selection.query
+    conditions: list[ColumnElement[bool]] = []
+    if selection.view.name == UNREAD or "unread" in query.values("is"):
+        conditions.append(_unread(selection))
+    about_messages = message_conditions(query)
+    if query.words:
+        found = messages_with_words(query.words, selection.mailbox_ids())
+        hits = select(Message.thread_id).where(Message.id.in_(found), *about_messages)
+        conditions.append(Thread.id.in_(hits))
+    elif about_messages:
+        conditions.append(_has_message(*about_messages))
+    return conditions
+
+
+def message_conditions(query: Query) -> list[ColumnElement[bool]]:
+    """What one `Message` must be, apart from its words: all of it holds for the same message."""
+    return [
+        *(_from(value) for value in query.values("from")),
+        *(_to(value) for value in query.values("to")),
+        *(Message.subject.icontains(value, autoescape=True) for value in query.values("subject")),
+        *(_box(value) for value in query.values("in") if value in BOXES),
+        *([Message.is_automatic.is_(True)] if "automatic" in query.values("is") else []),
+        *([Message.shown_at < _start_of(query.before)] if query.before else []),
+        *([Message.shown_at >= _start_of(query.after)] if query.after else []),
+    ]
+
+
+def _state(value: str, member: Membership) -> ColumnElement[bool]:
+    if value in ("open", "waiting", "done"):
+        return Thread.status == value
+    if value == "mine":
+        return Thread.assignee_id == member.id
+    if value == "auto-replied":
+        return Thread.is_auto_replied.is_(True)
+    if value == "automatic":
+        return Thread.message_count > 0  # said of its messages
+    is_assigned = Thread.assignee_id.is_not(None)
+    return is_assigned if value == "assigned" else ~is_assigned
+
+
+def _possession(value: str, member: Membership) -> ColumnElement[bool]:
+    if value == "attachment":
+        return Thread.has_attachments.is_(True)
+    if value == "draft":
+        return exists().where(Draft.thread_id == Thread.id, Draft.membership_id == member.id)
+    return exists().where(ThreadRecord.thread_id == Thread.id, ThreadRecord.kind == value)
+
+
+def _is_label(value: str) -> bool:
+    return value not in BOXES and value not in _EVERYWHERE
+
+
+def _mailbox(value: str) -> ColumnElement[bool]:
+    named = select(Mailbox.id).where(or_(func.lower(Mailbox.label) == value, Mailbox.address == value))
+    return Thread.mailbox_id.in_(named)
+
+
+def _unread(selection: Selection) -> ColumnElement[bool]:
+    """Few unread threads are named one by one; where there are many, the newest turn up soon anyhow."""
+    ids = unread_thread_ids(selection)
+    if not ids:
+        return false()
+    return Thread.id.in_(ids) if len(ids) < MOST_COUNTED else _has_unread(selection.member)
+
+
+def _has_unread(member: Membership) -> ColumnElement[bool]:
+    return _has_message(is_unread_by(member))
+
+
+def _has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(
+        Message.organization_id == Thread.organization_id, Message.thread_id == Thread.id, and_(*conditions)
+    )
+
+
+def _from(value: str) -> ColumnElement[bool]:
+    if _WHOLE_ADDRESS.fullmatch(value):
+        return Message.sender_address == value.lower()
+    return or_(
+        Message.sender_address.contains(value.lower(), autoescape=True),
+        Message.sender_name.icontains(value, autoescape=True),
+    )
+
+
+def _to(value: str) -> ColumnElement[bool]:
+    return or_(
+        *(
+            cast(Message.addresses[line], Text).icontains(value, autoescape=True)
+            for line in ("to", "cc", "bcc")
+        )
+    )
+
+
+def _box(value: str) -> ColumnElement[bool]:
+    return Message.direction == "out" if value == "sent" else Message.box == value
+
+
+def _start_of(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

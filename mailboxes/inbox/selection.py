@@ -1,0 +1,80 @@
+"""Which conversations a list shows: a mailbox or all of them, a view, a search."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, true
+
+from mailboxes.access import readable_ids
+from mailboxes.search_terms import Query
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread
+from tenants.organizations import Membership
+
+INBOX = "inbox"
+UNREAD = "unread"
+DRAFTS = "drafts"
+
+
+@dataclass(frozen=True)
+class View:
+    """A way to look at conversations. ``is_counted``: how many there are is shown beside its name."""
+
+    name: str
+    label: str
+    icon: str
+    condition: Callable[[Membership], ColumnElement[bool]]
+    is_counted: bool = False
+    key: str = ""  # with g, the keys that lead there
+
+
+def _is_received() -> ColumnElement[bool]:
+    return Thread.incoming_count > 0
+
+
+def _is_to_do() -> ColumnElement[bool]:
+    return and_(Thread.incoming_count > 0, Thread.status != "done")
+
+
+_VIEWS = (
+    View(INBOX, "Inbox", "inbox", lambda _: _is_to_do(), key="i"),
+    View(UNREAD, "Unread", "mail", lambda _: _is_received(), is_counted=True, key="n"),
+    View(
+        "mine",
+        "Mine",
+        "user-check",
+        lambda member: and_(Thread.assignee_id == member.id, Thread.status != "done"),
+        is_counted=True,
+        key="m",
+    ),
+    View(
+        "unassigned",
+        "Unassigned",
+        "circle-user",
+        lambda _: and_(_is_to_do(), Thread.assignee_id.is_(None)),
+        is_counted=True,
+    ),
+    View("waiting", "Waiting", "clock", lambda _: Thread.status == "waiting", is_counted=True, key="w"),
+    View("done", "Done", "check", lambda _: Thread.status == "done", key="d"),
+    View("sent", "Sent", "send", lambda _: Thread.outgoing_count > 0, key="s"),
+    View(DRAFTS, "Drafts", "file-pen", lambda _: true(), is_counted=True),
+    View("all", "All", "mail-open", lambda _: true(), key="a"),
+)
+VIEWS: dict[str, View] = {view.name: view for view in _VIEWS}
+_NO_QUERY = Query()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one member looks at. ``mailbox_id`` None means every mailbox they may read."""
+
+    member: Membership
+    mailbox_id: UUID | None = None
+    view: View = VIEWS[INBOX]
+    query: Query = _NO_QUERY
+
+    def mailbox_ids(self) -> Select[UUID]:
+        """The readable mailboxes of this selection, as a subquery."""
+        chosen = readable_ids(self.member)
+        return chosen if self.mailbox_id is None else chosen.where(Mailbox.id == self.mailbox_id)
