@@ -21,6 +21,9 @@ from webapp.headers import secure
 BLUEPRINTS = (
     "webapp.home",
     "webapp.auth.views",
+    "webapp.organization.views",
+    "webapp.personal.views",
+    "webapp.system.views",
 )
 LARGEST_REQUEST = 64 * 1024 * 1024
 

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Flask, g, request, url_for
 
 from mailboxes.system_mailboxes import Mailbox  # noqa: F401  # tables are complete before the first query
+from tenants.configuration.layers import value_of
 from tenants.organizations import organizations_of
 from webapp.headers import nonce
 
@@ -23,15 +24,47 @@ def add_frame(app: Flask) -> None:
 
     @app.context_processor
     def frame() -> dict[str, Any]:
-        return {
+        values: dict[str, Any] = {
             "csp_nonce": nonce,
-            "current_member": g.get("member"),
             "current_organization": g.get("organization"),
             "permissions": g.get("permissions", frozenset()),
             "organizations": _organizations(),
             "places": _places(app),
             "is_demo": app.config["POSTROOM"].is_demo,
+            "sign_in_url": url_for("auth.sign_in"),
+            "home_url": url_for("home.index"),
         }
+        if g.get("user") is not None:
+            values |= _personal(app)
+        if g.get("member") is not None and "mail.index" in app.view_functions:
+            values |= _mail(app)
+        return values
+
+
+def _personal(app: Flask) -> dict[str, Any]:
+    links = [
+        ("My Emails", "mail.index", "inbox"),
+        ("My configuration", "personal.index", "settings"),
+        ("Security", "security.index", "shield-check"),
+    ]
+    return {
+        "switch_organization_url": url_for("auth.choose_organization"),
+        "sign_out_url": url_for("auth.sign_out"),
+        "user_links": [
+            {"label": label, "url": url_for(endpoint), "icon": icon}
+            for label, endpoint, icon in links
+            if endpoint in app.view_functions
+        ],
+        "shortcuts_enabled": value_of("mail.keyboard_shortcuts", user=g.user),
+        "language": "en",
+    }
+
+
+def _mail(app: Flask) -> dict[str, Any]:
+    values = {"search_url": url_for("mail.index"), "search_query": request.args.get("q", "")}
+    if "events.subscription" in app.view_functions:
+        values["events_url"] = "/events"
+    return values
 
 
 def _organizations() -> list[Any]:

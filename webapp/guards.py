@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from flask import abort, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from tenants.configuration.layers import value_of
 from tenants.database import enter_organization
 from tenants.errors import ForbiddenError
 from tenants.organizations import Organization, membership_of, organizations_of
@@ -61,6 +62,7 @@ def enter_chosen_organization(user: User) -> bool:
     if member is None or not member.is_active:
         return False
     g.organization, g.member, g.permissions = organization, member, permissions_of(member)
+    g.zone = value_of("general.time_zone", user=user)
     return True
 
 

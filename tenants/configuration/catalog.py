@@ -79,7 +79,7 @@ def _switch(text: str) -> bool:
 
 def _number(least: int, most: int, what: str) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not re.fullmatch(r"-?\d{1,9}", text.strip()):
+        if not re.fullmatch(r"-?[0-9]{1,9}", text.strip()):
             raise InvalidValueError(f"Type a whole number of {what}, from {least} to {most}.")
         value = int(text)
         if not least <= value <= most:
@@ -137,7 +137,9 @@ def _languages(text: str) -> list[str]:
     codes = [code for code in re.split(r"[\s,]+", text.strip().lower()) if code]
     unknown = [code for code in codes if code not in LANGUAGES]
     if unknown or not codes:
-        raise InvalidValueError("List codes of languages such as en, de, fr. Known: " + ", ".join(LANGUAGES))
+        raise InvalidValueError(
+            "List codes of languages such as en, de, fr. Known: " + ", ".join(LANGUAGES) + "."
+        )
     return list(dict.fromkeys(codes))
 
 

@@ -1,7 +1,6 @@
 """Signing in and out, and choosing an organization."""
 
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -52,13 +51,15 @@ def sign_out() -> ResponseReturnValue:
     return response
 
 
-@blueprint.post("/organization/<uuid:organization_id>/choose")
+@blueprint.post("/choose-organization")
 @signed_in_required
-def choose_organization(organization_id: UUID) -> ResponseReturnValue:
-    """Work in another organization from now on."""
-    if organization_id not in {organization.id for organization in organizations_of(g.user)}:
+def choose_organization() -> ResponseReturnValue:
+    """Work in another organization from now on; the form names it."""
+    chosen = request.form.get("organization", "")
+    mine = {str(organization.id): organization.id for organization in organizations_of(g.user)}
+    if chosen not in mine:
         raise NotFoundError
-    g.user.current_organization_id = organization_id
+    g.user.current_organization_id = mine[chosen]
     db.session.commit()
     return redirect(url_for("home.index"))
 

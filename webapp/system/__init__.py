@@ -1,0 +1,1 @@
+"""What system administrators see: the installation, its organizations and people."""
