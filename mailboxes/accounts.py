@@ -89,6 +89,9 @@ class Folder(OptionallyScoped, Base):
     mod_seq: Mapped[int | None] = mapped_column(default=None)
     first_uid: Mapped[int | None] = mapped_column(default=None)  # newest UID when it was chosen
     history_uid: Mapped[int | None] = mapped_column(default=None)  # history is stored down to here
+    # UIDs below this one are before the chosen history and stay on the server; the range stands for
+    # an arrival each. None: not decided yet.
+    history_floor: Mapped[int | None] = mapped_column(default=None)
     changed_validity_count: Mapped[int] = mapped_column(default=0)
     compared_at: Mapped[datetime | None] = mapped_column(default=None)  # last full set difference
     server_count: Mapped[int | None] = mapped_column(default=None)

@@ -48,7 +48,13 @@ class Arrival(OptionallyScoped, Base):
             " 'before_history')",
             name="state",
         ),
-        Index("ix_arrivals_pending", "account_id", "id", postgresql_where=text("state = 'stored'")),
+        Index(
+            "ix_arrivals_pending",
+            "account_id",
+            "is_history",
+            "id",
+            postgresql_where=text("state = 'stored'"),
+        ),
         Index("ix_arrivals_folder_id", "folder_id", "uid_validity", "uid"),
     )
 
