@@ -163,7 +163,7 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         delivered_to_canonical=headers.delivered_to(),
         automatic_subject=subject_sign,
         has_automatic_subject_confirmed=False,
-        body_hash=_body_hash(parsed.text),
+        body_hash=_body_hash(parsed.own_text),
         is_encrypted_only=_is_encrypted_only(parsed),
         has_defective_header=bool(_DEFECTIVE.intersection(parsed.defects)),
         is_truncated=bool(_TRUNCATED.intersection(parsed.defects)),
@@ -182,7 +182,7 @@ def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
         or facts["robot_sender"]
         or facts["has_null_return_path"]
         or (facts["automatic_subject"] == "bounce" and parsed.returned_headers)
-        or robots.speaks_of_absence(parsed.text)
+        or robots.speaks_of_absence(parsed.own_text)
     )
 
 
@@ -324,7 +324,7 @@ def _report_types(parsed: ParsedMessage) -> list[str]:
 
 def _is_encrypted_only(parsed: ParsedMessage) -> bool:
     types = [part.content_type for part in parsed.parts[:1]]
-    if types == ["multipart/encrypted"] or parsed.text.lstrip().startswith("-----BEGIN PGP MESSAGE"):
+    if types == ["multipart/encrypted"] or parsed.own_text.lstrip().startswith("-----BEGIN PGP MESSAGE"):
         return True
     if types and types[0] in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
         return dict(parsed.parts[0].parameters).get("smime-type") != "signed-data"
@@ -341,7 +341,7 @@ def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, boun
     failures = bounces.reported_failures(parsed)
     if failures.permanent or failures.temporary:
         return True, failures
-    has_sign, speaks = _has_bounce_sign(facts), bounces.speaks_of_failure(parsed.text)
+    has_sign, speaks = _has_bounce_sign(facts), bounces.speaks_of_failure(parsed.own_text)
     if _is_other_report(facts) or not (has_sign or speaks):
         return False, failures
     by_pattern = bounces.failures_by_pattern(raw)

@@ -126,7 +126,7 @@ def failures_in_text(parsed: ParsedMessage, own: frozenset[str]) -> Failures:
     ``own`` are addresses that cannot have failed: whom the bounce is from and to.
     """
     failures = Failures()
-    lines = _explanation(parsed.text)
+    lines = _explanation(parsed.own_text)
     for step in (_named, _reasoned, _listed, _any):
         for address in step(lines):
             if address.lower() not in own and split_address(address)[0] not in _NEVER:

@@ -18,7 +18,6 @@ from mailboxes.parsing.cleaning import has_line_break, one_line
 from mailboxes.parsing.dates import sent_at
 from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.headers import header_text, readable, with_line_feeds
-from mailboxes.parsing.html_text import text_of_html
 from mailboxes.parsing.identity import header_block_text as header_block
 from mailboxes.parsing.identity import stable_hash
 from mailboxes.parsing.parts import Part, every_part, leaves, part_tree
@@ -86,11 +85,6 @@ class _Message:
 
     def parsed(self) -> ParsedMessage:
         found = sorting.bodies_of(self.tree, self.limits, self.defects)
-        html = "\n".join(found.pages) if found.pages else None
-        text = "\n".join(found.texts)
-        is_text_from_html = html is not None and not text.strip()
-        if is_text_from_html:
-            text = text_of_html(html or "", self.limits.html_for_text)
         senders = self._addresses("from")
         parts = every_part(self.tree)
         return ParsedMessage(
@@ -105,15 +99,16 @@ class _Message:
             cc=self._addresses("cc"),
             bcc=self._addresses("bcc"),
             subject=self._subject(),
-            text=text,
-            html=html,
+            text=found.text,
+            html=found.html,
             attachments=tuple(found.attachments),
             headers=tuple(
                 (header.name, readable(header.value, self.charset)) for header in self.tree.headers
             ),
             defects=self.defects.listed(),
             size=self.size,
-            is_text_from_html=is_text_from_html,
+            own_text_length=found.own_text_length,
+            is_text_from_html=found.is_text_from_html,
             parts=tuple(_summary(part) for part in parts),
             reports=tuple(found.reports),
             returned_headers=_returned_headers(parts, self.limits),
@@ -128,7 +123,7 @@ class _Message:
         text = decoded_words(self._line("subject"))
         if has_line_break(text):
             self.defects.add("control-characters-in-subject")
-        return one_line(text)
+        return _SPACE.sub(" ", one_line(text))
 
     def _sent_at(self) -> datetime | None:
         line = self._line("date")

@@ -23,6 +23,7 @@ _LITERAL = re.compile(r"\[[^\]\s]{0,255}\]")
 _SPACE = re.compile(r"\s+")
 _ROUTE = re.compile(r"^(?:@[^,:<>]*,?)+:")
 _LOOSE = re.compile(r"[^\s<>()\",;:@]+@[^\s<>()\",;:@]+\.[^\s<>()\",;:@]+")
+_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _AROUND = "'\"` \t."
 
 
@@ -269,12 +270,17 @@ def _bare_addresses(
     glued: list[tuple[str, bool]] = []
     for word, space in words:
         after_at = bool(glued) and glued[-1][0].endswith("@") and not glued[-1][0].startswith("\x00")
-        if glued and (not space or word == "@" or after_at):
+        if glued and (not space or word == "@" or after_at or _continues(glued[-1][0], word)):
             glued[-1] = (glued[-1][0] + word, glued[-1][1])
         else:
             glued.append((word, space))
     addresses = [word for word, _ in glued if _is_address(word)]
     return addresses, [pair for pair in glued if not _is_address(pair[0])]
+
+
+def _continues(before: str, word: str) -> bool:
+    """White space around the dots of an address (RFC 5322 §4.4)."""
+    return "@" in before and (word.startswith(".") or before.endswith("."))
 
 
 def _is_address(word: str) -> bool:
@@ -284,7 +290,7 @@ def _is_address(word: str) -> bool:
 def _name(words: list[tuple[str, bool]]) -> str:
     text = "".join((" " if space else "") + word for word, space in words).replace("\x00", "")
     name = one_line(decoded_words(text.strip()))
-    return name.strip().strip('"').removesuffix(",").strip()
+    return _SPACE.sub(" ", name.strip().strip('"').removesuffix(",").strip())
 
 
 def _comment_name(comments: list[str]) -> str:
@@ -294,6 +300,8 @@ def _comment_name(comments: list[str]) -> str:
 def _clean_address(text: str) -> str:
     """An addr-spec without route, ``mailto:``, white space or quotation marks around it."""
     address = one_line(text).replace("\x00", "").strip()
+    if "(" in address and not address.startswith('"'):
+        address = _COMMENT.sub("", address)
     if address.startswith("@"):
         address = _ROUTE.sub("", address)
     if address[:7].lower() == "mailto:":

@@ -3,89 +3,203 @@
 from __future__ import annotations
 
 import hashlib
+import html as entities
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mailboxes.parsing.charsets import decoded
 from mailboxes.parsing.cleaning import body_text, one_line
-from mailboxes.parsing.parts import Part
+from mailboxes.parsing.headers import readable
+from mailboxes.parsing.html_text import text_of_html
+from mailboxes.parsing.parts import MESSAGE_TYPES, Part
 from mailboxes.parsing.values import Attachment, Defects, Limits
 
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
-_TEXT_TYPES = frozenset({"text/plain", "text/html", "text/enriched", "text/richtext"})
-_MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+FORWARDED_MESSAGES = 5  # whose text is taken into the text of the message around them
+FORWARDED = "---------- Forwarded message ----------"
+
+_META_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
+)
+_PLAIN_TYPES = frozenset({"text/plain", "text/enriched", "text/richtext"})
+_REPORTS = frozenset(
+    {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
+    | {"message/global-delivery-status", "message/global-disposition-notification"}
+    | {"text/rfc822-headers", "message/global-headers"}
+)
 _EXTENSIONS = {
     "text/calendar": ".ics",
     "text/html": ".html",
     "text/plain": ".txt",
+    "text/vcard": ".vcf",
+    "text/x-vcard": ".vcf",
     "application/pdf": ".pdf",
+    "application/pgp-signature": ".asc",
+    "application/pkcs7-signature": ".p7s",
     "image/jpeg": ".jpg",
     "image/png": ".png",
     "image/gif": ".gif",
-    "message/rfc822": ".eml",
 }
+
+
+class _Piece(NamedTuple):
+    """One stretch of the message, as plain text, as HTML, or as both."""
+
+    text: str | None
+    html: str | None
 
 
 @dataclass(slots=True)
 class Bodies:
     """What the tree of parts comes to."""
 
-    texts: list[str] = field(default_factory=list)
-    pages: list[str] = field(default_factory=list)
+    text: str = ""
+    own_text_length: int = 0  # behind it, text of attached messages
+    html: str | None = None
+    is_text_from_html: bool = False
     attachments: list[Attachment] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
 
 
 def units(part: Part) -> list[Part]:
     """The parts that are text or attachment: leaves, and attached messages as one thing each."""
-    if part.depth > 0 and is_attached_message(part):
-        return [part]
-    if not part.children:
+    if not part.children or (part.depth > 0 and is_attached_message(part)):
         return [part]
     return [unit for child in part.children for unit in units(child)]
 
 
 def is_attached_message(part: Part) -> bool:
     """Whether the part is a whole message inside the message."""
-    return part.content_type in _MESSAGE_TYPES
+    return part.content_type in MESSAGE_TYPES
 
 
 def bodies_of(tree: Part, limits: Limits, defects: Defects) -> Bodies:
     """Sort the parts of a message."""
     bodies = Bodies()
-    hidden = _hidden_alternatives(tree)
-    for position, unit in enumerate(units(tree)):
-        if is_text(unit):
-            if id(unit) not in hidden:
-                _take_text(unit, bodies, limits, defects)
-        else:
-            _take_attachment(position, unit, bodies, limits, defects)
+    _Texts(limits, defects).write(tree, bodies)
+    saved = [(position, unit) for position, unit in enumerate(units(tree)) if not _is_text(unit)]
+    for _, unit in saved:
+        _take_report(unit, bodies, limits)
+    if all(unit.content_type in _REPORTS and not unit.filename for _, unit in saved):
+        saved = []  # a report that gives nothing back: for machines, and its text says the same
+    for position, unit in saved:
+        _take_attachment(position, unit, bodies, limits, defects)
+    if not bodies.text.strip() and bodies.reports:
+        bodies.text = "\n\n".join(bodies.reports)
+        bodies.own_text_length = len(bodies.text)
     return bodies
 
 
-def _hidden_alternatives(_tree: Part) -> set[int]:
-    return set()
-
-
-def is_text(part: Part) -> bool:
+def _is_text(part: Part) -> bool:
     """Whether the part is shown as the message itself."""
-    if part.content_type not in _TEXT_TYPES or part.disposition.value == "attachment":
+    if part.content_type.startswith("multipart/"):
+        return True  # it has no parts: whatever stands in it is text
+    is_prose = part.content_type == "text/html" or part.content_type in _PLAIN_TYPES
+    if not is_prose or part.disposition.value == "attachment":
         return False
     return not part.filename or part.depth == 0
 
 
-def _take_text(part: Part, bodies: Bodies, limits: Limits, defects: Defects) -> None:
-    data = part.content()
-    if len(data) > limits.text_characters:
-        defects.add("text-cut")
-        data = data[: limits.text_characters]
-    text = body_text(decoded(data, _charset(part, data)))
-    if part.content_type == "text/html":
-        bodies.pages.append(text)
-    elif part.content_type == "text/plain":
-        bodies.texts.append(_unflowed(part, text))
-    else:
-        bodies.texts.append(_from_enriched(text))
+class _Texts:
+    """Decodes the texts of one message, within its limits."""
+
+    def __init__(self, limits: Limits, defects: Defects) -> None:
+        self.limits, self.defects = limits, defects
+        self.left = limits.text_characters
+
+    def write(self, tree: Part, bodies: Bodies) -> None:
+        """Fill in the text and the page."""
+        pieces = self._pieces(tree)
+        bodies.is_text_from_html = not any(_is_filled(piece.text) for piece in pieces)
+        own = "\n".join(self._text_of(piece) for piece in pieces)
+        bodies.own_text_length = len(own)
+        bodies.text = "\n\n".join([own, *self._forwarded(tree)])
+        if any(piece.html is not None for piece in pieces):
+            bodies.html = "\n".join(_page_of(piece) for piece in pieces)
+        bodies.is_text_from_html = bodies.is_text_from_html and bodies.html is not None
+
+    def _pieces(self, part: Part) -> list[_Piece]:
+        if not part.children:
+            return self._piece(part)
+        if part.depth > 0 and is_attached_message(part):
+            return []
+        below = [self._pieces(child) for child in part.children]
+        if part.content_type == "multipart/alternative":
+            return _merged(below)
+        return [piece for pieces in below for piece in pieces]
+
+    def _piece(self, part: Part) -> list[_Piece]:
+        if not _is_text(part) or self.left <= 0:
+            return []
+        text = self._decoded(part)
+        if part.content_type.startswith("multipart/"):
+            return [_Piece(text, None)] if text.strip() else []
+        if part.content_type == "text/html":
+            return [_Piece(None, text)]
+        return [_Piece(_plain(part, text), None)]
+
+    def _decoded(self, part: Part) -> str:
+        data = part.content()
+        if len(data) > self.left:
+            self.defects.add("text-cut")
+            data = data[: self.left]
+        self.left -= len(data)
+        return body_text(decoded(data, _charset(part, data)))
+
+    def _text_of(self, piece: _Piece) -> str:
+        if _is_filled(piece.text) or piece.html is None:
+            return piece.text or ""
+        return text_of_html(piece.html, self.limits.html_for_text)
+
+    def _forwarded(self, tree: Part) -> list[str]:
+        """The texts of attached messages, each below a line that marks it as a quotation."""
+        found: list[str] = []
+        for message in _messages(tree)[:FORWARDED_MESSAGES]:
+            if self.left > 0:
+                texts = [self._text_of(piece) for piece in self._pieces(message)]
+                found.append("\n".join([FORWARDED, *_shown_headers(message), "", *texts]).strip())
+        return found
+
+
+def _messages(part: Part) -> list[Part]:
+    """The messages attached anywhere, outer ones before those inside them."""
+    found: list[Part] = []
+    for child in part.children:
+        if is_attached_message(part):
+            found.append(child)
+        found += _messages(child)
+    return found
+
+
+def _shown_headers(message: Part) -> list[str]:
+    shown = []
+    for name in ("From", "Date", "Subject", "To"):
+        value = message.first(name.lower())
+        if value is not None:
+            shown.append(f"{name}: {readable(value, message.charset)[:500]}")
+    return shown
+
+
+def _is_filled(text: str | None) -> bool:
+    return text is not None and not text.isspace() and text != ""
+
+
+def _merged(below: list[list[_Piece]]) -> list[_Piece]:
+    """The alternatives of RFC 2046 §5.1.4: the first plain one, and the last with HTML."""
+    with_html = [pieces for pieces in below if any(piece.html is not None for piece in pieces)]
+    plain = [pieces for pieces in below if pieces and pieces not in with_html]
+    if not with_html:
+        return next((pieces for pieces in plain if _is_filled(pieces[0].text)), [])
+    text = "\n".join(piece.text or "" for piece in plain[0]) if plain else None
+    if not plain and len(with_html[-1]) > 1:
+        return with_html[-1]
+    return [_Piece(text, "\n".join(map(_page_of, with_html[-1])))]
+
+
+def _page_of(piece: _Piece) -> str:
+    if piece.html is not None:
+        return piece.html
+    return f'<div style="white-space: pre-wrap">{entities.escape(piece.text or "")}</div>'
 
 
 def _charset(part: Part, data: bytes) -> str | None:
@@ -95,12 +209,18 @@ def _charset(part: Part, data: bytes) -> str | None:
     return part.charset
 
 
+def _plain(part: Part, text: str) -> str:
+    if part.content_type in ("text/enriched", "text/richtext"):
+        return _from_enriched(text)
+    return _unflowed(part, text)
+
+
 def _unflowed(part: Part, text: str) -> str:
     """RFC 3676: soft line ends are taken out, stuffed spaces too."""
     if part.kind.parameters.get("format", "").lower() != "flowed":
         return text
     deletes_space = part.kind.parameters.get("delsp", "").lower() == "yes"
-    lines: list[str] = []
+    lines: list[list[str]] = []
     open_depth: int | None = None
     for line in text.split("\n"):
         content = line.lstrip(">")
@@ -109,43 +229,40 @@ def _unflowed(part: Part, text: str) -> str:
         is_soft = content.endswith(" ") and content != "-- "
         body = content[:-1] if is_soft and deletes_space else content
         if open_depth == depth and content != "-- ":
-            lines[-1] += body
+            lines[-1].append(body)
         else:
-            lines.append((">" * depth + " " if depth else "") + body)
+            lines.append([(">" * depth + " " if depth else "") + body])
         open_depth = depth if is_soft else None
-    return "\n".join(lines)
+    return "\n".join("".join(pieces) for pieces in lines)
 
 
-_ENRICHED_PARAMETER = re.compile(r"(?is)<param>[^<]*</param>")
+_ENRICHED_PARAMETER = re.compile(r"<param>[^<]*</param>", re.IGNORECASE)
+_ENRICHED_BREAK = re.compile(r"<nl>", re.IGNORECASE)
 _ENRICHED_TAG = re.compile(r"<(?!<)/?[A-Za-z0-9-]{1,60}>")
 
 
 def _from_enriched(text: str) -> str:
-    """text/enriched (RFC 1896) without its commands."""
-    return _ENRICHED_TAG.sub("", _ENRICHED_PARAMETER.sub("", text)).replace("<<", "<")
-
-
-def _take_attachment(position: int, part: Part, bodies: Bodies, limits: Limits, defects: Defects) -> None:
-    if part.content_type.startswith("message/") or part.content_type == "text/rfc822-headers":
-        _take_report(part, bodies, limits)
-    if len(bodies.attachments) >= limits.attachments:
-        defects.add("too-many-attachments")
-        return
-    if _is_listed(part):
-        bodies.attachments.append(attachment(position, part))
+    """text/enriched (RFC 1896) and text/richtext (RFC 1341) without their commands."""
+    text = _ENRICHED_BREAK.sub("\n", _ENRICHED_PARAMETER.sub("", text))
+    return _ENRICHED_TAG.sub("", text).replace("<<", "<")
 
 
 def _take_report(part: Part, bodies: Bodies, limits: Limits) -> None:
-    if part.content_type not in _MESSAGE_TYPES:
+    if part.content_type in _REPORTS:
         text = decoded(part.content()[: limits.header_bytes], part.charset)
         bodies.reports.append(body_text(text))
 
 
-def _is_listed(_part: Part) -> bool:
-    return True
+def _take_attachment(
+    position: int, part: Part, bodies: Bodies, limits: Limits, defects: Defects
+) -> None:
+    if len(bodies.attachments) >= limits.attachments:
+        defects.add("too-many-attachments")
+        return
+    bodies.attachments.append(_attachment(position, part))
 
 
-def attachment(position: int, part: Part) -> Attachment:
+def _attachment(position: int, part: Part) -> Attachment:
     """The part as a person would save it."""
     content = part.content()
     content_id = one_line(part.text("content-id")).strip("<> ") or None
@@ -163,5 +280,13 @@ def attachment(position: int, part: Part) -> Attachment:
     )
 
 
-def _made_up_name(_position: int, _part: Part) -> str:
-    return ""
+def _made_up_name(position: int, part: Part) -> str:
+    """A name for a part that has none: of a message its subject, else a number."""
+    if is_attached_message(part):
+        subject = part.children[0].first("subject") if part.children else None
+        title = readable(subject, None) if subject is not None else ""
+        return (re.sub(r"[\\/:*?\"<>|]+", " ", title).strip(" .")[:80] or "message") + ".eml"
+    location = one_line(part.text("content-location")).rpartition("/")[2]
+    if re.fullmatch(r"[\w.-]{1,80}\.\w{2,5}", location):
+        return location
+    return f"attachment-{position + 1}{_EXTENSIONS.get(part.content_type, '')}"

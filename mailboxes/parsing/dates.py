@@ -111,7 +111,7 @@ def _moment(
     year: int, month: int, day: int, hour: int, minute: int, second: int, offset: int
 ) -> datetime | None:
     """UTC of the given local time; ``offset`` in minutes. None for a time that there is not."""
-    if not 1970 <= year <= 2200 or abs(offset) >= 24 * 60:
+    if not 1900 <= year <= 9998 or abs(offset) >= 24 * 60:
         return None
     try:
         zone = timezone(timedelta(minutes=offset))

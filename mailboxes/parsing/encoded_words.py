@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import binascii
 import re
+from itertools import groupby
 from typing import NamedTuple
 
-from mailboxes.parsing.charsets import decoded
+from mailboxes.parsing.charsets import decoded, decoded_strictly
 
 _START = re.compile(r"=\?\s*([A-Za-z0-9][^?\s]{0,59}|)\s*\?\s*([bBqQ])\s*\?")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 
 class _Word(NamedTuple):
+    source: str
     charset: str
     content: bytes
     end: int
@@ -71,7 +74,8 @@ class _Words:
         content = self.text[content_start:close]
         if close == len(self.text) and re.search(r"[\s?]", content):
             return None  # a last word that was cut off is taken when nothing but it follows
-        return _Word(_charset(opening[1]), _content(content, opening[2]), close + 2)
+        source = self.text[start : close + 2]
+        return _Word(source, _charset(opening[1]), _content(content, opening[2]), close + 2)
 
     def _close_after(self, position: int) -> int:
         if self.close < position:
@@ -82,17 +86,17 @@ class _Words:
 
 def _joined(run: list[_Word]) -> str:
     """The text of neighbouring words; those of one charset are one run of bytes."""
-    text: list[str] = []
-    content, charset = b"", ""
-    for word in run:
-        if word.charset != charset and content:
-            text.append(decoded(content, charset))
-            content = b""
-        charset = word.charset
-        content += word.content
-    if content:
-        text.append(decoded(content, charset))
-    return "".join(text)
+    return "".join(_text_of(list(words)) for _, words in groupby(run, key=lambda word: word.charset))
+
+
+def _text_of(words: list[_Word]) -> str:
+    """Their text; as they were written where the bytes are no text in any charset."""
+    content, charset = b"".join(word.content for word in words), words[0].charset
+    text = decoded_strictly(content, charset)
+    if text is not None:
+        return text
+    guess = decoded(content, charset)
+    return " ".join(word.source for word in words) if _CONTROLS.search(guess) else guess
 
 
 def _charset(label: str) -> str:

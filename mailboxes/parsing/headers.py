@@ -33,13 +33,11 @@ class HeaderBlock(NamedTuple):
 _EMPTY_LINE = re.compile(rb"\r*\n")
 _BLANK = re.compile(rb"\n\r*\n")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
-_FOLDING = re.compile(rb"[\r\n]+(?=[ \t])|[\r\n]+")
+_FOLDING = re.compile(rb"[\r\n]+([ \t]?)")
 _MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
-_WELL_KNOWN = re.compile(
-    rb"(?i)(?:from|to|cc|bcc|subject|date|message-id|received|return-path|reply-to|sender"
-    rb"|references|in-reply-to|mime-version|content-[a-z-]+|delivered-to|x-[a-z0-9-]+)[ \t]*:"
-)
+_CONTINUED = re.compile(rb"[ \t]+\S|[!-9;-~]{1,200}[ \t]*:|\r*(?:\n|\Z)")
+_FOREIGN_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e\x80-\xff]{1,60}:[ \t]")
 
 
 def with_line_feeds(raw: bytes) -> bytes:
@@ -86,6 +84,7 @@ class _Reader:
         self.raw, self.position, self.end = raw, start, end
         self.limits, self.defects = limits, defects
         self.stopped_at: int | None = None
+        self.may_skip: bool | None = None
         self.names: list[str] = []
         self.values: list[list[bytes]] = []
 
@@ -102,13 +101,21 @@ class _Reader:
 
     def _take(self, line: bytes) -> None:
         if line[:1] in (b" ", b"\t") and self.values:
-            self.values[-1].append(line)
+            self._continue(line)
         elif name := _NAME.match(line):
             self._start(name[1], line[name.end() :])
         elif line.startswith((b"From ", b">From ")):
             self.defects.add("mbox-line-in-header")
         else:
             self._odd(line)
+
+    def _continue(self, line: bytes) -> None:
+        """A folded line; one of white space alone is the separator where no header follows."""
+        if not line.strip() and not _CONTINUED.match(self.raw, self.position + len(line), self.end):
+            self.stopped_at = self.position + len(line)
+            self.defects.add("no-body-separator")
+        else:
+            self.values[-1].append(line)
 
     def _start(self, name: bytes, value: bytes) -> None:
         if len(self.names) >= self.limits.headers:
@@ -118,20 +125,31 @@ class _Reader:
         self.values.append([value])
 
     def _odd(self, line: bytes) -> None:
-        """A line that is no header: junk when headers follow, else the body without separator."""
-        following = self.raw[self.position + len(line) : self.position + len(line) + 1000]
-        if _WELL_KNOWN.match(following) and not line.startswith(b"--"):
+        """A line that is no header: junk when headers go on after it, else the body's first."""
+        if _FOREIGN_NAME.match(line) or self._headers_go_on(self.position + len(line)):
             self.defects.add("line-without-colon-in-header")
         else:
             self.defects.add("no-body-separator")
             self.stopped_at = self.position
+
+    def _headers_go_on(self, start: int) -> bool:
+        """Whether most lines up to the empty line are headers; asked once for each block."""
+        if self.may_skip is None:
+            lines = self.raw[start : self.end].split(b"\n")[:-1]
+            kinds = [bool(_CONTINUED.match(line)) for line in lines]
+            self.may_skip = bool(kinds) and kinds[0] and sum(kinds) > 4 * kinds.count(False)
+        return self.may_skip
 
 
 def unfolded(value: bytes) -> bytes:
     """A raw value on one line (RFC 5322 §2.2.3)."""
     if b"\n" not in value and b"\r" not in value:
         return value.strip()
-    return _FOLDING.sub(b" ", value.rstrip()).replace(b"\t", b" ").strip()
+    return _FOLDING.sub(_one_space, value.rstrip()).replace(b"\t", b" ").strip()
+
+
+def _one_space(_found: re.Match[bytes]) -> bytes:
+    return b" "
 
 
 def header_text(value: bytes, charset: str | None) -> str:

@@ -69,13 +69,18 @@ def parameters(text: str) -> dict[str, str]:
     for name, value in _raw_parameters(text):
         extended = _EXTENDED.fullmatch(name)
         if extended is None or (extended[2] is None and extended[3] is None):
-            plain.setdefault(name, one_line(decoded_words(value)))
+            plain.setdefault(name, _cleaned(name, value))
             continue
         piece = _Piece(int(extended[2] or 0), bool(extended[3]), value)
         pieces.setdefault(extended[1], []).append(piece)
     for name, parts in pieces.items():
         plain[name] = one_line(_joined(parts))
     return plain
+
+
+def _cleaned(name: str, value: str) -> str:
+    """A boundary is taken literally: blanks at its end belong to it."""
+    return value if name == "boundary" else one_line(decoded_words(value))
 
 
 def _raw_parameters(text: str) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from mailboxes.parsing.transfer import content_of, uuencoded_name
 from mailboxes.parsing.values import Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
-_MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
-_LINE_REST = re.compile(rb"[ \t]*\r*(?:\n|\Z)")
+MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+_LINE_REST = re.compile(rb"\r*(?:\n|\Z)|[ \t][^\n]*(?:\n|\Z)")
 
 
 @dataclass(slots=True)
@@ -83,9 +83,9 @@ def part_tree(raw: bytes, limits: Limits, defects: Defects) -> Part:
 
 
 def leaves(part: Part) -> list[Part]:
-    """The parts without children, in their order."""
+    """The parts without children, in their order; a multipart without parts is none."""
     if not part.children:
-        return [part]
+        return [] if part.content_type.startswith("multipart/") else [part]
     return [leaf for child in part.children for leaf in leaves(child)]
 
 
@@ -124,7 +124,7 @@ def _encoding(line: str) -> str:
 
 def _descend(part: Part, budget: _Budget) -> None:
     is_multipart = part.content_type.startswith("multipart/")
-    if not is_multipart and part.content_type not in _MESSAGE_TYPES:
+    if not is_multipart and part.content_type not in MESSAGE_TYPES:
         return
     if part.depth >= budget.limits.depth:
         budget.defects.add("too-deep")
@@ -162,8 +162,10 @@ def _split(part: Part, budget: _Budget) -> None:
 
 def _bodies(part: Part, boundary: str, budget: _Budget) -> list[tuple[int, int]]:
     """Where the parts between the delimiter lines lie, at most as many as the budget allows."""
-    delimiter = b"--" + boundary.encode("utf-8", "surrogateescape").rstrip()
     raw, position, end = part.raw, part.body_start, part.body_end
+    delimiter = b"--" + boundary.encode("utf-8", "surrogateescape")
+    if raw.find(delimiter, position, end) < 0:
+        delimiter = delimiter.rstrip()
     bodies: list[tuple[int, int]] = []
     opened: int | None = None
     while len(bodies) < budget.left:

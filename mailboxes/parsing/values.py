@@ -66,7 +66,8 @@ class ParsedMessage:
 
     Message ids are without angle brackets. ``sent_at`` is aware UTC. ``html`` is as sent: sanitize
     it before showing it. ``headers`` are unfolded, decoded and free of control characters, in
-    order. ``reports`` are the texts of delivery-status and feedback-report parts,
+    order. ``text`` ends with the texts of attached messages: the first ``own_text_length`` characters
+    are the message's own. ``reports`` are the texts of delivery-status and feedback-report parts,
     ``returned_headers`` the header block of the message that a bounce gives back.
     """
 
@@ -87,11 +88,17 @@ class ParsedMessage:
     headers: tuple[tuple[str, str], ...]
     defects: tuple[str, ...]
     size: int
+    own_text_length: int = 0
     is_text_from_html: bool = False
     parts: tuple[PartSummary, ...] = ()
     reports: tuple[str, ...] = ()
     returned_headers: str = ""
     calendar_methods: tuple[str, ...] = ()
+
+    @property
+    def own_text(self) -> str:
+        """The text without that of attached messages."""
+        return self.text[: self.own_text_length]
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case."""
