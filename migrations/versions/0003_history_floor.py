@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002_history_floor"
-down_revision = "0001_first_tables"
+revision = "0003_history_floor"
+down_revision = "0002_my_emails"
 branch_labels = None
 depends_on = None
 
