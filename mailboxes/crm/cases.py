@@ -1,16 +1,58 @@
 """Cases: something a customer needs solved."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, Select, case, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OrganizationScoped, now, scoped_key
+from mailboxes.crm import history, texts
+from mailboxes.crm.contacts import Contact
+from mailboxes.crm.paging import Order, Page, page
+from tenants.database import Base, OrganizationScoped, db, now, scoped_key
+from tenants.errors import ConflictError, InvalidError, NotFoundError
 
 STATUSES = ("open", "in_progress", "resolved", "closed")
+STATUS_NAMES = {"open": "Open", "in_progress": "In progress", "resolved": "Resolved", "closed": "Closed"}
+STATUS_COMMANDS = {
+    "open": (("in_progress", "Start"), ("resolved", "Resolve"), ("closed", "Close")),
+    "in_progress": (("resolved", "Resolve"), ("open", "Back to open"), ("closed", "Close")),
+    "resolved": (("closed", "Close"), ("open", "Reopen")),
+    "closed": (("open", "Reopen"),),
+}
 PRIORITIES = ("low", "normal", "high")
+PRIORITY_NAMES = {"low": "Low", "normal": "Normal", "high": "High"}
+SOURCES = {"email": "Email", "phone": "Phone", "web": "Web", "other": "Other"}
+UNSOLVED = "unsolved"  # a filter: open or in progress
+FIELDS = (
+    "subject",
+    "description",
+    "resolution",
+    "source",
+    "priority",
+    "tags",
+    "owner_id",
+    "assignee_id",
+    "contact_id",
+)
+EXPORT_HEADER = (
+    "Subject",
+    "Status",
+    "Priority",
+    "Assigned to",
+    "Owner",
+    "Contact",
+    "Source",
+    "Tags",
+    "Reported",
+    "Closed",
+    "Changed",
+    "Description",
+    "Resolution",
+)
 
 
 class Case(OrganizationScoped, Base):
@@ -62,7 +104,7 @@ class CaseComment(OrganizationScoped, Base):
 
 
 class CaseChange(OrganizationScoped, Base):
-    """The history of a case: ``changes`` maps a field to [before, after]."""
+    """The history of a case: ``changes`` maps a field to [before, after]; empty when it was made."""
 
     __tablename__ = "case_changes"
     __table_args__ = (
@@ -74,3 +116,228 @@ class CaseChange(OrganizationScoped, Base):
     at: Mapped[datetime] = mapped_column(default=now)
     actor_name: Mapped[str]
     changes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+SORTS = {
+    "subject": func.lower(Case.subject),
+    "status": case({name: place for place, name in enumerate(STATUSES)}, value=Case.status),
+    "priority": case({name: place for place, name in enumerate(PRIORITIES)}, value=Case.priority),
+    "reported": Case.reported_at,
+    "updated": Case.updated_at,
+}
+NEWEST_FIRST = "-reported"
+
+
+@dataclass(frozen=True)
+class CaseFilter:
+    """What a list of cases is narrowed to; empty values do not narrow."""
+
+    status: str = ""
+    priority: str = ""
+    words: str = ""
+    tag: str = ""
+    owner_id: UUID | None = None
+    assignee_id: UUID | None = None
+    is_unassigned: bool = False
+    contact_id: UUID | None = None
+
+
+def cases(filter: CaseFilter = CaseFilter()) -> Select[Case]:
+    """Cases of the current organization that a filter lets through, in no order."""
+    query = select(Case)
+    for column, value in (
+        (Case.priority, filter.priority),
+        (Case.owner_id, filter.owner_id),
+        (Case.assignee_id, filter.assignee_id),
+        (Case.contact_id, filter.contact_id),
+    ):
+        if value:
+            query = query.where(column == value)
+    if filter.status:
+        wanted = ("open", "in_progress") if filter.status == UNSOLVED else (filter.status,)
+        query = query.where(Case.status.in_(wanted))
+    if filter.is_unassigned:
+        query = query.where(Case.assignee_id.is_(None))
+    if filter.tag:
+        query = query.where(Case.tags.contains([filter.tag]))
+    for word in texts.search_words(filter.words):
+        query = query.where(_holds(word))
+    return query
+
+
+def case_page(filter: CaseFilter, order: Order, cursor: str = "") -> Page[Case]:
+    """A page of the list."""
+    key = SORTS[order.name]
+    return page(cases(filter), key, Case.id, is_descending=order.is_descending, cursor=cursor)
+
+
+def case_counts(filter: CaseFilter) -> dict[str, int]:
+    """How many cases of each status the rest of the filter lets through."""
+    query = cases(CaseFilter(**{**filter.__dict__, "status": ""}))
+    rows = db.session.execute(query.with_only_columns(Case.status, func.count()).group_by(Case.status))
+    return {status: number for status, number in rows}  # noqa: C416  # rows are no pairs, to mypy
+
+
+def case_of(id: UUID) -> Case:
+    """A case of the current organization; `NotFoundError` if there is none."""
+    found = db.session.scalar(select(Case).where(Case.id == id))
+    if found is None:
+        raise NotFoundError("This case does not exist.")
+    return found
+
+
+def changes_of(case: Case) -> Select[CaseChange]:
+    """The history of a case, newest first."""
+    return (
+        select(CaseChange)
+        .where(CaseChange.case_id == case.id)
+        .order_by(CaseChange.at.desc(), CaseChange.id.desc())
+    )
+
+
+def comments_of(case: Case) -> Select[CaseComment]:
+    """What was written on a case, newest first."""
+    return (
+        select(CaseComment)
+        .where(CaseComment.case_id == case.id)
+        .order_by(CaseComment.written_at.desc(), CaseComment.id.desc())
+    )
+
+
+def open_case(values: Mapping[str, Any], actor_name: str, **facts: Any) -> Case:
+    """A new case from `FIELDS`; ``facts`` are attributes that no form sets, such as ``status``."""
+    new = Case(**_checked(values), **facts)
+    if new.status == "closed":
+        new.closed_at = now()
+    db.session.add(new)
+    db.session.flush()  # its id
+    db.session.add(CaseChange(case_id=new.id, actor_name=actor_name))
+    return new
+
+
+def change_case(case: Case, values: Mapping[str, Any], actor_name: str) -> None:
+    """Change some of `FIELDS`, and keep what they were."""
+    _remember(case, history.assign(case, _checked(values)), actor_name)
+
+
+def change_status(case: Case, status: str, actor_name: str) -> None:
+    """Go on to another status; `ConflictError` where that is no way from the present one.
+
+    ``closed_at`` is the time of the present closing; earlier ones are in the history.
+    """
+    if status not in dict(STATUS_COMMANDS[case.status]):
+        raise ConflictError(f"This case is {STATUS_NAMES[case.status].lower()} now.")
+    values = {"status": status, "closed_at": now() if status == "closed" else None}
+    _remember(case, history.assign(case, values), actor_name)
+
+
+def change_statuses(ids: Iterable[UUID], status: str, actor_name: str) -> int:
+    """The same for several cases; those it does not apply to stay. How many changed."""
+    if status not in STATUSES:
+        raise InvalidError("Choose a status.", field="status")
+    query = select(Case).where(Case.id.in_(list(ids)), Case.status != status).with_for_update()
+    chosen = [one for one in db.session.scalars(query) if status in dict(STATUS_COMMANDS[one.status])]
+    for one in chosen:
+        change_status(one, status, actor_name)
+    return len(chosen)
+
+
+def reopen_resolved(id: UUID) -> Case | None:
+    """A customer answered: a resolved case is open again. None if it is not resolved."""
+    query = select(Case).where(Case.id == id, Case.status == "resolved").with_for_update()
+    resolved = db.session.scalar(query.execution_options(populate_existing=True))
+    if resolved is not None:
+        change_status(resolved, "open", history.AUTOMATION)
+    return resolved
+
+
+def comment(case: Case, text: str, author_id: UUID, author_name: str, *, is_public: bool) -> CaseComment:
+    """Write on a case; `InvalidError` without a text."""
+    text = texts.notes(text)
+    if not text:
+        raise InvalidError("Write something first.", field="text")
+    written = CaseComment(
+        case_id=case.id, author_id=author_id, author_name=author_name, text=text, is_public=is_public
+    )
+    db.session.add(written)
+    case.updated_at = now()
+    db.session.flush()
+    return written
+
+
+def exported_cases(filter: CaseFilter, order: Order) -> Iterator[tuple[Any, ...]]:
+    """The whole list for a file, under `EXPORT_HEADER`, read bit by bit."""
+    key = SORTS[order.name]
+    query = (
+        cases(filter)
+        .outerjoin(Contact, _IS_ITS_CONTACT)
+        .add_columns(Contact.name)
+        .order_by(key.desc() if order.is_descending else key.asc(), Case.id)
+    )
+    people = select(Case.owner_id).union(select(Case.assignee_id))
+    names = history.member_names(db.session.execute(people).scalars().all())
+    for one, contact_name in db.session.execute(query.execution_options(yield_per=500)):
+        yield (
+            one.subject,
+            STATUS_NAMES[one.status],
+            PRIORITY_NAMES[one.priority],
+            names.get(one.assignee_id, ""),
+            names.get(one.owner_id, ""),
+            contact_name,
+            SOURCES.get(one.source, one.source),
+            one.tags,
+            one.reported_at,
+            one.closed_at,
+            one.updated_at,
+            one.description,
+            one.resolution,
+        )
+
+
+_IS_ITS_CONTACT = (Contact.organization_id == Case.organization_id) & (Contact.id == Case.contact_id)
+
+
+def _holds(word: str) -> Any:
+    contacts = select(Contact.id).where(
+        or_(Contact.name.icontains(word, autoescape=True), Contact.company.icontains(word, autoescape=True))
+    )
+    return or_(
+        Case.subject.icontains(word, autoescape=True),
+        func.array_to_string(Case.tags, " ").icontains(word, autoescape=True),
+        Case.contact_id.in_(contacts),
+    )
+
+
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = set(values) - set(FIELDS)
+    if unknown:
+        raise ValueError(f"no field of a case: {unknown}")
+    clean = {name: _clean(name, value) for name, value in values.items()}
+    if not clean.get("subject", "-"):
+        raise InvalidError("Type a subject.", field="subject")
+    if clean.get("priority", "normal") not in PRIORITIES:
+        raise InvalidError("Choose a priority.", field="priority")
+    if clean.get("source", "other") not in SOURCES:
+        raise InvalidError("Choose where the case came from.", field="source")
+    return clean
+
+
+def _clean(name: str, value: Any) -> Any:
+    if name == "tags":
+        return texts.unique_tags(value)
+    if not isinstance(value, str):
+        return value
+    return texts.notes(value) if name in ("description", "resolution") else texts.one_line(value)
+
+
+def _remember(case: Case, changes: dict[str, list[Any]], actor_name: str) -> None:
+    if not changes:
+        return
+    case.updated_at = now()
+    people = history.member_names((*changes.get("owner_id", ()), *changes.get("assignee_id", ())))
+    asked = [id for id in changes.get("contact_id", ()) if id]
+    contacts = {one.id: one.title for one in db.session.scalars(select(Contact).where(Contact.id.in_(asked)))}
+    names = {"owner_id": people, "assignee_id": people, "contact_id": contacts}
+    words = history.named(changes, names)
+    db.session.add(CaseChange(case_id=case.id, actor_name=actor_name, changes=words))
+    db.session.flush()

@@ -1,0 +1,54 @@
+"""A message becomes a lead or a case, as its mailbox says.
+
+- `convert(message)`: what a worker does with each incoming message; `convert_by_hand` what people do.
+- `Action`, `Field`, `Record`, `actions()`: the built-in actions and the plug-in point.
+- `links_of(thread_id)` and its siblings: conversations and their records.
+- `offers()`, `checked_settings()`, `choices_of()`: what the mailbox's page asks.
+"""
+
+from mailboxes.conversion.actions import GROUP, NOTHING, Action, Field, Record, actions
+from mailboxes.conversion.claims import Conversion
+from mailboxes.conversion.converting import attach_reply, convert, convert_by_hand
+from mailboxes.conversion.links import (
+    RecordLink,
+    conversations_of_case,
+    conversations_of_contact,
+    conversations_of_lead,
+    links_of,
+    links_of_threads,
+)
+from mailboxes.conversion.lookups import (
+    deactivation_effects,
+    mailboxes_using_source,
+    remove_lead_source,
+)
+from mailboxes.conversion.people import contact_of, person_of
+from mailboxes.conversion.settings import Offer, checked_settings, choices_of, offers
+
+__all__ = [
+    "GROUP",
+    "NOTHING",
+    "Action",
+    "Conversion",
+    "Field",
+    "Offer",
+    "Record",
+    "RecordLink",
+    "actions",
+    "attach_reply",
+    "checked_settings",
+    "choices_of",
+    "contact_of",
+    "conversations_of_case",
+    "conversations_of_contact",
+    "conversations_of_lead",
+    "convert",
+    "convert_by_hand",
+    "deactivation_effects",
+    "links_of",
+    "links_of_threads",
+    "mailboxes_using_source",
+    "offers",
+    "person_of",
+    "remove_lead_source",
+]

@@ -1,0 +1,233 @@
+"""The story: one incoming message, its contact, its record, its timeline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import exists, select
+from sqlalchemy.exc import DBAPIError
+
+from mailboxes import access, timeline
+from mailboxes.conversion.actions import NOTHING, Action, Record, actions
+from mailboxes.conversion.claims import (
+    CASE,
+    claim,
+    link,
+    record_id_of,
+    record_made,
+    records_of_thread,
+    settle,
+)
+from mailboxes.conversion.links import RecordLink, link_to, links_of
+from mailboxes.conversion.people import contact_of, is_from_person, mailbox_of
+from mailboxes.crm import cases
+from mailboxes.messages import Message
+from mailboxes.threads import Thread
+from mailboxes.timeline import Event
+from tenants.database import db
+from tenants.errors import AppError, ConflictError, ForbiddenError, NotFoundError
+from tenants.organizations import Membership
+from tenants.permissions import permissions_of
+
+STAGE = "converted"
+MADE, ATTACHED, NOT_CONVERTED, REOPENED = "converted", "attached", "not converted", "case reopened"
+IGNORED_BOXES = ("sent", "drafts", "spam", "trash")
+BY_HAND = "by_hand"
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a message: a result, the reason in a sentence, and what the timeline keeps."""
+
+    result: str
+    reason: str
+    details: dict[str, Any]
+
+
+def convert(message: Message) -> None:
+    """Act on one incoming message, as its mailbox says. Safe to call again: once is all that counts.
+
+    Whether it may make a record was decided at delivery (``message.may_convert``). Runs in the
+    caller's transaction and does not commit; every call leaves the reason on the timeline, once.
+    """
+    if message.direction != "in":
+        return
+    _wait_for_others(message)
+    if _is_acted_upon(message):
+        return
+    if message.box not in IGNORED_BOXES:
+        contact_of(message)
+        attach_reply(message)
+    outcome = _outcome(message)
+    timeline.record(message, STAGE, outcome.result, outcome.reason, details=outcome.details)
+
+
+def attach_reply(message: Message) -> list[RecordLink]:
+    """A further message of a conversation belongs to its records; a resolved case opens again.
+
+    Only a person's answer reopens, and each answer once. Returns the records of the conversation.
+    """
+    attached = links_of(message.thread_id)
+    if message.is_opening or message.direction != "in" or message.box in IGNORED_BOXES:
+        return attached
+    for record in attached:
+        if record.kind == CASE and is_from_person(message) and not _has_event(message, "changed", REOPENED):
+            case = cases.reopen_resolved(record.id)
+            if case is not None:
+                reason = f"The case “{case.subject}” was resolved; the customer's answer opens it again."
+                timeline.record(message, "changed", REOPENED, reason, details=record.details())
+    return attached
+
+
+def convert_by_hand(message: Message, kind: str, member: Membership) -> Record:
+    """Make a record from any message the member may read; the same message never makes two of a kind.
+
+    `NotFoundError` for a kind or message that is not there for this member, `ForbiddenError` without
+    the right, `ConflictError` where the conversation has such a record or the kind is not offered.
+    """
+    access.readable_message(member, message.id)
+    action = actions().get(kind)
+    if action is None or kind == NOTHING:
+        raise NotFoundError("This conversion does not exist.")
+    if action.permission not in permissions_of(member):
+        raise ForbiddenError
+    is_offered, why_not = action.is_offered()
+    if not is_offered:
+        raise ConflictError(why_not)
+    _wait_for_others(message)
+    if any(record.kind == kind for record in links_of(message.thread_id)):
+        raise ConflictError(f"This conversation has a {action.noun} already.")
+    mailbox = mailbox_of(message)
+    settings = mailbox.action_settings if mailbox.action == kind else {}
+    record, is_new = _made(action, message, settings, member)
+    result = MADE if is_new else ATTACHED
+    reason = f"{member.name} made a {action.noun} of it by hand: “{record.label}”."
+    details = {**_details(kind, record), BY_HAND: True}
+    timeline.record(message, STAGE, result, _with_notes(reason, record), details=details)
+    return record
+
+
+def _outcome(message: Message) -> Outcome:
+    linked = links_of(message.thread_id) or _shared(message)
+    if linked:
+        return _attached(linked)
+    mailbox = mailbox_of(message)
+    if not message.may_convert:
+        return _not_converted(message.conversion_reason or "It is not the first message of a conversation.")
+    if mailbox.action == NOTHING:
+        return _not_converted("This mailbox does nothing with new conversations.")
+    action = actions().get(mailbox.action)
+    if action is None:
+        return _not_converted(f"The plug-in with the action “{mailbox.action}” is not installed here.")
+    is_offered, why_not = action.is_offered()
+    if not is_offered:
+        return _not_converted(f"{why_not} It can be converted by hand later.")
+    try:
+        with db.session.begin_nested():
+            record, is_new = _made(action, message, mailbox.action_settings, None)
+    except PlugInError as error:
+        return _not_converted(f"{error.message} It can be converted by hand.")
+    if not is_new:
+        return _attached([link_to(action.name, record.id)])
+    reason = _with_notes(f"A new {action.noun}: “{record.label}”.", record)
+    return Outcome(MADE, reason, _details(action.name, record))
+
+
+class PlugInError(AppError):
+    """A plug-in's action raised; what it did is undone, the message goes its way without it."""
+
+    status = HTTPStatus.BAD_GATEWAY
+
+
+def _made(
+    action: Action, message: Message, settings: Mapping[str, Any], by: Membership | None
+) -> tuple[Record, bool]:
+    """The record of this kind for this message, and whether it is new."""
+    right = claim(action.name, message)
+    if right is None:
+        there = link_to(action.name, _demanded(record_made(action.name, message)))
+        link(message.thread_id, action.name, there.id)
+        return Record(there.id, there.label, there.url), False
+    record = _record(action, message, settings, by)
+    settle(right, record.id)
+    link(message.thread_id, action.name, record.id)
+    return record, True
+
+
+def _record(action: Action, message: Message, settings: Mapping[str, Any], by: Membership | None) -> Record:
+    if type(action).__module__.startswith("mailboxes."):
+        return action.make_record(message, settings, by)
+    try:
+        return action.make_record(message, settings, by)
+    except DBAPIError:
+        raise  # the transaction is at fault, and worth another attempt
+    except Exception as error:  # somebody else's code may raise anything
+        log.exception("plug-in failed", action=action.name, message=str(message.id))
+        raise PlugInError(f"The plug-in failed ({type(error).__name__}).") from error
+
+
+def _shared(message: Message) -> list[RecordLink]:
+    """A conversation that answers one of another mailbox takes over that one's records."""
+    other = db.session.scalar(select(Thread.linked_thread_id).where(Thread.id == message.thread_id))
+    if other is None:
+        return []
+    for opening in db.session.scalars(_pending_openings(other)):
+        convert(opening)  # its record comes first, or we would make a second one
+    shared = db.session.scalars(records_of_thread(other)).all()
+    for one in shared:
+        link(message.thread_id, one.kind, record_id_of(one))
+    return links_of(message.thread_id) if shared else []
+
+
+def _pending_openings(thread_id: UUID) -> Any:
+    return select(Message).where(
+        Message.thread_id == thread_id, Message.may_convert, Message.work == "pending"
+    )
+
+
+def _attached(linked: list[RecordLink]) -> Outcome:
+    words = " and ".join(f"the {record.noun} “{record.label}”" for record in linked)
+    return Outcome(ATTACHED, f"It belongs to {words}.", linked[0].details())
+
+
+def _not_converted(reason: str) -> Outcome:
+    return Outcome(NOT_CONVERTED, reason, {})
+
+
+def _details(kind: str, record: Record) -> dict[str, Any]:
+    found = RecordLink(kind, record.id, record.label, record.url)
+    return {**found.details(), **({"more": record.details} if record.details else {})}
+
+
+def _with_notes(reason: str, record: Record) -> str:
+    return " ".join((reason, *record.notes))
+
+
+def _wait_for_others(message: Message) -> None:
+    """Whoever acts on the same message does so before or after us."""
+    db.session.flush()
+    db.session.execute(select(Message.id).where(Message.id == message.id).with_for_update())
+
+
+def _is_acted_upon(message: Message) -> bool:
+    by_hand = Event.details.has_key(BY_HAND)
+    query = select(Event.id).where(Event.message_id == message.id, Event.stage == STAGE, ~by_hand)
+    return bool(db.session.scalar(select(exists(query))))
+
+
+def _has_event(message: Message, stage: str, result: str) -> bool:
+    query = select(Event.id).where(
+        Event.message_id == message.id, Event.stage == stage, Event.result == result
+    )
+    return bool(db.session.scalar(select(exists(query))))
+
+
+def _demanded(id: UUID | None) -> UUID:
+    if id is None:
+        raise ConflictError
+    return id

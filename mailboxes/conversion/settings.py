@@ -1,0 +1,74 @@
+"""What a mailbox's page offers and accepts as the settings of an action."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from mailboxes.conversion.actions import Action, Field, actions
+from mailboxes.crm import texts
+from mailboxes.crm.lead_sources import lead_sources, visible_lead_sources
+from tenants.database import db
+from tenants.errors import InvalidError
+from tenants.organizations import active_members
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An action as the page shows it; where it is not offered, the reason."""
+
+    action: Action
+    is_offered: bool
+    reason: str
+
+
+def offers() -> list[Offer]:
+    """Every action, in the order of the page; what is not offered is shown with its reason."""
+    return [Offer(action, *action.is_offered()) for action in actions().values()]
+
+
+def choices_of(field: Field) -> list[tuple[str, str]]:
+    """(value, label) of a field's choices in the current organization; a text field has none."""
+    if field.kind == "member":
+        return [(str(member.id), member.name) for member in db.session.scalars(active_members())]
+    if field.kind == "lead_source":
+        return [(source.key, source.name) for source in db.session.scalars(visible_lead_sources())]
+    return list(field.choices)
+
+
+def checked_settings(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an action, ready to be stored; unknown names are dropped.
+
+    `InvalidError` whose ``field`` is the setting's name: required and empty, or no choice.
+    """
+    action = actions().get(name)
+    if action is None:
+        raise InvalidError("Choose what happens with new messages.", field="action")
+    return {field.name: _checked(field, values.get(field.name)) for field in action.fields}
+
+
+def _checked(field: Field, value: Any) -> Any:
+    clean: Any
+    if field.kind == "tags":
+        clean = texts.unique_tags(value if isinstance(value, list) else str(value or "").split(","))
+    else:
+        clean = texts.one_line(_text(value))
+    if field.required and not clean:
+        raise InvalidError(
+            f"Choose: {field.label}." if field.kind != "text" else "Fill this in.", field=field.name
+        )
+    if clean and field.kind in ("choice", "member", "lead_source") and clean not in _allowed(field):
+        raise InvalidError("Choose one of the list.", field=field.name)
+    return clean
+
+
+def _allowed(field: Field) -> set[str]:
+    if field.kind == "lead_source":  # a hidden one that is chosen may stay
+        return {source.key for source in db.session.scalars(lead_sources())}
+    return {value for value, _ in choices_of(field)}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, (str, UUID)) else ""
