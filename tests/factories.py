@@ -2,15 +2,29 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from inspect import signature
 from itertools import count
 from typing import Any
 from uuid import UUID
 
 from flask import Flask, current_app
+from sqlalchemy import cast, func, insert
+from sqlalchemy.dialects.postgresql import REGCONFIG
 
+from mailboxes import timeline
 from mailboxes.accounts import Account, Folder
+from mailboxes.classifying import classify
+from mailboxes.messages import Attachment, Message
+from mailboxes.parsing import ParsedMessage, parse, stable_hash
+from mailboxes.quoting import reply_text
+from mailboxes.raws import keep_raw
+from mailboxes.search import MessageWords
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
-from tenants.database import db, inside, now
+from mailboxes.threads import Thread
+from tenants.database import db, inside, now, uuid7
 from tenants.organizations import Membership, Organization
 from tenants.permissions import ADMINISTRATOR, MEMBER, grant_role, offer_system_roles
 from tenants.users import User, choose_password
@@ -107,6 +121,147 @@ def make_mailbox(
             db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=reader.id, level="reply"))
         db.session.commit()
     return mailbox
+
+
+def make_thread(organization: World, mailbox: Mailbox, **given: Any) -> Thread:
+    """A conversation without messages; `make_message` fills it and keeps its summary true."""
+    with inside(organization.id):
+        thread = Thread(mailbox_id=mailbox.id, **{"subject": f"Thread {organization.canary}", **given})
+        db.session.add(thread)
+        db.session.commit()
+    return thread
+
+
+def make_raw(
+    sender: str = "Carla Customer <carla@customer.test>",
+    to: str = "help@example.test",
+    subject: str = "Question",
+    text: str = "When will it arrive?",
+    html: str | None = None,
+    attachments: tuple[tuple[str, str, bytes], ...] = (),
+    headers: tuple[tuple[str, str], ...] = (),
+) -> bytes:
+    """The bytes of an RFC 5322 message; ``attachments`` are (filename, content type, content)."""
+    message = EmailMessage(policy=policy.SMTP)
+    message["From"], message["To"], message["Subject"] = sender, to, subject
+    message["Date"] = format_datetime(now())
+    message["Message-ID"] = f"<{uuid7()}@customer.test>"
+    for name, value in headers:
+        message[name] = value
+    message.set_content(text)
+    if html is not None:
+        message.add_alternative(html, subtype="html")
+    for filename, content_type, content in attachments:
+        maintype, _, subtype = content_type.partition("/")
+        message.add_attachment(content, maintype, subtype, filename=filename)
+    return message.as_bytes()
+
+
+def make_message(
+    organization: World,
+    mailbox: Mailbox,
+    *,
+    thread: Thread | None = None,
+    raw: bytes | None = None,
+    direction: str = "in",
+    **given: Any,
+) -> Message:
+    """A delivered message with its raw, attachments and words; in a thread of its own unless one is given.
+
+    ``given`` goes to `make_raw` where that knows it, else to the columns of `Message`.
+    """
+    for_raw = {name: given.pop(name) for name in list(given) if name in signature(make_raw).parameters}
+    content = raw or make_raw(**{"subject": f"Question {organization.canary}", **for_raw})
+    parsed = parse(content)
+    if thread is None:
+        thread = make_thread(organization, mailbox, subject=parsed.subject)
+    with inside(organization.id):
+        message = _message_of(content, parsed, mailbox, thread.id, direction, given)
+        db.session.add(message)
+        db.session.flush()
+        _add_parts(message, parsed)
+        _summarize(db.session.get_one(Thread, (organization.id, thread.id)), message)
+        db.session.commit()
+    return message
+
+
+def _message_of(
+    content: bytes,
+    parsed: ParsedMessage,
+    mailbox: Mailbox,
+    thread_id: UUID,
+    direction: str,
+    given: dict[str, Any],
+) -> Message:
+    lists = {"to": parsed.to, "cc": parsed.cc, "bcc": parsed.bcc, "reply_to": parsed.reply_to}
+    lists["from"] = (parsed.sender,) if parsed.sender else ()
+    columns = {
+        "message_id": parsed.message_id or "",
+        "references": list(parsed.references),
+        "sent_at": parsed.sent_at,
+        "received_at": given.get("shown_at") or now(),
+        "sender_name": parsed.sender.name if parsed.sender else "",
+        "sender_address": parsed.sender.address.lower() if parsed.sender else "",
+        "addresses": {
+            name: [{"name": one.name, "address": one.address} for one in people]
+            for name, people in lists.items()
+        },
+        "subject": parsed.subject,
+        "teaser": " ".join(parsed.text.split())[:200],
+        "text": parsed.text,
+        "reply_text": reply_text(parsed.text),
+        "has_html": parsed.html is not None,
+        "size": len(content),
+        "attachment_count": sum(not one.is_inline for one in parsed.attachments),
+        "facts": dict(
+            classify(parsed, content, trusted_authserv_id=mailbox.trusted_authserv_id or None).facts
+        ),
+        "box": "inbox" if direction == "in" else "sent",
+    }
+    return Message(
+        mailbox_id=mailbox.id,
+        thread_id=thread_id,
+        raw_id=keep_raw(content, mailbox.organization_id).id,
+        stable_hash=stable_hash(content),
+        direction=direction,
+        **{**columns, **given},
+    )
+
+
+def _add_parts(message: Message, parsed: ParsedMessage) -> None:
+    for one in parsed.attachments:
+        db.session.add(
+            Attachment(
+                message_id=message.id,
+                position=one.position,
+                filename=one.filename,
+                content_type=one.content_type,
+                size=one.size,
+                content_id=one.content_id or "",
+                is_inline=one.is_inline,
+                sha256=one.sha256,
+            )
+        )
+    everything = f"{message.subject} {message.sender_name} {message.sender_address} {message.text}"
+    words = func.to_tsvector(cast("simple", REGCONFIG), everything)
+    db.session.execute(
+        insert(MessageWords).values(
+            organization_id=message.organization_id, id=message.id, mailbox_id=message.mailbox_id, words=words
+        )
+    )
+    timeline.record(message, "fetched", "stored")
+
+
+def _summarize(thread: Thread, message: Message) -> None:
+    thread.message_count += 1
+    thread.incoming_count += message.direction == "in" and message.box in ("inbox", "other")
+    thread.outgoing_count += message.direction == "out"
+    thread.has_attachments = thread.has_attachments or message.attachment_count > 0
+    if thread.message_count == 1 or message.shown_at >= thread.last_at:
+        thread.last_at, thread.teaser = message.shown_at, message.teaser
+    name = message.sender_name or message.sender_address
+    thread.senders = [*(one for one in thread.senders if one != name), name]
+    thread.participants = sorted({*thread.participants, message.sender_address})
 
 
 def sign_in(app: Flask, who: User | Membership) -> Any:

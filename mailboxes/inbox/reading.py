@@ -169,6 +169,7 @@ def _mark_of(member: Membership, mailbox_id: ColumnElement[UUID] | UUID) -> Colu
     mark: ScalarSelect[UUID] = (
         select(ReadMark.read_through)
         .where(ReadMark.membership_id == member.id, ReadMark.mailbox_id == mailbox_id)
+        .correlate_except(ReadMark)
         .scalar_subquery()
     )
     return func.coalesce(mark, _NOTHING)
