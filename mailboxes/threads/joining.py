@@ -1,0 +1,205 @@
+"""Which thread a message belongs to, and why. Pure: what is known comes in, placements come out.
+
+A message joins a thread of its mailbox by what it answers (In-Reply-To, References), by our signed
+token, and as a last resort by subject. Parents that arrive late merge what belongs together, so that the
+order of arrival does not matter where references are complete.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from mailboxes.subjects import base_subject
+from tenants.database import uuid7
+
+SUBJECT_DAYS = timedelta(days=30)
+MOST_MERGED = 20  # threads that one message may bring together
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A message as threading sees it. Ids are without angle brackets, addresses in lower case.
+
+    ``parents``: what it answers, the nearest first. ``people``: sender and recipients, without our
+    own addresses. ``token_thread``: the thread that a token of ours in it leads to.
+    """
+
+    message_id: str
+    parents: tuple[str, ...]
+    sender: str
+    people: tuple[str, ...]
+    subject: str
+    shown_at: datetime
+    token_thread: UUID | None = None
+    may_join_by_subject: bool = True
+    is_incoming: bool = True
+
+
+@dataclass(slots=True)
+class KnownThread:
+    """A thread as far as threading needs it; ``is_new`` until it is stored."""
+
+    id: UUID
+    subject: str
+    base_subject: str
+    last_at: datetime
+    participants: set[str] = field(default_factory=set)
+    linked_thread_id: UUID | None = None
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a message goes, and why, in a sentence for people."""
+
+    thread_id: UUID
+    result: str  # opened, linked or joined
+    reason: str
+    is_from_new_sender: bool = False
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether a conversation begins with it, here or anywhere in the organization."""
+        return self.result == "opened"
+
+
+@dataclass
+class Threads:
+    """The threads of one mailbox that a batch of messages may meet; `place` them one after another.
+
+    ``elsewhere``: threads of other mailboxes of the organization, by the id of a message in them.
+    ``merged``: loser to survivor; ``placed_threads`` are those that got a message.
+    """
+
+    known: dict[UUID, KnownThread] = field(default_factory=dict)
+    by_message: dict[str, list[UUID]] = field(default_factory=dict)
+    by_mention: dict[str, list[UUID]] = field(default_factory=dict)
+    by_subject: dict[str, list[UUID]] = field(default_factory=dict)
+    elsewhere: dict[str, UUID] = field(default_factory=dict)
+    merged: dict[UUID, UUID] = field(default_factory=dict)
+    placed_threads: set[UUID] = field(default_factory=set)
+
+    def add(self, thread: KnownThread) -> None:
+        """Make a thread known."""
+        self.known[thread.id] = thread
+        if thread.base_subject:
+            self.by_subject.setdefault(thread.base_subject, []).append(thread.id)
+
+    def current(self, thread_id: UUID) -> UUID:
+        """The thread that this one has become part of, or itself."""
+        while thread_id in self.merged:
+            thread_id = self.merged[thread_id]
+        return thread_id
+
+    def place(self, message: Newcomer) -> Placement:
+        """Join or open a thread for a message, and remember it for those that follow."""
+        found, reason = self._found(message)
+        awaiting = self._awaiting(message)
+        if found is None and awaiting:
+            found, reason = awaiting[0], "Messages that answer it were here before it."
+        placement = self._opened(message) if found is None else self._joined(message, found, reason, awaiting)
+        self._remember(message, placement.thread_id)
+        return placement
+
+    # --- finding ---------------------------------------------------------------------------------
+
+    def _found(self, message: Newcomer) -> tuple[UUID | None, str]:
+        for parent in message.parents:
+            if answered := self._chosen(self.by_message.get(parent, ()), message):
+                return answered, "It answers a message of this conversation."
+            if sibling := self._chosen(self.by_mention.get(parent, ()), message):
+                return sibling, "It answers the same earlier message as others in this conversation."
+        token = message.token_thread
+        if token is not None and (thread_id := self.current(token)) in self.known:
+            return thread_id, "It carries our own signed token of this conversation."
+        return self._by_subject(message)
+
+    def _by_subject(self, message: Newcomer) -> tuple[UUID | None, str]:
+        base, is_reply = base_subject(message.subject)
+        if not (base and is_reply and message.may_join_by_subject and message.is_incoming):
+            return None, ""
+        candidates = [
+            thread
+            for thread in self._threads(self.by_subject.get(base, ()))
+            if message.sender in thread.participants
+            and abs(message.shown_at - thread.last_at) <= SUBJECT_DAYS
+        ]
+        if not candidates:
+            return None, ""
+        latest = max(candidates, key=lambda thread: (thread.last_at, thread.id))
+        return latest.id, "A participant answers under the same subject within 30 days."
+
+    def _awaiting(self, message: Newcomer) -> list[UUID]:
+        """Threads that mention this message, which was missing until now."""
+        if not message.message_id or self.by_message.get(message.message_id):
+            return []
+        return [thread.id for thread in self._threads(self.by_mention.get(message.message_id, ()))]
+
+    def _chosen(self, thread_ids: Iterable[UUID], message: Newcomer) -> UUID | None:
+        """One of several threads (a Message-ID was used twice): the sender's, else the oldest."""
+        threads = list(self._threads(thread_ids))
+        if not threads:
+            return None
+        return min(threads, key=lambda thread: (message.sender not in thread.participants, thread.id)).id
+
+    def _threads(self, thread_ids: Iterable[UUID]) -> Iterator[KnownThread]:
+        for thread_id in dict.fromkeys(map(self.current, thread_ids)):
+            if thread_id in self.known:
+                yield self.known[thread_id]
+
+    # --- placing ---------------------------------------------------------------------------------
+
+    def _opened(self, message: Newcomer) -> Placement:
+        linked = next(
+            (self.elsewhere[parent] for parent in message.parents if parent in self.elsewhere), None
+        )
+        thread = KnownThread(
+            id=uuid7(),
+            subject=message.subject,
+            base_subject=base_subject(message.subject)[0],
+            last_at=message.shown_at,
+            linked_thread_id=linked,
+            is_new=True,
+        )
+        self.add(thread)
+        if linked is not None:
+            return Placement(
+                thread.id, "linked", "It answers a conversation of another mailbox, to which it is linked."
+            )
+        return Placement(thread.id, "opened", "It answers nothing in this mailbox: a conversation begins.")
+
+    def _joined(self, message: Newcomer, found: UUID, reason: str, awaiting: list[UUID]) -> Placement:
+        together = [found, *(thread_id for thread_id in awaiting if thread_id != found)][:MOST_MERGED]
+        participants = self.known[found].participants
+        is_new_sender = message.is_incoming and message.sender not in participants
+        survivor = self._merge(together)
+        if len(together) > 1:
+            reason += f" It brings {len(together)} conversations together."
+        if is_new_sender:
+            reason += " The sender has not taken part before."
+        return Placement(survivor, "joined", reason, is_new_sender)
+
+    def _merge(self, thread_ids: list[UUID]) -> UUID:
+        """The oldest stored one survives; a thread that is not stored yet never does beside it."""
+        threads = [self.known[thread_id] for thread_id in thread_ids]
+        survivor = min(threads, key=lambda thread: (thread.is_new, thread.id))
+        for thread in threads:
+            if thread is not survivor:
+                self.merged[thread.id] = survivor.id
+                survivor.participants |= thread.participants
+                survivor.last_at = max(survivor.last_at, thread.last_at)
+                survivor.linked_thread_id = survivor.linked_thread_id or thread.linked_thread_id
+                del self.known[thread.id]
+                self.by_subject.setdefault(thread.base_subject, []).append(survivor.id)
+        return survivor.id
+
+    def _remember(self, message: Newcomer, thread_id: UUID) -> None:
+        thread = self.known[thread_id]
+        thread.participants.update(message.people)
+        thread.last_at = max(thread.last_at, message.shown_at)
+        self.placed_threads.add(thread_id)
+        if message.message_id:
+            self.by_message.setdefault(message.message_id, []).append(thread_id)
+        for parent in message.parents:
+            self.by_mention.setdefault(parent, []).append(thread_id)

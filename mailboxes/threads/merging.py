@@ -1,0 +1,60 @@
+"""Threads that turn out to be one conversation become one."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+
+from mailboxes.threads.summaries import refresh_summaries
+from tenants.database import current_organization_id, db
+
+# In order. A record stays linked where its kind is free on the survivor, so do drafts and answers;
+# whatever of a kind the survivor has already goes with the loser (one record of a kind for a thread).
+_STEPS = (
+    """
+    UPDATE messages SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
+    """,
+    """
+    UPDATE thread_references r SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
+      AND NOT EXISTS (SELECT 1 FROM thread_references k WHERE k.organization_id = :o
+        AND k.thread_id = :survivor AND k.reference = r.reference)
+    """,
+    """
+    UPDATE thread_records r SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
+      AND NOT EXISTS (SELECT 1 FROM thread_records k WHERE k.organization_id = :o
+        AND k.thread_id = :survivor AND k.kind = r.kind)
+    """,
+    """
+    UPDATE drafts SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
+    """,
+    """
+    UPDATE automatic_responses SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
+      AND NOT EXISTS (SELECT 1 FROM automatic_responses k WHERE k.organization_id = :o
+        AND k.thread_id = :survivor)
+    """,
+    """
+    UPDATE threads SET linked_thread_id = :survivor
+    WHERE organization_id = :o AND linked_thread_id = :loser AND id <> :survivor
+    """,
+    """
+    UPDATE threads s SET
+      assignee_id = coalesce(s.assignee_id, l.assignee_id),
+      linked_thread_id = CASE WHEN s.linked_thread_id = :loser THEN NULL
+        ELSE coalesce(s.linked_thread_id, nullif(l.linked_thread_id, :survivor)) END,
+      status = CASE WHEN 'open' IN (s.status, l.status) THEN 'open'
+        WHEN 'waiting' IN (s.status, l.status) THEN 'waiting' ELSE 'done' END
+    FROM threads l WHERE s.organization_id = :o AND s.id = :survivor
+      AND l.organization_id = :o AND l.id = :loser
+    """,
+    "DELETE FROM threads WHERE organization_id = :o AND id = :loser",
+)
+
+
+def merge_threads(survivor: UUID, loser: UUID) -> None:
+    """Move everything of one thread to another of the same mailbox. The caller commits.
+
+    A record of a kind that the survivor has too stays in the organization, without a conversation.
+    """
+    named = {"o": current_organization_id(), "survivor": survivor, "loser": loser}
+    for step in _STEPS:
+        db.session.execute(text(step), named)
+    refresh_summaries([survivor])

@@ -1,0 +1,135 @@
+"""Threads of a mailbox, loaded for a batch of messages and kept after it."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, or_, select
+
+from mailboxes.messages import Message
+from mailboxes.subjects import base_subject
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread, ThreadReference
+from mailboxes.threads.joining import SUBJECT_DAYS, KnownThread, Newcomer, Threads
+from mailboxes.threads.merging import merge_threads
+from tenants.bulk import insert_rows
+from tenants.database import db
+
+MOST_IDS = 20_000
+
+Query = Select[*tuple[Any, ...]]
+
+
+def threads_for(mailbox: Mailbox, newcomers: Sequence[Newcomer]) -> Threads:
+    """Everything that these messages may join: a handful of queries, however many they are.
+
+    The caller holds the mailbox's row, so that nobody else places messages in it meanwhile.
+    """
+    threads = Threads()
+    parents = {parent for message in newcomers for parent in message.parents}
+    own = {message.message_id for message in newcomers if message.message_id}
+    for row in _messages_known(mailbox, parents | own):
+        threads.by_message.setdefault(row.message_id, []).append(row.thread_id)
+    for row in _mentions_of(mailbox, parents | own):
+        threads.by_mention.setdefault(row.reference, []).append(row.thread_id)
+    found = {id for ids in (*threads.by_message.values(), *threads.by_mention.values()) for id in ids}
+    found |= {message.token_thread for message in newcomers if message.token_thread}
+    for row in db.session.execute(_threads_to_know(mailbox, found, newcomers)):
+        threads.add(KnownThread(row.id, row.subject, row.base_subject, row.last_at, set(row.participants)))
+    missing = parents - threads.by_message.keys() - threads.by_mention.keys()
+    for row in _messages_elsewhere(mailbox, missing):
+        threads.elsewhere.setdefault(row.message_id, row.thread_id)
+    return threads
+
+
+def keep_new_threads(mailbox: Mailbox, threads: Threads, at: datetime) -> None:
+    """Store the threads that begin in this batch, before their messages."""
+    rows = [
+        {
+            "id": thread.id,
+            "mailbox_id": mailbox.id,
+            "subject": thread.subject,
+            "base_subject": thread.base_subject,
+            "linked_thread_id": thread.linked_thread_id,
+            "created_at": at,
+            "last_at": thread.last_at,
+        }
+        for thread in threads.known.values()
+        if thread.is_new
+    ]
+    insert_rows(Thread, rows)
+
+
+def keep_references(mailbox: Mailbox, mentioned: Iterable[tuple[UUID, str]]) -> None:
+    """Store which thread mentions which Message-ID."""
+    rows = [
+        {"mailbox_id": mailbox.id, "thread_id": thread_id, "reference": reference}
+        for thread_id, reference in dict.fromkeys(mentioned)
+    ]
+    insert_rows(ThreadReference, rows, ignoring_conflicts=True)
+
+
+def merge_what_belongs_together(threads: Threads) -> None:
+    """Carry out the merges of stored threads that this batch has shown."""
+    unsaved = threads.merged.keys() - _stored(threads.merged.keys())
+    for loser in threads.merged.keys() - unsaved:
+        merge_threads(threads.current(loser), loser)
+
+
+def _stored(ids: Collection[UUID]) -> set[UUID]:
+    return set(db.session.scalars(select(Thread.id).where(Thread.id.in_(ids)))) if ids else set()
+
+
+def _messages_known(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
+    return _rows(
+        select(Message.message_id, Message.thread_id)
+        .where(Message.mailbox_id == mailbox.id, Message.message_id.in_(_some(ids)))
+        .order_by(Message.id),
+        ids,
+    )
+
+
+def _mentions_of(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
+    return _rows(
+        select(ThreadReference.reference, ThreadReference.thread_id)
+        .where(ThreadReference.mailbox_id == mailbox.id, ThreadReference.reference.in_(_some(ids)))
+        .order_by(ThreadReference.thread_id),
+        ids,
+    )
+
+
+def _messages_elsewhere(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
+    others = select(Mailbox.id).where(Mailbox.id != mailbox.id)
+    return _rows(
+        select(Message.message_id, Message.thread_id)
+        .where(Message.mailbox_id.in_(others), Message.message_id.in_(_some(ids)))
+        .order_by(Message.id),
+        ids,
+    )
+
+
+def _threads_to_know(mailbox: Mailbox, found: set[UUID], newcomers: Sequence[Newcomer]) -> Query:
+    bases = {
+        base
+        for message in newcomers
+        for base, is_reply in [base_subject(message.subject)]
+        if base and is_reply and message.may_join_by_subject and message.is_incoming
+    }
+    wanted: ColumnElement[bool] = Thread.id.in_(found)
+    if bases:
+        since = min(message.shown_at for message in newcomers) - SUBJECT_DAYS
+        wanted = or_(wanted, Thread.base_subject.in_(bases) & (Thread.last_at >= since))
+    return (
+        select(Thread.id, Thread.subject, Thread.base_subject, Thread.last_at, Thread.participants)
+        .where(Thread.mailbox_id == mailbox.id, wanted)
+        .order_by(Thread.id)
+    )
+
+
+def _rows(query: Query, ids: set[str]) -> Sequence[Any]:
+    return db.session.execute(query).all() if ids else []
+
+
+def _some(ids: set[str]) -> list[str]:
+    return sorted(ids)[:MOST_IDS]
