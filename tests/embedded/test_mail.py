@@ -94,9 +94,10 @@ def test_mail_that_came_between_select_and_idle_is_told_too(server):
         client.select_folder("INBOX")
         write(server, SUPPORT.address)
         client.idle()
-        told = client.idle_check(timeout=20)
+        # Not idle_check: it watches the socket only, and the line may have come with the "+".
+        while client._imap.readline() != b"* 1 EXISTS\r\n":
+            pass
         client.idle_done()
-    assert (1, b"EXISTS") in told
 
 
 def test_a_wrong_password_is_refused_by_imap_and_smtp(server):
