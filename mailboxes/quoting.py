@@ -40,6 +40,10 @@ _ATTRIBUTION = re.compile(
     r"|\s*.{0,300}(?:のメール|のメッセージ|書きました|書いた|写道|寫道|写到|작성|썼습니다|님의\s*메시지|כתב|كتب).{0,200}[:：]?\s*$",
     re.IGNORECASE,
 )
+_ENDS = re.compile(
+    r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s]+@[^<>\s]+>\s*$"
+    r"|のメール|のメッセージ|書きました|書いた|写道|寫道|写到|작성|썼습니다|메시지|כתב|كتب"
+)
 _ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*\S.{{0,200}}?(?<!\w)(?:{_VERBS})\s*[:：]\s*$", re.IGNORECASE)
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
@@ -194,8 +198,11 @@ class _Kinds:
         """Over how many lines "On … wrote:" goes from here; 0 when it does not begin here."""
         window = self.lines[self.position : self.position + MAXIMUM_ATTRIBUTION]
         for count in range(1, len(window) + 1):
-            if not window[count - 1].strip() or _QUOTED.match(window[count - 1]):
+            last = window[count - 1]
+            if not last.strip() or _QUOTED.match(last):
                 return 0
+            if not _ENDS.search(last):
+                continue
             text = " ".join(line.strip() for line in window[:count])[:MAXIMUM_LINE]
             if self._is_attribution(text, self.position + count):
                 return count if count == 1 or self._opens(text, window[1:count]) else 0
@@ -257,7 +264,9 @@ class _Kinds:
             if self.kinds[following] == "quotation":
                 break
             count += bool(self.lines[following].strip())
-        return count <= 3
+            if count > 3:
+                return False
+        return True
 
     def _join_blank_lines(self) -> None:
         """A blank line between two lines of one kind is of that kind."""

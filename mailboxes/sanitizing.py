@@ -18,7 +18,7 @@ import nh3
 import tinycss2
 from tinycss2 import ast as css
 
-from mailboxes.parsing.html_text import text_of_html
+from mailboxes.parsing.html_text import is_too_deep, text_of_html
 
 MAXIMUM_HTML = 1_000_000  # characters
 MAXIMUM_DEPTH = 250  # elements inside each other
@@ -101,7 +101,7 @@ def sanitize(
     """
     is_cut = len(html) > MAXIMUM_HTML
     html = html[:MAXIMUM_HTML].replace("\x00", "")
-    if _is_too_deep(html):
+    if is_too_deep(html, MAXIMUM_DEPTH):
         text = text_of_html(html, MAXIMUM_HTML)
         return Sanitized(plain_text_to_html(text), False, 0, is_cut=True)
     attributes = _Attributes(images, cid_url)
@@ -204,27 +204,6 @@ def _is_negative_margin(item: css.Declaration) -> bool:
         for token in item.value
         if token.type in ("number", "percentage", "dimension")
     )
-
-
-_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})")
-# Elements that never nest, or whose end tag may be left out: they say nothing about depth.
-_UNCOUNTED = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
-    | {"track", "wbr", "p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead"}
-    | {"tbody", "tfoot", "colgroup", "html", "head", "body"}
-)
-
-
-def _is_too_deep(html: str) -> bool:
-    """Whether elements nest so deeply that cleaning them would take quadratic time."""
-    depth = 0
-    for closing, name in _TAG.findall(html):
-        if name.lower() in _UNCOUNTED:
-            continue
-        depth = max(depth - 1, 0) if closing else depth + 1
-        if depth > MAXIMUM_DEPTH:
-            return True
-    return False
 
 
 _URL = re.compile(

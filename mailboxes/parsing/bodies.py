@@ -77,16 +77,17 @@ def bodies_of(tree: Part, limits: Limits, defects: Defects) -> Bodies:
     """Sort the parts of a message."""
     bodies = Bodies()
     _Texts(limits, defects).write(tree, bodies)
-    saved = [(position, unit) for position, unit in enumerate(units(tree)) if not _is_text(unit)]
+    saved = [(position, unit) for position, unit in enumerate(units(tree)) if _is_saved(unit)]
     for _, unit in saved:
         _take_report(unit, bodies, limits)
     if all(unit.content_type in _REPORTS and not unit.filename for _, unit in saved):
         saved = []  # a report that gives nothing back: for machines, and its text says the same
     for position, unit in saved:
         _take_attachment(position, unit, bodies, limits, defects)
-    if not bodies.text.strip() and bodies.reports:
-        bodies.text = "\n\n".join(bodies.reports)
-        bodies.own_text_length = len(bodies.text)
+    if bodies.reports and not bodies.text[: bodies.own_text_length].strip():
+        own = "\n\n".join(bodies.reports)
+        bodies.text = own + bodies.text[bodies.own_text_length :]
+        bodies.own_text_length = len(own)
     return bodies
 
 
@@ -98,6 +99,14 @@ def _is_text(part: Part) -> bool:
     if not is_prose or part.disposition.value == "attachment":
         return False
     return not part.filename or part.depth == 0
+
+
+def _is_saved(part: Part) -> bool:
+    """Whether the part is listed: not what RFC 2557 makes a resource of the page around it."""
+    if _is_text(part):
+        return False
+    is_named = part.filename or part.disposition.value or part.first("content-id") is not None
+    return bool(is_named) or not part.is_related or part.first("content-location") is None
 
 
 class _Texts:
@@ -286,7 +295,4 @@ def _made_up_name(position: int, part: Part) -> str:
         subject = part.children[0].first("subject") if part.children else None
         title = readable(subject, None) if subject is not None else ""
         return (re.sub(r"[\\/:*?\"<>|]+", " ", title).strip(" .")[:80] or "message") + ".eml"
-    location = one_line(part.text("content-location")).rpartition("/")[2]
-    if re.fullmatch(r"[\w.-]{1,80}\.\w{2,5}", location):
-        return location
     return f"attachment-{position + 1}{_EXTENSIONS.get(part.content_type, '')}"

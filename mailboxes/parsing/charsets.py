@@ -104,7 +104,8 @@ _ALLOWED = re.compile(
 _SUPERSETS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254"}
 _WINDOWS = re.compile(r"(?:windows|win|microsoft-?cp|x-cp|ms-?cp|cp)[-_ ]?(\d{3,4})")
 _ISO = re.compile(r"(?:iso[-_ ]?)?8859[-_ ]?(\d{1,2})(?:[-_:]\w*)?")
-_CONTROL_1252 = re.compile(rb"[\x80-\x9f]")
+# C1 bytes that people type in Windows: €, quotation marks, dashes, …, ™, and letters.
+_TYPED_1252 = re.compile(rb"[\x80\x82\x84\x85\x89\x8a\x8c\x8e\x91-\x97\x99-\x9c\x9e\x9f]")
 
 
 @lru_cache(maxsize=512)
@@ -150,7 +151,7 @@ def decoded_strictly(data: bytes, label: str | None) -> str | None:
     codec = codec_of(label) if label else None
     if codec is None:
         return None
-    if codec in _SUPERSETS and _CONTROL_1252.search(data):
+    if codec in _SUPERSETS and _TYPED_1252.search(data):
         codec = _SUPERSETS[codec]  # as browsers do: C1 controls in Latin-1 are Windows' letters
     try:
         return data.decode(codec)

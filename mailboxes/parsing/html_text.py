@@ -6,10 +6,22 @@ usual mailers) is set off by ``> ``, so that quotations are found as in plain te
 
 from __future__ import annotations
 
+import html as entities
 import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+MAXIMUM_DEPTH = 1_000  # elements inside each other; no mailer nests so many
+MAXIMUM_QUOTED = 8  # levels of quotation that are marked
+
+_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})")
+_ANY_TAG = re.compile(r"<[^<>]*>")
+# Elements that never nest, or whose end tag may be left out: they say nothing about depth.
+_UNCOUNTED = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
+    | {"track", "wbr", "p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead"}
+    | {"tbody", "tfoot", "colgroup", "html", "head", "body"}
+)
 _SKIPPED = frozenset(
     {"script", "style", "head", "title", "template", "noscript", "object", "embed", "iframe", "svg"}
     | {"math", "select", "textarea", "button", "map", "audio", "video", "canvas", "datalist"}
@@ -30,9 +42,24 @@ _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 _LINE_ENDS = re.compile(r"[ \t\xa0]+\n")
 
 
+def is_too_deep(html: str, depth: int) -> bool:
+    """Whether more elements nest than a tree is built of in linear time."""
+    open_count = 0
+    for closing, name in _TAG.findall(html):
+        if name.lower() in _UNCOUNTED:
+            continue
+        open_count = max(open_count - 1, 0) if closing else open_count + 1
+        if open_count > depth:
+            return True
+    return False
+
+
 def text_of_html(html: str, limit: int) -> str:
     """The readable text of at most ``limit`` characters of HTML."""
-    root = LexborHTMLParser(html[:limit]).root
+    html = html[:limit]
+    if is_too_deep(html, MAXIMUM_DEPTH):
+        return entities.unescape(_ANY_TAG.sub(" ", html)).strip()
+    root = LexborHTMLParser(html).root
     if root is None:
         return ""
     writer = _Writer()
@@ -101,12 +128,15 @@ class _Writer:
         if tag in _BLOCKS:
             self._line(2 if tag in _PARAGRAPHS else 1)
 
+    def _prefix(self) -> str:
+        return "> " * min(self.quoted, MAXIMUM_QUOTED)
+
     def _line(self, count: int) -> None:
         self.pending = max(self.pending, count)
 
     def _break(self, _node: LexborNode) -> None:
         self._flush()
-        self.pieces.append("\n" + "> " * self.quoted)
+        self.pieces.append("\n" + self._prefix())
         self.at_line_start = True
 
     def _cell(self, _node: LexborNode) -> None:
@@ -141,7 +171,7 @@ class _Writer:
 
     def _flush(self) -> None:
         if self.pending and self.pieces:
-            self.pieces.append(("\n" + "> " * self.quoted) * self.pending)
+            self.pieces.append(("\n" + self._prefix()) * self.pending)
         if self.pending:
             self.at_line_start = True
         self.pending = 0
@@ -149,7 +179,7 @@ class _Writer:
     def _words(self, text: str) -> None:
         if self.preformatted:
             self._flush()
-            self.pieces.append(text.replace("\n", "\n" + "> " * self.quoted))
+            self.pieces.append(text.replace("\n", "\n" + self._prefix()))
             self.at_line_start = text.endswith("\n")
             return
         text = _SPACE.sub(" ", text)

@@ -28,7 +28,7 @@ class Part:
     disposition: Parameterized
     encoding: str
     children: list[Part] = field(default_factory=list)
-    preamble_end: int = 0
+    is_related: bool = False  # it stands in a multipart/related
 
     @property
     def content_type(self) -> str:
@@ -155,7 +155,9 @@ def _split(part: Part, budget: _Budget) -> None:
     bodies = _bodies(part, boundary, budget)
     budget.left -= len(bodies)
     for start, end in bodies:
-        part.children.append(_part(part.raw, start, end, part.depth + 1, default, budget))
+        child = _part(part.raw, start, end, part.depth + 1, default, budget)
+        child.is_related = part.content_type == "multipart/related"
+        part.children.append(child)
     if not part.children:
         budget.defects.add("boundary-not-found")
 
