@@ -11,9 +11,10 @@ import pytest
 from mailboxes.egress import EgressPolicy
 from tests.certificates import certificates
 from tests.dovecot import dovecot
+from tests.faults.imap_server import imap_server
 from tests.smtp_sink import running_sink, smtp_sink
 
-__all__ = ["certificates", "dovecot", "loopback", "running_sink", "smtp_sink"]
+__all__ = ["certificates", "dovecot", "imap_server", "loopback", "running_sink", "smtp_sink"]
 
 
 @pytest.fixture(scope="session")

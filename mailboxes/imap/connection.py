@@ -51,7 +51,7 @@ class ImapConnection(ImapSession):
         command: list[Argument] = [b"LIST", b'""', b'"*"']
         if options:
             command.append(b"RETURN (" + b" ".join(options) + b")")
-        answer = self.run(*command)
+        answer = self.run(*command, budget=folders.LIST_BUDGET)
         return folders.listings(answer.untagged)
 
     def status(self, folder_raw: bytes) -> FolderStatus:
@@ -103,14 +103,18 @@ class ImapConnection(ImapSession):
 
         Only where `examine` told a ``highest_mod_seq``.
         """
-        command = b"FETCH 1:* (UID FLAGS) (CHANGEDSINCE %d)" % max(1, mod_seq)
-        answer = self.run(b"UID", command, seconds=self.settings.timeouts.body)
         changed: dict[int, MessageDetails] = {}
-        for parts in answer.untagged:
+
+        def take(parts: Parts) -> bool:
             items = fetching.fetched_items(parts)
             uid = fetching.whole_number(items.get(b"UID")) if items else None
             if items is not None and uid:
                 changed[uid] = fetching.details_of(uid, items)
+            return items is not None
+
+        command = b"UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE %d)" % max(1, mod_seq)
+        seconds = self.settings.timeouts.body
+        self.run(command, seconds=seconds, budget=fetching.CHANGES_BUDGET, take=take)
         return [changed[uid] for uid in sorted(changed)]
 
     def fetch_details(self, uids: Sequence[int]) -> dict[int, MessageDetails]:

@@ -6,7 +6,7 @@ answer is kept as *parts*: text, literal, text, literal, …, text; `tokens` tak
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mailboxes.errors import (
@@ -23,11 +23,13 @@ from mailboxes.errors import (
 from mailboxes.wire import Wire
 
 LONGEST_LINE = 16 * 1024 * 1024
-USUAL_BUDGET = 32 * 1024 * 1024
+USUAL_BUDGET = 1024 * 1024
+MOST_ANSWERS = 100_000
 LONGEST_NAME = 64 * 1024
 DEEPEST_NESTING = 32
 
 Parts = list[bytes]
+Taker = Callable[[Parts], bool]
 Token = bytes | int | None | list["Token"]
 
 _LITERAL = re.compile(rb"~?\{(\d{1,20})\+?\}$")
@@ -99,7 +101,7 @@ def refuse_control(value: bytes) -> None:
         raise UnsafeArgumentError
 
 
-def uid_set(uids: list[int]) -> bytes:
+def uid_set(uids: Sequence[int]) -> bytes:
     """Write exactly these UIDs, neighbours as ranges: ``1:3,7``. Zero is never sent (F6)."""
     ordered = sorted({uid for uid in uids if uid > 0})
     if not ordered:
@@ -133,16 +135,18 @@ class Dialogue:
         seconds: float,
         budget: int = USUAL_BUDGET,
         literal_limit: int = LONGEST_NAME,
+        take: Taker | None = None,
     ) -> Answer:
         """Send one command and return its answer.
 
         Takes at most ``seconds`` of wall clock, ``budget`` bytes in all and ``literal_limit`` bytes
-        in one literal. NO and BAD become errors: `refusal` says which.
+        in one literal. What ``take`` accepts of the untagged answers is not kept for the result.
+        NO and BAD become errors: `refusal` says which.
         """
         with self.wire.allowance(seconds, budget):
             self._literal_limit = literal_limit
             tag = self.send(*arguments)
-            return self.complete(tag)
+            return self.complete(tag, take)
 
     def send(self, *arguments: Argument) -> bytes:
         """Send a command without waiting for its end; return its tag."""
@@ -162,16 +166,17 @@ class Dialogue:
         self.wire.sendall(line + b"\r\n")
         return tag
 
-    def complete(self, tag: bytes) -> Answer:
+    def complete(self, tag: bytes, take: Taker | None = None) -> Answer:
         """Read until the tagged answer of this command."""
         untagged: list[Parts] = []
-        while True:
+        while len(untagged) < MOST_ANSWERS:
             parts = self.read_parts(tag)
-            if parts[0].startswith(b"* "):
-                refuse_goodbye(parts[0])
+            if not parts[0].startswith(b"* "):
+                return self._completed(tag, parts[0], untagged)
+            refuse_goodbye(parts[0])
+            if take is None or not take(parts):
                 untagged.append(parts)
-                continue
-            return self._completed(tag, parts[0], untagged)
+        raise AnswerTooLongError
 
     def read_parts(self, tag: bytes) -> Parts:
         """Read one response with all its literals, however it is framed (F44)."""

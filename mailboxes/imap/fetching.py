@@ -1,7 +1,7 @@
 """What FETCH answers say about messages, and how messages are asked for in portions."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -14,6 +14,8 @@ BATCH_BYTES = 4 * 1024 * 1024
 WHOLE_BYTES = 5 * 1024 * 1024
 PIECE_BYTES = 1024 * 1024
 HEADER_BYTES = 256 * 1024
+DETAILS_BUDGET = 8 * 1024 * 1024
+CHANGES_BUDGET = 128 * 1024 * 1024
 DETAIL_ITEMS = b"(UID FLAGS INTERNALDATE RFC822.SIZE)"
 ENGLISH_MONTHS: tuple[str, ...] = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
 ENGLISH_MONTHS += ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -82,15 +84,6 @@ def fetched_items(parts: Parts) -> dict[bytes, Token] | None:
             raise ProtocolError
         named[name.upper()] = value
     return named
-
-
-def asked_items(answers: Iterable[Parts], asked: set[int]) -> Iterator[tuple[int, dict[bytes, Token]]]:
-    """FETCH answers that carry a UID we asked for, nothing else (F10, F11, F43)."""
-    for parts in answers:
-        items = fetched_items(parts)
-        uid = whole_number(items.get(b"UID")) if items else None
-        if items is not None and uid in asked and uid is not None:
-            yield uid, items
 
 
 def details_of(uid: int, items: Mapping[bytes, Token]) -> MessageDetails:

@@ -16,6 +16,7 @@ from imapclient.imap_utf7 import encode as encode_utf7
 from mailboxes.imap.dialogue import Parts
 
 LONGEST_SHOWN_NAME = 500
+LIST_BUDGET = 16 * 1024 * 1024
 
 _LIST = re.compile(rb"\* LIST\s*\(([^)]*)\)\s*(NIL|\"(?:\\?.)?\"|\S)\s+(.*)\Z", re.IGNORECASE | re.DOTALL)
 _STATUS = re.compile(rb"\* STATUS\s+(.*\S)\s*\(([^()]*)\)\s*\Z", re.IGNORECASE | re.DOTALL)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mailboxes.errors import MailServerError, ServerUnavailableError, UidValidityChangedError
 from mailboxes.imap import fetching, searching
-from mailboxes.imap.dialogue import uid_set
+from mailboxes.imap.dialogue import Parts, Token, uid_set
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
 from mailboxes.imap.session import LINE_BUDGET, ImapSession
 
@@ -23,9 +23,31 @@ def details(session: ImapSession, uids: Sequence[int], items: bytes) -> dict[int
     """What the server tells about messages by UID; one that is missing is not proven gone (F8)."""
     told: dict[int, MessageDetails] = {}
     for portion in fetching.portions(sorted(set(uids))):
-        answer = session.run(b"UID FETCH", uid_set(portion), items)
-        for uid, found in fetching.asked_items(answer.untagged, set(portion)):
-            told[uid] = fetching.details_of(uid, found)
+        found = fetch(session, portion, items, budget=fetching.DETAILS_BUDGET)
+        told |= {uid: fetching.details_of(uid, answered) for uid, answered in found.items()}
+    return told
+
+
+def fetch(
+    session: ImapSession,
+    uids: Sequence[int],
+    items: bytes,
+    *,
+    seconds: float | None = None,
+    **limits: int,
+) -> dict[int, dict[bytes, Token]]:
+    """The items of FETCH answers by UID; only of messages that were asked for (F10, F11, F43)."""
+    asked = set(uids)
+    told: dict[int, dict[bytes, Token]] = {}
+
+    def take(parts: Parts) -> bool:
+        found = fetching.fetched_items(parts)
+        uid = fetching.whole_number(found.get(b"UID")) if found else None
+        if found is not None and uid in asked and uid is not None:
+            told.setdefault(uid, {}).update(found)
+        return found is not None
+
+    session.run(b"UID FETCH", uid_set(uids), items, seconds=seconds, take=take, **limits)
     return told
 
 
@@ -79,20 +101,16 @@ class MessageReader:
         uids = [message.uid for message in batch]
         expected = sum(max(0, message.size) for message in batch)
         limit = self._settings.max_message_bytes
-        answer = self._session.run(
-            b"UID FETCH",
-            uid_set(uids),
+        found = fetch(
+            self._session,
+            uids,
             b"(UID BODY.PEEK[])",
             seconds=self._settings.timeouts.body,
             budget=2 * expected + limit + LINE_BUDGET,
             literal_limit=limit,
         )
-        bodies: dict[int, bytes] = {}
-        for uid, items in fetching.asked_items(answer.untagged, set(uids)):
-            raw = fetching.body_of(items)
-            if raw:
-                bodies[uid] = raw
-        return bodies
+        bodies = {uid: fetching.body_of(items) for uid, items in found.items()}
+        return {uid: raw for uid, raw in bodies.items() if raw}
 
     def _alone(self, message: MessageDetails) -> FetchedMessage | None:
         """One message by itself: whole, in pieces, or at least its header. None: it is gone."""
@@ -136,16 +154,15 @@ class MessageReader:
         return None
 
     def _piece(self, uid: int, section: bytes, offset: int, size: int) -> bytes:
-        answer = self._session.run(
-            b"UID FETCH",
-            uid_set([uid]),
+        found = fetch(
+            self._session,
+            [uid],
             b"(UID BODY.PEEK[%s]<%d.%d>)" % (section, offset, size),
             seconds=self._settings.timeouts.body,
+            budget=2 * size + LINE_BUDGET,
             literal_limit=2 * size,
         )
-        for _, items in fetching.asked_items(answer.untagged, {uid}):
-            return fetching.body_of(items, offset)
-        return b""
+        return fetching.body_of(found.get(uid, {}), offset)
 
     def _header_only(self, message: MessageDetails, failure: str = "") -> FetchedMessage:
         """A message that stays on the server: too large, or not to be had because of ``failure``."""

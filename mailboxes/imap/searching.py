@@ -7,18 +7,24 @@ from mailboxes.errors import AnswerTooLongError, ProtocolError
 from mailboxes.imap.dialogue import Parts
 from mailboxes.imap.session import ImapSession
 
-UIDS_PER_SEARCH = 50_000
-MOST_UIDS = 20_000_000
-
-_SEARCH = re.compile(rb"\* SEARCH\b([\d\s]*)(?:\(MODSEQ \d+\)\s*)?\Z", re.IGNORECASE)
-_ESEARCH = re.compile(rb"\* ESEARCH\b.*?\bALL ([\d:,*]+)", re.IGNORECASE)
+UIDS_PER_SEARCH = re.compile(rb"\* SEARCH((?:\s+\d{1,20})*)\s*(?:\(MODSEQ \d+\)\s*)?\Z", re.IGNORECASE)
+_ESEARCH = re.compile(rb"\* ESEARCH\b(?:.*?\bALL (\S+))?", re.IGNORECASE)
+_RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 _ANY = re.compile(rb"\* E?SEARCH\b", re.IGNORECASE)
 
 
 def search(session: ImapSession, criteria: bytes) -> list[int]:
     """UIDs in the open folder that meet the criteria, ascending."""
     returns = b"RETURN (ALL) " if "ESEARCH" in session.capabilities else b""
-    return found_uids(session.run(b"UID SEARCH " + returns + criteria).untagged)
+    found: set[int] = set()
+
+    def take(parts: Parts) -> bool:
+        found.update(found_uids(parts[0]))
+        return _ANY.match(parts[0]) is not None
+
+    session.run(b"UID SEARCH " + returns + criteria, budget=SEARCH_BUDGET, take=take)
+    found.discard(0)
+    return sorted(found)
 
 
 def all_uids(session: ImapSession, uid_next: int) -> list[int]:
@@ -30,19 +36,18 @@ def all_uids(session: ImapSession, uid_next: int) -> list[int]:
     return sorted(found)
 
 
-def found_uids(answers: Iterable[Parts]) -> list[int]:
-    """All UIDs of SEARCH and ESEARCH answers, ascending, once each (F4)."""
-    found: set[int] = set()
-    for parts in answers:
-        line = parts[0]
-        if plain := _SEARCH.match(line):
-            found.update(map(int, plain[1].split()))
-        elif compressed := _ESEARCH.match(line):
-            _add_ranges(found, compressed[1])
-        elif _ANY.match(line) and b"ALL" in line.upper():
-            raise ProtocolError
-    found.discard(0)
-    return sorted(found)
+def found_uids(line: bytes) -> Iterable[int]:
+    """The UIDs that one SEARCH or ESEARCH answer tells, in whatever order and number (F4).
+
+    Raises `ProtocolError` for one that cannot be read: nothing found would mean *all gone*.
+    """
+    if plain := _SEARCH.match(line):
+        return map(int, plain[1].split())
+    if compressed := _ESEARCH.match(line):
+        return _expanded(compressed[1] or b"")
+    if _ANY.match(line):
+        raise ProtocolError
+    return ()
 
 
 def ranges(uid_next: int, found_count: Callable[[], int]) -> Iterator[tuple[int, int | None]]:
@@ -62,12 +67,15 @@ def ranges(uid_next: int, found_count: Callable[[], int]) -> Iterator[tuple[int,
     yield first, None
 
 
-def _add_ranges(found: set[int], text: bytes) -> None:
-    for piece in text.split(b","):
-        first, _, last = piece.partition(b":")
-        if not first.isdigit() or (last and not last.isdigit()):
+def _expanded(text: bytes) -> Iterator[int]:
+    """``1:3,7`` → 1, 2, 3, 7."""
+    count = 0
+    for piece in text.split(b",") if text else []:
+        found = _RANGE.fullmatch(piece)
+        if not found:
             raise ProtocolError
-        low, high = sorted((int(first), int(last or first)))
-        if len(found) + high - low >= MOST_UIDS:
+        low, high = sorted((int(found[1]), int(found[2] or found[1])))
+        count += high - low + 1
+        if count > MOST_UIDS:
             raise AnswerTooLongError
-        found.update(range(low, high + 1))
+        yield from range(low, high + 1)

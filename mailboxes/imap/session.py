@@ -31,6 +31,7 @@ from mailboxes.imap.dialogue import (
     Dialogue,
     Parts,
     Reply,
+    Taker,
     astring,
     login_refusal,
     refuse_control,
@@ -181,10 +182,16 @@ class ImapSession:
             raise ProtocolError("The connection is not open.")
         return self._dialogue
 
-    def run(self, *arguments: Argument, seconds: float | None = None, **limits: int) -> Answer:
-        """Say one command, within the time-out for commands unless told otherwise."""
+    def run(
+        self,
+        *arguments: Argument,
+        seconds: float | None = None,
+        take: Taker | None = None,
+        **limits: int,
+    ) -> Answer:
+        """Say one command, within the time-out for commands unless told otherwise; see `Dialogue.run`."""
         allowed = self.settings.timeouts.command if seconds is None else seconds
-        return self.dialogue.run(*arguments, seconds=allowed, **limits)
+        return self.dialogue.run(*arguments, seconds=allowed, take=take, **limits)
 
     def examine(self, folder_raw: bytes) -> FolderState:
         """Open a folder for reading only."""
@@ -221,7 +228,7 @@ class ImapSession:
     def _read_capabilities(self) -> None:
         """Ask CAPABILITY; what was said before encryption or login counts no more."""
         names: set[str] = set()
-        for parts in self.run(b"CAPABILITY", budget=LINE_BUDGET).untagged:
+        for parts in self.run(b"CAPABILITY").untagged:
             words = parts[0].decode("ascii", "replace").upper().split()
             if words[1:2] == ["CAPABILITY"]:
                 names.update(words[2:])
@@ -255,7 +262,7 @@ class ImapSession:
         if "CONDSTORE" in self.capabilities:
             command.append(b"(CONDSTORE)")
         try:
-            answer = self.run(*command, budget=LINE_BUDGET)
+            answer = self.run(*command)
         except CommandRefusedError as error:
             if len(command) == 2 or error.code in CLOSED_TO_US:
                 raise FolderUnavailableError(code=error.code, text=error.text) from error

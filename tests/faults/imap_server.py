@@ -1,0 +1,503 @@
+"""A scripted IMAP server on 127.0.0.1 that behaves well until it is told not to (reliability §2).
+
+    def test_…(imap_server):
+        imap_server.folder("INBOX").add(b"Subject: …")
+        imap_server.on("FETCH", hang)                       # or drop, reply(b"…"), refuse("NO [INUSE] …"), …
+        imap_server.on("LOGIN", refuse("NO no"), times=1)
+        …
+        assert b"LOGIN" not in imap_server.received
+
+It knows the truth (`Folder.messages`) and keeps what it received and sent. ``port`` offers STARTTLS,
+``tls_port`` speaks TLS from the start. A behaviour gets the session and the command and returns whether
+it has answered.
+"""
+
+import base64
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.certificates import Certificates, ServerCertificate
+
+USER, PASSWORD = "support@example.org", "secret"
+CAPABILITIES = "IMAP4rev1 LITERAL+ STARTTLS AUTH=PLAIN IDLE UIDPLUS"
+
+Behaviour = Callable[["Session", "Command"], bool]
+
+
+@dataclass
+class StoredMessage:
+    """A message as the server has it."""
+
+    raw: bytes
+    flags: list[str] = field(default_factory=list)
+    date: str = "20-Nov-2026 10:00:00 +0000"
+    claimed_size: int | None = None
+
+
+@dataclass
+class Folder:
+    """A folder and the truth about its messages, by UID."""
+
+    uid_validity: int = 1
+    uid_next: int = 1
+    messages: dict[int, StoredMessage] = field(default_factory=dict)
+
+    def add(self, raw: bytes, *, uid: int | None = None, **values: object) -> int:
+        """Store a message, return its UID."""
+        uid = uid or self.uid_next
+        self.messages[uid] = StoredMessage(raw, **values)  # type: ignore[arg-type]
+        self.uid_next = max(self.uid_next, uid + 1)
+        return uid
+
+    def sequence(self, uid: int) -> int:
+        """The message's number in its folder."""
+        return sorted(self.messages).index(uid) + 1
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: its tag, its verb without UID, its arguments as sent (literals put in quotes)."""
+
+    tag: str
+    verb: str
+    arguments: bytes
+    literals: tuple[bytes, ...] = ()
+
+
+class ScriptedImap:
+    """The server; change ``capabilities``, ``folders``, ``list_lines`` and behaviours while it runs."""
+
+    host = "localhost"
+    user = USER
+    password = PASSWORD
+
+    def __init__(self, certificate: ServerCertificate) -> None:
+        self.capabilities = CAPABILITIES
+        self.greeting = b"* OK ready\r\n"
+        self.folders: dict[bytes, Folder] = {b"INBOX": Folder()}
+        self.list_lines: list[bytes] | None = None
+        self.received = bytearray()
+        self.sent = bytearray()
+        self.commands: list[Command] = []
+        self.connection_count = 0
+        self._behaviours: dict[str, tuple[Behaviour, int | None]] = {}
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate.chain, certificate.key)
+        self._listeners: list[socket.socket] = []
+        self._sessions: list[Session] = []
+        self._threads: list[threading.Thread] = []
+        self.is_stopping = threading.Event()
+        self.port = self.tls_port = 0
+
+    def folder(self, name: str = "INBOX") -> Folder:
+        """The folder of this name, made if need be."""
+        return self.folders.setdefault(name.encode(), Folder())
+
+    def on(self, verb: str, behaviour: Behaviour, *, times: int | None = None) -> None:
+        """Behave so at this verb (or at *connect*), for ever or so many times."""
+        self._behaviours[verb] = behaviour, times
+
+    def heal(self) -> None:
+        """Behave well again."""
+        self._behaviours.clear()
+
+    def verbs(self) -> list[str]:
+        """The verbs received so far."""
+        return [command.verb for command in self.commands]
+
+    def behaviour(self, verb: str) -> Behaviour | None:
+        """What to do at this verb now, counted."""
+        behaviour, times = self._behaviours.get(verb, (None, None))
+        if behaviour is None or times == 0:
+            return None
+        if times is not None:
+            self._behaviours[verb] = behaviour, times - 1
+        return behaviour
+
+    def push(self, data: bytes) -> None:
+        """Send every open session something unasked."""
+        for session in self._sessions:
+            with suppress(OSError):
+                session.send(data)
+
+    def __enter__(self) -> "ScriptedImap":
+        self.port = self._listen(is_encrypted=False)
+        self.tls_port = self._listen(is_encrypted=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_stopping.set()
+        for listener in self._listeners:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        for session in list(self._sessions):
+            session.close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _listen(self, *, is_encrypted: bool) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self._listeners.append(listener)
+        self._start(lambda: self._accept(listener, is_encrypted))
+        return int(listener.getsockname()[1])
+
+    def _accept(self, listener: socket.socket, is_encrypted: bool) -> None:
+        while not self.is_stopping.is_set():
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self.connection_count += 1
+            session = Session(self, connection)
+            self._sessions.append(session)
+            self._start(lambda session=session: session.run(is_encrypted))  # type: ignore[misc]
+
+    def _start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name="scripted imap", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def encrypt(self, connection: socket.socket) -> socket.socket:
+        """The server's side of TLS."""
+        return self._context.wrap_socket(connection, server_side=True)
+
+
+class Session:
+    """One connection of the server; behaviours talk through it."""
+
+    def __init__(self, server: ScriptedImap, connection: socket.socket) -> None:
+        self.server = server
+        self.socket = connection
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.selected: Folder | None = None
+        self._buffer = bytearray()
+
+    def run(self, is_encrypted: bool) -> None:
+        """Serve until the connection ends."""
+        with suppress(OSError, EOFError, ValueError):
+            connected = self.server.behaviour("connect")
+            if connected is not None and connected(self, Command("", "connect", b"")):
+                return
+            if is_encrypted:
+                self.socket = self.server.encrypt(self.socket)
+            self.send(self.server.greeting)
+            while not self.server.is_stopping.is_set():
+                self._serve(self._command())
+        self.close()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.server.sent += data
+        self.socket.sendall(data)
+
+    def line(self, text: bytes) -> None:
+        """Send one line."""
+        self.send(text + b"\r\n")
+
+    def done(self, command: Command, text: str = "done") -> None:
+        """Complete a command with OK."""
+        self.line(f"{command.tag} OK {text}".encode())
+
+    def close(self) -> None:
+        """End the connection."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def read_line(self) -> bytes:
+        """One line from the client, without its end."""
+        while b"\n" not in self._buffer:
+            self._receive()
+        line, _, rest = bytes(self._buffer).partition(b"\n")
+        self._buffer = bytearray(rest)
+        return line.rstrip(b"\r")
+
+    def _receive(self) -> None:
+        received = self.socket.recv(65536)
+        if not received:
+            raise EOFError
+        self.server.received += received
+        self._buffer += received
+
+    def _literal(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            self._receive()
+        literal = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return literal
+
+    def _command(self) -> Command:
+        line = self.read_line()
+        literals: list[bytes] = []
+        while found := re.search(rb"\{(\d+)(\+?)\}$", line):
+            if not found[2]:
+                self.line(b"+ go on")
+            literals.append(self._literal(int(found[1])))
+            line = line[: found.start()] + b'"' + literals[-1] + b'"' + self.read_line()
+        tag, _, rest = line.partition(b" ")
+        verb, _, arguments = rest.partition(b" ")
+        if verb.upper() == b"UID":
+            verb, _, arguments = arguments.partition(b" ")
+        return Command(tag.decode(), verb.decode().upper(), arguments, tuple(literals))
+
+    def _serve(self, command: Command) -> None:
+        self.server.commands.append(command)
+        behaviour = self.server.behaviour(command.verb)
+        if behaviour is not None and behaviour(self, command):
+            return
+        answer = getattr(self, f"_{command.verb.lower()}", None)
+        if answer is None:
+            self.line(f"{command.tag} BAD unknown command".encode())
+        else:
+            answer(command)
+
+    # --- what a good server does -------------------------------------------------------------
+
+    def _capability(self, command: Command) -> None:
+        self.line(f"* CAPABILITY {self.server.capabilities}".encode())
+        self.done(command)
+
+    def _starttls(self, command: Command) -> None:
+        self.done(command)
+        self.socket = self.server.encrypt(self.socket)
+
+    def _login(self, command: Command) -> None:
+        expected = f'"{self.server.user}" "{self.server.password}"'.encode()
+        self._judge_login(command, command.arguments == expected)
+
+    def _authenticate(self, command: Command) -> None:
+        self.line(b"+ ")
+        given = base64.b64decode(self.read_line())
+        self._judge_login(command, given == f"\0{self.server.user}\0{self.server.password}".encode())
+
+    def _judge_login(self, command: Command, is_right: bool) -> None:
+        if is_right:
+            self.done(command)
+        else:
+            self.line(f"{command.tag} NO [AUTHENTICATIONFAILED] no".encode())
+
+    def _list(self, command: Command) -> None:
+        lines = self.server.list_lines
+        if lines is None:
+            lines = [b'* LIST () "/" "%s"' % name for name in self.server.folders]
+        for line in lines:
+            self.line(line)
+        self.done(command)
+
+    def _examine(self, command: Command) -> None:
+        folder = self._named(command)
+        if folder is None:
+            self.line(f"{command.tag} NO [NONEXISTENT] no such folder".encode())
+            return
+        self.selected = folder
+        self.line(b"* %d EXISTS" % len(folder.messages))
+        self.line(b"* OK [UIDVALIDITY %d] valid" % folder.uid_validity)
+        self.line(b"* OK [UIDNEXT %d] next" % folder.uid_next)
+        self.done(command, "[READ-ONLY] open")
+
+    _select = _examine
+
+    def _status(self, command: Command) -> None:
+        folder = self._named(command)
+        if folder is None:
+            self.line(f"{command.tag} NO no such folder".encode())
+            return
+        name = command.arguments.rpartition(b" (")[0]
+        numbers = f"MESSAGES {len(folder.messages)} UNSEEN 0 UIDNEXT {folder.uid_next} UIDVALIDITY 1"
+        self.line(b"* STATUS %s (%s)" % (re.match(rb'"[^"]*"', name)[0], numbers.encode()))  # type: ignore[index]
+        self.done(command)
+
+    def _named(self, command: Command) -> Folder | None:
+        found = re.match(rb'"([^"]*)"', command.arguments)
+        return self.server.folders.get(found[1]) if found else None
+
+    def _search(self, command: Command) -> None:
+        uids = sorted(self.folder.messages)
+        if found := re.search(rb"UID ([\d:,*]+)", command.arguments):
+            uids = [uid for uid in uids if uid in self._asked(found[1].decode())]
+        self.line(b"* SEARCH" + b"".join(b" %d" % uid for uid in uids))
+        self.done(command)
+
+    def _fetch(self, command: Command) -> None:
+        wanted, _, items = command.arguments.partition(b" ")
+        for uid in sorted(self._asked(wanted.decode()) & set(self.folder.messages)):
+            self.send(self.fetch_answer(uid, items))
+        self.done(command)
+
+    def _store(self, command: Command) -> None:
+        self.done(command)
+
+    def _append(self, command: Command) -> None:
+        folder = self._named(command)
+        if folder is None:
+            self.line(f"{command.tag} NO [TRYCREATE] no such folder".encode())
+            return
+        uid = folder.add(command.literals[-1])
+        self.done(command, f"[APPENDUID {folder.uid_validity} {uid}] stored")
+
+    def _noop(self, command: Command) -> None:
+        self.done(command)
+
+    def _idle(self, command: Command) -> None:
+        self.line(b"+ idling")
+        while self.read_line().upper() != b"DONE":
+            pass
+        self.done(command)
+
+    def _logout(self, command: Command) -> None:
+        self.line(b"* BYE see you")
+        self.done(command)
+        raise EOFError
+
+    @property
+    def folder(self) -> Folder:
+        """The open folder."""
+        if self.selected is None:
+            raise EOFError
+        return self.selected
+
+    def _asked(self, wanted: str) -> set[int]:
+        known = self.folder.messages
+        highest = max(known, default=1)
+        asked: set[int] = set()
+        for piece in wanted.split(","):
+            first, _, last = piece.partition(":")
+            ends = [highest if end == "*" else int(end) for end in (first, last or first)]
+            asked |= {uid for uid in known if min(ends) <= uid <= max(ends)}
+        return asked
+
+    def fetch_answer(self, uid: int, items: bytes) -> bytes:
+        """A well-formed FETCH answer for one message."""
+        message = self.folder.messages[uid]
+        told = b"* %d FETCH (UID %d" % (self.folder.sequence(uid), uid)
+        if b"FLAGS" in items:
+            told += b" FLAGS (" + " ".join(message.flags).encode() + b")"
+        if b"INTERNALDATE" in items:
+            told += b' INTERNALDATE "' + message.date.encode() + b'"'
+        if b"RFC822.SIZE" in items:
+            size = len(message.raw) if message.claimed_size is None else message.claimed_size
+            told += b" RFC822.SIZE %d" % size
+        if found := re.search(rb"BODY\.PEEK\[(\w*)\](?:<(\d+)\.(\d+)>)?", items):
+            raw = message.raw
+            if found[1] == b"HEADER":
+                raw = raw.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+            if found[2]:
+                raw = raw[int(found[2]) : int(found[2]) + int(found[3])]
+            origin = b"<" + found[2] + b">" if found[2] else b""
+            told += b" BODY[%s]%s {%d}\r\n" % (found[1], origin, len(raw)) + raw
+        return told + b")\r\n"
+
+
+# --- behaviours ----------------------------------------------------------------------------------
+
+
+def drop(session: Session, command: Command) -> bool:
+    """End the connection without a word."""
+    session.close()
+    return True
+
+
+def hang(session: Session, command: Command) -> bool:
+    """Say nothing until the server stops."""
+    session.server.is_stopping.wait(60)
+    return True
+
+
+def trickle(session: Session, command: Command) -> bool:
+    """One byte at a time, for ever: the slow loris (F20)."""
+    while not session.server.is_stopping.wait(0.05):
+        session.send(b"*")
+    return True
+
+
+def flood(session: Session, command: Command) -> bool:
+    """Untagged lines without end (F18)."""
+    while not session.server.is_stopping.is_set():
+        session.send(b"* OK still here\r\n" * 10_000)
+    return True
+
+
+def endless_line(session: Session, command: Command) -> bool:
+    """A line without end (F19)."""
+    while not session.server.is_stopping.is_set():
+        session.send(b"x" * 1_000_000)
+    return True
+
+
+def reply(data: bytes) -> Behaviour:
+    """Send these bytes instead of an answer; ``{tag}`` stands for the command's tag."""
+
+    def behave(session: Session, command: Command) -> bool:
+        session.send(data.replace(b"{tag}", command.tag.encode()))
+        return True
+
+    return behave
+
+
+def refuse(text: str) -> Behaviour:
+    """Complete the command with this, such as ``NO [INUSE] busy`` or ``BAD what``."""
+    return reply(f"{{tag}} {text}\r\n".encode())
+
+
+def tell_then(data: bytes) -> Behaviour:
+    """Send something untagged first, then answer well."""
+
+    def behave(session: Session, command: Command) -> bool:
+        session.send(data)
+        return False
+
+    return behave
+
+
+def reply_then_drop(data: bytes) -> Behaviour:
+    """Send these bytes, then end the connection."""
+
+    def behave(session: Session, command: Command) -> bool:
+        session.send(data.replace(b"{tag}", command.tag.encode()))
+        session.close()
+        return True
+
+    return behave
+
+
+def for_messages(answer: Callable[[Session, int, bytes], bytes | None]) -> Behaviour:
+    """Answer a FETCH of bodies with what ``answer(session, uid, good_answer)`` returns; None: leave out."""
+
+    def behave(session: Session, command: Command) -> bool:
+        if b"BODY" not in command.arguments:
+            return False
+        wanted, _, items = command.arguments.partition(b" ")
+        for uid in sorted(session._asked(wanted.decode())):
+            told = answer(session, uid, session.fetch_answer(uid, items))
+            if told is not None:
+                session.send(told)
+        session.done(command)
+        return True
+
+    return behave
+
+
+def pause(seconds: float) -> Behaviour:
+    """Answer well, later."""
+
+    def behave(session: Session, command: Command) -> bool:
+        time.sleep(seconds)
+        return False
+
+    return behave
+
+
+@pytest.fixture
+def imap_server(certificates: Certificates) -> Iterator[ScriptedImap]:
+    """A healthy scripted server with an empty INBOX."""
+    with ScriptedImap(certificates.good) as server:
+        yield server
