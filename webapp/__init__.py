@@ -22,6 +22,7 @@ BLUEPRINTS = (
     "webapp.home",
     "webapp.auth.views",
     "webapp.organization.views",
+    "webapp.mailboxes.views",
     "webapp.personal.views",
     "webapp.system.views",
 )

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, g, redirect, request, url_for
+from flask import Blueprint, current_app, g, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM
@@ -12,18 +12,10 @@ from tenants.errors import NotFoundError
 from tenants.organizations import Organization
 from webapp.configuration.pages import group_page
 from webapp.configuration.scopes import Scope
+from webapp.configuration.sidebar import system_pages
 from webapp.guards import system_admin_required
 
 blueprint = Blueprint("system", __name__, url_prefix="/system")
-
-# Pages beside the settings: heading, label, endpoint.
-PAGES: tuple[tuple[str, str, str], ...] = (
-    ("Mail", "Global mailboxes", "system_mailboxes.index"),
-    ("User Management", "Organizations", "organizations.index"),
-    ("User Management", "Users", "users.index"),
-    ("Operations", "Health", "health.index"),
-    ("Operations", "Audit log", "system_audit.index"),
-)
 
 
 @blueprint.get("/")
@@ -43,7 +35,7 @@ def group(key: str) -> ResponseReturnValue:
         label="System",
         group_url=lambda name: url_for("system.group", key=name),
         scopes=_scopes(None),
-        more=page_links(),
+        more=system_pages(),
         breadcrumbs=[("System", url_for("system.index")), ("Configuration", None), ("General Setup", None)],
     )
     return group_page(scope, key)
@@ -64,23 +56,10 @@ def organization_group(organization_id: UUID, key: str) -> ResponseReturnValue:
             "system.organization_group", organization_id=organization_id, key=name
         ),
         scopes=_scopes(organization),
-        more=page_links(),
+        more=system_pages(),
         breadcrumbs=[("System", url_for("system.index")), (organization.name, None), ("Configuration", None)],
     )
     return group_page(scope, key)
-
-
-def page_links() -> list[dict[str, Any]]:
-    """The tree's further groups: pages of the installation that exist."""
-    groups: list[dict[str, Any]] = []
-    for heading, label, endpoint in PAGES:
-        if endpoint not in current_app.view_functions:
-            continue
-        if not groups or groups[-1]["label"] != heading:
-            groups.append({"label": heading, "items": [], "is_open": True})
-        link = {"label": label, "url": url_for(endpoint), "is_current": request.endpoint == endpoint}
-        groups[-1]["items"].append(link)
-    return groups
 
 
 def _scopes(organization: Organization | None) -> list[dict[str, Any]]:

@@ -1,0 +1,32 @@
+"""Setting up mailboxes: created, changed, checked, paused, deleted, with account, folders and access.
+
+- `MailboxValues`, `values_of(mailbox)`, `create(values)`, `change(mailbox, values)`: the whole page.
+- `check(values, mailbox)`: try the connection as it is typed, without saving anything.
+- `overviews()`: the grid, which is the health page too.
+- `deletion_effects(mailbox)`, `delete(mailbox, typed_label)`.
+"""
+
+from mailboxes.setup.checking import FolderChoice, check, known_folders
+from mailboxes.setup.deleting import delete, deletion_effects
+from mailboxes.setup.overview import Overview, overview_of, overviews
+from mailboxes.setup.saving import change, create, pause, resume, sync_soon
+from mailboxes.setup.values import Grant, MailboxValues, values_of
+
+__all__ = [
+    "FolderChoice",
+    "Grant",
+    "MailboxValues",
+    "Overview",
+    "change",
+    "check",
+    "create",
+    "delete",
+    "deletion_effects",
+    "known_folders",
+    "overview_of",
+    "overviews",
+    "pause",
+    "resume",
+    "sync_soon",
+    "values_of",
+]

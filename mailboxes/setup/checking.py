@@ -1,0 +1,156 @@
+"""*Check connection / Retrieve folders*: what is typed is tried, nothing is saved."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import current_app
+from itsdangerous import BadSignature, URLSafeSerializer
+from sqlalchemy import select
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.connection_check import CheckReport, check_connection
+from mailboxes.connections import egress_policy, password_of
+from mailboxes.imap import Encryption, FolderListing, ImapSettings
+from mailboxes.setup.values import IMAP_PLACE, SMTP_PLACE, MailboxValues
+from mailboxes.smtp import SmtpSettings
+from tenants.application import settings_of
+from tenants.database import db
+from tenants.errors import InvalidError
+
+SPECIAL_USES = {"junk": "spam", None: "other", "flagged": "other"}
+DEMANDED_ANEW = "Type the password again: it was given for another server, port, encryption or user."
+
+
+@dataclass(frozen=True)
+class FolderChoice:
+    """A folder as the page offers it; ``special_use`` in our words (spam, other, …)."""
+
+    name_raw: bytes
+    name: str
+    delimiter: str | None
+    special_use: str
+    is_selectable: bool
+    message_count: int | None
+
+
+def check(values: MailboxValues, account: Account | None) -> CheckReport:
+    """Try each protocol that is switched on. `InvalidError` at a field that makes trying impossible."""
+    if not values.imap_enabled and not values.smtp_enabled:
+        raise InvalidError("Switch on IMAP, SMTP or both to check them.", field="imap_enabled")
+    imap = _imap(values, account) if values.imap_enabled else None
+    smtp = _smtp(values, account) if values.smtp_enabled else None
+    return check_connection(imap, smtp, egress_policy())
+
+
+def known_folders(account: Account) -> list[FolderChoice]:
+    """The folders that are known of an account, by name."""
+    rows = db.session.scalars(select(Folder).where(Folder.account_id == account.id).order_by(Folder.name))
+    return [
+        FolderChoice(f.name_raw, f.name, f.delimiter, f.special_use, f.is_selectable, f.server_count)
+        for f in rows
+        if f.gone_at is None or f.is_synced
+    ]
+
+
+def choices_of(folders: tuple[FolderListing, ...]) -> list[FolderChoice]:
+    """What a server listed, in our words."""
+    return [
+        FolderChoice(
+            folder.name_raw,
+            folder.name,
+            folder.delimiter,
+            SPECIAL_USES.get(folder.special_use) or str(folder.special_use),
+            folder.is_selectable,
+            folder.message_count,
+        )
+        for folder in folders
+    ]
+
+
+def sealed(folders: list[FolderChoice]) -> str:
+    """Retrieved folders as a signed text that the form carries until it is saved."""
+    return _serializer().dumps(
+        [
+            [
+                f.name_raw.decode("latin-1"),
+                f.name,
+                f.delimiter,
+                f.special_use,
+                f.is_selectable,
+                f.message_count,
+            ]
+            for f in folders
+        ]
+    )
+
+
+def unsealed(text: str) -> list[FolderChoice]:
+    """The folders of a signed text; none if it is empty or not ours."""
+    try:
+        rows: list[list[Any]] = _serializer().loads(text) if text else []
+    except BadSignature:
+        rows = []
+    return [FolderChoice(row[0].encode("latin-1"), *row[1:]) for row in rows]
+
+
+def needs_password(values: MailboxValues, account: Account | None, place: tuple[str, ...]) -> bool:
+    """Whether the stored password was given for another place than the one typed."""
+    return account is None or any(getattr(values, name) != getattr(account, name) for name in place)
+
+
+def _imap(values: MailboxValues, account: Account | None) -> ImapSettings:
+    return ImapSettings(
+        host=values.imap_host,
+        port=values.imap_port,
+        encryption=cast("Encryption", values.imap_encryption),
+        user=values.imap_user,
+        password=imap_password(values, account),
+        ca_file=settings_of(current_app).ca_file,
+    )
+
+
+def _smtp(values: MailboxValues, account: Account | None) -> SmtpSettings:
+    own_login = bool(values.smtp_user)
+    return SmtpSettings(
+        host=values.smtp_host,
+        port=values.smtp_port,
+        encryption=cast("Encryption", values.smtp_encryption),
+        user=values.smtp_user if own_login else values.imap_user,
+        password=smtp_password(values, account) if own_login else shared_password(values, account),
+        ca_file=settings_of(current_app).ca_file,
+    )
+
+
+def imap_password(values: MailboxValues, account: Account | None) -> str:
+    """The password typed, or the stored one if it belongs to the same place."""
+    if values.imap_password:
+        return values.imap_password
+    if account is None or needs_password(values, account, IMAP_PLACE) or not account.imap_secret:
+        raise InvalidError(DEMANDED_ANEW if account else "Type the password.", field="imap_password")
+    return password_of(account, "imap")
+
+
+def smtp_password(values: MailboxValues, account: Account | None) -> str:
+    """The same for a separate SMTP login."""
+    if values.smtp_password:
+        return values.smtp_password
+    if account is None or needs_password(values, account, SMTP_PLACE) or not account.smtp_secret:
+        raise InvalidError(
+            DEMANDED_ANEW if account else "Type the password of the SMTP login.", field="smtp_password"
+        )
+    return password_of(account, "smtp")
+
+
+def shared_password(values: MailboxValues, account: Account | None) -> str:
+    """The one password of a login that serves both; it goes to no SMTP server it was not given for."""
+    if values.imap_password:
+        return values.imap_password
+    place = ("imap_user", *SMTP_PLACE) if account is not None and account.smtp_enabled else ()
+    moved = account is None or not place or needs_password(values, account, place)
+    if account is None or moved or not account.imap_secret:
+        raise InvalidError(DEMANDED_ANEW if account else "Type the password.", field="imap_password")
+    return password_of(account, "imap")
+
+
+def _serializer() -> URLSafeSerializer:
+    return URLSafeSerializer(settings_of(current_app).secret_key, salt="folders")

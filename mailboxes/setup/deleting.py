@@ -1,0 +1,77 @@
+"""A mailbox is deleted, with everything in it, after its effects were named."""
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import exists, func, select, update
+
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Arrival, Raw
+from mailboxes.drafts import Draft
+from mailboxes.messages import Attachment, Location, Message
+from mailboxes.outgoing import Outgoing
+from mailboxes.rules import AutoResponseRule
+from mailboxes.setup.saving import account_of
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread
+from tenants.audit import Actor, record
+from tenants.database import db
+from tenants.errors import InvalidError
+
+
+def deletion_effects(mailbox: Mailbox) -> dict[str, int]:
+    """What goes with a mailbox, counted: what people read before they type its label."""
+    counted = {
+        "messages": select(func.count()).where(Message.mailbox_id == mailbox.id),
+        "conversations": select(func.count()).where(Thread.mailbox_id == mailbox.id),
+        "attachments": select(func.count(Attachment.id)).where(
+            Attachment.message_id.in_(select(Message.id).where(Message.mailbox_id == mailbox.id))
+        ),
+        "drafts": select(func.count()).where(Draft.mailbox_id == mailbox.id),
+        "auto-response rules": select(func.count()).where(AutoResponseRule.mailbox_id == mailbox.id),
+        "messages still to be sent": select(func.count()).where(
+            Outgoing.mailbox_id == mailbox.id, Outgoing.state.in_(("ready", "claimed"))
+        ),
+    }
+    return {what: db.session.scalar(query) or 0 for what, query in counted.items()}
+
+
+def delete(mailbox: Mailbox, typed_label: str, *, by: Actor) -> None:
+    """Delete a mailbox and what is in it; leads, cases and contacts stay, and so does the mail server.
+
+    `InvalidError` unless its label was typed.
+    """
+    if typed_label.strip() != mailbox.label:
+        raise InvalidError(f"Type the label {mailbox.label} to delete it.", field="confirmation")
+    effects = deletion_effects(mailbox)
+    account = account_of(mailbox)
+    raws = _raws_of(mailbox, account)
+    db.session.execute(sql_delete(Outgoing).where(Outgoing.mailbox_id == mailbox.id))
+    messages = select(Message.id).where(Message.mailbox_id == mailbox.id)
+    db.session.execute(sql_delete(Location).where(Location.message_id.in_(messages)))
+    db.session.execute(
+        update(Thread)
+        .where(Thread.linked_thread_id.in_(select(Thread.id).where(Thread.mailbox_id == mailbox.id)))
+        .values(linked_thread_id=None)
+    )
+    db.session.execute(sql_delete(Message).where(Message.mailbox_id == mailbox.id))
+    db.session.execute(sql_delete(Thread).where(Thread.mailbox_id == mailbox.id))
+    db.session.execute(sql_delete(Mailbox).where(Mailbox.id == mailbox.id))
+    if account is not None and not mailbox.is_global:
+        db.session.execute(sql_delete(Account).where(Account.id == account.id))
+    _forget_unused(raws)
+    record(by, "mailbox.deleted", mailbox.label, effects, {})
+
+
+def _raws_of(mailbox: Mailbox, account: Account | None) -> list[object]:
+    of_messages = select(Message.raw_id).where(Message.mailbox_id == mailbox.id)
+    of_account = select(Arrival.raw_id).where(Arrival.account_id == (account.id if account else None))
+    found = {*db.session.scalars(of_messages), *db.session.scalars(of_account)}
+    return [raw_id for raw_id in found if raw_id is not None]
+
+
+def _forget_unused(raw_ids: list[object]) -> None:
+    unused = (
+        Raw.id.in_(raw_ids),
+        ~exists().where(Message.raw_id == Raw.id),
+        ~exists().where(Arrival.raw_id == Raw.id),
+    )
+    db.session.execute(sql_delete(Raw).where(*unused).execution_options(synchronize_session=False))

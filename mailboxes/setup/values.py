@@ -1,0 +1,132 @@
+"""Everything the mailbox page holds, as plain values."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.system_mailboxes import Mailbox, MailboxGrant
+from tenants.database import db, now
+
+# The fields of an account that a password belongs to: if one changes, it is demanded anew.
+IMAP_PLACE = ("imap_host", "imap_port", "imap_encryption", "imap_user")
+SMTP_PLACE = ("smtp_host", "smtp_port", "smtp_encryption", "smtp_user")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role or a member with a level (read or reply)."""
+
+    level: str
+    role_id: UUID | None = None
+    membership_id: UUID | None = None
+
+
+@dataclass
+class MailboxValues:
+    """A mailbox with its account. Empty passwords keep what is stored.
+
+    ``folders``: raw names of the folders to read. An empty ``smtp_user`` lets the IMAP login serve both.
+    """
+
+    label: str = ""
+    address: str = ""
+    aliases: list[str] = field(default_factory=list)
+    is_enabled: bool = True
+    kind: str = "other"
+    imap_enabled: bool = True
+    imap_host: str = ""
+    imap_port: int = 993
+    imap_encryption: str = "tls"
+    imap_user: str = ""
+    imap_password: str = field(default="", repr=False)
+    smtp_enabled: bool = False
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_encryption: str = "starttls"
+    smtp_user: str = ""
+    smtp_password: str = field(default="", repr=False)
+    folders: list[bytes] = field(default_factory=list)
+    history: str = "inherit"
+    history_days: int | None = None
+    mirrors_read_state: bool = False
+    copies_sent: bool = True
+    action: str = "nothing"
+    action_settings: dict[str, Any] = field(default_factory=dict)
+    automation_from: datetime = field(default_factory=now)
+    converts_automatic: bool = False
+    trusted_forms: list[str] = field(default_factory=list)
+    trusted_authserv_id: str = ""
+    answers_unaddressed: bool = False
+    signature: str | None = None
+    grants: list[Grant] = field(default_factory=list)
+
+
+ACCOUNT_FIELDS = (
+    "kind",
+    "imap_enabled",
+    "imap_host",
+    "imap_port",
+    "imap_encryption",
+    "imap_user",
+    "smtp_enabled",
+    "smtp_host",
+    "smtp_port",
+    "smtp_encryption",
+    "smtp_user",
+    "history",
+    "history_days",
+    "mirrors_read_state",
+    "copies_sent",
+)
+MAILBOX_FIELDS = (
+    "label",
+    "address",
+    "aliases",
+    "is_enabled",
+    "action",
+    "action_settings",
+    "automation_from",
+    "converts_automatic",
+    "trusted_forms",
+    "trusted_authserv_id",
+    "answers_unaddressed",
+    "signature",
+)
+
+
+def values_of(mailbox: Mailbox, account: Account | None) -> MailboxValues:
+    """A stored mailbox as the page holds it; passwords stay out.
+
+    ``account`` is None where the account is global and this session may not see it.
+    """
+    given: dict[str, Any] = {name: getattr(mailbox, name) for name in MAILBOX_FIELDS}
+    if account is not None:
+        given |= {name: getattr(account, name) for name in ACCOUNT_FIELDS}
+    return MailboxValues(**given, folders=_synced_folders(account), grants=_grants(mailbox))
+
+
+def for_the_record(values: MailboxValues) -> dict[str, Any]:
+    """What the audit log keeps of a mailbox: no passwords, text only."""
+    kept = {name: getattr(values, name) for name in (*MAILBOX_FIELDS, *ACCOUNT_FIELDS)}
+    kept["automation_from"] = values.automation_from.isoformat()
+    kept["folders"] = sorted(name.decode(errors="replace") for name in values.folders)
+    kept["access"] = sorted(
+        f"{grant.role_id or grant.membership_id} {grant.level}" for grant in values.grants
+    )
+    return kept
+
+
+def _synced_folders(account: Account | None) -> list[bytes]:
+    if account is None:
+        return []
+    query = select(Folder.name_raw).where(Folder.account_id == account.id, Folder.is_synced)
+    return list(db.session.scalars(query.order_by(Folder.name)))
+
+
+def _grants(mailbox: Mailbox) -> list[Grant]:
+    rows = db.session.scalars(select(MailboxGrant).where(MailboxGrant.mailbox_id == mailbox.id))
+    return [Grant(row.level, row.role_id, row.membership_id) for row in rows]

@@ -1,0 +1,77 @@
+"""The tree on the left of every configuration page, for an organization and for the system."""
+
+from typing import Any
+
+from flask import current_app, g, request, url_for
+
+from tenants.configuration.catalog import GROUPS, ORGANIZATION, SYSTEM, settings_at
+
+# Pages beside the settings: heading, label, endpoint, permission.
+ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
+    ("Mail", "System mailboxes", "mailboxes.index", "mailbox.manage"),
+    ("Mail", "E-mail templates", "templates.index", "template.manage"),
+    ("Records", "Lead sources", "lead_sources.index", "lead_source.manage"),
+    ("Records", "Sales channels", "channels.index", "channel.manage"),
+    ("User Management", "People", "people.index", "user.manage"),
+    ("User Management", "Roles", "roles.index", "user.manage"),
+    ("User Management", "Audit log", "audit.index", "audit.view"),
+)
+SYSTEM_PAGES: tuple[tuple[str, str, str], ...] = (
+    ("Mail", "Global mailboxes", "system_mailboxes.index"),
+    ("User Management", "Organizations", "organizations.index"),
+    ("User Management", "Users", "users.index"),
+    ("User Management", "Audit log", "system_audit.index"),
+)
+
+
+def organization_tree() -> list[dict[str, Any]]:
+    """Settings and pages of the current organization that this member may open."""
+    tree = []
+    if "organization.configure" in g.permissions:
+        tree = _settings(ORGANIZATION, lambda key: url_for("organization.group", key=key))
+    return [*tree, *organization_pages()]
+
+
+def organization_pages() -> list[dict[str, Any]]:
+    """The pages beside the settings, grouped by their headings."""
+    return _pages(
+        [
+            (heading, label, endpoint)
+            for heading, label, endpoint, may in ORGANIZATION_PAGES
+            if may in g.permissions
+        ]
+    )
+
+
+def system_tree() -> list[dict[str, Any]]:
+    """Settings and pages of the installation."""
+    return [*_settings(SYSTEM, lambda key: url_for("system.group", key=key)), *system_pages()]
+
+
+def system_pages() -> list[dict[str, Any]]:
+    """The installation's pages beside the settings."""
+    return _pages(list(SYSTEM_PAGES))
+
+
+def _settings(level: str, url: Any) -> list[dict[str, Any]]:
+    used = {setting.group for setting in settings_at(level)}
+    tree: list[dict[str, Any]] = []
+    for group in GROUPS:
+        if group.key not in used:
+            continue
+        if not tree or tree[-1]["label"] != group.path[-1]:
+            tree.append({"label": group.path[-1], "items": [], "is_open": True})
+        tree[-1]["items"].append({"label": group.label, "url": url(group.key), "is_current": False})
+    return tree
+
+
+def _pages(pages: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    tree: list[dict[str, Any]] = []
+    for heading, label, endpoint in pages:
+        if endpoint not in current_app.view_functions:
+            continue
+        if not tree or tree[-1]["label"] != heading:
+            tree.append({"label": heading, "items": [], "is_open": True})
+        here = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
+        tree[-1]["items"].append({"label": label, "url": url_for(endpoint), "is_current": here})
+    return tree
