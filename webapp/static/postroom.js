@@ -194,7 +194,7 @@
 
   function touched(form) {
     if (!isGuarded(form)) return;
-    const changed = [...form.elements].filter((control) => control.name && control.name !== "csrf_token" && control.type !== "hidden" && isChanged(control));
+    const changed = [...form.elements].filter((control) => control.name && control.name !== "csrf_token" && !["hidden", "submit", "button"].includes(control.type) && isChanged(control));
     const rowsChanged = all("[data-rows]", form).some((rows) => Number(rows.dataset.rowsBefore) !== all("[data-row]", one("[data-rows-list]", rows)).length);
     const labels = [...new Set(changed.map(labelOf))];
     if (rowsChanged) labels.push("Conditions");
@@ -403,7 +403,7 @@
   }
 
   function press(key) {
-    const control = all(`[data-shortcut="${CSS.escape(key)}"]`).find((element) => visible(element) || element.closest("details[data-menu]"));
+    const control = all(`[data-shortcut="${CSS.escape(key)}"]`).find((element) => visible(element) || element.closest("details[data-menu], .conversation-head"));
     if (!control || control.disabled) return false;
     control.click();
     return true;
