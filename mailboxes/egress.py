@@ -206,9 +206,7 @@ def canonical_host(host: str) -> str:
     return _ascii_name(text)
 
 
-def _checked_target(
-    host: str, port: int, policy: EgressPolicy, timeout: float, resolver: Resolver
-) -> Target:
+def _checked_target(host: str, port: int, policy: EgressPolicy, timeout: float, resolver: Resolver) -> Target:
     if port not in policy.ports:
         raise EgressRefusedError
     name = canonical_host(host)
@@ -301,10 +299,10 @@ def _literal_address(text: str) -> Address | None:
 
 
 def _is_ascii_in_disguise(character: str) -> bool:
-    """Whether a resolver may read this as a plain letter, digit or dot: ①, ｅ, K (Kelvin) …"""
+    """Whether a resolver may read this as plain or as nothing: ①, ｅ, K (Kelvin), soft hyphen …"""
     if character.isascii():
         return False
-    return unicodedata.normalize("NFKC", character).isascii()
+    return unicodedata.category(character) == "Cf" or unicodedata.normalize("NFKC", character).isascii()
 
 
 def _ascii_name(text: str) -> str:

@@ -7,7 +7,11 @@ from mailboxes.errors import AnswerTooLongError, ProtocolError
 from mailboxes.imap.dialogue import Parts
 from mailboxes.imap.session import ImapSession
 
-UIDS_PER_SEARCH = re.compile(rb"\* SEARCH((?:\s+\d{1,20})*)\s*(?:\(MODSEQ \d+\)\s*)?\Z", re.IGNORECASE)
+UIDS_PER_SEARCH = 50_000
+MOST_UIDS = 20_000_000
+SEARCH_BUDGET = 32 * 1024 * 1024
+
+_SEARCH = re.compile(rb"\* SEARCH((?:\s+\d{1,20})*)\s*(?:\(MODSEQ \d+\)\s*)?\Z", re.IGNORECASE)
 _ESEARCH = re.compile(rb"\* ESEARCH\b(?:.*?\bALL (\S+))?", re.IGNORECASE)
 _RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 _ANY = re.compile(rb"\* E?SEARCH\b", re.IGNORECASE)
