@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mailboxes.classifying import bounces, robots
+from mailboxes.classifying import bounces, robots, subjects
 from mailboxes.classifying.authentication import authentication
 from mailboxes.classifying.domains import (
     are_related,
@@ -93,12 +93,19 @@ def classify(
         is_bounce=is_bounce,
         failed_recipients=tuple(failures.permanent),
         delayed_recipients=tuple(failures.temporary),
-        is_list=bool(facts["list_headers"]) or not {"list", "bulk"}.isdisjoint(facts["precedence"]),
+        is_list=_is_list(facts),
         is_spam=bool(facts["spam_signs"]),
         return_path=facts["return_path"],
         authentication=facts["authentication"],
         facts=facts,
     )
+
+
+def _is_list(facts: Facts) -> bool:
+    """By headers, or by the envelope sender that list software takes."""
+    is_bulk = not {"list", "bulk"}.isdisjoint(facts["precedence"])
+    envelope = split_address(facts["return_path"] or "")[0]
+    return bool(facts["list_headers"]) or is_bulk or robots.is_list_envelope(envelope)
 
 
 def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
@@ -126,7 +133,7 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
     list_headers = headers.present(robots.LIST_HEADERS)
     return_path = headers.return_path()
     return_path_domain = split_address(decoded_address(return_path or ""))[1]
-    subject_sign = robots.automatic_subject(parsed.subject)
+    subject_sign = subjects.automatic_subject(parsed.subject)
     facts = Facts(
         return_path=return_path,
         has_null_return_path=headers.has_null_return_path(),
@@ -182,7 +189,7 @@ def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
         or facts["robot_sender"]
         or facts["has_null_return_path"]
         or (facts["automatic_subject"] == "bounce" and parsed.returned_headers)
-        or robots.speaks_of_absence(parsed.own_text)
+        or subjects.speaks_of_absence(parsed.own_text)
     )
 
 
@@ -283,7 +290,7 @@ def _sender(parsed: ParsedMessage) -> tuple[str, str]:
 
 
 def _problem_of(address: str, parsed: ParsedMessage) -> str:
-    if "from-group" in parsed.defects:
+    if "group-in-from" in parsed.defects:
         return "group"
     if "control-characters-in-from" in parsed.defects:
         return "control-characters"
@@ -341,7 +348,7 @@ def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, boun
     failures = bounces.reported_failures(parsed)
     if failures.permanent or failures.temporary:
         return True, failures
-    has_sign, speaks = _has_bounce_sign(facts), bounces.speaks_of_failure(parsed.own_text)
+    has_sign, speaks = _has_bounce_sign(facts), subjects.speaks_of_failure(parsed.own_text)
     if _is_other_report(facts) or not (has_sign or speaks):
         return False, failures
     by_pattern = bounces.failures_by_pattern(raw)

@@ -17,50 +17,96 @@ MAXIMUM_LINE = 500
 MAXIMUM_LINES = 400
 MAXIMUM_RECIPIENTS = 500
 
-_ADDRESS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9-]+"
+_ADDRESS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9_-]{1,63}\.){0,20}[A-Za-z0-9-]{1,63}"
 _ANY_ADDRESS = re.compile(rf"(?<![\w@.+-])({_ADDRESS})(?![\w@])")
 _FIELD = re.compile(
-    r"(?im)^(final-recipient|original-recipient|action|status|x-actual-recipient)[ \t]*:[ \t]*(.*)$"
+    r"(?im)^(final-recipient|original-recipient|action|status|x-actual-recipient)"
+    r"[ \t]*:[ \t]*(.*)$"
 )
+
+
+def _any_of(*alternatives: str) -> str:
+    return "(?:" + "|".join(alternatives) + ")"
+
+
 _RETURNED = re.compile(
-    r"\s*[-=_*>\s]*(?:(?:this is a |below (?:this line )?is a |attached is a |here is a )?copy of (?:the |your )"
-    r"(?:original |returned )?(?:message|mail|header)|(?:begin(?:ning)? of )?(?:the )?(?:original|returned|unsent|undelivered|rejected|bounced|first \d+ .{0,20})"
-    r" (?:message|mail|text|header)s?\b.{0,30}(?:follow|below|attached|[-=_]{2}|:\s*$)|(?:message|unsent message|original message|returned text|message header|headers?) follows"
-    r"|-{3,}.{0,20}(?:original|returned|unsent|forwarded|message|header).{0,40}-{3,}|received: (?:from|by) |return-path: )",
+    r"\s*[-=_*>\s]*"
+    + _any_of(
+        r"(?:(?:this is|below(?: this line)? is|attached is|here is) )?(?:a )?copy of (?:the |your )"
+        r"(?:original |returned )?(?:message|mail|header)",
+        r"(?:begin(?:ning)? of )?(?:the )?(?:original|returned|unsent|undelivered|rejected|bounced) "
+        r"(?:message|mail|text|header)s?\b.{0,30}(?:follow|below|attached|[-=_]{2}|:\s*$)",
+        r"(?:the )?first \d+ .{0,40}(?:follow|below)",
+        r"(?:(?:unsent |original )?message|returned text|message headers?|headers?) follows",
+        r"-{3,}.{0,20}(?:original|returned|unsent|forwarded|message|header).{0,40}-{3,}",
+        r"received: (?:from|by) ",
+        r"return-path: ",
+    ),
     re.IGNORECASE,
 )
 _NAMED = re.compile(
-    r"(?:final-recipient|original-recipient|failed recipient|x-failed-recipients|(?:intended |envelope |final |original )?recipients?(?: address)?(?:\(s\))?|rcpt to|to address"
-    r"|failed address(?:es)?|destinatario|destinataire|empf(?:ä|ae)nger|mottagare|modtager)\s*[:=]\s*(?:rfc822\s*;)?\s*[<\"'(]?\s*("
-    + _ADDRESS
-    + ")",
+    _any_of(
+        r"(?:intended |envelope |final |original |failed |x-failed[- ])?recipients?(?: address)?(?:\(s\))?",
+        r"(?:final|original)-recipient",
+        "rcpt to",
+        "to address",
+        r"failed address(?:es)?",
+        "destinatario",
+        "destinataire",
+        "empf(?:ä|ae)nger",
+        "mottagare",
+        "modtager",
+    )
+    + rf"\s*[:=]\s*(?:rfc822\s*;)?\s*[<\"'(]?\s*({_ADDRESS})",
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"\s*(?:[-*•>\s]|\d+[.)])*[<\"'(\[]?(?:mailto:|smtp:|rfc822;\s*)?("
-    + _ADDRESS
-    + r")[>\"')\]]?\s*(?:$|[:;,.(\-–<\[]|\s{1,4}\S)",
+    r"\s*(?:[-*•>\s]|\d+[.)])*[<\"'(\[]?(?:mailto:|smtp:|rfc822;\s*)?"
+    rf"({_ADDRESS})[>\"')\]]?\s*(?:$|[:;,.(\-–<\[]|\s{{1,4}}\S)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(
-    r"(?:deliver|recipient|address|permanent|fatal|fail|reject|return|undeliver|unable|could ?n[o']t|unknown|invalid|not exist|bounce|reach|zugestellt|empf|remis|destinat|entreg|consegn|recapit|bezorg|lever|достав|адрес|配信|送信|宛先|邮件|收件)",
+    _any_of("deliver", "recipient", "address", "permanent", "fatal", "fail", "reject", "return")
+    + "|"
+    + _any_of("unable", "could ?n[o']t", "unknown", "invalid", "not exist", "bounce", "reach")
+    + "|"
+    + _any_of("zugestellt", "empf", "remis", "destinat", "entreg", "consegn", "recapit", "bezorg")
+    + "|"
+    + _any_of("lever", "достав", "адрес", "配信", "送信", "宛先", "邮件", "收件"),
     re.IGNORECASE,
 )
 _REASON = re.compile(
-    r"(?:user|mailbox|account|address|recipient|adresse|domain|host).{0,40}(?:unknown|not found|unavailable|disabled|does(?: not|n't) exist|full|exceeded|invalid|inactive|rejected|not listed|not known|no longer)"
-    r"|(?:unknown|no such|invalid|bad|illegal|disabled|nonexistent) (?:local )?(?:user|mailbox|recipient|address|account|host|domain)|over ?quota|quota exceeded|\b5\d\d[ -]|\b5\.\d\.\d{1,3}\b|\b4\.\d\.\d{1,3}\b|undeliver|could ?n(?:o|')t be|can(?:no|')t be|not (?:be )?deliver|delivery (?:has )?fail|failed|rejected|inconnu|unbekannt|desconocid|sconosciut|onbekend|neexist|not exist|refused",
-    re.IGNORECASE,
-)
-_FAILURE = re.compile(
-    r"(?:could ?n(?:o|')t|can ?n(?:o|')t|unable to|not (?:be )?|failed to|fail(?:ure|ed)? (?:in|of|during|on|permanently)?)\s*(?:be )?(?:deliver|sen[dt])"
-    r"|undeliverable|undelivered|did ?n(?:o|')t reach the following|delivery of (?:e?-?mail|the|your|this).{0,120}(?:postponed|delayed|failed)|no such user here|delivery (?:has )?(?:failed|failure|error|status|attempt|delayed)|delivery to the following|user unknown|no such (?:user|mailbox)"
-    r"|returned (?:to sender|mail)|permanent (?:fatal )?errors?|fatal errors|message (?:was |has been )?(?:rejected|returned|bounced|delayed)|mailbox (?:is )?(?:full|unavailable)"
-    r"|nicht (?:zugestellt|zustellbar)|unzustellbar|n'a pas pu [êe]tre|non (?:remis|recapitat|consegnat)|no (?:se )?(?:pudo|ha podido).{0,20}entreg|não (?:foi )?.{0,20}entreg"
-    r"|niet (?:worden )?(?:afgeleverd|bezorgd)|не (?:был[оа]? )?доставлен|не удалось достав|配信できません|送信できません|无法投递|退信",
+    _any_of(
+        r"(?:user|mailbox|account|address|recipient|adresse|domain|host).{0,40}"
+        r"(?:unknown|not found|unavailable|disabled|does(?: not|n't) exist|full|exceeded|invalid"
+        r"|inactive|rejected|not listed|not known|no longer)",
+        r"(?:unknown|no such|invalid|bad|illegal|disabled|nonexistent) (?:local )?"
+        r"(?:user|mailbox|recipient|address|account|host|domain)",
+        r"over ?quota",
+        r"quota exceeded",
+        r"\b5\d\d[ -]",
+        r"\b[45]\.\d\.\d{1,3}\b",
+        r"undeliver",
+        r"could ?n(?:o|')t be",
+        r"can(?:no|')t be",
+        r"not (?:be )?deliver",
+        r"delivery (?:has )?fail",
+        "failed",
+        "rejected",
+        "refused",
+        "not exist",
+        "inconnu",
+        "unbekannt",
+        "desconocid",
+        "sconosciut",
+        "onbekend",
+        "neexist",
+    ),
     re.IGNORECASE,
 )
 _HELP = re.compile(
-    r"contact|help|question|support|postmaster|administrator|abuse|further assistance|wenden|visit|http",
+    _any_of("contact", "help", "question", "support", "postmaster", "administrator", "abuse")
+    + "|further assistance|wenden|visit|http",
     re.IGNORECASE,
 )
 
@@ -195,11 +241,6 @@ def failures_by_pattern(raw: bytes) -> Failures:
         for address in sorted(temporary):
             failures.add(_as_text(address), is_permanent=False)
     return failures
-
-
-def speaks_of_failure(text: str) -> bool:
-    """Whether the beginning of a text says that mail could not be delivered."""
-    return _FAILURE.search(" ".join(text[:3000].split())) is not None
 
 
 def _as_text(address: bytes | str) -> str:

@@ -1,4 +1,4 @@
-"""How machines give themselves away: header names, local parts, subjects in many languages."""
+"""How machines give themselves away: header names and local parts (reliability §3.1)."""
 
 from __future__ import annotations
 
@@ -48,6 +48,7 @@ _ROBOTS = re.compile(
     re.IGNORECASE,
 )
 _MAILER_DAEMON = re.compile(r"mail(?:er)?[-_.]?daemon|mmdf|mdaemon", re.IGNORECASE)
+_LIST_ENVELOPE = re.compile(r".+-bounces?|owner-.+|.+-owner", re.IGNORECASE)
 _DAEMON_NAME = re.compile(
     r"\W*(?:mail ?delivery|mailer[- ]daemon|e?-?mail system|postmaster|mail administrator"
     r"|system administrator|internet mail delivery|delivery (?:subsystem|notification)|systemadministrator"
@@ -71,6 +72,11 @@ def daemon_pattern(local_part: str) -> str:
     return "daemon" if _MAILER_DAEMON.fullmatch(local_part) else ""
 
 
+def is_list_envelope(local_part: str) -> bool:
+    """Whether an envelope sender is that of list software."""
+    return _LIST_ENVELOPE.fullmatch(local_part[:200]) is not None
+
+
 def is_daemon_name(name: str) -> bool:
     """Whether a display name is one that mail systems sign their reports with."""
     return _DAEMON_NAME.match(name) is not None
@@ -79,89 +85,3 @@ def is_daemon_name(name: str) -> bool:
 def is_role(local_part: str) -> bool:
     """Whether the local part is one that often, but not always, is a machine."""
     return _ROLES.fullmatch(local_part.split("+", 1)[0]) is not None
-
-
-_AUTOMATIC_REPLY = re.compile(
-    r"""\W*(?:
-      auto(?:\s?-?\s?(?:re(?:ply|sponse|sponder)|answer|respuesta|antwort|svar|generated))?\s?:
-    | (?:re:\s*)?\[?\(?auto[-\s]?(?:re(?:ply|sponse|sponder)|matic\ (?:re(?:ply|sponse)))\b
-    | automatic\ (?:reply|response|answer|message)
-    | automated\ (?:reply|response|message)
-    | out\ of\ (?:the\ )?office | out-of-office | ooo\b | away\ from\ (?:the\ |my\ )?(?:office|mail|email|desk)
-    | (?:i\ am|i'm)\ (?:away|on\ (?:holiday|vacation|leave)|out\ of)
-    | vacation(?:\ (?:reply|message|notice|response|auto).*|)\W*$
-    | on\ (?:vacation|holiday|leave|maternity\ leave|annual\ leave)\b
-    | (?:automatische?|autom\.)\s?(?:r)?\s?(?:antwort|reply|beantwortung|abwesenheits\w*|antwoord|e-?mail|meldung|nachricht)
-    | abwesenheit(?:s\w+)? | abwesend\b | nicht\ im\ (?:büro|buero|haus) | im\ urlaub | urlaubs(?:meldung|notiz|vertretung)?\b
-    | automatisch\ antwoord | afwezigheid\w* | (?:niet\ aanwezig|afwezig)\b | buiten\ kantoor
-    | r[ée]ponse\ automatique | absence?\ du\ bureau | absent\ du\ bureau | message\ d['’]absence | (?:re:\s*)?absence\b
-    | respuesta\ autom[áa]tica | auto\s?respuesta | fuera\ de\ (?:la\ )?oficina | ausente | estoy\ de\ vacaciones
-    | risposta\ automatica | risponditore\ automatico | fuori\ (?:sede|ufficio) | assente\b | assenza
-    | resposta\ autom[áa]tica | fora\ do\ escrit[óo]rio | aus[êe]ncia | f[ée]rias\b
-    | autosvar | automatiskt?\ svar | frånvaro\w* | fr[åa]nvarande | fravær\w* | ikke\ til\ stede | ferie(?:svar)?\b | semester\b
-    | automaattinen\ vastaus | automaattivastaus | poissa(?:\s?olo\w*)? | lomalla\b
-    | odpowied[źz]\ automatyczna | automatyczna\ odpowied[źz] | autoodpowied[źz] | poza\ biurem | nieobecno[śs][ćc]
-    | automatick[áa]\ odpov[ěe][ďd] | mimo\ kancel[áa][řr] | nep[řr][íi]tomnost
-    | automatikus\ v[áa]lasz | h[áa]zon\ k[íi]v[üu]l
-    | r[ăa]spuns\ automat | [îi]n\ afara\ biroului
-    | автоматический\ ответ | автоответ\w* | автоматична\ відповідь | вне\ офиса | отсутстви\w+\ на\ (?:работе|рабочем)
-    | αυτόματη\ απάντηση | απουσία
-    | otomatik\ (?:yan[ıi]t|cevap) | ofis\ d[ıi][şs][ıi]nda
-    | תשובה\ אוטומטית | رد\ تلقائي
-    | 自動(?:返信|応答|回覆) | 不在(?:通知|のお知らせ|連絡) | 自动(?:回复|答复|回覆) | 外出 | 자동\s?(?:회신|응답) | 부재중
-    )""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_BOUNCE = re.compile(
-    r"""\W*(?:(?:re|fw|fwd)\s?:\s*)?(?:
-      \W*undeliver(?:able|ed)\b | (?:e?-?mail|message|mail)?\s?(?:is\ |was\ )?(?:undeliverable|undelivered)
-    | deliver(?:y|ing)\ (?:status|failure|failed|has\ failed|report|notification|warning|error|problem|delayed|delay|temporarily)
-    | (?:mail|message|e-?mail)\ (?:delivery|system|could\ not|not\ delivered|undeliverable|status|error|failure|transaction\ failed|rejected|delayed|not\ sent)
-    | (?:warning|notice|notification|error)\s?[:,-]?\ .{0,40}(?:not\ (?:been\ )?sent|delivery|undeliver|delayed|deliver|returned)
-    | failure\ notice | failure\ delivery | fail(?:ed|ure)\b.{0,30}deliver | non-?\s?delivery | non\ remis | nondeliverable
-    | returned\ (?:mail|e-?mail|message|to\ sender) | return(?:ed)?:?\ (?:to\ sender|mail)| (?:mail|message)\ returned
-    | bounced?\ (?:mail|message|notification) | dsn\b | could\ not\ (?:be\ )?(?:deliver|send)
-    | your\ (?:message|e?-?mail|mail)\b.{0,80}(?:could\ not|not\ (?:be\ )?deliver|cannot|was\ not|has\ been\ (?:rejected|returned|blocked)|rejected|undeliver)
-    | unable\ to\ deliver | cannot\ (?:be\ )?(?:deliver|send) | can't\ (?:be\ )?deliver | permanent(?:\ delivery)?\ (?:fail|error)
-    | user\ unknown | unknown\ (?:user|recipient|address) | invalid\ (?:address|recipient|mailbox) | address\ (?:not\ found|unknown)
-    | nicht\ zustellbar | unzustellbar | zustell(?:fehler|ung|status) | fehler\ bei\ der\ zustellung | nachricht\ nicht | unzustellbarkeits\w+
-    | non\ remis | [ée]chec\ (?:de\ (?:la\ )?)?(?:remise|livraison|distribution|d'envoi) | courrier\ non | avis\ de\ non | non\ distribu | undelivered
-    | no\ se\ (?:pudo|puede|ha\ podido)\ entregar | error\ (?:de|en)\ (?:la\ )?entrega | devuelto | correo\ devuelto | no\ entregado
-    | mancata\ consegna | mancato\ recapito | impossibile\ (?:recapitare|consegnare) | messaggio\ non | non\ recapitabile
-    | n[ãa]o\ (?:foi\ )?(?:poss[íi]vel\ )?entreg | falha\ (?:na|de|no)\ (?:entrega|envio) | mensagem\ n[ãa]o | devolvida
-    | niet\ (?:bezorgd|te\ bezorgen|afgeleverd|bestelbaar) | onbestelbaar | kan\ niet\ worden
-    | olevererbart? | ej\ levererat | kan\ ikke\ leveres | kunne\ ikke | ikke\ leveret | ikke\ levert | kunde\ inte
-    | ei\ voitu\ toimittaa | toimittaminen | perille\ toimittamat\w+
-    | niedostarcz\w* | nie\ dor[ęe]czono | zwrot\ | nedoručiteln\w* | nedoru[čc]en\w*
-    | не\ (?:доставлен|удалось\ достав|может\ быть) | недоставлен\w* | ошибка\ доставки | отчет\ о\ доставке
-    | 配信不能 | 配信(?:できません|エラー|失敗) | 配達不能 | 未配(?:信|達) | 送信(?:できません|エラー|失敗) | 退信 | 投递失败 | 无法(?:投递|传递|送达)
-    | .{0,200}(?:-|:|\ )\s?(?:user\ unknown|non\ remis|undeliverable|not\ delivered|delivery\ fail(?:ed|ure))\W*$
-    | 系统退信 | 傳送失敗 | 배달\s?(?:되지|실패|불가) | 반송
-    )""",
-    re.IGNORECASE | re.VERBOSE,
-)
-_ABSENCE_BODY = re.compile(
-    r"out of (?:the |my )?office|on (?:annual |maternity |parental )?(?:leave|vacation|holiday)"
-    r"|(?:i am|i'm|i will be) (?:currently )?(?:away|out|unavailable)|limited access to (?:my )?e-?mail"
-    r"|automatic(?:ally)? (?:generated |)(?:reply|response|message)|this is an auto"
-    r"|do not reply to this|will (?:respond|reply|answer).{0,40}(?:when|upon|after|on my return)"
-    r"|nicht im (?:büro|haus)|im urlaub|abwesend|außer haus|wieder (?:im büro|erreichbar|da)"
-    r"|absente? (?:du|de|jusqu)|de retour le|en cong[ée]|fuera de (?:la )?oficina|de vacaciones"
-    r"|fuori (?:ufficio|sede)|sono assente|in ferie|fora do escrit|de f[ée]rias|niet aanwezig|afwezig"
-    r"|på semester|på ferie|ikke på kontoret|lomalla|poza biurem|na urlopie|mimo kancelář|dovolen"
-    r"|в отпуске|вне офиса|отсутствую|不在|休暇|自動返信|自动回复|外出|休假",
-    re.IGNORECASE,
-)
-
-
-def automatic_subject(subject: str) -> str:
-    """``automatic-reply``, ``bounce`` or ``""``: a weak sign (rule 29)."""
-    subject = subject[:300]
-    if _BOUNCE.match(subject):
-        return "bounce"
-    return "automatic-reply" if _AUTOMATIC_REPLY.match(subject) else ""
-
-
-def speaks_of_absence(text: str) -> bool:
-    """Whether the beginning of a body says what absence notes say."""
-    return _ABSENCE_BODY.search(text[:4000]) is not None

@@ -140,9 +140,14 @@ class _Message:
         return found[: self.limits.addresses]
 
     def _address_list(self, value: bytes, name: str) -> AddressList:
-        listed = address_list(header_text(value, self.charset), self.limits.addresses)
+        line = header_text(value, self.charset)
+        listed = address_list(line, self.limits.addresses)
+        if has_line_break(decoded_words(line)):
+            self.defects.add(f"control-characters-in-{name}")
         if listed.is_ambiguous:
             self.defects.add(f"ambiguous-{name}")
+        if listed.has_group and name == "from":
+            self.defects.add("group-in-from")
         return listed
 
     def _ids(self, name: str) -> list[str]:

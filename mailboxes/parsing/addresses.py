@@ -24,6 +24,7 @@ _SPACE = re.compile(r"\s+")
 _ROUTE = re.compile(r"^(?:@[^,:<>]*,?)+:")
 _LOOSE = re.compile(r"[^\s<>()\",;:@]+@[^\s<>()\",;:@]+\.[^\s<>()\",;:@]+")
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
+_LOCAL_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
 _AROUND = "'\"` \t."
 
 
@@ -84,13 +85,22 @@ class _Reader:
         else:
             self._word()
 
+    def _stray(self) -> None:
+        self.position += 1
+
+    def _literal(self) -> None:
+        """A domain literal may hold colons (RFC 5321 §4.1.3)."""
+        found = _LITERAL.match(self.text, self.position)
+        end = found.end() if found else self.position + 1
+        self._add(self.text[self.position : end], end)
+
     def _word(self) -> None:
         found = _ENCODED_WORD.match(self.text, self.position) or _ATOM.match(self.text, self.position)
         end = found.end() if found else self.position + 1
         self._add(self.text[self.position : end], end)
 
     def _add(self, word: str, end: int) -> None:
-        if self.item.angle is not None and word != "]":
+        if self.item.angle is not None:
             self._finish()  # words after an address in brackets begin another one
         self.item.words.append((word, self.space_before))
         self.space_before = False
@@ -99,7 +109,7 @@ class _Reader:
     def _quote(self) -> None:
         quoted = None if self.quotes_end else _QUOTED.match(self.text, self.position)
         if quoted is None:
-            self.quotes_end = True
+            self.quotes_end = self.is_ambiguous = True
             self.position += 1
             return
         if self.text[quoted.end() : quoted.end() + 1] == "@" and "@" not in quoted[1]:
@@ -128,6 +138,8 @@ class _Reader:
     def _angle(self) -> None:
         start = self.position + 1
         end = _angle_end(self.text, start)
+        if self.text[end : end + 1] != ">":
+            self.is_ambiguous = True
         if self.item.angle is not None:
             self.is_ambiguous = True
             self._finish()
@@ -208,7 +220,7 @@ class _Reader:
                 current.append((word, space))
         self.held.clear()
         for words in names:
-            if len(words) == 1 and not words[0][0].startswith(("\x00", "=?")):
+            if len(words) == 1 and _LOCAL_NAME.fullmatch(words[0][0]):
                 self._keep(Address("", _clean_address(words[0][0])))
 
     def _keep(self, address: Address) -> None:
@@ -235,6 +247,8 @@ _READERS = {
     ",": _Reader._comma,
     ";": _Reader._semicolon,
     ":": _Reader._colon,
+    ">": _Reader._stray,
+    "[": _Reader._literal,
 }
 
 
