@@ -14,16 +14,9 @@ MINIMUM_LETTERS = 25
 MINIMUM_CONFIDENCE = 0.55
 MINIMUM_DISTANCE = 0.15  # between the first and the second guess
 
-LANGUAGES = ("ar", "cs", "da", "de", "el", "en", "es", "fi", "fr", "he", "hu", "it", "ja", "ko", "nb") + (
-    "nl",
-    "pl",
-    "pt",
-    "ro",
-    "ru",
-    "sv",
-    "tr",
-    "uk",
-    "zh",
+LANGUAGES = frozenset(
+    {"ar", "cs", "da", "de", "el", "en", "es", "fi", "fr", "he", "hu", "it", "ja", "ko", "nb"}
+    | {"nl", "pl", "pt", "ro", "ru", "sv", "tr", "uk", "zh"}
 )
 _SAID_AS = {"nb": "no", "nn": "no", "iw": "he", "in": "id"}
 
@@ -68,6 +61,6 @@ def _detector() -> LanguageDetector:
     """Loaded at the first question: about 30 MB in low-accuracy mode."""
     from lingua import IsoCode639_1, LanguageDetectorBuilder
 
-    codes = [getattr(IsoCode639_1, code.upper()) for code in LANGUAGES]
+    codes = [getattr(IsoCode639_1, code.upper()) for code in sorted(LANGUAGES)]
     builder = LanguageDetectorBuilder.from_iso_codes_639_1(*codes)
     return builder.with_low_accuracy_mode().build()

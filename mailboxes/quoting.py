@@ -27,80 +27,159 @@ class Segment:
     text: str
 
 
+def _any_of(*alternatives: str) -> str:
+    return "(?:" + "|".join(alternatives) + ")"
+
+
 _QUOTED = re.compile(r"[ \t]{0,3}(?:>|&gt;|»)")
-_VERBS = (
-    r"wrote|writes|write|schrieb(?:en)?|schreibt|a\s+[ée]crit|[ée]crit|escribi[óo]|escribe|ha\s+scritto"
-    r"|scrisse|scrive|escreveu|escreve|schreef|schrijft|het\s+volgende\s+geschreven|heeft.{0,80}geschreven|skrev|skriver|skrifaði"
-    r"|kirjoitti|napisał\(?a?\)?|pisze|napsala?\(?a?\)?|napísala?|написала?\(?а?\)?|пишет|писала?"
-    r"|написав|пише|yazdı|írta|a\s+scris|έγραψε|je\s+napisao|escrigu[ée]|rašė|kirjutas|rakstīja"
-    r"|a\s+écrit|wrote\s+the\s+following"
+_VERBS = _any_of(
+    *("wrote", "writes", "write", r"wrote\s+the\s+following", "schrieb(?:en)?", "schreibt"),
+    *(r"a\s+[ée]crit", "[ée]crit", "escribi[óo]", "escribe", r"ha\s+scritto", "scrisse", "scrive"),
+    *("escreveu", "escreve", "schreef", "schrijft", r"het\s+volgende\s+geschreven"),
+    *("heeft.{0,80}geschreven", "skrev", "skriver", "skrifaði", "kirjoitti", r"napisał\(?a?\)?"),
+    *("pisze", r"napsala?\(?a?\)?", "napísala?", r"написала?\(?а?\)?", "пишет", "писала?"),
+    *("написав", "пише", "yazdı", "írta", r"a\s+scris", "έγραψε", r"je\s+napisao", "escrigu[ée]"),
+    *("rašė", "kirjutas", "rakstīja"),
+)
+_WORDS_WITHOUT_COLON = _any_of(
+    *("のメール", "のメッセージ", "書きました", "書いた", "写道", "寫道", "写到", "작성", "썼습니다"),
+    *(r"님의\s*메시지", "כתב", "كتب"),
 )
 _ATTRIBUTION = re.compile(
-    rf"\s*(?=.*(?:\d|@)).{{0,450}}?(?<!\w)(?:{_VERBS})(?!\w).{{0,250}}[:：]\s*[*_]*\s*$"
-    r"|\s*.{0,300}(?:のメール|のメッセージ|書きました|書いた|写道|寫道|写到|작성|썼습니다|님의\s*메시지|כתב|كتب).{0,200}[:：]?\s*$",
+    rf"\s*(?=.*(?:\d|@)).{{0,450}}?(?<!\w){_VERBS}(?!\w).{{0,250}}[:：]\s*[*_]*\s*$"
+    rf"|\s*.{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}[:：]?\s*$",
     re.IGNORECASE,
 )
-_ENDS = re.compile(
-    r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s]+@[^<>\s]+>\s*$"
-    r"|のメール|のメッセージ|書きました|書いた|写道|寫道|写到|작성|썼습니다|메시지|כתב|كتب"
-)
-_ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*\S.{{0,200}}?(?<!\w)(?:{_VERBS})\s*[:：]\s*$", re.IGNORECASE)
+_ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*\S.{{0,200}}?(?<!\w){_VERBS}\s*[:：]\s*$", re.IGNORECASE)
+# How the last line of any attribution ends: a cheap question before the dear ones above.
+_ENDS = re.compile(r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s]+@[^<>\s]+>\s*$|" + _WORDS_WITHOUT_COLON)
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
-    r"\s*(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4})).{0,200}<[^<>\s]+@[^<>\s]+>\s*(?P<colon>[:：])?\s*$"
+    r"\s*(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4}))"
+    r".{0,200}<[^<>\s]+@[^<>\s]+>\s*(?P<colon>[:：])?\s*$"
 )
+# How attributions begin that mailers wrap over several lines.
 _OPENS = re.compile(
-    r"\s*(?:on|am|le|el|il|em|op|den|dne|dnia|w\s+dniu|на|в|at|às|de[nr]?|die|mon|tue|wed|thu|fri|sat|sun"
-    r"|lun|mar|mer|jeu|ven|sam|dim|mo|di|mi|do|fr|sa|so|ma|ti|to|lö|sö|[a-zа-я]{2,4}\.?,?\s+\d|\d)(?!\w)|\s*\d",
+    r"\s*"
+    + _any_of(
+        *("on", "am", "le", "el", "il", "em", "op", "den", "dne", "dnia", r"w\s+dniu", "на", "в"),
+        *("at", "às", "de[nr]?", "die", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "lun"),
+        *("mar", "mer", "jeu", "ven", "sam", "dim", "mo", "di", "mi", "do", "fr", "sa", "so"),
+        *("ma", "ti", "to", "lö", "sö", r"[a-zа-я]{2,4}\.?,?\s+\d", r"\d"),
+    )
+    + r"(?!\w)|\s*\d",
     re.IGNORECASE,
 )
 _NAMES = re.compile(r"\s*[\"'<(\w].{0,80}[<@]")
-_SEPARATOR_WORDS = (
-    r"original(?:\s+message|\s+appointment|nachricht|meddelelse|t?\s*meddelande|e?melding|meldung)?"
-    r"|(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|e-?mail)|message\s+(?:d'origine|original|transf[ée]r[ée]|initial)"
-    r"|mensaje\s+(?:original|reenviado)|mensagem\s+(?:original|encaminhada)|messaggio\s+(?:originale|inoltrato)"
-    r"|(?:oorspronkelijk|doorgestuurd)\s+bericht|ursprungligt\s+meddelande|oprindelig\s+(?:meddelelse|besked)"
-    r"|opprinnelig\s+melding|videresendt\s+(?:melding|besked)|vidarebefordrat\s+meddelande"
-    r"|alkuper[äa]inen\s+viesti|(?:oryginalna|przekazana)\s+wiadomo[śs][ćc]|wiadomo[śs][ćc]\s+oryginalna"
-    r"|p[ůu]vodn[íi]\s+(?:zpr[áa]va|e-?mail)|p[ôo]vodn[áa]\s+spr[áa]va|eredeti\s+[üu]zenet"
-    r"|(?:исходное|пересылаемое|пересланное|оригинальное)\s+сообщение|forwarded\s+message|reply\s+message|reply\s+above"
-    r"|orijinal\s+mesaj|[îi]ltet(?:ilen|ilmiş)\s+(?:ileti|mesaj)|元のメッセージ|original\s+mail|原始邮件|原始郵件|转发邮件|원본\s*메[시세]지"
+_SEPARATOR = re.compile(
+    r"\s*[-_=*]{2,}\s*"
+    + _any_of(
+        r"original(?:\s+(?:message|mail|appointment)|nachricht|meddelelse|melding|meldung)?",
+        r"(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|e-?mail)",
+        r"message\s+(?:d'origine|original|transf[ée]r[ée]|initial)",
+        r"mensaje\s+(?:original|reenviado)",
+        r"mensagem\s+(?:original|encaminhada)",
+        r"messaggio\s+(?:originale|inoltrato)",
+        r"(?:oorspronkelijk|doorgestuurd)\s+bericht",
+        r"(?:ursprungligt|vidarebefordrat)\s+meddelande",
+        r"(?:oprindelig|opprinnelig|videresendt)\s+(?:meddelelse|besked|melding)",
+        r"alkuper[äa]inen\s+viesti",
+        r"(?:oryginalna|przekazana)\s+wiadomo[śs][ćc]",
+        r"wiadomo[śs][ćc]\s+oryginalna",
+        r"p[ůôu]vodn[íiáa]\s+(?:zpr[áa]va|spr[áa]va|e-?mail)",
+        r"eredeti\s+[üu]zenet",
+        r"(?:исходное|пересылаемое|пересланное|оригинальное)\s+сообщение",
+        r"orijinal\s+mesaj",
+        r"[îi]ltet(?:ilen|ilmiş)\s+(?:ileti|mesaj)",
+        r"forwarded\s+message",
+        r"reply\s+(?:message|above)",
+        "元のメッセージ",
+        "原始邮件",
+        "原始郵件",
+        "转发邮件",
+        r"원본\s*메[시세]지",
+    )
+    + r"\s*[-_=*]{2,}\s*$",
+    re.IGNORECASE,
 )
-_SEPARATOR = re.compile(rf"\s*[-_=*]{{2,}}\s*(?:{_SEPARATOR_WORDS})\s*[-_=*]{{2,}}\s*$", re.IGNORECASE)
 _FORWARD = re.compile(
-    r"\s*(?:begin\s+forwarded\s+message|d[ée]but\s+du\s+message\s+(?:r[ée]exp[ée]di[ée]|transf[ée]r[ée])|anfang\s+der\s+weitergeleiteten"
-    r"|inicio\s+del\s+mensaje\s+reenviado|inizio\s+messaggio\s+inoltrato)",
+    r"\s*"
+    + _any_of(
+        r"begin\s+forwarded\s+message",
+        r"d[ée]but\s+du\s+message\s+(?:r[ée]exp[ée]di[ée]|transf[ée]r[ée])",
+        r"anfang\s+der\s+weitergeleiteten",
+        r"inicio\s+del\s+mensaje\s+reenviado",
+        r"inizio\s+messaggio\s+inoltrato",
+    ),
     re.IGNORECASE,
 )
 _ABOVE_LINE = re.compile(
-    r"\W*(?:(?:please\s+)?(?:reply|type your reply|write your reply|respond)\s+above\s+this\s+line"
-    r"|bitte\s+(?:antworten\s+sie\s+)?(?:oberhalb|über)\s+dieser\s+(?:zeile|linie))",
+    r"\W*"
+    + _any_of(
+        r"(?:(?:please\s+)?(?:type\s+your\s+|write\s+your\s+)?reply|respond)\s+above\s+this\s+line",
+        r"bitte\s+(?:antworten\s+sie\s+)?(?:oberhalb|über)\s+dieser\s+(?:zeile|linie)",
+    ),
     re.IGNORECASE,
 )
 _LIST_FOOTER = re.compile(r"\s*\S.{0,80}\bmailing list\s*$", re.IGNORECASE)
 _RULE = re.compile(r"\s*[-_=*]{5,}\s*$")
 _FROM = re.compile(
-    r"\s*[*_]{0,2}(?:from|von|de|da|van|från|fra|lähettäjä|od|från|от|від|kimden|feladó|expéditeur|remitente|mittente|afzender|odesílatel|nadawca|差出人|送信者|发件人|寄件者|寄件人|보낸\s?사람)"
-    r"\s*[:：][*_]{0,2}(?:\s|$)",
+    r"\s*[*_]{0,2}"
+    + _any_of(
+        *("from", "von", "de", "da", "van", "från", "fra", "lähettäjä", "od", "от", "від", "kimden"),
+        *("feladó", "expéditeur", "remitente", "mittente", "afzender", "odesílatel", "nadawca"),
+        *("差出人", "送信者", "发件人", "寄件者", "寄件人", r"보낸\s?사람"),
+    )
+    + r"\s*[:：][*_]{0,2}(?:\s|$)",
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"\s*[*_]{0,2}(?:sent|date|to|cc|subject|reply-to|organization|importance|attachments"
-    r"|gesendet(?:\s+am)?|datum|an|betreff|kopie|antwort\s+an|wichtigkeit"
-    r"|envoyé(?:\s+le)?|à|objet|destinataire|copie"
-    r"|enviado(?:\s+el|\s+em)?|para|asunto|assunto|fecha|data|inviato|oggetto|per|a"
-    r"|verzonden|aan|onderwerp|skickat|till|ämne|sendt|til|emne|dato|lähetetty|päivä(?:ys|määrä)|vastaanottaja|aihe|kopio"
-    r"|wysłano|do|temat|data|odesláno|komu|předmět|kopie|datum|отправлено|дата|кому|тема|копия|дата отправки|надіслано"
-    r"|gönderme\s+tarihi|kime|konu|elküldve|címzett|tárgy|日時|送信日時|宛先|件名|发送时间|收件人|主题|主旨|抄送|日期|收件者|받는\s?사람|제목|날짜|보낸\s?날짜)"
-    r"\s*[:：]",
+    r"\s*[*_]{0,2}"
+    + _any_of(
+        *("sent", "date", "to", "cc", "subject", "reply-to", "organization", "importance"),
+        *("attachments", r"gesendet(?:\s+am)?", "datum", "an", "betreff", "kopie"),
+        *(r"antwort\s+an", "wichtigkeit", r"envoyé(?:\s+le)?", "à", "objet", "destinataire"),
+        *("copie", r"enviado(?:\s+el|\s+em)?", "para", "asunto", "assunto", "fecha", "data"),
+        *("inviato", "oggetto", "per", "a", "verzonden", "aan", "onderwerp", "skickat", "till"),
+        *("ämne", "sendt", "til", "emne", "dato", "lähetetty", "päivä(?:ys|määrä)"),
+        *("vastaanottaja", "aihe", "kopio", "wysłano", "do", "temat", "odesláno", "komu"),
+        *("předmět", "отправлено", "дата", "кому", "тема", "копия", r"дата\s+отправки"),
+        *("надіслано", r"gönderme\s+tarihi", "kime", "konu", "elküldve", "címzett", "tárgy"),
+        *("日時", "送信日時", "宛先", "件名", "发送时间", "收件人", "主题", "主旨", "抄送", "日期"),
+        *("收件者", r"받는\s?사람", "제목", "날짜", r"보낸\s?날짜"),
+    )
+    + r"\s*[:：]",
     re.IGNORECASE,
 )
 _SIGNATURE_MARK = re.compile(r"\s{0,3}(?:--|—|––|__)[ \t\xa0]*$")
+_DASHED_NAME = re.compile(r"-[^\W\d_]\w*\.?(?: \w+\.?){0,3}\s*$")
+_SENT = _any_of(
+    *("sent", "envoyé", "enviado", "inviato", "verzonden", "gesendet", "skickat", "sendt"),
+    *("lähetetty", "wysłan[eoy]", "odesláno", "отправлено", "надіслано"),
+)
+_BY = _any_of(
+    *("from", "via", "with", "by", "using", "de(?:puis)?", "mon", "von", "mit", "über", "aus"),
+    *("desde", "mi", "do", "da", "dal", "del", "con", "vanaf", "van", "mijn", "met", "från", "min"),
+    *("fra", "z", "ze", "с", "из", "through"),
+)
+_GET = _any_of(
+    *("téléchargez?", "télécharger", "obtenir", "obtener", r"holen\s+sie\s+sich", "hämta", "hent"),
+    *("ottieni", "obter", "download", "pobierz", "get", r"outlook\s+(?:voor|für|pour|para|per)"),
+)
 _SENT_FROM = re.compile(
-    r"\s*[*_(\[<]{0,2}(?:(?:sent|envoyé|enviado|inviato|verzonden|gesendet|skickat|sendt|lähetetty|wysłan[eoy]|odesláno|отправлено|надіслано|von\s+mein\w*|envoy[ée])\s.{0,20}?(?:from|via|with|by|using|de(?:puis)?|mon|von|mit|über|aus|desde|mi|do|da|dal|del|con|vanaf|van|mijn|met|från|min|fra|z|ze|с|из|through)\b.{0,80}"
-    r"|(?:von|vom)\s+mein\w*\s.{0,40}\sgesendet.{0,20}|diese\s+nachricht\s+wurde\s+von\s+meinem.{0,80}|von\s+(?:unterwegs|samsung\s+mobile)\s+gesendet"
-    r"|get\s+outlook\s+for\s.{0,40}|(?:téléchargez?|télécharger|obtenir|obtener|holen\s+sie\s+sich|hämta|hent|ottieni|obter|download|pobierz|outlook\s+voor|outlook\s+für|outlook\s+pour|outlook\s+para|outlook\s+per).{0,40}(?:ios|android|iphone|outlook).{0,60}"
-    r"|iphone\s*から送信|我的\s*iphone\s*发送|从我的\s*\S{1,20}\s*发送|发自我的\s*\S{1,20}|나의\s*iphone에서\s*보냄)\s*[)*_>\]]{0,2}\s*$",
+    r"\s*[*_(\[<]{0,2}"
+    + _any_of(
+        rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,60}}",
+        r"vo[nm]\s+mein\w*\s.{0,40}\sgesendet.{0,20}",
+        r"diese\s+nachricht\s+wurde\s+von\s+meinem.{0,80}",
+        r"von\s+(?:unterwegs|samsung\s+mobile)\s+gesendet",
+        rf"{_GET}.{{0,40}}(?:ios|android|iphone|outlook).{{0,60}}",
+        r"iphone\s*から送信",
+        r"(?:从)?我的\s*\S{1,20}\s*发送",
+        r"发自我的\s*\S{1,20}",
+        r"나의\s*iphone에서\s*보냄",
+    )
+    + r"\s*[)*_>\]]{0,2}\s*$",
     re.IGNORECASE,
 )
 
@@ -249,7 +328,8 @@ class _Kinds:
         if _RULE.match(line):
             following = self._next_text(index + 1)
             return following is not None and bool(_LIST_FOOTER.match(self.lines[following]))
-        return _SENT_FROM.match(line) is not None and self._is_near_end(index)
+        is_dashed = _DASHED_NAME.match(line) and index and not self.lines[index - 1].strip()
+        return bool(is_dashed or _SENT_FROM.match(line)) and self._is_near_end(index)
 
     def _has_reply_before(self, index: int) -> bool:
         return any(
