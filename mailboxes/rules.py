@@ -1,13 +1,25 @@
 """Auto-response rules: when the sender of a message is answered, and with what."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import Index, Select, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OrganizationScoped, now, scoped_key
+from mailboxes import templates
+from mailboxes.conditions import Condition, RowError, check_conditions, conditions_from, described
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.templates import Template, TemplateValues
+from tenants import audit
+from tenants.audit import Actor
+from tenants.database import Base, OrganizationScoped, db, now, scoped_key
+from tenants.errors import ConflictError, InvalidError, NotFoundError
+
+LONGEST_NAME = 100
+MOST_RULES = 200
 
 
 class AutoResponseRule(OrganizationScoped, Base):
@@ -31,3 +43,234 @@ class AutoResponseRule(OrganizationScoped, Base):
     template_id: Mapped[UUID]
     active_since: Mapped[datetime] = mapped_column(default=now)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+@dataclass(frozen=True)
+class RuleValues:
+    """What a form sends: a template that is chosen, or a response of the rule's own (*Custom*).
+
+    ``save_as``: a name under which the response becomes a template for everybody.
+    """
+
+    name: str
+    conditions: tuple[Condition, ...] = ()
+    template_id: UUID | None = None
+    response: TemplateValues | None = None
+    save_as: str = ""
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RuleUse:
+    """A rule that answers with a template, and the mailbox it belongs to."""
+
+    rule: AutoResponseRule
+    mailbox: Mailbox
+
+
+class InvalidRuleError(InvalidError):
+    """A rule that cannot be saved; ``rows`` says what is wrong in which row of the conditions."""
+
+    def __init__(self, message: str, *, field: str, rows: Sequence[RowError] = ()) -> None:
+        super().__init__(message, field=field)
+        self.rows = tuple(rows)
+
+
+def rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
+    """The rules of a mailbox, in order."""
+    return (
+        select(AutoResponseRule)
+        .where(AutoResponseRule.mailbox_id == mailbox.id)
+        .order_by(AutoResponseRule.position, AutoResponseRule.id)
+    )
+
+
+def rule_of(mailbox: Mailbox, id: UUID) -> AutoResponseRule:
+    """A rule of this mailbox; `NotFoundError` if there is none."""
+    rule = db.session.scalar(rules_of(mailbox).where(AutoResponseRule.id == id))
+    if rule is None:
+        raise NotFoundError("This rule does not exist.")
+    return rule
+
+
+def values_of(rule: AutoResponseRule) -> RuleValues:
+    """A rule as a form shows it."""
+    template = templates.template_of(rule.template_id)
+    response = templates.values_of(template) if template.is_custom else None
+    return RuleValues(
+        name=rule.name,
+        conditions=conditions_from(rule.conditions),
+        template_id=None if template.is_custom else template.id,
+        response=response,
+        is_active=rule.is_active,
+    )
+
+
+def in_words(rule: AutoResponseRule) -> list[str]:
+    """The conditions as sentences for a list; what none means is said too."""
+    return [described(one) for one in conditions_from(rule.conditions)] or ["Every message"]
+
+
+def add_rule(mailbox: Mailbox, values: RuleValues, *, by: Actor) -> AutoResponseRule:
+    """A rule at the end of the list. `InvalidRuleError` or `InvalidTemplateError` says what is wrong."""
+    _demand_valid(values)
+    count = len(db.session.scalars(rules_of(mailbox)).all())
+    if count >= MOST_RULES:
+        raise ConflictError(f"A mailbox has at most {MOST_RULES} rules. Delete one first.")
+    rule = AutoResponseRule(
+        mailbox_id=mailbox.id,
+        position=count + 1,
+        name=values.name.strip(),
+        is_active=values.is_active,
+        conditions=[one.stored() for one in values.conditions],
+        template_id=_response(values, None, by).id,
+    )
+    db.session.add(rule)
+    db.session.flush()
+    audit.record(by, "rule.created", _subject(rule, mailbox), {}, _for_the_record(rule))
+    return rule
+
+
+def change_rule(rule: AutoResponseRule, values: RuleValues, *, by: Actor) -> None:
+    """What the form says becomes true. A response of the rule's own goes when another is chosen."""
+    _demand_valid(values)
+    before = _for_the_record(rule)
+    former = templates.template_of(rule.template_id)
+    chosen = _response(values, former, by)
+    rule.template_id = chosen.id
+    rule.name = values.name.strip()
+    rule.conditions = [one.stored() for one in values.conditions]
+    _set_active(rule, is_active=values.is_active)
+    db.session.flush()
+    if former.is_custom and former.id != chosen.id:
+        db.session.delete(former)
+        db.session.flush()
+    audit.record(by, "rule.changed", _subject(rule), before, _for_the_record(rule))
+
+
+def move_rule(rule: AutoResponseRule, position: int, *, by: Actor) -> None:
+    """Put a rule at a place of the list, from 1; beyond an end means the end."""
+    mailbox = _mailbox_of(rule)
+    ordered = list(db.session.scalars(rules_of(mailbox).with_for_update()))
+    before = ordered.index(rule) + 1
+    ordered.remove(rule)
+    ordered.insert(max(position, 1) - 1, rule)
+    for place, one in enumerate(ordered, start=1):
+        one.position = place
+    db.session.flush()
+    if rule.position != before:
+        audit.record(
+            by, "rule.moved", _subject(rule, mailbox), {"position": before}, {"position": rule.position}
+        )
+
+
+def move_rule_up(rule: AutoResponseRule, *, by: Actor) -> None:
+    """Before the rule above it."""
+    move_rule(rule, rule.position - 1, by=by)
+
+
+def move_rule_down(rule: AutoResponseRule, *, by: Actor) -> None:
+    """Behind the rule below it."""
+    move_rule(rule, rule.position + 1, by=by)
+
+
+def delete_rule(rule: AutoResponseRule, *, by: Actor) -> None:
+    """Remove a rule, and the response that was its own."""
+    mailbox, before = _mailbox_of(rule), _for_the_record(rule)
+    template = templates.template_of(rule.template_id)
+    audit.record(by, "rule.deleted", _subject(rule, mailbox), before, {})
+    db.session.delete(rule)
+    db.session.flush()
+    if template.is_custom:
+        db.session.delete(template)
+    for place, one in enumerate(db.session.scalars(rules_of(mailbox)), start=1):
+        one.position = place
+    db.session.flush()
+
+
+def activate(rule: AutoResponseRule, *, is_active: bool, by: Actor) -> None:
+    """Switch a rule on or off. It answers what arrives after it was switched on."""
+    if rule.is_active == is_active:
+        return
+    _set_active(rule, is_active=is_active)
+    db.session.flush()
+    audit.record(by, "rule.activated" if is_active else "rule.deactivated", _subject(rule))
+
+
+def where_used(template: Template) -> list[RuleUse]:
+    """The rules that answer with a template, by mailbox."""
+    rows = db.session.execute(
+        select(AutoResponseRule, Mailbox)
+        .join(
+            Mailbox,
+            (Mailbox.organization_id == AutoResponseRule.organization_id)
+            & (Mailbox.id == AutoResponseRule.mailbox_id),
+        )
+        .where(AutoResponseRule.template_id == template.id)
+        .order_by(func.lower(Mailbox.label), AutoResponseRule.position)
+    )
+    return [RuleUse(rule, mailbox) for rule, mailbox in rows]
+
+
+def delete_template(template: Template, *, by: Actor) -> None:
+    """Delete a template that nothing uses; `ConflictError` names the rules that do."""
+    uses = where_used(template)
+    if uses:
+        named = ", ".join(f"“{use.rule.name}” ({use.mailbox.label})" for use in uses[:5])
+        more = f" and {len(uses) - 5} more" if len(uses) > 5 else ""
+        raise ConflictError(
+            f"Rules answer with this template: {named}{more}. Choose another one there first."
+        )
+    audit.record(by, "template.deleted", template.name)
+    db.session.delete(template)
+    db.session.flush()
+
+
+def _response(values: RuleValues, former: Template | None, by: Actor) -> Template:
+    """The template a rule answers with: the chosen one, or its own, made or changed."""
+    if values.template_id is not None:
+        chosen = templates.template_of(values.template_id)
+        if chosen.is_custom and (former is None or chosen.id != former.id):
+            raise NotFoundError("This template does not exist.")
+        return chosen
+    if values.response is None:
+        raise InvalidRuleError("Choose a template, or write a response.", field="template_id")
+    own = former if former is not None and former.is_custom else None
+    response = templates.keep_texts(values.response, own)
+    if values.save_as.strip():
+        templates.name_template(response, values.save_as, by=by, field="save_as")
+    return response
+
+
+def _demand_valid(values: RuleValues) -> None:
+    if not values.name.strip():
+        raise InvalidRuleError("Give the rule a name.", field="name")
+    if len(values.name.strip()) > LONGEST_NAME:
+        raise InvalidRuleError(f"Use at most {LONGEST_NAME} characters.", field="name")
+    rows = check_conditions(values.conditions)
+    if rows:
+        raise InvalidRuleError(rows[0].sentence, field="conditions", rows=rows)
+
+
+def _set_active(rule: AutoResponseRule, *, is_active: bool) -> None:
+    if is_active and not rule.is_active:
+        rule.active_since = now()
+    rule.is_active = is_active
+
+
+def _mailbox_of(rule: AutoResponseRule) -> Mailbox:
+    return db.session.get_one(Mailbox, {"organization_id": rule.organization_id, "id": rule.mailbox_id})
+
+
+def _subject(rule: AutoResponseRule, mailbox: Mailbox | None = None) -> str:
+    return f"{rule.name} ({(mailbox or _mailbox_of(rule)).label})"
+
+
+def _for_the_record(rule: AutoResponseRule) -> dict[str, Any]:
+    template = templates.template_of(rule.template_id)
+    return {
+        "name": rule.name,
+        "is_active": rule.is_active,
+        "conditions": in_words(rule),
+        "response": "Custom" if template.is_custom else template.name,
+    }
