@@ -45,7 +45,7 @@ class Certificates:
     def _issued(
         self, name: str, authority: trustme.CA, *identities: str, not_after: datetime | None = None
     ) -> ServerCertificate:
-        issued = authority.issue_cert(*identities, common_name=name, not_after=not_after)
+        issued = authority.issue_cert(*identities, common_name=identities[0], not_after=not_after)
         chain, key = self._folder / f"{name}.pem", self._folder / f"{name}.key"
         chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         issued.private_key_pem.write_to_path(key)
