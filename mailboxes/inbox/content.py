@@ -1,0 +1,159 @@
+"""What is in one message: its body made safe, its attachments, its source. Read from the raw each time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO, cast
+from uuid import UUID
+from zipfile import ZIP_STORED, ZipFile
+
+from sqlalchemy import Select, select
+
+from mailboxes.filenames import distinct_filenames
+from mailboxes.messages import Attachment, Message
+from mailboxes.parsing import attachment_content, header_block, parse
+from mailboxes.raws import raw_content
+from mailboxes.sanitizing import Images, plain_text_to_html, sanitize
+from tenants.database import db
+from tenants.errors import NotFoundError
+
+# Pictures that a browser only ever draws; SVG is a document and not among them.
+INLINE_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
+LONGEST_SOURCE = 200_000  # characters of the source that a page shows
+
+
+@dataclass(frozen=True)
+class Body:
+    """What is shown in a message's frame: safe HTML, and how many remote images were blocked."""
+
+    html: str
+    is_plain: bool
+    blocked_images: int = 0
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """A message as it came: its headers, unfolded, and the beginning of its bytes as text."""
+
+    headers: tuple[tuple[str, str], ...]
+    text: str
+    is_cut: bool
+
+
+def body_of(message: Message, *, images: Images, cid_url: Callable[[str], str | None]) -> Body:
+    """The body of a message, safe to show in a frame of its own under a policy of its own."""
+    html = parse(_raw_of(message)).html if message.raw_id is not None and message.has_html else None
+    if html is None:
+        return Body(plain_text_to_html(message.text), is_plain=True)
+    clean = sanitize(html, images=images, cid_url=cid_url)
+    return Body(
+        clean.html,
+        is_plain=False,
+        blocked_images=clean.remote_image_count if images == "block" else 0,
+        is_cut=clean.is_cut,
+    )
+
+
+def source_of(message: Message) -> Source:
+    """The original, with all its headers. `NotFoundError` where no bytes were kept."""
+    raw = _raw_of(message)
+    text = raw[: 4 * LONGEST_SOURCE].decode("utf-8", "replace")
+    return Source(
+        parse(raw).headers, text[:LONGEST_SOURCE], len(text) > LONGEST_SOURCE or len(raw) > len(text)
+    )
+
+
+def header_text_of(message: Message) -> str:
+    """The header block as it came, for a message of which nothing else could be read."""
+    return header_block(_raw_of(message)) if message.raw_id is not None else ""
+
+
+def bytes_of(message: Message) -> bytes:
+    """The message as it came. `NotFoundError` where no bytes were kept."""
+    return _raw_of(message)
+
+
+def attachments_of(message: Message) -> Select[Attachment]:
+    """What hangs on a message, in its order."""
+    return select(Attachment).where(Attachment.message_id == message.id).order_by(Attachment.position)
+
+
+def attachment_of(message: Message, position: int) -> tuple[Attachment, bytes]:
+    """One attachment with its content; `NotFoundError` if there is none at that place."""
+    attachment = db.session.scalar(attachments_of(message).where(Attachment.position == position))
+    if attachment is None:
+        raise NotFoundError
+    return attachment, _content(_raw_of(message), position)
+
+
+def inline_image_of(message: Message, content_id: str) -> tuple[Attachment, bytes]:
+    """A picture that the body names by its Content-ID; `NotFoundError` if it is none a browser may draw."""
+    attachment = db.session.scalar(
+        attachments_of(message)
+        .where(Attachment.content_id == content_id, Attachment.content_type.in_(INLINE_IMAGES))
+        .limit(1)
+    )
+    if attachment is None:
+        raise NotFoundError
+    return attachment, _content(_raw_of(message), attachment.position)
+
+
+def zipped_attachments_of(message: Message) -> Iterator[bytes]:
+    """All attachments that are not part of the body, as the pieces of a zip archive.
+
+    Only one attachment is decoded at a time; nothing is ever unpacked.
+    """
+    attachments = list(db.session.scalars(attachments_of(message).where(Attachment.is_inline.is_(False))))
+    if not attachments:
+        raise NotFoundError
+    names = distinct_filenames(one.filename for one in attachments)
+    return _zipped(_raw_of(message), [(names[n], one.position) for n, one in enumerate(attachments)])
+
+
+def inline_content_ids(message_id: UUID) -> Select[str]:
+    """The Content-IDs that a message's body may show pictures by."""
+    return select(Attachment.content_id).where(
+        Attachment.message_id == message_id,
+        Attachment.content_id != "",
+        Attachment.content_type.in_(INLINE_IMAGES),
+    )
+
+
+class _Pieces:
+    """A file that can only be written and remembers what was, until it is taken."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def write(self, piece: bytes, /) -> int:
+        self.pieces.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def taken(self) -> bytes:
+        pieces, self.pieces = self.pieces, []
+        return b"".join(pieces)
+
+
+def _zipped(raw: bytes, entries: list[tuple[str, int]]) -> Iterator[bytes]:
+    file = _Pieces()
+    with ZipFile(cast("IO[bytes]", file), "w", ZIP_STORED) as archive:
+        for name, position in entries:
+            archive.writestr(name, _content(raw, position))
+            yield file.taken()
+    yield file.taken()
+
+
+def _content(raw: bytes, position: int) -> bytes:
+    try:
+        return attachment_content(raw, position)
+    except IndexError:
+        raise NotFoundError from None
+
+
+def _raw_of(message: Message) -> bytes:
+    if message.raw_id is None:
+        raise NotFoundError("The bytes of this message were not kept.")
+    return raw_content(message.raw_id)

@@ -1,0 +1,248 @@
+"""One conversation, opened: its messages with all that hangs on them, and its status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, func, or_, select, tuple_, update
+
+from mailboxes import timeline
+from mailboxes.access import may_reply, people_with_access, readable_ids, readable_mailbox, readable_thread
+from mailboxes.drafts import Draft, own_drafts
+from mailboxes.inbox.listing import Key
+from mailboxes.inbox.reading import is_unread_by
+from mailboxes.messages import Attachment, Message
+from mailboxes.outgoing import Outgoing
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread
+from mailboxes.timeline import Event
+from tenants.database import db
+from tenants.errors import InvalidError
+from tenants.organizations import Membership
+
+MESSAGES_AT_ONCE = 30
+STATUSES = {"open": "Open", "waiting": "Waiting", "done": "Done"}
+MOST_RELATED = 10
+
+Item = TypeVar("Item", Attachment, Event)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A message with what hangs on it. ``is_folded``: only its first line is shown at first."""
+
+    message: Message
+    attachments: list[Attachment] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    outgoing: Outgoing | None = None
+    author: str = ""
+    is_unread: bool = False
+    is_folded: bool = False
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A thread with its newest messages, oldest first. ``earlier`` leads to those before them."""
+
+    thread: Thread
+    mailbox: Mailbox
+    messages: list[Opened]
+    earlier_count: int
+    earlier: Key | None
+    linked: list[Thread]
+    related: list[Thread]
+    assignee: Membership | None
+    drafts: list[Draft]
+    may_reply: bool
+    is_unread: bool
+
+
+def open_conversation(
+    member: Membership, thread_id: UUID, *, before: Key | None = None, at_once: int = MESSAGES_AT_ONCE
+) -> Conversation:
+    """The conversation, if this member may read its mailbox; `NotFoundError` otherwise.
+
+    Takes the same number of queries however long it is. Reading marks nothing: that is a POST.
+    """
+    thread = readable_thread(member, thread_id)
+    messages = _newest(thread, before, at_once + 1)
+    has_earlier = len(messages) > at_once
+    messages = messages[:at_once][::-1]
+    opened = _opened(member, messages)
+    drafts = own_drafts(member).where(Draft.thread_id == thread.id).order_by(Draft.updated_at.desc())
+    return Conversation(
+        thread=thread,
+        mailbox=readable_mailbox(member, thread.mailbox_id),
+        messages=opened,
+        earlier_count=_earlier_count(thread, messages[0]) if has_earlier else 0,
+        earlier=Key(messages[0].shown_at, messages[0].id) if has_earlier else None,
+        linked=_linked(member, thread),
+        related=_related(member, thread),
+        assignee=db.session.scalar(select(Membership).where(Membership.id == thread.assignee_id)),
+        drafts=list(db.session.scalars(drafts)),
+        may_reply=may_reply(member, thread.mailbox_id),
+        is_unread=any(one.is_unread for one in opened),
+    )
+
+
+def may_be_assigned(mailbox: Mailbox) -> list[Membership]:
+    """Who may work on the conversations of a mailbox, by name."""
+    return [access.member for access in people_with_access(mailbox)]
+
+
+def change_status(member: Membership, thread_ids: Sequence[UUID], status: str) -> int:
+    """Open conversations, let them wait, or be done with them; how many changed."""
+    if status not in STATUSES:
+        raise InvalidError("This status does not exist.", field="status")
+    changed = _changed(member, thread_ids, {"status": status})
+    for thread in changed:
+        _remember(thread, status, f"{member.name} set the status to {STATUSES[status].lower()}.")
+    return len(changed)
+
+
+def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | None) -> int:
+    """Give conversations to somebody who may read them, or to nobody; how many changed."""
+    name = "nobody"
+    if assignee_id is not None:
+        assignee = db.session.scalar(select(Membership).where(Membership.id == assignee_id))
+        mailboxes = db.session.scalars(
+            select(Mailbox).where(Mailbox.id.in_(select(Thread.mailbox_id).where(Thread.id.in_(thread_ids))))
+        )
+        if assignee is None or any(assignee not in may_be_assigned(mailbox) for mailbox in mailboxes):
+            raise InvalidError("This person may not read the mailbox.", field="assignee")
+        name = assignee.name
+    changed = _changed(member, thread_ids, {"assignee_id": assignee_id})
+    for thread in changed:
+        _remember(thread, "assigned", f"{member.name} assigned the conversation to {name}.")
+    return len(changed)
+
+
+def newest_message(thread: Thread) -> Message | None:
+    """The message that was shown last."""
+    return db.session.scalar(_messages_of(thread).limit(1))
+
+
+def _messages_of(thread: Thread) -> Select[Message]:
+    return (
+        select(Message)
+        .where(Message.organization_id == thread.organization_id, Message.thread_id == thread.id)
+        .order_by(Message.shown_at.desc(), Message.id.desc())
+    )
+
+
+def _newest(thread: Thread, before: Key | None, most: int) -> list[Message]:
+    statement = _messages_of(thread)
+    if before is not None:
+        statement = statement.where(tuple_(Message.shown_at, Message.id) < (before.at, before.id))
+    return list(db.session.scalars(statement.limit(most)))
+
+
+def _earlier_count(thread: Thread, first: Message) -> int:
+    earlier = _messages_of(thread).where(tuple_(Message.shown_at, Message.id) < (first.shown_at, first.id))
+    return db.session.scalar(select(func.count()).select_from(earlier.order_by(None).subquery())) or 0
+
+
+def _opened(member: Membership, messages: Sequence[Message]) -> list[Opened]:
+    ids = [message.id for message in messages]
+    attachments = _by_message(
+        db.session.scalars(
+            select(Attachment).where(Attachment.message_id.in_(ids)).order_by(Attachment.position)
+        ).all()
+    )
+    events = _by_message(
+        db.session.scalars(select(Event).where(Event.message_id.in_(ids)).order_by(Event.position)).all()
+    )
+    sent = {
+        one.message_id: one
+        for one in db.session.scalars(select(Outgoing).where(Outgoing.message_id.in_(ids)))
+    }
+    unread = set(db.session.scalars(select(Message.id).where(Message.id.in_(ids), is_unread_by(member))))
+    authors = _names({message.sent_by_id for message in messages})
+    return [
+        Opened(
+            message=message,
+            attachments=attachments.get(message.id, []),
+            events=events.get(message.id, []),
+            outgoing=sent.get(message.id),
+            author=authors.get(message.sent_by_id, "") if message.sent_by_id else "",
+            is_unread=message.id in unread,
+            is_folded=message.id not in unread and message is not messages[-1],
+        )
+        for message in messages
+    ]
+
+
+def _by_message(items: Sequence[Item]) -> dict[UUID, list[Item]]:
+    found: dict[UUID, list[Item]] = {}
+    for item in items:
+        found.setdefault(item.message_id, []).append(item)
+    return found
+
+
+def _names(ids: set[UUID | None]) -> dict[UUID, str]:
+    members = db.session.scalars(select(Membership).where(Membership.id.in_(ids - {None})))
+    return {member.id: member.name for member in members}
+
+
+def _linked(member: Membership, thread: Thread) -> list[Thread]:
+    """Conversations of other mailboxes that this one answers or is answered by, if readable."""
+    return list(
+        db.session.scalars(
+            select(Thread)
+            .where(
+                or_(Thread.id == thread.linked_thread_id, Thread.linked_thread_id == thread.id),
+                Thread.mailbox_id.in_(readable_ids(member)),
+            )
+            .order_by(Thread.last_at.desc())
+            .limit(MOST_RELATED)
+        )
+    )
+
+
+def _related(member: Membership, thread: Thread) -> list[Thread]:
+    """Other readable conversations with whoever wrote last, newest first."""
+    writer = (
+        select(Message.sender_address)
+        .where(Message.thread_id == thread.id, Message.direction == "in", Message.sender_address != "")
+        .order_by(Message.shown_at.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    theirs = (
+        select(Message.thread_id)
+        .where(
+            Message.organization_id == thread.organization_id,
+            Message.sender_address == writer,
+            Message.thread_id != thread.id,
+            Message.mailbox_id.in_(readable_ids(member)),
+        )
+        .order_by(Message.shown_at.desc())
+        .limit(5 * MOST_RELATED)
+    )
+    return list(
+        db.session.scalars(
+            select(Thread).where(Thread.id.in_(theirs)).order_by(Thread.last_at.desc()).limit(MOST_RELATED)
+        )
+    )
+
+
+def _changed(member: Membership, thread_ids: Sequence[UUID], values: dict[str, object]) -> list[Thread]:
+    ((name, value),) = values.items()
+    changed = db.session.scalars(
+        update(Thread)
+        .where(
+            Thread.id.in_(thread_ids),
+            Thread.mailbox_id.in_(readable_ids(member)),
+            getattr(Thread, name).is_distinct_from(value),
+        )
+        .values(values)
+        .returning(Thread)
+    )
+    return list(changed)
+
+
+def _remember(thread: Thread, result: str, reason: str) -> None:
+    message = newest_message(thread)
+    if message is not None:
+        timeline.record(message, "changed", result, reason)

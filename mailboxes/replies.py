@@ -1,0 +1,147 @@
+"""What a person's reply starts from: recipients, subject, quotation. Pure: values in, values out."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from email_validator import EmailNotValidError, validate_email
+
+from mailboxes.parsing import address_list
+from mailboxes.subjects import base_subject
+
+MOST_RECIPIENTS = 100
+LONGEST_QUOTATION = 20_000  # characters
+LONGEST_LINE = 200  # of a subject that we prefix
+
+_SEPARATOR = re.compile(r"[,;\n]")
+_UNSAFE_NAME = re.compile(r'[\x00-\x1f\x7f"\\<>]')
+_FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|rv)\s*:", re.IGNORECASE)
+
+
+class AddressProblem(ValueError):  # noqa: N818  # becomes an error at its field
+    """Something typed into a field for recipients is no address; the text says which."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A name and an address."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        """As people type it; the name is quoted where a comma would split it."""
+        if not self.name or self.name == self.address:
+            return self.address
+        name = _UNSAFE_NAME.sub("", self.name).strip()
+        quoted = f'"{name}"' if re.search(r"[,;:@()\[\].]", name) else name
+        return f"{quoted} <{self.address}>" if name else self.address
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """Who a reply goes to."""
+
+    to: tuple[Person, ...] = ()
+    cc: tuple[Person, ...] = ()
+
+
+def recipients_of_reply(
+    addresses: Mapping[str, Any], own: Iterable[str], *, to_all: bool, is_ours: bool
+) -> Recipients:
+    """Who an answer goes to; ``addresses`` as `mailboxes.messages.Message` keeps them.
+
+    The sender (or where they asked for the answer), and for everybody also all of To and Cc. Our own
+    addresses are left out; an answer to what we wrote goes to those we wrote to.
+    """
+    people = {name: _people(addresses.get(name, ())) for name in ("from", "reply_to", "to", "cc")}
+    ours = {address.lower() for address in own}
+    first = people["to"] if is_ours else people["reply_to"] or people["from"]
+    others = [] if is_ours or not to_all else people["to"]
+    to = _distinct([*first, *others], leaving_out=ours)
+    if not to:  # somebody writes to themselves from one of our addresses
+        to = _distinct(first, leaving_out=set())
+    taken = ours | {person.address.lower() for person in to}
+    return Recipients(to, _distinct(people["cc"], leaving_out=taken) if to_all else ())
+
+
+def subject_of_reply(subject: str) -> str:
+    """``Re:`` before a subject that has no reply's prefix yet, in whatever language."""
+    _, is_reply = base_subject(subject)
+    return subject if is_reply else f"Re: {subject[:LONGEST_LINE]}".strip()
+
+
+def subject_of_forward(subject: str) -> str:
+    """``Fwd:`` before a subject, once."""
+    return subject if _FORWARDED.match(subject) else f"Fwd: {subject[:LONGEST_LINE]}".strip()
+
+
+def quotation(sender: str, at: datetime, text: str) -> str:
+    """What an answer answers, each line marked, under who wrote it and when."""
+    lines = text[:LONGEST_QUOTATION].strip().splitlines()
+    quoted = "\n".join(f"> {line}".rstrip() for line in lines)
+    return f"On {at:%d %B %Y} at {at:%H:%M}, {sender} wrote:\n{quoted}\n"
+
+
+def forwarded(sender: str, at: datetime, subject: str, recipients: str, text: str) -> str:
+    """A message to pass on, under a block that says what it was."""
+    return (
+        "---------- Forwarded message ----------\n"
+        f"From: {sender}\nDate: {at:%d %B %Y, %H:%M %Z}\nSubject: {subject}\nTo: {recipients}\n\n"
+        f"{text[:LONGEST_QUOTATION].strip()}\n"
+    )
+
+
+def typed_people(text: str) -> tuple[Person, ...]:
+    """The people in a field, as typed: separated by commas, semicolons or lines; each once.
+
+    `AddressProblem` names the first that is no address.
+    """
+    people = _distinct((_typed(item) for item in _items(text)), leaving_out=set())
+    if len(people) > MOST_RECIPIENTS:
+        raise AddressProblem(f"These are {len(people)} addresses; at most {MOST_RECIPIENTS} are possible.")
+    return people
+
+
+def _typed(item: str) -> Person:
+    found = address_list(item)
+    is_bare = "<" not in item
+    if len(found.addresses) != 1 or found.has_group or (is_bare and found.addresses[0].address != item):
+        raise AddressProblem(f"“{item[:80]}” is not an e-mail address.")
+    one = found.addresses[0]
+    try:
+        checked = validate_email(one.address, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise AddressProblem(f"“{item[:80]}” is not an e-mail address.") from None
+    return Person(one.name, checked.normalized)
+
+
+def _items(text: str) -> list[str]:
+    """Split where a separator stands outside of quotes and angle brackets."""
+    items, begun, is_quoted, is_angled = [], "", False, False
+    for character in text:
+        if character == '"':
+            is_quoted = not is_quoted
+        elif character in "<>" and not is_quoted:
+            is_angled = character == "<"
+        if _SEPARATOR.match(character) and not is_quoted and not is_angled:
+            items.append(begun)
+            begun = ""
+        else:
+            begun += character
+    return [item.strip() for item in (*items, begun) if item.strip()]
+
+
+def _people(rows: Iterable[Mapping[str, str]]) -> list[Person]:
+    return [Person(row.get("name", ""), row["address"]) for row in rows if row.get("address")]
+
+
+def _distinct(people: Iterable[Person], *, leaving_out: set[str]) -> tuple[Person, ...]:
+    found: dict[str, Person] = {}
+    for person in people:
+        key = person.address.lower()
+        if key not in leaving_out:
+            found.setdefault(key, person)
+    return tuple(found.values())
