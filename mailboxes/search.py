@@ -1,14 +1,20 @@
 """Words of messages, to be found again."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, Select, Uuid, cast, column, func, select
+from sqlalchemy import ColumnElement, Index, Select, Uuid, cast, column, delete, func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OrganizationScoped, scoped_key
+from mailboxes.messages import Attachment, Message
+from tenants.bulk import insert_rows
+from tenants.database import Base, OrganizationScoped, db, scoped_key
 
+INDEXED_CHARACTERS = 100_000  # PostgreSQL refuses more than 1 MB of words
+_JOINTS = re.compile(r"[@._+-]")
 MOST_FOUND = 5000  # a search looks at that many messages with its words, the newest ones
 
 
@@ -23,6 +29,44 @@ class MessageWords(OrganizationScoped, Base):
 
     mailbox_id: Mapped[UUID]
     words: Mapped[str] = mapped_column(TSVECTOR)
+
+
+def index_message(message: Message) -> None:
+    """Make a message findable, or again after a change. The caller commits."""
+    db.session.flush()
+    filenames = db.session.scalars(select(Attachment.filename).where(Attachment.message_id == message.id))
+    db.session.execute(delete(MessageWords).where(MessageWords.id == message.id))
+    row = {"id": message.id, "subject": message.subject, "text": message.text, "addresses": message.addresses}
+    index_messages(message.mailbox_id, [row], {message.id: list(filenames)})
+
+
+def index_messages(
+    mailbox_id: UUID, messages: Sequence[Mapping[str, Any]], filenames: Mapping[UUID, Sequence[str]]
+) -> None:
+    """Make new messages of a mailbox findable: each has ``id``, ``subject``, ``text`` and ``addresses``."""
+    rows = [
+        {
+            "id": message["id"],
+            "mailbox_id": mailbox_id,
+            "words": " ".join(_indexed(message, filenames.get(message["id"], ())))[:INDEXED_CHARACTERS],
+        }
+        for message in messages
+    ]
+    insert_rows(MessageWords, rows, computed={"words": "to_tsvector('simple', {})"})
+
+
+def _indexed(message: Mapping[str, Any], filenames: Iterable[str]) -> Iterator[str]:
+    """What a search finds a message by; addresses and file names also by their parts."""
+    yield message["subject"]
+    for people in message["addresses"].values():
+        for person in people:
+            yield person["name"]
+            yield person["address"]
+            yield _JOINTS.sub(" ", person["address"])
+    for filename in filenames:
+        yield filename
+        yield _JOINTS.sub(" ", filename)
+    yield message["text"]
 
 
 def messages_with_words(words: Sequence[str], mailbox_ids: Select[UUID]) -> Select[UUID]:

@@ -1,0 +1,204 @@
+"""Arrivals that wait for delivery, with their bytes and their attempts (both owners alike)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, func, select, text, update
+
+from mailboxes.accounts import Folder
+from mailboxes.arrivals import Arrival, Raw
+from mailboxes.raws import raw_contents
+from tenants.database import db
+
+BATCH_MESSAGES = 200
+BATCH_BYTES = 16 * 1024 * 1024
+MOST_ATTEMPTS = 5  # deaths nobody could explain
+LOCK_SECONDS = 30
+TOO_LARGE = "It is larger than messages that are fetched; it stays on the server."
+UNFETCHABLE = "The server does not hand it out: "
+
+_BOXES = {"inbox": "inbox", "sent": "sent", "drafts": "drafts", "junk": "spam", "trash": "trash"}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An arrival as delivery sees it. ``raw``: its bytes, or those of its header if ``is_stub``."""
+
+    id: UUID
+    folder_id: UUID
+    folder_name: str
+    special_use: str
+    uid_validity: int
+    uid: int
+    raw_id: UUID
+    raw: bytes
+    size: int
+    received_at: datetime | None
+    arrived_at: datetime
+    flags: list[str]
+    is_history: bool
+    is_seen_again: bool
+    is_stub: bool
+    failure: str
+    attempts: int
+
+    @property
+    def box(self) -> str:
+        """The kind of folder it lies in, as messages know it."""
+        return box_of(self.special_use)
+
+    @property
+    def final_state(self) -> str:
+        """The state of the arrival once it is delivered."""
+        if not self.is_stub:
+            return "delivered"
+        return "too_large" if self.failure == TOO_LARGE else "unfetchable"
+
+
+def box_of(special_use: str) -> str:
+    """The kind of folder, as messages know it."""
+    return _BOXES.get(special_use, "other")
+
+
+@contextmanager
+def delivering(account_id: UUID) -> Iterator[None]:
+    """Be the only one who delivers this account's arrivals, or wait until the other is done.
+
+    A hint, held by a transaction of its own; what keeps doubles away are the constraints.
+    """
+    with db.engine.connect() as connection, connection.begin():
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+            {"name": f"deliver {account_id}"},
+        )
+        yield
+
+
+def next_batch(account_id: UUID) -> list[Waiting] | None:
+    """The arrivals to deliver next: new mail before history, suspects last and one by one.
+
+    Their attempt is counted, and must be committed by the caller before anything is parsed. None if
+    nothing waits; what the object store has lost is set aside and left out.
+    """
+    rows = _pending(account_id, is_suspect=False) or _pending(account_id, is_suspect=True)
+    chosen = list(_fitting(rows))
+    if not chosen:
+        return None
+    db.session.execute(
+        update(Arrival)
+        .where(Arrival.id.in_([row.id for row in chosen]))
+        .values(attempts=Arrival.attempts + 1)
+        .execution_options(synchronize_session=False)
+    )
+    contents = raw_contents([row.raw_id for row in chosen])
+    for row in chosen:
+        if row.raw_id not in contents:
+            mark(row.id, "quarantined", "Its bytes are missing from the object store.")
+    return [_waiting(row, contents[row.raw_id]) for row in chosen if row.raw_id in contents]
+
+
+def mark_delivered(delivered: Sequence[Waiting], *, keeps_raw: bool = True) -> None:
+    """Delivered; of a global account the raw has moved to an organization, and only its hash stays."""
+    if not delivered:
+        return
+    values: dict[str, Any] = {
+        "state": case({item.id: item.final_state for item in delivered}, value=Arrival.id)
+        if any(item.is_stub for item in delivered)
+        else "delivered"
+    }
+    if not keeps_raw:
+        values["raw_id"] = None
+    db.session.execute(
+        update(Arrival)
+        .where(Arrival.id.in_([item.id for item in delivered]))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def mark(arrival_id: UUID, state: str, failure: str) -> None:
+    """Set an arrival aside: quarantined or unrouted, with the reason for people."""
+    db.session.execute(
+        update(Arrival)
+        .where(Arrival.id == arrival_id)
+        .values(state=state, failure=failure)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def is_waiting(account_id: UUID) -> bool:
+    """Whether anything of this account waits for delivery."""
+    found = select(Arrival.id).where(Arrival.account_id == account_id, Arrival.state == "stored").limit(1)
+    return db.session.scalar(found) is not None
+
+
+def waiting_count(account_id: UUID) -> int:
+    """How many arrivals of this account wait for delivery."""
+    query = select(func.count()).where(Arrival.account_id == account_id, Arrival.state == "stored")
+    return db.session.scalar(query) or 0
+
+
+def _pending(account_id: UUID, *, is_suspect: bool) -> Sequence[Any]:
+    attempts = Arrival.attempts > 0 if is_suspect else Arrival.attempts == 0
+    return db.session.execute(
+        select(
+            Arrival.id,
+            Arrival.folder_id,
+            Folder.name.label("folder_name"),
+            Folder.special_use,
+            Arrival.uid_validity,
+            Arrival.uid,
+            Arrival.raw_id,
+            Arrival.sha256,
+            Arrival.size,
+            Arrival.received_at,
+            Arrival.arrived_at,
+            Arrival.flags,
+            Arrival.is_history,
+            Arrival.is_seen_again,
+            Arrival.failure,
+            Arrival.attempts,
+            Raw.size.label("raw_size"),
+        )
+        .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
+        .join(Raw, (Raw.owner_id == Arrival.owner_id) & (Raw.id == Arrival.raw_id))
+        .where(Arrival.account_id == account_id, Arrival.state == "stored", attempts)
+        .order_by(Arrival.is_history, Arrival.id)
+        .limit(1 if is_suspect else BATCH_MESSAGES)
+    ).all()
+
+
+def _fitting(rows: Sequence[Any]) -> Iterator[Any]:
+    total = 0
+    for row in rows:
+        total += row.raw_size
+        if total > BATCH_BYTES and total != row.raw_size:
+            return
+        yield row
+
+
+def _waiting(row: Any, raw: bytes) -> Waiting:
+    return Waiting(
+        id=row.id,
+        folder_id=row.folder_id,
+        folder_name=row.folder_name,
+        special_use=row.special_use,
+        uid_validity=row.uid_validity,
+        uid=row.uid,
+        raw_id=row.raw_id,
+        raw=raw,
+        size=row.size,
+        received_at=row.received_at,
+        arrived_at=row.arrived_at,
+        flags=row.flags,
+        is_history=row.is_history,
+        is_seen_again=row.is_seen_again,
+        is_stub=not row.sha256,
+        failure=row.failure,
+        attempts=row.attempts,  # before this one
+    )

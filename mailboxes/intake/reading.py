@@ -1,0 +1,43 @@
+"""Everything that can be said about a message from its bytes alone. Pure, and picklable."""
+
+import time
+from dataclasses import dataclass
+
+from mailboxes.classifying import Classification, classify
+from mailboxes.languages import language_of
+from mailboxes.parsing import ParsedMessage, parse, stable_hash
+from mailboxes.quoting import reply_text
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A message, read. Durations are in milliseconds."""
+
+    parsed: ParsedMessage
+    classification: Classification
+    stable_hash: bytes
+    reply_text: str
+    language: str | None
+    parse_milliseconds: int
+    classify_milliseconds: int
+
+
+def read_message(raw: bytes, trusted_authserv_id: str, *, with_language: bool = True) -> Reading:
+    """Parse and classify. History needs no language: it is never answered."""
+    started = time.perf_counter()
+    parsed = parse(raw)
+    digest = stable_hash(raw)
+    reply = reply_text(parsed.text)
+    parsed_at = time.perf_counter()
+    classification = classify(parsed, raw, trusted_authserv_id=trusted_authserv_id or None)
+    language = language_of(reply, parsed.header("content-language")) if with_language else None
+    finished = time.perf_counter()
+    return Reading(
+        parsed=parsed,
+        classification=classification,
+        stable_hash=digest,
+        reply_text=reply,
+        language=language,
+        parse_milliseconds=round((parsed_at - started) * 1000),
+        classify_milliseconds=round((finished - parsed_at) * 1000),
+    )

@@ -1,0 +1,258 @@
+"""Delivery: arrivals become messages, once, in their threads; what is broken is set aside."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import REGCONFIG
+
+from mailboxes import timeline
+from mailboxes.arrivals import Arrival, Raw
+from mailboxes.intake import deliver, process_again
+from mailboxes.intake.arrived import TOO_LARGE
+from mailboxes.messages import Attachment, Location, Message
+from mailboxes.search import MessageWords
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread
+from tenants.database import db, now
+from tests.factories import World, make_mailbox
+from tests.mailboxes.arriving import arrive, deliver_again, letter, messages_of, receive
+
+
+@pytest.fixture
+def mailbox(ours: World) -> Mailbox:
+    return make_mailbox(ours, action="lead")
+
+
+def count_of(model: Any, *conditions: Any) -> int:
+    return db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
+
+
+def test_an_arrival_becomes_a_message_with_everything_that_hangs_on_it(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    (message,) = receive(ours, mailbox, letter("Offer", message_id="a@x", body="Dear all"))
+    assert (message.subject, message.sender_address, message.text) == (
+        "Offer",
+        "alice@customer.test",
+        "Dear all\n",
+    )
+    assert (message.direction, message.box, message.message_id) == ("in", "inbox", "a@x")
+    assert (message.is_opening, message.may_convert, message.may_respond) == (True, True, True)
+    assert message.work == "pending"
+    with inside(ours):
+        thread = db.session.scalars(select(Thread)).one()
+        assert (thread.subject, thread.message_count, thread.incoming_count) == ("Offer", 1, 1)
+        assert thread.participants == ["alice@customer.test", "help@acme.test"]
+        assert thread.senders == ["Alice"]
+        stages = [event.stage for event in db.session.scalars(timeline.events_of(message))]
+        assert stages == ["fetched", "parsed", "classified", "threaded"]
+        words = func.plainto_tsquery(cast("simple", REGCONFIG), "dear OFFER customer test")
+        found = db.session.scalars(select(MessageWords.id).where(MessageWords.words.op("@@")(words)))
+        assert list(found) == [message.id]
+
+
+def test_delivering_twice_stores_once(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    receive(ours, mailbox, letter())
+    assert deliver_again(ours, mailbox) == []
+    with inside(ours):
+        db.session.execute(Arrival.__table__.update().values(state="stored", attempts=0))
+        db.session.commit()
+        deliver(mailbox.account_id)
+        assert (count_of(Message), count_of(Location), count_of(Thread)) == (1, 1, 1)
+        assert count_of(timeline.Event) == 5  # the four steps, and that it was found again
+        assert count_of(Arrival, Arrival.state == "delivered") == 1
+
+
+def test_the_same_message_in_two_folders_is_one_with_two_locations(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    raw = letter(message_id="same@x")
+    receive(ours, mailbox, raw)
+    (again,) = receive(ours, mailbox, b"Received: by another\r\n" + raw, folder="archive")
+    with inside(ours):
+        assert (count_of(Message), count_of(Location)) == (1, 2)
+        assert again.box == "inbox"
+
+
+def test_one_message_id_with_two_bodies_is_two_messages(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    first, second = receive(
+        ours, mailbox, letter(message_id="dup@x", body="one"), letter(message_id="dup@x", body="two")
+    )
+    assert first.id != second.id
+    assert first.thread_id != second.thread_id
+
+
+def test_messages_without_message_id_are_all_kept(ours: World, mailbox: Mailbox) -> None:
+    assert len(receive(ours, mailbox, *(letter(body=f"number {n}") for n in range(5)))) == 5
+
+
+def test_two_organizations_share_nothing_but_the_message_id(
+    ours: World, theirs: World, mailbox: Mailbox, inside: Any
+) -> None:
+    raw = letter(message_id="same@x")
+    (mine,) = receive(ours, mailbox, raw)
+    (other,) = receive(
+        theirs, make_mailbox(theirs, action="lead"), letter("Re: Question", answers=["same@x"]), raw
+    )[:1]
+    assert mine.thread_id != other.thread_id
+    with inside(ours):
+        assert (count_of(Message), count_of(Raw)) == (1, 1)
+
+
+def test_history_makes_no_work(ours: World, mailbox: Mailbox) -> None:
+    (message,) = receive(ours, mailbox, letter(), is_history=True, flags=["\\Seen"])
+    assert (message.may_convert, message.may_respond, message.work) == (False, False, "none")
+    assert "history" in message.conversion_reason
+    assert message.is_read_by_all
+
+
+@pytest.mark.parametrize("folder", ["sent", "drafts", "junk", "trash"])
+def test_other_folders_make_no_work(ours: World, mailbox: Mailbox, folder: str) -> None:
+    (message,) = receive(ours, mailbox, letter(), folder=folder)
+    assert (message.may_convert, message.may_respond, message.work) == (False, False, "none")
+
+
+def test_a_reply_makes_no_record_but_is_to_be_acted_upon(ours: World, mailbox: Mailbox) -> None:
+    _, reply = receive(
+        ours, mailbox, letter(message_id="a@x"), letter("Re: Question", message_id="b@x", answers=["a@x"])
+    )
+    assert (reply.is_opening, reply.may_convert, reply.may_respond) == (False, False, False)
+    assert reply.work == "pending"
+
+
+def test_an_automatic_message_makes_no_record_unless_asked(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    raw = letter(headers="Auto-Submitted: auto-generated")
+    (message,) = receive(ours, mailbox, raw)
+    assert (message.is_automatic, message.may_convert) == (True, False)
+    eager = make_mailbox(ours, action="case", converts_automatic=True)
+    assert receive(ours, eager, raw)[0].may_convert
+    trusting = make_mailbox(ours, action="case", trusted_forms=["alice@customer.test"])
+    assert receive(ours, trusting, raw)[0].may_convert
+
+
+def test_mail_from_before_the_automation_makes_no_record(ours: World) -> None:
+    mailbox = make_mailbox(ours, action="lead", automation_from=now() + timedelta(hours=1))
+    (message,) = receive(ours, mailbox, letter())
+    assert not message.may_convert
+    assert "before automation" in message.conversion_reason
+
+
+def test_the_senders_date_decides_nothing(ours: World, mailbox: Mailbox) -> None:
+    raw = letter().replace(b"4 May 2026", b"4 May 1999")
+    assert receive(ours, mailbox, raw)[0].may_convert
+
+
+def test_our_own_message_in_the_inbox_is_not_acted_upon(ours: World, mailbox: Mailbox) -> None:
+    (message,) = receive(ours, mailbox, letter(sender=f"Help <{mailbox.address.upper()}>"))
+    assert (message.direction, message.work) == ("in", "none")
+    assert message.conversion_reason == "It is our own message."
+
+
+def test_a_message_in_sent_goes_out_and_joins_its_thread(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    (question,) = receive(ours, mailbox, letter(message_id="a@x"))
+    (answer,) = receive(
+        ours,
+        mailbox,
+        letter("Re: Question", sender=mailbox.address, to="alice@customer.test", answers=["a@x"]),
+        folder="sent",
+    )
+    assert (answer.direction, answer.thread_id, answer.work) == ("out", question.thread_id, "none")
+    with inside(ours):
+        thread = db.session.scalars(select(Thread)).one()
+        assert (thread.incoming_count, thread.outgoing_count) == (1, 1)
+
+
+def test_a_broken_message_is_quarantined_and_the_next_ones_go_on(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mailboxes.intake as intake
+
+    read = intake.read_message
+
+    def fails(raw: bytes, *given: Any, **more: Any) -> Any:
+        if b"poison" in raw:
+            raise RecursionError("too deep")
+        return read(raw, *given, **more)
+
+    monkeypatch.setattr(intake, "read_message", fails)
+    with inside(ours):
+        ids = arrive(mailbox, letter(body="one"), letter(body="poison"), letter(body="two"))
+        (batch,) = deliver(mailbox.account_id)
+        assert (batch.new_count, batch.quarantined_count) == (2, 1)
+        poisoned = db.session.scalars(select(Arrival).where(Arrival.state == "quarantined")).one()
+        assert poisoned.id == ids[1]
+        assert poisoned.failure == "Reading it failed (RecursionError)."
+        assert poisoned.raw_id is not None
+    monkeypatch.undo()
+    with inside(ours):
+        assert process_again(poisoned.id) == mailbox.account_id
+        db.session.commit()
+        deliver(mailbox.account_id)
+        assert len(messages_of(ids)) == 3
+
+
+def test_a_message_that_the_database_refuses_does_not_stop_its_batch(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dataclasses
+
+    import mailboxes.intake as intake
+
+    read = intake.read_message
+
+    def with_nul(raw: bytes, *given: Any, **more: Any) -> Any:
+        reading = read(raw, *given, **more)
+        return dataclasses.replace(reading, reply_text="\0") if b"poison" in raw else reading
+
+    monkeypatch.setattr(intake, "read_message", with_nul)
+    with inside(ours):
+        arrive(mailbox, letter(body="one"), letter(body="poison"), letter(body="two"))
+        (batch,) = deliver(mailbox.account_id)
+        assert (batch.new_count, batch.quarantined_count) == (2, 1)
+
+
+def test_a_suspect_is_read_apart(ours: World, mailbox: Mailbox) -> None:
+    assert receive(ours, mailbox, letter(), attempts=1)[0].subject == "Question"
+
+
+def test_after_too_many_deaths_a_message_is_set_aside(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    assert receive(ours, mailbox, letter(), attempts=5) == []
+    with inside(ours):
+        assert "5 attempts" in db.session.scalars(select(Arrival.failure)).one()
+
+
+def test_a_message_that_is_too_large_shows_as_a_stub(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    header = letter("Big").split(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    (message,) = receive(ours, mailbox, header, sha256=b"", size=60_000_000, failure=TOO_LARGE)
+    assert (message.is_stub, message.subject, message.size) == (True, "Big", 60_000_000)
+    assert message.teaser == TOO_LARGE
+    assert (message.may_convert, message.may_respond, message.work) == (False, False, "none")
+    with inside(ours):
+        assert db.session.scalars(select(Arrival.state)).one() == "too_large"
+
+
+def test_what_is_handed_out_anew_is_no_news(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    (message,) = receive(ours, mailbox, letter(message_id="a@x"))
+    receive(ours, mailbox, letter(message_id="a@x"), is_seen_again=True, uid_validity=2)
+    with inside(ours):
+        assert (count_of(Message), count_of(Location)) == (1, 2)
+        assert count_of(timeline.Event, timeline.Event.message_id == message.id) == 4
+
+
+def test_attachments_are_listed_unless_switched_off(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    raw = (
+        b"From: a@x.test\r\nSubject: files\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\nhello\r\n--b\r\n'
+        b'Content-Type: text/plain; name="report_2026.txt"\r\nContent-Disposition: attachment\r\n\r\n'
+        b"x\r\n--b--\r\n"
+    )
+    (message,) = receive(ours, mailbox, raw)
+    assert message.attachment_count == 1
+    with inside(ours):
+        attachment = db.session.scalars(select(Attachment)).one()
+        assert attachment.filename == "report_2026.txt"
+        assert db.session.scalars(select(Thread.has_attachments)).one()
