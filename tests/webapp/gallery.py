@@ -36,7 +36,10 @@ POLICY = (
     " base-uri 'none'"
 )
 NOW = datetime.now(UTC)
-OPERATORS = ["contains", "does not contain", "is equal to", "starts with", "is empty"]
+OPERATORS: list[Any] = ["contains", "does not contain", "is equal to", "starts with", "is empty"]
+LANGUAGES: list[Any] = ["English", "Deutsch", "Français"]
+ENCRYPTIONS: list[Any] = ["SSL/TLS", "STARTTLS", "None"]
+OWNERS: list[Any] = ["Mara Lindqvist", "Jonas Weber"]
 
 
 class ConditionForm(Form):
@@ -52,7 +55,7 @@ class RuleForm(FlaskForm):
     """One field of every kind."""
 
     name = StringField("Name", validators=[InputRequired("Give the rule a name")])
-    language = SelectField("Language", choices=["English", "Deutsch", "Français"])
+    language = SelectField("Language", choices=LANGUAGES)
     limit = IntegerField("Automatic responses")
     body = TextAreaField("Content")
     is_active = BooleanField("Active")
@@ -80,11 +83,11 @@ class MailboxForm(FlaskForm):
     )
     host = StringField("IMAP host", validators=[InputRequired()])
     port = IntegerField("Port")
-    encryption = SelectField("Encryption", choices=["SSL/TLS", "STARTTLS", "None"])
+    encryption = SelectField("Encryption", choices=ENCRYPTIONS)
     user = StringField("User")
     password = PasswordField("Password")
     processing = RuleForm.processing
-    owner = SelectField("Owner", choices=["Mara Lindqvist", "Jonas Weber"])
+    owner = SelectField("Owner", choices=OWNERS)
 
 
 class ConfigurationForm(FlaskForm):
@@ -100,7 +103,7 @@ class ConfigurationForm(FlaskForm):
     history_inherits = BooleanField()
     size = IntegerField("Largest message", description="Larger ones wait in quarantine.")
     size_inherits = BooleanField()
-    language = SelectField("Language of responses", choices=["English", "Deutsch"])
+    language = SelectField("Language of responses", choices=LANGUAGES)
     language_inherits = BooleanField()
     signature = TextAreaField("Signature", description="Appended to replies of people.")
     signature_inherits = BooleanField()
@@ -202,7 +205,7 @@ def _index() -> str:
         for day in range(1, 31)
     ]
     delays = [(f"{hour:02}:00", 0.4 + (hour * 13 % 7) / 10) for hour in range(24)]
-    leads = [
+    leads: list[dict[str, Any]] = [
         {"name": "Group order for the club", "company": "Alpine Club Bern", "source": "Email"},
         {"name": "Reseller terms", "company": "Outpost Ltd", "source": "Web form"},
         {"name": "200 cups with our logo", "company": "", "source": "Fair"},
@@ -223,6 +226,10 @@ def _emails() -> str:
 
 def _conversation() -> str:
     return render_template("gallery/emails.html", **MAIL, rows=_rows(0), messages=MESSAGES)
+
+
+def _live() -> str:
+    return render_template("gallery/emails.html", **MAIL, rows=_rows(None), messages=[], events_url="/events")
 
 
 def _configuration() -> str:
@@ -287,6 +294,7 @@ PAGES = {
     "/": _index,
     "/emails": _emails,
     "/conversation": _conversation,
+    "/live": _live,
     "/configuration": _configuration,
     "/mailboxes": _mailboxes,
     "/mailbox": _mailbox,
