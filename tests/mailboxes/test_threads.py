@@ -1,0 +1,297 @@
+"""Which thread a message belongs to: the same for every order of arrival, never across a fence."""
+
+import gzip
+import json
+import os
+import random
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from mailboxes.messages import Message
+from mailboxes.parsing import parse
+from mailboxes.subjects import base_subject
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread, ThreadRecord
+from mailboxes.threads.joining import Newcomer, Threads
+from mailboxes.threads.merging import merge_threads
+from mailboxes.threads.summaries import refresh_summary
+from mailboxes.tokens import TOKEN_HEADER, header_id, thread_of_token, thread_token
+from tenants.database import db, uuid7
+from tests.factories import World, make_mailbox
+from tests.mailboxes.arriving import letter, receive
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+def newcomer(id: str, *parents: str, subject: str = "", sender: str = "a@x.test", **given: Any) -> Newcomer:
+    """A message that answers others; the nearest parent first."""
+    return Newcomer(id, parents, sender, (sender,), subject, given.pop("shown_at", NOON), **given)
+
+
+def partition(messages: list[Newcomer]) -> set[frozenset[str]]:
+    """Which messages share a thread after arriving in this order."""
+    threads = Threads()
+    placed = [(message.message_id, threads.place(message).thread_id) for message in messages]
+    groups: dict[UUID, set[str]] = {}
+    for id, thread_id in placed:
+        groups.setdefault(threads.current(thread_id), set()).add(id)
+    return {frozenset(group) for group in groups.values()}
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Newcomer]:
+    """Forests with complete references: each message names its parent, or all its ancestors."""
+    count = draw(st.integers(1, 14))
+    ancestors: list[tuple[str, ...]] = []
+    messages = []
+    for number in range(count):
+        parent = draw(st.one_of(st.none(), st.integers(0, number - 1))) if number else None
+        chain = () if parent is None else (f"m{parent}", *ancestors[parent])
+        named = chain if draw(st.booleans()) else chain[:1]
+        ancestors.append(chain)
+        messages.append(newcomer(f"m{number}", *named))
+    return messages
+
+
+@settings(max_examples=150, deadline=None)
+@given(conversations(), st.randoms(use_true_random=False))
+def test_the_order_of_arrival_does_not_matter(messages: list[Newcomer], dice: random.Random) -> None:
+    expected = partition(messages)
+    shuffled = messages[:]
+    dice.shuffle(shuffled)
+    assert partition(shuffled) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(conversations())
+def test_a_conversation_is_what_its_references_connect(messages: list[Newcomer]) -> None:
+    roots: dict[str, str] = {}
+    for message in messages:
+        roots[message.message_id] = roots[message.parents[0]] if message.parents else message.message_id
+    assert partition(messages) == {
+        frozenset(id for id, root in roots.items() if root == one) for one in set(roots.values())
+    }
+
+
+@pytest.mark.parametrize(
+    ("subject", "base", "is_reply"),
+    [
+        ("Offer", "offer", False),
+        ("Re: Offer", "offer", True),
+        ("RE: AW: Sv: Offer ", "offer", True),
+        ("Antw: Re[2]: Offer", "offer", True),
+        ("Fwd: Offer", "offer", False),
+        ("Re: Fwd: Offer (fwd)", "offer", True),
+        ("回复：报价", "报价", True),
+        ("Ответ: Счёт", "счёт", True),
+        ("YNT: Teklif", "teklif", True),
+        ("Odp: Oferta", "oferta", True),
+        ("ΑΠ: Προσφορά", "προσφορά", True),
+        ("Re: [list] Re: Offer", "[list] offer", True),
+        ("[list] Offer", "[list] offer", False),
+        ("Review: Offer", "review: offer", False),
+        ("Re:", "", True),
+        ("", "", False),
+    ],
+)
+def test_the_subject_under_its_prefixes(subject: str, base: str, is_reply: bool) -> None:
+    assert base_subject(subject) == (base, is_reply)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=200))
+def test_the_base_of_a_base_is_itself_unless_a_prefix_is_left(subject: str) -> None:
+    base, _ = base_subject(subject)
+    assert base_subject(f"Re: {base}")[0] == base_subject(base)[0]
+
+
+def test_a_participant_joins_by_subject_with_a_reply_prefix_within_30_days() -> None:
+    threads = Threads()
+    first = threads.place(newcomer("", subject="Offer", sender="a@x.test"))
+    joined = threads.place(newcomer("", subject="AW: Offer", sender="a@x.test"))
+    assert joined.thread_id == first.thread_id
+    assert "same subject" in joined.reason
+    late = newcomer("", subject="Re: Offer", sender="a@x.test", shown_at=NOON + timedelta(days=31))
+    for other in (
+        newcomer("", subject="Offer", sender="a@x.test"),
+        newcomer("", subject="Re: Offer", sender="stranger@x.test"),
+        newcomer("", subject="Re: Offer", sender="a@x.test", may_join_by_subject=False),
+        late,
+    ):
+        assert threads.place(other).thread_id != first.thread_id
+
+
+def test_a_stranger_who_quotes_a_reference_is_marked() -> None:
+    threads = Threads()
+    threads.place(newcomer("a", sender="a@x.test"))
+    stranger = threads.place(newcomer("b", "a", sender="evil@x.test"))
+    assert stranger.is_from_new_sender
+    assert "has not taken part" in stranger.reason
+
+
+def test_an_answer_to_another_mailbox_opens_a_linked_thread() -> None:
+    other = uuid7()
+    threads = Threads(elsewhere={"theirs": other})
+    placed = threads.place(newcomer("b", "theirs"))
+    assert (placed.result, placed.is_opening) == ("linked", False)
+    assert threads.known[placed.thread_id].linked_thread_id == other
+
+
+@pytest.fixture
+def mailbox(ours: World) -> Mailbox:
+    return make_mailbox(ours, action="lead")
+
+
+def threads_of(world: World, inside: Any) -> list[Thread]:
+    with inside(world):
+        return list(db.session.scalars(select(Thread).order_by(Thread.id)))
+
+
+def test_a_parent_that_comes_late_brings_its_children_together(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    (grandchild,) = receive(ours, mailbox, letter("Re: Q", message_id="c@x", answers=["b@x"]))
+    (root,) = receive(ours, mailbox, letter("Q", message_id="a@x"))
+    assert grandchild.thread_id != root.thread_id
+    (parent,) = receive(ours, mailbox, letter("Re: Q2", message_id="b@x", answers=["a@x"], sender="s@x.test"))
+    (thread,) = threads_of(ours, inside)
+    assert thread.message_count == 3
+    assert parent.thread_id == thread.id
+    with inside(ours):
+        assert set(db.session.scalars(select(Message.thread_id))) == {thread.id}
+
+
+def test_a_merge_keeps_records_one_of_each_kind(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    first, second = receive(ours, mailbox, letter("One", message_id="a@x"), letter("Two", message_id="b@x"))
+    with inside(ours):
+        for message, kinds in ((first, ["x"]), (second, ["x", "y"])):
+            for kind in kinds:
+                db.session.add(ThreadRecord(thread_id=message.thread_id, kind=kind, other_id=uuid7()))
+        db.session.commit()
+        merge_threads(first.thread_id, second.thread_id)
+        db.session.commit()
+        records = db.session.execute(select(ThreadRecord.thread_id, ThreadRecord.kind)).all()
+        assert sorted(tuple(record) for record in records) == [(first.thread_id, "x"), (first.thread_id, "y")]
+        (thread,) = db.session.scalars(select(Thread))
+        assert thread.message_count == 2
+
+
+def test_an_answer_to_a_thread_of_a_second_mailbox_is_linked_to_it(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    (question,) = receive(ours, mailbox, letter(message_id="a@x"))
+    second = make_mailbox(ours, action="lead")
+    (answer,) = receive(ours, second, letter("Re: Question", message_id="b@x", answers=["a@x"]))
+    assert answer.thread_id != question.thread_id
+    assert (answer.is_opening, answer.may_convert, answer.may_respond) == (False, False, False)
+    with inside(ours):
+        linked = db.session.scalars(
+            select(Thread.linked_thread_id).where(Thread.id == answer.thread_id)
+        ).one()
+    assert linked == question.thread_id
+
+
+def test_references_never_lead_to_a_neighbour(
+    ours: World, theirs: World, mailbox: Mailbox, inside: Any
+) -> None:
+    receive(theirs, make_mailbox(theirs), letter(message_id="a@x"))
+    (answer,) = receive(ours, mailbox, letter("Re: Question", message_id="b@x", answers=["a@x"]))
+    assert answer.is_opening
+    assert [thread.linked_thread_id for thread in threads_of(ours, inside)] == [None]
+
+
+def test_our_token_leads_back_although_a_relay_changed_the_id(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    (question,) = receive(ours, mailbox, letter(message_id="a@x"))
+    (thread,) = threads_of(ours, inside)
+    with inside(ours):
+        token, header = thread_token(thread), header_id(thread, "acme.test")
+    by_id = letter("Other", message_id="b@x", answers=[header], sender="new@x.test")
+    by_header = letter("Another", message_id="c@x", headers=f"{TOKEN_HEADER}: {token}")
+    for message in receive(ours, mailbox, by_id, by_header):
+        assert message.thread_id == question.thread_id
+
+
+def test_a_token_opens_its_own_mailbox_only(
+    ours: World, theirs: World, mailbox: Mailbox, inside: Any
+) -> None:
+    receive(ours, mailbox, letter())
+    (thread,) = threads_of(ours, inside)
+    with inside(ours):
+        token = thread_token(thread)
+        assert thread_of_token(f"<x.{token}@y>", ours.id, mailbox.id) == thread.id
+        assert thread_of_token(token, ours.id, uuid7()) is None
+        assert thread_of_token(token, theirs.id, mailbox.id) is None
+        assert thread_of_token(token[:-1] + ("a" if token[-1] != "a" else "b"), ours.id, mailbox.id) is None
+
+
+def test_an_answer_opens_a_conversation_again(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    receive(ours, mailbox, letter(message_id="a@x"))
+    with inside(ours):
+        db.session.scalars(select(Thread)).one().status = "done"
+        db.session.commit()
+    automatic = letter("Re: Question", answers=["a@x"], headers="Auto-Submitted: auto-replied")
+    receive(ours, mailbox, automatic)
+    assert [thread.status for thread in threads_of(ours, inside)] == ["done"]
+    receive(ours, mailbox, letter("Re: Question", message_id="b@x", answers=["a@x"]))
+    assert [thread.status for thread in threads_of(ours, inside)] == ["open"]
+
+
+def test_a_summary_is_what_a_recount_says(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    receive(
+        ours, mailbox, letter(message_id="a@x"), letter("Re: Question", message_id="b@x", answers=["a@x"])
+    )
+    receive(ours, mailbox, letter("Re: Question", message_id="c@x", answers=["b@x"], body="last words"))
+    with inside(ours):
+        thread = db.session.scalars(select(Thread)).one()
+        before = (thread.message_count, thread.teaser, thread.senders, thread.participants, thread.last_at)
+        assert before[:2] == (3, "last words")
+        refresh_summary(thread)
+        assert before == (
+            thread.message_count,
+            thread.teaser,
+            thread.senders,
+            thread.participants,
+            thread.last_at,
+        )
+
+
+@pytest.mark.corpus
+def test_list_messages_fall_into_the_threads_of_the_corpus() -> None:
+    """The one thread that differs is joined by subject alone, which we do not do for list mail."""
+    corpus = Path(os.environ.get("POSTROOM_CORPUS", "../shared/corpus"))
+    manifest = corpus / "manifest-threading.jsonl"
+    if not manifest.exists():
+        pytest.skip(f"the corpus is not here: set POSTROOM_CORPUS (looked for {manifest.absolute()})")
+    case = json.loads(manifest.read_text().splitlines()[0])
+    mbox = gzip.decompress((corpus / case["mbox"]).read_bytes())
+    raws = re.split(rb"(?m)^From .*\n", mbox)[1:]
+    found = partition([_of_list(str(number), raw) for number, raw in enumerate(raws)])
+    expected = {frozenset(map(str, group)) for group in case["threads"]}
+    ids = {str(number): parse(raw).message_id or "" for number, raw in enumerate(raws)}
+    expected = {frozenset(ids[number] for number in group) for group in expected}
+    assert len(found & expected) == len(expected) - 1
+    assert all(any(group <= whole for whole in expected) for group in found)
+
+
+def _of_list(number: str, raw: bytes) -> Newcomer:
+    parsed = parse(raw)
+    parents = dict.fromkeys(filter(None, (parsed.in_reply_to, *reversed(parsed.references))))
+    sender = parsed.sender.address.lower() if parsed.sender else ""
+    return newcomer(
+        parsed.message_id or number,
+        *parents,
+        subject=parsed.subject,
+        sender=sender,
+        shown_at=parsed.sent_at,
+        may_join_by_subject=False,
+    )
