@@ -11,12 +11,13 @@ from tenants import secrets
 from tenants.configuration.catalog import CATALOG
 from tenants.configuration.overrides import OrganizationOverride, SystemOverride
 from tenants.database import INSTALLATION, across_organizations
+from tenants.second_factor import SecondFactor
 
 
 def reencrypt_all() -> int:
     """Rotate all secrets of the installation in one transaction; how many were not current."""
     with across_organizations("key rotation touches every stored secret") as session:
-        count = _accounts(session) + _overrides(session)
+        count = _accounts(session) + _overrides(session) + _second_factors(session)
         session.commit()
     return count
 
@@ -29,6 +30,15 @@ def _accounts(session: Session) -> int:
             if blob and not secrets.is_current(blob):
                 setattr(account, column, _again(blob, "accounts", account.id, column))
                 count += 1
+    return count
+
+
+def _second_factors(session: Session) -> int:
+    count = 0
+    for factor in session.scalars(select(SecondFactor).with_for_update()):
+        if not secrets.is_current(factor.secret):
+            factor.secret = _again(factor.secret, "second_factors", factor.user_id, "secret")
+            count += 1
     return count
 
 

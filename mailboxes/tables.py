@@ -21,8 +21,10 @@ import mailboxes.threads
 import mailboxes.timeline
 import tenants.audit
 import tenants.configuration.overrides
+import tenants.invitations
 import tenants.organizations
 import tenants.permissions
+import tenants.second_factor
 import tenants.users  # noqa: F401
 from tenants.database import Base
 

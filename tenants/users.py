@@ -9,7 +9,7 @@ from uuid import UUID
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from flask import current_app
-from sqlalchemy import ForeignKey, case, delete, select
+from sqlalchemy import ForeignKey, Select, case, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -65,6 +65,7 @@ class SignIn(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     seen_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
+    needs_code: Mapped[bool] = mapped_column(default=False)  # the second factor is still asked for
     place: Mapped[str] = mapped_column(default="")  # the client's address
     device: Mapped[str] = mapped_column(default="")  # the User-Agent, cut
 
@@ -116,14 +117,20 @@ def choose_password(user: User, password: str) -> None:
     sign_out_everywhere(user)
 
 
-def sign_in(user: User, place: str, device: str, lifetime: timedelta = SESSION_LIFETIME) -> str:
-    """Open a session; returns the token for the cookie (256 random bits)."""
+def sign_in(
+    user: User, place: str, device: str, *, lifetime: timedelta = SESSION_LIFETIME, needs_code: bool = False
+) -> str:
+    """Open a session; returns the token for the cookie (256 random bits).
+
+    With ``needs_code`` it stands for nobody until `accept_code` says that the second factor was right.
+    """
     token = random.token_urlsafe(32)
     db.session.add(
         SignIn(
             token_hash=_token_hash(token),
             user_id=user.id,
             expires_at=now() + lifetime,
+            needs_code=needs_code,
             place=place[:64],
             device=device[:200],
         )
@@ -131,18 +138,35 @@ def sign_in(user: User, place: str, device: str, lifetime: timedelta = SESSION_L
     return token
 
 
-def signed_in_user(token: str) -> User | None:
-    """The enabled user this token stands for, if the session is neither ended nor idle too long."""
+def session_of(token: str) -> SignIn | None:
+    """The live session of this token, whether or not its second factor was given."""
     moment = now()
     row = db.session.get(SignIn, _token_hash(token))
     if row is None or row.expires_at <= moment or row.seen_at <= moment - SESSION_IDLE:
         return None
+    return row
+
+
+def signed_in_user(token: str) -> User | None:
+    """The enabled user this token stands for, if the session is neither ended nor idle too long."""
+    row = session_of(token)
+    if row is None or row.needs_code:
+        return None
     user = db.session.get(User, row.user_id)
     if user is None or not user.is_enabled:
         return None
-    if row.seen_at <= moment - TOUCH_EVERY:
-        row.seen_at = moment
+    if row.seen_at <= now() - TOUCH_EVERY:
+        row.seen_at = now()
     return user
+
+
+def sessions_of(user: User) -> Select[SignIn]:
+    """The person's live sessions, the latest first."""
+    return (
+        select(SignIn)
+        .where(SignIn.user_id == user.id, SignIn.expires_at > now(), ~SignIn.needs_code)
+        .order_by(SignIn.seen_at.desc())
+    )
 
 
 def sign_out(token: str) -> None:

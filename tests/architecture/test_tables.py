@@ -13,6 +13,7 @@ INSTALLATION_TABLES = {
     "sign_in_attempts",
     "system_overrides",
     "user_overrides",
+    "second_factors",
     "system_audit_entries",
 }
 SCOPED = {
