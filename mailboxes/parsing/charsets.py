@@ -166,9 +166,16 @@ def _decoded_by_guess(data: bytes, label: str | None) -> str:
     declared = codec_of(label) if label else None
     if declared is not None and declared != "ascii":
         text = data.decode(declared, "replace")
-        if text.count("\ufffd") * 50 <= len(text) + 49:
+        if _is_mostly_right(text):
             return text
     return _decoded_by_detection(data)
+
+
+def _is_mostly_right(text: str) -> bool:
+    """Whether a text with replacements still has twice as many letters beyond ASCII."""
+    replaced = text.count("\ufffd")
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+    return beyond_ascii - replaced >= 2 * replaced
 
 
 def _byte_order_mark(data: bytes) -> list[str]:

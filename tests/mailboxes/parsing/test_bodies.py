@@ -1,0 +1,176 @@
+"""Text, page and attachments out of the tree of parts."""
+
+import base64
+import hashlib
+
+import pytest
+
+from mailboxes.parsing import attachment_content, leaf_parts, parse
+
+
+def multipart(*parts: bytes, kind: bytes = b"mixed") -> bytes:
+    bodies = b"".join(b"--b\r\n" + part + b"\r\n" for part in parts)
+    return b"From: a@b.c\r\nContent-Type: multipart/" + kind + b"; boundary=b\r\n\r\n" + bodies + b"--b--\r\n"
+
+
+PLAIN = b"Content-Type: text/plain; charset=utf-8\r\n\r\nplain"
+HTML = b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>page</p>"
+PDF = (
+    b'Content-Type: application/pdf; name="a.pdf"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+    + base64.b64encode(b"%PDF-1.4")
+)
+MESSAGE = b"Content-Type: message/rfc822\r\n\r\nFrom: x@y.z\r\nSubject: inner\r\n\r\ninner text"
+
+
+def test_of_alternatives_text_and_page_are_both_kept():
+    parsed = parse(multipart(PLAIN, HTML, kind=b"alternative"))
+    assert (parsed.text, parsed.html, parsed.attachments) == ("plain", "<p>page</p>", ())
+
+
+def test_without_plain_text_the_text_is_made_from_the_page():
+    parsed = parse(multipart(HTML))
+    assert (parsed.text, parsed.is_text_from_html) == ("page", True)
+
+
+def test_a_plain_footer_below_a_page_stands_in_both():
+    parsed = parse(multipart(HTML, PLAIN))
+    assert parsed.text == "page\nplain"
+    assert parsed.html is not None
+    assert "plain" in parsed.html
+
+
+def test_an_attachment_is_listed_and_given_back():
+    raw = multipart(PLAIN, PDF)
+    (attachment,) = parse(raw).attachments
+    assert (attachment.filename, attachment.content_type, attachment.size) == ("a.pdf", "application/pdf", 8)
+    assert attachment.sha256 == hashlib.sha256(b"%PDF-1.4").hexdigest()
+    assert attachment_content(raw, attachment.position) == b"%PDF-1.4"
+
+
+def test_there_is_no_content_where_there_is_no_attachment():
+    with pytest.raises(IndexError):
+        attachment_content(multipart(PLAIN), 7)
+
+
+def test_an_inline_image_has_its_content_id():
+    image = b"Content-Type: image/png\r\nContent-ID: <logo@x>\r\n\r\nPNG"
+    (attachment,) = parse(multipart(HTML, image, kind=b"related")).attachments
+    assert (attachment.content_id, attachment.is_inline) == ("logo@x", True)
+
+
+def test_a_text_that_is_attached_is_no_text_of_the_message():
+    attached = b"Content-Type: text/plain\r\nContent-Disposition: attachment; filename=n.txt\r\n\r\nnotes"
+    parsed = parse(multipart(PLAIN, attached))
+    assert parsed.text == "plain"
+    assert [attachment.filename for attachment in parsed.attachments] == ["n.txt"]
+
+
+def test_an_attached_message_is_one_attachment_and_its_text_follows():
+    parsed = parse(multipart(PLAIN, MESSAGE))
+    assert [attachment.filename for attachment in parsed.attachments] == ["inner.eml"]
+    assert parsed.own_text == "plain"
+    assert "inner text" in parsed.text
+
+
+def test_a_multipart_without_parts_is_read_as_text():
+    parsed = parse(b"Content-Type: multipart/mixed; boundary=b\n\nthis is all\n")
+    assert (parsed.text, parsed.attachments) == ("this is all\n", ())
+    assert "boundary-not-found" in parsed.defects
+
+
+def test_a_missing_closing_boundary_loses_nothing():
+    raw = multipart(PLAIN, PDF).removesuffix(b"--b--\r\n")
+    assert len(parse(raw).attachments) == 1
+
+
+def test_a_boundary_that_begins_another_is_not_confused_with_it():
+    inner = b"Content-Type: multipart/alternative; boundary=bb\r\n\r\n--bb\r\n" + PLAIN + b"\r\n--bb--"
+    assert parse(multipart(inner, PDF)).text == "plain"
+    assert len(parse(multipart(inner, PDF)).attachments) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "content"),
+    [
+        (b"base64", b"aGVsbG8=", b"hello"),
+        (b"base64", b"aGVs bG8", b"hello"),
+        (b"base64", b"aGVsbG8", b"hello"),
+        (b"base64", b"aGVs!!bG8=", b"hello"),
+        (b"BASE64 (really)", b"aGVsbG8=\r\n-- \r\nlist footer", b"hello"),
+        (b"base64", b"aGVs\r\nbG8=\r\nd29ybGQ=", b"helloworld"),
+        (b"quoted-printable", b"h=65llo =\r\nworld", b"hello world"),
+        (b"quoted-printable", b"100=% h=C3=", b"100=% h\xc3"),
+        (b"7bit", b"hello", b"hello"),
+        (b"", b"hello", b"hello"),
+        (b"x-unknown", b"hello", b"hello"),
+        (b"x-uuencode", b"begin 644 f\r\n%:&5L;&\\\r\n`\r\nend", b"hello"),
+    ],
+)
+def test_transfer_encodings_are_undone_as_far_as_they_can(encoding, body, content):
+    raw = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + body
+    assert leaf_parts(raw) == [content]
+
+
+@pytest.mark.parametrize(
+    ("charset", "body", "text"),
+    [
+        ("utf-8", "Grüße".encode(), "Grüße"),
+        ("iso-8859-1", "Grüße €".encode("cp1252"), "Grüße €"),
+        ("us-ascii", "Grüße".encode(), "Grüße"),
+        ("utf-8", "Grüße".encode("latin-1"), "Grüße"),
+        ("", "Grüße".encode(), "Grüße"),
+        ("x-no-such-charset", "Grüße".encode("latin-1"), "Grüße"),
+        ("gb2312", "你好".encode("gb18030"), "你好"),
+        ("ks_c_5601-1987", "안녕".encode("cp949"), "안녕"),
+        ("iso-2022-jp", "日本語".encode("iso2022_jp"), "日本語"),
+        ("shift_jis", "日本語".encode("cp932"), "日本語"),
+        ("koi8-r", "Привет".encode("koi8-r"), "Привет"),
+        ("utf-7", b"Hi +AKM-", "Hi £"),
+        ("windows-1251", "Привет".encode("cp1251"), "Привет"),
+        ("'utf8'", "Grüße".encode(), "Grüße"),
+        ("idna", "Grüße".encode(), "Grüße"),
+        ("zlib", b"plain", "plain"),
+    ],
+)
+def test_charsets_are_decoded_whatever_they_are_called(charset, body, text):
+    raw = f"Content-Type: text/plain; charset={charset}\n\n".encode() + body
+    assert parse(raw).text == text
+
+
+def test_flowed_text_is_joined_again():
+    raw = b"Content-Type: text/plain; format=flowed; delsp=yes\n\nlong \nline\n > quoted\n-- \nAda"
+    assert parse(raw).text == "longline\n> quoted\n-- \nAda"
+
+
+def test_reports_of_a_bounce_are_kept_for_the_classifier():
+    status = b"Content-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; x@y.z"
+    parsed = parse(multipart(PLAIN, status, MESSAGE, kind=b"report; report-type=delivery-status"))
+    assert parsed.reports == ("Final-Recipient: rfc822; x@y.z",)
+    assert "Subject: inner" in parsed.returned_headers
+
+
+def test_methods_of_calendars_are_found():
+    calendar = b"Content-Type: text/calendar\r\n\r\nBEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR"
+    assert parse(multipart(PLAIN, calendar)).calendar_methods == ("REQUEST",)
+
+
+def test_message_ids_are_given_without_brackets():
+    raw = b"Message-ID:  <a@b> \nIn-Reply-To: Your mail <c@d>\nReferences: <e@f>\n\t<c@d> <c@d>\n\nx"
+    parsed = parse(raw)
+    assert (parsed.message_id, parsed.in_reply_to, parsed.references) == ("a@b", "c@d", ("e@f", "c@d"))
+
+
+@pytest.mark.parametrize("value", [b"", b"<>", b"   "])
+def test_an_empty_message_id_is_none(value):
+    assert parse(b"Message-ID: " + value + b"\n\nx").message_id is None
+
+
+def test_a_page_is_read_as_text_with_its_quotations():
+    html = "<p>Yes.</p><blockquote>Will you<br>come?</blockquote><ul><li>one<li>two</ul>"
+    text = parse(b"Content-Type: text/html\n\n" + html.encode()).text
+    assert text == "Yes.\n\n> Will you\n> come?\n\n* one\n* two"
+
+
+def test_hidden_and_active_elements_are_no_text():
+    html = b"<style>p{}</style><script>x</script><p style='display: none'>hidden</p><p>seen</p>"
+    assert parse(b"Content-Type: text/html\n\n" + html).text == "seen"
