@@ -492,7 +492,8 @@ def test_one_more_suppressing_header_never_turns_silence_into_an_answer(
 
 ANYBODY = replace(CONTEXT, options=Options(answers_unaddressed=True))
 LIST = re.compile(
-    rb"^(list-[a-z]+|x-beenthere|mailing-list|x-mailing-list|x-mailman-version|precedence)\s*:", re.I | re.M
+    rb"^(list-[a-z]+|x-beenthere|mailing-list|x-mailing-list|x-mailman-version|precedence)\s*:",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
