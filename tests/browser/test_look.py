@@ -167,6 +167,14 @@ def test_escape_closes_a_menu_and_returns_the_focus(page):
     playwright.expect(page.locator(".menu-user > summary")).to_be_focused()
 
 
+def test_a_key_opens_a_menu_and_arrows_walk_through_it(page):
+    page.goto("/conversation")
+    page.keyboard.press("s")
+    playwright.expect(page.get_by_role("link", name="Open", exact=True)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    playwright.expect(page.get_by_role("link", name="Waiting for the customer")).to_be_focused()
+
+
 def test_only_one_menu_is_open_at_a_time(page):
     page.goto("/emails")
     page.locator(".menu-user > summary").click()

@@ -101,6 +101,16 @@
     }
   }
 
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest("details[data-menu][open]");
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!menu || !step || isTyping(event.target)) return;
+    const items = all(".menu-item", menu).filter(visible);
+    const next = items[(items.indexOf(document.activeElement) + step + items.length) % items.length];
+    if (next) next.focus();
+    event.preventDefault();
+  });
+
   /* ---- Forms: typed confirmations, passwords demanded anew, inherited settings, rows ---- */
 
   function checkTyped(input) {
@@ -406,6 +416,7 @@
     const control = all(`[data-shortcut="${CSS.escape(key)}"]`).find((element) => visible(element) || element.closest("details[data-menu], .conversation-head"));
     if (!control || control.disabled) return false;
     control.click();
+    if (control.matches("summary")) (one(".menu-item", control.parentElement) || control).focus();
     return true;
   }
 
