@@ -18,6 +18,7 @@ from tenants.database import db
 from tenants.database import inside as inside_of
 from tenants.schema import migration_config
 from tenants.settings import Settings
+from tests.client import Client
 from tests.factories import World, make_organization
 from webapp import create_app
 from workers import queues
@@ -56,6 +57,7 @@ def environment(
 def _application(environment: dict[str, str]) -> Iterator[Flask]:
     app = create_app(Settings.from_environment(environment))
     app.testing = True
+    app.test_client_class = Client
     yield app
     with app.app_context():
         for engine in db.engines.values():
