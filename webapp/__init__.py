@@ -25,6 +25,11 @@ BLUEPRINTS = (
     "webapp.mailboxes.views",
     "webapp.personal.views",
     "webapp.system.views",
+    "webapp.leads.views",
+    "webapp.cases.views",
+    "webapp.contacts.views",
+    "webapp.organization.lead_sources",
+    "webapp.organization.channels",
 )
 LARGEST_REQUEST = 64 * 1024 * 1024
 

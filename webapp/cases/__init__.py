@@ -1,0 +1,1 @@
+"""Cases: list and page."""

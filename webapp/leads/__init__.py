@@ -1,0 +1,1 @@
+"""Leads: list and page."""

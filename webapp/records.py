@@ -1,0 +1,187 @@
+"""What the pages of leads, cases and contacts have in common: filters in the address, forms, files."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import Response, current_app, g, request, stream_with_context, url_for
+from flask_wtf import FlaskForm
+from sqlalchemy import Select
+from wtforms import HiddenField
+
+from mailboxes.crm.exporting import csv_lines
+from mailboxes.crm.history import member_names
+from mailboxes.crm.paging import Order, Page
+from mailboxes.system_mailboxes import mailboxes
+from mailboxes.threads import Thread
+from tenants.database import db, now
+from tenants.errors import AppError
+from tenants.organizations import active_members
+
+FILTERS = ("status", "q", "owner", "assignee", "source", "priority", "tag", "sort")
+NOBODY = "nobody"  # a filter: without an owner, without an assignee
+CHANGED_MEANWHILE = (
+    "Somebody changed this while you were typing. What you typed is still here; look at the history, "
+    "then save again to put it in force."
+)
+
+
+def clean_text(text: str | None) -> str:
+    """What a text field holds, without the characters that a database refuses."""
+    return (text or "").replace("\x00", "").strip()
+
+
+class VersionedForm(FlaskForm):
+    """A form that notices when somebody else saved between its opening and its sending."""
+
+    version = HiddenField()
+
+    def is_stale(self, updated_at: datetime) -> bool:
+        """Whether the row is newer than the form; the form takes the new version and says so."""
+        newest = updated_at.isoformat()
+        if self.version.data == newest:
+            return False
+        self.version.data = newest
+        self.form_errors.append(CHANGED_MEANWHILE)
+        return True
+
+
+def accepts(form: FlaskForm, command: Callable[[], Any]) -> bool:
+    """Run a command of the domain; a refusal goes to the form field it names, or above the form."""
+    try:
+        command()
+    except AppError as error:
+        db.session.rollback()
+        name = getattr(error, "field", None)
+        if name is not None and name in form:
+            form[name].errors = [*form[name].errors, error.message]
+        else:
+            form.form_errors.append(error.message)
+        return False
+    return True
+
+
+def id_argument(name: str) -> UUID | None:
+    """An id of the address bar; None if there is none or it makes no sense."""
+    return uuid_or_none(request.args.get(name, ""))
+
+
+def uuid_or_none(text: str | None) -> UUID | None:
+    """An id from a form."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
+def selected_ids() -> list[UUID]:
+    """The ticked rows of a bulk form, at most 500."""
+    found = (uuid_or_none(text) for text in request.form.getlist("selected")[:500])
+    return [id for id in found if id is not None]
+
+
+def link(endpoint: str, **changes: str) -> str:
+    """This list with some of its filters changed, from its first page. No other argument is carried on."""
+    kept = {name: request.args.get(name, "") for name in FILTERS} | changes
+    query = urlencode({name: value for name, value in kept.items() if value})
+    return f"{url_for(endpoint)}?{query}" if query else url_for(endpoint)
+
+
+def columns(endpoint: str, order: Order, headings: Iterable[tuple[str, str]]) -> list[Any]:
+    """Headings of a table: (label, name of the order or ""), each with the link that sorts by it."""
+    return [_column(endpoint, order, label, name) for label, name in headings]
+
+
+def pages(endpoint: str, page: Page[Any]) -> dict[str, str]:
+    """Links to a page's neighbours, as `pager` takes them."""
+    links = {"newer_url": page.previous, "older_url": page.next}
+    return {name: link(endpoint, page=cursor) for name, cursor in links.items() if cursor}
+
+
+def member_choices(nobody: str, *, keep: UUID | None = None) -> list[tuple[str, str]]:
+    """Who may own a record or work on it, and nobody; ``keep`` is offered though they left."""
+    active = [(str(member.id), member.name) for member in db.session.scalars(active_members())]
+    if keep is not None and str(keep) not in {id for id, _ in active}:
+        active += [(str(id), f"{name} (left)") for id, name in member_names([keep]).items()]
+    return [("", nobody), *active]
+
+
+def conversation_rows(query: Select[Thread], limit: int = 20) -> list[dict[str, Any]]:
+    """Conversations as a record's page shows them; ``query`` holds only what this member may read."""
+    labels = {mailbox.id: mailbox.label for mailbox in db.session.scalars(mailboxes())}
+    return [
+        {
+            "subject": thread.subject or "(no subject)",
+            "senders": ", ".join(thread.senders),
+            "count": thread.message_count,
+            "at": thread.last_at,
+            "mailbox": labels.get(thread.mailbox_id, ""),
+            "url": conversation_url(thread.id),
+        }
+        for thread in db.session.scalars(query.limit(limit))
+    ]
+
+
+def conversation_url(thread_id: UUID) -> str:
+    """Where a conversation is read."""
+    if "mail.conversation" not in current_app.view_functions:
+        return ""
+    return f"/mail/conversations/{thread_id}"
+
+
+def csv_file(name: str, header: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> Response:
+    """A list as a file that is sent while it is read."""
+    response = Response(stream_with_context(csv_lines(header, rows)), mimetype="text/csv")
+    filename = f"{name}-{g.organization.slug}-{now():%Y-%m-%d}.csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return response
+
+
+def history_events(changes: Iterable[Any], labels: dict[str, str], noun: str) -> list[dict[str, Any]]:
+    """The history of a record as `timeline` shows it."""
+    return [
+        {
+            "name": _headline(change.changes, labels, noun),
+            "reason": _sentences(change.changes, labels),
+            "who": change.actor_name,
+            "at": change.at,
+            "icon": "pencil" if change.changes else "plus",
+        }
+        for change in changes
+    ]
+
+
+def _column(endpoint: str, order: Order, label: str, name: str) -> Any:
+    if not name:
+        return label
+    is_current = order.name == name
+    flipped = Order(name, not order.is_descending) if is_current else Order(name, name in _LATEST_FIRST)
+    sorted_ = ("desc" if order.is_descending else "asc") if is_current else None
+    return {"label": label, "sort_url": link(endpoint, sort=str(flipped)), "sorted": sorted_}
+
+
+_LATEST_FIRST = {"created", "updated", "reported", "first", "last", "priority"}
+_LONG = ("notes", "description", "resolution")
+
+
+def _headline(changes: dict[str, Any], labels: dict[str, str], noun: str) -> str:
+    if not changes:
+        return f"{noun} made"
+    names = [labels.get(name, name) for name in changes if name != "closed_at"]
+    return f"{', '.join(names)} changed" if names else "Changed"
+
+
+def _sentences(changes: dict[str, Any], labels: dict[str, str]) -> str:
+    return "; ".join(
+        f"{labels.get(name, name)}: {_short(before)} → {_short(after)}"
+        for name, (before, after) in changes.items()
+        if name not in (*_LONG, "closed_at")
+    )
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+    text = text.replace("_", " ") if text == "in_progress" else text
+    return (text if len(text) <= 80 else f"{text[:79]}…") or "–"
