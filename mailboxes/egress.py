@@ -5,7 +5,7 @@ goes to a checked address, never to the name again: a name server that changes i
 between gains nothing. `ipaddress.is_global` is not enough (it accepts NAT64, 6to4, multicast), so
 what may be reached is said here: global unicast, less everything that leads back inside. An
 installation opens its own networks with `EgressPolicy.networks` (``POSTROOM_PERMITTED_NETWORKS``)
-or single names with ``hosts``.
+and may narrow the names with ``hosts``.
 
 A refusal is one neutral text after about the same time, whatever the reason; only a target that
 may be reached answers with details (closed port, time-out, certificate, …).
@@ -76,20 +76,6 @@ DENIED: tuple[Network, ...] = tuple(
         "3fff::/20",  # documentation
     )
 )
-INSIDE: tuple[Network, ...] = tuple(
-    ip_network(network)
-    for network in (
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "::1/128",
-        "fc00::/7",
-    )
-)
-"""Where a listed host may lead besides public addresses; never link-local (metadata services)."""
-
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _CLOSED = {errno.ECONNREFUSED, errno.ECONNRESET}
@@ -97,27 +83,32 @@ _CLOSED = {errno.ECONNREFUSED, errno.ECONNRESET}
 
 @dataclass(frozen=True, slots=True)
 class EgressPolicy:
-    """What this installation permits beyond public addresses on the usual ports.
+    """What this installation permits.
 
-    ``networks``: opened whatever name leads there. ``ports``: the only ones ever used.
-    ``hosts``: names (``mail.corp.example``, ``*.corp.example``) that may lead to private addresses.
+    ``networks``: opened beyond public addresses, whatever name leads there. ``ports``: the only ones
+    used. ``hosts``: if there are any, the only ones used: ``imap.example.com``, ``*.example.com``, ``*``,
+    or ``mail.example.com:2525``, which permits that port of that host, too.
     """
 
     networks: tuple[Network, ...] = ()
     ports: frozenset[int] = DEFAULT_PORTS
     hosts: tuple[str, ...] = ()
 
-    def permits_host(self, name: str) -> bool:
-        """Whether an administrator listed this (lower-case) name."""
-        return any(_is_matched(name, pattern.lower().rstrip(".")) for pattern in self.hosts)
+    def permits_name(self, name: str, port: int) -> bool:
+        """Whether this (canonical) name may be looked up to use this port."""
+        if not self.hosts:
+            return port in self.ports
+        return any(self._is_listed(name, port, pattern) for pattern in self.hosts)
 
-    def permits_address(self, address: Address, *, is_listed: bool = False) -> bool:
-        """Whether a connection to this address may be made, for a listed name or another one."""
-        if any(address in network for network in self.networks):
-            return True
-        if is_listed and any(address in network for network in INSIDE):
-            return True
-        return is_public(address)
+    def permits_address(self, address: Address) -> bool:
+        """Whether a connection to this address may be made."""
+        return is_public(address) or any(address in network for network in self.networks)
+
+    def _is_listed(self, name: str, port: int, pattern: str) -> bool:
+        host, _, only_port = pattern.lower().partition(":")
+        if only_port and only_port != str(port):
+            return False
+        return _is_matched(name, host) and (bool(only_port) or port in self.ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +151,7 @@ def resolve(
     """Look the host up once and check every address.
 
     Raises `EgressRefusedError` (or its twin `NameNotFoundError`, same text) after about the same
-    time for every reason; `NameLookupError` only for a name that an administrator listed.
+    time for every reason; `NameLookupError` only for a name that an administrator has listed.
     """
     started = time.monotonic()
     try:
@@ -207,16 +198,15 @@ def canonical_host(host: str) -> str:
 
 
 def _checked_target(host: str, port: int, policy: EgressPolicy, timeout: float, resolver: Resolver) -> Target:
-    if port not in policy.ports:
-        raise EgressRefusedError
     name = canonical_host(host)
-    is_listed = policy.permits_host(name)
+    if not policy.permits_name(name, port):
+        raise EgressRefusedError
     literal = _literal_address(name)
     if literal is not None:
         addresses: tuple[Address, ...] = (literal,)
     else:
-        addresses = _looked_up(name, port, timeout, resolver, is_listed=is_listed)
-    if not all(policy.permits_address(address, is_listed=is_listed) for address in addresses):
+        addresses = _looked_up(name, port, timeout, resolver, is_listed=bool(policy.hosts))
+    if not all(policy.permits_address(address) for address in addresses):
         raise EgressRefusedError
     return Target(name, port, addresses[:MOST_ADDRESSES])
 
@@ -283,7 +273,7 @@ def _explained(failure: OSError) -> MailServerError:
 def _is_matched(name: str, pattern: str) -> bool:
     if pattern.startswith("*."):
         return name.endswith(pattern[1:])
-    return name == pattern
+    return pattern in {name, "*"}
 
 
 def _literal_address(text: str) -> Address | None:
