@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Literal, cast
 
 from mailboxes import egress
+from mailboxes.crash_points import crash_point
 from mailboxes.errors import (
     AnswerTooLongError,
     AuthenticationFailedError,
@@ -298,6 +299,7 @@ class _Attempt:
         except MailServerError as error:
             return self._before_the_dot(error)
         try:
+            crash_point("data sent")
             before_final_dot()
         except BaseException:
             self.wire.close()  # without the dot nothing was sent
@@ -325,7 +327,9 @@ class _Attempt:
         try:
             with self.wire.allowance(self.timeouts.body, REPLY_BYTES):
                 self.wire.sendall(b".\r\n")
+                crash_point("dot sent")
                 code, text = self.session.read_reply()
+                crash_point("dot answered")
         except MailServerError as error:
             return DeliveryResult("unknown", "dot", reason=error.message)
         except BaseException:

@@ -8,6 +8,7 @@ and not a message's (throttled, shutting down, password changed) is raised.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from mailboxes.crash_points import crash_point
 from mailboxes.errors import MailServerError, ServerUnavailableError, UidValidityChangedError
 from mailboxes.imap import fetching, searching
 from mailboxes.imap.dialogue import Parts, Token, uid_set
@@ -90,6 +91,7 @@ class MessageReader:
             bodies = self._bodies(small) if small else {}
         except MailServerError as error:
             self._go_on_after(error)
+        crash_point("bodies received")
         for message in batch:
             raw = bodies.pop(message.uid, None)
             fetched = _whole(message, raw) if raw is not None else self._alone(message)

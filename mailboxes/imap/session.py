@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from mailboxes import egress
+from mailboxes.crash_points import crash_point
 from mailboxes.errors import (
     CommandRefusedError,
     FolderUnavailableError,
@@ -98,8 +99,10 @@ class ImapSession:
         """Connect, encrypt, sign in."""
         try:
             self.connect()
+            crash_point("connected")
             self.secure()
             self.log_in()
+            crash_point("signed in")
         except BaseException:
             self.close()
             raise
