@@ -73,7 +73,10 @@ class Command:
 
 
 class ScriptedImap:
-    """The server; change ``capabilities``, ``folders``, ``list_lines`` and behaviours while it runs."""
+    """The server; change ``capabilities``, ``folders``, ``list_lines`` and behaviours while it runs.
+
+    ``cut_after``: the next connection ends after so many bytes from the server.
+    """
 
     host = "localhost"
     user = USER
@@ -88,6 +91,7 @@ class ScriptedImap:
         self.sent = bytearray()
         self.commands: list[Command] = []
         self.connection_count = 0
+        self.cut_after: int | None = None
         self._behaviours: dict[str, tuple[Behaviour, int | None]] = {}
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate.chain, certificate.key)
@@ -180,6 +184,7 @@ class Session:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.selected: Folder | None = None
         self._buffer = bytearray()
+        self._bytes_left, server.cut_after = server.cut_after, None
 
     def run(self, is_encrypted: bool) -> None:
         """Serve until the connection ends."""
@@ -195,9 +200,14 @@ class Session:
         self.close()
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes as they are, as far as the connection is meant to live."""
+        if self._bytes_left is not None:
+            data = data[: self._bytes_left]
+            self._bytes_left -= len(data)
         self.server.sent += data
         self.socket.sendall(data)
+        if self._bytes_left == 0:
+            raise EOFError
 
     def line(self, text: bytes) -> None:
         """Send one line."""
