@@ -15,6 +15,7 @@ from functools import lru_cache
 import chardet
 
 DETECTION_BYTES = 64 * 1024
+MINIMUM_HIGH_BYTES = 5
 
 _ALIASES = {
     "us-ascii": "ascii",
@@ -101,6 +102,8 @@ _ALLOWED = re.compile(
     r"|mac-\w+|big5|big5hkscs|gb18030|gbk|gb2312|hz|johab|euc_\w+|shift_jis\w*|iso2022_\w+|ptcp154"
     r"|tis-620|hp-roman8"
 )
+_HIGH = re.compile(rb"[\x80-\xff]")
+_SELDOM_1252 = re.compile(rb"[\x81\x83\x86-\x90\x98\x9a-\x9f]")  # no sign of Windows-1252
 _SUPERSETS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254"}
 _WINDOWS = re.compile(r"(?:windows|win|microsoft-?cp|x-cp|ms-?cp|cp)[-_ ]?(\d{3,4})")
 _ISO = re.compile(r"(?:iso[-_ ]?)?8859[-_ ]?(\d{1,2})(?:[-_:]\w*)?")
@@ -143,15 +146,18 @@ def _registered(candidate: str) -> str | None:
 
 def decoded(data: bytes, label: str | None) -> str:
     """``data`` as text; never raises, and says nothing of how sure it is."""
-    return decoded_strictly(data, label) or _decoded_by_guess(data, label)
+    text = decoded_strictly(data, label) or _decoded_by_guess(data, label)
+    return text.removeprefix("\ufeff")
 
 
 def decoded_strictly(data: bytes, label: str | None) -> str | None:
     """``data`` in its declared charset, or None where that does not work out."""
     codec = codec_of(label) if label else None
-    if codec is None:
+    if codec is None or _is_wide_by_mistake(codec, data):
         return None
-    if codec in _SUPERSETS and _TYPED_1252.search(data):
+    if codec in ("ascii", "utf-8") and b"\x1b$" in data:
+        codec = "iso2022_jp_ext"  # its escape sequence; such mail is often not declared
+    elif codec in _SUPERSETS and _TYPED_1252.search(data):
         codec = _SUPERSETS[codec]  # as browsers do: C1 controls in Latin-1 are Windows' letters
     try:
         return data.decode(codec)
@@ -159,16 +165,28 @@ def decoded_strictly(data: bytes, label: str | None) -> str | None:
         return None
 
 
+def _is_wide_by_mistake(codec: str, data: bytes) -> bool:
+    """Text without a NUL is no UTF-16: it would become a row of Chinese letters."""
+    return codec.startswith(("utf-16", "utf-32")) and b"\x00" not in data
+
+
 def _decoded_by_guess(data: bytes, label: str | None) -> str:
-    for codec in (*_byte_order_mark(data), "utf-8"):
+    for codec in _likely_codecs(data):
         with contextlib.suppress(UnicodeError):
             return data.decode(codec)
+    detected = _detected_codec(data)
     declared = codec_of(label) if label else None
     if declared is not None and declared != "ascii":
         text = data.decode(declared, "replace")
-        if _is_mostly_right(text):
+        if _is_mostly_right(text) or (detected is None and _SELDOM_1252.search(data)):
             return text
-    return _decoded_by_detection(data)
+    return data.decode(detected or "cp1252", "replace")
+
+
+def _likely_codecs(data: bytes) -> list[str]:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ["utf-16", "utf-8"]
+    return ["iso2022_jp_ext", "utf-8"] if b"\x1b$" in data else ["utf-8"]
 
 
 def _is_mostly_right(text: str) -> bool:
@@ -178,20 +196,13 @@ def _is_mostly_right(text: str) -> bool:
     return beyond_ascii - replaced >= 2 * replaced
 
 
-def _byte_order_mark(data: bytes) -> list[str]:
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return ["utf-16"]
-    return ["utf-8-sig"] if data.startswith(codecs.BOM_UTF8) else []
-
-
-def _decoded_by_detection(data: bytes) -> str:
-    """What chardet says, when it says it of enough bytes; else Windows-1252."""
+def _detected_codec(data: bytes) -> str | None:
+    """What chardet says, if there is enough to go by: few bytes are mostly Windows-1252."""
+    sample = data[:DETECTION_BYTES]
+    if len(_HIGH.findall(sample)) < MINIMUM_HIGH_BYTES:
+        return None
     guess = None
-    if len(data) >= 24:  # of fewer bytes a guess is worth less than the most usual charset
-        with contextlib.suppress(Exception):  # a detector may fail in any way; there is a default
-            guess = chardet.detect(data[:DETECTION_BYTES]).get("encoding")
+    with contextlib.suppress(Exception):  # a detector may fail in any way; there is a default
+        guess = chardet.detect(sample).get("encoding")
     codec = codec_of(guess) if guess else None
-    if codec is not None and codec not in ("ascii", "utf-8"):
-        with contextlib.suppress(UnicodeError):
-            return data.decode(codec)
-    return data.decode("cp1252", "replace")
+    return None if codec in ("ascii", "utf-8") else codec
