@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from mailboxes.errors import ProtocolError, UidValidityChangedError
+from mailboxes.errors import CommandRefusedError, ProtocolError, UidValidityChangedError
 from mailboxes.imap import fetching, folders, reading, searching
 from mailboxes.imap.dialogue import Argument, Literal, Parts, astring, refuse_goodbye, uid_set
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
@@ -49,9 +49,13 @@ class ImapConnection(ImapSession):
         if with_counts and "LIST-STATUS" in self.capabilities:
             options.append(b"STATUS (MESSAGES UNSEEN)")
         command: list[Argument] = [b"LIST", b'""', b'"*"']
-        if options:
-            command.append(b"RETURN (" + b" ".join(options) + b")")
-        answer = self.run(*command, budget=folders.LIST_BUDGET)
+        extended = [*command, b"RETURN (" + b" ".join(options) + b")"] if options else command
+        try:
+            answer = self.run(*extended, budget=folders.LIST_BUDGET)
+        except CommandRefusedError:
+            if not options:
+                raise
+            answer = self.run(*command, budget=folders.LIST_BUDGET)  # it promised too much (F35)
         return folders.listings(answer.untagged)
 
     def status(self, folder_raw: bytes) -> FolderStatus:
@@ -177,7 +181,7 @@ class ImapConnection(ImapSession):
             tag = dialogue.send(b"IDLE")
             earlier = dialogue.await_continuation(tag)
         self._idle_tag = tag
-        return _kinds(earlier)
+        return _kinds(earlier) + self.idle_poll()  # what came along is in our buffer, not the socket's
 
     def idle_poll(self) -> list[str]:
         """Take what the server has told meanwhile, without waiting: EXISTS, EXPUNGE, FETCH, ….

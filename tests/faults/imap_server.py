@@ -76,6 +76,7 @@ class ScriptedImap:
     """The server; change ``capabilities``, ``folders``, ``list_lines`` and behaviours while it runs.
 
     ``cut_after``: the next connection ends after so many bytes from the server.
+    ``spoil_at``: in the next connection, the byte at this place is replaced by this one.
     """
 
     host = "localhost"
@@ -92,6 +93,7 @@ class ScriptedImap:
         self.commands: list[Command] = []
         self.connection_count = 0
         self.cut_after: int | None = None
+        self.spoil_at: tuple[int, int] | None = None
         self._behaviours: dict[str, tuple[Behaviour, int | None]] = {}
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(certificate.chain, certificate.key)
@@ -185,6 +187,8 @@ class Session:
         self.selected: Folder | None = None
         self._buffer = bytearray()
         self._bytes_left, server.cut_after = server.cut_after, None
+        self._spoil_at, server.spoil_at = server.spoil_at, None
+        self._sent_count = 0
 
     def run(self, is_encrypted: bool) -> None:
         """Serve until the connection ends."""
@@ -204,10 +208,17 @@ class Session:
         if self._bytes_left is not None:
             data = data[: self._bytes_left]
             self._bytes_left -= len(data)
+        if self._spoil_at is not None:
+            data = self._spoilt(data, *self._spoil_at)
+        self._sent_count += len(data)
         self.server.sent += data
         self.socket.sendall(data)
         if self._bytes_left == 0:
             raise EOFError
+
+    def _spoilt(self, data: bytes, place: int, byte: int) -> bytes:
+        at = place - self._sent_count
+        return data[:at] + bytes([byte]) + data[at + 1 :] if 0 <= at < len(data) else data
 
     def line(self, text: bytes) -> None:
         """Send one line."""

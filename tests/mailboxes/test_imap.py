@@ -353,6 +353,21 @@ def test_a_cut_at_any_byte_is_a_clean_retry(
         assert whole_session(chosen, loopback) == whole
 
 
+def test_no_single_wrong_byte_is_more_than_an_error(
+    imap_server: ScriptedImap, account: ImapSettings, loopback: EgressPolicy
+) -> None:
+    """Whatever one byte of the server's turns into, people see an error of ours or the messages."""
+    imap_server.folder().add(RAW)
+    hasty = replace(account, timeouts=Timeouts(connect=5, greeting=0.1, command=0.1, body=0.1))
+    whole_session(account, loopback)
+    for place in range(0, len(imap_server.sent), 3):
+        for byte in (b'{"(\n\xff\0'[place % 6], b"0)}] *"[place % 6]):
+            imap_server.spoil_at = place, byte
+            with suppress(MailServerError):
+                whole_session(hasty, loopback)
+    assert whole_session(account, loopback) == [RAW]
+
+
 def whole_session(account: ImapSettings, policy: EgressPolicy) -> list[bytes | None]:
     with ImapConnection(account, policy) as connection:
         connection.folders()
@@ -499,7 +514,7 @@ def test_one_spoilt_message_never_stops_the_others(
 ) -> None:
     folder = imap_server.folder()
     uids = [folder.add(RAW) for _ in range(4)]
-    with opened(timeouts=Timeouts(command=1)) as connection:
+    with opened(timeouts=Timeouts(command=2)) as connection:
         imap_server.on(
             "FETCH", for_messages(lambda _, uid, good: spoil(good) if uid == 2 else good), times=None
         )
@@ -727,6 +742,19 @@ def test_no_name_breaks_the_list(name: bytes) -> None:
     assert "good" in {folder.name for folder in listings([[line], [good]])}
 
 
+def test_a_server_that_promised_an_extended_list_is_asked_plainly(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    imap_server.capabilities += " LIST-EXTENDED SPECIAL-USE LIST-STATUS"
+
+    def stumble(session: Session, command: server_side.Command) -> bool:
+        return b"RETURN" in command.arguments and refuse("BAD what")(session, command)
+
+    imap_server.on("LIST", stumble)
+    with opened() as connection:
+        assert [folder.name for folder in connection.folders(with_counts=True)] == ["INBOX"]
+
+
 def test_a_folder_that_is_gone_says_so(opened: Open) -> None:
     with opened() as connection:
         with pytest.raises(FolderUnavailableError):
@@ -880,6 +908,21 @@ def test_an_idle_that_ends_is_an_error(
         wait_readable(connection)
         with pytest.raises(expected):
             connection.idle_poll()
+
+
+def test_news_that_come_along_with_the_start_of_idle_are_told(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    def eager(session: Session, command: server_side.Command) -> bool:
+        session.send(b"* 1 RECENT\r\n+ idling\r\n* 5 EXISTS\r\n")
+        session.read_line()
+        session.done(command)
+        return True
+
+    with opened() as connection:
+        imap_server.on("IDLE", eager)
+        assert connection.idle_start() == ["RECENT", "EXISTS"]
+        assert connection.idle_done() == []
 
 
 def test_a_refused_idle_leaves_the_connection_usable(imap_server: ScriptedImap, opened: Open) -> None:

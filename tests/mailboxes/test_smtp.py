@@ -22,7 +22,7 @@ from tests.smtp_sink import DROP, HANG, Sink
 
 DATA = b"Subject: hello\r\n\r\nHow are you?\r\n"
 IMPATIENT = Timeouts(connect=5, greeting=0.7, command=0.7, body=0.7)
-IMPATIENT_AT_THE_END = Timeouts(body=1)
+IMPATIENT_AT_THE_END = Timeouts(body=2)
 
 Send = Callable[..., DeliveryResult]
 
