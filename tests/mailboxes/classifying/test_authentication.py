@@ -1,0 +1,67 @@
+"""Only the trusted server's own results count (RFC 8601)."""
+
+import pytest
+
+from mailboxes.classifying import classify
+from mailboxes.parsing import parse
+
+TRUSTED = "mx.shop.example"
+
+
+def authentication_of(*headers: str, sender: str = "ada@example.org"):
+    raw = "".join(f"{header}\r\n" for header in (*headers, f"From: {sender}")) + "\r\nx"
+    return classify(parse(raw.encode()), trusted_authserv_id=TRUSTED).authentication
+
+
+def result(text: str, server: str = TRUSTED) -> str:
+    return f"Authentication-Results: {server}; {text}"
+
+
+def test_results_of_the_trusted_server_are_read():
+    found = authentication_of(result("dmarc=fail header.from=example.org; spf=FAIL smtp.mailfrom=x@y.z"))
+    assert found == {"dmarc": "fail", "spf": "fail", "dkim": "", "has_aligned_dkim_pass": False}
+
+
+@pytest.mark.parametrize("header", ["dkim=pass header.d=example.org", "dkim=pass header.i=@mail.example.org"])
+def test_a_signature_of_the_senders_organization_is_aligned(header):
+    found = authentication_of(result(header))
+    assert found is not None
+    assert found["has_aligned_dkim_pass"]
+
+
+def test_a_signature_of_somebody_else_is_not():
+    found = authentication_of(result("dkim=pass header.d=mailer.example"))
+    assert found is not None
+    assert (found["dkim"], found["has_aligned_dkim_pass"]) == ("pass", False)
+
+
+def test_several_headers_of_one_server_belong_together():
+    found = authentication_of(result("dmarc=pass"), result("dkim=pass header.d=example.org"))
+    assert found is not None
+    assert (found["dmarc"], found["dkim"]) == ("pass", "pass")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [result("dmarc=pass", "evil.example")],
+        [result("dmarc=fail", "evil.example"), result("dmarc=pass")],
+        [result("dmarc=pass", "mx.shop.example.evil.example")],
+    ],
+)
+def test_without_a_result_of_the_trusted_server_on_top_there_is_none(headers):
+    assert authentication_of(*headers) is None
+
+
+def test_what_lies_below_the_trusted_servers_received_header_may_be_forged():
+    headers = [result("dmarc=fail"), "Received: from x by mx.shop.example", result("dmarc=pass")]
+    found = authentication_of(*headers)
+    assert found is not None
+    assert found["dmarc"] == "fail"
+
+
+def test_results_that_break_the_standard_are_still_read():
+    found = authentication_of(result("dmarc=fail (p=NONE sp=(x) dis=NONE; ;; spf=softfail !!"))
+    assert found is not None
+    assert found["dmarc"] == "fail"

@@ -1,0 +1,109 @@
+"""Bounces and whom they are about: reports, and free text in several languages."""
+
+import pytest
+
+from mailboxes.classifying import classify
+from mailboxes.parsing import parse
+
+
+def bounced(raw: str):
+    message = raw.replace("\n", "\r\n").encode()
+    return classify(parse(message), message)
+
+
+REPORT = """From: MAILER-DAEMON@mx.example
+To: help@shop.example
+Subject: Undelivered Mail Returned to Sender
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+
+I'm sorry.
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example
+
+{block}
+--b
+Content-Type: text/rfc822-headers
+
+Subject: Your order
+To: lost@example.org
+--b--
+"""
+
+
+def test_a_report_names_the_failed_recipients():
+    blocks = (
+        "Final-Recipient: rfc822; lost@example.org\nAction: failed\nStatus: 5.1.1\n\n"
+        "Final-Recipient: RFC822;<Gone@Example.org>\nAction: Failed (x)"
+    )
+    found = bounced(REPORT.format(block=blocks))
+    assert found.is_bounce
+    assert found.failed_recipients == ("lost@example.org", "gone@example.org")
+
+
+def test_a_delay_has_not_failed_yet():
+    found = bounced(REPORT.format(block="Final-Recipient: rfc822; slow@example.org\nAction: delayed"))
+    assert (found.is_bounce, found.failed_recipients) == (True, ())
+    assert found.delayed_recipients == ("slow@example.org",)
+
+
+def test_a_success_is_a_report_and_no_bounce():
+    raw = REPORT.format(block="Final-Recipient: rfc822; a@b.c\nAction: relayed\nStatus: 2.0.0")
+    found = bounced(raw.replace("Undelivered Mail Returned to Sender", "Success"))
+    assert found.failed_recipients == ()
+    assert "report" in found.automatic_reasons
+
+
+TEXTS = [
+    ("Undeliverable: Your order", "Delivery has failed to these recipients:\n\nlost@example.org\n"),
+    ("failure notice", "Hi. This is the qmail-send program.\n\n<lost@example.org>:\nno mailbox here\n"),
+    ("Mail delivery failed", "could not be delivered to\none or more recipients:\n\n  lost@example.org\n    550 unknown user\n"),
+    ("Unzustellbar: Bestellung", "Ihre Nachricht konnte nicht zugestellt werden.\nEmpfänger: lost@example.org\n"),
+    ("Non remis", "Votre message n'a pas pu être remis.\n\n<lost@example.org>: utilisateur inconnu\n"),
+    ("Returned mail: User unknown", "  ----- The following addresses had permanent fatal errors -----\n<lost@example.org>\n"),
+    ("Delivery Failure", "RCPT TO:<lost@example.org>\n550 5.1.1 rejected\n"),
+    ("配信不能", "配信できませんでした。\n宛先: lost@example.org\n"),
+    ("Недоставленное сообщение", "Сообщение не доставлено:\n\nlost@example.org\n"),
+]
+
+
+@pytest.mark.parametrize(("subject", "text"), TEXTS)
+@pytest.mark.parametrize("sender", ["postmaster@mx.example", "Mail Delivery System <daemon@mx.example>"])
+def test_free_text_names_the_failed_recipient(subject, text, sender):
+    found = bounced(f"From: {sender}\nTo: help@shop.example\nSubject: {subject}\n\n{text}")
+    assert found.is_bounce
+    assert found.failed_recipients == ("lost@example.org",)
+    assert found.is_automatic
+
+
+def test_the_returned_message_names_nobody():
+    text = (
+        "Delivery failed for <lost@example.org>: mailbox unavailable\n\n"
+        "--- Original message ---\nTo: innocent@example.org\n<other@example.org>: user unknown\n"
+    )
+    found = bounced(f"From: MAILER-DAEMON@mx.example\nSubject: Returned mail\n\n{text}")
+    assert found.failed_recipients == ("lost@example.org",)
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Delivery failed", "My parcel could not be delivered. Where is it?"),
+        ("Undeliverable parcel", "Please write to ada@example.org, my phone is broken."),
+        ("Question", "I wrote to sales@shop.example and the mail could not be delivered."),
+    ],
+)
+def test_a_customer_who_writes_of_deliveries_is_no_bounce(subject, text):
+    found = bounced(f"From: Ada <ada@example.org>\nTo: help@shop.example\nSubject: {subject}\n\n{text}")
+    assert not found.is_bounce
+    assert not found.is_automatic
+
+
+def test_a_complaint_is_a_report_and_no_bounce():
+    raw = REPORT.replace("delivery-status", "feedback-report").format(block="Feedback-Type: abuse")
+    found = bounced(raw)
+    assert not found.is_bounce
+    assert "report" in found.automatic_reasons

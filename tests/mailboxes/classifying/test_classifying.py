@@ -1,0 +1,248 @@
+"""Each fact that ``decide()`` reads (reliability §3.1): hit, near miss, and odd forms."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailboxes.classifying import Facts, canonical_address, classify, sentence_of
+from mailboxes.parsing import parse
+
+PERSONAL = {"From": "Ada <ada@example.org>", "To": "help@shop.example", "Subject": "Question"}
+
+
+def classified(body: str = "Hello, where is my parcel?", **headers: str | list[str]):
+    chosen = {**PERSONAL, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    lines = [
+        f"{name}: {value}"
+        for name, values in chosen.items()
+        for value in (values if isinstance(values, list) else [values])
+        if value is not None
+    ]
+    raw = ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+    return classify(parse(raw), raw, trusted_authserv_id="mx.shop.example")
+
+
+def facts(body: str = "Hello", **headers: str | list[str]) -> Facts:
+    return classified(body, **headers).facts
+
+
+def test_a_question_of_a_person_is_not_automatic():
+    found = classified(Return_Path="<ada@example.org>")
+    assert not found.is_automatic
+    assert not found.is_bounce
+    assert not found.is_list
+    assert found.facts["sender_problem"] == ""
+
+
+AUTOMATIC = [
+    ("null-return-path", {"Return_Path": "<>"}),
+    ("null-return-path", {"Return_Path": ""}),
+    ("null-return-path", {"Return_Path": ["<ada@example.org>", "< >"]}),
+    ("auto-submitted", {"Auto_Submitted": "auto-replied"}),
+    ("auto-submitted", {"Auto_Submitted": "AUTO-GENERATED; owner-email=x"}),
+    ("auto-submitted", {"Auto_Submitted": "auto-notified (by us)"}),
+    ("auto-submitted", {"Auto_Submitted": ["no", "auto-replied"]}),
+    ("auto-submitted", {"Auto_Submitted": "yes"}),
+    ("auto-submitted", {"Auto_Submitted": "(no) auto-replied"}),
+    ("list", {"List_Id": "<x.y>"}),
+    ("list", {"list_unsubscribe": "<mailto:x@y>"}),
+    ("list", {"X_Mailman_Version": "2"}),
+    ("list", {"Feedback_ID": "1:2:x"}),
+    ("precedence", {"Precedence": "bulk"}),
+    ("precedence", {"Precedence": "Junk"}),
+    ("precedence", {"X_Precedence": "auto_reply"}),
+    ("auto-response-suppress", {"X_Auto_Response_Suppress": "DR, OOF, AutoReply"}),
+    ("auto-response-suppress", {"X_Auto_Response_Suppress": "all"}),
+    ("machine-header", {"X_Autoreply": "yes"}),
+    ("machine-header", {"X_Loop": "x@y"}),
+    ("machine-header", {"X_FC_MachineGenerated": "true"}),
+    ("machine-header", {"X_Cron_Env": "<SHELL=/bin/sh>"}),
+    ("machine-header", {"X_Failed_Recipients": "x@y.z"}),
+    ("report", {"Content_Type": "message/delivery-status"}),
+    ("report", {"Content_Type": "message/feedback-report"}),
+    ("report", {"Content_Type": "multipart/report; boundary=b"}),
+    ("calendar", {"Content_Type": "text/calendar; method=REQUEST"}),
+    ("robot-sender", {"From": "MAILER-DAEMON@x.y"}),
+    ("robot-sender", {"From": "No-Reply <no-reply@x.y>"}),
+    ("robot-sender", {"From": "donotreply@x.y"}),
+    ("robot-sender", {"From": "do_not_reply+tag@x.y"}),
+    ("robot-sender", {"From": "owner-list@x.y"}),
+    ("robot-sender", {"From": "list-request@x.y"}),
+    ("robot-sender", {"From": "list-bounces@x.y"}),
+    ("robot-sender", {"From": "notifications@x.y"}),
+    ("robot-sender", {"From": "prvs=1234567890=noreply@x.y"}),
+    ("robot-sender", {"From": "SRS0=abcd=ef=x.y=noreply@forwarder.z"}),
+    ("automatic-subject", {"Subject": "Automatic reply: Question", "In_Reply_To": "<a@b>"}),
+    ("automatic-subject", {"Subject": "Abwesenheitsnotiz: Frage", "References": "<a@b>"}),
+    ("automatic-subject", {"Subject": "Réponse automatique : x", "In_Reply_To": "<a@b>"}),
+    ("automatic-subject", {"Subject": "自動返信: x", "In_Reply_To": "<a@b>"}),
+    ("automatic-subject", {"Subject": "Автоответ", "In_Reply_To": "<a@b>"}),
+    ("loop-token", {"X_Postroom_Loop": "token"}),
+]
+
+
+@pytest.mark.parametrize(("reason", "headers"), AUTOMATIC)
+def test_a_sign_makes_a_message_automatic(reason, headers):
+    found = classified(**headers)
+    assert reason in found.automatic_reasons
+    assert sentence_of(reason).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Auto_Submitted": "no"},
+        {"Auto_Submitted": "NO (a person)"},
+        {"Precedence": "normal"},
+        {"Precedence": "first-class"},
+        {"X_Auto_Response_Suppress": "DR, RN, NRN"},
+        {"X_FC_MachineGenerated": "false"},
+        {"Content_Type": "text/calendar; method=PUBLISH"},
+        {"From": "norbert.reply@x.y"},
+        {"From": "alerta@x.y"},
+        {"From": "postmaster@x.y"},
+        {"From": "ada-admin@x.y"},
+        {"From": "anna.bounceski@x.y"},
+        {"Subject": "Automatic reply"},
+        {"Subject": "Out of office chairs"},
+        {"Subject": "Delivery failed again"},
+        {"Subject": "Re: Out of office", "In_Reply_To": "<a@b>"},
+        {"Subject": "Autos: a question", "In_Reply_To": "<a@b>"},
+        {"X_List": "no list header"},
+    ],
+)
+def test_a_near_miss_is_left_to_people(headers):
+    assert classified(**headers).automatic_reasons == ()
+
+
+def test_an_automatic_subject_is_confirmed_by_what_the_text_says():
+    found = classified("I am out of the office until Monday.", Subject="Out of office")
+    assert found.automatic_reasons == ("automatic-subject",)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("Ada <ada@example.org>", ""),
+        ("", "missing"),
+        (None, "missing"),
+        ("a@b.c, d@e.f", "several"),
+        (["a@b.c", "d@e.f"], "several"),
+        ("Friends: a@b.c;", "group"),
+        ("undisclosed:;", "group"),
+        ("nobody here at all", "unparsable"),
+        ("root", "unparsable"),
+        ("alice@bank.com <evil@x.com>", "ambiguous"),
+        ('"Ada <a@b.c>', "ambiguous"),
+        ("=?utf-8?q?Ada=0ABcc:?= <a@b.c>", "control-characters"),
+    ],
+)
+def test_an_unusable_sender_is_told_apart(value, problem):
+    assert facts(From=value)["sender_problem"] == problem
+
+
+def test_recipients_are_counted_and_canonical():
+    found = facts(To="Help+x@Shop.example, b@c.d", Cc="e@f.g", Resent_To="h@i.j")
+    assert found["recipients_canonical"] == ["help@shop.example", "b@c.d", "e@f.g", "h@i.j"]
+    assert found["recipient_count"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X_Spam_Flag", "YES"),
+        ("X_Spam_Status", "Yes, score=9.1"),
+        ("X_SES_Spam_Verdict", "FAIL"),
+        ("X_MS_Exchange_Organization_SCL", "6"),
+        ("X_Forefront_Antispam_Report", "CIP:1.2.3.4;SCL:5;SRV:"),
+    ],
+)
+def test_signs_of_spam_are_found(name, value):
+    assert classified(**{name: value}).is_spam
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X_Spam_Flag", "NO"),
+        ("X_Spam_Status", "No, score=-1"),
+        ("X_SES_Spam_Verdict", "PASS"),
+        ("X_MS_Exchange_Organization_SCL", "-1"),
+        ("X_Forefront_Antispam_Report", "CIP:1.2.3.4;SCL:1;SRV:"),
+    ],
+)
+def test_what_is_no_spam_is_none(name, value):
+    assert not classified(**{name: value}).is_spam
+
+
+def test_envelope_and_reply_addresses_are_compared_by_organization():
+    assert facts(Return_Path="<ada@mail.example.org>")["is_return_path_related"]
+    assert not facts(Return_Path="<x@spam.example>")["is_return_path_related"]
+    assert facts(Reply_To="ada@other.example")["has_foreign_reply_to"]
+    assert not facts(Reply_To="office@example.org")["has_foreign_reply_to"]
+    assert not facts(From="a@x.co.uk", Reply_To="b@y.x.co.uk")["has_foreign_reply_to"]
+    assert facts(From="a@x.co.uk", Reply_To="b@z.co.uk")["has_foreign_reply_to"]
+
+
+def test_hops_and_deliveries_are_counted():
+    found = facts(Received=["a", "b"], Delivered_To=["help@shop.example", "Help@shop.example"])
+    assert found["received_count"] == 2
+    assert found["delivered_to_canonical"] == ["help@shop.example"] * 2
+
+
+def test_defects_of_the_header_are_facts():
+    raw = b"From: a@b.c\r\nContent-Type: multipart/encrypted; boundary=b\r\n\r\n--b--"
+    assert classify(parse(raw)).facts["is_encrypted_only"]
+    assert facts("-----BEGIN PGP MESSAGE-----\nx")["is_encrypted_only"]
+    assert not facts("plain")["is_encrypted_only"]
+
+
+def test_equal_bodies_have_one_hash():
+    assert facts("Hello\n  World")["body_hash"] == facts("hello world\n\n")["body_hash"]
+    assert facts("Hello")["body_hash"] != facts("Goodbye")["body_hash"]
+
+
+@pytest.mark.parametrize(
+    ("address", "canonical"),
+    [
+        ("Ada@Example.ORG", "ada@example.org"),
+        ("ada+tag@example.org", "ada@example.org"),
+        ("a.d.a@gmail.com", "ada@gmail.com"),
+        ("ada+x@googlemail.com", "ada@gmail.com"),
+        ("ada@BÜCHER.example", "ada@xn--bcher-kva.example"),
+        ("prvs=0123abcdef=ada@example.org", "ada@example.org"),
+        ("SRS0=hash=tt=example.org=ada@relay.net", "ada@example.org"),
+        ("SRS1=hash=relay.net==hash=tt=example.org=ada@second.net", "ada@example.org"),
+        ("<ada@example.org>", "ada@example.org"),
+        ("root", "root"),
+    ],
+)
+def test_spellings_of_one_address_are_one(address, canonical):
+    assert canonical_address(address) == canonical
+
+
+def test_facts_are_json():
+    found = classified(Received=["x"], To="a@b.c")
+    assert json.loads(json.dumps(found.facts)) == found.facts
+    assert set(found.facts) == set(Facts.__annotations__)
+
+
+HARMFUL = [headers for _, headers in AUTOMATIC]
+
+
+@given(st.lists(st.sampled_from(HARMFUL), min_size=1, max_size=4))
+@settings(max_examples=60)
+def test_more_signs_never_make_a_message_less_automatic(signs):
+    merged: dict[str, str | list[str]] = {}
+    for sign in signs:
+        merged = {**sign, **merged}
+    assert classified(**merged).is_automatic
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=150)
+def test_any_bytes_are_classified(raw):
+    found = classify(parse(raw), raw, trusted_authserv_id="x")
+    json.dumps(found.facts)
