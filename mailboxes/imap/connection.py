@@ -96,11 +96,16 @@ class ImapConnection(ImapSession):
     def all_uids(self, state: FolderState | None = None) -> list[int]:
         """Every UID in the open folder, ascending; in ranges, so that no line grows without end.
 
-        ``state``: what `examine` returned, to know how far UIDs go.
+        ``state``: what `examine` returned, to know how far UIDs go. Raises `ProtocolError` if it told of
+        messages and none is found: that would read as *all of them are gone* (F8).
         """
         if state is None or state.uid_next is None or state.exists <= searching.UIDS_PER_SEARCH:
-            return searching.search(self, b"ALL")
-        return searching.all_uids(self, state.uid_next)
+            found = searching.search(self, b"ALL")
+        else:
+            found = searching.all_uids(self, state.uid_next)
+        if state is not None and state.exists and not found:
+            raise ProtocolError("The server tells of messages and finds none.")
+        return found
 
     def changed_since(self, mod_seq: int) -> list[MessageDetails]:
         """UID, flags and MODSEQ of messages changed after ``mod_seq`` (RFC 7162 §3.1.4).

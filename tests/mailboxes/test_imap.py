@@ -417,6 +417,15 @@ def test_an_unreadable_answer_is_never_taken_for_nothing_found(
             connection.all_uids()
 
 
+def test_nothing_found_in_a_folder_with_messages_is_an_error(imap_server: ScriptedImap, opened: Open) -> None:
+    imap_server.folder().add(RAW)
+    with opened() as connection:
+        state = connection.examine(b"INBOX")
+        imap_server.on("SEARCH", refuse("OK nothing"))
+        with pytest.raises(ProtocolError):
+            connection.all_uids(state)
+
+
 def test_a_search_that_finds_nothing_finds_nothing(imap_server: ScriptedImap, opened: Open) -> None:
     with opened() as connection:
         for line in (b"* SEARCH", b"* SEARCH ", b'* ESEARCH (TAG "x") UID', b"* SEARCH (MODSEQ 12)"):
