@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tenants.database import Base, db, now
 from tenants.errors import InvalidError
 from tenants.secrets import decrypt, encrypt
-from tenants.users import User
+from tenants.users import User, attempt_keys, count_attempt, refuse_throttled
 
 STEP_SECONDS = 30
 DRIFT = 1  # steps a clock may be wrong
@@ -72,6 +72,17 @@ def demand_code(user: User, code: str, *, confirmed: bool = True) -> None:
         )
     factor.last_step = step
     db.session.flush()
+
+
+def accept_code(user: User, code: str, place: str) -> None:
+    """`demand_code`, throttled like passwords: a wrong one counts as a failed attempt."""
+    keys = attempt_keys(user.address, place)
+    refuse_throttled(keys)
+    try:
+        demand_code(user, code)
+    except InvalidError:
+        count_attempt(keys)
+        raise
 
 
 def forget(user: User) -> None:

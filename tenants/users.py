@@ -93,13 +93,13 @@ def authenticate(address: str, password: str, place: str) -> User:
     address costs the same time as a known one.
     """
     address = address.strip().lower()
-    keys = (_attempt_key("account", f"{address}|{place}"), _attempt_key("place", place))
-    _refuse_throttled(keys)
+    keys = attempt_keys(address, place)
+    refuse_throttled(keys)
     user = db.session.scalar(select(User).where(User.address == address))
     known = user is not None and user.is_enabled and bool(user.password_hash)
     fits = _verify(user.password_hash if user is not None and known else _dummy_hash(), password)
     if user is None or not known or not fits:
-        _count_attempt(keys)
+        count_attempt(keys)
         raise WrongPasswordError
     db.session.execute(delete(SignInAttempt).where(SignInAttempt.key == keys[0]))
     if _hasher().check_needs_rehash(user.password_hash):
@@ -190,7 +190,13 @@ def forget_old_attempts() -> None:
     db.session.execute(delete(SignIn).where(SignIn.expires_at < now()))
 
 
-def _refuse_throttled(keys: tuple[bytes, bytes]) -> None:
+def attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
+    """What failed attempts are counted by: this account from this place, and the place."""
+    return _attempt_key("account", f"{address}|{place}"), _attempt_key("place", place)
+
+
+def refuse_throttled(keys: tuple[bytes, bytes]) -> None:
+    """`TooManyAttemptsError` where the window is full."""
     limits = dict(zip(keys, (ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_PLACE), strict=True))
     rows = db.session.scalars(
         select(SignInAttempt).where(
@@ -201,7 +207,8 @@ def _refuse_throttled(keys: tuple[bytes, bytes]) -> None:
         raise TooManyAttemptsError
 
 
-def _count_attempt(keys: tuple[bytes, bytes]) -> None:
+def count_attempt(keys: tuple[bytes, bytes]) -> None:
+    """One more failed attempt in the current window. The caller commits."""
     is_over = SignInAttempt.started_at <= now() - ATTEMPT_WINDOW
     for key in keys:
         statement = insert(SignInAttempt).values(key=key, count=1, started_at=now())

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
 
@@ -113,3 +114,23 @@ def permitted_ports(app: Flask, *ports: int) -> None:
 
 def _plain(url: str) -> str:
     return url.replace("postgresql+psycopg://", "postgresql://")
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self, traveller: Any) -> None:
+        self._traveller = traveller
+
+    def shift(self, seconds: float) -> None:
+        """Let this much time pass."""
+        self._traveller.shift(seconds)
+
+
+@pytest.fixture
+def time_machine_clock() -> Iterator[Clock]:
+    """Time stands where it is, and moves when the test says so."""
+    import time_machine
+
+    with time_machine.travel(datetime.now(UTC), tick=True) as traveller:
+        yield Clock(traveller)

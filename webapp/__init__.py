@@ -8,9 +8,9 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tenants.application import create_base_app
-from tenants.database import db
+from tenants.database import db, now
 from tenants.settings import Settings
-from tenants.users import User, signed_in_user
+from tenants.users import User, session_of, signed_in_user
 from webapp import filters, frame
 from webapp.auth import cookie
 from webapp.errors import explain_errors
@@ -23,8 +23,15 @@ BLUEPRINTS = (
     "webapp.auth.views",
     "webapp.organization.views",
     "webapp.mailboxes.views",
+    "webapp.people.audit_log",
+    "webapp.people.invitations",
+    "webapp.people.roles",
+    "webapp.people.security",
+    "webapp.people.views",
     "webapp.personal.views",
     "webapp.system.views",
+    "webapp.installation.organizations",
+    "webapp.installation.users",
     "webapp.leads.views",
     "webapp.cases.views",
     "webapp.contacts.views",
@@ -73,6 +80,8 @@ def _know_the_visitor(app: Flask) -> None:
         token = cookie.token_of(request)
         if token and request.endpoint != "static":
             g.user = signed_in_user(token)
+            session = session_of(token)
+            g.session_began_at = session.created_at if session is not None else now()
             if db.session.dirty:
                 db.session.commit()  # when the session was last seen
 

@@ -5,6 +5,7 @@ bound. A system administrator's page binds nothing by itself.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -12,10 +13,11 @@ from flask import abort, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from tenants.configuration.layers import value_of
-from tenants.database import enter_organization
+from tenants.database import enter_organization, now
 from tenants.errors import ForbiddenError
 from tenants.organizations import Organization, membership_of, organizations_of
 from tenants.permissions import PERMISSIONS, permissions_of
+from tenants.second_factor import has_second_factor
 from tenants.users import User
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -95,6 +97,15 @@ def _demand_member() -> ResponseReturnValue | None:
         if g.user.is_system_admin and request.method == "GET":
             return redirect(url_for("system.index"))
         raise ForbiddenError("You belong to no organization here. Ask its administrator to invite you.")
+    return _demand_what_is_asked_of_sessions()
+
+
+def _demand_what_is_asked_of_sessions() -> ResponseReturnValue | None:
+    """A session no older than is allowed here, and a second factor where it is required."""
+    if g.session_began_at < now() - timedelta(hours=int(value_of("session.lifetime_hours"))):
+        return redirect(url_for("auth.sign_in", next=request.path))
+    if value_of("session.two_factor_required") and not has_second_factor(g.user):
+        return redirect(url_for("security.set_up"))
     return None
 
 
@@ -109,7 +120,7 @@ def _demand_system_admin() -> ResponseReturnValue | None:
     refusal = _demand_user()
     if refusal is None and not g.user.is_system_admin:
         raise ForbiddenError("Only system administrators may open this page.")
-    return refusal
+    return refusal or _demand_what_is_asked_of_sessions()
 
 
 def _chosen_organization(user: User) -> Organization | None:

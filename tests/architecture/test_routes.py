@@ -16,7 +16,7 @@ SETTINGS = Settings(
 APP = create_app(SETTINGS)
 RULES = sorted(APP.url_map.iter_rules(), key=str)
 # What everybody may see, signed in or not.
-PUBLIC = {"static", "home.alive", "home.ready", "auth.sign_in"}
+PUBLIC = {"static", "home.alive", "home.ready", "auth.sign_in", "auth.code", "invitations.accept"}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)

@@ -21,3 +21,13 @@ class SignInForm(FlaskForm):
     )
     next = HiddenField()
     submit = SubmitField("Sign in")
+
+
+class CodeForm(FlaskForm):
+    """A code of an authenticator app."""
+
+    code = StringField(
+        "Code from your authenticator app",
+        validators=[InputRequired("Type the six digits that your app shows.")],
+        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True},
+    )

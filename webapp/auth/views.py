@@ -1,18 +1,21 @@
 """Signing in and out, and choosing an organization."""
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from tenants.configuration.layers import value_of
 from tenants.database import db
 from tenants.errors import AppError, NotFoundError
 from tenants.organizations import organizations_of
-from tenants.users import authenticate
+from tenants.second_factor import accept_code, has_second_factor
+from tenants.users import User, authenticate, session_of
 from tenants.users import sign_in as open_session
 from tenants.users import sign_out as end_session
 from webapp.auth import cookie
-from webapp.auth.forms import SignInForm
+from webapp.auth.forms import CodeForm, SignInForm
 from webapp.guards import public, signed_in_required
 
 blueprint = Blueprint("auth", __name__)
@@ -31,13 +34,46 @@ def sign_in() -> ResponseReturnValue:
         db.session.commit()  # the failed attempt counts
         form.form_errors.append(error.message)
         return render_template("auth/sign_in.html", form=form), int(error.status)
+    asks_for_code = has_second_factor(user)
     if cookie.token_of(request):
         end_session(cookie.token_of(request))
-    token = open_session(user, place=_place(), device=request.headers.get("User-Agent", ""))
+    token = open_session(
+        user,
+        place=_place(),
+        device=request.headers.get("User-Agent", ""),
+        lifetime=timedelta(hours=int(value_of("session.lifetime_hours"))),
+        needs_code=asks_for_code,
+    )
     db.session.commit()
-    response = make_response(redirect(_safe(form.next.data)))
+    goes_to = _safe(form.next.data)
+    response = make_response(redirect(url_for("auth.code", next=goes_to) if asks_for_code else goes_to))
     cookie.remember(response, token)
     return response
+
+
+@blueprint.route("/sign-in/code", methods=["GET", "POST"])
+@public
+def code() -> ResponseReturnValue:
+    """The second factor: asked for after the password, before the session counts."""
+    session = session_of(cookie.token_of(request))
+    if session is None or not session.needs_code:
+        return redirect(url_for("auth.sign_in"))
+    user = db.session.get_one(User, session.user_id)
+    form = CodeForm()
+    if form.validate_on_submit():
+        try:
+            accept_code(user, form.code.data or "", place=_place())
+        except AppError as error:
+            db.session.commit()  # the failed attempt counts
+            form.code.errors = [error.message]
+        else:
+            end_session(cookie.token_of(request))
+            token = open_session(user, place=_place(), device=session.device)
+            db.session.commit()
+            response = make_response(redirect(_safe(request.args.get("next"))))
+            cookie.remember(response, token)
+            return response
+    return render_template("auth/code.html", form=form), 422 if form.errors else 200
 
 
 @blueprint.post("/sign-out")

@@ -203,8 +203,8 @@ def _tree(scope: Scope, current: str) -> list[dict[str, Any]]:
     for group in _groups(scope):
         heading = group.path[-1]
         if not tree or tree[-1]["label"] != heading:
-            tree.append({"label": heading, "items": [], "is_open": True})
-        tree[-1]["items"].append(
+            tree.append({"label": heading, "entries": [], "is_open": True})
+        tree[-1]["entries"].append(
             {
                 "label": group.label,
                 "url": scope.group_url(group.key),

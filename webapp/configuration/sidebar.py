@@ -60,8 +60,8 @@ def _settings(level: str, url: Any) -> list[dict[str, Any]]:
         if group.key not in used:
             continue
         if not tree or tree[-1]["label"] != group.path[-1]:
-            tree.append({"label": group.path[-1], "items": [], "is_open": True})
-        tree[-1]["items"].append({"label": group.label, "url": url(group.key), "is_current": False})
+            tree.append({"label": group.path[-1], "entries": [], "is_open": True})
+        tree[-1]["entries"].append({"label": group.label, "url": url(group.key), "is_current": False})
     return tree
 
 
@@ -71,7 +71,7 @@ def _pages(pages: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
         if endpoint not in current_app.view_functions:
             continue
         if not tree or tree[-1]["label"] != heading:
-            tree.append({"label": heading, "items": [], "is_open": True})
+            tree.append({"label": heading, "entries": [], "is_open": True})
         here = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
-        tree[-1]["items"].append({"label": label, "url": url_for(endpoint), "is_current": here})
+        tree[-1]["entries"].append({"label": label, "url": url_for(endpoint), "is_current": here})
     return tree

@@ -19,7 +19,7 @@ def index() -> ResponseReturnValue:
     if "organization.configure" in g.permissions:
         return redirect(url_for("organization.group", key="email"))
     groups = organization_pages()
-    return redirect(groups[0]["items"][0]["url"] if groups else url_for("mail.index"))
+    return redirect(groups[0]["entries"][0]["url"] if groups else url_for("mail.index"))
 
 
 @blueprint.route("/settings/<key>", methods=["GET", "POST"])

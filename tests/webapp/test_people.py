@@ -1,0 +1,223 @@
+"""People, roles, invitations, the second factor: who may become what."""
+
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from tenants.configuration.layers import override
+from tenants.database import db
+from tenants.organizations import Membership, organizations_of
+from tenants.permissions import ADMINISTRATOR, Role, permissions_of
+from tenants.users import user_by_address
+from tests.factories import PASSWORD, csrf_token, make_member, make_organization, make_user, sign_in
+
+INVITE = "/configuration/people/invite"
+
+
+def post(client, url, form_page=None, **fields):
+    token = csrf_token(client.get(form_page or url).text)
+    return client.post(url, data={"csrf_token": token, **fields})
+
+
+def invitation_link(app, inside, organization, address, key=ADMINISTRATOR):
+    client = sign_in(app, organization.admin)
+    with inside(organization):
+        role_id = str(db.session.scalar(select(Role.id).where(Role.system_key == key)))
+    page = post(client, INVITE, address=address, roles=[role_id]).text
+    start = page.index("/invitations/")
+    return page[start : start + 120].split('"')[0].split("<")[0]
+
+
+def test_an_invited_person_joins_with_the_link_once(app, inside, ours, theirs):
+    link = invitation_link(app, inside, ours, "new@person.test", "member")
+    visitor = app.test_client()
+    answer = post(visitor, link, name="New Person", password=PASSWORD, again=PASSWORD)
+    assert answer.status_code == 302
+    assert [o.name for o in organizations_of(user_by_address("new@person.test"))] == ["Acme"]
+    again = app.test_client().get(link)
+    assert again.status_code == 404
+    assert "has been used" in again.text
+
+
+def test_an_invitation_answers_alike_whether_the_person_is_known(app, inside, ours, theirs):
+    client = sign_in(app, ours.admin)
+    known = post(client, INVITE, address=theirs.member.user.address).text
+    unknown = post(client, INVITE, address="nobody@knows.test").text
+    assert known.count("works once") == unknown.count("works once") == 1
+    assert theirs.canary not in known.replace(theirs.member.user.address, "")
+
+
+def test_a_known_person_must_be_signed_in_as_the_one_invited(app, inside, ours, theirs):
+    link = invitation_link(app, inside, ours, theirs.member.user.address, "member")
+    assert "/sign-in" in app.test_client().get(link).location
+    stranger = sign_in(app, theirs.admin)
+    assert post(stranger, link).status_code == 404
+    invited = sign_in(app, theirs.member)
+    assert post(invited, link).status_code == 302
+    assert len(organizations_of(theirs.member.user)) == 2
+
+
+def test_a_link_of_one_organization_does_not_open_another(app, inside, ours, theirs):
+    link = invitation_link(app, inside, ours, "new@person.test")
+    assert app.test_client().get(link.replace(str(ours.id), str(theirs.id))).status_code == 404
+
+
+def test_nobody_gives_a_role_that_permits_more_than_they_may(app, inside, ours):
+    with inside(ours):
+        role = Role(name="People", permissions=["user.manage"])
+        db.session.add(role)
+        db.session.commit()
+        admin_role = str(db.session.scalar(select(Role.id).where(Role.system_key == ADMINISTRATOR)))
+    manager = make_member(ours.id, "Manager", role=None)
+    with inside(ours):
+        from tenants.permissions import grant_role
+
+        grant_role(db.session.get_one(Membership, (ours.id, manager.id)), role.id)
+        db.session.commit()
+    client = sign_in(app, manager)
+    page = f"/configuration/people/{manager.id}"
+    answer = post(client, page, roles=[admin_role])
+    assert answer.status_code == 422
+    assert "You cannot give the role Administrator" in answer.text
+    answer = post(client, "/configuration/roles/new", name="Mighty", permissions=["audit.view"])
+    assert answer.status_code == 422
+    with inside(ours):
+        member = db.session.get_one(Membership, (ours.id, manager.id))
+        assert permissions_of(member) == {"user.manage"}
+
+
+def test_the_last_who_manages_people_cannot_be_removed(app, inside, ours, theirs):
+    client = sign_in(app, ours.admin)
+    answer = post(client, f"/configuration/people/{ours.admin.id}", roles=[])
+    assert answer.status_code == 422
+    assert "Somebody must stay" in answer.text
+    disabled = post(
+        client, f"/configuration/people/{ours.admin.id}/enable", "/configuration/people/", enabled="0"
+    )
+    assert disabled.status_code == 409
+
+
+def test_disabling_a_member_touches_this_organization_only(app, inside, ours, theirs):
+    with inside(theirs):
+        db.session.add(Membership(user_id=ours.member.user_id))
+        db.session.commit()
+    client = sign_in(app, ours.admin)
+    post(client, f"/configuration/people/{ours.member.id}/enable", "/configuration/people/", enabled="0")
+    assert [o.name for o in organizations_of(ours.member.user)] == ["Neighbour"]
+
+
+def test_a_role_that_is_held_is_not_deleted(app, inside, ours):
+    client = sign_in(app, ours.admin)
+    post(client, "/configuration/roles/new", name="Sales", permissions=["lead.view"])
+    with inside(ours):
+        role_id = db.session.scalar(select(Role.id).where(Role.name == "Sales"))
+    roles = "/configuration/roles/"
+    post(client, f"/configuration/people/{ours.member.id}", roles=[str(role_id)])
+    assert post(client, f"{roles}{role_id}/delete", roles).status_code == 409
+    post(client, f"/configuration/people/{ours.member.id}", roles=[])
+    assert post(client, f"{roles}{role_id}/delete", roles).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["people/", "roles/", "audit-log/", "people/invite"])
+def test_pages_about_people_are_for_those_who_manage_them(app, ours, path):
+    assert sign_in(app, ours.member).get(f"/configuration/{path}").status_code == 403
+    assert sign_in(app, ours.admin).get(f"/configuration/{path}").status_code == 200
+
+
+def code_for(client, page):
+    from urllib.parse import parse_qs, urlsplit
+
+    from bs4 import BeautifulSoup
+
+    uri = BeautifulSoup(page, "html.parser").select_one('a[href^="otpauth:"]')["href"]
+    return pyotp.TOTP(parse_qs(urlsplit(uri).query)["secret"][0])
+
+
+def with_second_factor(app, member):
+    client = sign_in(app, member)
+    page = post(client, "/security/second-factor", step="begin").text
+    totp = code_for(client, page)
+    assert post(client, "/security/second-factor", code=totp.now()).status_code == 302
+    return totp
+
+
+def test_with_a_second_factor_the_password_alone_opens_nothing(app, ours, time_machine_clock):
+    totp = with_second_factor(app, ours.member)
+    time_machine_clock.shift(60)
+    client = sign_in(app, ours.member)
+    assert "/sign-in" in client.get("/my-configuration/email").location
+    assert post(client, "/sign-in/code", code="000000").status_code == 422
+    assert post(client, "/sign-in/code", code=totp.now()).status_code == 302
+    assert client.get("/my-configuration/email").status_code == 200
+
+
+def test_a_code_works_once(app, ours, time_machine_clock):
+    totp = with_second_factor(app, ours.member)
+    time_machine_clock.shift(60)
+    code = totp.now()
+    assert post(sign_in(app, ours.member), "/sign-in/code", code=code).status_code == 302
+    assert post(sign_in(app, ours.member), "/sign-in/code", code=code).status_code == 422
+
+
+def test_where_a_second_factor_is_required_people_set_it_up_first(app, inside, ours):
+    with inside(ours):
+        override("session.two_factor_required", "true", "organization", by="Ada")
+        db.session.commit()
+    client = sign_in(app, ours.member)
+    assert client.get("/my-configuration/email").location == "/security/second-factor"
+
+
+def test_a_session_older_than_allowed_is_over(app, inside, ours, time_machine_clock):
+    with inside(ours):
+        override("session.lifetime_hours", "2", "organization", by="Ada")
+        db.session.commit()
+    client = sign_in(app, ours.member)
+    assert client.get("/my-configuration/email").status_code == 200
+    time_machine_clock.shift(3 * 3600)
+    assert "/sign-in" in client.get("/my-configuration/email").location
+
+
+def test_a_changed_password_ends_every_other_session(app, ours):
+    elsewhere, here = sign_in(app, ours.member), sign_in(app, ours.member)
+    fields = {"current": PASSWORD, "password": "another long one", "again": "another long one"}
+    assert post(here, "/security/password", "/security/", **fields).status_code == 302
+    assert here.get("/security/").status_code == 200
+    assert elsewhere.get("/security/").status_code == 302
+
+
+def test_a_system_administrator_makes_an_organization_and_hands_over_a_link(app, ours):
+    client = sign_in(app, make_user(name="Sys", is_system_admin=True))
+    page = post(
+        client, "/system/organizations/new", name="Third", slug="third", administrator="boss@third.test"
+    ).text
+    assert "/invitations/" in page
+    assert "Third" in client.get("/system/organizations/").text
+
+
+def test_a_system_administrator_cannot_lock_themselves_out(app, ours):
+    admin = make_user(name="Sys", is_system_admin=True)
+    client = sign_in(app, admin)
+    assert post(client, f"/system/users/{admin.id}", is_enabled="y").status_code == 409
+
+
+def test_a_disabled_user_is_out_at_once(app, ours):
+    client = sign_in(app, ours.member)
+    admin = sign_in(app, make_user(name="Sys", is_system_admin=True))
+    post(admin, f"/system/users/{ours.member.user_id}")
+    assert client.get("/my-configuration/email").status_code == 302
+
+
+def test_a_disabled_organization_is_closed_to_its_members(app, ours):
+    client = sign_in(app, ours.member)
+    admin = sign_in(app, make_user(name="Sys", is_system_admin=True))
+    post(admin, f"/system/organizations/{ours.id}/enable", "/system/organizations/", enabled="0")
+    assert client.get("/configuration/").status_code == 403
+
+
+def test_a_second_organization_of_the_same_short_name_is_refused(app, ours):
+    make_organization("Other")
+    client = sign_in(app, make_user(name="Sys", is_system_admin=True))
+    url = "/system/organizations/new"
+    fields = {"name": "Third", "administrator": "boss@third.test"}
+    assert post(client, url, slug="third", **fields).status_code == 200
+    assert post(client, url, slug="third", **fields).status_code == 422

@@ -1,0 +1,1 @@
+"""Organizations and users of the installation, as system administrators see them."""

@@ -1,0 +1,1 @@
+"""People and roles of an organization, as its administrators see them."""

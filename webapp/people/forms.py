@@ -1,0 +1,120 @@
+"""Forms about people and roles."""
+
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, PasswordField, SelectMultipleField, StringField
+from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from tenants.users import MINIMUM_PASSWORD_LENGTH
+from webapp.validators import is_address
+
+
+class CheckBoxes(SelectMultipleField):
+    """Several of a list, as boxes."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
+
+
+class InviteForm(FlaskForm):
+    """Whom to invite, with which roles."""
+
+    address = StringField(
+        "E-mail address",
+        [
+            InputRequired("Type the person's e-mail address."),
+            is_address,
+            Length(max=320),
+        ],
+        render_kw={"type": "email", "autocomplete": "off"},
+    )
+    roles = CheckBoxes("Roles", coerce=str, validate_choice=False)
+
+
+class MemberForm(FlaskForm):
+    """What a member holds."""
+
+    roles = CheckBoxes("Roles", coerce=str, validate_choice=False)
+
+
+class RoleForm(FlaskForm):
+    """A role of the organization's own."""
+
+    name = StringField("Name", [InputRequired("Give the role a name."), Length(max=60)])
+    permissions = CheckBoxes("Permissions", coerce=str, validate_choice=False)
+
+
+class JoinForm(FlaskForm):
+    """A new person accepts an invitation."""
+
+    name = StringField("Your name", [InputRequired("Type your name."), Length(max=200)])
+    password = PasswordField(
+        "Choose a password",
+        [
+            InputRequired("Choose a password."),
+            Length(
+                min=MINIMUM_PASSWORD_LENGTH, message=f"Use at least {MINIMUM_PASSWORD_LENGTH} characters."
+            ),
+        ],
+        render_kw={"autocomplete": "new-password"},
+    )
+    again = PasswordField(
+        "The password again",
+        [EqualTo("password", "The two passwords differ. Type both again.")],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class AcceptForm(FlaskForm):
+    """A known person accepts: one button."""
+
+
+class PasswordForm(FlaskForm):
+    """Change one's own password."""
+
+    current = PasswordField(
+        "Current password",
+        [InputRequired("Type your current password.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+    password = PasswordField(
+        "New password",
+        [
+            InputRequired("Choose a new password."),
+            Length(
+                min=MINIMUM_PASSWORD_LENGTH, message=f"Use at least {MINIMUM_PASSWORD_LENGTH} characters."
+            ),
+        ],
+        render_kw={"autocomplete": "new-password"},
+    )
+    again = PasswordField(
+        "The new password again",
+        [EqualTo("password", "The two passwords differ. Type both again.")],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class OrganizationForm(FlaskForm):
+    """A new organization with its first administrator."""
+
+    name = StringField("Name", [InputRequired("Give the organization a name."), Length(max=100)])
+    slug = StringField(
+        "Short name",
+        [InputRequired("Choose a short name."), Length(max=40)],
+        description="For addresses and commands: small letters, digits and hyphens.",
+    )
+    administrator = StringField(
+        "E-mail address of the first administrator",
+        [
+            InputRequired("Type the address of the first administrator."),
+            is_address,
+        ],
+        render_kw={"type": "email"},
+    )
+
+
+class UserForm(FlaskForm):
+    """A user of the installation, as system administrators change them."""
+
+    is_enabled = BooleanField("May sign in")
+    is_system_admin = BooleanField("System administrator")

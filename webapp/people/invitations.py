@@ -1,0 +1,62 @@
+"""The link of an invitation."""
+
+from uuid import UUID
+
+from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from tenants import audit
+from tenants.database import db, enter_organization
+from tenants.errors import AppError, NotFoundError
+from tenants.invitations import accept as join
+from tenants.invitations import invitation_of
+from tenants.organizations import Organization
+from tenants.users import sign_in, user_by_address
+from webapp.auth import cookie
+from webapp.guards import public
+from webapp.people.forms import AcceptForm, JoinForm
+
+blueprint = Blueprint("invitations", __name__, url_prefix="/invitations")
+
+
+@blueprint.route("/<uuid:organization_id>/<token>", methods=["GET", "POST"])
+@public
+def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
+    """Join an organization. Whoever holds the link, and nobody else, gets further."""
+    organization = db.session.get(Organization, organization_id)
+    if organization is None or not organization.is_enabled:
+        raise NotFoundError
+    enter_organization(organization.id)
+    invitation = invitation_of(token)
+    if g.user is None and user_by_address(invitation.address) is not None:
+        return redirect(url_for("auth.sign_in", next=request.path))
+    form = AcceptForm() if g.user is not None else JoinForm()
+    if form.validate_on_submit():
+        try:
+            return _joined(organization, token, form)
+        except NotFoundError:
+            raise
+        except AppError as error:
+            db.session.rollback()
+            form.form_errors.append(error.message)
+    page = render_template(
+        "people/accept.html", form=form, organization=organization, address=invitation.address
+    )
+    return page, 422 if form.is_submitted() else 200
+
+
+def _joined(organization: Organization, token: str, form: AcceptForm | JoinForm) -> ResponseReturnValue:
+    is_new = g.user is None
+    name = form.name.data or "" if isinstance(form, JoinForm) else ""
+    password = form.password.data or "" if isinstance(form, JoinForm) else ""
+    user = join(token, g.user, name=name, password=password)
+    audit.record(audit.Actor(user.name or user.address, user.id), "member.joined", user.address)
+    session = (
+        sign_in(user, request.remote_addr or "", request.headers.get("User-Agent", "")) if is_new else ""
+    )
+    db.session.commit()
+    flash(f"Welcome to {organization.name}.", "success")
+    response = make_response(redirect(url_for("home.index")))
+    if session:
+        cookie.remember(response, session)
+    return response

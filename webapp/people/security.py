@@ -1,0 +1,104 @@
+"""A person's own password, second factor and sessions."""
+
+from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from tenants import second_factor
+from tenants.audit import record_for_system
+from tenants.database import db
+from tenants.errors import AppError, InvalidError
+from tenants.users import authenticate, choose_password, sessions_of, sign_in, sign_out_everywhere
+from webapp.auth import cookie
+from webapp.auth.forms import CodeForm
+from webapp.configuration.pages import actor
+from webapp.guards import signed_in_required
+from webapp.people.forms import PasswordForm
+
+blueprint = Blueprint("security", __name__, url_prefix="/security")
+
+
+@blueprint.get("/")
+@signed_in_required
+def index() -> ResponseReturnValue:
+    """What protects this person's account."""
+    return render_template(
+        "people/security.html",
+        form=PasswordForm(),
+        has_second_factor=second_factor.has_second_factor(g.user),
+        sessions=db.session.scalars(sessions_of(g.user)).all(),
+    )
+
+
+@blueprint.post("/password")
+@signed_in_required
+def password() -> ResponseReturnValue:
+    """Change the password; every other session ends."""
+    form = PasswordForm()
+    if form.validate_on_submit():
+        try:
+            authenticate(g.user.address, form.current.data or "", place=request.remote_addr or "")
+            choose_password(g.user, form.password.data or "")
+        except AppError as error:
+            db.session.commit()  # the failed attempt counts
+            form.current.errors = [error.message]
+        else:
+            return _signed_in_anew("Your password has been changed. Other devices were signed out.")
+    page = render_template(
+        "people/security.html",
+        form=form,
+        has_second_factor=second_factor.has_second_factor(g.user),
+        sessions=db.session.scalars(sessions_of(g.user)).all(),
+    )
+    return page, 422
+
+
+@blueprint.post("/sign-out-everywhere")
+@signed_in_required
+def end_sessions() -> ResponseReturnValue:
+    """End every session but this one."""
+    sign_out_everywhere(g.user)
+    return _signed_in_anew("You were signed out everywhere else.")
+
+
+@blueprint.route("/second-factor", methods=["GET", "POST"])
+@signed_in_required
+def set_up() -> ResponseReturnValue:
+    """Set up an authenticator app: the secret is made by the first step, and counts after the second."""
+    form = CodeForm()
+    if request.method == "POST" and request.form.get("step") == "begin":
+        second_factor.begin(g.user)
+        db.session.commit()
+    elif form.validate_on_submit():
+        try:
+            second_factor.confirm(g.user, form.code.data or "")
+        except InvalidError as error:
+            db.session.rollback()
+            form.code.errors = [error.message]
+        else:
+            record_for_system(actor(), "user.second_factor_set", g.user.address)
+            db.session.commit()
+            flash("From now on you are asked for a code when you sign in.", "success")
+            return redirect(url_for("security.index"))
+    page = render_template("people/second_factor.html", form=form, uri=second_factor.provisioning_uri(g.user))
+    return page, 422 if form.code.errors else 200
+
+
+@blueprint.post("/second-factor/remove")
+@signed_in_required
+def remove() -> ResponseReturnValue:
+    """Take the second factor away, proven by a code of it."""
+    second_factor.demand_code(g.user, request.form.get("code", ""))
+    second_factor.forget(g.user)
+    record_for_system(actor(), "user.second_factor_removed", g.user.address)
+    db.session.commit()
+    flash("You are no longer asked for a code.", "success")
+    return redirect(url_for("security.index"))
+
+
+def _signed_in_anew(sentence: str) -> ResponseReturnValue:
+    token = sign_in(g.user, request.remote_addr or "", request.headers.get("User-Agent", ""))
+    db.session.commit()
+    flash(sentence, "success")
+    response = make_response(redirect(url_for("security.index")))
+    cookie.remember(response, token)
+    return response

@@ -1,0 +1,13 @@
+"""Validators that several forms share."""
+
+from email_validator import EmailNotValidError, validate_email
+from flask_wtf import FlaskForm
+from wtforms import Field, ValidationError
+
+
+def is_address(form: FlaskForm, field: Field) -> None:
+    """An e-mail address as RFC 5321 knows it; nothing is asked of its domain."""
+    try:
+        validate_email((field.data or "").strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise ValidationError("Type an e-mail address, such as mia@example.com.") from None
