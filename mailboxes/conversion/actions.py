@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from mailboxes.messages import Message
 from tenants.organizations import Membership
@@ -105,6 +106,17 @@ def actions() -> dict[str, Action]:
         else:
             found[action.name] = action
     return found
+
+
+def standing_of(action: Action) -> tuple[bool, str]:
+    """What `Action.is_offered` says; a plug-in that fails at it is not offered."""
+    try:
+        return action.is_offered()
+    except DBAPIError:
+        raise  # the transaction is at fault, not the action
+    except Exception:  # somebody else's code may raise anything; Postroom goes on
+        log.exception("action not offered: it failed", action=action.name)
+        return False, f"The plug-in of “{action.label}” failed. Its error is in the log."
 
 
 @lru_cache(maxsize=1)

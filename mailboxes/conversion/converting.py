@@ -11,7 +11,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import DBAPIError
 
 from mailboxes import access, timeline
-from mailboxes.conversion.actions import NOTHING, Action, Record, actions
+from mailboxes.conversion.actions import NOTHING, Action, Record, actions, standing_of
 from mailboxes.conversion.claims import (
     CASE,
     claim,
@@ -96,7 +96,7 @@ def convert_by_hand(message: Message, kind: str, member: Membership) -> Record:
         raise NotFoundError("This conversion does not exist.")
     if action.permission not in permissions_of(member):
         raise ForbiddenError
-    is_offered, why_not = action.is_offered()
+    is_offered, why_not = standing_of(action)
     if not is_offered:
         raise ConflictError(why_not)
     _wait_for_others(message)
@@ -124,7 +124,7 @@ def _outcome(message: Message) -> Outcome:
     action = actions().get(mailbox.action)
     if action is None:
         return _not_converted(f"The plug-in with the action “{mailbox.action}” is not installed here.")
-    is_offered, why_not = action.is_offered()
+    is_offered, why_not = standing_of(action)
     if not is_offered:
         return _not_converted(f"{why_not} It can be converted by hand later.")
     try:

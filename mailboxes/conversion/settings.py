@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from mailboxes.conversion.actions import Action, Field, actions
+from mailboxes.conversion.actions import Action, Field, actions, standing_of
 from mailboxes.crm import texts
 from mailboxes.crm.lead_sources import lead_sources, visible_lead_sources
 from tenants.database import db
@@ -24,7 +24,7 @@ class Offer:
 
 def offers() -> list[Offer]:
     """Every action, in the order of the page; what is not offered is shown with its reason."""
-    return [Offer(action, *action.is_offered()) for action in actions().values()]
+    return [Offer(action, *standing_of(action)) for action in actions().values()]
 
 
 def choices_of(field: Field) -> list[tuple[str, str]]:
