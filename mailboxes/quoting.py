@@ -349,14 +349,14 @@ class _Kinds:
         return True
 
     def _join_blank_lines(self) -> None:
-        """A blank line between two lines of one kind is of that kind."""
+        """Blank lines are the reply's only next to it."""
         before: Kind = "reply"
         blank: list[int] = []
         for index, line in enumerate(self.lines):
             if not line.strip():
                 blank.append(index)
                 continue
-            if self.kinds[index] == before:
+            if "reply" not in (before, self.kinds[index]) or before == self.kinds[index]:
                 for number in blank:
                     self.kinds[number] = before
             before = self.kinds[index]

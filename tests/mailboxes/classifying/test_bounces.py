@@ -60,10 +60,19 @@ def test_a_success_is_a_report_and_no_bounce():
 TEXTS = [
     ("Undeliverable: Your order", "Delivery has failed to these recipients:\n\nlost@example.org\n"),
     ("failure notice", "Hi. This is the qmail-send program.\n\n<lost@example.org>:\nno mailbox here\n"),
-    ("Mail delivery failed", "could not be delivered to\none or more recipients:\n\n  lost@example.org\n    550 unknown user\n"),
-    ("Unzustellbar: Bestellung", "Ihre Nachricht konnte nicht zugestellt werden.\nEmpfänger: lost@example.org\n"),
+    (
+        "Mail delivery failed",
+        "could not be delivered to\none or more recipients:\n\n  lost@example.org\n    550 unknown user\n",
+    ),
+    (
+        "Unzustellbar: Bestellung",
+        "Ihre Nachricht konnte nicht zugestellt werden.\nEmpfänger: lost@example.org\n",
+    ),
     ("Non remis", "Votre message n'a pas pu être remis.\n\n<lost@example.org>: utilisateur inconnu\n"),
-    ("Returned mail: User unknown", "  ----- The following addresses had permanent fatal errors -----\n<lost@example.org>\n"),
+    (
+        "Returned mail: User unknown",
+        "  ----- The following addresses had permanent fatal errors -----\n<lost@example.org>\n",
+    ),
     ("Delivery Failure", "RCPT TO:<lost@example.org>\n550 5.1.1 rejected\n"),
     ("配信不能", "配信できませんでした。\n宛先: lost@example.org\n"),
     ("Недоставленное сообщение", "Сообщение не доставлено:\n\nlost@example.org\n"),

@@ -74,13 +74,19 @@ DECOYS = [
     "alice@bank.com\u200b",
     "alice@bank.com ,",
     "alice&#64;bank.com",
-    "\\\"alice@bank.com\\\"",
+    '\\"alice@bank.com\\"',
     '"alice\\"@bank.com"',
     "mailto:alice@bank.com",
     "alice@bank.com\t",
     "[alice@bank.com]",
 ]
-FORMS = ["{} <evil@x.com>", "{}<evil@x.com>", "{}\r\n <evil@x.com>", "{} <evil@x.com> (alice@bank.com)", "{} < evil@x.com >"]
+FORMS = [
+    "{} <evil@x.com>",
+    "{}<evil@x.com>",
+    "{}\r\n <evil@x.com>",
+    "{} <evil@x.com> (alice@bank.com)",
+    "{} < evil@x.com >",
+]
 
 
 @pytest.mark.parametrize("decoy", DECOYS)

@@ -1,0 +1,116 @@
+"""The reply apart from quotation and signature."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailboxes.quoting import reply_text, split
+
+ATTRIBUTIONS = [
+    "On Mon, Apr 2, 2012 at 6:26 PM, Ada <a@b.c> wrote:",
+    "On Mon, Apr 2, 2012 at 6:26 PM, Ada Lovelace of\nLondon <a@b.c>\nwrote:",
+    "Am 02.04.2012 um 18:26 schrieb Ada:",
+    "Am Mo., 2. Apr. 2012 um 18:26 Uhr schrieb Ada Lovelace <\na@b.c>:",
+    "Le lun. 2 avr. 2012 à 18:26, Ada <a@b.c> a écrit :",
+    "El lun, 2 abr 2012 a las 18:26, Ada (<a@b.c>) escribió:",
+    "Il giorno lun 2 apr 2012 alle ore 18:26 Ada <a@b.c> ha scritto:",
+    "Em seg., 2 de abr. de 2012 às 18:26, Ada <a@b.c> escreveu:",
+    "Op ma 2 apr. 2012 om 18:26 schreef Ada <a@b.c>:",
+    "Den mån 2 apr. 2012 kl 18:26 skrev Ada <a@b.c>:",
+    "Den man. 2. apr. 2012 kl. 18.26 skrev Ada <a@b.c>:",
+    "man. 2. apr. 2012 kl. 18:26 skrev Ada <a@b.c>:",
+    "ma 2. huhtik. 2012 klo 18.26 Ada (a@b.c) kirjoitti:",
+    "pon., 2 kwi 2012 o 18:26 Ada <a@b.c> napisał(a):",
+    "po 2. 4. 2012 v 18:26 odesílatel Ada <a@b.c> napsal:",
+    "пн, 2 апр. 2012 г. в 18:26, Ada <a@b.c>:",
+    '02.04.2012 18:26 пользователь "Ada" <\na@b.c> написал:',
+    "2012年4月2日(月) 18:26 Ada <a@b.c>:",
+    "Ada <a@b.c> 于2012年4月2日周一 18:26写道：",
+    "-----Original Message-----\nFrom: Ada",
+    "-----Ursprüngliche Nachricht-----\nVon: Ada",
+    "________________________________\nFrom: Ada\nSent: Monday\nTo: Bob\nSubject: x",
+    "From: Ada <a@b.c>\nSent: Monday, April 2, 2012\nTo: Bob\nSubject: x",
+    "*Von:* Ada\n*Gesendet:* Montag\n*An:* Bob\n*Betreff:* x",
+    "De : Ada\nEnvoyé : lundi\nÀ : Bob\nObjet : x",
+    "De: Ada\nEnviado: lunes\nPara: Bob\nAsunto: x",
+    "Da: Ada\nInviato: lunedì\nA: Bob\nOggetto: x",
+    "Van: Ada\nVerzonden: maandag\nAan: Bob\nOnderwerp: x",
+    "Från: Ada\nSkickat: måndag\nTill: Bob\nÄmne: x",
+    "Od: Ada\nWysłano: poniedziałek\nDo: Bob\nTemat: x",
+    "От: Ada\nОтправлено: понедельник\nКому: Bob\nТема: x",
+    "差出人: Ada\n送信日時: 月曜日\n宛先: Bob\n件名: x",
+    "Begin forwarded message:\n\nFrom: Ada",
+    "## Please reply above this line ##",
+]
+
+
+@pytest.mark.parametrize("attribution", ATTRIBUTIONS)
+@pytest.mark.parametrize("quoted", ["> Will you come?\n> Ada", "Will you come?\nAda"])
+def test_what_was_quoted_is_left_out(attribution, quoted):
+    assert reply_text(f"Yes, gladly.\n\n{attribution}\n\n{quoted}\n") == "Yes, gladly."
+
+
+def test_an_answer_below_the_quotation_is_kept():
+    assert reply_text("On 1.1.2024, Ada wrote:\n> Will you come?\n\nYes, gladly.") == "Yes, gladly."
+
+
+def test_answers_between_quoted_lines_are_kept():
+    text = "On 1.1.2024, Ada wrote:\n> one?\n\nYes.\n\n> two?\n\nNo."
+    assert reply_text(text).split() == ["Yes.", "No."]
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "-- \nAda Lovelace\nLondon",
+        "--\nAda",
+        "Sent from my iPhone",
+        "Von meinem iPhone gesendet",
+        "Envoyé de mon iPhone",
+        "Enviado desde mi iPhone",
+        "Inviato da iPhone",
+        "Get Outlook for iOS<https://x.y>",
+        "iPhoneから送信",
+        "_______________________________________________\nx mailing list\nx@y.z",
+    ],
+)
+def test_a_signature_is_left_out(signature):
+    assert reply_text(f"Yes, gladly.\n\n{signature}") == "Yes, gladly."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sent from my desk, this is much easier to write than on a phone.",
+        "On Monday I wrote to you, and nobody answered.",
+        "a -- b",
+        "From: what I see, it works",
+        ">From the start it was broken",
+        "- one\n- two\n- three",
+        "My address:\nStreet 5\nTown",
+        "I need:\n\nTo: be happy",
+    ],
+)
+def test_prose_that_looks_like_a_quotation_stays(text):
+    assert reply_text(text) == text
+
+
+def test_a_bare_forward_is_given_back_whole():
+    text = "---------- Forwarded message ----------\nFrom: Ada\n\nWill you come?"
+    assert reply_text(text) == text
+
+
+def test_a_page_can_fold_what_is_no_reply():
+    segments = split("Yes.\n\n> no?\n\n-- \nAda")
+    assert [segment.kind for segment in segments] == ["reply", "quotation", "signature"]
+
+
+LINES = st.sampled_from(
+    ["> a", "-- ", "On 1.1., a@b.c wrote:", "", "text", "From: a", "Sent: b", "To: c", "_____"]
+)
+
+
+@given(st.lists(LINES, max_size=20).map("\n".join) | st.text(max_size=200))
+@settings(max_examples=200)
+def test_no_line_is_lost(text):
+    assert "\n".join(segment.text for segment in split(text)) == text.replace("\r\n", "\n")

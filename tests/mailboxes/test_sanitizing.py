@@ -1,0 +1,179 @@
+"""Hostile HTML becomes harmless, and ordinary HTML stays readable."""
+
+import re
+
+import html5lib
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailboxes.sanitizing import plain_text_to_html, sanitize
+
+ACTIVE = frozenset(
+    {"script", "style", "iframe", "frame", "object", "embed", "applet", "svg", "math", "form", "input"}
+    | {"button", "textarea", "select", "meta", "base", "link", "template", "video", "audio", "source"}
+)
+DANGEROUS = re.compile(
+    r"(?:java|vb|live)script\s*:|data:(?!image/)|expression\s*\(|@import|-moz-binding", re.IGNORECASE
+)
+
+
+def assert_harmless(html: str) -> None:
+    """No element or attribute of a fragment may run, load, submit or leave by itself."""
+    for element in html5lib.parseFragment(html, namespaceHTMLElements=False).iter():
+        if not isinstance(element.tag, str) or element.tag == "DOCUMENT_FRAGMENT":
+            continue
+        assert element.tag not in ACTIVE, f"<{element.tag}> is left in {html!r}"
+        for name, value in element.attrib.items():
+            assert not name.lower().startswith("on"), f"{name} is left in {html!r}"
+            assert name not in ("srcset", "srcdoc", "formaction", "action", "id", "class", "name")
+            assert name in ("alt", "title", "abbr") or not DANGEROUS.search(value), f"{value!r} is left"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "<a href='java\tscript:alert(1)'>x</a>",
+        "<a href='&#106;avascript:alert(1)'>x</a>",
+        "<svg><animate onbegin=alert(1)></svg>",
+        "<math><mtext><style><img src=x onerror=alert(1)></style>",
+        "<iframe srcdoc='<script>alert(1)</script>'></iframe>",
+        "<form action=//evil><input name=password><button>go</button></form>",
+        "<meta http-equiv=refresh content='0;url=//evil'>",
+        "<base href=//evil><link rel=stylesheet href=//evil>",
+        "<style>@import '//evil';</style>",
+        "<div style='background:url(javascript:alert(1))'>x</div>",
+        "<div style='width: expression(alert(1))'>x</div>",
+        "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+        "<a href='data:text/html,<script>alert(1)</script>'>x</a>",
+        "<img src='data:image/svg+xml,<svg onload=alert(1)>'>",
+        "<table background='javascript:alert(1)'>x</table>",
+        "<!--<img src='--><img src=x onerror=alert(1)//'>",
+    ],
+)
+def test_nothing_active_is_left(html):
+    assert_harmless(sanitize(html, images="block").html)
+    assert_harmless(sanitize(html, images="allow", cid_url=lambda content_id: f"/{content_id}").html)
+
+
+def test_ordinary_formatting_stays():
+    html = (
+        '<p style="color: red; font-weight: bold">a <b>b</b></p><table><tr><td width="5">c</td></tr></table>'
+    )
+    clean = sanitize(html).html
+    assert '<p style="color: red; font-weight: bold">a <b>b</b></p>' in clean
+    assert '<td width="5">c</td>' in clean
+
+
+@pytest.mark.parametrize("link", ["https://x.y/z?a=b", "http://x.y", "mailto:a@b.c", "tel:+4912345"])
+def test_links_open_outside_and_say_nothing_of_us(link):
+    clean = sanitize(f'<a href="{link}" target="_top" rel="opener">x</a>').html
+    assert f'href="{link}"' in clean
+    assert 'target="_blank"' in clean
+    assert 'rel="noopener noreferrer nofollow"' in clean
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:x", "/relative", "#here", "ftp://x.y", "file:///etc", "//x.y", "cid:a"]
+)
+def test_other_links_lead_nowhere(link):
+    assert "href" not in sanitize(f'<a href="{link}">x</a>').html
+
+
+REMOTE = [
+    '<img src="http://t.example/a.gif">',
+    '<img src="//t.example/a.gif">',
+    '<table background="https://t.example/a.gif"><tr><td>x</td></tr></table>',
+    '<div style="background-image: url(https://t.example/a.gif)">x</div>',
+    "<div style='background: red url(\"https://t.example/a.gif\")'>x</div>",
+    '<img srcset="https://t.example/a.gif 2x">',
+]
+
+
+@pytest.mark.parametrize("html", REMOTE)
+def test_remote_images_are_taken_out_and_counted(html):
+    clean = sanitize(html)
+    assert "t.example" not in clean.html
+    assert (clean.has_remote_images, clean.remote_image_count) == (True, 1)
+
+
+@pytest.mark.parametrize("html", REMOTE[:5])
+def test_remote_images_stay_where_the_reader_asked_for_them(html):
+    assert "t.example/a.gif" in sanitize(html, images="allow").html
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "position: fixed",
+        "position: absolute; top: 0",
+        "margin: -50px",
+        "margin-left: -5em",
+        "behavior: url(x)",
+        "width: url(http://t.example)",
+        "content: url(http://t.example)",
+        "background: image-set('http://t.example' 1x)",
+        "background: url(http\\3a//t.example)",
+        "--x: url(http://t.example)",
+        "color: red; } body { background: url(http://t.example) }",
+        "z-index: 99999",
+        "cursor: url(http://t.example)",
+    ],
+)
+def test_styles_neither_cover_nor_load(style):
+    clean = sanitize(f'<p style="{style}">x</p>').html
+    assert "t.example" not in clean
+    assert not re.search(r"position:|margin[a-z-]*: -|behavior|z-index", clean)
+
+
+def test_inline_images_get_the_address_they_are_served_from():
+    html = '<img src="cid:logo@x"><img src="CID:&lt;unknown&gt;">'
+    clean = sanitize(html, cid_url=lambda content_id: "/inline/1" if content_id == "logo@x" else None)
+    assert clean.html == '<img src="/inline/1"><img>'
+    assert not clean.has_remote_images
+
+
+def test_embedded_images_stay():
+    html = '<img src="data:image/png;base64,AAAA">'
+    assert sanitize(html).html == html
+
+
+@pytest.mark.parametrize("html", ["<div>" * 5_000 + "text", "<b><a href=x>" * 5_000 + "text"])
+def test_too_deep_html_is_shown_as_text(html):
+    clean = sanitize(html)
+    assert (clean.html.strip(), clean.is_cut) == ("text", True)
+
+
+def test_plain_text_is_escaped_and_its_links_open_outside():
+    html = plain_text_to_html('<b>&"\nsee https://x.y/a_(b). or (www.z.org)')
+    assert html.startswith("&lt;b&gt;&amp;&quot;<br>\n")
+    assert 'href="https://x.y/a_(b)"' in html
+    assert 'href="http://www.z.org"' in html
+    assert_harmless(html)
+
+
+def test_indentation_of_plain_text_is_visible():
+    assert plain_text_to_html("a   b") == "a&nbsp;&nbsp; b"
+
+
+PIECES = [
+    *("<img src=x ", "onerror=alert(1)", ">", "<script>", "</script>", "<svg>", "<style>", "</style>"),
+    *("<a href=", "javascript:alert(1)", "'", '"', "<!--", "-->", "<math>", "<p style=", "url(", ")"),
+    *("&#106;", "\x00", "\t", "<table>", "<td>", "<textarea>", "</textarea>", "<noscript>", "x", " "),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@settings(max_examples=300)
+def test_any_mixture_of_html_is_harmless(html):
+    assert_harmless(sanitize(html).html)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=150)
+def test_any_text_is_shown_as_text(text):
+    html = plain_text_to_html(text)
+    assert_harmless(html)
+    assert set(re.findall(r"<(\w+)", html)) <= {"br", "a"}
