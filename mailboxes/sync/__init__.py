@@ -1,0 +1,1 @@
+"""One pass over one account: plan (pure), fetch, take in, advance the cursor."""

@@ -1,0 +1,146 @@
+"""Transaction 1: what was fetched is stored with its bytes, together with the cursor.
+
+Everything is prepared before the transaction begins and while the server sends the next messages; the
+fence is checked inside it. Running it again for the same UIDs changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, text, update
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.crash_points import crash_point
+from mailboxes.imap import FetchedMessage
+from mailboxes.intake.arrived import TOO_LARGE, UNFETCHABLE
+from mailboxes.raws import Packed, keep_raws, pack
+from mailboxes.sync import leases
+from tenants.bulk import insert_rows
+from tenants.database import db
+
+MESSAGES_PER_COMMIT = 500
+BYTES_PER_COMMIT = 8 * 1024 * 1024
+LATEST_SANE = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A fetched message with its packed bytes; ``packed`` is None where not even a header came."""
+
+    message: FetchedMessage
+    packed: Packed | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all bytes are there."""
+        return self.message.raw is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """How the cursor of a folder moves with a batch: up to a UID, or history down to one."""
+
+    last_uid: int | None = None
+    history_uid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What is the same for the messages of a batch."""
+
+    uid_validity: int
+    is_seen_again: bool = False
+    history_before: datetime | None = None  # received before: history; None: all of it is new
+    history_through: int = 0  # UIDs up to this one may be history
+
+    def is_history(self, message: FetchedMessage) -> bool:
+        """Whether a message was there before the folder was chosen."""
+        if message.uid > self.history_through:
+            return False
+        received = message.received_at
+        return self.history_before is None or received is None or received < self.history_before
+
+
+def prepared(messages: Iterable[FetchedMessage]) -> Iterator[list[Prepared]]:
+    """Pack messages, and group them into what one transaction takes."""
+    batch: list[Prepared] = []
+    size = 0
+    for message in messages:
+        item = _prepared(message)
+        length = len(item.packed.content) if item.packed else 0
+        if batch and (size + length > BYTES_PER_COMMIT or len(batch) == MESSAGES_PER_COMMIT):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += length
+    if batch:
+        yield batch
+
+
+def arrive(
+    account: Account, folder: Folder, fence: int, lane: Lane, batch: Sequence[Prepared], advance: Advance
+) -> int:
+    """Store a batch and the cursor in one transaction; how many arrivals are new."""
+    leases.demand(account.id, fence)
+    db.session.execute(text("SET LOCAL synchronous_commit = on"))
+    raws = iter(keep_raws([item.packed for item in batch if item.packed is not None]))
+    crash_point("raws stored")
+    rows = [_row(account, folder, lane, item, next(raws) if item.packed else None) for item in batch]
+    count = insert_rows(Arrival, rows, ignoring_conflicts=True)
+    crash_point("arrivals stored")
+    _advance(folder, advance)
+    crash_point("before commit of arrivals")
+    db.session.commit()
+    crash_point("after commit of arrivals")
+    return count
+
+
+def _prepared(message: FetchedMessage) -> Prepared:
+    content = message.raw if message.raw is not None else message.header
+    return Prepared(message, pack(content) if content else None)
+
+
+def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: Any) -> dict[str, Any]:
+    message = item.message
+    failure = "" if item.is_whole else _failure(message)
+    return {
+        "account_id": account.id,
+        "folder_id": folder.id,
+        "uid_validity": lane.uid_validity,
+        "uid": message.uid,
+        "raw_id": raw_id,
+        "sha256": item.packed.sha256 if item.packed and item.is_whole else b"",
+        "size": message.size,
+        "received_at": message.received_at,
+        "flags": list(message.flags),
+        "is_history": lane.is_history(message),
+        "is_seen_again": lane.is_seen_again,
+        "state": "stored" if raw_id is not None else _state_without_raw(message),
+        "failure": failure,
+    }
+
+
+def _failure(message: FetchedMessage) -> str:
+    return TOO_LARGE if message.is_too_large else f"{UNFETCHABLE}{message.failure}"
+
+
+def _state_without_raw(message: FetchedMessage) -> str:
+    return "too_large" if message.is_too_large else "unfetchable"
+
+
+def _advance(folder: Folder, advance: Advance) -> None:
+    values: dict[str, Any] = {}
+    if advance.last_uid is not None:
+        values["last_uid"] = func.greatest(Folder.last_uid, advance.last_uid)
+    if advance.history_uid is not None:
+        values["history_uid"] = func.least(Folder.history_uid, advance.history_uid)
+    if values:
+        db.session.execute(
+            update(Folder)
+            .where(Folder.id == folder.id)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )

@@ -1,0 +1,79 @@
+"""A pass failed or succeeded: what the account's row says then, and when it is tried again."""
+
+import random
+from typing import Any
+
+import structlog
+from sqlalchemy import case, func, update
+
+from mailboxes.accounts import Account
+from mailboxes.errors import AuthenticationFailedError, LoginDisabledError, MailServerError
+from mailboxes.sync.plan import pause_after
+from tenants.database import db, now
+from tenants.secrets import UnreadableSecretError
+
+log = structlog.get_logger()
+
+
+class UnreadablePasswordError(MailServerError):
+    """The stored password belongs to another key: it has to be typed again."""
+
+    message = "The stored password cannot be decrypted."
+    advice = "Type the password again, or restore the encryption key it was stored with."
+    is_permanent = True
+    needs_reconnect = False
+
+
+def as_mail_error(error: MailServerError | UnreadableSecretError) -> MailServerError:
+    """One kind of error for whatever keeps us from an account."""
+    return error if isinstance(error, MailServerError) else UnreadablePasswordError()
+
+
+def note_success(account: Account, *, has_more: bool) -> None:
+    """The account is well again, by itself; with history left it is due at once. The caller commits."""
+    well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": now()}
+    _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))
+
+
+def note_failure(account: Account, error: MailServerError) -> None:
+    """Back off; a rejected login much longer. The caller commits."""
+    is_refused = isinstance(error, AuthenticationFailedError | LoginDisabledError | UnreadablePasswordError)
+    failures = account.failure_count + 1
+    pause = pause_after(
+        failures,
+        is_refused=is_refused,
+        retry_after=error.retry_after,
+        jitter=random.random(),  # noqa: S311  # spreads load, guards nothing
+    )
+    log.warning(
+        "pass failed",
+        account=str(account.id),
+        error=type(error).__name__,
+        failures=failures,
+        pause=str(pause),
+    )
+    _write(
+        account,
+        state="refused" if is_refused else "failing",
+        last_error=f"{error.message} {error.advice}".strip(),
+        failing_since=func.coalesce(Account.failing_since, now()),
+        failure_count=failures,
+        next_attempt_at=now() + pause,
+    )
+
+
+def note_stall(account: Account, error: MailServerError) -> None:
+    """A failure that another pass, right away, will see through (the folder was renumbered meanwhile)."""
+    log.info("pass to be repeated", account=str(account.id), error=type(error).__name__)
+    _write(
+        account, next_attempt_at=case((Account.next_attempt_at < now(), Account.next_attempt_at), else_=now())
+    )
+
+
+def _write(account: Account, **values: Any) -> None:
+    db.session.execute(
+        update(Account)
+        .where(Account.id == account.id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,262 @@
+"""What happened on the server to messages that are stored: flags, moves, removals; and reads, mirrored.
+
+Nothing of ours is ever deleted because the server has lost it: it is marked, and comes back if it does.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from sqlalchemy import Row, delete, exists, select, text, update
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.imap import ImapConnection
+from mailboxes.intake.storing import settle_boxes
+from mailboxes.messages import Location, Message, MessageRead
+from mailboxes.sync import leases
+from tenants.bulk import array_literal
+from tenants.database import db, inside
+
+SEEN = "\\Seen"
+ANSWERED = "\\Answered"
+MOST_MIRRORED = 1_000
+
+Flags = Mapping[int, Sequence[str]]
+
+
+def follow_flags(account: Account, folder: Folder, fence: int, uid_validity: int, flags: Flags) -> int:
+    """Take over flags that differ from the stored ones, and commit; how many did."""
+    changed = _changed_flags(folder, uid_validity, flags)
+    if not changed:
+        return 0
+    leases.demand(account.id, fence)
+    ids, values = [row.id for row in changed], [array_literal(flags[row.uid]) for row in changed]
+    _write_flags("arrivals", "id", ids, values)
+    with _messages_of(account) as is_apart:
+        _write_flags("locations", "arrival_id", ids, values)
+        _follow_answers(ids)
+        if account.mirrors_read_state:
+            _follow_reads(changed, flags)
+        if is_apart:
+            db.session.commit()
+    db.session.commit()
+    return len(changed)
+
+
+def follow_removals(
+    account: Account, folder: Folder, fence: int, uid_validity: int, vanished: Collection[int], at: object
+) -> int:
+    """Mark messages that the folder no longer has, and commit; how many there were."""
+    condition = (Arrival.uid_validity == uid_validity) & Arrival.uid.in_(vanished)
+    return _mark_gone(account, folder, fence, condition, at)
+
+
+def follow_renumbering(account: Account, folder: Folder, fence: int, uid_validity: int, at: object) -> int:
+    """Mark the places of former epochs as gone, once the new one is stored, and commit."""
+    return _mark_gone(account, folder, fence, Arrival.uid_validity != uid_validity, at)
+
+
+def follow_returns(
+    account: Account, folder: Folder, fence: int, uid_validity: int, returned: Collection[int]
+) -> int:
+    """Messages that were taken for gone are there again; commits."""
+    leases.demand(account.id, fence)
+    ids = list(
+        db.session.scalars(
+            update(Arrival)
+            .where(
+                Arrival.folder_id == folder.id,
+                Arrival.uid_validity == uid_validity,
+                Arrival.uid.in_(returned),
+                Arrival.vanished_at.is_not(None),
+            )
+            .values(vanished_at=None)
+            .returning(Arrival.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
+    with _messages_of(account) as is_apart:
+        message_ids = _set_locations(ids, None)
+        settle_boxes(message_ids)
+        if is_apart:
+            db.session.commit()
+    db.session.commit()
+    return len(ids)
+
+
+def mirror_reads(account: Account, fence: int, imap: ImapConnection) -> int:
+    r"""Set \Seen on the server for what somebody has read here, by +FLAGS alone; how many were set.
+
+    Only for accounts that mirror the read state. Leaves folders open for writing: `examine` afterwards.
+    """
+    count = 0
+    for folder_id, uid_validity, places in _unmirrored(account):
+        folder = db.session.scalars(select(Folder).where(Folder.id == folder_id)).one()
+        name = folder.name_raw
+        db.session.commit()
+        imap.add_seen(name, [uid for uid, _ in places], uid_validity)
+        flags = {uid: [*known, SEEN] for uid, known in places}
+        count += follow_flags(account, folder, fence, uid_validity, flags)
+    return count
+
+
+# --- flags -----------------------------------------------------------------------------------
+
+
+def _changed_flags(folder: Folder, uid_validity: int, flags: Flags) -> list[Row[UUID, int, list[str]]]:
+    rows = db.session.execute(
+        select(Arrival.id, Arrival.uid, Arrival.flags).where(
+            Arrival.folder_id == folder.id, Arrival.uid_validity == uid_validity, Arrival.uid.in_(flags)
+        )
+    ).all()
+    return [row for row in rows if _steady(row.flags) != _steady(flags[row.uid])]
+
+
+def _steady(flags: Sequence[str]) -> frozenset[str]:
+    r"""Flags without \Recent, which is about a session and not about the message."""
+    return frozenset(flag for flag in flags if flag.lower() != "\\recent")
+
+
+def _write_flags(table: str, key: str, ids: Sequence[UUID], values: Sequence[str]) -> None:
+    db.session.execute(
+        text(
+            f"UPDATE {table} t SET flags = CAST(v.flags AS text[])"  # noqa: S608  # names of our own tables
+            " FROM unnest(CAST(:ids AS uuid[]), CAST(:flags AS text[])) AS v(id, flags)"
+            f" WHERE t.{key} = v.id"
+        ),
+        {"ids": [str(id) for id in ids], "flags": list(values)},
+    )
+
+
+def _follow_answers(arrival_ids: Sequence[UUID]) -> None:
+    answered = exists().where(
+        Location.organization_id == Message.organization_id,
+        Location.message_id == Message.id,
+        Location.flags.contains([ANSWERED]),
+    )
+    places = select(Location.message_id).where(Location.arrival_id.in_(arrival_ids))
+    db.session.execute(
+        update(Message)
+        .where(Message.id.in_(places), Message.is_answered_on_server.is_distinct_from(answered))
+        .values(is_answered_on_server=answered)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _follow_reads(changed: Sequence[Row[UUID, int, list[str]]], flags: Flags) -> None:
+    """Seen there is read by everybody here; taken back there, it is unread here."""
+    read = [row.id for row in changed if SEEN in flags[row.uid] and SEEN not in row.flags]
+    unread = [row.id for row in changed if SEEN not in flags[row.uid] and SEEN in row.flags]
+    for arrival_ids, is_read in ((read, True), (unread, False)):
+        if not arrival_ids:
+            continue
+        messages = select(Location.message_id).where(Location.arrival_id.in_(arrival_ids))
+        db.session.execute(
+            update(Message)
+            .where(Message.id.in_(messages))
+            .values(is_read_by_all=is_read)
+            .execution_options(synchronize_session=False)
+        )
+        if not is_read:
+            db.session.execute(
+                delete(MessageRead)
+                .where(MessageRead.message_id.in_(messages))
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _unmirrored(account: Account) -> list[tuple[UUID, int, list[tuple[int, list[str]]]]]:
+    r"""Places of read messages without \Seen, by folder and epoch."""
+    has_reader = exists().where(
+        MessageRead.organization_id == Message.organization_id, MessageRead.message_id == Message.id
+    )
+    query = (
+        select(Location.folder_id, Location.uid_validity, Location.uid, Location.flags)
+        .join(
+            Message,
+            (Message.organization_id == Location.organization_id) & (Message.id == Location.message_id),
+        )
+        .join(Arrival, (Arrival.owner_id == Location.account_owner_id) & (Arrival.id == Location.arrival_id))
+        .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
+        .where(
+            Arrival.account_id == account.id,
+            Folder.is_synced,
+            Folder.uid_validity == Location.uid_validity,
+            Location.vanished_at.is_(None),
+            ~Location.flags.contains([SEEN]),
+            Message.is_read_by_all | has_reader,
+        )
+        .limit(MOST_MIRRORED)
+    )
+    if account.organization_id is None:
+        return []  # copies of a global account are not mirrored
+    places: dict[tuple[UUID, int], list[tuple[int, list[str]]]] = {}
+    for row in db.session.execute(query):
+        places.setdefault((row.folder_id, row.uid_validity), []).append((row.uid, row.flags))
+    return [(folder_id, uid_validity, found) for (folder_id, uid_validity), found in places.items()]
+
+
+# --- removals --------------------------------------------------------------------------------
+
+
+def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, at: object) -> int:
+    leases.demand(account.id, fence)
+    ids = list(
+        db.session.scalars(
+            update(Arrival)
+            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)  # type: ignore[arg-type]
+            .values(vanished_at=at)
+            .returning(Arrival.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
+    if ids:
+        with _messages_of(account) as is_apart:
+            message_ids = _set_locations(ids, at)
+            _note_removed(message_ids, at)
+            settle_boxes(message_ids)
+            if is_apart:
+                db.session.commit()
+    db.session.commit()
+    return len(ids)
+
+
+def _set_locations(arrival_ids: Sequence[UUID], at: object) -> set[UUID]:
+    return set(
+        db.session.scalars(
+            update(Location)
+            .where(Location.arrival_id.in_(arrival_ids))
+            .values(vanished_at=at)
+            .returning(Location.message_id)
+            .execution_options(synchronize_session=False)
+        )
+    )
+
+
+def _note_removed(message_ids: Collection[UUID], at: object) -> None:
+    """A message is removed on the server when none of its places is left."""
+    is_somewhere = exists().where(
+        Location.organization_id == Message.organization_id,
+        Location.message_id == Message.id,
+        Location.vanished_at.is_(None),
+    )
+    db.session.execute(
+        update(Message)
+        .where(Message.id.in_(message_ids), ~is_somewhere)
+        .values(removed_on_server_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+@contextmanager
+def _messages_of(account: Account) -> Iterator[bool]:
+    """Where the messages of an account are: its organization, or the home of a global one (True)."""
+    if account.organization_id is not None:
+        yield False
+    elif account.home_organization_id is not None:
+        with inside(account.home_organization_id):
+            yield True
+    else:
+        with db.session.begin_nested():
+            yield False

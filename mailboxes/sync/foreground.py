@@ -1,0 +1,67 @@
+"""A pass that a person waits for: the same as a worker's, delivery included."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import select
+
+from mailboxes.accounts import Account
+from mailboxes.intake import Delivered, deliver
+from mailboxes.sync import leases
+from mailboxes.sync.passes import PassReport, Progress, sync_account
+from tenants.database import across_organizations, enter_installation, enter_organization
+from tenants.errors import ConflictError, NotFoundError
+
+
+def sync_now(
+    account_id: UUID,
+    progress: Progress | None = None,
+    delivered: Callable[[Delivered], None] | None = None,
+) -> PassReport:
+    """Run passes over an account until nothing is left, and deliver what they brought.
+
+    `ConflictError` while another pass runs.
+    """
+    with bound_to_owner(account_id):
+        fence = leases.take(account_id, worker_name())
+        if fence is None:
+            raise ConflictError("A pass over this mailbox is running. Try again in a moment.")
+        with leases.held(account_id, fence):
+            report = sync_account(account_id, fence, progress)
+        deliver(account_id, delivered)
+    return report
+
+
+@contextmanager
+def bound_to_owner(account_id: UUID) -> Iterator[UUID | None]:
+    """A fresh scope, bound to the organization that owns an account, or to the installation."""
+    owner = owner_of(account_id)
+    with current_app.app_context():
+        bind_to_owner(owner)
+        yield owner
+
+
+def bind_to_owner(owner: UUID | None) -> None:
+    """Bind this session to the owner of an account."""
+    if owner is None:
+        enter_installation("works for a global account")
+    else:
+        enter_organization(owner)
+
+
+def owner_of(account_id: UUID) -> UUID | None:
+    """The organization that owns an account; None for the installation. `NotFoundError` if none is there."""
+    with across_organizations("a job names an account and has to find its organization") as session:
+        row = session.execute(select(Account.organization_id).where(Account.id == account_id)).one_or_none()
+    if row is None:
+        raise NotFoundError("This account does not exist.")
+    return row[0]
+
+
+def worker_name() -> str:
+    """Who holds a lease, for people who look."""
+    return f"{socket.gethostname()}:{os.getpid()}"

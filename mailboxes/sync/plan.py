@@ -1,0 +1,133 @@
+"""What a pass has to do in a folder. Pure: numbers and sets in, decisions out.
+
+The cursor is what is committed, never what a server announces (UIDNEXT is a moving hint). A server may
+count wrongly, repeat itself, forget to order, renumber; sets and their differences survive all of that.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+MOST_RENUMBERINGS = 5  # in a row; then UIDs of the folder are no longer trusted
+COMPARED_EVERY = timedelta(days=1)
+FLAGS_WITHOUT_MODSEQ = 500  # newest messages whose flags are asked for in each pass
+
+LONGEST_PAUSE = timedelta(hours=1)
+REFUSED_PAUSE = timedelta(hours=1)
+LONG_REFUSED_PAUSE = timedelta(hours=6)
+FIRST_PAUSE = timedelta(seconds=30)
+REFUSALS_BEFORE_LONG_PAUSE = 3
+
+
+class Epoch(StrEnum):
+    """What the UIDVALIDITY of a folder says about the UIDs that are stored."""
+
+    FIRST = "first"
+    SAME = "same"
+    RENUMBERED = "renumbered"
+    UNSTABLE = "unstable"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """What is committed of a folder.
+
+    UIDs up to ``first_uid`` were there when the folder was chosen. Of those, everything from
+    ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be.
+    """
+
+    uid_validity: int | None = None
+    last_uid: int = 0
+    mod_seq: int | None = None
+    first_uid: int = 0
+    history_uid: int = 0
+    history_floor: int = 0
+    renumberings: int = 0
+    server_count: int | None = None
+    compared_at: datetime | None = None
+
+    @property
+    def has_history_left(self) -> bool:
+        """Whether a part of the chosen history is not stored yet."""
+        return self.history_uid > self.history_floor
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Server and store set against each other: UIDs to fetch, to mark as gone, to bring back."""
+
+    missing: frozenset[int] = frozenset()
+    vanished: frozenset[int] = frozenset()
+    returned: frozenset[int] = frozenset()
+
+
+def epoch_of(cursor: Cursor, uid_validity: int | None) -> Epoch:
+    """Whether stored UIDs mean anything. A server without UIDVALIDITY promises nothing (F3)."""
+    if uid_validity is None or cursor.renumberings >= MOST_RENUMBERINGS:
+        return Epoch.UNSTABLE
+    if cursor.uid_validity is None:
+        return Epoch.FIRST
+    return Epoch.SAME if cursor.uid_validity == uid_validity else Epoch.RENUMBERED
+
+
+def new_uids(found: Iterable[int], cursor: Cursor) -> list[int]:
+    """UIDs beyond the cursor, ascending; ``n:*`` also answers with the last old one (F4, F6)."""
+    return sorted({uid for uid in found if uid > cursor.last_uid})
+
+
+def history_uids(found: Iterable[int], cursor: Cursor) -> list[int]:
+    """UIDs of the chosen history that are not stored yet, newest first."""
+    return sorted(
+        {
+            uid
+            for uid in found
+            if cursor.history_floor <= uid < cursor.history_uid and uid <= cursor.first_uid
+        },
+        reverse=True,
+    )
+
+
+def floor_of(chosen: Collection[int], first_uid: int) -> int:
+    """The lowest UID of the chosen history; just above everything if nothing was chosen."""
+    return min((uid for uid in chosen if 0 < uid <= first_uid), default=first_uid + 1)
+
+
+def is_comparison_due(cursor: Cursor, exists: int, new_count: int, at: datetime) -> bool:
+    """Whether the whole set of UIDs has to be looked at: daily, and when the count does not add up."""
+    if cursor.compared_at is None or at - cursor.compared_at >= COMPARED_EVERY:
+        return True
+    return cursor.server_count is None or exists != cursor.server_count + new_count
+
+
+def difference(
+    server: Collection[int], living: Collection[int], vanished: Collection[int], cursor: Cursor, exists: int
+) -> Difference:
+    """Compare what the server has with what is stored of this epoch.
+
+    A server that lists fewer messages than it counts has not shown everything: then nothing is
+    taken for gone (F8). UIDs below the history that is stored are not missing.
+    """
+    there, alive, gone = set(server), set(living), set(vanished)
+    lowest = min(cursor.history_uid, cursor.first_uid + 1)
+    missing = {uid for uid in there - alive - gone if lowest <= uid <= cursor.last_uid}
+    is_complete = len(there) >= exists
+    return Difference(
+        missing=frozenset(missing),
+        vanished=frozenset(alive - there) if is_complete else frozenset(),
+        returned=frozenset(gone & there),
+    )
+
+
+def pause_after(failures: int, *, is_refused: bool, retry_after: float | None, jitter: float) -> timedelta:
+    """How long to leave a server alone after so many failures in a row.
+
+    ``jitter``: 0 … 1, so that many accounts of one server do not come back together. What a throttling
+    server asks for is obeyed (F34); a rejected login is repeated hourly at most (F31).
+    """
+    if is_refused:
+        pause = REFUSED_PAUSE if failures < REFUSALS_BEFORE_LONG_PAUSE else LONG_REFUSED_PAUSE
+    else:
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(failures, 1) - 1, 10))
+        pause *= 0.75 + jitter / 2
+    return max(pause, timedelta(seconds=retry_after or 0))

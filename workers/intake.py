@@ -1,0 +1,31 @@
+"""Jobs of the intake queue: what has arrived becomes messages."""
+
+from uuid import UUID
+
+from mailboxes.intake import Delivered, deliver
+from mailboxes.sync.foreground import bind_to_owner, owner_of
+from tenants.errors import NotFoundError
+from workers.queues import ring_action, tell_pages
+from workers.runtime import job
+
+
+@job
+def deliver_arrivals(account_id: str) -> None:
+    """Deliver everything that waits for an account; after each commit, whoever goes on is rung."""
+    account = UUID(account_id)
+    try:
+        bind_to_owner(owner_of(account))
+    except NotFoundError:
+        return  # deleted since the bell was rung
+    deliver(account, ring_on)
+
+
+def ring_on(batch: Delivered) -> None:
+    """A batch is committed: its organization acts on it, and open pages look again."""
+    if batch.organization_id is None or batch.mailbox_id is None:
+        return
+    if batch.has_work:
+        ring_action(batch.organization_id)
+    if batch.new_count or batch.seen_again_count:
+        tell_pages(batch.organization_id, batch.mailbox_id, "messages")
+

@@ -1,0 +1,25 @@
+"""Jobs of the sync queue: one pass over one account."""
+
+from uuid import UUID
+
+from mailboxes.sync import leases
+from mailboxes.sync.foreground import bind_to_owner, owner_of, worker_name
+from mailboxes.sync.passes import sync_account as run_pass
+from tenants.errors import NotFoundError
+from workers.queues import ring_intake
+from workers.runtime import job
+
+
+@job
+def sync_account(account_id: str, fence: int) -> None:
+    """Run a pass under the lease that was taken for it, or under a new one; intake is rung meanwhile."""
+    account = UUID(account_id)
+    try:
+        bind_to_owner(owner_of(account))
+    except NotFoundError:
+        return  # deleted since the bell was rung
+    held_fence = leases.confirm(account, fence, worker_name())
+    if held_fence is None:
+        return
+    with leases.held(account, held_fence):
+        run_pass(account, held_fence, stored=lambda: ring_intake(account))
