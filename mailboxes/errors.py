@@ -63,9 +63,7 @@ class NameLookupError(MailServerError):
     """A permitted name could not be looked up."""
 
     message = "The host name was not found."
-    advice = (
-        "Check the spelling of the host name, or try again if the name service is out of order."
-    )
+    advice = "Check the spelling of the host name, or try again if the name service is out of order."
 
 
 class PortClosedError(MailServerError):
