@@ -45,14 +45,3 @@ class ResponseWindow(OrganizationScoped, Base):
     mailbox_id: Mapped[UUID]
     sender: Mapped[str]
     next_allowed_at: Mapped[datetime]
-
-
-class UndeliverableAddress(OrganizationScoped, Base):
-    """An address that bounced: robots leave it alone until the time named."""
-
-    __tablename__ = "undeliverable_addresses"
-    __table_args__ = (UniqueConstraint("organization_id", "address"),)
-
-    address: Mapped[str]
-    until: Mapped[datetime]
-    reason: Mapped[str] = mapped_column(default="")

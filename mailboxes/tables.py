@@ -19,6 +19,7 @@ import mailboxes.system_mailboxes
 import mailboxes.templates
 import mailboxes.threads
 import mailboxes.timeline
+import mailboxes.undeliverable
 import tenants.audit
 import tenants.configuration.overrides
 import tenants.invitations

@@ -1,0 +1,143 @@
+"""The outbox: what is to be sent, was sent, or may have been (reliability §3.4)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    Select,
+    UniqueConstraint,
+    exists,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from mailboxes.messages import Location
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import Base, OrganizationScoped, across_organizations, db, now, scoped_key
+from tenants.errors import NotFoundError
+
+AUTOMATIC, REPLY = "automatic", "reply"
+OPEN = ("ready", "claimed", "committing")
+STOPPED = "Sending is stopped: "  # how the last error of a mailbox that cannot sign in begins
+
+
+class Outgoing(OrganizationScoped, Base):
+    """The outbox (reliability §3.4). Message-ID, bytes and recipients are frozen at ``ready``.
+
+    ``state``: ready → claimed → committing → sent, failed (permanently) or unknown; cancelled when a
+    person took it back in time. ``copy_state`` is about the copy in the Sent folder: pending, done,
+    skipped or failed; it never causes another sending.
+    """
+
+    __tablename__ = "outgoing"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "header_id"),
+        scoped_key("mailbox_id", "mailboxes"),
+        scoped_key("message_id", "messages", ondelete="CASCADE"),
+        scoped_key("trigger_id", "messages", ondelete="SET NULL (trigger_id)"),
+        CheckConstraint("kind IN ('automatic', 'reply')", name="kind"),
+        CheckConstraint(
+            "state IN ('ready', 'claimed', 'committing', 'sent', 'failed', 'unknown', 'cancelled')",
+            name="state",
+        ),
+        CheckConstraint("copy_state IN ('pending', 'done', 'skipped', 'failed')", name="copy_state"),
+        Index(
+            "ix_outgoing_pending",
+            "next_attempt_at",
+            postgresql_where=text("state IN ('ready', 'claimed', 'committing')"),
+        ),
+        Index("ix_outgoing_copy", "organization_id", postgresql_where=text("copy_state = 'pending'")),
+    )
+
+    mailbox_id: Mapped[UUID]
+    message_id: Mapped[UUID]  # our own message, with its raw
+    trigger_id: Mapped[UUID | None] = mapped_column(default=None)  # what it answers
+    kind: Mapped[str]
+    header_id: Mapped[str]  # its Message-ID
+    envelope_sender: Mapped[str] = mapped_column(default="")  # empty: <>
+    recipients: Mapped[list[str]] = mapped_column(default=list)
+    state: Mapped[str] = mapped_column(default="ready")
+    fence: Mapped[int] = mapped_column(default=0)
+    claim_expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
+    give_up_at: Mapped[datetime]
+    last_error: Mapped[str] = mapped_column(default="")
+    created_by_id: Mapped[UUID | None] = mapped_column(default=None)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    sent_at: Mapped[datetime | None] = mapped_column(default=None)
+    copy_state: Mapped[str] = mapped_column(default="pending")
+    copy_attempts: Mapped[int] = mapped_column(default=0)
+    copy_after: Mapped[datetime] = mapped_column(default=now)
+
+
+def outgoing_of(id: UUID) -> Outgoing:
+    """A row of the outbox of the current organization; `NotFoundError` if there is none."""
+    row = db.session.scalar(select(Outgoing).where(Outgoing.id == id))
+    if row is None:
+        raise NotFoundError
+    return row
+
+
+def outbox_of(mailbox: Mailbox) -> Select[Outgoing]:
+    """What a mailbox has to send or has sent, newest first."""
+    return select(Outgoing).where(Outgoing.mailbox_id == mailbox.id).order_by(Outgoing.id.desc())
+
+
+def awaiting_decision() -> Select[Outgoing]:
+    """People's replies that failed, or of which nobody knows whether they were sent; oldest first."""
+    return (
+        select(Outgoing)
+        .where(Outgoing.kind == REPLY, Outgoing.state.in_(("unknown", "failed")))
+        .order_by(Outgoing.id)
+    )
+
+
+def sending_stop(mailbox: Mailbox) -> str:
+    """Why a mailbox sends nothing until a person changes its settings; "" if it sends."""
+    stopped = select(Outgoing.last_error).where(
+        Outgoing.mailbox_id == mailbox.id,
+        Outgoing.state == "ready",
+        Outgoing.last_error.startswith(STOPPED),
+    )
+    return db.session.scalar(stopped.limit(1)) or ""
+
+
+def due_copies() -> Select[Outgoing]:
+    """Sent messages whose copy is still to be filed."""
+    return (
+        select(Outgoing)
+        .where(Outgoing.state == "sent", Outgoing.copy_state == "pending", Outgoing.copy_after <= now())
+        .order_by(Outgoing.copy_after, Outgoing.id)
+    )
+
+
+def doubtful_but_seen() -> Select[Outgoing]:
+    """Messages whose fate was unknown, and whose copy has turned up on the server."""
+    return select(Outgoing).where(Outgoing.state == "unknown", _is_on_server())
+
+
+def organizations_with_due_mail() -> list[UUID]:
+    """Organizations whose outbox has something to do now, for the sweep."""
+    moment = now()
+    is_due = or_(
+        (Outgoing.state == "ready") & (Outgoing.next_attempt_at <= moment),
+        Outgoing.state.in_(("claimed", "committing")) & (Outgoing.claim_expires_at <= moment),
+        (Outgoing.state == "sent") & (Outgoing.copy_state == "pending") & (Outgoing.copy_after <= moment),
+        (Outgoing.state == "unknown") & _is_on_server(),
+    )
+    with across_organizations("the sweep rings for every organization with mail to send") as session:
+        return list(session.scalars(select(Outgoing.organization_id).where(is_due).distinct()))
+
+
+def _is_on_server() -> ColumnElement[bool]:
+    return exists().where(
+        Location.organization_id == Outgoing.organization_id,
+        Location.message_id == Outgoing.message_id,
+        Location.vanished_at.is_(None),
+    )
