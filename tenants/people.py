@@ -49,11 +49,13 @@ def change_roles(member: Membership, role_ids: list[UUID], *, by: frozenset[str]
     held = {role.id for role in before}
     grantable([id for id in role_ids if id not in held], by)
     grantable([id for id in held if id not in role_ids], by)  # nor take away what they could not give
+    managed = MANAGES_PEOPLE in permissions_of(member)
     db.session.execute(delete(MembershipRole).where(MembershipRole.membership_id == member.id))
     for id in role_ids:
         grant_role(member, id)
     db.session.flush()
-    _demand_an_administrator()
+    if managed:
+        _demand_an_administrator()
     after = [role.name for role in db.session.scalars(roles_of(member))]
     record(
         actor,
@@ -68,7 +70,8 @@ def enable(member: Membership, enabled: bool, *, actor: Actor) -> None:
     """Let a member act in this organization, or not. Their other organizations do not notice."""
     member.is_enabled = enabled
     db.session.flush()
-    _demand_an_administrator()
+    if not enabled:
+        _demand_an_administrator()
     record(actor, "member.enabled" if enabled else "member.disabled", member.name)
 
 
@@ -95,7 +98,8 @@ def save_role(
         raise ForbiddenError(f"{role.name} is offered by the system. Make a role of your own instead.")
     role.name, role.permissions = name, sorted(set(permissions))
     db.session.flush()
-    _demand_an_administrator()
+    if MANAGES_PEOPLE in changed and MANAGES_PEOPLE not in permissions:
+        _demand_an_administrator()
     record(actor, "role.saved", role.name, before, {"permissions": role.permissions})
     return role
 

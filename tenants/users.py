@@ -107,6 +107,11 @@ def authenticate(address: str, password: str, place: str) -> User:
     return user
 
 
+def knows_password(user: User, password: str) -> bool:
+    """Whether this is the password already, so that nothing needs to change."""
+    return bool(user.password_hash) and _verify(user.password_hash, password)
+
+
 def choose_password(user: User, password: str) -> None:
     """Set a new password; every session of the user ends."""
     if len(password) < MINIMUM_PASSWORD_LENGTH:

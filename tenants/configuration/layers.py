@@ -61,9 +61,13 @@ def secret_of(key: str) -> str:
     level, row = _winner(CATALOG[key], ORGANIZATION, None)
     if row is None or not row.value or (level != ORGANIZATION and _is_redirected(key)):
         return ""
-    return secrets.decrypt(
-        base64.b64decode(row.value), table=row.__tablename__, row=_place(level), column=key
-    )
+    return _opened(row, level)
+
+
+def own_secret_of(key: str, level: str) -> str:
+    """The secret stored at exactly this level in clear, to compare it with another; empty if none is."""
+    row = _row(key, level, None)
+    return _opened(row, level) if row is not None and row.value else ""
 
 
 def effective(key: str, level: str = ORGANIZATION, *, user: User | None = None) -> Effective:
@@ -251,6 +255,11 @@ def _sealed(setting: Setting, level: str, value: str) -> str | None:
     table = SystemOverride.__tablename__ if level == SYSTEM else OrganizationOverride.__tablename__
     blob = secrets.encrypt(value, table=table, row=_place(level), column=setting.key)
     return base64.b64encode(blob).decode()
+
+
+def _opened(row: Row, level: str) -> str:
+    blob = base64.b64decode(row.value)
+    return secrets.decrypt(blob, table=row.__tablename__, row=_place(level), column=row.key)
 
 
 def _place(level: str) -> UUID:
