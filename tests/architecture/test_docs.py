@@ -1,0 +1,57 @@
+"""The docs mention what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from commands.program import COMMANDS
+from tenants.configuration.catalog import CATALOG
+from workers.queues import QUEUES
+
+ROOT = Path(__file__).parents[2]
+CODE = ("tenants", "mailboxes", "workers", "webapp", "embedded", "commands")
+
+
+def text_of(*names):
+    return "\n".join((ROOT / name).read_text() for name in names)
+
+
+def variables():
+    found = set()
+    for package in CODE:
+        for path in (ROOT / package).rglob("*.py"):
+            found |= set(re.findall(r"[\"'](POSTROOM_[A-Z0-9_]+[A-Z0-9])[\"']", path.read_text()))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("key", CATALOG)
+def test_the_docs_mention_every_configuration_key(key):
+    assert f"`{key}`" in text_of("docs/configuration.md"), f"describe {key} in docs/configuration.md"
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_the_docs_mention_every_queue(queue):
+    assert f"`{queue}`" in text_of("docs/operations.md")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_docs_mention_every_command(command):
+    assert f"postroom {command}" in text_of("docs/operations.md")
+
+
+@pytest.mark.parametrize("variable", variables())
+def test_the_docs_mention_every_environment_variable(variable):
+    assert f"`{variable}`" in text_of("docs/operations.md"), f"describe {variable} in docs/operations.md"
+
+
+def test_links_between_documents_lead_somewhere():
+    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
+
+
+def test_the_script_lists_every_one_of_its_commands():
+    script = (ROOT / "dev").read_text()
+    for name in ("demo", "test", "run", "lint", "bench", "migrate", "shell", "help"):
+        assert re.search(rf"^\s*{name}\b.*\)|^{name}\(\)", script, re.MULTILINE), f"./dev {name} is missing"

@@ -1,0 +1,231 @@
+"""Wall four, walked: the whole URL map as people who must see and change nothing of the neighbour."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import select
+
+from mailboxes.crm.cases import Case, CaseComment
+from mailboxes.crm.channels import Channel
+from mailboxes.crm.contacts import Contact, ContactAddress
+from mailboxes.crm.lead_sources import LeadSource
+from mailboxes.crm.leads import Lead
+from mailboxes.drafts import Draft
+from mailboxes.rules import AutoResponseRule
+from mailboxes.templates import Template, TemplateText
+from mailboxes.threads import ThreadRecord
+from mailboxes.timeline import record
+from tenants.configuration.layers import override
+from tenants.database import Base, OptionallyScoped, OrganizationScoped, db
+from tenants.invitations import invite
+from tenants.organizations import Membership
+from tenants.permissions import Role
+from tests.architecture.test_routes import APP, RULES
+from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in
+
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+SCOPED = sorted(
+    mapper.local_table.name
+    for mapper in Base.registry.mappers
+    if issubclass(mapper.class_, (OrganizationScoped, OptionallyScoped))
+)
+PLAIN = {"filename": "favicon.svg", "token": "x" * 43, "key": "email", "position": 0, "name": "x"}
+SECRET = "zqsecretletter"
+
+
+@dataclass
+class Neighbour:
+    """One row of everything, each with the canary; ``ids`` by the name of a route's argument."""
+
+    ids: dict[str, UUID]
+
+
+@pytest.fixture
+def neighbour(app, theirs) -> Neighbour:
+    mailbox = make_mailbox(theirs, trusted_authserv_id=f"mx.{theirs.canary}.test")
+    message = make_message(theirs, mailbox, text=f"{theirs.canary} {SECRET}")
+    ids = {
+        "organization_id": theirs.id,
+        "mailbox_id": mailbox.id,
+        "account_id": mailbox.account_id,
+        "message_id": message.id,
+        "thread_id": message.thread_id,
+        "member_id": theirs.member.id,
+        "user_id": theirs.member.user_id,
+        "arrival_id": uuid4(),
+    }
+    from tenants.database import inside
+
+    with inside(theirs.id):
+        rows = {
+            "contact_id": Contact(name=theirs.canary, notes=theirs.canary),
+            "lead_id": Lead(name=theirs.canary, notes=theirs.canary),
+            "case_id": Case(subject=theirs.canary, description=theirs.canary),
+            "source_id": LeadSource(key=theirs.canary, name=theirs.canary),
+            "channel_id": Channel(name=theirs.canary),
+            "template_id": Template(name=theirs.canary),
+            "role_id": Role(name=theirs.canary, permissions=[]),
+        }
+        db.session.add_all(rows.values())
+        db.session.flush()
+        rows["rule_id"] = AutoResponseRule(
+            mailbox_id=mailbox.id, position=1, name=theirs.canary, template_id=rows["template_id"].id
+        )
+        rows["draft_id"] = Draft(
+            membership_id=theirs.member.id,
+            mailbox_id=mailbox.id,
+            thread_id=message.thread_id,
+            answers_id=message.id,
+            body=theirs.canary,
+        )
+        more = [
+            ContactAddress(contact_id=rows["contact_id"].id, address=f"x@{theirs.canary}.test"),
+            CaseComment(case_id=rows["case_id"].id, author_name=theirs.canary, text=theirs.canary),
+            TemplateText(
+                template_id=rows["template_id"].id, language="en", subject="s", content=theirs.canary
+            ),
+            ThreadRecord(thread_id=message.thread_id, kind="case", case_id=rows["case_id"].id),
+        ]
+        db.session.add_all([rows["rule_id"], rows["draft_id"], *more])
+        db.session.flush()
+        override("mail.signature", theirs.canary, "organization", by=theirs.canary)
+        record(message, "fetched", "stored", theirs.canary)
+        invite(f"guest@{theirs.canary}.test", [], invited_by=theirs.canary)
+        db.session.commit()
+        ids |= {name: row.id for name, row in rows.items()}
+    return Neighbour(ids)
+
+
+def address_of(rule, ids):
+    values = {name: ids.get(name, PLAIN.get(name)) for name in rule.arguments}
+    missing = [name for name, value in values.items() if value is None]
+    assert not missing, f"{rule}: teach this test which of the neighbour's rows {missing} name"
+    return APP.url_map.bind("localhost").build(rule.endpoint, values)
+
+
+def fingerprints(database_urls, organization_id):
+    """A hash of all rows of an organization, by table, read as the owner of the server would."""
+    found = {}
+    with psycopg.connect(database_urls.system.replace("+psycopg", "")) as connection:
+        for table in SCOPED:
+            rows = connection.execute(
+                f"SELECT t::text FROM {table} t WHERE organization_id = %s ORDER BY 1", (organization_id,)
+            ).fetchall()
+            found[table] = hashlib.sha256(repr(rows).encode()).hexdigest()
+    return found
+
+
+def requests_of(client, rule, ids):
+    """Every method of a route, with the neighbour's ids in path, query, form and JSON."""
+    url = address_of(rule, ids)
+    texts = {name: str(value) for name, value in ids.items()}
+    aliases = {name.removesuffix("_id"): value for name, value in texts.items()}
+    everything = texts | aliases | {"selected": list(texts.values()), "ids": list(texts.values())}
+    token = getattr(client, "csrf", "")
+    for method in sorted(rule.methods & METHODS):
+        if method == "GET":
+            yield method, client.get(url)
+            yield method, client.get(url, query_string=everything)
+            continue
+        headers = {"X-CSRFToken": token}
+        yield method, client.open(url, method=method, data=everything, headers=headers)
+        yield method, client.open(url, method=method, json=everything, headers=headers)
+
+
+ENDS_SESSIONS = {"auth.sign_out", "security.end_sessions"}
+WALKED = [rule for rule in RULES if rule.endpoint not in ENDS_SESSIONS and rule.endpoint != "static"]
+
+
+def visitor(app, who):
+    client = app.test_client() if who is None else sign_in(app, who)
+    page = client.get("/sign-in" if who is None else "/security/")
+    client.csrf = csrf_token(page.text)
+    return client
+
+
+def walk(app, who, neighbour, canaries, database_urls, organization_id):
+    before = fingerprints(database_urls, organization_id)
+    client = visitor(app, who)
+    seen = 0
+    for rule in WALKED:
+        for method, answer in requests_of(client, rule, neighbour.ids):
+            seen += 1
+            body = answer.get_data(as_text=False)
+            for canary in canaries:
+                assert canary.encode() not in body, f"{method} {rule} shows {canary}"
+            location = answer.headers.get("Location", "")
+            assert not any(canary in location for canary in canaries), f"{method} {rule} → {location}"
+            assert answer.status_code < 500, f"{method} {rule} broke: {answer.status_code}"
+            answer.close()
+    after = fingerprints(database_urls, organization_id)
+    changed = [table for table in before if before[table] != after[table]]
+    assert changed == [], f"rows of the neighbour changed in {changed}"
+    return seen
+
+
+def test_an_anonymous_visitor_sees_and_changes_nothing(app, ours, theirs, neighbour, database_urls):
+    assert walk(app, None, neighbour, [theirs.canary], database_urls, theirs.id) > len(WALKED)
+
+
+def test_the_administrator_next_door_sees_and_changes_nothing(app, ours, theirs, neighbour, database_urls):
+    make_message(ours, make_mailbox(ours))
+    assert walk(app, ours.admin, neighbour, [theirs.canary], database_urls, theirs.id) > len(WALKED)
+
+
+def test_the_member_next_door_sees_and_changes_nothing(app, ours, theirs, neighbour, database_urls):
+    assert walk(app, ours.member, neighbour, [theirs.canary], database_urls, theirs.id) > len(WALKED)
+
+
+def test_a_member_without_access_reads_no_message_of_their_own_organization(
+    app, ours, theirs, neighbour, database_urls
+):
+    outsider = make_member(theirs.id, "Outsider")
+    client = visitor(app, outsider)
+    for rule in WALKED:
+        for method, answer in requests_of(client, rule, {**neighbour.ids, "case_id": uuid4()}):
+            assert SECRET.encode() not in answer.get_data(), f"{method} {rule} shows a message"
+            answer.close()
+
+
+def test_a_disabled_member_is_outside(app, inside, ours, theirs, neighbour, database_urls):
+    client = visitor(app, theirs.member)
+    with inside(theirs):
+        member = db.session.scalar(select(Membership).where(Membership.id == theirs.member.id))
+        member.is_enabled = False
+        db.session.commit()
+    for rule in WALKED:
+        for method, answer in requests_of(client, rule, neighbour.ids):
+            assert SECRET.encode() not in answer.get_data(), f"{method} {rule}"
+            answer.close()
+
+
+def test_nobody_switches_into_an_organization_that_is_not_theirs(app, ours, theirs):
+    client = visitor(app, ours.member)
+    data = {"organization": str(theirs.id), "csrf_token": client.csrf}
+    assert client.post("/choose-organization", data=data).status_code == 404
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.methods & (METHODS - {"GET"})], ids=str)
+def test_what_changes_something_demands_a_token(app, ours, rule):
+    client = sign_in(app, ours.admin)
+    ids = {name: uuid4() for name in rule.arguments if name.endswith("_id")}
+    for method in rule.methods & (METHODS - {"GET"}):
+        answer = client.open(address_of(rule, ids), method=method)
+        assert answer.status_code == 400, f"{method} {rule} passes without a CSRF token"
+
+
+def test_reading_changes_nothing(app, ours, theirs, database_urls):
+    mailbox = make_mailbox(ours)
+    message = make_message(ours, mailbox)
+    ids = {"mailbox_id": mailbox.id, "thread_id": message.thread_id, "message_id": message.id}
+    before = fingerprints(database_urls, ours.id)
+    client = visitor(app, ours.admin)
+    for rule in WALKED:
+        if "GET" in rule.methods:
+            values = {name: uuid4() for name in rule.arguments if name.endswith("_id")} | ids
+            client.get(address_of(rule, values)).close()
+    after = fingerprints(database_urls, ours.id)
+    assert [table for table in before if before[table] != after[table]] == []
