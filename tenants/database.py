@@ -81,10 +81,14 @@ def now() -> datetime:
 
 
 def uuid7() -> UUID:
-    """A UUID whose order is that of its making, to the millisecond (RFC 9562, section 5.7)."""
-    milliseconds = time.time_ns() // 1_000_000
-    number = (milliseconds << 80) | int.from_bytes(os.urandom(10))
-    number = (number & ~(0xF << 76)) | (0x7 << 76)
+    """A UUID whose order is that of its making, to a quarter of a microsecond (RFC 9562, section 5.7).
+
+    The twelve bits after the milliseconds are a finer clock (section 6.2, method 3), so that rows made
+    one after another stay in order.
+    """
+    milliseconds, nanoseconds = divmod(time.time_ns(), 1_000_000)
+    finer = nanoseconds * 4096 // 1_000_000
+    number = (milliseconds << 80) | (0x7 << 76) | (finer << 64) | int.from_bytes(os.urandom(8))
     return UUID(int=(number & ~(0x3 << 62)) | (0x2 << 62))
 
 
