@@ -99,6 +99,7 @@ def next_batch(account_id: UUID) -> list[Waiting] | None:
     for row in chosen:
         if row.raw_id not in contents:
             mark(row.id, "quarantined", "Its bytes are missing from the object store.")
+    chosen.sort(key=_turn)
     return [_waiting(row, contents[row.raw_id]) for row in chosen if row.raw_id in contents]
 
 
@@ -171,6 +172,13 @@ def _pending(account_id: UUID, *, is_suspect: bool) -> Sequence[Any]:
         .order_by(Arrival.is_history, Arrival.id)
         .limit(1 if is_suspect else BATCH_MESSAGES)
     ).all()
+
+
+def _turn(row: Any) -> tuple[bool, datetime, int]:
+    """New mail in the order the server received it, so that questions come before answers."""
+    if row.is_history:
+        return True, row.arrived_at, -row.uid
+    return False, row.received_at or row.arrived_at, row.uid
 
 
 def _fitting(rows: Sequence[Any]) -> Iterator[Any]:
