@@ -128,8 +128,8 @@ class _Texts:
     def _pieces(self, part: Part) -> list[_Piece]:
         if not part.children:
             return self._piece(part)
-        if part.depth > 0 and is_attached_message(part):
-            return []
+        if is_attached_message(part):
+            return []  # its text follows that of the message around it
         below = [self._pieces(child) for child in part.children]
         if part.content_type == "multipart/alternative":
             return _merged(below)

@@ -28,7 +28,11 @@ class _Word(NamedTuple):
 
 def decoded_words(text: str) -> str:
     """``text`` with its encoded words decoded; what is no encoded word stays as it is."""
-    return _Words(text).decoded() if "=?" in text else text
+    if "=?" not in text:
+        return text
+    decoded_once = _Words(text).decoded()
+    # Some mailers encode what they had encoded before.
+    return _Words(decoded_once).decoded() if "?=" in decoded_once else decoded_once
 
 
 class _Words:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import binascii
 import re
 
+SAMPLE = 4_096  # bytes in which errors are counted
+SHORT = 60
+
+_BETWEEN_WORDS = re.compile(rb"(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])|[^A-Za-z0-9+/=\s]")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _PADDING = re.compile(rb"=+")
@@ -32,12 +36,20 @@ def from_base64(data: bytes) -> bytes:
         return binascii.a2b_base64(data, strict_mode=True)
     except binascii.Error:
         pass
+    if _is_prose(data):
+        return data  # declared by mistake
     padding = _PADDING.search(data)
     if padding and _FOREIGN.search(data, padding.end()):
         return _run(data[: padding.start()])
     if padding is None or not data[padding.end() :].strip():
         return _run(data[: padding.start()] if padding else data)
     return b"".join(_run(run) for run in _PADDING.split(data))
+
+
+def _is_prose(data: bytes) -> bool:
+    """Whether the beginning is rather words with blanks than base64 with a few errors."""
+    sample = data[:SAMPLE]
+    return len(sample) > SHORT and len(_BETWEEN_WORDS.findall(sample)) * 50 > len(sample)
 
 
 def _run(data: bytes) -> bytes:
