@@ -174,11 +174,11 @@ def _headline(changes: dict[str, Any], labels: dict[str, str], noun: str) -> str
 
 
 def _sentences(changes: dict[str, Any], labels: dict[str, str]) -> str:
-    return "; ".join(
-        f"{labels.get(name, name)}: {_short(before)} → {_short(after)}"
-        for name, (before, after) in changes.items()
-        if name not in (*_LONG, "closed_at")
-    )
+    shown = {name: pair for name, pair in changes.items() if name not in (*_LONG, "closed_at")}
+    words = {name: f"{_short(before)} → {_short(after)}" for name, (before, after) in shown.items()}
+    if len(words) == 1:
+        return next(iter(words.values()))  # the headline names the field
+    return "; ".join(f"{labels.get(name, name)}: {text}" for name, text in words.items())
 
 
 def _short(value: Any) -> str:

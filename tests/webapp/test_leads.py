@@ -157,7 +157,7 @@ def test_statuses_go_on_and_back(app, ours):
     lead = make_lead(ours)
     client, url = sign_in(app, ours.member), f"/leads/{lead.id}/status"
     assert "Qualified" in words_of(send(client, url, at=f"/leads/{lead.id}", status="qualified"))
-    assert "Status: new → qualified" in words_of(read(client, f"/leads/{lead.id}"))
+    assert "Status changed new → qualified" in words_of(read(client, f"/leads/{lead.id}"))
     answer = client.post(url, data={"status": "qualified", "csrf_token": csrf_token(read(client, "/leads/"))})
     assert answer.status_code == 409
     send(client, url, at=f"/leads/{lead.id}", status="new")
