@@ -228,7 +228,7 @@ def _begin_epoch(run: _Pass, folder: Folder, state: FolderState, cursor: Cursor,
         history_floor=floor,
         renumberings=renumberings,
         server_count=state.exists,
-        compared_at=now(),
+        compared_at=now() if epoch is Epoch.FIRST else None,
     )
     leases.demand(run.account.id, run.fence)
     keep_cursor(
@@ -342,6 +342,8 @@ def _fetch_history(run: _Pass, folder: Folder, cursor: Cursor, ends: float) -> b
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, history_uid=cursor.history_floor)
     db.session.commit()
+    if lane.is_seen_again:
+        follow_renumbering(run.account, folder, run.fence, _validity(cursor), now())
     return False
 
 
