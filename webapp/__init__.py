@@ -21,6 +21,8 @@ from webapp.headers import secure
 BLUEPRINTS = (
     "webapp.home",
     "webapp.auth.views",
+    "webapp.mail.views",
+    "webapp.events",
     "webapp.organization.views",
     "webapp.mailboxes.views",
     "webapp.people.audit_log",

@@ -61,7 +61,11 @@ def _personal(app: Flask) -> dict[str, Any]:
 
 
 def _mail(app: Flask) -> dict[str, Any]:
-    values = {"search_url": url_for("mail.index"), "search_query": request.args.get("q", "")}
+    words = request.args.get("q", "") if request.blueprint == "mail" else ""  # other lists have a q too
+    values = {"search_url": url_for("mail.index"), "search_query": words.replace("\x00", "")}
+    if value_of("mail.recent_menu"):
+        values["unread_count_url"] = url_for("mail.unread_count")
+        values["unread_menu_url"] = url_for("mail.unread_menu")
     if "events.subscription" in app.view_functions:
         values["events_url"] = "/events"
     return values

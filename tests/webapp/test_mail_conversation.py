@@ -1,0 +1,309 @@
+"""My Emails: one conversation."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select
+
+from mailboxes import timeline
+from mailboxes.crm.leads import Lead
+from mailboxes.inbox import reading
+from mailboxes.messages import Message
+from mailboxes.outgoing import Outgoing
+from mailboxes.threads import Thread, ThreadRecord
+from tenants.database import db, now
+from tests.factories import csrf_token, make_mailbox, make_message, make_thread, sign_in
+from tests.webapp.critic import criticise
+from tests.webapp.reading import read
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def mailbox(ours):
+    return make_mailbox(ours, label="Support")
+
+
+@pytest.fixture
+def client(app, ours):
+    return sign_in(app, ours.member)
+
+
+def cards(html):
+    return BeautifulSoup(html, "html.parser").select("#messages article.message")
+
+
+def url_of(message):
+    return f"/mail/conversations/{message.thread_id}"
+
+
+def post(client, url, at="/mail/", **data):
+    return client.post(url, data={"csrf_token": csrf_token(client.get(at).text), **data})
+
+
+def several(world, mailbox, number, **given):
+    thread = make_thread(world, mailbox, subject="Talk")
+    return [
+        make_message(
+            world, mailbox, thread=thread, shown_at=START + timedelta(hours=n), text=f"Text {n}", **given
+        )
+        for n in range(number)
+    ]
+
+
+def queued(world, message, state="ready", **given):
+    row = Outgoing(
+        mailbox_id=message.mailbox_id,
+        message_id=message.id,
+        kind="reply",
+        header_id=message.message_id,
+        state=state,
+        give_up_at=now() + timedelta(hours=1),
+        **given,
+    )
+    db.session.add(row)
+    db.session.commit()
+    return row
+
+
+def test_messages_stand_oldest_first_and_what_was_read_is_folded(client, ours, mailbox, inside):
+    messages = several(ours, mailbox, 3)
+    with inside(ours):
+        reading.mark_read(ours.member, select(Message).where(Message.id == messages[0].id))
+        db.session.commit()
+    shown = cards(read(client, url_of(messages[0])))
+    assert [card["id"] for card in shown] == [f"message-{message.id}" for message in messages]
+    assert [card.select_one("details.message-fold").has_attr("open") for card in shown] == [False, True, True]
+
+
+def test_the_list_stays_beside_it_with_its_row_marked(client, ours, mailbox):
+    message = make_message(ours, mailbox, subject="This one")
+    make_message(ours, mailbox, subject="That one")
+    page = BeautifulSoup(read(client, f"{url_of(message)}?view=all"), "html.parser")
+    current = page.select("#conversations .is-current .row-subject")
+    assert [one.get_text(strip=True) for one in current] == ["This one"]
+    assert page.select_one(".conversation-back")["href"] == "/mail/?view=all"
+
+
+@pytest.mark.parametrize("which", ["closed", "theirs"])
+def test_a_conversation_that_is_not_granted_is_not_there(client, ours, theirs, which):
+    world = ours if which == "closed" else theirs
+    readers = (ours.admin,) if which == "closed" else None
+    message = make_message(world, make_mailbox(world, readers=readers))
+    for path in ("", "/messages", "/news"):
+        answer = client.get(url_of(message) + path)
+        assert answer.status_code == 404
+        assert "Carla" not in answer.text
+    for path in ("/read", "/unread", "/status", "/assignee"):
+        assert post(client, url_of(message) + path, status="done").status_code == 404
+
+
+def test_ours_and_theirs_look_different(client, ours, mailbox):
+    thread = make_thread(ours, mailbox)
+    make_message(ours, mailbox, thread=thread)
+    make_message(ours, mailbox, thread=thread, direction="out", sent_by_id=ours.admin.id)
+    make_message(ours, mailbox, thread=thread, direction="out", is_automatic=True)
+    make_message(ours, mailbox, thread=thread, box="drafts", direction="out")
+    shown = cards(read(client, f"/mail/conversations/{thread.id}"))
+    kinds = [card["class"][-1] for card in shown]
+    assert kinds == ["message-incoming", "message-outgoing", "message-automatic", "message-draft"]
+    assert "Ada" in shown[1].get_text()
+
+
+def test_a_long_conversation_begins_with_its_end(client, ours, mailbox):
+    messages = several(ours, mailbox, 33)
+    page = read(client, url_of(messages[0]))
+    assert len(cards(page)) == 30
+    link = BeautifulSoup(page, "html.parser").select_one(".older-messages")
+    assert "3 earlier messages" in link.get_text()
+    part = client.get(link["href"], headers={"HX-Request": "true", "HX-Target": "messages"})
+    assert len(BeautifulSoup(part.text, "html.parser").select("article.message")) == 33
+
+
+def test_quoted_text_and_signatures_are_folded(client, ours, mailbox):
+    text = "Thank you!\n\nOn 3 May 2026, Ada <ada@x.test> wrote:\n> The old text\n> goes on\n\n-- \nCarla\n"
+    message = make_message(ours, mailbox, text=text)
+    card = cards(read(client, url_of(message)))[0]
+    folds = [fold.get_text(" ", strip=True) for fold in card.select(".message-text details.quoted")]
+    assert any("The old text" in fold for fold in folds)
+    assert all("Thank you!" not in fold for fold in folds)
+
+
+@pytest.mark.parametrize(
+    "hostile", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)"]
+)
+def test_hostile_text_is_text_wherever_it_stands(client, ours, mailbox, hostile):
+    message = make_message(
+        ours,
+        mailbox,
+        subject=hostile,
+        text=hostile,
+        sender_name=hostile,
+        attachments=((hostile, "text/plain", b"x"),),
+    )
+    for url in (url_of(message), "/mail/", f"/mail/messages/{message.id}/original", "/mail/unread-menu"):
+        page = BeautifulSoup(client.get(url).text, "html.parser")
+        assert not page.select("script:not([nonce]), img[onerror], a[href^=javascript]"), url
+
+
+def test_what_is_attached_can_be_saved(client, ours, mailbox):
+    files = (("invoice.pdf", "application/pdf", b"%PDF"), ("data.csv", "text/csv", b"a,b"))
+    message = make_message(ours, mailbox, attachments=files)
+    card = cards(read(client, url_of(message)))[0]
+    names = [one.get_text(strip=True) for one in card.select(".attachment-name a")]
+    assert names == ["invoice.pdf", "data.csv"]
+    assert "Download all 2 as zip" in card.get_text()
+
+
+def test_the_senders_check_is_said_in_words(client, ours, inside):
+    mailbox = make_mailbox(ours, trusted_authserv_id="mx.acme.test")
+    results = "mx.acme.test; dmarc={}; spf=fail smtp.mailfrom=customer.test"
+    good = make_message(ours, mailbox, headers=(("Authentication-Results", results.format("pass")),))
+    bad = make_message(ours, mailbox, headers=(("Authentication-Results", results.format("fail")),))
+    silent = make_message(ours, mailbox)
+    assert "Sender verified" in cards(read(client, url_of(good)))[0].get_text()
+    assert "Sender may be forged" in cards(read(client, url_of(bad)))[0].get_text()
+    assert "Sender not checked" in cards(read(client, url_of(silent)))[0].get_text()
+
+
+def test_a_new_sender_and_a_stub_are_pointed_out(client, ours, mailbox):
+    message = make_message(ours, mailbox, is_from_new_sender=True, is_stub=True)
+    text = cards(read(client, url_of(message)))[0].get_text()
+    assert "New sender" in text
+    assert "only its headers are shown" in text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("ready", "Queued"), ("sent", "Sent"), ("failed", "Not sent"), ("unknown", "Send again")],
+)
+def test_what_became_of_an_answer_is_shown(client, ours, mailbox, inside, state, words):
+    message = make_message(ours, mailbox, direction="out", sent_by_id=ours.member.id)
+    with inside(ours):
+        queued(ours, message, state, last_error="550 no such user" if state == "failed" else "")
+    text = cards(read(client, url_of(message)))[0].get_text(" ")
+    assert words in text
+    assert ("550 no such user" in text) == (state == "failed")
+
+
+def test_the_record_and_the_timeline_stand_beside_it(client, ours, mailbox, inside):
+    message = make_message(ours, mailbox)
+    with inside(ours):
+        lead = Lead(name="Lamp for the hall")
+        db.session.add(lead)
+        db.session.flush()
+        db.session.add(ThreadRecord(thread_id=message.thread_id, kind="lead", lead_id=lead.id))
+        timeline.record(message, "rules", "suppressed", "It is automatic mail.", milliseconds=42)
+        db.session.commit()
+    side = BeautifulSoup(read(client, url_of(message)), "html.parser").select_one("#side").get_text(" ")
+    assert "Lamp for the hall" in side
+    assert "It is automatic mail." in side
+    assert "42 ms" in side
+
+
+def test_a_linked_conversation_is_shown_to_who_may_read_it(app, ours, mailbox, inside):
+    closed = make_message(ours, make_mailbox(ours, readers=(ours.admin,)), subject="Behind the wall")
+    message = make_message(ours, mailbox, sender="Somebody <else@where.test>")
+    with inside(ours):
+        thread = db.session.scalars(select(Thread).where(Thread.id == message.thread_id)).one()
+        thread.linked_thread_id = closed.thread_id
+        db.session.commit()
+    assert "Behind the wall" in read(sign_in(app, ours.admin), url_of(message))
+    assert "Behind the wall" not in read(sign_in(app, ours.member), url_of(message))
+
+
+def test_opening_asks_to_be_read_by_a_post(client, ours, mailbox, inside):
+    message = make_message(ours, mailbox)
+    page = BeautifulSoup(read(client, url_of(message)), "html.parser")
+    form = page.select_one("form.mark-read")
+    assert form["hx-trigger"] == "load"
+    values = {control["name"]: control["value"] for control in form.select("input")}
+    later = make_message(ours, mailbox, thread=None)
+    answer = client.post(form["action"], data=values, headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Trigger"]) == (204, "postroom:read")
+    with inside(ours):
+        assert reading.unread_count(ours.member) == 1
+    assert later.thread_id != message.thread_id
+    assert not BeautifulSoup(read(client, url_of(message)), "html.parser").select("form.mark-read")
+
+
+def test_what_came_after_the_page_was_made_stays_unread(client, ours, mailbox, inside):
+    message = make_message(ours, mailbox)
+    page = BeautifulSoup(read(client, url_of(message)), "html.parser")
+    values = {control["name"]: control["value"] for control in page.select("form.mark-read input")}
+    with inside(ours):
+        thread = db.session.scalars(select(Thread).where(Thread.id == message.thread_id)).one()
+    make_message(ours, mailbox, thread=thread)
+    client.post(f"{url_of(message)}/read", data=values)
+    with inside(ours):
+        assert reading.unread_count(ours.member) == 1
+
+
+def test_it_can_be_made_unread_again(client, ours, mailbox, inside):
+    message = make_message(ours, mailbox, is_read_by_all=True)
+    answer = post(client, f"{url_of(message)}/unread?view=all")
+    assert answer.location == "/mail/?view=all"
+    with inside(ours):
+        assert reading.unread_count(ours.member) == 1
+
+
+def test_its_status_and_assignee_change_with_a_line_on_the_timeline(client, ours, mailbox, inside):
+    message = make_message(ours, mailbox)
+    assert post(client, f"{url_of(message)}/status", status="waiting").status_code == 303
+    assert post(client, f"{url_of(message)}/assignee", assignee=ours.admin.id).status_code == 303
+    with inside(ours):
+        thread = db.session.scalars(select(Thread).where(Thread.id == message.thread_id)).one()
+        assert (thread.status, thread.assignee_id) == ("waiting", ours.admin.id)
+    page = read(client, url_of(message))
+    assert "set the status to waiting" in page
+    assert f"assigned the conversation to {ours.admin.name}" in page
+
+
+def test_only_who_may_read_it_can_be_given_it(client, ours, theirs, inside):
+    message = make_message(ours, make_mailbox(ours, readers=(ours.member,)))
+    for somebody in (ours.admin, theirs.member):
+        assert post(client, f"{url_of(message)}/assignee", assignee=somebody.id).status_code == 422
+    assert post(client, f"{url_of(message)}/status", status="purple").status_code == 422
+    assert post(client, f"{url_of(message)}/assignee", assignee="nobody").status_code == 404
+
+
+def test_news_are_put_into_the_open_page_and_only_once(client, ours, mailbox, inside):
+    message = make_message(ours, mailbox)
+    watch = BeautifulSoup(read(client, url_of(message)), "html.parser").select_one("#watch")
+    known = {"HX-Request": "true", "If-None-Match": f'"{watch["data-etag"]}"'}
+    assert client.get(watch["hx-get"], headers=known).status_code == 304
+    with inside(ours):
+        thread = db.session.scalars(select(Thread).where(Thread.id == message.thread_id)).one()
+    newer = make_message(ours, mailbox, thread=thread, text="And another thing")
+    answer = client.get(watch["hx-get"], headers=known)
+    criticise(answer.text, watch["hx-get"])
+    part = BeautifulSoup(answer.text, "html.parser")
+    assert [card["id"] for card in part.select("article.message")] == [f"message-{newer.id}"]
+    renewed = part.select_one("#watch")
+    known["If-None-Match"] = f'"{renewed["data-etag"]}"'
+    assert client.get(renewed["hx-get"], headers=known).status_code == 304
+
+
+def test_a_part_is_fetched_for_the_right_pane_alone(client, ours, mailbox):
+    message = make_message(ours, mailbox, subject="Only me")
+    headers = {"HX-Request": "true", "HX-Target": "pane-main", "HX-Boosted": "true"}
+    answer = client.get(url_of(message), headers=headers)
+    criticise(answer.text, url_of(message))
+    assert "<title>Only me" in answer.text
+    assert "conversations" not in [
+        tag.get("id") for tag in BeautifulSoup(answer.text, "html.parser").select("ul")
+    ]
+
+
+def test_who_may_only_read_is_offered_no_answer(app, ours, inside):
+    from mailboxes.system_mailboxes import MailboxGrant
+
+    mailbox = make_mailbox(ours, readers=())
+    message = make_message(ours, mailbox)
+    with inside(ours):
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=ours.member.id, level="read"))
+        db.session.commit()
+    page = read(sign_in(app, ours.member), url_of(message))
+    assert "but not reply from it" in page
+    assert "/answer" not in page

@@ -1,0 +1,277 @@
+"""Live updates: server-sent events beside the pages, and no thread held for those who listen.
+
+`asgi_app` wraps the pages. It answers ``/events`` itself: it asks a guarded route of the pages, in a
+thread and with the cookies of the request, which organization and mailboxes the person may hear of,
+and forwards what `workers.queues.tell_pages` says about these. It asks again every few seconds, so
+that an ended session and a grant taken away end the telling too.
+
+    uvicorn webapp.events:asgi_app --factory --timeout-graceful-shutdown 3
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from a2wsgi import WSGIMiddleware
+from flask import Blueprint, Flask, g
+from flask.typing import ResponseReturnValue
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from mailboxes.access import readable_ids
+from tenants.application import settings_of
+from tenants.database import db
+from tenants.settings import Settings
+from webapp.guards import member_required
+from workers import queues
+
+blueprint = Blueprint("events", __name__)
+log = structlog.get_logger()
+
+PATH = "/events"
+ASKED_AGAIN_AFTER = 12.0  # seconds until the right to listen is asked for again; also the heartbeat
+REDIS_PAUSE = 1.0  # seconds between tries while Redis is away
+MOST_WAITING = 100  # events that wait for a slow client before it is told to look at everything
+PAGE_THREADS = 32
+ASKING_THREADS = 4
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+@blueprint.get(f"{PATH}/subscription")
+@member_required
+def subscription() -> ResponseReturnValue:
+    """What this member's pages may hear of: the channel of the organization, the readable mailboxes."""
+    mailboxes = [str(id) for id in db.session.scalars(readable_ids(g.member))]
+    return {"channel": queues.channel_of(g.organization.id), "mailboxes": mailboxes}
+
+
+def asgi_app() -> "Application":
+    """The whole application, set up from the environment; for an ASGI server."""
+    from webapp import create_app
+
+    return Application(create_app(Settings.from_environment()))
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What somebody may hear of."""
+
+    channel: str
+    mailboxes: frozenset[str]
+
+
+@dataclass(eq=False)
+class Listener:
+    """A page that listens. What it cannot take in time is replaced by one event: look at everything."""
+
+    subscription: Subscription
+    waiting: asyncio.Queue[dict[str, str]] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+
+    def tell(self, event: dict[str, str]) -> None:
+        """Queue an event, if it is about a mailbox that this listener may read."""
+        if "mailbox" in event and event["mailbox"] not in self.subscription.mailboxes:
+            return
+        if self.waiting.full():
+            while not self.waiting.empty():
+                self.waiting.get_nowait()
+            event = {"kind": "everything"}
+        self.waiting.put_nowait(event)
+
+
+class Hub:
+    """One subscription to Redis for all listeners of this process. Keeps trying while Redis is away."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._url = redis_url
+        self._listeners: dict[str, set[Listener]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._pubsub: PubSub | None = None
+
+    async def add(self, listener: Listener) -> None:
+        """Begin to tell a listener."""
+        channel = listener.subscription.channel
+        listeners = self._listeners.setdefault(channel, set())
+        listeners.add(listener)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._listen())
+        elif len(listeners) == 1:
+            await self._on_redis("subscribe", channel)
+
+    async def remove(self, listener: Listener) -> None:
+        """Tell a listener no more."""
+        channel = listener.subscription.channel
+        listeners = self._listeners.get(channel, set())
+        listeners.discard(listener)
+        if not listeners and self._listeners.pop(channel, None) is not None:
+            await self._on_redis("unsubscribe", channel)
+
+    async def close(self) -> None:
+        """Let go of Redis."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _on_redis(self, command: str, channel: str) -> None:
+        if self._pubsub is not None:
+            with suppress(RedisError, OSError):  # the loop below connects anew, with all channels
+                await getattr(self._pubsub, command)(channel)
+
+    async def _listen(self) -> None:
+        is_first = True
+        while True:
+            try:
+                async with Redis.from_url(self._url) as redis, redis.pubsub() as pubsub:
+                    await pubsub.subscribe(*(self._listeners or {queues.CHANGES: set()}))
+                    self._pubsub = pubsub
+                    if not is_first:
+                        self._tell_all({"kind": "everything"})  # what was said meanwhile is lost
+                    is_first = False
+                    async for message in pubsub.listen():
+                        self._forward(message)
+            except (RedisError, OSError) as error:
+                log.warning("live updates wait for Redis", error=type(error).__name__)
+            is_first = False
+            self._pubsub = None
+            await asyncio.sleep(REDIS_PAUSE)
+
+    def _forward(self, message: dict[str, Any]) -> None:
+        if message["type"] != "message":
+            return
+        listeners = self._listeners.get(message["channel"].decode(), set())
+        with suppress(ValueError, TypeError):
+            said = json.loads(message["data"])
+            event = {"mailbox": str(said["mailbox"]), "kind": str(said["kind"])}
+            for listener in tuple(listeners):
+                listener.tell(event)
+
+    def _tell_all(self, event: dict[str, str]) -> None:
+        for listeners in self._listeners.values():
+            for listener in tuple(listeners):
+                listener.tell(event)
+
+
+class Application:
+    """The pages as an ASGI application, with ``/events`` beside them."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self._pages = WSGIMiddleware(app, workers=PAGE_THREADS)  # type: ignore[arg-type]  # its environ is narrower
+        self._hub = Hub(settings_of(app).redis_url)
+        self._asking = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="subscription")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection (ASGI 3)."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and scope["path"] == PATH:
+            await self._events(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._pages(scope, receive, send)  # type: ignore[arg-type]
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                await self._hub.close()
+                self._asking.shutdown(wait=False)
+                return
+
+    async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = await self._ask(scope) if scope["method"] == "GET" else 405
+        if not isinstance(found, Subscription):
+            await _refuse(send, found)
+            return
+        listener = Listener(found)
+        await self._hub.add(listener)
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await _start(send)
+            await self._tell(listener, scope, send, gone)
+        finally:
+            gone.cancel()
+            await self._hub.remove(listener)
+            with suppress(OSError):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, listener: Listener, scope: Scope, send: Send, gone: asyncio.Task[None]) -> None:
+        """Until the page is closed, or may hear of this organization no more."""
+        clock = asyncio.get_running_loop()
+        ask_at = clock.time() + ASKED_AGAIN_AFTER
+        while not gone.done():
+            event = await _next(listener, gone, ask_at - clock.time())
+            if event is not None:
+                await _say(send, f"data: {json.dumps(event)}\n\n")
+            if clock.time() >= ask_at:
+                found = await self._ask(scope)
+                if not isinstance(found, Subscription) or found.channel != listener.subscription.channel:
+                    return
+                listener.subscription = found
+                ask_at = clock.time() + ASKED_AGAIN_AFTER
+                await _say(send, ": still here\n\n")
+
+    async def _ask(self, scope: Scope) -> Subscription | int:
+        """What the person behind these cookies may hear of, or the status that says why nothing."""
+        cookies = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._asking, self._ask_pages, cookies)
+
+    def _ask_pages(self, cookies: str) -> Subscription | int:
+        headers = [("Cookie", cookies), ("Accept", "application/json"), ("HX-Request", "true")]
+        builder = EnvironBuilder(
+            path=f"{PATH}/subscription", base_url=settings_of(self.app).base_url, headers=headers
+        )
+        body, status, _ = run_wsgi_app(self.app.wsgi_app, builder.get_environ(), buffered=True)
+        if not status.startswith("200"):
+            return int(status[:3]) if status[:1] == "4" else 503
+        said = json.loads(b"".join(body))
+        return Subscription(said["channel"], frozenset(said["mailboxes"]))
+
+
+async def _next(listener: Listener, gone: asyncio.Task[None], seconds: float) -> dict[str, str] | None:
+    """The next event; None when the time is over or the page is gone."""
+    waiting = asyncio.ensure_future(listener.waiting.get())
+    done, _ = await asyncio.wait(
+        {waiting, gone}, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED
+    )
+    if waiting in done:
+        return waiting.result()
+    waiting.cancel()
+    return None
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _start(send: Send) -> None:
+    headers = [
+        (b"content-type", b"text/event-stream; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"x-accel-buffering", b"no"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await _say(send, "retry: 3000\n\n")
+
+
+async def _say(send: Send, text: str) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+
+
+async def _refuse(send: Send, status: int) -> None:
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"error": "nothing to hear"}', "more_body": False})

@@ -1,0 +1,1 @@
+"""My Emails: lists, conversations, answers."""

@@ -1,0 +1,31 @@
+"""Forms of My Emails."""
+
+from flask_wtf import FlaskForm
+from flask_wtf.file import MultipleFileField
+from wtforms import SelectField, StringField, TextAreaField
+
+from mailboxes.drafts import LONGEST, Draft
+
+_LINE = {"autocomplete": "off", "list": "people", "spellcheck": "false", "maxlength": LONGEST["to"]}
+
+
+class DraftForm(FlaskForm):
+    """What is typed into an answer; all of it is kept as typed and checked when it is sent."""
+
+    mailbox = SelectField("From", validate_choice=False)
+    to = StringField("To", render_kw=_LINE)
+    cc = StringField("Cc", render_kw=_LINE)
+    bcc = StringField("Bcc", render_kw=_LINE)
+    subject = StringField("Subject", render_kw={"maxlength": LONGEST["subject"], "autocomplete": "off"})
+    body = TextAreaField("Your message", render_kw={"rows": 12, "maxlength": LONGEST["body"]})
+    files = MultipleFileField("Files")
+
+    def typed(self) -> dict[str, str]:
+        """The fields of a draft that came with the request."""
+        values = {name: self[name] for name in LONGEST}
+        return {name: field.data or "" for name, field in values.items() if field.raw_data}
+
+
+def form_of(draft: Draft) -> DraftForm:
+    """A form that shows a draft, whatever the request holds."""
+    return DraftForm(formdata=None, obj=draft, mailbox=str(draft.mailbox_id))

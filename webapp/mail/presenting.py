@@ -1,0 +1,304 @@
+"""Rows, messages and events as the components of ``templates/components/mail.html`` take them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from flask import g, url_for
+from markupsafe import Markup
+
+from mailboxes.inbox.conversation import Conversation, Opened
+from mailboxes.inbox.listing import Counts, Row
+from mailboxes.inbox.reading import MOST_COUNTED
+from mailboxes.inbox.selection import VIEWS
+from mailboxes.messages import Attachment, Message
+from mailboxes.outgoing import Outgoing
+from mailboxes.quoting import split
+from mailboxes.sanitizing import plain_text_to_html
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.timeline import Event
+from tenants.configuration.layers import value_of
+from webapp.filters import absolute_time
+from webapp.mail.place import Place
+
+LONGEST_TEXT = 100_000  # characters of a plain message that a page shows
+MOST_EVENTS = 15
+_STAGES = {
+    "fetched": ("Fetched", "download"),
+    "parsed": ("Read", "file-text"),
+    "classified": ("Classified", "filter"),
+    "threaded": ("Put into a conversation", "merge"),
+    "converted": ("Converted", "target"),
+    "rules": ("Auto-response rules", "zap"),
+    "queued": ("Queued", "clock"),
+    "sent": ("Sent", "send"),
+    "filed": ("Copied to Sent", "folder"),
+    "changed": ("Changed", "pencil"),
+}
+_STATES = {
+    "ready": ("neutral", "Queued"),
+    "claimed": ("neutral", "Sending"),
+    "committing": ("neutral", "Sending"),
+    "sent": ("ok", "Sent"),
+    "failed": ("bad", "Not sent"),
+    "unknown": ("warn", "May have been sent"),
+    "cancelled": ("neutral", "Taken back"),
+}
+_KINDS = (("image/", "image"), ("application/pdf", "pdf"), ("text/", "text"))
+_SHEETS = ("spreadsheet", "excel", "csv")
+_ARCHIVES = ("zip", "tar", "compressed", "rar", "gzip")
+
+
+def row_of_list(row: Row, place: Place, current: Any = None) -> dict[str, Any]:
+    """One line of a list."""
+    thread = row.thread
+    return {
+        "id": row.id,
+        "url": _url_of_row(row, place),
+        "is_current": current is not None and current in (row.id, thread.id if thread else None),
+        "is_unread": row.is_unread,
+        "senders": _names(row.senders),
+        "message_count": thread.message_count if thread and not row.message_id and not row.draft_id else 0,
+        "at": row.at,
+        "subject": row.subject,
+        "teaser": row.teaser,
+        "mailbox": "" if place.mailbox_id else row.mailbox_label,
+        "assignee": row.assignee,
+        "has_attachment": row.has_attachments,
+        "record": {"kind": row.records[0].capitalize()} if row.records else None,
+        "is_auto_replied": bool(thread and thread.is_auto_replied),
+        "is_draft": row.has_draft,
+        "is_done": bool(thread and thread.status == "done" and place.view.name != "done"),
+        "is_waiting": bool(thread and thread.status == "waiting" and place.view.name != "waiting"),
+        "is_new_sender": row.is_from_new_sender,
+    }
+
+
+def views_of(place: Place, counts: Counts) -> list[dict[str, Any]]:
+    """The views of the left pane, with their numbers."""
+    return [
+        {
+            "label": view.label,
+            "icon": view.icon,
+            "url": Place(place.mailbox_id, view).url(),
+            "is_current": view.name == place.view.name and not place.query,
+            "count": counted(counts.views.get(view.name, 0)),
+            "key": view.key,
+        }
+        for view in VIEWS.values()
+    ]
+
+
+def mailboxes_of(place: Place, mailboxes: Sequence[Mailbox], counts: Counts) -> list[dict[str, Any]]:
+    """The selector: all mailboxes, then each."""
+    total = min(sum(counts.mailboxes.values()), MOST_COUNTED)
+    every = {
+        "label": "All my mailboxes",
+        "url": Place(None, place.view).url(),
+        "is_current": place.mailbox_id is None,
+        "count": counted(total),
+    }
+    return [
+        every,
+        *(
+            {
+                "label": mailbox.label,
+                "address": mailbox.address,
+                "url": Place(mailbox.id, place.view).url(),
+                "is_current": mailbox.id == place.mailbox_id,
+                "count": counted(counts.mailboxes.get(mailbox.id, 0)),
+            }
+            for mailbox in mailboxes
+        ),
+    ]
+
+
+def counted(number: int) -> Any:
+    """A number for people; counting stops at a thousand."""
+    return number if number < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
+
+
+def message_of(opened: Opened, conversation: Conversation, images_of: str = "") -> dict[str, Any]:
+    """One message of a conversation. ``images_of``: id of the message whose remote images are wanted."""
+    message = opened.message
+    shows_images = images_of == str(message.id) or value_of("mail.remote_images") == "always"
+    shown: dict[str, Any] = {
+        "id": message.id,
+        "kind": _kind(opened),
+        "sender": opened.author or message.sender_name or message.sender_address,
+        "address": message.sender_address,
+        "recipients": _recipients(message),
+        "at": message.shown_at,
+        "teaser": message.teaser,
+        "is_folded": opened.is_folded,
+        "is_new_sender": message.is_from_new_sender,
+        "authentication": _authentication(message, conversation.mailbox),
+        "attachments": [_attachment(message, one) for one in opened.attachments if not one.is_inline],
+        "attachments_url": url_for("mail.attachments_as_zip", message_id=message.id),
+        "state": _state(opened.outgoing),
+        "details": _details(message),
+        "events": [event_of(event) for event in opened.events],
+        "problem": _problem(message),
+        "outgoing": opened.outgoing,
+        "is_automatic": message.is_automatic and message.direction == "in",
+    }
+    if message.has_html:
+        shown["frame_url"] = url_for("mail.body", message_id=message.id, images=int(shows_images) or None)
+        shown["images_blocked_url"] = (
+            None if shows_images else url_for("mail.show_images", message_id=message.id)
+        )
+    else:
+        shown["text"] = folded_text(message.text)
+    return shown
+
+
+def folded_text(text: str) -> Markup:
+    """Plain text, escaped, with links; what was quoted or signed can be unfolded."""
+    parts = []
+    for segment in split(text[:LONGEST_TEXT].strip("\n")):
+        html = Markup(plain_text_to_html(segment.text))  # noqa: S704  # escaped there
+        if segment.kind == "reply" or not segment.text.strip():
+            parts.append(html)
+        else:
+            words = "Signature" if segment.kind == "signature" else "Quoted text"
+            parts.append(
+                Markup('<details class="quoted"><summary>{}</summary>{}</details>').format(words, html)
+            )
+    return Markup().join(parts)
+
+
+def event_of(event: Event, who: str = "") -> dict[str, Any]:
+    """One step of the timeline."""
+    name, icon = _STAGES.get(event.stage, (event.stage.capitalize(), "circle-dot"))
+    return {
+        "name": name,
+        "icon": icon,
+        "result": event.result,
+        "reason": event.reason,
+        "at": event.at,
+        "seconds": None if event.milliseconds is None else event.milliseconds / 1000,
+        "who": who,
+        "url": event.details.get("url") or None,
+        "tone": _tone(event.result),
+    }
+
+
+def latest_events(messages: Iterable[Opened]) -> list[dict[str, Any]]:
+    """What happened last in a conversation, in order, each with whose message it was about."""
+    events = [(event.at, event.position, event, one) for one in messages for event in one.events]
+    events.sort(key=lambda item: item[:2])
+    return [
+        event_of(event, one.message.sender_name or one.message.sender_address)
+        for _, _, event, one in events[-MOST_EVENTS:]
+    ]
+
+
+def _url_of_row(row: Row, place: Place) -> str:
+    if row.thread is None:
+        return place.url("mail.draft", draft_id=row.id)
+    if row.draft_id:
+        return place.url("mail.conversation", thread_id=row.thread.id, draft=row.draft_id, anchor="composer")
+    anchor = f"message-{row.message_id}" if row.message_id else None
+    return place.url("mail.conversation", thread_id=row.thread.id, anchor=anchor)
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) <= 1:
+        return "".join(names)
+    short = [name.split("@")[0].split(" ")[0].rstrip(",") or name for name in names]
+    return ", ".join([short[0], "…", *short[-2:]] if len(short) > 3 else short)
+
+
+def _kind(opened: Opened) -> str:
+    message, outgoing = opened.message, opened.outgoing
+    if message.box == "drafts":
+        return "draft"
+    if message.direction == "in":
+        return "incoming"
+    is_robot = outgoing.kind == "automatic" if outgoing else message.is_automatic
+    return "automatic" if is_robot else "outgoing"
+
+
+def _recipients(message: Message) -> str:
+    def line(name: str) -> str:
+        return ", ".join(one.get("name") or one["address"] for one in message.addresses.get(name, ()))
+
+    parts = [line("to"), *(f"{name} {line(name)}" for name in ("cc", "bcc") if line(name))]
+    return ", ".join(part for part in parts if part)
+
+
+def _details(message: Message) -> list[tuple[str, str]]:
+    def line(name: str) -> str:
+        return ", ".join(
+            f"{one['name']} <{one['address']}>" if one.get("name") else one["address"]
+            for one in message.addresses.get(name, ())
+        )
+
+    labels = (("From", "from"), ("Reply-To", "reply_to"), ("To", "to"), ("Cc", "cc"), ("Bcc", "bcc"))
+    pairs = [(label, line(name)) for label, name in labels if line(name)]
+    pairs.append(("Subject", message.subject or "(no subject)"))
+    if message.sent_at:
+        pairs.append(("Date, by the sender", absolute_time(message.sent_at)))
+    if message.received_at:
+        pairs.append(("Received", absolute_time(message.received_at)))
+    return pairs
+
+
+def _authentication(message: Message, mailbox: Mailbox) -> dict[str, str] | None:
+    """What the mailbox's own server found out about the sender, in words; None where nobody asked."""
+    if message.direction == "out" or not mailbox.trusted_authserv_id:
+        return None
+    found = message.facts.get("authentication")
+    if not found:
+        return {"tone": "neutral", "words": "Sender not checked", "detail": "Your mail server said nothing."}
+    detail = ", ".join(f"{name.upper()} {found[name]}" for name in ("dmarc", "spf", "dkim") if found[name])
+    if found["dmarc"] == "pass" or found["has_aligned_dkim_pass"]:
+        return {"tone": "ok", "words": "Sender verified", "detail": detail}
+    if found["dmarc"] == "fail" or (found["spf"] == "fail" and found["dkim"] != "pass"):
+        return {"tone": "bad", "words": "Sender may be forged", "detail": detail}
+    return {"tone": "neutral", "words": "Sender not verified", "detail": detail}
+
+
+def _attachment(message: Message, one: Attachment) -> dict[str, Any]:
+    return {
+        "name": one.filename or f"attachment {one.position}",
+        "size": one.size,
+        "url": url_for("mail.attachment", message_id=message.id, position=one.position),
+        "kind": _kind_of_file(one.content_type),
+    }
+
+
+def _kind_of_file(content_type: str) -> str:
+    if any(word in content_type for word in _SHEETS):
+        return "sheet"
+    if any(word in content_type for word in _ARCHIVES):
+        return "archive"
+    return next((kind for start, kind in _KINDS if content_type.startswith(start)), "other")
+
+
+def _state(outgoing: Outgoing | None) -> dict[str, str] | None:
+    if outgoing is None:
+        return None
+    tone, words = _STATES[outgoing.state]
+    return {"tone": tone, "words": words}
+
+
+def _problem(message: Message) -> str:
+    if message.is_stub:
+        return (
+            "This message is too large or could not be read; only its headers are shown. "
+            "The original can be downloaded where it was kept."
+        )
+    return ""
+
+
+def _tone(result: str) -> str:
+    bad = ("failed", "quarantined", "refused")
+    warn = ("suppressed", "unknown", "not converted")
+    if any(word in result for word in bad):
+        return "bad"
+    return "warn" if any(word in result for word in warn) else ""
+
+
+def may_answer(conversation: Conversation) -> bool:
+    """Whether the buttons that answer are offered."""
+    return conversation.may_reply and g.member.is_active

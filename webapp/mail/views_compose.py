@@ -1,0 +1,239 @@
+"""Writing: answers, forwards and new messages, kept on the server until they are sent."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import flash, g, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from mailboxes import drafts, outgoing
+from mailboxes.access import demand_reply, readable_message
+from mailboxes.crm.contacts import suggestions
+from mailboxes.drafts import ConversationMovedOnError, Draft
+from mailboxes.inbox.conversation import change_status, outgoing_with
+from mailboxes.replies import Person
+from tenants.configuration.layers import value_of
+from tenants.database import db
+from tenants.errors import ForbiddenError, InvalidError, NotFoundError
+from webapp.filters import short_time
+from webapp.guards import member_required
+from webapp.mail.blueprint import blueprint
+from webapp.mail.composing import draft_of_member, senders, shown_draft
+from webapp.mail.forms import DraftForm
+from webapp.mail.place import place_of_request
+from webapp.mail.views_conversation import shown_conversation
+from webapp.mail.views_list import shown_list
+from workers import queues
+
+
+@blueprint.post("/messages/<uuid:message_id>/answer")
+@member_required
+def answer(message_id: UUID) -> ResponseReturnValue:
+    """Begin an answer (``kind``: reply, reply_all, forward), or go on with the one that was begun."""
+    draft = drafts.begin_answer(g.member, message_id, request.form.get("kind", "reply"))
+    db.session.commit()
+    return redirect(_url_of(draft), 303)
+
+
+@blueprint.post("/drafts")
+@member_required
+def begin() -> ResponseReturnValue:
+    """Begin a message, from the mailbox that is looked at or the first that may be written from."""
+    possible = senders()
+    if not possible:
+        raise ForbiddenError(
+            "You may not send from any mailbox. Ask an administrator for the right to reply."
+        )
+    looked_at = [one for one in possible if str(one.id) == request.args.get("mailbox")]
+    draft = drafts.begin_message(g.member, (looked_at or possible)[0].id)
+    db.session.commit()
+    return redirect(_url_of(draft), 303)
+
+
+@blueprint.get("/drafts/<uuid:draft_id>")
+@member_required
+def draft(draft_id: UUID) -> ResponseReturnValue:
+    """A draft: a new message beside the list, an answer in its conversation."""
+    found = draft_of_member(draft_id)
+    if found.thread_id:
+        return redirect(_url_of(found))
+    return _page(found)
+
+
+@blueprint.post("/drafts/<uuid:draft_id>")
+@member_required
+def save(draft_id: UUID) -> ResponseReturnValue:
+    """Keep what is typed; the page asks for it with every change."""
+    found, form = _typed_into(draft_id)
+    try:
+        drafts.save(found, form.typed())
+    except InvalidError as error:
+        return _refused(found, form, error)
+    db.session.commit()
+    if request.headers.get("HX-Request") == "true":
+        return render_template("mail/draft_state.html", words=f"Draft saved {short_time(found.updated_at)}")
+    return redirect(_url_of(found), 303)
+
+
+@blueprint.post("/drafts/<uuid:draft_id>/files")
+@member_required
+def add_files(draft_id: UUID) -> ResponseReturnValue:
+    """Add files to a draft, and keep what is typed."""
+
+    def attach(found: Draft, form: DraftForm) -> None:
+        for file in form.files.data or ():
+            if file and file.filename:
+                drafts.attach(found, file.filename, file.mimetype or "", file.read())
+
+    return _change(draft_id, attach)
+
+
+@blueprint.post("/drafts/<uuid:draft_id>/files/<uuid:file_id>/remove")
+@member_required
+def remove_file(draft_id: UUID, file_id: UUID) -> ResponseReturnValue:
+    """Take a file away again."""
+    return _change(draft_id, lambda found, _: drafts.detach(found, file_id))
+
+
+@blueprint.post("/drafts/<uuid:draft_id>/signature")
+@member_required
+def add_signature(draft_id: UUID) -> ResponseReturnValue:
+    """Put the signature under what is typed."""
+
+    def sign(found: Draft, _: DraftForm) -> None:
+        found.body = found.body.rstrip() + drafts.signature_of(g.member, found.mailbox_id)
+
+    return _change(draft_id, sign)
+
+
+@blueprint.post("/drafts/<uuid:draft_id>/discard")
+@member_required
+def discard(draft_id: UUID) -> ResponseReturnValue:
+    """Throw a draft away."""
+    found = draft_of_member(draft_id)
+    thread_id = found.thread_id
+    drafts.discard(found)
+    db.session.commit()
+    flash("The draft is gone.", "info")
+    place = place_of_request()
+    return redirect(place.url("mail.conversation", thread_id=thread_id) if thread_id else place.url(), 303)
+
+
+@blueprint.post("/drafts/<uuid:draft_id>/send")
+@member_required
+def send(draft_id: UUID) -> ResponseReturnValue:
+    """Send it, unless something is wrong or the conversation has moved on; then keep it and say so."""
+    found, form = _typed_into(draft_id)
+    try:
+        drafts.save(found, form.typed())
+        if form.mailbox.data and form.mailbox.data != str(found.mailbox_id):
+            drafts.change_mailbox(g.member, found, _sender_id(form.mailbox.data))
+        queued = drafts.send(g.member, found)
+    except InvalidError as error:
+        return _refused(found, form, error)
+    except ConversationMovedOnError as error:
+        drafts.show_news(found)
+        db.session.commit()
+        return _page(found, form, news=error.message), int(error.status)
+    _then(found, request.form.get("then", ""))
+    db.session.commit()
+    queues.ring_outgoing(g.organization.id)
+    queues.tell_pages(g.organization.id, found.mailbox_id, "conversation")
+    sent_in = readable_message(g.member, queued.message_id).thread_id
+    return redirect(place_of_request().url("mail.conversation", thread_id=sent_in, sent=queued.id), 303)
+
+
+@blueprint.post("/outgoing/<uuid:outgoing_id>/take-back")
+@member_required
+def take_back(outgoing_id: UUID) -> ResponseReturnValue:
+    """Undo a sending; the draft is back, whole."""
+    found = drafts.take_back(g.member, outgoing_id)
+    db.session.commit()
+    queues.tell_pages(g.organization.id, found.mailbox_id, "conversation")
+    flash("Nothing was sent. Your draft is back.", "success")
+    return redirect(_url_of(found), 303)
+
+
+@blueprint.post("/messages/<uuid:message_id>/send-again")
+@member_required
+def send_again(message_id: UUID) -> ResponseReturnValue:
+    """Send once more what may have been sent: a person's decision, never a robot's."""
+    message = readable_message(g.member, message_id)
+    demand_reply(g.member, message.mailbox_id)
+    outgoing.send_again(outgoing_with(message), g.member)
+    db.session.commit()
+    queues.ring_outgoing(g.organization.id)
+    flash("It is sent again, with the same Message-ID: most receivers keep only one of both.", "info")
+    place = place_of_request()
+    anchor = f"message-{message.id}"
+    return redirect(place.url("mail.conversation", thread_id=message.thread_id, anchor=anchor), 303)
+
+
+@blueprint.get("/people")
+@member_required
+def people() -> ResponseReturnValue:
+    """Known people for a field of recipients, after what is typed there before the last comma."""
+    typed = next((request.args[name] for name in ("to", "cc", "bcc", "q") if request.args.get(name)), "")
+    before, comma, last = typed.rpartition(",")
+    options = []
+    may_see = "contact.view" in g.permissions
+    if may_see and len(last.strip()) >= int(value_of("mail.autocomplete_characters")):
+        start = f"{before}{comma} ".lstrip() if comma else ""
+        options = [f"{start}{Person(name, address)}" for name, address in suggestions(last.strip())]
+    return render_template("mail/people.html", options=options)
+
+
+def _typed_into(draft_id: UUID) -> tuple[Draft, DraftForm]:
+    return draft_of_member(draft_id), DraftForm()
+
+
+def _change(draft_id: UUID, change: Callable[[Draft, DraftForm], None]) -> ResponseReturnValue:
+    """Keep what is typed, change something else of the draft, and show it again."""
+    found, form = _typed_into(draft_id)
+    try:
+        drafts.save(found, form.typed())
+        change(found, form)
+    except InvalidError as error:
+        return _refused(found, form, error)
+    db.session.commit()
+    return redirect(_url_of(found), 303)
+
+
+def _refused(found: Draft, form: DraftForm, error: InvalidError) -> ResponseReturnValue:
+    """The page again with the error at its field; what was typed is kept, here and on the server."""
+    db.session.commit()
+    field = form[error.field if error.field and error.field in form else "body"]
+    field.errors = [*field.errors, error.message]
+    return _page(found, form), int(error.status)
+
+
+def _page(found: Draft, form: DraftForm | None = None, news: str = "") -> str:
+    if form is not None and not form.mailbox.data:
+        form.mailbox.data = str(found.mailbox_id)
+    composer = {**shown_draft(found, form), "moved_on": news}
+    if found.thread_id is None:
+        place = place_of_request()
+        return render_template("mail/index.html", **shown_list(place, found.id), composer=composer)
+    shown: dict[str, Any] = shown_conversation(found.thread_id)
+    shown["composer"] = composer
+    return render_template("mail/index.html", **{**shown_list(shown["place"], found.thread_id), **shown})
+
+
+def _url_of(found: Draft) -> str:
+    place = place_of_request()
+    if found.thread_id is None:
+        return place.url("mail.draft", draft_id=found.id)
+    return place.url("mail.conversation", thread_id=found.thread_id, draft=found.id, anchor="composer")
+
+
+def _then(found: Draft, status: str) -> None:
+    if found.thread_id and status in ("waiting", "done"):
+        change_status(g.member, [found.thread_id], status)
+
+
+def _sender_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFoundError from None

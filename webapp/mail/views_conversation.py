@@ -1,0 +1,196 @@
+"""One conversation: shown, kept up to date, read, assigned, done."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+from flask import flash, g, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from mailboxes.access import readable_thread
+from mailboxes.conversion.links import links_of
+from mailboxes.inbox import reading
+from mailboxes.inbox.conversation import (
+    STATUSES,
+    Conversation,
+    assign,
+    change_status,
+    may_be_assigned,
+    open_conversation,
+)
+from mailboxes.inbox.listing import Key
+from mailboxes.messages import Message
+from tenants.configuration.layers import value_of
+from tenants.database import db
+from tenants.errors import NotFoundError
+from webapp.guards import member_required
+from webapp.mail.blueprint import blueprint
+from webapp.mail.composing import composer_of, undo_of
+from webapp.mail.place import place_of_request, wants_part
+from webapp.mail.presenting import latest_events, message_of
+from webapp.mail.views_list import back_to_list, shown_list
+from workers import queues
+
+ALL_AT_ONCE = 500  # messages that "earlier messages" loads
+
+
+@blueprint.get("/conversations/<uuid:thread_id>")
+@member_required
+def conversation(thread_id: UUID) -> ResponseReturnValue:
+    """A conversation beside its list; for htmx alone."""
+    shown = shown_conversation(thread_id)
+    if wants_part("pane-main"):
+        return render_template("mail/conversation_part.html", **shown)
+    return render_template("mail/index.html", **{**shown_list(shown["place"], thread_id), **shown})
+
+
+@blueprint.get("/conversations/<uuid:thread_id>/messages")
+@member_required
+def earlier_messages(thread_id: UUID) -> ResponseReturnValue:
+    """The messages of a conversation with all the earlier ones, in the place of the newest alone."""
+    shown = shown_conversation(thread_id, at_once=ALL_AT_ONCE)
+    if wants_part("messages"):
+        return render_template("mail/messages.html", **shown)
+    return render_template("mail/index.html", **{**shown_list(shown["place"], thread_id), **shown})
+
+
+@blueprint.get("/conversations/<uuid:thread_id>/news")
+@member_required
+def news(thread_id: UUID) -> ResponseReturnValue:
+    """What has changed since the page was made, to be put into it; 304 if nothing has."""
+    after = Key.of(request.args.get("after"))
+    opened = open_conversation(g.member, thread_id)
+    etag = fingerprint_of(opened)
+    if etag in request.if_none_match:
+        response = make_response("", 304)
+    else:
+        shown = shown_conversation(thread_id)
+        newer = [
+            one
+            for one in opened.messages
+            if after is not None and (one.message.shown_at, one.message.id) > (after.at, after.id)
+        ]
+        ids = {one.message.id for one in newer}
+        shown["new_messages"] = [message for message in shown["messages"] if message["id"] in ids]
+        shown["changed_messages"] = [
+            message for message in shown["messages"] if message["outgoing"] and message["id"] not in ids
+        ]
+        response = make_response(render_template("mail/news.html", **shown))
+    response.set_etag(etag)
+    return response
+
+
+@blueprint.post("/conversations/<uuid:thread_id>/read")
+@member_required
+def read(thread_id: UUID) -> ResponseReturnValue:
+    """Note that the member has seen the messages up to one (``through``); the page asks for it by itself."""
+    thread = readable_thread(g.member, thread_id)
+    messages = reading.messages_of_threads([thread.id])
+    through = Key.of(request.form.get("through"))
+    if through is not None:
+        messages = messages.where(Message.id <= through.id)
+    changed = reading.mark_read(g.member, messages)
+    db.session.commit()
+    if request.headers.get("HX-Request") != "true":
+        return redirect(place_of_request().url("mail.conversation", thread_id=thread.id), 303)
+    response = make_response("", 204)
+    if changed:
+        response.headers["HX-Trigger"] = "postroom:read"
+    return response
+
+
+@blueprint.post("/conversations/<uuid:thread_id>/unread")
+@member_required
+def unread(thread_id: UUID) -> ResponseReturnValue:
+    """Make the newest message that came in new again, and go back to the list."""
+    thread = readable_thread(g.member, thread_id)
+    newest = (
+        select(Message.id)
+        .where(Message.thread_id == thread.id, Message.direction == "in")
+        .order_by(Message.shown_at.desc(), Message.id.desc())
+        .limit(1)
+    )
+    reading.mark_unread(g.member, select(Message).where(Message.id.in_(newest)))
+    db.session.commit()
+    return back_to_list()
+
+
+@blueprint.post("/conversations/<uuid:thread_id>/status")
+@member_required
+def status(thread_id: UUID) -> ResponseReturnValue:
+    """Open it, let it wait, be done with it."""
+    thread = readable_thread(g.member, thread_id)
+    chosen = request.form.get("status", "")
+    change_status(g.member, [thread.id], chosen)
+    db.session.commit()
+    queues.tell_pages(g.organization.id, thread.mailbox_id, "conversation")
+    flash(f"“{thread.subject or 'The conversation'}” is {STATUSES[chosen].lower()} now.", "success")
+    if chosen == "open":
+        return redirect(place_of_request().url("mail.conversation", thread_id=thread.id), 303)
+    return back_to_list()
+
+
+@blueprint.post("/conversations/<uuid:thread_id>/assignee")
+@member_required
+def assignee(thread_id: UUID) -> ResponseReturnValue:
+    """Give the conversation to somebody, or to nobody."""
+    thread = readable_thread(g.member, thread_id)
+    assign(g.member, [thread.id], _member_id(request.form.get("assignee", "")))
+    db.session.commit()
+    queues.tell_pages(g.organization.id, thread.mailbox_id, "conversation")
+    return redirect(place_of_request().url("mail.conversation", thread_id=thread.id), 303)
+
+
+def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
+    """All that the right pane shows."""
+    place = place_of_request()
+    opened = open_conversation(g.member, thread_id, at_once=at_once)
+    last = opened.messages[-1].message if opened.messages else None
+    images_of = request.args.get("images", "")
+    return {
+        "place": place,
+        "conversation": opened,
+        "thread": opened.thread,
+        "messages": [message_of(one, opened, images_of) for one in opened.messages],
+        "events": latest_events(opened.messages),
+        "records": links_of(opened.thread.id),
+        "people": may_be_assigned(opened.mailbox),
+        "statuses": STATUSES,
+        "customer": _customer(opened),
+        "reply_first": value_of("mail.reply_button", user=g.user),
+        "newest_key": Key(last.shown_at, last.id) if last else None,
+        "through": Key(last.shown_at, max(one.message.id for one in opened.messages)) if last else None,
+        "conversation_etag": fingerprint_of(opened),
+        "composer": composer_of(opened, request.args.get("draft", "")),
+        "undo": undo_of(request.args.get("sent", "")),
+    }
+
+
+def fingerprint_of(opened: Conversation) -> str:
+    """Changes whenever the page of a conversation would."""
+    facts = [
+        (g.member.id, opened.thread.id, opened.thread.status, opened.thread.assignee_id),
+        [record.id for record in links_of(opened.thread.id)],
+        *(
+            (one.message.id, len(one.events), one.outgoing.state if one.outgoing else "", one.message.box)
+            for one in opened.messages
+        ),
+    ]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
+def _customer(opened: Conversation) -> dict[str, str] | None:
+    for one in reversed(opened.messages):
+        if one.message.direction == "in" and one.message.sender_address:
+            return {"name": one.message.sender_name, "address": one.message.sender_address}
+    return None
+
+
+def _member_id(text: str) -> UUID | None:
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFoundError from None

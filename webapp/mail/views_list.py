@@ -1,0 +1,172 @@
+"""The list of conversations, what is done to many of them, and the unread menu."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+from flask import g, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Select, select
+
+from mailboxes import drafts
+from mailboxes.access import readable_ids, readable_mailboxes
+from mailboxes.inbox import conversation, listing, reading
+from mailboxes.inbox.delays import delays
+from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
+from mailboxes.messages import Message
+from mailboxes.search_terms import Query
+from mailboxes.system_mailboxes import Mailbox
+from tenants.configuration.layers import value_of
+from tenants.database import db
+from webapp.guards import member_required
+from webapp.mail.blueprint import blueprint
+from webapp.mail.place import Place, place_of_request, wants_part
+from webapp.mail.presenting import counted, mailboxes_of, row_of_list, views_of
+from workers import queues
+
+MOST_IN_MENU = 8
+MOST_SELECTED = 200
+
+
+@blueprint.get("/")
+@member_required
+def index() -> ResponseReturnValue:
+    """My Emails: a mailbox or all of them, in a view, as far as a search goes."""
+    place = place_of_request()
+    shown = shown_list(place)
+    if wants_part("list"):
+        return _unless_known(shown["fingerprint"], "mail/list_part.html", shown)
+    return render_template("mail/index.html", **shown)
+
+
+@blueprint.post("/bulk")
+@member_required
+def bulk() -> ResponseReturnValue:
+    """Do something with the ticked rows: read, unread, open, waiting, done, mine, nobodys, discard."""
+    ids = [UUID(text) for text in request.form.getlist("selected")[:MOST_SELECTED] if _is_id(text)]
+    mailbox_ids = _do_with_selected(request.form.get("do", ""), request.form.get("rows", ""), ids)
+    db.session.commit()
+    for mailbox_id in mailbox_ids:
+        queues.tell_pages(g.organization.id, mailbox_id, "conversation")
+    return redirect(place_of_request().url(), 303)
+
+
+@blueprint.get("/unread-count")
+@member_required
+def unread_count() -> ResponseReturnValue:
+    """The number in the header."""
+    number = reading.unread_count(g.member)
+    return _unless_known(
+        str(number), "mail/unread_count.html", {"number": counted(number), "is_any": number > 0}
+    )
+
+
+@blueprint.get("/unread-menu")
+@member_required
+def unread_menu() -> ResponseReturnValue:
+    """The newest unread conversations, for the menu in the header."""
+    page = listing.page(Selection(g.member, view=VIEWS[UNREAD]), size=MOST_IN_MENU)
+    rows = [row_of_list(row, Place()) for row in page.rows]
+    return render_template("mail/unread_menu.html", rows=rows)
+
+
+def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
+    """All that the left pane and the list show, in a number of queries that does not depend on the rows."""
+    selection = place.selection
+    is_threaded = bool(value_of("mail.threaded"))
+    page = listing.page(
+        selection,
+        size=int(value_of("mail.page_size", user=g.user)),
+        before=place.before,
+        after=place.after,
+        is_threaded=is_threaded,
+    )
+    counts = listing.counts(selection)
+    mailboxes = list(db.session.scalars(readable_mailboxes(g.member)))
+    late = [one for one in delays(g.member) if place.mailbox_id in (None, one.mailbox_id)]
+    rows = [row_of_list(row, place, current) for row in page.rows]
+    return {
+        "place": place,
+        "rows": rows,
+        "row_kind": "drafts" if place.view.name == DRAFTS else "threads" if is_threaded else "messages",
+        "older_url": place.url(before=page.older, after=None) if page.older else None,
+        "newer_url": place.url(after=page.newer, before=None) if page.newer else None,
+        "first_url": place.of().url() if place.before or place.after else None,
+        "is_cut": page.is_cut,
+        "views": views_of(place, counts),
+        "mailboxes": mailboxes_of(place, mailboxes, counts),
+        "mailbox_label": _label(place, mailboxes),
+        "has_mailboxes": bool(mailboxes),
+        "delays": late,
+        "chips": [
+            {
+                "name": term.name or "words",
+                "value": term.value,
+                "url": place.of(query=place.query.without(term)).url(),
+            }
+            for term in place.query.terms
+        ],
+        "search_query": str(place.query),
+        "everywhere_url": place.of(mailbox_id=None, view=VIEWS["all"]).url(),
+        "cleared_url": place.of(query=Query()).url(),
+        "fingerprint": _fingerprint(rows, counts, late),
+    }
+
+
+def _unless_known(fingerprint: str, template: str, values: dict[str, Any]) -> ResponseReturnValue:
+    """The part, or 304 where the page has it already: what polls costs next to nothing."""
+    etag = hashlib.sha256(f"{g.organization.id} {g.member.id} {fingerprint}".encode()).hexdigest()[:32]
+    if etag in request.if_none_match:
+        response = make_response("", 304)
+    else:
+        response = make_response(render_template(template, etag=etag, **values))
+    response.set_etag(etag)
+    return response
+
+
+def _fingerprint(rows: list[dict[str, Any]], *others: object) -> str:
+    return repr(([sorted((name, str(value)) for name, value in row.items()) for row in rows], others))
+
+
+def _label(place: Place, mailboxes: list[Mailbox]) -> str:
+    labels = {mailbox.id: mailbox.label for mailbox in mailboxes}
+    return labels.get(place.mailbox_id, "") if place.mailbox_id else "All my mailboxes"
+
+
+def _do_with_selected(what: str, kind: str, ids: list[UUID]) -> list[UUID]:
+    """Returns the mailboxes that changed for everybody."""
+    if kind == "drafts":
+        for draft in db.session.scalars(drafts.own_drafts(g.member).where(drafts.Draft.id.in_(ids))):
+            if what == "discard":
+                drafts.discard(draft)
+        return []
+    messages = _selected_messages(kind, ids)
+    if what in ("read", "unread"):
+        (reading.mark_read if what == "read" else reading.mark_unread)(g.member, messages)
+        return []
+    threads = list(db.session.scalars(messages.with_only_columns(Message.thread_id).distinct()))
+    if what in conversation.STATUSES:
+        conversation.change_status(g.member, threads, what)
+    elif what in ("mine", "nobodys"):
+        conversation.assign(g.member, threads, g.member.id if what == "mine" else None)
+    return list(db.session.scalars(messages.with_only_columns(Message.mailbox_id).distinct()))
+
+
+def _selected_messages(kind: str, ids: list[UUID]) -> Select[Message]:
+    readable = Message.mailbox_id.in_(readable_ids(g.member))
+    if kind == "messages":
+        return select(Message).where(Message.id.in_(ids), readable)
+    return reading.messages_of_threads(ids).where(readable)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def back_to_list() -> ResponseReturnValue:
+    """To the list that the request came from."""
+    return redirect(place_of_request().url(), 303)

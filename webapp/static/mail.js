@@ -1,0 +1,197 @@
+/*
+  My Emails beyond what htmx does by its attributes: the list is renewed without a jump, the bar of
+  blocked images and the folds of quotations follow what is in the frames, files are measured before
+  they are sent. The pages work without this file.
+*/
+"use strict";
+(() => {
+  const one = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  function announce(text) {
+    const announcer = one("#announcer");
+    if (announcer) announcer.textContent = text;
+  }
+
+  /* ---- What polls says what it has; 304 means nothing to do ---- */
+
+  document.addEventListener("htmx:configRequest", (event) => {
+    const { etag } = event.detail.elt.dataset;
+    if (etag) event.detail.headers["If-None-Match"] = `"${etag}"`;
+  });
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, elt } = event.detail;
+    if (xhr.status === 304) {
+      event.detail.shouldSwap = false;
+      event.detail.isError = false;
+      return;
+    }
+    if (elt.id === "list" && xhr.status === 200 && isBusy(elt)) {
+      offerNews(elt, event);
+    }
+  });
+
+  document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status === 304) event.stopImmediatePropagation();
+  }, true);
+
+  /* ---- The list: renewed where nobody is reading further down or ticking rows ---- */
+
+  let asked = false;
+
+  function isBusy(list) {
+    if (asked) {
+      asked = false;
+      return false;
+    }
+    const pane = list.closest(".pane");
+    return (pane && pane.scrollTop > 40) || all("[data-select]:checked", list).length > 0 || one("details[open]", list) !== null;
+  }
+
+  const rowIds = (root) => all("[data-walk-row]", root).map((row) => row.id);
+
+  function offerNews(list, event) {
+    const fresh = new DOMParser().parseFromString(event.detail.xhr.responseText, "text/html");
+    const known = new Set(rowIds(list));
+    const changed = rowIds(fresh).filter((id) => !known.has(id)).length;
+    event.detail.shouldSwap = false;
+    const bar = one("#news", list);
+    if (!bar || changed === 0) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button button-accent";
+    button.textContent = `↑ ${changed} new`;
+    button.addEventListener("click", () => {
+      asked = true;
+      list.closest(".pane").scrollTop = 0;
+      for (const box of all("[data-select]:checked", list)) box.checked = false;
+      document.body.dispatchEvent(new CustomEvent("postroom:changed", { detail: { kind: "asked" } }));
+    });
+    bar.replaceChildren(button);
+    announce(`${changed} new`);
+  }
+
+  let before = null;
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.elt.id === "list" && event.detail.shouldSwap) {
+      const walked = one(".is-walked", event.detail.elt);
+      before = { ids: new Set(rowIds(event.detail.elt)), walked: walked && walked.id, focused: document.activeElement && document.activeElement.closest("[data-walk-row]") };
+    }
+  });
+
+  document.addEventListener("htmx:afterSettle", () => {
+    markCurrent();
+    if (!before) return;
+    const { ids, walked, focused } = before;
+    before = null;
+    const list = one("#list");
+    const fresh = list ? rowIds(list).filter((id) => !ids.has(id)).length : 0;
+    if (fresh) announce(`${fresh} new`);
+    const again = walked && document.getElementById(walked);
+    if (again) {
+      again.classList.add("is-walked");
+      if (focused) one("a", again).focus({ preventScroll: true });
+    }
+  });
+
+  /* The row of the conversation that is open, which htmx has put beside the list. */
+  function markCurrent() {
+    const open = one("#pane-main .conversation");
+    const id = open && open.dataset.thread ? `row-${open.dataset.thread}` : "";
+    for (const row of all("#list [data-walk-row]")) {
+      const isCurrent = row.id === id;
+      row.classList.toggle("is-current", isCurrent);
+      const link = one("a", row);
+      if (isCurrent) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target.id !== "pane-main") return;
+    event.detail.target.scrollTop = 0;
+    const heading = one(".conversation-title :is(h1, h2)", event.detail.target);
+    if (heading) announce(heading.textContent);
+    const first = one(".message-fold[open]", event.detail.target);
+    if (first && one(".message-fold:not([open])", event.detail.target)) first.scrollIntoView({ block: "nearest" });
+  });
+
+  /* New messages of the open conversation came in beside what is read: nothing moves, it is only said. */
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.elt.id !== "watch" || event.detail.xhr.status !== 200) return;
+    const found = event.detail.xhr.responseText.match(/data-news="(\d+)"/);
+    const number = found ? Number(found[1]) : 0;
+    if (number) announce(number === 1 ? "A new message in this conversation" : `${number} new messages in this conversation`);
+  });
+
+  /* ---- Frames of messages: blocked images, folded quotations ---- */
+
+  function prepareFrame(frame) {
+    const inside = frame.contentDocument;
+    if (!inside || !inside.body || inside.URL === "about:blank") return;
+    const blocked = inside.documentElement.dataset.blockedImages;
+    const bar = one("[data-images-bar]", frame.closest(".message-body"));
+    if (bar) {
+      bar.hidden = !blocked;
+      if (blocked) one("[data-images-count]", bar).textContent = blocked;
+    }
+    foldQuotations(inside);
+  }
+
+  function foldQuotations(inside) {
+    if (inside.body.dataset.folded) return;
+    inside.body.dataset.folded = "1";
+    for (const quotation of all("blockquote", inside.body)) {
+      if (quotation.parentElement.closest("blockquote, details") || !comesAfterText(quotation, inside.body)) continue;
+      const fold = inside.createElement("details");
+      fold.className = "quoted";
+      const summary = inside.createElement("summary");
+      summary.textContent = "Quoted text";
+      quotation.replaceWith(fold);
+      fold.append(summary, quotation);
+    }
+  }
+
+  function comesAfterText(element, body) {
+    const range = body.ownerDocument.createRange();
+    range.setStart(body, 0);
+    range.setEndBefore(element);
+    return range.toString().trim().length > 0;
+  }
+
+  document.addEventListener("load", (event) => {
+    if (event.target instanceof HTMLIFrameElement && event.target.matches("[data-message-frame]")) prepareFrame(event.target);
+  }, true);
+
+  /* ---- Files: measured before they travel, then added at once ---- */
+
+  document.addEventListener("change", (event) => {
+    const input = event.target;
+    if (!(input instanceof HTMLInputElement) || !input.dataset.limit) return;
+    const size = [...input.files].reduce((sum, file) => sum + file.size, 0);
+    const isTooLarge = size > Number(input.dataset.limit);
+    input.setCustomValidity(isTooLarge ? `These files have ${(size / 1048576).toFixed(1)} MB. ${input.dataset.limitWords} Your text is kept.` : "");
+    if (isTooLarge) input.reportValidity();
+    else if (input.files.length) input.form.requestSubmit(one("[data-upload]", input.form));
+  });
+
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (event.target.matches("[data-draft]") && button && button.matches("[data-send]")) {
+      setTimeout(() => { button.disabled = true; });
+    }
+  });
+
+  function prepare() {
+    for (const frame of all("iframe[data-message-frame]")) {
+      if (frame.contentDocument && frame.contentDocument.readyState === "complete") prepareFrame(frame);
+    }
+    for (const button of all("[data-without-scripts]")) button.hidden = true;
+    markCurrent();
+  }
+
+  document.addEventListener("htmx:load", prepare);
+  prepare();
+})();
