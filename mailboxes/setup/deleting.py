@@ -1,13 +1,16 @@
 """A mailbox is deleted, with everything in it, after its effects were named."""
 
+from uuid import UUID
+
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import func, select, update
 
 from mailboxes.accounts import Account
-from mailboxes.arrivals import Arrival, Raw
+from mailboxes.arrivals import Arrival
 from mailboxes.drafts import Draft
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.outgoing import Outgoing
+from mailboxes.raws import forget_raws
 from mailboxes.rules import AutoResponseRule
 from mailboxes.setup.saving import account_of
 from mailboxes.system_mailboxes import Mailbox
@@ -34,10 +37,10 @@ def deletion_effects(mailbox: Mailbox) -> dict[str, int]:
     return {what: db.session.scalar(query) or 0 for what, query in counted.items()}
 
 
-def delete(mailbox: Mailbox, typed_label: str, *, by: Actor) -> None:
+def delete(mailbox: Mailbox, typed_label: str, *, by: Actor) -> list[str]:
     """Delete a mailbox and what is in it; leads, cases and contacts stay, and so does the mail server.
 
-    `InvalidError` unless its label was typed.
+    `InvalidError` unless its label was typed. Returns the objects to forget once that is committed.
     """
     if typed_label.strip() != mailbox.label:
         raise InvalidError(f"Type the label {mailbox.label} to delete it.", field="confirmation")
@@ -57,21 +60,12 @@ def delete(mailbox: Mailbox, typed_label: str, *, by: Actor) -> None:
     db.session.execute(sql_delete(Mailbox).where(Mailbox.id == mailbox.id))
     if account is not None and not mailbox.is_global:
         db.session.execute(sql_delete(Account).where(Account.id == account.id))
-    _forget_unused(raws)
     record(by, "mailbox.deleted", mailbox.label, effects, {})
+    return forget_raws(raws)
 
 
-def _raws_of(mailbox: Mailbox, account: Account | None) -> list[object]:
+def _raws_of(mailbox: Mailbox, account: Account | None) -> list[UUID]:
     of_messages = select(Message.raw_id).where(Message.mailbox_id == mailbox.id)
     of_account = select(Arrival.raw_id).where(Arrival.account_id == (account.id if account else None))
     found = {*db.session.scalars(of_messages), *db.session.scalars(of_account)}
     return [raw_id for raw_id in found if raw_id is not None]
-
-
-def _forget_unused(raw_ids: list[object]) -> None:
-    unused = (
-        Raw.id.in_(raw_ids),
-        ~exists().where(Message.raw_id == Raw.id),
-        ~exists().where(Arrival.raw_id == Raw.id),
-    )
-    db.session.execute(sql_delete(Raw).where(*unused).execution_options(synchronize_session=False))

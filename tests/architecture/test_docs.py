@@ -55,3 +55,9 @@ def test_the_script_lists_every_one_of_its_commands():
     script = (ROOT / "dev").read_text()
     for name in ("demo", "test", "run", "lint", "bench", "migrate", "shell", "help"):
         assert re.search(rf"^\s*{name}\b.*\)|^{name}\(\)", script, re.MULTILINE), f"./dev {name} is missing"
+
+
+@pytest.mark.parametrize("key", CATALOG)
+def test_every_setting_is_read_by_the_code_behind_it(key):
+    others = [path for package in CODE for path in (ROOT / package).rglob("*.py") if path.name != "catalog.py"]
+    assert any(f'"{key}"' in path.read_text() for path in others), f"{key} is a dummy: nothing reads it"

@@ -13,7 +13,7 @@ from mailboxes.crm.channels import Channel
 from mailboxes.crm.contacts import Contact, ContactAddress
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.leads import Lead
-from mailboxes.drafts import Draft
+from mailboxes.drafts import Draft, DraftAttachment
 from mailboxes.rules import AutoResponseRule
 from mailboxes.templates import Template, TemplateText
 from mailboxes.threads import ThreadRecord
@@ -90,6 +90,14 @@ def neighbour(app, theirs) -> Neighbour:
             ThreadRecord(thread_id=message.thread_id, kind="case", case_id=rows["case_id"].id),
         ]
         db.session.add_all([rows["rule_id"], rows["draft_id"], *more])
+        db.session.flush()
+        rows["file_id"] = DraftAttachment(
+            draft_id=rows["draft_id"].id,
+            filename=theirs.canary,
+            content_type="text/plain",
+            content=theirs.canary.encode(),
+        )
+        db.session.add(rows["file_id"])
         db.session.flush()
         override("mail.signature", theirs.canary, "organization", by=theirs.canary)
         record(message, "fetched", "stored", theirs.canary)

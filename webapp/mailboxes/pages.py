@@ -14,6 +14,7 @@ from mailboxes.access import people_with_access
 from mailboxes.accounts import Account
 from mailboxes.connection_check import CheckReport
 from mailboxes.conversion import offers
+from mailboxes.raws import forget_objects
 from mailboxes.setup import FolderChoice, MailboxValues
 from mailboxes.setup.checking import choices_of as folder_choices
 from mailboxes.setup.checking import sealed, unsealed
@@ -114,12 +115,13 @@ def delete_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     error = ""
     if request.method == "POST":
         try:
-            setup.delete(mailbox, request.form.get("confirmation", ""), by=actor())
+            objects = setup.delete(mailbox, request.form.get("confirmation", ""), by=actor())
         except InvalidError as refused:
             db.session.rollback()
             error = refused.message
         else:
             db.session.commit()
+            forget_objects(objects)
             flash(f"{mailbox.label} has been deleted.", "success")
             return redirect(door.url("index"))
     page = render_template(

@@ -1,0 +1,63 @@
+"""Conversations older than an organization keeps them are removed, with everything that hangs on them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+
+from mailboxes.arrivals import Arrival
+from mailboxes.messages import Location, Message
+from mailboxes.outgoing import Outgoing
+from mailboxes.raws import forget_objects, forget_raws
+from mailboxes.threads import Thread
+from tenants.audit import Actor, record
+from tenants.configuration.layers import value_of
+from tenants.database import db, now
+
+AT_ONCE = 200
+SCHEDULE = Actor("retention")
+STILL_OUTGOING = ("ready", "claimed", "committing")
+
+
+def remove_old() -> int:
+    """Remove conversations whose last message is older than ``retention.days``; how many there were.
+
+    Leads, cases and contacts stay, and so does the mail server. Arrivals stay as tombstones without
+    bytes, so that nothing removed is fetched anew. Commits after each batch.
+    """
+    days = int(value_of("retention.days"))
+    removed = 0
+    while days > 0:
+        batch = db.session.scalars(
+            select(Thread.id).where(Thread.last_at < now() - timedelta(days=days)).limit(AT_ONCE)
+        ).all()
+        if not batch:
+            break
+        removed += _remove(batch)
+        if len(batch) < AT_ONCE:
+            break
+    return removed
+
+
+def _remove(thread_ids: Sequence[UUID]) -> int:
+    messages = list(db.session.scalars(select(Message.id).where(Message.thread_id.in_(thread_ids))))
+    waiting = db.session.scalar(
+        select(Outgoing.id).where(Outgoing.message_id.in_(messages), Outgoing.state.in_(STILL_OUTGOING))
+    )
+    if waiting is not None:  # an old conversation that is being answered right now: another time
+        return 0
+    named = db.session.scalars(select(Message.raw_id).where(Message.id.in_(messages)))
+    raws = [raw for raw in named if raw is not None]
+    arrivals = select(Location.arrival_id).where(Location.message_id.in_(messages))
+    db.session.execute(update(Arrival).where(Arrival.id.in_(arrivals)).values(raw_id=None))
+    db.session.execute(delete(Message).where(Message.id.in_(messages)))
+    db.session.execute(
+        update(Thread).where(Thread.linked_thread_id.in_(thread_ids)).values(linked_thread_id=None)
+    )
+    db.session.execute(delete(Thread).where(Thread.id.in_(thread_ids)))
+    objects = forget_raws(raws)
+    record(SCHEDULE, "retention.removed", f"{len(thread_ids)} conversations, {len(messages)} messages")
+    db.session.commit()
+    forget_objects(objects)
+    return len(thread_ids)

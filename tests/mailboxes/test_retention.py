@@ -1,0 +1,37 @@
+"""Old conversations go where an organization says so, and nowhere else."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+
+from mailboxes.arrivals import Raw
+from mailboxes.invariants import check_all
+from mailboxes.messages import Message
+from mailboxes.retention import remove_old
+from mailboxes.threads import Thread
+from tenants.configuration.layers import override
+from tenants.database import db, now
+from tests.factories import make_mailbox, make_message
+
+
+def count(table):
+    return db.session.scalar(select(func.count()).select_from(table))
+
+
+def test_conversations_older_than_the_organization_keeps_them_are_removed(app, inside, ours, theirs):
+    for organization in (ours, theirs):
+        mailbox = make_mailbox(organization)
+        old, _ = make_message(organization, mailbox), make_message(organization, mailbox, subject="New")
+        with inside(organization):
+            db.session.execute(
+                update(Thread).where(Thread.id == old.thread_id).values(last_at=now() - timedelta(days=40))
+            )
+            db.session.commit()
+    with inside(ours):
+        assert remove_old() == 0
+        override("retention.days", "30", "organization", by="Ada")
+        assert remove_old() == 1
+        assert (count(Thread), count(Message), count(Raw)) == (1, 1, 1)
+    with inside(theirs):
+        assert (count(Thread), count(Message), count(Raw)) == (2, 2, 2)
+    assert not [finding for finding in check_all() if finding.broken and finding.invariant.name == "I15"]
