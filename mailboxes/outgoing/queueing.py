@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from mailboxes import timeline
+from mailboxes.access import demand_reply
 from mailboxes.composing import (
     File,
     Letter,
@@ -36,7 +37,7 @@ from mailboxes.threads.placing import keep_references
 from mailboxes.threads.summaries import refresh_summary
 from mailboxes.tokens import TOKEN_HEADER, header_id, thread_token
 from tenants.database import db, now, uuid7
-from tenants.errors import ConflictError
+from tenants.errors import ConflictError, NotFoundError
 from tenants.organizations import Membership
 
 PATIENCE = {REPLY: timedelta(hours=48), AUTOMATIC: timedelta(hours=4)}
@@ -181,20 +182,25 @@ def refresh_or_forget(thread: Thread) -> None:
     db.session.expunge(thread)
 
 
-def send_again(row: Outgoing, member: Membership) -> None:
+def send_again(member: Membership, message: Message) -> Outgoing:
     """A person decides that a reply that failed, or may have been sent, is sent (again): the same bytes.
 
-    The caller has demanded the right to reply. `ConflictError` for what cannot be sent again.
+    `NotFoundError` if it was no reply of ours, `ForbiddenError` without the right to reply,
+    `ConflictError` for what is on its way or was sent. The caller commits, and rings.
     """
-    db.session.refresh(row, with_for_update=True)
-    if row.kind != REPLY or row.state not in ("unknown", "failed"):
-        raise ConflictError("Only a reply that failed, or of which nobody knows, can be sent again.")
+    demand_reply(member, message.mailbox_id)
+    query = select(Outgoing).where(Outgoing.message_id == message.id, Outgoing.kind == REPLY)
+    row = db.session.scalar(query.with_for_update().execution_options(populate_existing=True))
+    if row is None:
+        raise NotFoundError
+    if row.state not in ("unknown", "failed"):
+        raise ConflictError("This reply is on its way, or was sent. It is not sent again.")
     row.state, row.attempts, row.last_error = "ready", 0, ""
     row.claim_expires_at, row.copy_state = None, "pending"
     row.next_attempt_at = now()
     row.give_up_at = now() + PATIENCE[REPLY]
-    message = db.session.get_one(Message, (row.organization_id, row.message_id))
     timeline.record(message, "queued", "queued again", f"{member.name} sends it again.")
+    return row
 
 
 def _demanded_route(mailbox: Mailbox) -> Route:

@@ -1,0 +1,39 @@
+"""Whether a domain takes mail at all: a question to DNS, and no answer is no objection (rule 23)."""
+
+import time
+from typing import Literal
+
+import dns.exception
+import dns.resolver
+
+DomainState = Literal["", "null-mx", "missing"]
+
+SECONDS = 2.0
+REMEMBERED_SECONDS = 600.0
+MOST_REMEMBERED = 10_000
+
+_remembered: dict[str, tuple[float, DomainState]] = {}
+
+
+def domain_state(domain: str) -> DomainState:
+    """``null-mx`` (RFC 7505), ``missing`` (NXDOMAIN), or "" for everything else, a time-out too."""
+    moment = time.monotonic()
+    known = _remembered.get(domain)
+    if known is not None and known[0] > moment:
+        return known[1]
+    if len(_remembered) >= MOST_REMEMBERED:
+        _remembered.clear()
+    state = _asked(domain)
+    _remembered[domain] = (moment + REMEMBERED_SECONDS, state)
+    return state
+
+
+def _asked(domain: str) -> DomainState:
+    try:
+        answers = list(dns.resolver.resolve(domain, "MX", lifetime=SECONDS))
+    except dns.resolver.NXDOMAIN:
+        return "missing"
+    except (dns.exception.DNSException, OSError, UnicodeError):
+        return ""
+    is_null = len(answers) == 1 and str(getattr(answers[0], "exchange", "")) == "."
+    return "null-mx" if is_null else ""

@@ -1,0 +1,173 @@
+"""One message is answered, or the reasons why not are written down.
+
+The decision is pure (`mailboxes.decisions`); here it gets its facts, and what follows from it is claimed
+in one transaction: the message, the conversation, the sender's window, and the frozen message to send.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from mailboxes import outgoing, templates, timeline
+from mailboxes.classifying import canonical_address
+from mailboxes.crm.contacts import contact_with_address
+from mailboxes.decisions import Decision, Reason, Rule, Usage, decide
+from mailboxes.messages import Message
+from mailboxes.responses.bounces import note_bounce
+from mailboxes.responses.claims import (
+    STAGE,
+    AutomaticResponse,
+    take_turns,
+    take_window,
+    wait_for_others,
+    was_decided,
+)
+from mailboxes.responses.knowing import (
+    as_rule,
+    body_hash,
+    facts_of,
+    known_about,
+    mailbox_of,
+    with_domain,
+    with_usage,
+)
+from mailboxes.rules import AutoResponseRule, rule_of
+from mailboxes.template_values import harmless_subject, values_for
+from mailboxes.templates import Rendered
+from mailboxes.templating import TemplateError
+from mailboxes.threads import Thread
+from tenants.configuration.catalog import LANGUAGES
+from tenants.configuration.layers import value_of
+from tenants.database import db
+
+LONGEST_ANSWER = 50_000  # characters of text and HTML together
+SHOWN_REASONS = 3
+ALREADY = Decision(False, None, (Reason("already-decided", "The rules have been asked about it."),))
+ANSWERED, NOT_ANSWERED = "answered", "not answered"
+
+
+def respond(message: Message) -> Decision:
+    """Answer one message. Safe to call again: what was decided stays decided. The caller commits."""
+    wait_for_others(message)
+    if message.direction != "in" or was_decided(message):
+        return ALREADY
+    if message.is_bounce:
+        note_bounce(message)
+    decision, answer = _decided(message)
+    if answer is not None and not _has_window(message, decision):
+        decision, answer = _against(decision, "R14-window", "Somebody was faster."), None
+    _tell(message, decision, answer)
+    if answer is not None:
+        _answer(message, decision, answer)
+    return decision
+
+
+def rehearse(message: Message, rules: list[AutoResponseRule] | None = None) -> Decision:
+    """What would have been decided when a message came, with these rules or the mailbox's active ones.
+
+    Nothing is sent or kept; how often somebody was answered since does not count.
+    """
+    context = known_about(message, None if rules is None else [as_rule(rule) for rule in rules])
+    return decide(
+        facts_of(message),
+        replace(
+            context,
+            moment=context.received_at,
+            rules=tuple(_as_always(rule, context.received_at) for rule in context.rules),
+            usage=Usage(),
+            is_thread_answered=False,
+        ),
+    )
+
+
+def preview(rule: AutoResponseRule, message: Message, language: str | None = None) -> Rendered:
+    """What this rule would answer to a message, in the language that would be chosen, or in another."""
+    return _rendered(message, rule, rehearse(message, [rule]).recipient or message.sender_address, language)
+
+
+def languages_for(message: Message, address: str) -> list[str | None]:
+    """What an answer is best written in: as the message is, as the contact prefers."""
+    contact = contact_with_address(address)
+    return [message.language, contact.language if contact is not None else None]
+
+
+def _decided(message: Message) -> tuple[Decision, Rendered | None]:
+    """The decision, and the answer where there is one. Cheap questions come first, DNS comes last."""
+    facts = facts_of(message)
+    context = known_about(message)
+    decision = decide(facts, context)
+    if decision.send:
+        context = with_domain(message, context)
+        take_turns()
+        decision = decide(facts, with_usage(message, context))
+    if not decision.send or decision.rule_id is None:
+        return decision, None
+    rule = rule_of(mailbox_of(message), decision.rule_id)
+    try:
+        answer = _rendered(message, rule, decision.recipient)
+    except TemplateError as error:
+        return _against(decision, "R32-template", f"The template cannot be filled in. {error.message}"), None
+    if answer.is_empty:
+        return _against(decision, "R32-template", "The template is empty for this message."), None
+    if len(answer.text) + len(answer.html or "") > LONGEST_ANSWER:
+        return _against(decision, "R32-template", "The answer is larger than 50 KB."), None
+    return decision, answer
+
+
+def _rendered(
+    message: Message, rule: AutoResponseRule, recipient: str, language: str | None = None
+) -> Rendered:
+    template = templates.template_of(rule.template_id)
+    wanted = [language, *languages_for(message, recipient)]
+    answer = templates.render(template, wanted, values_for(message, address=recipient))
+    subject = answer.subject or f"Auto: {harmless_subject(message.subject)}".strip()
+    return replace(answer, subject=subject)
+
+
+def _has_window(message: Message, decision: Decision) -> bool:
+    lasting = timedelta(hours=int(value_of("response.window_hours")))
+    return take_window(message.mailbox_id, canonical_address(decision.recipient), lasting)
+
+
+def _answer(message: Message, decision: Decision, answer: Rendered) -> None:
+    """Freeze the answer, and claim message and conversation for it."""
+    mailbox = mailbox_of(message)
+    queued = outgoing.queue_automatic_response(message, mailbox, decision.recipient, answer)
+    db.session.add(
+        AutomaticResponse(
+            mailbox_id=message.mailbox_id,
+            message_id=message.id,
+            thread_id=message.thread_id,
+            rule_id=decision.rule_id,
+            outgoing_id=queued.id,
+            recipient=canonical_address(decision.recipient),
+            body_hash=body_hash(facts_of(message)),
+        )
+    )
+    db.session.get_one(Thread, (message.organization_id, message.thread_id)).is_auto_replied = True
+    db.session.flush()
+    timeline.record(message, "queued", "queued", f"An automatic response to {decision.recipient}.")
+
+
+def _tell(message: Message, decision: Decision, answer: Rendered | None) -> None:
+    """The decision with all its reasons, on the timeline of the message."""
+    sentences = [reason.sentence for reason in decision.reasons]
+    shown = " ".join(sentences[:SHOWN_REASONS])
+    if answer is not None:
+        shown += f" The answer goes to {decision.recipient}" + (
+            f" in {LANGUAGES.get(answer.language, answer.language)}." if answer.language else "."
+        )
+    details: dict[str, Any] = {
+        "reasons": [{"code": reason.code, "sentence": reason.sentence} for reason in decision.reasons],
+        "rule_id": str(decision.rule_id) if decision.rule_id else None,
+        "recipient": decision.recipient,
+    }
+    timeline.record(message, STAGE, ANSWERED if answer is not None else NOT_ANSWERED, shown, details=details)
+
+
+def _against(decision: Decision, code: str, sentence: str) -> Decision:
+    return replace(decision, send=False, reasons=(Reason(code, sentence),))
+
+
+def _as_always(rule: Rule, moment: datetime) -> Rule:
+    return replace(rule, active_since=min(rule.active_since, moment))

@@ -1,0 +1,138 @@
+"""What the variables of templates stand for, for one message.
+
+Nothing that a stranger wrote goes out again but a cleaned subject of at most 78 characters, a name of
+letters and the address the answer goes to (reliability §3.2): no acknowledgement carries an attacker's
+words or links to a third party.
+"""
+
+import re
+from typing import TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from mailboxes.crm.cases import Case
+from mailboxes.crm.contacts import Contact, contact_with_address
+from mailboxes.crm.lead_sources import LeadSource
+from mailboxes.crm.leads import Lead
+from mailboxes.messages import Message
+from mailboxes.parsing.cleaning import one_line
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import ThreadRecord
+from tenants.configuration.layers import value_of
+from tenants.database import current_organization_id, db
+from tenants.organizations import Membership, Organization
+
+LONGEST_SUBJECT = 78
+LONGEST_NAME = 60
+
+Row = TypeVar("Row")
+
+_NO_NAME = re.compile(r"[^\w\s.'’,&()-]|www|http|\w\.\w{2,}|\d{5,}", re.IGNORECASE)
+
+
+def values_for(
+    message: Message, *, address: str | None = None, member: Membership | None = None
+) -> dict[str, dict[str, str]]:
+    """The variables of a message. ``address``: whom the answer goes to; ``member``: who writes it."""
+    recipient = address or message.sender_address
+    mailbox = db.session.get_one(Mailbox, (message.organization_id, message.mailbox_id))
+    return {
+        "message": _message(message),
+        "sender": _sender(message, recipient),
+        "contact": _contact(contact_with_address(recipient)),
+        **_records(message.thread_id),
+        "mailbox": {
+            "label": mailbox.label,
+            "address": mailbox.address,
+            "signature": mailbox.signature or "",
+        },
+        "organization": {"name": _organization_name()},
+        "user": {"name": member.name, "address": member.user.address} if member is not None else {},
+    }
+
+
+def harmless_subject(subject: str) -> str:
+    """The subject on one line, cut; what comes back to a stranger."""
+    line = one_line(subject)
+    return line if len(line) <= LONGEST_SUBJECT else line[: LONGEST_SUBJECT - 1].rstrip() + "…"
+
+
+def harmless_name(name: str) -> str:
+    """A name, if it looks like one; "" for what may be an address, a link or a message."""
+    line = one_line(name)
+    return "" if len(line) > LONGEST_NAME or _NO_NAME.search(line) else line
+
+
+def _message(message: Message) -> dict[str, str]:
+    at = message.shown_at.astimezone(ZoneInfo(str(value_of("general.time_zone"))))
+    return {
+        "subject": harmless_subject(message.subject),
+        "date": f"{at:%Y-%m-%d}",
+        "time": f"{at:%H:%M}",
+    }
+
+
+def _sender(message: Message, recipient: str) -> dict[str, str]:
+    is_sender = recipient.lower() == message.sender_address
+    name = harmless_name(message.sender_name) if is_sender else ""
+    return {
+        "name": name or recipient,
+        "first_name": name.split(",")[-1].split()[0] if name.strip(" ,") else "",
+        "address": recipient,
+    }
+
+
+def _contact(contact: Contact | None) -> dict[str, str]:
+    if contact is None:
+        return {}
+    return {
+        "name": harmless_name(contact.name or f"{contact.first_name} {contact.last_name}".strip()),
+        "first_name": harmless_name(contact.first_name),
+        "last_name": harmless_name(contact.last_name),
+        "company": one_line(contact.company),
+        "phone": one_line(contact.phone),
+    }
+
+
+def _records(thread_id: UUID) -> dict[str, dict[str, str]]:
+    links = select(ThreadRecord).where(ThreadRecord.thread_id == thread_id)
+    found: dict[str, dict[str, str]] = {}
+    for link in db.session.scalars(links):
+        if link.lead_id is not None:
+            found["lead"] = _lead(_row(Lead, link.lead_id))
+        if link.case_id is not None:
+            found["case"] = _case(_row(Case, link.case_id))
+    return found
+
+
+def _lead(lead: Lead) -> dict[str, str]:
+    source = _row(LeadSource, lead.source_id).name if lead.source_id else ""
+    return {
+        "name": harmless_subject(lead.name),
+        "status": lead.status,
+        "owner": _person(lead.owner_id),
+        "source": source,
+    }
+
+
+def _case(case: Case) -> dict[str, str]:
+    return {
+        "subject": harmless_subject(case.subject),
+        "status": case.status.replace("_", " "),
+        "priority": case.priority,
+        "assignee": _person(case.assignee_id),
+    }
+
+
+def _person(id: UUID | None) -> str:
+    return _row(Membership, id).name if id is not None else ""
+
+
+def _row(model: type[Row], id: UUID) -> Row:
+    return db.session.get_one(model, (current_organization_id(), id))
+
+
+def _organization_name() -> str:
+    return db.session.get_one(Organization, current_organization_id()).name

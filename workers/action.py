@@ -1,0 +1,17 @@
+"""Messages that have come in are converted and answered."""
+
+from mailboxes.acting import act_on_pending
+from tenants.database import current_organization_id
+from workers import queues
+from workers.runtime import job_in_organization
+
+
+@job_in_organization
+def act_on_messages() -> None:
+    """Act on what is pending in an organization; then the outbox and the open pages hear of it."""
+    acted = act_on_pending()
+    organization_id = current_organization_id()
+    if any(one.is_answered for one in acted):
+        queues.ring_outgoing(organization_id)
+    for mailbox_id in dict.fromkeys(one.mailbox_id for one in acted):
+        queues.tell_pages(organization_id, mailbox_id, "conversation")
