@@ -1,5 +1,7 @@
 """What every page's frame shows: places, organizations, the person."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, g, request, url_for
@@ -7,20 +9,26 @@ from flask import Flask, g, request, url_for
 from mailboxes.system_mailboxes import Mailbox  # noqa: F401  # tables are complete before the first query
 from tenants.configuration.layers import value_of
 from tenants.organizations import organizations_of
+from webapp.configuration.sidebar import ORGANIZATION_PAGES, SYSTEM_PAGES
 from webapp.headers import nonce
 
-# label, endpoint, icon, permission or None
-PLACES: tuple[tuple[str, str, str, str | None], ...] = (
-    ("My Emails", "mail.index", "inbox", None),
-    ("Leads", "leads.index", "target", "lead.view"),
-    ("Cases", "cases.index", "briefcase", "case.view"),
-    ("Contacts", "contacts.index", "users", "contact.view"),
-    ("Configuration", "organization.index", "settings", "organization.configure"),
+VERSION = "0.1.0"
+
+# label, endpoint, icon, permission or None, the key after g
+PLACES: tuple[tuple[str, str, str, str | None, str], ...] = (
+    ("My Emails", "mail.index", "inbox", None, "i"),
+    ("Leads", "leads.index", "target", "lead.view", "l"),
+    ("Cases", "cases.index", "briefcase", "case.view", "c"),
+    ("Contacts", "contacts.index", "users", "contact.view", "k"),
+    ("Configuration", "organization.index", "settings", None, "o"),
 )
+MANAGES = frozenset({"organization.configure"} | {page[3] for page in ORGANIZATION_PAGES})
 
 
 def add_frame(app: Flask) -> None:
     """Give the frame's values to every template."""
+    app.jinja_env.globals["static_version"] = _version_of_files(app)
+    app.jinja_env.globals["version"] = VERSION
 
     @app.context_processor
     def frame() -> dict[str, Any]:
@@ -83,19 +91,45 @@ def _places(app: Flask) -> list[dict[str, Any]]:
     if g.get("user") is None:
         return []
     places = [
-        _place(app, label, endpoint, icon)
-        for label, endpoint, icon, permission in PLACES
-        if g.get("member") is not None and (permission is None or permission in g.permissions)
+        _place(app, label, endpoint, icon, key)
+        for label, endpoint, icon, permission, key in PLACES
+        if _may_open(endpoint, permission)
     ]
     if g.get("member") is None and _organizations():
-        places.insert(0, _place(app, "My Emails", "mail.index", "inbox"))
+        places.insert(0, _place(app, "My Emails", "mail.index", "inbox", "i"))
     if g.user.is_system_admin:
-        places.append(_place(app, "System", "system.index", "server"))
+        places.append(_place(app, "System", "system.index", "server", "s"))
     return [place for place in places if place]
 
 
-def _place(app: Flask, label: str, endpoint: str, icon: str) -> dict[str, Any]:
+def _may_open(endpoint: str, permission: str | None) -> bool:
+    if g.get("member") is None:
+        return False
+    if endpoint == "organization.index":  # it leads to the first page that this member may open
+        return bool(MANAGES & g.permissions)
+    return permission is None or permission in g.permissions
+
+
+def _place(app: Flask, label: str, endpoint: str, icon: str, key: str) -> dict[str, Any]:
     if endpoint not in app.view_functions:
         return {}
-    here = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
-    return {"label": label, "url": url_for(endpoint), "icon": icon, "is_current": here}
+    here = _area(request.endpoint) == _area(endpoint)
+    return {"label": label, "url": url_for(endpoint), "icon": icon, "is_current": here, "key": key}
+
+
+def _area(endpoint: str | None) -> str:
+    """Which place a page belongs to: its blueprint, or the place under which it is configured."""
+    blueprint = (endpoint or "").partition(".")[0]
+    if blueprint in {page[2].partition(".")[0] for page in ORGANIZATION_PAGES}:
+        return "organization"
+    if blueprint in {page[2].partition(".")[0] for page in SYSTEM_PAGES}:
+        return "system"
+    return blueprint
+
+
+def _version_of_files(app: Flask) -> str:
+    """Changes with any file that browsers keep."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(str(app.static_folder)).glob("*.*")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

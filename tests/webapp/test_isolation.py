@@ -32,7 +32,7 @@ SCOPED = sorted(
     for mapper in Base.registry.mappers
     if issubclass(mapper.class_, (OrganizationScoped, OptionallyScoped))
 )
-PLAIN = {"filename": "favicon.svg", "token": "x" * 43, "key": "email", "position": 0, "name": "x"}
+PLAIN = {"filename": "favicon.svg", "token": "x" * 43, "key": "email", "position": 0, "name": "x", "content_id": "x@y"}
 SECRET = "zqsecretletter"
 
 
