@@ -34,6 +34,7 @@ BLUEPRINTS = (
     "webapp.system.views",
     "webapp.installation.organizations",
     "webapp.installation.users",
+    "webapp.conversions",
     "webapp.leads.views",
     "webapp.cases.views",
     "webapp.contacts.views",

@@ -128,7 +128,7 @@ def conversation_url(thread_id: UUID) -> str:
     """Where a conversation is read."""
     if "mail.conversation" not in current_app.view_functions:
         return ""
-    return f"/mail/conversations/{thread_id}"
+    return url_for("mail.conversation", thread_id=thread_id)
 
 
 def csv_file(name: str, header: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> Response:

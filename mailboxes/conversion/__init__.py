@@ -8,7 +8,13 @@
 
 from mailboxes.conversion.actions import GROUP, NOTHING, Action, Field, Record, actions
 from mailboxes.conversion.claims import Conversion
-from mailboxes.conversion.converting import attach_reply, convert, convert_by_hand
+from mailboxes.conversion.converting import (
+    attach_reply,
+    convert,
+    convert_by_hand,
+    convert_conversation,
+    offers_by_hand,
+)
 from mailboxes.conversion.links import (
     RecordLink,
     conversations_of_case,
@@ -44,11 +50,13 @@ __all__ = [
     "conversations_of_lead",
     "convert",
     "convert_by_hand",
+    "convert_conversation",
     "deactivation_effects",
     "links_of",
     "links_of_threads",
     "mailboxes_using_source",
     "offers",
+    "offers_by_hand",
     "person_of",
     "remove_lead_source",
 ]

@@ -23,6 +23,7 @@ from mailboxes.conversion.claims import (
 )
 from mailboxes.conversion.links import RecordLink, link_to, links_of
 from mailboxes.conversion.people import contact_of, is_from_person, mailbox_of
+from mailboxes.conversion.settings import Offer, offers
 from mailboxes.crm import cases
 from mailboxes.messages import Message
 from mailboxes.threads import Thread
@@ -110,6 +111,30 @@ def convert_by_hand(message: Message, kind: str, member: Membership) -> Record:
     details = {**_details(kind, record), BY_HAND: True}
     timeline.record(message, STAGE, result, _with_notes(reason, record), details=details)
     return record
+
+
+def convert_conversation(thread_id: UUID, kind: str, member: Membership) -> Record:
+    """`convert_by_hand` of the message that opened a conversation; `NotFoundError` if none came in."""
+    access.readable_thread(member, thread_id)
+    opening = db.session.scalar(
+        select(Message)
+        .where(Message.thread_id == thread_id, Message.direction == "in")
+        .order_by(Message.shown_at, Message.id)
+        .limit(1)
+    )
+    if opening is None:
+        raise NotFoundError("Nobody wrote to us in this conversation.")
+    return convert_by_hand(opening, kind, member)
+
+
+def offers_by_hand(thread_id: UUID, member: Membership) -> list[Offer]:
+    """What this member may still make of a conversation; what is not offered has its reason."""
+    held, present = permissions_of(member), {record.kind for record in links_of(thread_id)}
+    return [
+        offer
+        for offer in offers()
+        if offer.action.name not in (NOTHING, *present) and offer.action.permission in held
+    ]
 
 
 def _outcome(message: Message) -> Outcome:

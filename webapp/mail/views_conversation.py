@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes.access import readable_thread
-from mailboxes.conversion.links import links_of
+from mailboxes.conversion import links_of, offers_by_hand
 from mailboxes.inbox import reading
 from mailboxes.inbox.conversation import (
     STATUSES,
@@ -155,6 +155,7 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         "messages": [message_of(one, opened, images_of) for one in opened.messages],
         "events": latest_events(opened.messages),
         "records": links_of(opened.thread.id),
+        "conversions": offers_by_hand(opened.thread.id, g.member),
         "people": may_be_assigned(opened.mailbox),
         "statuses": STATUSES,
         "customer": _customer(opened),
