@@ -128,7 +128,7 @@ def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
 
 def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
     headers = _Headers(parsed)
-    sender, problem = _sender(parsed)
+    sender, problem = _sender(parsed, headers)
     local_part, sender_domain = split_address(decoded_address(sender))
     list_headers = headers.present(robots.LIST_HEADERS)
     return_path = headers.return_path()
@@ -156,8 +156,8 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         message_id=parsed.message_id or "",
         in_reply_to=parsed.in_reply_to or "",
         references=list(parsed.references),
-        loop_tokens=parsed.all_headers(LOOP_HEADER),
-        recipients_canonical=_recipients(parsed),
+        loop_tokens=headers.all(LOOP_HEADER),
+        recipients_canonical=_recipients(parsed, headers),
         recipient_count=len(parsed.to) + len(parsed.cc),
         spam_signs=headers.spam_signs(),
         authentication=authentication(parsed.headers, trusted_authserv_id, sender_domain),
@@ -166,7 +166,7 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         is_return_path_related=not return_path_domain or are_related(return_path_domain, sender_domain),
         reply_to=[address.address.lower() for address in parsed.reply_to],
         has_foreign_reply_to=_has_foreign_reply_to(parsed, sender_domain),
-        received_count=len(parsed.all_headers("received")),
+        received_count=len(headers.all("received")),
         delivered_to_canonical=headers.delivered_to(),
         automatic_subject=subject_sign,
         has_automatic_subject_confirmed=False,
@@ -275,9 +275,9 @@ def _envelope_address(value: str) -> str:
     return inside.strip().lower()
 
 
-def _sender(parsed: ParsedMessage) -> tuple[str, str]:
+def _sender(parsed: ParsedMessage, headers: _Headers) -> tuple[str, str]:
     """The one usable From in lower case, and what is wrong with it (rule 2)."""
-    values = parsed.all_headers("from")
+    values = headers.all("from")
     if not values or not any(value.strip() for value in values):
         return "", "missing"
     sender = parsed.sender
@@ -306,10 +306,10 @@ def _is_named_as_daemon(parsed: ParsedMessage) -> bool:
     return robots.is_daemon_name(name)
 
 
-def _recipients(parsed: ParsedMessage) -> list[str]:
+def _recipients(parsed: ParsedMessage, headers: _Headers) -> list[str]:
     addresses = [address.address for address in (*parsed.to, *parsed.cc, *parsed.bcc)]
     for name in ("resent-to", "resent-cc", "resent-bcc"):
-        for value in parsed.all_headers(name):
+        for value in headers.all(name):
             addresses += [address.address for address in address_list(value).addresses]
     return list(dict.fromkeys(canonical_address(address) for address in addresses))[:500]
 
@@ -348,13 +348,16 @@ def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, boun
     failures = bounces.reported_failures(parsed)
     if failures.permanent or failures.temporary:
         return True, failures
-    has_sign, speaks = _has_bounce_sign(facts), subjects.speaks_of_failure(parsed.own_text)
+    has_sign = _has_bounce_sign(facts)
+    has_subject = facts["automatic_subject"] == "bounce"
+    # Without a sign, only what says so at once is looked at any closer: nearly all mail ends here.
+    characters = 3_000 if has_sign or has_subject else 600
+    speaks = subjects.speaks_of_failure(parsed.own_text, characters)
     if _is_other_report(facts) or not (has_sign or speaks):
         return False, failures
     by_pattern = bounces.failures_by_pattern(raw)
     if by_pattern.permanent or by_pattern.temporary:
         return True, by_pattern
-    has_subject = facts["automatic_subject"] == "bounce"
     own = {facts["sender"], *(address.address.lower() for address in parsed.to)}
     in_text = bounces.failures_in_text(parsed, frozenset(own))
     if has_sign:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SRS0 = re.compile(r"srs0[=+-][^=]+=[^=]+=([^=]+)=(.+)", re.IGNORECASE)
 _SRS1 = re.compile(r"srs1[=+-][^=]+=[^=]+==[^=]+=[^=]+=([^=]+)=(.+)", re.IGNORECASE)
@@ -15,6 +16,7 @@ _SECOND_LEVEL = frozenset(
 _DOTLESS = frozenset({"gmail.com", "googlemail.com"})
 
 
+@lru_cache(maxsize=4_096)
 def split_address(address: str) -> tuple[str, str]:
     """Local part and domain in lower case; the domain is "" where there is none."""
     local, at, domain = address.strip().strip("<>").rpartition("@")
@@ -44,6 +46,7 @@ def decoded_address(address: str) -> str:
     return f"{local}@{domain}" if domain else local
 
 
+@lru_cache(maxsize=4_096)
 def canonical_address(address: str) -> str:
     """One form for all spellings of an address that reach the same person (rule 11).
 

@@ -242,8 +242,17 @@ def _any_of(by_language: dict[str, tuple[str, ...]]) -> str:
     return "|".join(pattern for patterns in by_language.values() for pattern in patterns)
 
 
+# What every sentence above holds; it is found much faster than the sentences.
+_FAILURE_STEM = re.compile(
+    r"[Dd](?:eliver|ELIVER)|[Uu]nknown|not reach|no such|[Rr]eturned|[Pp]ermanent|[Ff]atal error"
+    r"|[Mm]essage (?:was |has been )?(?:rejected|bounced|delayed)|[Mm]ailbox|[Aa]ddress|n[o'\"]t be sen"
+    r"|[Uu]nable to sen|[Ff]ailed to sen|zugestellt|zustellbar|remis|pas pu|recapit|consegn|entreg"
+    r"|afgeleverd|bezorgd|достав|信できません|无法投递|退信"
+)
 _AUTOMATIC_REPLY = re.compile(rf"\W*(?:{_any_of(_AUTOMATIC_REPLIES)})", re.IGNORECASE)
-_BOUNCE = re.compile(rf"\W*(?:(?:re|fw|fwd)\s?:\W*)?(?:{_any_of(_BOUNCES)})", re.IGNORECASE)
+_BOUNCE = re.compile(
+    rf"\W*(?:\[[^\]]{{0,40}}\]\W*)?(?:(?:re|fw|fwd)\s?:\W*)?(?:{_any_of(_BOUNCES)})", re.IGNORECASE
+)
 _ABSENCE_IN_BODY = re.compile(_any_of(_ABSENCE), re.IGNORECASE)
 _FAILURE_IN_BODY = re.compile(_any_of(_FAILURES), re.IGNORECASE)
 
@@ -261,6 +270,10 @@ def speaks_of_absence(text: str) -> bool:
     return _ABSENCE_IN_BODY.search(" ".join(text[:4000].split())) is not None
 
 
-def speaks_of_failure(text: str) -> bool:
+def speaks_of_failure(text: str, characters: int = 3_000) -> bool:
     """Whether the beginning of a body says that mail could not be delivered."""
-    return _FAILURE_IN_BODY.search(" ".join(text[:3000].split())) is not None
+    beginning = " ".join(text[:characters].split())
+    return any(
+        _FAILURE_IN_BODY.search(beginning, max(stem.start() - 140, 0), stem.end() + 60)
+        for stem in _FAILURE_STEM.finditer(beginning)
+    )

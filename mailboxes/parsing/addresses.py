@@ -25,6 +25,11 @@ _ROUTE = re.compile(r"^(?:@[^,:<>]*,?)+:")
 _LOOSE = re.compile(r"[^\s<>()\",;:@]+@[^\s<>()\",;:@]+\.[^\s<>()\",;:@]+")
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _LOCAL_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
+_DOT_ATOM = r"[A-Za-z0-9!#$%&*+/=?^_{|}~-]+(?:\.[A-Za-z0-9!#$%&*+/=?^_{|}~-]+)*"
+_PLAIN = re.compile(
+    r"\s*(?:(?:\"([^\"\\<>]{0,200})\"|([^\"'\\<>@,;:()\[\]]{0,200}?))\s*"
+    rf"<({_DOT_ATOM}@{_DOT_ATOM})>|({_DOT_ATOM}@{_DOT_ATOM}))\s*(?:,\s*|$)"
+)
 _AROUND = "'\"` \t."
 
 
@@ -53,7 +58,25 @@ class _Item:
 
 def address_list(text: str, limit: int = 500) -> AddressList:
     """The addresses of one header value (still with its encoded words), at most ``limit``."""
-    return _Reader(text, limit).read()
+    return _plain_list(text, limit) or _Reader(text, limit).read()
+
+
+def _plain_list(text: str, limit: int) -> AddressList | None:
+    """The list, when each of its addresses is written in the plainest way; nearly all are."""
+    found: list[Address] = []
+    position = 0
+    while position < len(text):
+        plain = _PLAIN.match(text, position)
+        if plain is None or len(found) >= limit:
+            return None
+        quoted, name, address, bare = plain.groups()
+        found.append(Address(_plain_name(quoted or name or ""), address or bare))
+        position = plain.end()
+    return AddressList(tuple(found))
+
+
+def _plain_name(text: str) -> str:
+    return _SPACE.sub(" ", one_line(decoded_words(text)))
 
 
 class _Reader:

@@ -14,7 +14,7 @@ _BODY_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 
 def one_line(text: str) -> str:
     """``text`` without anything that could end a header or turn the reading direction."""
-    if not _UNSAFE.search(text):
+    if text.isprintable() or not _UNSAFE.search(text):
         return text.strip()
     return _CONTROLS.sub("", _BREAKS.sub(" ", text)).strip()
 

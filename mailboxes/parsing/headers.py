@@ -33,7 +33,6 @@ class HeaderBlock(NamedTuple):
 _EMPTY_LINE = re.compile(rb"\r*\n")
 _BLANK = re.compile(rb"\n\r*\n")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
-_FOLDING = re.compile(rb"[\r\n]+([ \t]?)")
 _MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
 _CONTINUED = re.compile(rb"[ \t]+\S|[!-9;-~]{1,200}[ \t]*:|\r*(?:\n|\Z)")
@@ -143,13 +142,9 @@ class _Reader:
 
 def unfolded(value: bytes) -> bytes:
     """A raw value on one line (RFC 5322 §2.2.3)."""
-    if b"\n" not in value and b"\r" not in value:
-        return value.strip()
-    return _FOLDING.sub(_one_space, value.rstrip()).replace(b"\t", b" ").strip()
-
-
-def _one_space(_found: re.Match[bytes]) -> bytes:
-    return b" "
+    if b"\n" in value or b"\r" in value:
+        value = value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
+    return value.replace(b"\t", b" ").strip()
 
 
 def header_text(value: bytes, charset: str | None) -> str:

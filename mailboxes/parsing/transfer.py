@@ -33,7 +33,7 @@ def from_base64(data: bytes) -> bytes:
     Text that a list or a scanner appended below the padding is left out.
     """
     try:
-        return binascii.a2b_base64(data, strict_mode=True)
+        return binascii.a2b_base64(data.translate(None, b" \t\r\n"), strict_mode=True)
     except binascii.Error:
         pass
     if _is_prose(data):
