@@ -24,6 +24,7 @@ from mailboxes.conversion.claims import (
 from mailboxes.conversion.links import RecordLink, link_to, links_of
 from mailboxes.conversion.people import contact_of, is_from_person, mailbox_of
 from mailboxes.conversion.settings import Offer, offers
+from mailboxes.crash_points import crash_point
 from mailboxes.crm import cases
 from mailboxes.messages import Message
 from mailboxes.threads import Thread
@@ -178,6 +179,7 @@ def _made(
         there = link_to(action.name, _demanded(record_made(action.name, message)))
         link(message.thread_id, action.name, there.id)
         return Record(there.id, there.label, there.url), False
+    crash_point("claimed")
     record = _record(action, message, settings, by)
     settle(right, record.id)
     link(message.thread_id, action.name, record.id)
