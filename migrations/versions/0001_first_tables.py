@@ -1692,6 +1692,7 @@ def upgrade() -> None:
     for table in INSTALLATION_TABLES:
         open_to_roles(table)
     open_to_roles("system_audit_entries", app_may=READ_AND_ADD)
+    op.execute("GRANT SELECT ON alembic_version TO postroom_app, postroom_system")
     op.execute(SEARCH)
     op.execute("GRANT CREATE ON SCHEMA public TO postroom_system")
     op.execute("ALTER FUNCTION messages_with_words OWNER TO postroom_system")
@@ -1701,6 +1702,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("REVOKE SELECT ON alembic_version FROM postroom_app, postroom_system")
     op.execute("DROP FUNCTION messages_with_words")
     op.drop_index("ix_thread_records_lead_id", table_name="thread_records")
     op.drop_index("ix_thread_records_case_id", table_name="thread_records")

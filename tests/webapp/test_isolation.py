@@ -14,12 +14,13 @@ from mailboxes.crm.contacts import Contact, ContactAddress
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft, DraftAttachment
+from mailboxes.outgoing import Outgoing
 from mailboxes.rules import AutoResponseRule
 from mailboxes.templates import Template, TemplateText
 from mailboxes.threads import ThreadRecord
 from mailboxes.timeline import record
 from tenants.configuration.layers import override
-from tenants.database import Base, OptionallyScoped, OrganizationScoped, db
+from tenants.database import Base, OptionallyScoped, OrganizationScoped, db, now
 from tenants.invitations import invite
 from tenants.organizations import Membership
 from tenants.permissions import Role
@@ -91,6 +92,16 @@ def neighbour(app, theirs) -> Neighbour:
         ]
         db.session.add_all([rows["rule_id"], rows["draft_id"], *more])
         db.session.flush()
+        rows["outgoing_id"] = Outgoing(
+            mailbox_id=mailbox.id,
+            message_id=message.id,
+            kind="reply",
+            header_id=f"<{theirs.canary}@x.test>",
+            recipients=[f"x@{theirs.canary}.test"],
+            state="unknown",
+            give_up_at=now(),
+        )
+        db.session.add(rows["outgoing_id"])
         rows["file_id"] = DraftAttachment(
             draft_id=rows["draft_id"].id,
             filename=theirs.canary,
