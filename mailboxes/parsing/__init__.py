@@ -123,7 +123,7 @@ class _Message:
         text = decoded_words(self._line("subject"))
         if has_line_break(text):
             self.defects.add("control-characters-in-subject")
-        return _SPACE.sub(" ", one_line(text))
+        return _SPACE.sub(" ", one_line(text))[: self.limits.subject_characters]
 
     def _sent_at(self) -> datetime | None:
         line = self._line("date")

@@ -13,6 +13,7 @@ from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.values import Address
 
+MAXIMUM_NAME = 300
 MAXIMUM_ADDRESS = 320  # 64 + 1 + 255 octets, RFC 5321 §4.5.3.1
 
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -76,7 +77,7 @@ def _plain_list(text: str, limit: int) -> AddressList | None:
 
 
 def _plain_name(text: str) -> str:
-    return _SPACE.sub(" ", one_line(decoded_words(text)))
+    return _SPACE.sub(" ", one_line(decoded_words(text)))[:MAXIMUM_NAME]
 
 
 class _Reader:
@@ -327,11 +328,11 @@ def _is_address(word: str) -> bool:
 def _name(words: list[tuple[str, bool]]) -> str:
     text = "".join((" " if space else "") + word for word, space in words).replace("\x00", "")
     name = one_line(decoded_words(text.strip()))
-    return _SPACE.sub(" ", name.strip().strip('"').removesuffix(",").strip())
+    return _SPACE.sub(" ", name.strip().strip('"').removesuffix(",").strip())[:MAXIMUM_NAME]
 
 
 def _comment_name(comments: list[str]) -> str:
-    return one_line(decoded_words(_ESCAPED.sub(r"\1", " ".join(comments))))
+    return one_line(decoded_words(_ESCAPED.sub(r"\1", " ".join(comments))))[:MAXIMUM_NAME]
 
 
 def _clean_address(text: str) -> str:

@@ -35,6 +35,8 @@ _BLANK = re.compile(rb"\n\r*\n")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 _MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
+_HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+_BLANK_FOLD = re.compile(rb"\n[ \t]+\r*\n")
 _CONTINUED = re.compile(rb"[ \t]+\S|[!-9;-~]{1,200}[ \t]*:|\r*(?:\n|\Z)")
 _FOREIGN_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e\x80-\xff]{1,60}:[ \t]")
 
@@ -88,7 +90,9 @@ class _Reader:
         self.values: list[list[bytes]] = []
 
     def read(self) -> tuple[Header, ...]:
-        """All headers of the block."""
+        """All headers of the block: well-formed ones at once, from the first odd one by line."""
+        if not _BLANK_FOLD.search(self.raw, self.position, self.end):
+            self._read_well_formed()
         while self.position < self.end and self.stopped_at is None:
             line_end = self.raw.find(b"\n", self.position, self.end)
             line_end = self.end if line_end < 0 else line_end + 1
@@ -97,6 +101,11 @@ class _Reader:
         return tuple(
             Header(name, b"".join(lines)) for name, lines in zip(self.names, self.values, strict=True)
         )
+
+    def _read_well_formed(self) -> None:
+        while header := _HEADER.match(self.raw, self.position, self.end):
+            self._start(header[1], header[2])
+            self.position = header.end()
 
     def _take(self, line: bytes) -> None:
         if line[:1] in (b" ", b"\t") and self.values:

@@ -12,6 +12,8 @@ from mailboxes.parsing.values import Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+MAXIMUM_NAME = 500  # characters of a file name
+
 _LINE_REST = re.compile(rb"\r*(?:\n|\Z)|[ \t][^\n]*(?:\n|\Z)")
 
 
@@ -46,7 +48,7 @@ class Part:
         name = self.disposition.parameters.get("filename") or self.kind.parameters.get("name")
         if not name and self.encoding in ("x-uuencode", "uuencode", "x-uue"):
             return uuencoded_name(self.raw[self.body_start : self.body_end]) or ""
-        return name or ""
+        return (name or "")[:MAXIMUM_NAME]
 
     def body(self) -> bytes:
         """The body as it was sent."""

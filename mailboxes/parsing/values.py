@@ -20,6 +20,7 @@ class Limits:
     addresses: int = 500
     attachments: int = 100
     references: int = 200
+    subject_characters: int = 2_000
     text_characters: int = 2_000_000
     html_for_text: int = 1_000_000
 
