@@ -96,7 +96,9 @@ def _system_route(mailbox: Mailbox, account: Account | None) -> Route | str:
     address = str(value_of("notice.sender_address"))
     if not address:
         return NO_ADDRESS
-    sender = Sender(Mailer(mailbox.label, address), reply_to=_mailer(mailbox))
+    via = str(value_of("notice.sender_name"))
+    shown = f"{mailbox.label} via {via}" if via else mailbox.label
+    sender = Sender(Mailer(shown, address), reply_to=_mailer(mailbox))
     return Route(_system_settings(host), sender)
 
 

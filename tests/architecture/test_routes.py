@@ -36,7 +36,7 @@ def test_addresses_are_kebab_case_and_ids_are_typed(rule):
     assert path == path.lower()
     assert "_" not in "".join(part for part in path.split("/") if not part.startswith("<"))
     for argument, converter in rule._converters.items():
-        if argument.endswith("_id"):
+        if argument.endswith("_id") and argument != "content_id":  # a header of the message, no row
             assert type(converter).__name__ == "UUIDConverter", f"{path}: write <uuid:{argument}>"
 
 
