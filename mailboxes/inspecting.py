@@ -6,11 +6,15 @@ Each file is read in a child process, so that one that crashes or hangs it still
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
+import os
 import resource
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import cycle
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from mailboxes.parsing import Address, Attachment, ParsedMessage, attachment_con
 from mailboxes.quoting import reply_text
 from mailboxes.sanitizing import sanitize
 
+CHILDREN = min(os.cpu_count() or 1, 4)
 SECONDS_PER_FILE = 20.0
 MEMORY_BYTES = 2 * 1024**3
 
@@ -31,6 +36,7 @@ def inspect(raw: bytes, name: str, extract_to: Path | None = None) -> Inspection
     """One message as the object of ``postroom inspect``; attachments go to ``extract_to``."""
     parsed = parse(raw)
     found = classify(parsed, raw)
+    reply = reply_text(parsed.text)
     if extract_to is not None:
         _extract(raw, parsed, extract_to)
     return {
@@ -46,14 +52,14 @@ def inspect(raw: bytes, name: str, extract_to: Path | None = None) -> Inspection
         "bcc": [_address(address) for address in parsed.bcc],
         "subject": parsed.subject,
         "text": parsed.text,
-        "reply_text": reply_text(parsed.text),
+        "reply_text": reply,
         "html": sanitize(parsed.html).html if parsed.html is not None else None,
         "attachments": [_attachment(attachment) for attachment in parsed.attachments],
         "is_automatic": found.is_automatic,
         "automatic_reasons": list(found.automatic_reasons),
         "is_bounce": found.is_bounce,
         "failed_recipients": list(found.failed_recipients),
-        "language": language_of(reply_text(parsed.text), parsed.header("content-language")),
+        "language": language_of(reply, parsed.header("content-language")),
         "defects": list(parsed.defects),
     }
 
@@ -87,20 +93,28 @@ def _extract(raw: bytes, parsed: ParsedMessage, folder: Path) -> None:
 
 def inspect_files(paths: Iterable[Path], extract_to: Path | None = None) -> Iterator[Inspection]:
     """The object of each file, in order. A file that kills or stalls its child still gets one."""
-    child = _Child(extract_to)
+    children = [_Child(extract_to) for _ in range(CHILDREN)]
+    waiting: deque[_Child] = deque()
     try:
-        for path in paths:
-            yield child.inspect(path)
+        for path, child in zip(paths, cycle(children), strict=False):
+            if len(waiting) == len(children):
+                yield waiting.popleft().answer()
+            child.ask(path)
+            waiting.append(child)
+        while waiting:
+            yield waiting.popleft().answer()
     finally:
-        child.end()
+        for child in children:
+            child.end()
 
 
 class _Child:
-    """The process that reads the files; a new one when it died or took too long."""
+    """A process that reads one file at a time; a new one when it died or took too long."""
 
     def __init__(self, extract_to: Path | None) -> None:
         self.extract_to = extract_to
         self.context = multiprocessing.get_context("fork")
+        self.path = Path()
         self._start()
 
     def _start(self) -> None:
@@ -109,20 +123,27 @@ class _Child:
         self.process.start()
         far_end.close()
 
-    def inspect(self, path: Path) -> Inspection:
-        try:
+    def ask(self, path: Path) -> None:
+        """Hand over a file."""
+        self.path = path
+        with contextlib.suppress(OSError):  # a dead child is noticed when it should answer
             self.connection.send(path)
+
+    def answer(self) -> Inspection:
+        """The object of the file that was handed over."""
+        try:
             if self.connection.poll(SECONDS_PER_FILE):
-                answer: Inspection = self.connection.recv()
-                return answer
+                found: Inspection = self.connection.recv()
+                return found
             defect = "took-too-long"
         except (EOFError, OSError):
             defect = "reader-died"
         self.end()
         self._start()
-        return unreadable(str(path), defect)
+        return unreadable(str(self.path), defect)
 
     def end(self) -> None:
+        """Stop the process."""
         self.connection.close()
         self.process.kill()
         self.process.join()

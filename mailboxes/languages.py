@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lingua import LanguageDetector
 
-MAXIMUM_TEXT = 2_000  # characters that are looked at
+MAXIMUM_TEXT = 500  # characters that are looked at
 MINIMUM_LETTERS = 25
 MINIMUM_CONFIDENCE = 0.55
 MINIMUM_DISTANCE = 0.15  # between the first and the second guess

@@ -210,6 +210,8 @@ class _Kinds:
     def __init__(self, lines: list[str]) -> None:
         self.lines = [line[:MAXIMUM_LINE] for line in lines]
         self.kinds: list[Kind] = ["reply"] * len(lines)
+        self.may_end = [_ENDS.search(line) is not None for line in self.lines]
+        self.has_colon = [":" in line or "：" in line for line in self.lines]
         self.position = 0
 
     def all(self) -> list[Kind]:
@@ -253,10 +255,12 @@ class _Kinds:
         line = self.lines[self.position]
         if _SEPARATOR.match(line) or _FORWARD.match(line) or _ABOVE_LINE.match(line):
             return True
+        if self.has_colon[self.position]:
+            return self._is_header_block(self.position, 3)
         if _RULE.match(line):
             following = self._next_text(self.position + 1)
             return following is not None and self._is_header_block(following, 2)
-        return self._is_header_block(self.position, 3)
+        return False
 
     def _is_header_block(self, start: int, wanted: int) -> bool:
         """Whether so many headers, ``From:`` among them, stand from here on."""
@@ -275,12 +279,14 @@ class _Kinds:
 
     def _attribution_length(self) -> int:
         """Over how many lines "On … wrote:" goes from here; 0 when it does not begin here."""
+        if not any(self.may_end[self.position : self.position + MAXIMUM_ATTRIBUTION]):
+            return 0
         window = self.lines[self.position : self.position + MAXIMUM_ATTRIBUTION]
         for count in range(1, len(window) + 1):
             last = window[count - 1]
             if not last.strip() or _QUOTED.match(last):
                 return 0
-            if not _ENDS.search(last):
+            if not self.may_end[self.position + count - 1]:
                 continue
             text = " ".join(line.strip() for line in window[:count])[:MAXIMUM_LINE]
             if self._is_attribution(text, self.position + count):
@@ -313,29 +319,24 @@ class _Kinds:
             self._mark(len(self.lines) - self.position)
 
     def _mark_signatures(self) -> None:
-        is_open = False
+        is_open = has_reply = False
         for index, line in enumerate(self.lines):
             if self.kinds[index] == "quotation":
                 is_open = False
-                continue
-            is_open = is_open or self._begins_signature(index, line)
+            elif line.strip():
+                is_open = is_open or self._begins_signature(index, line, has_reply=has_reply)
+                has_reply = has_reply or not is_open
             if is_open:
                 self.kinds[index] = "signature"
 
-    def _begins_signature(self, index: int, line: str) -> bool:
+    def _begins_signature(self, index: int, line: str, *, has_reply: bool) -> bool:
         if _SIGNATURE_MARK.match(line):
-            return self._has_reply_before(index)
+            return has_reply
         if _RULE.match(line):
             following = self._next_text(index + 1)
             return following is not None and bool(_LIST_FOOTER.match(self.lines[following]))
         is_dashed = _DASHED_NAME.match(line) and index and not self.lines[index - 1].strip()
         return bool(is_dashed or _SENT_FROM.match(line)) and self._is_near_end(index)
-
-    def _has_reply_before(self, index: int) -> bool:
-        return any(
-            kind == "reply" and line.strip()
-            for kind, line in zip(self.kinds[:index], self.lines[:index], strict=True)
-        )
 
     def _is_near_end(self, index: int) -> bool:
         """Whether at most three lines of text follow in this part of the reply."""
