@@ -1,0 +1,40 @@
+"""No secret in any log line."""
+
+import json
+import logging
+
+import pytest
+import structlog
+
+from tenants.logs import configure_logs
+
+
+@pytest.fixture
+def lines(capsys):
+    before = logging.getLogger().handlers[:]
+    configure_logs("INFO")
+    yield lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = before
+
+
+def test_values_named_like_secrets_are_hidden(lines):
+    structlog.get_logger().info("signed in", user="mia", imap_password="hunter2", access_token="abc")
+    (line,) = lines()
+    assert line["user"] == "mia"
+    assert "hunter2" not in json.dumps(line)
+    assert "abc" not in json.dumps(line)
+
+
+def test_passwords_inside_urls_are_hidden_also_in_tracebacks(lines):
+    try:
+        raise ValueError("cannot reach postgresql://app:hunter2@db/postroom")
+    except ValueError:
+        structlog.get_logger().exception("broke")
+    assert "hunter2" not in json.dumps(lines())
+
+
+def test_the_standard_library_logs_in_the_same_form(lines):
+    logging.getLogger("somewhere").warning("redis://x:hunter2@host is away")
+    (line,) = lines()
+    assert line["event"] == "redis://x:(hidden)@host is away"
