@@ -1,0 +1,116 @@
+"""A document becomes true: first rehearsed as a whole and undone, then for good.
+
+Every organization is a transaction of its own. The rehearsal runs all of them to their end, so that a
+mistake anywhere in the file is found before anything is kept.
+"""
+
+from flask import current_app
+from sqlalchemy import select
+
+from mailboxes.interchange import organization as acts
+from mailboxes.interchange.describing import describe_organization
+from mailboxes.interchange.installation import apply_installation
+from mailboxes.interchange.mailboxes import keep_mailboxes
+from mailboxes.interchange.reading import Document
+from mailboxes.interchange.values import Change, Description, compared, merged
+from mailboxes.interchange.work import Work
+from mailboxes.offering import create_organization
+from tenants.audit import Actor, record_for_system
+from tenants.database import db, enter_organization
+from tenants.errors import InvalidError
+from tenants.organizations import Organization
+from tenants.users import user_by_address
+
+
+def plan(document: Document, *, by: Actor) -> list[Change]:
+    """What `apply` would change. Nothing is kept. `FileError` if something cannot be done."""
+    return _carry_out(document, by, keep=False)
+
+
+def apply(document: Document, *, by: Actor) -> list[Change]:
+    """Make a document true, or raise `FileError` and change nothing; what changed."""
+    plan(document, by=by)
+    return _carry_out(document, by, keep=True)
+
+
+def _carry_out(document: Document, by: Actor, *, keep: bool) -> list[Change]:
+    changes: list[Change] = []
+    with current_app.app_context():  # a session of its own, bound to no organization
+        changes += apply_installation(Work(document, by))
+        _end(keep=keep)
+    for slug in document.organizations:
+        with current_app.app_context():
+            if not keep:  # what an organization builds upon is undone with it
+                apply_installation(Work(document, by))
+            changes += _apply_organization(slug, Work(document, by, ("organizations", slug)))
+            _end(keep=keep)
+    return changes
+
+
+def _end(*, keep: bool) -> None:
+    if keep:
+        db.session.commit()
+    else:
+        db.session.rollback()
+
+
+def _apply_organization(slug: str, work: Work) -> list[Change]:
+    given = work.document.organizations[slug]
+    place = (f"organization {slug}",)
+    organization = db.session.scalar(select(Organization).where(Organization.slug == slug))
+    changes = [] if organization is not None else [Change("+", place, None, {})]
+    if organization is None:
+        organization = _created(slug, given, work)
+    else:
+        enter_organization(organization.id)
+    before = _matched(describe_organization(organization), given)
+    _make_true(organization, before, given, work)
+    db.session.flush()
+    return [*changes, *compared(before, describe_organization(organization), place), *work.extra]
+
+
+def _created(slug: str, given: Description, work: Work) -> Organization:
+    with work.at():
+        if "name" not in given:
+            raise InvalidError(f"The organization {slug} is new. Write “name: …” for it.", field="name")
+        created = create_organization(given["name"], slug, by=work.by.name)
+        if created.slug != slug:
+            raise InvalidError("Write the slug in lower case.", field="slug")
+        record_for_system(work.by, "organization.created", created.name)
+        return created
+
+
+def _matched(current: Description, given: Description) -> Description:
+    return current | {
+        "templates": acts.matched_templates(current["templates"], given.get("templates", {})),
+    }
+
+
+def _make_true(organization: Organization, current: Description, given: Description, work: Work) -> None:
+    wanted = merged(current, _known_names(given))
+    wanted["lead_sources"] = acts.one_default(wanted["lead_sources"], given.get("lead_sources", {}))
+    acts.keep_organization(organization, current, wanted, work)
+    for section, keep in (
+        ("roles", acts.keep_roles),
+        ("members", acts.keep_members),
+        ("settings", acts.keep_settings),
+        ("lead_sources", acts.keep_lead_sources),
+        ("channels", acts.keep_channels),
+        ("templates", acts.keep_templates),
+        ("mailboxes", keep_mailboxes),
+        ("templates", acts.remove_templates),
+        ("lead_sources", acts.remove_lead_sources),
+        ("roles", acts.remove_roles),
+    ):
+        keep(current.get(section, {}), wanted.get(section, {}), work)
+
+
+def _known_names(given: Description) -> Description:
+    """A person who is known already keeps the name they go by."""
+    members = {
+        address: {key: value for key, value in one.items() if key != "name"}
+        if user_by_address(address) is not None
+        else one
+        for address, one in given.get("members", {}).items()
+    }
+    return given | {"members": members} if members else given

@@ -1,0 +1,259 @@
+"""A YAML file part by part: what each says, in which line, and how to say what is wrong with it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from typing import Any
+
+import yaml
+
+from mailboxes.interchange.values import Secret
+from tenants.errors import InvalidError
+
+Path = tuple[str, ...]
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class FileError(InvalidError):
+    """A file that cannot be applied; the sentence names the file, the line and what to do."""
+
+
+@dataclass
+class File:
+    """A file that is read: ``environment`` fills its ``${NAME}``, ``lines`` remembers what stood where."""
+
+    name: str
+    environment: Mapping[str, str]
+    lines: dict[Path, int] = field(default_factory=dict)
+
+    def error(self, path: Path, sentence: str) -> FileError:
+        """The error at a place, or at the nearest place around it that has a line."""
+        nearest = path
+        while nearest and nearest not in self.lines:
+            nearest = nearest[:-1]
+        where = f"{self.name}, line {self.lines.get(nearest, 1)}"
+        return FileError(f"{where} ({' / '.join(path)}): {sentence}" if path else f"{where}: {sentence}")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One value of the file, and the way to it."""
+
+    file: File
+    node: yaml.Node
+    path: Path = ()
+
+    def error(self, sentence: str) -> FileError:
+        """The error of this very line."""
+        self.file.lines[self.path] = self.node.start_mark.line + 1
+        return self.file.error(self.path, sentence)
+
+    def inside(self, name: str, node: yaml.Node) -> Part:
+        """A part of this one."""
+        part = Part(self.file, node, (*self.path, name))
+        self.file.lines[part.path] = node.start_mark.line + 1
+        return part
+
+    def named(self, name: str) -> Part:
+        """The same part, called by what identifies it."""
+        part = Part(self.file, self.node, (*self.path[:-1], name))
+        self.file.lines[part.path] = self.node.start_mark.line + 1
+        return part
+
+    def fields(self, known: Iterable[str] | None = None) -> dict[str, Part]:
+        """The parts of a mapping by their keys; each key is known and stands there once."""
+        if not isinstance(self.node, yaml.MappingNode):
+            raise self.error("Write “key: value” lines here, indented below it.")
+        found: dict[str, Part] = {}
+        for key, value in self.node.value:
+            name = str(key.value)
+            part = self.inside(name, value)
+            self.file.lines[part.path] = key.start_mark.line + 1
+            if name in found:
+                raise self.file.error(part.path, f"{name} stands here twice. Keep one of them.")
+            if known is not None and name not in known:
+                raise self.file.error(part.path, _unknown(name, list(known)))
+            found[name] = part
+        return found
+
+    def items(self) -> list[Part]:
+        """The parts of a list; an empty one may be left open."""
+        if self.is_empty:
+            return []
+        if not isinstance(self.node, yaml.SequenceNode):
+            raise self.error("Write a list here: one line with “- ” for each.")
+        return [self.inside(str(number), one) for number, one in enumerate(self.node.value, start=1)]
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether it has keys."""
+        return isinstance(self.node, yaml.MappingNode)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list."""
+        return isinstance(self.node, yaml.SequenceNode)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is written here, or ``null``."""
+        return isinstance(self.node, yaml.ScalarNode) and self.scalar() is None
+
+    def scalar(self) -> Any:
+        """A single value as YAML understands it: text, number, truth, moment or None."""
+        if not isinstance(self.node, yaml.ScalarNode):
+            raise self.error("Write a single value here.")
+        try:
+            return yaml.constructor.SafeConstructor().construct_object(self.node)
+        except (yaml.YAMLError, ValueError):
+            raise self.error("This value cannot be read. Put it in quotes.") from None
+
+    def filled(self) -> Any:
+        """The same, where a text may be ``${NAME}`` of the environment."""
+        value = self.scalar()
+        found = _VARIABLE.fullmatch(value.strip()) if isinstance(value, str) else None
+        return self._variable(found[1]) if found else value
+
+    def secret(self) -> Secret:
+        """A secret, which is never written down: ``${NAME}``, taken from the environment."""
+        found = _VARIABLE.fullmatch(str(self.scalar() or "").strip())
+        if not found:
+            raise self.error("Write a password as ${NAME} and put it into the environment, never in clear.")
+        return Secret(found[1], self._variable(found[1]), is_given=True)
+
+    def _variable(self, name: str) -> str:
+        if name not in self.file.environment:
+            raise self.error(
+                f"The environment variable {name} is not set. Set it, or leave this line out to keep what "
+                "is stored."
+            )
+        return self.file.environment[name]
+
+
+def parsed(file: File, text: str) -> Part:
+    """The whole file as one part; `FileError` where it is no YAML."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        file.lines[()] = mark.line + 1 if mark else 1
+        raise file.error(
+            (), f"This is no valid YAML ({error.problem}). Check indentation, colons and quotes."
+        ) from None
+    except yaml.YAMLError:
+        raise file.error((), "This is no YAML text. Save it as plain text in UTF-8.") from None
+    if node is None:
+        raise file.error((), "The file is empty. Write organizations, users or system settings into it.")
+    return Part(file, node)
+
+
+Reader = Callable[[Part], Any]
+
+
+def text(part: Part) -> str:
+    """Any text; what YAML would take for a number or a truth is told to be put in quotes."""
+    value = part.filled()
+    if not isinstance(value, str):
+        raise part.error("Write a text here; put it in quotes if it looks like a number or a date.")
+    return value
+
+
+def line(part: Part) -> str:
+    """A text of one line that says something."""
+    value = " ".join(text(part).split())
+    if not value:
+        raise part.error("Write something here, or leave the line out.")
+    return value
+
+
+def optional_text(part: Part) -> str | None:
+    """A text, or nothing."""
+    return None if part.is_empty else text(part)
+
+
+def address(part: Part) -> str:
+    """An address, in lower case."""
+    value = line(part).lower()
+    if not re.fullmatch(r"[^\s@]+@[^\s@]+", value):
+        raise part.error(f"{value} is no e-mail address. Write it like support@example.com.")
+    return value
+
+
+def switch(part: Part) -> bool:
+    """True or false."""
+    value = part.scalar()
+    if not isinstance(value, bool):
+        raise part.error("Write true or false.")
+    return value
+
+
+def number(part: Part) -> int:
+    """A whole number, which may come from the environment."""
+    value = part.filled()
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise part.error("Write a whole number.")
+    return value
+
+
+def moment(part: Part) -> datetime:
+    """A moment; one without a time zone is in UTC."""
+    value = part.scalar()
+    try:
+        value = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        value = None
+    if not isinstance(value, datetime):
+        if not hasattr(value, "isoformat"):
+            raise part.error("Write a moment such as 2026-05-03T09:00:00Z.")
+        value = datetime.combine(value, time())
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def choice(*allowed: str) -> Reader:
+    """One of these words."""
+
+    def read(part: Part) -> str:
+        value = line(part)
+        if value not in allowed:
+            raise part.error(f"{value} is not possible. Write one of: {', '.join(allowed)}.")
+        return value
+
+    return read
+
+
+def listed(one: Reader) -> Reader:
+    """A list of values, each once."""
+
+    def read(part: Part) -> list[Any]:
+        found: list[Any] = []
+        for item in part.items():
+            value = one(item)
+            if value not in found:
+                found.append(value)
+        return found
+
+    return read
+
+
+def unordered(one: Reader) -> Reader:
+    """A list of values whose order says nothing."""
+
+    def read(part: Part) -> list[Any]:
+        return sorted(
+            listed(one)(part), key=lambda value: value["name"] if isinstance(value, dict) else value
+        )
+
+    return read
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"{name} is not known here. Did you mean {close[0]}?"
+    return f"{name} is not known here. Known are: {', '.join(known)}."

@@ -1,0 +1,478 @@
+"""An installation as a file: exported, planned, applied."""
+
+from textwrap import dedent
+
+import psycopg
+import pytest
+from sqlalchemy import func, select
+
+from mailboxes import interchange
+from mailboxes.connections import password_of
+from mailboxes.interchange import FileError
+from mailboxes.rules import rules_of
+from mailboxes.setup.saving import account_of
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.tables import METADATA
+from tenants.audit import Actor, AuditEntry, SystemAuditEntry
+from tenants.configuration.layers import effective, secret_of, value_of
+from tenants.configuration.overrides import OrganizationOverride
+from tenants.database import db
+from tenants.database import inside as inside_of
+from tenants.organizations import Organization
+from tenants.users import knows_password, user_by_address
+
+TERMINAL = Actor("terminal")
+SECRETS = {
+    "SUPPORT_PASSWORD": "imap secret one",
+    "SALES_PASSWORD": "imap secret two",
+    "SALES_SMTP": "smtp secret",
+    "SYSTEM_SMTP": "system secret",
+    "ADA_PASSWORD": "a long password",
+}
+FILE = dedent(
+    """
+    system:
+      settings:
+        smtp.host: smtp.installation.example
+        smtp.password: ${SYSTEM_SMTP}
+        sync.interval_seconds: 30
+        session.two_factor_required: {value: false, locked: true, reason: Decided by the board.}
+    users:
+      - address: Root@installation.example
+        name: Rosa Root
+        system_administrator: true
+      - address: ada@nordwind.example
+        name: Ada Lindqvist
+        password: ${ADA_PASSWORD}
+        settings:
+          general.language: de
+    organizations:
+      - slug: nordwind
+        name: Nordwind Outdoor
+        settings:
+          general.languages: [de, en]
+          response.window_hours: 12
+          record.default_owner: ada@nordwind.example
+        roles:
+          - name: Service
+            permissions: [case.view, case.edit]
+        members:
+          - {address: mia@nordwind.example, name: Mia Brandt, roles: [Service, Member]}
+          - {address: ada@nordwind.example, roles: [Administrator]}
+        lead_sources:
+          - {key: fair, name: Trade fair, default: true}
+        channels:
+          - {name: Wholesale, type: sales}
+        templates:
+          - name: Welcome
+            type: html
+            texts:
+              en: {subject: "Auto: thank you", content: "<p>Dear {{ contact.name }}</p>"}
+              de: {subject: "Auto: danke", content: "<p>Guten Tag {{ contact.name }}</p>"}
+        mailboxes:
+          - address: support@nordwind.example
+            label: Support
+            aliases: [help@nordwind.example]
+            account:
+              imap:
+                {enabled: true, host: imap.nordwind.example, user: support, password: "${SUPPORT_PASSWORD}"}
+              folders: [Sent, {name: Ärchiv/2025, use: archive}, {name: INBOX, use: inbox}]
+              history: 30
+            processing:
+              action: case
+              settings: {owner: ada@nordwind.example, priority: high, status: open, tags: [web, shop]}
+              automation_from: 2026-01-02T03:04:05Z
+            access:
+              - {role: Service, level: reply}
+              - {person: ada@nordwind.example, level: read}
+            rules:
+              - name: Invoices
+                conditions:
+                  - {field: subject, operator: contains, value: invoice}
+                template: Acknowledgement
+              - name: Everybody else
+                active: false
+                response:
+                  texts:
+                    en: {subject: "Auto: hello", content: Your message has arrived.}
+          - address: sales@nordwind.example
+            label: Sales
+            account:
+              imap: {enabled: true, host: imap.nordwind.example, user: sales, password: "${SALES_PASSWORD}"}
+              smtp: {enabled: true, host: smtp.nordwind.example, user: out, password: "${SALES_SMTP}"}
+              folders: [INBOX]
+            processing: {action: lead, settings: {owner: ada@nordwind.example, source: fair}}
+    """
+)
+
+
+def document(text=FILE, environment=SECRETS):
+    return interchange.read_document(dedent(text), "file.yaml", environment)
+
+
+def apply(text=FILE, environment=SECRETS):
+    return [str(change) for change in interchange.apply(document(text, environment), by=TERMINAL)]
+
+
+def plan(text=FILE, environment=SECRETS):
+    return [str(change) for change in interchange.plan(document(text, environment), by=TERMINAL)]
+
+
+def change_of(*lines):
+    """A file about the mailbox support@ of the organization."""
+    body = "\n".join(f"              {line}" for line in lines)
+    return (
+        "    organizations:\n      - slug: nordwind\n        mailboxes:\n"
+        f"            - address: support@nordwind.example\n{body}\n"
+    )
+
+
+@pytest.fixture
+def applied(app, theirs):
+    return apply()
+
+
+@pytest.fixture
+def nordwind(applied):
+    found = db.session.scalars(select(Organization).where(Organization.slug == "nordwind")).one()
+    with inside_of(found.id):
+        yield found
+
+
+def mailbox(address="support@nordwind.example"):
+    return db.session.scalars(select(Mailbox).where(Mailbox.address == address)).one()
+
+
+def test_a_file_makes_an_organization_with_everything_in_it(applied, nordwind):
+    assert value_of("response.window_hours") == 12
+    assert value_of("sync.interval_seconds") == 30
+    found = mailbox()
+    account = account_of(found)
+    assert (found.label, found.action, found.action_settings["priority"]) == ("Support", "case", "high")
+    assert (account.history, account.history_days) == ("days", 30)
+    assert [rule.name for rule in db.session.scalars(rules_of(found))] == ["Invoices", "Everybody else"]
+    assert knows_password(user_by_address("ada@nordwind.example"), "a long password")
+    assert user_by_address("root@installation.example").is_system_admin
+
+
+def test_every_act_is_on_the_record_as_the_terminals(applied, nordwind):
+    acts = set(db.session.scalars(select(AuditEntry.act).where(AuditEntry.actor_name == "terminal")))
+    assert {
+        "mailbox.created", "rule.created", "template.created", "role.saved", "member.added",
+        "member.roles_changed", "configuration.changed", "lead_source.added", "channel.added",
+    } <= acts  # fmt: skip
+    of_system = set(db.session.scalars(select(SystemAuditEntry.act)))
+    assert {"user.created", "organization.created", "configuration.changed"} <= of_system
+
+
+def test_applying_a_file_again_changes_nothing_and_records_nothing(applied, nordwind):
+    before = db.session.scalar(select(func.count()).select_from(AuditEntry))
+    assert apply() == []
+    assert db.session.scalar(select(func.count()).select_from(AuditEntry)) == before
+
+
+def test_an_export_applied_to_an_empty_database_exports_the_same(app, theirs, database_urls):
+    apply()
+    exported = interchange.export("nordwind")
+    empty(database_urls)
+    apply(exported, secrets_of_an_export())
+    assert interchange.export("nordwind") == exported
+
+
+def test_a_whole_installation_comes_back_from_its_export(app, database_urls):
+    apply()
+    exported = interchange.export()
+    empty(database_urls)
+    apply(exported, secrets_of_an_export())
+    assert interchange.export() == exported
+    with app.app_context():
+        assert secret_of("smtp.password") == "system secret"
+
+
+def secrets_of_an_export():
+    return {
+        "POSTROOM_NORDWIND_SUPPORT_IMAP_PASSWORD": "imap secret one",
+        "POSTROOM_NORDWIND_SALES_IMAP_PASSWORD": "imap secret two",
+        "POSTROOM_NORDWIND_SALES_SMTP_PASSWORD": "smtp secret",
+        "POSTROOM_SYSTEM_SMTP_PASSWORD": "system secret",
+    }
+
+
+def empty(database_urls):
+    db.session.remove()
+    url = database_urls.owner.replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"TRUNCATE {', '.join(METADATA.tables)}")
+
+
+def test_an_export_holds_no_secret(applied):
+    exported = interchange.export()
+    for secret in SECRETS.values():
+        assert secret not in exported
+    for name in secrets_of_an_export():
+        assert f"${{{name}}}" in exported
+    assert "argon2" not in exported
+
+
+def test_an_export_of_one_organization_names_no_other(applied, theirs):
+    exported = interchange.export("nordwind")
+    assert theirs.canary not in exported
+    assert theirs.name not in exported
+    assert "system:\n  settings" not in exported
+    assert "Rosa Root" not in exported
+
+
+def test_a_plan_says_what_would_change_and_changes_nothing(applied, nordwind):
+    planned = plan(change_of("label: Kundendienst", "processing: {settings: {priority: low}}"))
+    assert planned == [
+        "~ organization nordwind / mailboxes / support@nordwind.example / label: Support → Kundendienst",
+        "~ organization nordwind / mailboxes / support@nordwind.example / processing / settings / priority:"
+        " high → low",
+    ]
+    assert mailbox().label == "Support"
+
+
+def test_the_plan_of_a_whole_new_file_is_what_applying_it_does(app, theirs):
+    planned = plan()
+    assert db.session.scalars(select(Organization.slug).where(Organization.slug == "nordwind")).all() == []
+    assert user_by_address("ada@nordwind.example") is None
+    assert apply() == planned
+    assert "+ organization nordwind" in planned
+    assert "+ organization nordwind / mailboxes / support@nordwind.example" in planned
+    assert "+ system / settings / smtp.password" in planned
+    assert not any(secret in line for secret in SECRETS.values() for line in planned)
+
+
+def test_what_a_file_does_not_mention_stays(applied, nordwind):
+    assert apply(change_of("signature: Kind regards")) == [
+        "+ organization nordwind / mailboxes / support@nordwind.example / signature: Kind regards"
+    ]
+    found = mailbox()
+    assert (found.label, found.signature) == ("Support", "Kind regards")
+    assert len(db.session.scalars(rules_of(found)).all()) == 2
+
+
+def test_a_value_of_null_lets_a_setting_go(applied, nordwind):
+    text = "organizations:\n  - slug: nordwind\n    settings: {response.window_hours: null}\n"
+    assert apply(text) == ["- organization nordwind / settings / response.window_hours: 12"]
+    assert value_of("response.window_hours") == 24
+
+
+def test_only_state_absent_removes(applied, nordwind):
+    removed = apply(
+        """
+        organizations:
+          - slug: nordwind
+            templates:
+              - {name: Welcome, state: absent}
+            mailboxes:
+              - address: sales@nordwind.example
+                state: absent
+              - address: support@nordwind.example
+                access:
+                  - {person: ada@nordwind.example, state: absent}
+                rules:
+                  - {name: Invoices, state: absent}
+        """
+    )
+    place = "- organization nordwind /"
+    assert removed == [
+        f"{place} templates / Welcome",
+        f"{place} mailboxes / sales@nordwind.example",
+        f"{place} mailboxes / support@nordwind.example / access / person ada@nordwind.example",
+        f"{place} mailboxes / support@nordwind.example / rules / Invoices",
+    ]
+    assert [found.address for found in db.session.scalars(select(Mailbox))] == ["support@nordwind.example"]
+
+
+def test_rules_take_the_order_of_the_file(applied, nordwind):
+    changes = apply(change_of("rules:", "  - name: Everybody else", "  - name: Invoices"))
+    assert changes == [
+        "~ organization nordwind / mailboxes / support@nordwind.example / rules / order:"
+        " Invoices, Everybody else → Everybody else, Invoices"
+    ]
+    assert [rule.name for rule in db.session.scalars(rules_of(mailbox()))] == ["Everybody else", "Invoices"]
+
+
+def test_a_rule_can_change_from_a_template_to_a_response_of_its_own(applied, nordwind):
+    apply(change_of("rules:", "  - name: Invoices", "    response: {texts: {en: {content: Thank you.}}}"))
+    exported = interchange.export("nordwind")
+    assert "Thank you." in exported
+    assert "template: Acknowledgement" not in exported
+
+
+def test_a_renamed_template_of_the_system_stays_the_systems(applied, nordwind):
+    text = """
+        organizations:
+          - slug: nordwind
+            templates:
+              - {name: Eingangsbestätigung, system: acknowledgement}
+        """
+    assert apply(text) == [
+        "~ organization nordwind / templates / Eingangsbestätigung / name:"
+        " Acknowledgement → Eingangsbestätigung",
+        "~ organization nordwind / mailboxes / support@nordwind.example / rules / Invoices / template:"
+        " Acknowledgement → Eingangsbestätigung",
+    ]
+    assert apply(text) == []
+
+
+def test_a_secret_comes_from_the_environment_and_is_kept_encrypted(applied, nordwind):
+    account = account_of(mailbox())
+    assert password_of(account, "imap") == "imap secret one"
+    assert b"imap secret" not in account.imap_secret
+
+
+def test_another_password_is_a_change_that_shows_nothing_of_it(applied, nordwind):
+    changes = apply(FILE, SECRETS | {"SUPPORT_PASSWORD": "a new secret", "ADA_PASSWORD": "another password"})
+    place = "~ organization nordwind / mailboxes / support@nordwind.example"
+    assert changes == [
+        "~ users / ada@nordwind.example / password: (hidden)",
+        f"{place} / account / imap / password: (hidden)",
+    ]
+    assert password_of(account_of(mailbox()), "imap") == "a new secret"
+    assert knows_password(user_by_address("ada@nordwind.example"), "another password")
+
+
+def test_a_secret_left_out_keeps_the_stored_one(applied, nordwind):
+    without = "\n".join(
+        line.replace(', password: "${SUPPORT_PASSWORD}"', "")
+        for line in FILE.splitlines()
+        if "smtp.password" not in line
+    )
+    assert apply(without, SECRETS) == []
+    assert password_of(account_of(mailbox()), "imap") == "imap secret one"
+
+
+def test_another_server_demands_the_password_anew(applied, nordwind):
+    with pytest.raises(FileError, match=r"file.yaml, line 5 .*imap.*Type the password again"):
+        apply(change_of("account: {imap: {host: imap.elsewhere.example}}"))
+    assert account_of(mailbox()).imap_host == "imap.nordwind.example"
+
+
+def test_a_locked_setting_cannot_be_overridden(applied, nordwind):
+    text = "organizations:\n  - slug: nordwind\n    settings:\n      session.two_factor_required: true\n"
+    with pytest.raises(FileError, match=r"line 4 .*locked by the system. Decided by the board."):
+        apply(text)
+    assert effective("session.two_factor_required").is_locked
+
+
+def test_a_lock_goes_when_the_file_says_so(applied, nordwind):
+    apply("system: {settings: {session.two_factor_required: {locked: false}}}")
+    assert not effective("session.two_factor_required").is_locked
+
+
+def test_a_mistake_anywhere_keeps_everything_as_it_was(app, theirs):
+    wrong = FILE.replace("template: Acknowledgement", "template: Nowhere")
+    with pytest.raises(FileError, match=r"There is no template Nowhere here"):
+        apply(wrong)
+    assert user_by_address("ada@nordwind.example") is None
+    assert effective("sync.interval_seconds").value == 60
+    assert db.session.scalars(select(Organization.slug).where(Organization.slug == "nordwind")).all() == []
+
+
+def test_the_neighbour_is_left_alone(app, theirs, inside):
+    before = neighbour(theirs, inside)
+    apply()
+    apply(change_of("state: absent"))
+    assert neighbour(theirs, inside) == before
+
+
+def neighbour(theirs, inside):
+    slug = db.session.scalars(select(Organization.slug).where(Organization.id == theirs.id)).one()
+    with inside(theirs):
+        counts = [
+            db.session.scalar(select(func.count()).select_from(table))
+            for table in (Mailbox, AuditEntry, OrganizationOverride)
+        ]
+    return interchange.export(slug), counts
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("organizations: [\n", r"file.yaml, line 2: This is no valid YAML"),
+        ("", r"line 1: The file is empty"),
+        ("a\x00b", r"This is no YAML text"),
+        ("- one", r"line 1: Write “key: value” lines here"),
+        ("organisations: []", r"organisations is not known here. Did you mean organizations\?"),
+        ("organizations:\n  - name: X", r"line 2 .*“slug: …” is missing here"),
+        ("organizations:\n  - slug: x", r"line 2 .*Write “name: …” for it"),
+        ("organizations:\n  - {slug: Big!, name: X}", r"line 2 .*lower-case letters"),
+        ("organizations:\n  - {slug: x}\n  - {slug: x}", r"line 3 .*x stands here twice"),
+        ("users:\n  - address: nobody", r"line 2 .*nobody is no e-mail address"),
+        ("users:\n  - address: a@b.example\n    enabled: perhaps", r"line 3 .*Write true or false"),
+        ("users:\n  - address: a@b.example\n    password: secret", r"line 3 .*as \$\{NAME\}"),
+        ("users:\n  - address: a@b.example\n    password: ${NOT_SET}", r"line 3 .*NOT_SET is not set"),
+        ("users:\n  - address: a@b.example\n    password: ${SHORT}", r"line 3 .*at least 10 characters"),
+        ("users:\n  - address: a@b.example\n    name: 12", r"line 3 .*Write a text here"),
+        ("users: {a: b}", r"line 1 .*Write a list here"),
+        ("system: {settings: {sync.interval_seconds: soon}}", r"whole number of seconds"),
+        ("system: {settings: {sync.interval_seconds: 1}}", r"from 10 to 86400"),
+        ("system: {settings: {sync.intervall: 1}}", r"Did you mean sync.interval_seconds"),
+        ("system: {settings: {sync.enabled: 2}}", r"Write true or false"),
+        ("system: {settings: {sync.enabled: {value: true, locked: true}}}", r"Write “reason: …”"),
+        ("system: {settings: {record.default_owner: a@b.example}}", r"not known here"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_told_with_its_line(app, text, message):
+    with pytest.raises(FileError, match=message):
+        apply(text, {"SHORT": "short"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["label: Sales"], r"line 5 .*Another mailbox is called Sales"),
+        (["account: {folders: []}"], r"line 5 .*at least one folder"),
+        (["account:", "  imap: {port: 123456}"], r"line 6 .*port from 1 to 65535"),
+        (["account:", "  imap: {port: high}"], r"line 6 .*Write a whole number"),
+        (["account: {imap: {encryption: ssl}}"], r"Write one of: tls, starttls, none"),
+        (["processing: {action: task}"], r"task is not possible"),
+        (["processing: {action: case, settings: {source: fair}}"], r"source is not known here"),
+        (["processing:", "  settings: {owner: no@where.example}"], r"no@where.example is no member here"),
+        (["processing: {settings: {priority: urgent}}"], r"Choose one of the list"),
+        (["processing: {automation_from: yesterday}"], r"Write a moment"),
+        (["access: [{role: Nobody}]"], r"There is no role Nobody here"),
+        (["access: [{level: read}]"], r"Write either “role: …” or “person: …”"),
+        (
+            ["rules:", "  - {name: A, conditions: [{field: weight, operator: contains}]}"],
+            r"weight is no field",
+        ),
+        (["rules:", "  - {name: A}"], r"line 6 .*Choose a template, or write a response"),
+        (["rules:", "  - {name: A, template: X, response: {}}"], r"Write either “template: …”"),
+        (
+            ["rules:", "  - {name: A, response: {texts: {en: {content: '{{ nothing.here }}'}}}}"],
+            r"line 6 .*nothing",
+        ),
+    ],
+)
+def test_what_a_page_would_refuse_is_refused_with_its_line(applied, nordwind, lines, message):
+    with pytest.raises(FileError, match=message):
+        apply(change_of(*lines))
+
+
+def test_a_person_who_is_known_keeps_their_name(applied, nordwind):
+    text = "organizations:\n  - slug: nordwind\n    members: [{address: mia@nordwind.example, name: Maria}]\n"
+    assert apply(text) == []
+    assert user_by_address("mia@nordwind.example").name == "Mia Brandt"
+
+
+def test_the_last_administrator_cannot_be_taken_away(applied, nordwind):
+    text = """
+        organizations:
+          - slug: nordwind
+            members: [{address: ada@nordwind.example, roles: [Member]}]
+        """
+    with pytest.raises(FileError, match=r"line 4 .*Somebody must stay who can manage people"):
+        apply(text)
+
+
+def test_ports_and_hosts_may_come_from_the_environment(applied, nordwind):
+    imap = 'imap: {host: "${HOST}", port: "${PORT}", password: "${SUPPORT_PASSWORD}"}'
+    apply(
+        change_of("account:", f"  {imap}", "  folders: [INBOX]"),
+        SECRETS | {"HOST": "127.0.0.1", "PORT": "1143"},
+    )
+    account = account_of(mailbox())
+    assert (account.imap_host, account.imap_port) == ("127.0.0.1", 1143)
