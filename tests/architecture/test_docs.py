@@ -59,5 +59,7 @@ def test_the_script_lists_every_one_of_its_commands():
 
 @pytest.mark.parametrize("key", CATALOG)
 def test_every_setting_is_read_by_the_code_behind_it(key):
-    others = [path for package in CODE for path in (ROOT / package).rglob("*.py") if path.name != "catalog.py"]
+    others = [
+        path for package in CODE for path in (ROOT / package).rglob("*.py") if path.name != "catalog.py"
+    ]
     assert any(f'"{key}"' in path.read_text() for path in others), f"{key} is a dummy: nothing reads it"

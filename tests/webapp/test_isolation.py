@@ -33,7 +33,14 @@ SCOPED = sorted(
     for mapper in Base.registry.mappers
     if issubclass(mapper.class_, (OrganizationScoped, OptionallyScoped))
 )
-PLAIN = {"filename": "favicon.svg", "token": "x" * 43, "key": "email", "position": 0, "name": "x", "content_id": "x@y"}
+PLAIN = {
+    "filename": "favicon.svg",
+    "token": "x" * 43,
+    "key": "email",
+    "position": 0,
+    "name": "x",
+    "content_id": "x@y",
+}
 SECRET = "zqsecretletter"
 
 
