@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Select, UniqueConstraint, delete, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mailboxes import outgoing
+from mailboxes import outgoing, templates
 from mailboxes.access import demand_reply, readable_ids, readable_message
 from mailboxes.filenames import safe_filename
 from mailboxes.messages import Attachment, Message
@@ -26,6 +26,7 @@ from mailboxes.replies import (
     typed_people,
 )
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.template_values import values_for
 from mailboxes.threads import Thread
 from tenants.configuration.layers import value_of
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key
@@ -265,12 +266,35 @@ def take_back(member: Membership, outgoing_id: UUID) -> Draft:
     return draft
 
 
+def use_template(member: Membership, draft: Draft, template_id: UUID) -> None:
+    """Put a template's text, filled in, before what is typed; its subject where there is none yet."""
+    template = templates.named_template(template_id)
+    answered = _answered(draft)
+    values = values_for(answered, member=member) if answered else _values_without_message(member, draft)
+    filled = templates.render(template, [answered.language if answered else None], values)
+    draft.body = f"{filled.text.rstrip()}\n{draft.body}"
+    draft.subject = draft.subject or filled.subject
+    draft.updated_at = now()
+
+
+def _values_without_message(member: Membership, draft: Draft) -> dict[str, dict[str, str]]:
+    mailbox = _mailbox(draft.mailbox_id)
+    return {
+        "mailbox": {"label": mailbox.label, "address": mailbox.address, "signature": mailbox.signature or ""},
+        "user": {"name": member.name, "address": member.user.address},
+    }
+
+
+def _mailbox(id: UUID) -> Mailbox:
+    return db.session.scalars(select(Mailbox).where(Mailbox.id == id)).one()
+
+
 def _queue(member: Membership, draft: Draft, recipients: _Recipients) -> Outgoing:
     files = db.session.scalars(
         select(DraftAttachment).where(DraftAttachment.draft_id == draft.id).order_by(DraftAttachment.id)
     )
     return outgoing.queue_reply(
-        mailbox=db.session.scalars(select(Mailbox).where(Mailbox.id == draft.mailbox_id)).one(),
+        mailbox=_mailbox(draft.mailbox_id),
         member=member,
         answers=_answered(draft),
         to=recipients.to,
@@ -311,7 +335,7 @@ def _beginning(member: Membership, message: Message, kind: str) -> dict[str, Any
         to = ", ".join(one["address"] for one in message.addresses.get("to", ()))
         body = forwarded(sender, message.shown_at, message.subject, to, message.text)
         return {"subject": subject_of_forward(message.subject), "body": f"{signature}\n\n{body}"}
-    mailbox = db.session.scalars(select(Mailbox).where(Mailbox.id == message.mailbox_id)).one()
+    mailbox = _mailbox(message.mailbox_id)
     recipients = recipients_of_reply(
         message.addresses,
         (mailbox.address, *mailbox.aliases),

@@ -196,6 +196,7 @@ def _message_of(
     lists = {"to": parsed.to, "cc": parsed.cc, "bcc": parsed.bcc, "reply_to": parsed.reply_to}
     lists["from"] = (parsed.sender,) if parsed.sender else ()
     columns = {
+        "raw_id": keep_raw(content, mailbox.organization_id).id,
         "message_id": parsed.message_id or "",
         "references": list(parsed.references),
         "sent_at": parsed.sent_at,
@@ -221,7 +222,6 @@ def _message_of(
     return Message(
         mailbox_id=mailbox.id,
         thread_id=thread_id,
-        raw_id=keep_raw(content, mailbox.organization_id).id,
         stable_hash=stable_hash(content),
         direction=direction,
         **{**columns, **given},

@@ -18,7 +18,7 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
 from mailboxes.timeline import Event
 from tenants.database import db
-from tenants.errors import InvalidError, NotFoundError
+from tenants.errors import InvalidError
 from tenants.organizations import Membership
 
 MESSAGES_AT_ONCE = 30
@@ -121,14 +121,6 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
 def newest_message(thread: Thread) -> Message | None:
     """The message that was shown last."""
     return db.session.scalar(_messages_of(thread).limit(1))
-
-
-def outgoing_with(message: Message) -> Outgoing:
-    """The row of the outbox that a message of ours was sent with; `NotFoundError` if there is none."""
-    row = db.session.scalar(select(Outgoing).where(Outgoing.message_id == message.id))
-    if row is None:
-        raise NotFoundError
-    return row
 
 
 def _messages_of(thread: Thread) -> Select[Message]:

@@ -12,6 +12,7 @@ from mailboxes.inbox.conversation import Conversation
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
+from mailboxes.templates import templates
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 from webapp.mail.forms import DraftForm, form_of
@@ -50,7 +51,7 @@ def shown_draft(draft: Draft, form: DraftForm | None = None) -> dict[str, Any]:
         "limit_bytes": limit * MEGABYTE,
         "autocomplete_from": int(value_of("mail.autocomplete_characters")),
         "may_append_signature": value_of("mail.append_signature", user=g.user) == "manual",
-        "templates": [],
+        "templates": list(db.session.scalars(templates("message"))),
     }
 
 

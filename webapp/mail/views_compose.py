@@ -8,14 +8,14 @@ from flask import flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from mailboxes import drafts, outgoing
-from mailboxes.access import demand_reply, readable_message
+from mailboxes.access import readable_message
 from mailboxes.crm.contacts import suggestions
 from mailboxes.drafts import ConversationMovedOnError, Draft
-from mailboxes.inbox.conversation import change_status, outgoing_with
+from mailboxes.inbox.conversation import change_status
 from mailboxes.replies import Person
 from tenants.configuration.layers import value_of
 from tenants.database import db
-from tenants.errors import ForbiddenError, InvalidError, NotFoundError
+from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from webapp.filters import short_time
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
@@ -107,6 +107,14 @@ def add_signature(draft_id: UUID) -> ResponseReturnValue:
     return _change(draft_id, sign)
 
 
+@blueprint.post("/drafts/<uuid:draft_id>/template")
+@member_required
+def use_template(draft_id: UUID) -> ResponseReturnValue:
+    """Put a template's text before what is typed."""
+    chosen = request.form.get("template", "")
+    return _change(draft_id, lambda found, _: drafts.use_template(g.member, found, _id(chosen)))
+
+
 @blueprint.post("/drafts/<uuid:draft_id>/discard")
 @member_required
 def discard(draft_id: UUID) -> ResponseReturnValue:
@@ -128,14 +136,14 @@ def send(draft_id: UUID) -> ResponseReturnValue:
     try:
         drafts.save(found, form.typed())
         if form.mailbox.data and form.mailbox.data != str(found.mailbox_id):
-            drafts.change_mailbox(g.member, found, _sender_id(form.mailbox.data))
+            drafts.change_mailbox(g.member, found, _id(form.mailbox.data))
         queued = drafts.send(g.member, found)
     except InvalidError as error:
         return _refused(found, form, error)
-    except ConversationMovedOnError as error:
+    except ConflictError as error:
         drafts.show_news(found)
         db.session.commit()
-        return _page(found, form, news=error.message), int(error.status)
+        return _page(found, form, problem=error), int(error.status)
     _then(found, request.form.get("then", ""))
     db.session.commit()
     queues.ring_outgoing(g.organization.id)
@@ -160,8 +168,7 @@ def take_back(outgoing_id: UUID) -> ResponseReturnValue:
 def send_again(message_id: UUID) -> ResponseReturnValue:
     """Send once more what may have been sent: a person's decision, never a robot's."""
     message = readable_message(g.member, message_id)
-    demand_reply(g.member, message.mailbox_id)
-    outgoing.send_again(outgoing_with(message), g.member)
+    outgoing.send_again(g.member, message)
     db.session.commit()
     queues.ring_outgoing(g.organization.id)
     flash("It is sent again, with the same Message-ID: most receivers keep only one of both.", "info")
@@ -208,10 +215,15 @@ def _refused(found: Draft, form: DraftForm, error: InvalidError) -> ResponseRetu
     return _page(found, form), int(error.status)
 
 
-def _page(found: Draft, form: DraftForm | None = None, news: str = "") -> str:
+def _page(found: Draft, form: DraftForm | None = None, problem: ConflictError | None = None) -> str:
     if form is not None and not form.mailbox.data:
         form.mailbox.data = str(found.mailbox_id)
-    composer = {**shown_draft(found, form), "moved_on": news}
+    has_moved_on = isinstance(problem, ConversationMovedOnError)
+    title = "The conversation moved on" if has_moved_on else "Nothing was sent"
+    composer = {
+        **shown_draft(found, form),
+        "problem": {"title": title, "text": problem.message} if problem else None,
+    }
     if found.thread_id is None:
         place = place_of_request()
         return render_template("mail/index.html", **shown_list(place, found.id), composer=composer)
@@ -232,7 +244,7 @@ def _then(found: Draft, status: str) -> None:
         change_status(g.member, [found.thread_id], status)
 
 
-def _sender_id(text: str) -> UUID:
+def _id(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:

@@ -1,0 +1,186 @@
+"""My Emails: what is in one message, handed out so that no browser runs it."""
+
+import io
+import re
+import zipfile
+from urllib.parse import unquote
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tenants.configuration.layers import override
+from tenants.database import db
+from tests.factories import csrf_token, make_mailbox, make_message, make_raw, sign_in
+from tests.webapp.reading import read
+
+HTML = '<p>Hello <b>there</b> <a href="https://shop.test">shop</a></p><img src="https://spy.test/x.png"><script>x()</script>'
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452")
+
+
+@pytest.fixture
+def mailbox(ours):
+    return make_mailbox(ours)
+
+
+@pytest.fixture
+def client(app, ours):
+    return sign_in(app, ours.member)
+
+
+def policy_of(answer):
+    return answer.headers["Content-Security-Policy"]
+
+
+def with_inline_image(content_type="image/png", content_id="logo@shop.test"):
+    return (
+        f"From: a@x.test\r\nTo: b@x.test\r\nSubject: Logo\r\nMessage-ID: <{content_type}@x.test>\r\n"
+        'MIME-Version: 1.0\r\nContent-Type: multipart/related; boundary="b"\r\n\r\n'
+        f'--b\r\nContent-Type: text/html\r\n\r\n<p>x</p><img src="cid:{content_id}">\r\n'
+        f"--b\r\nContent-Type: {content_type}\r\nContent-ID: <{content_id}>\r\n"
+        f"Content-Disposition: inline; filename=logo\r\n\r\n<svg onload=alert(1)>\r\n--b--\r\n"
+    ).encode()
+
+
+def test_the_body_is_a_document_of_its_own_in_which_nothing_runs(client, ours, mailbox):
+    message = make_message(ours, mailbox, html=HTML)
+    answer = client.get(f"/mail/messages/{message.id}/body")
+    body = BeautifulSoup(answer.text, "html.parser")
+    assert body.b.get_text() == "there"
+    assert not body.select("script, img[src^=http]")
+    assert body.html["data-blocked-images"] == "1"
+    policy = policy_of(answer)
+    assert "default-src 'none'" in policy
+    assert "img-src 'self' data:;" in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "script-src" not in policy
+    assert re.search(r"sandbox (?!.*allow-scripts)(?!.*allow-forms)", policy)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_frame_is_sandboxed_by_the_page_too(client, ours, mailbox):
+    message = make_message(ours, mailbox, html=HTML)
+    frame = BeautifulSoup(read(client, f"/mail/conversations/{message.thread_id}"), "html.parser").iframe
+    assert frame["src"] == f"/mail/messages/{message.id}/body"
+    assert set(frame["sandbox"]) == {
+        "allow-same-origin",
+        "allow-popups",
+        "allow-popups-to-escape-sandbox",
+    }
+
+
+def test_remote_images_are_shown_when_asked_for_and_the_timeline_says_who(client, ours, mailbox):
+    message = make_message(ours, mailbox, html=HTML)
+    url = f"/mail/conversations/{message.thread_id}"
+    page = client.get(url).text
+    asked = client.post(f"/mail/messages/{message.id}/images", data={"csrf_token": csrf_token(page)})
+    page = BeautifulSoup(read(client, asked.location.partition("#")[0]), "html.parser")
+    assert page.iframe["src"].endswith("/body?images=1")
+    assert not page.select("[data-images-bar]")
+    assert f"{ours.member.name} asked for the remote pictures" in page.get_text(" ")
+    answer = client.get(page.iframe["src"])
+    assert "img-src 'self' data: https: http:;" in policy_of(answer)
+    assert 'src="https://spy.test/x.png"' in answer.text
+    assert not BeautifulSoup(read(client, url), "html.parser").iframe["src"].endswith("images=1")
+
+
+def test_an_organization_may_always_show_them(client, ours, mailbox, inside):
+    with inside(ours):
+        override("mail.remote_images", "always", "organization", by="test")
+        db.session.commit()
+    message = make_message(ours, mailbox, html=HTML)
+    assert "https://spy.test/x.png" in client.get(f"/mail/messages/{message.id}/body").text
+
+
+def test_a_picture_that_came_along_is_served_to_the_body(client, ours, mailbox):
+    message = make_message(ours, mailbox, raw=with_inline_image())
+    source = BeautifulSoup(client.get(f"/mail/messages/{message.id}/body").text, "html.parser").img["src"]
+    answer = client.get(source)
+    assert answer.mimetype == "image/png"
+    assert "sandbox" in policy_of(answer)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_picture_that_is_a_document_is_not(client, ours, mailbox):
+    message = make_message(ours, mailbox, raw=with_inline_image("image/svg+xml"))
+    assert "<img src=" not in client.get(f"/mail/messages/{message.id}/body").text
+    assert client.get(f"/mail/messages/{message.id}/inline/logo@shop.test").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "sent_as"),
+    [
+        ("a.pdf", "application/pdf", "application/pdf"),
+        ("a.html", "text/html", "application/octet-stream"),
+        ("a.svg", "image/svg+xml", "application/octet-stream"),
+        ("a.xml", "application/xml", "application/octet-stream"),
+        ("../../a\u202efdp.exe", "application/x-msdownload", "application/octet-stream"),
+        ("a.js", "text/javascript", "application/octet-stream"),
+        ("日本 Ü.png", "image/png", "image/png"),
+        ("CON", "text/plain", "text/plain"),
+    ],
+)
+def test_an_attachment_is_saved_and_never_shown(client, ours, mailbox, name, content_type, sent_as):
+    message = make_message(ours, mailbox, attachments=((name, content_type, b"content"),))
+    page = BeautifulSoup(read(client, f"/mail/conversations/{message.thread_id}"), "html.parser")
+    answer = client.get(page.select_one(".attachment-name a")["href"])
+    assert answer.data == b"content"
+    assert answer.mimetype == sent_as
+    assert policy_of(answer).endswith("sandbox")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition.startswith('attachment; filename="')
+    saved = unquote(disposition.rpartition("''")[2])
+    assert not set('/\\\r\n\0"\u202e') & set(saved)
+
+
+def test_all_attachments_come_in_one_archive(client, ours, mailbox):
+    files = (
+        ("a.txt", "text/plain", b"one"),
+        ("A.TXT", "text/plain", b"two"),
+        ("../b", "text/html", b"three"),
+    )
+    message = make_message(ours, mailbox, attachments=files, subject="My files")
+    answer = client.get(f"/mail/messages/{message.id}/attachments.zip")
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
+        assert archive.testzip() is None
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "a.txt": b"one",
+            "A (2).TXT": b"two",
+            "_b": b"three",
+        }
+    assert 'filename="My files.zip"' in answer.headers["Content-Disposition"]
+
+
+def test_the_original_shows_every_header_and_the_source(client, ours, mailbox):
+    raw = make_raw(headers=(("X-Odd", "<b>odd</b>"),))
+    message = make_message(ours, mailbox, raw=raw)
+    page = read(client, f"/mail/messages/{message.id}/original")
+    assert "X-Odd" in page
+    assert "&lt;b&gt;odd" in page
+    answer = client.get(f"/mail/messages/{message.id}/original.eml")
+    assert answer.data == raw
+    assert answer.mimetype == "text/plain"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+
+
+def test_a_message_without_bytes_has_no_original(client, ours, mailbox):
+    message = make_message(ours, mailbox, raw_id=None, has_html=True)
+    assert client.get(f"/mail/messages/{message.id}/original").status_code == 404
+    assert client.get(f"/mail/messages/{message.id}/body").status_code == 200
+
+
+@pytest.mark.parametrize("which", ["closed", "theirs"])
+def test_nothing_of_a_message_that_is_not_granted_is_there(client, ours, theirs, which):
+    world = ours if which == "closed" else theirs
+    readers = (ours.admin,) if which == "closed" else None
+    files = (("secret.txt", "text/plain", b"secret"),)
+    message = make_message(world, make_mailbox(world, readers=readers), attachments=files, text="secret")
+    for path in ("body", "original", "original.eml", "attachments.zip", "attachments/1", "inline/x"):
+        answer = client.get(f"/mail/messages/{message.id}/{path}")
+        assert answer.status_code == 404, path
+        assert b"secret" not in answer.data
+    token = csrf_token(client.get("/mail/").text)
+    for path in ("images", "answer", "send-again"):
+        assert (
+            client.post(f"/mail/messages/{message.id}/{path}", data={"csrf_token": token}).status_code == 404
+        )
