@@ -68,11 +68,13 @@ def _application(environment: dict[str, str]) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(_application: Flask, database_urls: DatabaseUrls) -> Iterator[Flask]:
-    """The application on an empty database, pushed; emptied again afterwards."""
+    """The application on an empty database, pushed; emptied and set up as before afterwards."""
+    settings = _application.config["POSTROOM"]
     with _application.app_context():
         queues.redis().flushall()
         yield _application
         db.session.remove()
+    _application.config["POSTROOM"] = settings
     with psycopg.connect(_plain(database_urls.owner), autocommit=True) as connection:
         names = ", ".join(METADATA.tables)
         connection.execute(f"TRUNCATE {names}")
