@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 MAXIMUM_TEXT = 500  # characters that are looked at
 MINIMUM_LETTERS = 25
 MINIMUM_CONFIDENCE = 0.55
+CERTAIN_LETTERS = 60
+CERTAIN = 0.9
 MINIMUM_DISTANCE = 0.15  # between the first and the second guess
 
 LANGUAGES = frozenset(
@@ -29,14 +31,17 @@ _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0600-\u06ff\u0590
 def language_of(text: str, content_language: str | None = None) -> str | None:
     """The two-letter code (ISO 639-1) of the language, or None where it is not clear.
 
-    A Content-Language header (RFC 3282) with one language counts first.
+    A Content-Language header (RFC 3282) with one language counts first; but English, which some
+    mailers write into every message, only as long as the text does not clearly show another.
     """
     declared = _declared(content_language)
-    if declared:
+    if declared and declared != "en":
         return declared
     prose = _NO_PROSE.sub(" ", text[: MAXIMUM_TEXT * 2])[:MAXIMUM_TEXT]
     letters = len(_LETTER.findall(prose)) + 8 * len(_WIDE.findall(prose))
-    return _detected(prose) if letters >= MINIMUM_LETTERS else None
+    if letters < (CERTAIN_LETTERS if declared else MINIMUM_LETTERS):
+        return declared
+    return _detected(prose, CERTAIN if declared else MINIMUM_CONFIDENCE) or declared
 
 
 def _declared(content_language: str | None) -> str | None:
@@ -46,9 +51,9 @@ def _declared(content_language: str | None) -> str | None:
     return _SAID_AS.get(tag[1].lower(), tag[1].lower()) if tag else None
 
 
-def _detected(prose: str) -> str | None:
+def _detected(prose: str, confidence: float) -> str | None:
     guesses = _detector().compute_language_confidence_values(prose)[:2]
-    if not guesses or guesses[0].value < MINIMUM_CONFIDENCE:
+    if not guesses or guesses[0].value < confidence:
         return None
     if len(guesses) > 1 and guesses[0].value - guesses[1].value < MINIMUM_DISTANCE:
         return None

@@ -14,6 +14,10 @@ _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
 MAXIMUM_NAME = 500  # characters of a file name
 
+# A line of two hyphens and some text, with a header of a part in the next line.
+_LIKE_DELIMITER = re.compile(
+    rb"^(--[^\s-][^\r\n]{0,200}?)[ \t]{0,40}\r*\n(?=content-[a-z-]{2,40}[ \t]*:)", re.IGNORECASE | re.MULTILINE
+)
 _LINE_REST = re.compile(rb"\r*(?:\n|\Z)|[ \t][^\n]*(?:\n|\Z)")
 
 
@@ -149,12 +153,8 @@ def _descend_into_message(part: Part, budget: _Budget) -> None:
 
 
 def _split(part: Part, budget: _Budget) -> None:
-    boundary = part.kind.parameters.get("boundary", "")
-    if not boundary:
-        budget.defects.add("no-boundary")
-        return
     default = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
-    bodies = _bodies(part, boundary, budget)
+    bodies = _bodies(part, _boundary(part, budget), budget)
     budget.left -= len(bodies)
     for start, end in bodies:
         child = _part(part.raw, start, end, part.depth + 1, default, budget)
@@ -164,15 +164,24 @@ def _split(part: Part, budget: _Budget) -> None:
         budget.defects.add("boundary-not-found")
 
 
-def _bodies(part: Part, boundary: str, budget: _Budget) -> list[tuple[int, int]]:
+def _boundary(part: Part, budget: _Budget) -> bytes:
+    """The delimiter: as declared, or, where it does not occur, the first line that looks like one."""
+    declared = part.kind.parameters.get("boundary", "").encode("utf-8", "surrogateescape")
+    if not declared:
+        budget.defects.add("no-boundary")
+    for boundary in (declared, declared.rstrip()):
+        if boundary and part.raw.find(b"--" + boundary, part.body_start, part.body_end) >= 0:
+            return b"--" + boundary
+    guessed = _LIKE_DELIMITER.search(part.raw, part.body_start, part.body_end)
+    return guessed[1] if guessed else b""
+
+
+def _bodies(part: Part, delimiter: bytes, budget: _Budget) -> list[tuple[int, int]]:
     """Where the parts between the delimiter lines lie, at most as many as the budget allows."""
     raw, position, end = part.raw, part.body_start, part.body_end
-    delimiter = b"--" + boundary.encode("utf-8", "surrogateescape")
-    if raw.find(delimiter, position, end) < 0:
-        delimiter = delimiter.rstrip()
     bodies: list[tuple[int, int]] = []
     opened: int | None = None
-    while len(bodies) < budget.left:
+    while delimiter and len(bodies) < budget.left:
         found = _delimiter(raw, delimiter, position, end)
         if found is None:
             if opened is not None:
@@ -185,7 +194,8 @@ def _bodies(part: Part, boundary: str, budget: _Budget) -> list[tuple[int, int]]
         opened, position = line_end, line_end
         if is_closing:
             return bodies
-    budget.defects.add("too-many-parts")
+    if delimiter:
+        budget.defects.add("too-many-parts")
     return bodies
 
 

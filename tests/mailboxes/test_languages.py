@@ -34,9 +34,14 @@ def test_a_text_that_says_too_little_has_none(text):
     assert language_of(text) is None
 
 
-@pytest.mark.parametrize(("header", "code"), [("de", "de"), ("de-DE", "de"), (" EN_us ", "en"), ("nb", "no")])
+@pytest.mark.parametrize(("header", "code"), [("de", "de"), ("de-DE", "de"), (" PT_br ", "pt"), ("nb", "no")])
 def test_what_the_message_says_of_itself_counts_first(header, code):
     assert language_of(TEXTS["fr"], header) == code
+
+
+def test_english_is_believed_until_the_text_shows_another_language():
+    assert language_of("OK, merci", "en-US") == "en"
+    assert language_of(TEXTS["fr"], "en-US") == "fr"
 
 
 @pytest.mark.parametrize("header", [None, "", "en, de", "i-klingon", "nonsense", "x" * 5000])

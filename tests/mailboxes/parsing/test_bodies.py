@@ -78,6 +78,13 @@ def test_a_multipart_without_parts_is_read_as_text():
     assert "boundary-not-found" in parsed.defects
 
 
+@pytest.mark.parametrize("declared", [b"boundary=other", b"charset=utf-8"])
+def test_a_wrong_or_missing_boundary_is_guessed(declared):
+    parsed = parse(multipart(PLAIN, PDF).replace(b"boundary=b", declared))
+    assert parsed.text == "plain"
+    assert [attachment.filename for attachment in parsed.attachments] == ["a.pdf"]
+
+
 def test_a_missing_closing_boundary_loses_nothing():
     raw = multipart(PLAIN, PDF).removesuffix(b"--b--\r\n")
     assert len(parse(raw).attachments) == 1
