@@ -1,0 +1,128 @@
+"""The door: who gets in, how long, and where they are led."""
+
+import pytest
+from sqlalchemy import func, select
+
+from tenants.database import db
+from tenants.users import ATTEMPTS_PER_ACCOUNT, SignIn
+from tests.factories import PASSWORD, csrf_token, sign_in
+
+
+def knock(client, address, password=PASSWORD, **more):
+    token = csrf_token(client.get("/sign-in").text)
+    data = {"csrf_token": token, "address": address, "password": password, **more}
+    return client.post("/sign-in", data=data)
+
+
+def test_with_address_and_password_a_person_gets_in(app, ours):
+    client = app.test_client()
+    answer = knock(client, ours.member.user.address.upper())
+    assert answer.status_code == 302
+    assert client.get("/security/").status_code == 200
+
+
+def test_a_wrong_password_and_an_unknown_address_are_answered_alike(app, ours):
+    wrong = knock(app.test_client(), ours.member.user.address, "not the password")
+    unknown = knock(app.test_client(), "nobody@nowhere.test", "not the password")
+    assert wrong.status_code == unknown.status_code == 400
+    sentence = "The address or the password is not right."
+    assert sentence in wrong.text
+    assert sentence in unknown.text
+    assert "not the password" not in wrong.text
+
+
+def test_too_many_attempts_are_refused_also_with_the_right_password(app, ours, theirs):
+    for _ in range(ATTEMPTS_PER_ACCOUNT):
+        knock(app.test_client(), ours.member.user.address, "wrong wrong wrong")
+    answer = knock(app.test_client(), ours.member.user.address)
+    assert answer.status_code == 429
+    assert "Too many attempts" in answer.text
+    assert knock(app.test_client(), theirs.member.user.address).status_code == 302
+
+
+def test_the_window_of_attempts_ends(app, ours, time_machine_clock):
+    for _ in range(ATTEMPTS_PER_ACCOUNT):
+        knock(app.test_client(), ours.member.user.address, "wrong wrong wrong")
+    time_machine_clock.shift(16 * 60)
+    assert knock(app.test_client(), ours.member.user.address).status_code == 302
+
+
+def test_a_cookie_kept_after_signing_out_opens_nothing(app, ours):
+    client = sign_in(app, ours.member)
+    kept = client.get_cookie("postroom").value
+    client.post("/sign-out", data={"csrf_token": csrf_token(client.get("/security/").text)})
+    thief = app.test_client()
+    thief.set_cookie("postroom", kept)
+    assert thief.get("/security/").status_code == 302
+
+
+def test_the_session_changes_at_sign_in_and_only_its_hash_is_stored(app, ours):
+    client = sign_in(app, ours.member)
+    first = client.get_cookie("postroom").value
+    knock(client, ours.member.user.address)
+    second = client.get_cookie("postroom").value
+    assert first != second
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(SignIn)) == 1
+        stored = db.session.scalar(select(SignIn.token_hash))
+    assert second.encode() not in stored
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(app, ours):
+    answer = knock(app.test_client(), ours.member.user.address)
+    cookie = next(value for value in answer.headers.getlist("Set-Cookie") if value.startswith("postroom="))
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.test/",
+        "//evil.test",
+        "///evil.test",
+        "/\\evil.test",
+        "\\\\evil.test",
+        "/\t/evil.test",
+        "/%0d%0aLocation:evil",
+        "javascript:alert(1)",
+        "http:evil.test",
+        " /configuration",
+        "/\r\nSet-Cookie: a=b",
+    ],
+)
+def test_signing_in_leads_nowhere_outside(app, ours, target):
+    location = knock(app.test_client(), ours.member.user.address, next=target).headers["Location"]
+    assert location.startswith("/")
+    assert not location.startswith(("//", "/\\"))
+    assert "\n" not in location
+
+
+def test_signing_in_leads_where_the_person_wanted_to_go(app, ours):
+    visitor = app.test_client()
+    wanted = visitor.get("/my-configuration/email?q=signature").headers["Location"]
+    assert "/sign-in?next=" in wanted
+    answer = knock(visitor, ours.member.user.address, next="/my-configuration/email?q=signature")
+    assert answer.headers["Location"] == "/my-configuration/email?q=signature"
+
+
+def test_every_answer_carries_the_policy_with_a_nonce_of_its_own(app, ours):
+    client = app.test_client()
+    first, second = (client.get("/sign-in").headers["Content-Security-Policy"] for _ in range(2))
+    assert first != second
+    for policy in (first, second):
+        assert "default-src 'none'" in policy
+        assert "unsafe-inline" not in policy
+        assert "frame-ancestors 'none'" in policy
+
+
+def test_a_page_that_does_not_exist_says_so_kindly(app, ours):
+    answer = sign_in(app, ours.member).get("/nothing-here")
+    assert answer.status_code == 404
+    assert "We could not find that." in answer.text
+
+
+def test_the_process_says_that_it_lives_and_is_ready(app):
+    client = app.test_client()
+    assert client.get("/healthz").json == {"status": "ok"}
+    assert client.get("/readyz").json == {"database": True, "migrations": True, "redis": True}
