@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from mailboxes.intake import Delivered, deliver
+from mailboxes.intake.reading import read_message
 from mailboxes.sync.foreground import bind_to_owner, owner_of
 from tenants.errors import NotFoundError
 from workers.queues import ring_action, tell_pages
@@ -29,3 +30,7 @@ def ring_on(batch: Delivered) -> None:
     if batch.new_count or batch.seen_again_count:
         tell_pages(batch.organization_id, batch.mailbox_id, "messages")
 
+
+def warm_up() -> None:
+    """Load what reading a message needs: the models of languages take longer than a message."""
+    read_message(b"From: a@example.test\r\n\r\nThis is a sentence that is written in English.\r\n", "")

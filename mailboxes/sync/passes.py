@@ -131,7 +131,6 @@ def sync_account(
         settings, policy = imap_settings(account), egress_policy()
         db.session.commit()
         with ImapConnection(settings, policy) as imap:
-            crash_point("connected")
             _run(_Pass(account, fence, imap, report, progress, stored, time.monotonic() + PASS_SECONDS))
     except leases.LeaseLostError:
         report.is_lease_lost = True

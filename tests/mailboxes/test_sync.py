@@ -11,73 +11,21 @@ from mailboxes.arrivals import Arrival, Raw
 from mailboxes.connections import store_password
 from mailboxes.intake import deliver
 from mailboxes.messages import Location, Message, MessageRead
+from mailboxes.raws import keep_raws, pack
 from mailboxes.sync import leases
 from mailboxes.sync.comparing import compare_with_servers
 from mailboxes.sync.foreground import sync_now
-from mailboxes.sync.passes import PassReport, sync_account
+from mailboxes.sync.passes import sync_account
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db, now
+from tenants.database import INSTALLATION, db, inside_installation, now
 from tenants.errors import ConflictError
 from tests.dovecot import PASSWORD, Dovecot
-from tests.factories import World, make_mailbox
+from tests.factories import World
 from tests.mailboxes.arriving import letter
+from tests.mailboxes.served import Served
 from tests.world import permitted_ports
 
 pytestmark = pytest.mark.dovecot
-
-
-class Served:
-    """A mailbox whose account is a fresh user of Dovecot."""
-
-    def __init__(self, app: Any, server: Dovecot, world: World, inside: Any, **account: Any) -> None:
-        permitted_ports(app, server.port)
-        self.server, self.world, self.inside, self.user = server, world, inside, server.new_user()
-        self.mailbox: Mailbox = make_mailbox(
-            world,
-            action="lead",
-            account={
-                "imap_enabled": True,
-                "imap_host": "127.0.0.1",
-                "imap_port": server.port,
-                "imap_encryption": "none",
-                "imap_user": self.user,
-                **account,
-            },
-        )
-        with inside(world):
-            store_password(self.account(), "imap", PASSWORD)
-            db.session.commit()
-
-    def account(self) -> Account:
-        return db.session.scalars(
-            select(Account)
-            .where(Account.id == self.mailbox.account_id)
-            .execution_options(populate_existing=True)
-        ).one()
-
-    def append(self, raw: bytes, folder: str = "INBOX", flags: str = "", when: str | None = None) -> int:
-        return self.server.append(self.user, folder, raw, flags, when)
-
-    def sync(self) -> PassReport:
-        report = sync_now(self.mailbox.account_id)
-        assert report.error is None, report.error
-        return report
-
-    def choose(self, *names: str) -> None:
-        with self.inside(self.world):
-            db.session.execute(update(Folder).where(Folder.name.in_(names)).values(is_synced=True))
-            db.session.commit()
-
-    def messages(self) -> list[Message]:
-        with self.inside(self.world):
-            return list(db.session.scalars(select(Message).order_by(Message.id)))
-
-    def count(self, model: Any, *conditions: Any) -> int:
-        with self.inside(self.world):
-            return db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
-
-    def renumber(self, uid_validity: int, folder: str = "INBOX") -> None:
-        self.server.doveadm("mailbox", "update", "-u", self.user, "--uid-validity", str(uid_validity), folder)
 
 
 @pytest.fixture
@@ -349,8 +297,6 @@ def test_bytes_are_stored_as_the_server_sent_them(served: Served) -> None:
 def test_a_global_account_delivers_to_its_home(
     app: Any, dovecot: Dovecot, ours: World, theirs: World, inside: Any
 ) -> None:
-    from tenants.database import INSTALLATION, inside_installation
-
     permitted_ports(app, dovecot.port)
     user = dovecot.new_user()
     with inside_installation("a test") as session:
@@ -404,8 +350,6 @@ def test_a_global_account_delivers_to_its_home(
 def test_a_global_account_without_a_home_holds_its_mail_outside(
     app: Any, dovecot: Dovecot, ours: World
 ) -> None:
-    from tenants.database import inside_installation
-
     permitted_ports(app, dovecot.port)
     with inside_installation("a test") as session:
         account = Account(address="g@postroom.test")
@@ -414,8 +358,6 @@ def test_a_global_account_without_a_home_holds_its_mail_outside(
         folder = Folder(account_id=account.id, name_raw=b"INBOX", name="INBOX", special_use="inbox")
         session.add(folder)
         session.flush()
-        from mailboxes.raws import keep_raws, pack
-
         packed = pack(letter())
         session.add(
             Arrival(

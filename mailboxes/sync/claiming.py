@@ -1,0 +1,184 @@
+"""Which accounts get a pass next: fairly between organizations, each under a lease of its own.
+
+The claim is one statement over all organizations: the first of each organization comes before the second
+of any, and none has more than a few under way, however many of its accounts are due.
+"""
+
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.orm import Session
+from sqlalchemy.types import Integer, String
+
+from mailboxes.sync import leases
+from mailboxes.sync.foreground import bound_to_owner
+from tenants.configuration.layers import value_of
+from tenants.database import across_organizations, inside, inside_installation
+
+UNDER_WAY_PER_ORGANIZATION = 5
+REMEMBERED_SECONDS = 30.0
+PAUSED_SECONDS = 60
+LONGEST_WITHOUT_PASS = 900
+
+
+def is_wanted(table: str) -> str:
+    """SQL: an enabled organization reads this account through an enabled mailbox."""
+    return f"""({table}.organization_id IS NULL OR (
+        EXISTS (SELECT 1 FROM organizations o WHERE o.id = {table}.organization_id AND o.is_enabled)
+        AND EXISTS (SELECT 1 FROM mailboxes m WHERE m.organization_id = {table}.organization_id
+          AND m.account_id = {table}.id AND m.is_enabled)))"""  # noqa: S608  # our own alias
+
+
+_CLAIM = text(
+    f"""
+    WITH under_way AS (
+      SELECT owner_id, count(*) AS passes FROM accounts
+      WHERE lease_expires_at >= clock_timestamp() GROUP BY owner_id
+    ), due AS (
+      SELECT a.id, a.next_attempt_at,
+        row_number() OVER (PARTITION BY a.owner_id ORDER BY a.next_attempt_at, a.id)
+          + coalesce(u.passes, 0) AS turn
+      FROM accounts a LEFT JOIN under_way u ON u.owner_id = a.owner_id
+      WHERE a.is_enabled AND a.imap_enabled AND a.next_attempt_at <= clock_timestamp()
+        AND a.lease_expires_at < clock_timestamp()
+        AND {is_wanted("a")}
+    ), chosen AS (
+      SELECT id FROM due WHERE turn <= :under_way ORDER BY turn, next_attempt_at LIMIT :most
+    )
+    UPDATE accounts a SET
+      lease_owner = :owner,
+      lease_fence = a.lease_fence + 1,
+      lease_expires_at = clock_timestamp() + make_interval(secs => :seconds),
+      next_attempt_at = clock_timestamp() + make_interval(secs => :pause)
+    FROM chosen WHERE a.id = chosen.id AND a.lease_expires_at < clock_timestamp()
+    RETURNING a.id, a.organization_id, a.lease_fence
+    """  # noqa: S608  # only our own text is filled in
+).bindparams(bindparam("owner", type_=String), bindparam("most", type_=Integer))
+
+_SET_NEXT = text(
+    """
+    UPDATE accounts SET next_attempt_at = clock_timestamp() + make_interval(secs => :seconds)
+    WHERE id = ANY (:ids)
+    """
+)
+_PUT_OFF = text(
+    """
+    UPDATE accounts SET next_attempt_at = greatest(next_attempt_at,
+      least(clock_timestamp() + make_interval(secs => :seconds),
+            synced_at + make_interval(secs => :longest)))
+    WHERE id = ANY (:ids) AND next_attempt_at > clock_timestamp() AND synced_at IS NOT NULL
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run one pass over an account."""
+
+    account_id: UUID
+    organization_id: UUID | None
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often the accounts of an owner get a pass, if at all."""
+
+    is_enabled: bool
+    seconds: int
+
+
+class Rhythms:
+    """The rhythm of each owner, asked anew every now and then."""
+
+    def __init__(self) -> None:
+        self._known: dict[UUID | None, tuple[float, Rhythm]] = {}
+
+    def of(self, organization_id: UUID | None) -> Rhythm:
+        """The rhythm of an organization's accounts, or of the installation's."""
+        asked_at, rhythm = self._known.get(organization_id, (0.0, None))
+        if rhythm is None or time.monotonic() - asked_at > REMEMBERED_SECONDS:
+            rhythm = _rhythm(organization_id)
+            self._known[organization_id] = time.monotonic(), rhythm
+        return rhythm
+
+
+def claim_due(owner: str, most: int, rhythms: Rhythms) -> list[Claim]:
+    """Take the leases of accounts that are due, and say when they are due again; commits."""
+    with across_organizations("the schedule claims due accounts of all organizations") as session:
+        rows = session.execute(
+            _CLAIM,
+            {
+                "under_way": UNDER_WAY_PER_ORGANIZATION,
+                "most": most,
+                "owner": owner,
+                "seconds": leases.SECONDS,
+                "pause": PAUSED_SECONDS,
+            },
+        ).all()
+        session.commit()
+        claims = [Claim(row.id, row.organization_id, row.lease_fence) for row in rows]
+        allowed = [claim for claim in claims if rhythms.of(claim.organization_id).is_enabled]
+        _set_rhythm(session, claims, rhythms)
+        session.commit()
+    for claim in claims:
+        if claim not in allowed:
+            give_back(claim)
+    return allowed
+
+
+def claim_now(account_id: UUID, owner: str) -> int | None:
+    """The server has news: the fence of a lease, or None while a pass runs, which another will follow."""
+    with bound_to_owner(account_id):
+        fence = leases.take(account_id, owner)
+    with across_organizations("a watcher has heard of new messages") as session:
+        _set_next(session, [account_id], 0 if fence is None else PAUSED_SECONDS)
+        session.commit()
+    return fence
+
+
+def put_off(account_ids: Iterable[UUID], seconds: int) -> None:
+    """These accounts need no pass for so long, because somebody watches them; commits.
+
+    One that is due stays due, and the longest time without a pass is bounded.
+    """
+    given = {"ids": list(account_ids), "seconds": seconds, "longest": LONGEST_WITHOUT_PASS}
+    with across_organizations("a watcher looks at accounts of all organizations") as session:
+        session.execute(_PUT_OFF, given)
+        session.commit()
+
+
+def give_back(claim: Claim) -> None:
+    """Release a lease that is not used; commits."""
+    with bound_to_owner(claim.account_id):
+        leases.release(claim.account_id, claim.fence)
+
+
+def _set_rhythm(session: Session, claims: list[Claim], rhythms: Rhythms) -> None:
+    by_seconds: dict[int, list[UUID]] = {}
+    for claim in claims:
+        rhythm = rhythms.of(claim.organization_id)
+        seconds = rhythm.seconds if rhythm.is_enabled else PAUSED_SECONDS
+        by_seconds.setdefault(seconds, []).append(claim.account_id)
+    for seconds, ids in by_seconds.items():
+        if seconds != PAUSED_SECONDS:
+            _set_next(session, ids, seconds)
+
+
+def _set_next(session: Session, ids: list[UUID], seconds: int) -> None:
+    session.execute(_SET_NEXT, {"ids": ids, "seconds": seconds})
+
+
+def _rhythm(organization_id: UUID | None) -> Rhythm:
+    with _scope(organization_id):
+        return Rhythm(bool(value_of("sync.enabled")), int(value_of("sync.interval_seconds")))
+
+
+def _scope(organization_id: UUID | None) -> AbstractContextManager[Session]:
+    if organization_id is None:
+        return inside_installation("the rhythm of global accounts")
+    return inside(organization_id)

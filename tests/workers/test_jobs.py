@@ -1,0 +1,96 @@
+"""Jobs run in forked horses, twice or never, and leave the tables right."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Arrival
+from mailboxes.messages import Message
+from mailboxes.sync import leases
+from tenants.database import db, now
+from tests.dovecot import Dovecot
+from tests.factories import World, make_mailbox
+from tests.mailboxes.arriving import arrive, letter
+from tests.mailboxes.served import Served
+from workers import queues
+from workers.intake import deliver_arrivals
+from workers.processes import ForeignJobError, KnownJob, run_worker
+from workers.runtime import worker_app
+from workers.sync import sync_account
+
+
+@pytest.fixture(autouse=True)
+def _environment(environment: dict[str, str], app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs make their application from the environment; here it is the tests' own."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("workers.runtime._app_of", lambda process_id: app)
+
+
+def test_a_job_runs_in_a_horse_and_rings_the_next_queue(ours: World, inside: Any) -> None:
+    mailbox = make_mailbox(ours, action="lead")
+    with inside(ours):
+        arrive(mailbox, letter())
+    queues.ring_intake(mailbox.account_id)
+    run_worker(queues.INTAKE, is_burst=True)
+    with inside(ours):
+        assert db.session.query(Message).count() == 1
+    assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)]]
+
+
+def test_delivering_twice_stores_once(ours: World, inside: Any) -> None:
+    mailbox = make_mailbox(ours)
+    with inside(ours):
+        arrive(mailbox, letter())
+    for _ in range(2):
+        deliver_arrivals(str(mailbox.account_id))
+    with inside(ours):
+        assert db.session.query(Message).count() == 1
+
+
+@pytest.mark.dovecot
+def test_a_pass_rings_for_delivery(app: Any, dovecot: Dovecot, ours: World, inside: Any) -> None:
+    served = Served(app, dovecot, ours, inside)
+    served.append(letter())
+    with inside(ours):
+        fence = leases.take(served.mailbox.account_id, "schedule")
+    assert fence is not None
+    sync_account(str(served.mailbox.account_id), fence)
+    sync_account(str(served.mailbox.account_id), fence)  # the same bell again
+    assert served.count(Arrival) == 1
+    assert {tuple(job.args) for job in queues.queue(queues.INTAKE).jobs} == {
+        (str(served.mailbox.account_id),)
+    }
+
+
+def test_a_job_whose_lease_is_held_by_another_does_nothing(ours: World, inside: Any) -> None:
+    mailbox = make_mailbox(ours, account={"imap_enabled": True})
+    with inside(ours):
+        leases.take(mailbox.account_id, "first")
+        db.session.execute(update(Account).values(lease_expires_at=now() - timedelta(seconds=1)))
+        db.session.commit()
+        leases.take(mailbox.account_id, "second")
+    sync_account(str(mailbox.account_id), 1)
+    with inside(ours):
+        assert db.session.get_one(Account, mailbox.account_id).state == "new"
+
+
+def test_jobs_about_what_was_deleted_end_quietly(app: Any) -> None:
+    missing = "01890000-0000-7000-8000-000000000000"
+    sync_account(missing, 1)
+    deliver_arrivals(missing)
+
+
+def test_a_queue_runs_our_functions_only(app: Any) -> None:
+    job = KnownJob.create("os.system", args=("true",), connection=queues.redis())
+    with pytest.raises(ForeignJobError):
+        assert job.func
+    known = KnownJob.create("workers.intake.deliver_arrivals", connection=queues.redis())
+    assert callable(known.func)
+
+
+def test_the_application_of_a_worker_is_made_once(app: Any) -> None:
+    assert worker_app() is worker_app()

@@ -1,0 +1,181 @@
+"""The schedule claims fairly, rings again for what was missed, and survives an emptied Redis."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Arrival
+from mailboxes.messages import Message
+from mailboxes.sync import leases
+from mailboxes.sync.claiming import UNDER_WAY_PER_ORGANIZATION, Rhythms, claim_due, claim_now, put_off
+from mailboxes.system_mailboxes import Mailbox
+from tenants.configuration.layers import override
+from tenants.database import db, now
+from tests.factories import World, make_mailbox
+from tests.mailboxes.arriving import arrive, letter, receive
+from workers import queues
+from workers.schedule import SCHEDULE, Periodic, Schedule, tick
+
+
+@pytest.fixture(autouse=True)
+def _accounts_can_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.schedule._rhythms", Rhythms())
+
+
+def due_mailbox(world: World, **account: Any) -> Mailbox:
+    return make_mailbox(
+        world, account={"imap_enabled": True, "next_attempt_at": now() - timedelta(minutes=1), **account}
+    )
+
+
+def rung(name: str) -> list[tuple[str, ...]]:
+    """The arguments of the jobs in a queue, in order."""
+    return [tuple(map(str, job.args)) for job in queues.queue(name).jobs]
+
+
+def test_no_organization_crowds_out_another(ours: World, theirs: World) -> None:
+    many = {due_mailbox(ours, next_attempt_at=now() - timedelta(hours=1)).account_id for _ in range(8)}
+    few = {due_mailbox(theirs).account_id for _ in range(2)}
+    claims = claim_due("test", 4, Rhythms())
+    claimed = [claim.account_id for claim in claims]
+    assert len(few.intersection(claimed)) == 2
+    assert len(many.intersection(claimed)) == 2
+
+
+def test_an_organization_has_a_few_passes_under_way_at_most(ours: World) -> None:
+    for _ in range(UNDER_WAY_PER_ORGANIZATION + 3):
+        due_mailbox(ours)
+    assert len(claim_due("test", 100, Rhythms())) == UNDER_WAY_PER_ORGANIZATION
+    assert claim_due("test", 100, Rhythms()) == []
+
+
+def test_a_claim_is_a_lease_and_says_when_the_account_is_due_again(ours: World, inside: Any) -> None:
+    mailbox = due_mailbox(ours)
+    with inside(ours):
+        override("sync.interval_seconds", "300", "organization", by="test")
+        db.session.commit()
+    (claim,) = claim_due("test", 10, Rhythms())
+    with inside(ours):
+        account = db.session.get_one(Account, mailbox.account_id)
+        assert account.lease_fence == claim.fence
+        assert account.lease_expires_at > now()
+        assert timedelta(seconds=290) < account.next_attempt_at - now() < timedelta(seconds=310)
+        assert leases.take(mailbox.account_id, "another") is None
+
+
+@pytest.mark.parametrize(
+    "account",
+    [{"is_enabled": False}, {"imap_enabled": False}, {"next_attempt_at": now() + timedelta(hours=1)}],
+)
+def test_an_account_that_is_off_or_not_due_is_left_alone(ours: World, account: dict[str, Any]) -> None:
+    due_mailbox(ours, **account)
+    assert claim_due("test", 10, Rhythms()) == []
+
+
+def test_a_paused_mailbox_and_a_paused_organization_are_left_alone(ours: World, inside: Any) -> None:
+    mailbox = due_mailbox(ours)
+    with inside(ours):
+        db.session.execute(update(Mailbox).values(is_enabled=False))
+        db.session.commit()
+    assert claim_due("test", 10, Rhythms()) == []
+    with inside(ours):
+        db.session.execute(update(Mailbox).values(is_enabled=True))
+        override("sync.enabled", "", "organization", by="test")
+        db.session.commit()
+    assert claim_due("test", 10, Rhythms()) == []
+    with inside(ours):
+        assert leases.take(mailbox.account_id, "the lease was given back") is not None
+
+
+def test_news_during_a_pass_are_followed_by_another_pass(ours: World, inside: Any) -> None:
+    mailbox = due_mailbox(ours)
+    (claim,) = claim_due("test", 10, Rhythms())
+    assert claim_now(mailbox.account_id, "watch") is None
+    with inside(ours):
+        leases.release(claim.account_id, claim.fence)
+    assert [again.account_id for again in claim_due("test", 10, Rhythms())] == [mailbox.account_id]
+
+
+def test_a_watched_account_is_put_off_but_never_for_long(ours: World, inside: Any) -> None:
+    mailbox = due_mailbox(ours, synced_at=now(), next_attempt_at=now() + timedelta(seconds=30))
+    put_off([mailbox.account_id], 100_000)
+    with inside(ours):
+        pause = db.session.get_one(Account, mailbox.account_id).next_attempt_at - now()
+    assert timedelta(minutes=14) < pause <= timedelta(minutes=15)
+
+
+def test_due_accounts_are_rung_for_once(ours: World) -> None:
+    mailbox = due_mailbox(ours)
+    schedule = Schedule(SCHEDULE)
+    tick(schedule)
+    assert rung(queues.SYNC) == [(str(mailbox.account_id), "1")]
+    schedule.due_at.clear()
+    tick(schedule)
+    assert len(rung(queues.SYNC)) == 1
+
+
+def test_what_is_stored_or_pending_is_rung_for_again_after_redis_was_emptied(
+    ours: World, inside: Any
+) -> None:
+    mailbox = make_mailbox(ours, action="lead")
+    receive(ours, mailbox, letter("Pending"))
+    with inside(ours):
+        arrive(mailbox, letter("Stored"))
+        db.session.execute(update(Arrival).values(arrived_at=now() - timedelta(minutes=1)))
+        db.session.execute(update(Message).values(work_after=now() - timedelta(minutes=1)))
+        db.session.commit()
+    for _ in range(2):
+        queues.redis().flushall()
+        schedule = Schedule(SCHEDULE)
+        tick(schedule)
+        assert rung(queues.INTAKE) == [(str(mailbox.account_id),)]
+        assert rung(queues.ACTION) == [(str(ours.id),)]
+        schedule.due_at.clear()
+        tick(schedule)
+        assert len(rung(queues.INTAKE)) == 1
+
+
+def test_what_is_rung_leads_to_functions_that_exist() -> None:
+    from importlib import import_module
+
+    from workers.processes import JOBS
+
+    assert set(JOBS) == set(queues.QUEUES)
+    for function in JOBS.values():
+        module, _, name = function.rpartition(".")
+        assert callable(getattr(import_module(module), name))
+
+
+def test_an_entry_that_fails_stops_no_other(app: Any) -> None:
+    ran = []
+
+    def fails() -> None:
+        raise RuntimeError("broken")
+
+    schedule = Schedule((Periodic("fails", 1, fails), Periodic("works", 1, lambda: ran.append(1))))
+    assert tick(schedule) == ["fails", "works"]
+    assert ran == [1]
+
+
+def test_entries_run_in_their_rhythm(app: Any) -> None:
+    ran: list[str] = []
+    schedule = Schedule(
+        (Periodic("often", 1, lambda: ran.append("o")), Periodic("rarely", 10, lambda: ran.append("r")))
+    )
+    for second in range(100, 111):
+        schedule.run_due(float(second))
+    assert (ran.count("o"), ran.count("r")) == (11, 2)
+
+
+def test_only_one_schedule_leads(app: Any) -> None:
+    ran: list[int] = []
+
+    def nested() -> None:
+        ran.append(1)
+        assert tick(Schedule((Periodic("other", 1, lambda: ran.append(2)),))) == []
+
+    tick(Schedule((Periodic("nested", 1, nested),)))
+    assert ran == [1]

@@ -1,0 +1,137 @@
+"""The watcher hears of new mail at once, and rings only when something has changed."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from mailboxes.accounts import Account
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import db, uuid7
+from tests.dovecot import Dovecot
+from tests.factories import World
+from tests.mailboxes.arriving import letter
+from tests.mailboxes.served import Served
+from workers import queues
+from workers.watch import Watch, is_ours
+
+
+@pytest.fixture
+def watch(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    monkeypatch.setattr("workers.watch.LOOK_SECONDS", 0.05)
+    watch = Watch(threads=2)
+    yield watch
+    watch.close()
+
+
+def turn_until(watch: Watch, is_true: Callable[[], object], seconds: float = 20) -> None:
+    """Let the watcher go on until something holds; fail the test if it never does."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline, "the watcher did not get there"
+        watch.turn(0.05)
+
+
+def is_idling(watch: Watch) -> bool:
+    return bool(watch.watched) and all(
+        watched.told_at and not watched.is_busy for watched in watch.watched.values()
+    )
+
+
+def rung() -> list[str]:
+    return [job.args[0] for job in queues.queue(queues.SYNC).jobs]
+
+
+def finished(served: Served) -> None:
+    """As if the pass that was rung for were over."""
+    with served.inside(served.world):
+        db.session.execute(update(Account).values(lease_expires_at=Account.created_at))
+        db.session.commit()
+    queues.redis().flushall()
+
+
+@pytest.mark.dovecot
+def test_new_mail_rings_and_silence_does_not(
+    app: Any, dovecot: Dovecot, ours: World, inside: Any, watch: Watch
+) -> None:
+    served = Served(app, dovecot, ours, inside)
+    turn_until(watch, lambda: is_idling(watch) and rung())  # news may have come before it looked
+    finished(served)
+    for _ in range(5):
+        watch.turn(0.02)
+    assert rung() == []
+    served.append(letter())
+    turn_until(watch, rung)
+    assert rung() == [str(served.mailbox.account_id)]
+
+
+@pytest.mark.dovecot
+def test_other_folders_are_asked(app: Any, dovecot: Dovecot, ours: World, inside: Any, watch: Watch) -> None:
+    served = Served(app, dovecot, ours, inside)
+    served.append(letter(), folder="Projects")
+    served.sync()
+    served.choose("Projects")
+    turn_until(watch, lambda: is_idling(watch) and rung())
+    finished(served)
+    served.append(letter("Another"), folder="Projects")
+    for watched in watch.watched.values():
+        watched.due_at = 0.0
+    turn_until(watch, rung)
+
+
+@pytest.mark.dovecot
+def test_new_changed_and_paused_accounts_are_noticed(
+    app: Any, dovecot: Dovecot, ours: World, inside: Any, watch: Watch
+) -> None:
+    watch.turn(0.01)
+    assert not watch.watched
+    served = Served(app, dovecot, ours, inside)
+    turn_until(watch, lambda: is_idling(watch))
+    before = next(iter(watch.watched.values()))
+    with inside(ours):
+        db.session.execute(update(Account).values(imap_user=dovecot.new_user()))
+        db.session.commit()
+    turn_until(watch, lambda: is_idling(watch) and next(iter(watch.watched.values())) is not before)
+    with inside(ours):
+        db.session.execute(update(Mailbox).values(is_enabled=False))
+        db.session.commit()
+    turn_until(watch, lambda: not watch.watched)
+    assert served
+
+
+@pytest.mark.dovecot
+def test_a_dead_connection_is_made_anew(
+    app: Any, dovecot: Dovecot, ours: World, inside: Any, watch: Watch
+) -> None:
+    served = Served(app, dovecot, ours, inside)
+    turn_until(watch, lambda: is_idling(watch) and rung())
+    finished(served)
+    dovecot.doveadm("kick", served.user)
+    turn_until(watch, rung)  # whatever has happened meanwhile
+    turn_until(watch, lambda: is_idling(watch))
+    finished(served)
+    served.append(letter())
+    turn_until(watch, rung)
+
+
+def test_a_server_that_is_away_is_left_alone_for_longer_and_longer(
+    app: Any, ours: World, inside: Any, watch: Watch
+) -> None:
+    from tests.factories import make_mailbox
+
+    make_mailbox(ours, account={"imap_enabled": True, "imap_host": "127.0.0.1", "imap_port": 9})
+    turn_until(watch, lambda: any(watched.failures for watched in watch.watched.values()))
+    (watched,) = watch.watched.values()
+    assert watched.due_at > time.monotonic() + 10
+
+
+def test_every_account_belongs_to_one_shard_and_few_move_when_one_comes() -> None:
+    accounts: list[UUID] = [uuid7() for _ in range(300)]
+    shards = {id: [number for number in range(3) if is_ours(id, number, 3)] for id in accounts}
+    assert all(len(numbers) == 1 for numbers in shards.values())
+    moved = [id for id in accounts if not is_ours(id, shards[id][0], 4)]
+    assert all(is_ours(id, 3, 4) for id in moved)
+    assert 30 < len(moved) < 130

@@ -1,0 +1,157 @@
+"""How ``postroom worker`` starts: a process for each queue, that forks a horse for each job.
+
+One queue per process, because only then RQ takes a job without a moment in which a crash would lose it;
+what a horse cannot survive (a parser that dies, a limit) ends that horse and nothing else.
+"""
+
+import ctypes
+import multiprocessing
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
+from multiprocessing.context import ForkProcess
+from types import FrameType
+from typing import Any
+
+import structlog
+from rq import Queue, Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from tenants.database import db
+from workers import queues
+from workers.runtime import worker_app
+
+JOBS = {
+    queues.SYNC: "workers.sync.sync_account",
+    queues.INTAKE: "workers.intake.deliver_arrivals",
+    queues.ACTION: "workers.action.act_on_messages",
+    queues.OUTGOING: "workers.outgoing.send_outbox",
+}
+HORSE_MEMORY_BYTES = 4 * 1024**3
+WORKER_SECONDS = 30  # a worker that is silent for so long is gone
+MONITORING_SECONDS = 5
+MAINTENANCE_SECONDS = 15
+RESTART_SECONDS = 1.0
+GRACE_SECONDS = 15.0
+PR_SET_PDEATHSIG = 1
+
+log = structlog.get_logger()
+
+
+class ForeignJobError(RuntimeError):
+    """A queue held something that is none of our jobs: somebody else writes to this Redis."""
+
+
+class KnownJob(Job):
+    """A job that runs one of our functions, whatever the queue says."""
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        """The function; `ForeignJobError` for any other than those of `JOBS`."""
+        function_name = self.func_name or ""
+        if function_name not in JOBS.values():
+            raise ForeignJobError(f"{function_name} is no job of Postroom")
+        module, _, name = function_name.rpartition(".")
+        function: Callable[..., Any] = getattr(import_module(module), name)
+        return function
+
+
+class QueueWorker(Worker):
+    """A worker of one queue, whose horses have connections and a memory limit of their own."""
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        """Runs in the forked process."""
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (HORSE_MEMORY_BYTES, hard))
+        with suppress(RuntimeError):  # no application is pushed: nothing was connected
+            for engine in db.engines.values():
+                engine.dispose(close=False)  # the parent's connections stay the parent's
+        super().main_work_horse(job, queue)
+
+
+def run_workers(names: Sequence[str]) -> None:
+    """Work off these queues until the process is asked to end; a process that dies is started again."""
+    if len(names) == 1:
+        run_worker(names[0])
+        return
+    supervisor = _Supervisor(names)
+    supervisor.run()
+
+
+def run_worker(name: str, *, is_burst: bool = False) -> None:
+    """Work off one queue in this process; ``is_burst``: until it is empty."""
+    warm_up = getattr(import_module(JOBS[name].rpartition(".")[0]), "warm_up", None)
+    if warm_up is not None:
+        warm_up()  # before any fork: horses begin with everything loaded
+    with worker_app().app_context():
+        worker = QueueWorker(
+            [Queue(name, connection=queues.redis(), serializer=JSONSerializer, job_class=KnownJob)],
+            connection=queues.redis(),
+            serializer=JSONSerializer,
+            job_class=KnownJob,
+            worker_ttl=WORKER_SECONDS,
+            job_monitoring_interval=MONITORING_SECONDS,
+            maintenance_interval=MAINTENANCE_SECONDS,
+            log_job_description=False,
+        )
+        worker.work(burst=is_burst, logging_level="WARNING")
+
+
+class _Supervisor:
+    """Keeps a process alive for each queue."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._context = multiprocessing.get_context("fork")
+        self._processes: dict[str, ForkProcess] = {}
+        self._names = names
+        self._is_over = threading.Event()
+
+    def run(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        while not self._is_over.is_set():
+            for name in self._names:
+                self._keep(name)
+            self._is_over.wait(RESTART_SECONDS)
+        self._stop()
+
+    def _keep(self, name: str) -> None:
+        process = self._processes.get(name)
+        if process is not None and process.is_alive():
+            return
+        if process is not None:
+            log.warning("worker died", queue=name, code=process.exitcode)
+        process = self._context.Process(target=_work, args=(name,), name=f"worker {name}")
+        process.start()
+        self._processes[name] = process
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self._is_over.set()
+
+    def _stop(self) -> None:
+        """Ask every worker to finish its job; end those that do not."""
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            process.join(GRACE_SECONDS)
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _work(name: str) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    _end_with_parent()
+    run_worker(name)
+
+
+def _end_with_parent() -> None:
+    """A worker whose supervisor was killed ends, too (where the kernel offers that)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,194 @@
+"""What runs when: one list, and the loop that goes through it.
+
+Any number of schedules may run; an advisory lock lets one of them lead at a time. It is a hint: whatever is
+rung twice is done once, because leases and constraints say so. Everything here reads the tables, so that
+an emptied Redis costs seconds.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from uuid import UUID
+
+import structlog
+from flask import Flask
+from redis.exceptions import RedisError
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailboxes.acting import organizations_with_pending
+from mailboxes.outgoing import organizations_with_due_mail
+from mailboxes.retention import remove_old
+from mailboxes.sync.claiming import Rhythms, claim_due, give_back
+from mailboxes.sync.foreground import worker_name
+from tenants.database import across_organizations, db, inside
+from tenants.organizations import Organization
+from tenants.users import forget_old_attempts
+from workers import queues
+
+TICK_SECONDS = 0.5
+LEADER = 0x706F7374726F6F6D  # "postroom"
+LONGEST_QUEUE = 50  # passes that wait for a worker; more are claimed when these are begun
+RUNG_SECONDS = 30  # the sweep rings once in so many seconds for the same thing
+OVERLOOKED_SECONDS = 5  # what is younger has been rung for by whoever stored it
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """Something that runs again and again. ``run`` must be safe to run twice, and at the same time."""
+
+    name: str
+    seconds: float
+    run: Callable[[], None]
+
+
+@dataclass
+class Schedule:
+    """The list, and when each entry is due next; an entry that fails stops no other."""
+
+    entries: tuple[Periodic, ...]
+    due_at: dict[str, float] = field(default_factory=dict)
+
+    def run_due(self, moment: float) -> list[str]:
+        """Run what is due at a moment of the monotonic clock; the names of what ran."""
+        ran = []
+        for entry in self.entries:
+            if self.due_at.get(entry.name, moment) > moment:
+                continue
+            self.due_at[entry.name] = moment + entry.seconds
+            _run_quietly(entry)
+            ran.append(entry.name)
+        return ran
+
+
+def run_schedule(app: Flask) -> None:
+    """Lead, or wait to lead, until the process is asked to end."""
+    is_over = until_asked_to_end()
+    schedule = Schedule(SCHEDULE)
+    with app.app_context():
+        while not is_over.is_set():
+            tick(schedule)
+            is_over.wait(TICK_SECONDS)
+
+
+def tick(schedule: Schedule) -> list[str]:
+    """One turn: what was due has run, unless another schedule leads. Never raises for a lost server."""
+    try:
+        with _lead() as is_leader:
+            return schedule.run_due(time.monotonic()) if is_leader else []
+    except SQLAlchemyError as error:
+        log.warning("the database cannot be reached", error=type(error).__name__)
+        return []
+
+
+# --- what runs -------------------------------------------------------------------------------
+
+
+def ring_for_due_accounts() -> None:
+    """Claim accounts whose pass is due, as many as the workers can begin soon."""
+    room = LONGEST_QUEUE - queues.queue(queues.SYNC).count
+    for claim in claim_due(worker_name(), room, _rhythms) if room > 0 else ():
+        try:
+            queues.ring_sync(claim.account_id, claim.fence)
+        except RedisError:
+            give_back(claim)
+            raise
+
+
+def ring_for_stored_arrivals() -> None:
+    """Whatever is stored and not delivered."""
+    with across_organizations("the sweep rings for every account with arrivals to deliver") as session:
+        waiting = session.scalars(text(_WAITING), {"seconds": OVERLOOKED_SECONDS}).all()
+        for account_id in waiting:
+            _once("intake", account_id, queues.ring_intake)
+
+
+def ring_for_pending_messages() -> None:
+    """Whatever is delivered and not acted upon."""
+    for organization_id in organizations_with_pending():
+        _once("action", organization_id, queues.ring_action)
+
+
+def ring_for_due_mail() -> None:
+    """Whatever waits in an outbox."""
+    for organization_id in organizations_with_due_mail():
+        _once("outgoing", organization_id, queues.ring_outgoing)
+
+
+def forget_attempts() -> None:
+    """Windows of failed sign-ins and sessions that are over."""
+    forget_old_attempts()
+    db.session.commit()
+
+
+def remove_old_conversations() -> None:
+    """What organizations no longer keep."""
+    for organization_id in _organizations():
+        with inside(organization_id):
+            remove_old()
+
+
+SCHEDULE = (
+    Periodic("claim due accounts", 0.5, ring_for_due_accounts),
+    Periodic("deliver what is stored", 2, ring_for_stored_arrivals),
+    Periodic("act on what is pending", 2, ring_for_pending_messages),
+    Periodic("send what is due", 2, ring_for_due_mail),
+    Periodic("forget old sign-ins", 3600, forget_attempts),
+    Periodic("remove old conversations", 3600, remove_old_conversations),
+)
+
+
+# --- private ---------------------------------------------------------------------------------
+
+_rhythms = Rhythms()
+_WAITING = """
+SELECT a.id FROM accounts a WHERE EXISTS (
+  SELECT 1 FROM arrivals w WHERE w.account_id = a.id AND w.state = 'stored'
+  AND w.arrived_at < now() - make_interval(secs => :seconds))
+"""
+
+
+def _once(bell: str, id: UUID, ring: Callable[[UUID], None]) -> None:
+    """Ring, unless that was done a moment ago; an emptied Redis only forgets that it was."""
+    if queues.redis().set(f"rung:{id}:{bell}", 1, nx=True, ex=RUNG_SECONDS):
+        ring(id)
+
+
+def _organizations() -> list[UUID]:
+    return list(db.session.scalars(select(Organization.id).where(Organization.is_enabled)))
+
+
+def _run_quietly(entry: Periodic) -> None:
+    try:
+        entry.run()
+    except RedisError as error:
+        log.warning("redis cannot be reached", entry=entry.name, error=type(error).__name__)
+    except Exception:  # one entry must not stop the others
+        log.exception("an entry of the schedule failed", entry=entry.name)
+    finally:
+        db.session.remove()
+
+
+@contextmanager
+def _lead() -> Iterator[bool]:
+    """Whether this schedule leads for this turn; the lock ends with its transaction, poolers included."""
+    with db.engines["system"].connect() as connection, connection.begin():
+        yield bool(connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LEADER}))
+
+
+def until_asked_to_end() -> threading.Event:
+    """An event that is set when the process gets SIGTERM or SIGINT."""
+    is_over = threading.Event()
+
+    def end(signal_number: int, frame: FrameType | None) -> None:
+        is_over.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return is_over
