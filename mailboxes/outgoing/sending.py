@@ -94,7 +94,7 @@ def resume_sending(mailbox: Mailbox) -> None:
     """New settings: what waits for this mailbox is tried now. The caller commits, and rings."""
     db.session.execute(
         update(Outgoing)
-        .where(Outgoing.mailbox_id == mailbox.id, Outgoing.state == "ready", Outgoing.attempts > 0)
+        .where(Outgoing.mailbox_id == mailbox.id, Outgoing.state == "ready", Outgoing.last_error != "")
         .values(next_attempt_at=now(), last_error="")
         .execution_options(synchronize_session=False)
     )
