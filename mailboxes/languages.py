@@ -1,4 +1,8 @@
-"""In which language a message is written: what it says of itself, else what its letters say."""
+"""In which language a message is written: what it says of itself, else what its words say.
+
+Function words and scripts settle most messages in microseconds; the statistical detector, a
+hundred times slower, is asked about the rest.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from mailboxes.function_words import language_by_script, language_by_words
+
 if TYPE_CHECKING:
     from lingua import LanguageDetector
 
-MAXIMUM_TEXT = 500  # characters that are looked at
+MAXIMUM_TEXT = 300  # characters that are looked at
 MINIMUM_LETTERS = 25
 MINIMUM_CONFIDENCE = 0.55
 CERTAIN_LETTERS = 60
@@ -52,6 +58,10 @@ def _declared(content_language: str | None) -> str | None:
 
 
 def _detected(prose: str, confidence: float) -> str | None:
+    known = language_by_script(prose) if not prose.isascii() else None
+    known = known or language_by_words(prose)
+    if known:
+        return known
     guesses = _detector().compute_language_confidence_values(prose)[:2]
     if not guesses or guesses[0].value < confidence:
         return None
