@@ -1,0 +1,102 @@
+"""What has come in is acted upon once, in its own transaction; one failure holds up nobody."""
+
+import pytest
+from sqlalchemy import select, update
+
+from mailboxes import acting
+from mailboxes.acting import MOST_ATTEMPTS, organizations_with_pending
+from mailboxes.crm.leads import Lead
+from mailboxes.messages import Message
+from tenants.database import db, now
+from tests.mailboxes.sending import act, answering_rule, ask, let_out, outbox, sending_mailbox, steps
+
+
+@pytest.fixture
+def mailbox(app, ours, smtp_sink, certificates):
+    let_out(app, smtp_sink, certificates)
+    return sending_mailbox(ours, smtp_sink)
+
+
+def state(world, inside, message):
+    with inside(world):
+        return db.session.get_one(Message, (world.id, message.id))
+
+
+def let_wait_no_longer(world, inside):
+    with inside(world):
+        db.session.execute(update(Message).values(work_after=now()))
+        db.session.commit()
+
+
+def test_messages_are_acted_upon_once_and_in_order(ours, mailbox, inside):
+    answering_rule(ours, mailbox)
+    first, second = ask(ours, mailbox, sender="a@x.test"), ask(ours, mailbox, sender="b@y.test", body="b")
+    assert organizations_with_pending() == [ours.id]
+    assert [one.message_id for one in act(ours)] == [first.id, second.id]
+    assert act(ours) == []
+    assert organizations_with_pending() == []
+    assert state(ours, inside, first).work == "done"
+
+
+def test_a_failure_waits_and_the_others_go_on(ours, mailbox, inside, monkeypatch):
+    bad, good = ask(ours, mailbox, sender="a@x.test"), ask(ours, mailbox, sender="b@y.test")
+
+    def convert(message):
+        if message.id == bad.id:
+            raise ValueError("broken")
+
+    monkeypatch.setattr(acting, "convert", convert)
+    assert [one.message_id for one in act(ours)] == [good.id]
+    waiting = state(ours, inside, bad)
+    assert (waiting.work, waiting.work_attempts) == ("pending", 1)
+    assert waiting.work_error == "ValueError: broken"
+    assert waiting.work_after > now()
+
+
+def test_after_some_attempts_it_is_left_to_people(ours, mailbox, inside, monkeypatch):
+    message = ask(ours, mailbox)
+    monkeypatch.setattr(acting, "convert", lambda _: 1 / 0)
+    for _ in range(MOST_ATTEMPTS + 1):
+        let_wait_no_longer(ours, inside)
+        assert act(ours) == []
+    left = state(ours, inside, message)
+    assert (left.work, left.work_attempts) == ("none", MOST_ATTEMPTS)
+    assert steps(ours, message, "changed") == [("changed", "given up")]
+
+
+def test_a_failure_to_answer_undoes_the_conversion(ours, mailbox, inside, monkeypatch):
+    from mailboxes.crm.channels import Channel
+    from mailboxes.system_mailboxes import Mailbox
+
+    with inside(ours):
+        db.session.add(Channel(name="Web", kind="web", is_active=True))
+        db.session.execute(update(Mailbox).values(action="lead"))
+        db.session.commit()
+    ask(ours, mailbox)
+    respond = acting.respond
+    monkeypatch.setattr(acting, "respond", lambda _: 1 / 0)
+    act(ours)
+    with inside(ours):
+        assert db.session.scalars(select(Lead)).all() == []
+    monkeypatch.setattr(acting, "respond", respond)
+    let_wait_no_longer(ours, inside)
+    act(ours)
+    with inside(ours):
+        assert len(db.session.scalars(select(Lead)).all()) == 1
+
+
+def test_a_paused_mailbox_waits(ours, mailbox, inside):
+    answering_rule(ours, mailbox)
+    ask(ours, mailbox)
+    with inside(ours):
+        db.session.merge(mailbox).is_enabled = False
+        db.session.commit()
+    assert act(ours) == []
+    assert outbox(ours) == []
+
+
+def test_what_another_worker_holds_is_left_to_it(ours, mailbox, inside):
+    held, other = ask(ours, mailbox, sender="a@x.test"), ask(ours, mailbox, sender="b@y.test")
+    with inside(ours):
+        db.session.execute(select(Message.id).where(Message.id == held.id).with_for_update())
+        assert [one.message_id for one in act(ours)] == [other.id]
