@@ -1,0 +1,86 @@
+"""The named exceptions: who looks across organizations, and who commits below a door.
+
+A new one belongs on these lists only with a reason that holds; mostly there is a way without it.
+"""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CODE = ("tenants", "mailboxes", "workers", "webapp", "commands", "embedded")
+LOOKING = {"across_organizations", "enter_installation", "inside_installation"}
+
+# module → why it speaks as postroom_system
+LOOKS_ACROSS = {
+    "tenants.configuration.layers": "a system page counts who overrides a setting",
+    "tenants.organizations": "a user's own memberships, to choose one of them",
+    "mailboxes.acting": "the sweep finds organizations with pending messages",
+    "mailboxes.invariants": "invariants hold for the whole installation",
+    "mailboxes.outgoing.copies": "the Sent copy goes into a global account's folder",
+    "mailboxes.outgoing.outbox": "the sweep finds outboxes with due messages",
+    "mailboxes.outgoing.routes": "a global account sends for the mailbox of an organization",
+    "mailboxes.rotation": "key rotation touches every stored secret",
+    "mailboxes.setup.global_saving": "global mailboxes are set up by system administrators",
+    "mailboxes.sync.claiming": "due accounts are claimed fairly between organizations",
+    "mailboxes.sync.comparing": "the check goes over all accounts",
+    "mailboxes.sync.foreground": "a pass finds out who owns its account",
+    "mailboxes.sync.leases": "leases of global accounts",
+    "webapp.installation.organizations": "a system page counts people and mailboxes",
+    "webapp.mailboxes.door": "a system administrator opens a global account",
+    "workers.schedule": "the sweep rings for all organizations",
+    "workers.watch": "the watcher holds connections of all accounts",
+    "embedded.sample": "the demo seeds itself",
+}
+# module → why it commits although it is no door
+COMMITS = {
+    "mailboxes.acting": "each message is a transaction of its own",
+    "mailboxes.intake": "attempts are committed before a parse, each batch by itself",
+    "mailboxes.interchange.applying": "each organization of a file is a transaction",
+    "mailboxes.outgoing.copies": "a copy in the Sent folder is settled by itself",
+    "mailboxes.outgoing.routes": "what a server refuses is remembered whatever comes of the message",
+    "mailboxes.outgoing.sending": "the point of no return is committed before the final dot",
+    "mailboxes.retention": "each batch by itself",
+    "mailboxes.rotation": "all secrets or none, across organizations",
+    "mailboxes.setup.global_saving": "two roles, two sessions",
+    "mailboxes.sync.arriving": "arrivals and cursor, per batch",
+    "mailboxes.sync.claiming": "a claim counts before its bell is rung",
+    "mailboxes.sync.folders": "the list of folders, by itself",
+    "mailboxes.sync.following": "flags and removals, per batch",
+    "mailboxes.sync.leases": "a lease counts at once",
+    "mailboxes.sync.passes": "states of a pass, whatever comes next",
+}
+
+
+def modules():
+    for package in CODE:
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(part for part in parts if part != "__init__"), ast.parse(path.read_text())
+
+
+def callers_of(names):
+    return {
+        module
+        for module, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and (getattr(node.func, "id", None) in names or getattr(node.func, "attr", None) in names)
+    }
+
+
+def test_only_these_look_across_organizations():
+    found = callers_of(LOOKING) - {"tenants.database"}
+    assert found <= set(LOOKS_ACROSS), (
+        f"{found - set(LOOKS_ACROSS)}: stay inside one organization, or say why not"
+    )
+
+
+def test_only_these_commit_below_a_door():
+    found = {module for module in callers_of({"commit"}) if module.startswith(("tenants", "mailboxes"))}
+    assert found <= set(COMMITS), f"{found - set(COMMITS)}: let the door commit, or say why not"
+
+
+def test_the_lists_name_nobody_who_no_longer_needs_it():
+    stale = {module for module in COMMITS if module not in callers_of({"commit"})}
+    stale |= {module for module in LOOKS_ACROSS if module not in callers_of(LOOKING)} - {"embedded.sample"}
+    assert stale == set()
