@@ -15,6 +15,7 @@ from mailboxes.interchange.values import Secret
 from tenants.errors import InvalidError
 
 Path = tuple[str, ...]
+_MERGE = "tag:yaml.org,2002:merge"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -68,17 +69,24 @@ class Part:
         """The parts of a mapping by their keys; each key is known and stands there once."""
         if not isinstance(self.node, yaml.MappingNode):
             raise self.error("Write “key: value” lines here, indented below it.")
+        shared = {str(key.value): self._field(key, value, known) for key, value in _shared(self.node)}
         found: dict[str, Part] = {}
         for key, value in self.node.value:
-            name = str(key.value)
-            part = self.inside(name, value)
-            self.file.lines[part.path] = key.start_mark.line + 1
-            if name in found:
-                raise self.file.error(part.path, f"{name} stands here twice. Keep one of them.")
-            if known is not None and name not in known:
-                raise self.file.error(part.path, _unknown(name, list(known)))
-            found[name] = part
-        return found
+            if key.tag == _MERGE:
+                continue
+            part = self._field(key, value, known)
+            if part.path[-1] in found:
+                raise self.file.error(part.path, f"{part.path[-1]} stands here twice. Keep one of them.")
+            found[part.path[-1]] = part
+        return shared | found
+
+    def _field(self, key: yaml.Node, value: yaml.Node, known: Iterable[str] | None) -> Part:
+        name = str(key.value)
+        part = self.inside(name, value)
+        self.file.lines[part.path] = key.start_mark.line + 1
+        if known is not None and name not in known:
+            raise self.file.error(part.path, _unknown(name, list(known)))
+        return part
 
     def items(self) -> list[Part]:
         """The parts of a list; an empty one may be left open."""
@@ -250,6 +258,13 @@ def unordered(one: Reader) -> Reader:
         )
 
     return read
+
+
+def _shared(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
+    """What ``<<: *name`` takes over from another place of the file; its own keys win over these."""
+    merges = [value for key, value in node.value if key.tag == _MERGE]
+    others = [one for merge in merges for one in (merge.value if merge.id == "sequence" else [merge])]
+    return [pair for other in others if isinstance(other, yaml.MappingNode) for pair in other.value]
 
 
 def _unknown(name: str, known: list[str]) -> str:

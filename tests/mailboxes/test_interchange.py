@@ -452,6 +452,20 @@ def test_what_a_page_would_refuse_is_refused_with_its_line(applied, nordwind, li
         apply(change_of(*lines))
 
 
+def test_what_is_the_same_in_several_places_can_be_written_once(applied, nordwind):
+    text = """
+        organizations:
+          - slug: nordwind
+            members:
+              - &mia {address: mia@nordwind.example, roles: [Service]}
+              - {<<: *mia, address: noor@nordwind.example, name: Noor}
+        """
+    assert apply(text) == [
+        "~ organization nordwind / members / mia@nordwind.example / roles: Member, Service → Service",
+        "+ organization nordwind / members / noor@nordwind.example",
+    ]
+
+
 def test_a_person_who_is_known_keeps_their_name(applied, nordwind):
     text = "organizations:\n  - slug: nordwind\n    members: [{address: mia@nordwind.example, name: Maria}]\n"
     assert apply(text) == []
