@@ -4,6 +4,7 @@ A new one belongs on these lists only with a reason that holds; mostly there is 
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -51,21 +52,22 @@ COMMITS = {
 }
 
 
-def modules():
+@cache
+def calls():
+    """(module, name of what it calls) for every call in the code."""
+    found = set()
     for package in CODE:
         for path in (ROOT / package).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            yield ".".join(part for part in parts if part != "__init__"), ast.parse(path.read_text())
+            module = ".".join(part for part in parts if part != "__init__")
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call):
+                    found.add((module, getattr(node.func, "id", None) or getattr(node.func, "attr", None)))
+    return found
 
 
 def callers_of(names):
-    return {
-        module
-        for module, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and (getattr(node.func, "id", None) in names or getattr(node.func, "attr", None) in names)
-    }
+    return {module for module, name in calls() if name in names}
 
 
 def test_only_these_look_across_organizations():
