@@ -21,8 +21,13 @@ def services_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_server(services_folder: Path) -> Iterator[Postgres]:
-    """The bundled PostgreSQL, without durability. Databases: `embedded.postgres.prepare_database`."""
-    with Postgres(services_folder / "postgresql", durable=False) as server:
+    """The bundled PostgreSQL, without durability. Databases: `embedded.postgres.prepare_database`.
+
+    POSTROOM_TEST_POSTGRESQL names a folder of other binaries, such as those of the oldest version supported.
+    """
+    given = os.environ.get("POSTROOM_TEST_POSTGRESQL")
+    binaries = Path(given) if given else None
+    with Postgres(services_folder / "postgresql", durable=False, binaries=binaries) as server:
         yield server
 
 

@@ -63,3 +63,37 @@ def test_every_setting_is_read_by_the_code_behind_it(key):
         path for package in CODE for path in (ROOT / package).rglob("*.py") if path.name != "catalog.py"
     ]
     assert any(f'"{key}"' in path.read_text() for path in others), f"{key} is a dummy: nothing reads it"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "Organization",
+        "User",
+        "Membership",
+        "Role",
+        "Account",
+        "Mailbox",
+        "Folder",
+        "Raw",
+        "Arrival",
+        "Location",
+        "Message",
+        "Thread",
+        "Conversion",
+        "Lead",
+        "Case",
+        "Contact",
+        "LeadSource",
+        "Channel",
+        "AutoResponseRule",
+        "Template",
+        "AutomaticResponse",
+        "Outgoing",
+        "Event",
+        "Draft",
+        "Invitation",
+    ],
+)
+def test_the_glossary_explains_every_class_people_speak_of(word):
+    assert f"`{word}`" in text_of("docs/glossary.md")
