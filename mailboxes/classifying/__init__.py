@@ -348,21 +348,18 @@ def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, boun
     failures = bounces.reported_failures(parsed)
     if failures.permanent or failures.temporary:
         return True, failures
-    has_sign = _has_bounce_sign(facts)
-    has_subject = facts["automatic_subject"] == "bounce"
-    # Without a sign, only what says so at once is looked at any closer: nearly all mail ends here.
-    characters = 3_000 if has_sign or has_subject else 600
-    speaks = subjects.speaks_of_failure(parsed.own_text, characters)
-    if _is_other_report(facts) or not (has_sign or speaks):
-        return False, failures
+    has_sign, has_subject = _has_bounce_sign(facts), facts["automatic_subject"] == "bounce"
+    if _is_other_report(facts) or not (has_sign or has_subject):
+        return False, failures  # people quote bounces, too: their text alone proves nothing
     by_pattern = bounces.failures_by_pattern(raw)
     if by_pattern.permanent or by_pattern.temporary:
         return True, by_pattern
     own = {facts["sender"], *(address.address.lower() for address in parsed.to)}
-    in_text = bounces.failures_in_text(parsed, frozenset(own))
-    if has_sign:
-        return has_subject or speaks, in_text if has_subject or speaks else failures
-    return has_subject and bool(in_text.permanent), in_text
+    says_so = has_subject or subjects.speaks_of_failure(parsed.own_text)
+    in_text = bounces.failures_in_text(parsed, frozenset(own), only_plain=not says_so)
+    is_daemon = facts["robot_sender"] in ("daemon", "bounce")
+    is_bounce = says_so if has_sign else bool(in_text.permanent)
+    return is_bounce or (is_daemon and bool(in_text.permanent)), in_text
 
 
 def _is_other_report(facts: Facts) -> bool:

@@ -166,14 +166,15 @@ def _recipient(value: str) -> str:
     return found[1] if found else ""
 
 
-def failures_in_text(parsed: ParsedMessage, own: frozenset[str]) -> Failures:
+def failures_in_text(parsed: ParsedMessage, own: frozenset[str], *, only_plain: bool = False) -> Failures:
     """Recipients named in the explanation above the returned message.
 
-    ``own`` are addresses that cannot have failed: whom the bounce is from and to.
+    ``own`` are addresses that cannot have failed: whom the bounce is from and to. ``only_plain``
+    takes only what stands beside the word *recipient* or a reason.
     """
     failures = Failures()
     lines = _explanation(parsed.own_text)
-    for step in (_named, _reasoned, _listed, _any):
+    for step in (_named, _reasoned) if only_plain else (_named, _reasoned, _listed, _any):
         for address in step(lines):
             if address.lower() not in own and split_address(address)[0] not in _NEVER:
                 failures.add(address)

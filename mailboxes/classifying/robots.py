@@ -52,7 +52,7 @@ _LIST_ENVELOPE = re.compile(r".+-bounces?|owner-.+|.+-owner", re.IGNORECASE)
 _DAEMON_NAME = re.compile(
     r"\W*(?:mail ?delivery|mailer[- ]daemon|e?-?mail system|postmaster|mail administrator"
     r"|system administrator|internet mail delivery|delivery (?:subsystem|notification)|systemadministrator"
-    r"|administrateur syst[èe]me|mail router|undeliverable)",
+    r"|microsoft outlook|administrateur syst[èe]me|mail router|undeliverable)",
     re.IGNORECASE,
 )
 _ROLES = re.compile(r"post[-_]?master|alerts?|hostmaster|www-data|apache", re.IGNORECASE)

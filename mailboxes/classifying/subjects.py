@@ -116,8 +116,8 @@ _BOUNCES = {
         r"unknown (?:user|recipient|address)",
         r"invalid (?:address|recipient|mailbox)",
         r"address (?:not found|unknown)",
-        r".{0,200}[-: ]\s?(?:user unknown|non remis|undeliverable|not delivered)\W*$",
-        r".{0,200}[-: ]\s?delivery fail(?:ed|ure)\W*$",
+        r".{0,200}[-:(]\s?(?:user unknown|non remis|undeliverable|not delivered)\b",
+        r".{0,200}[-:(]\s?delivery fail(?:ed|ure)\b",
     ),
     "de": (
         r"nicht zustellbar",
@@ -131,6 +131,8 @@ _BOUNCES = {
         r"[ée]chec (?:de (?:la )?)?(?:remise|livraison|distribution|d'envoi)",
         r"courrier non",
         r"avis de non",
+        r"notification d['’][ée]chec",
+        r"d[ée]lai de remise",
     ),
     "es": (
         r"no se (?:pudo|puede|ha podido) entregar",
@@ -210,8 +212,7 @@ _ABSENCE = {
 
 _FAILURES = {
     "en": (
-        r"(?:could ?n(?:o|')t|can ?n(?:o|')t|unable to|not (?:be )?|failed to)\s*(?:be )?"
-        r"(?:deliver|sen[dt])",
+        r"(?:n(?:o|['’])t|unable to|failed to)\s(?:be(?:en)?\s)?(?:deliver|sen[dt])",
         r"fail(?:ure|ed)? (?:in|of|during|on|permanently)\s*(?:deliver|sen[dt])",
         r"undeliver(?:able|ed)",
         r"did ?n(?:o|')t reach the following",
@@ -227,8 +228,17 @@ _FAILURES = {
         r"mailbox (?:is )?(?:full|unavailable)",
         r"address(?:es)? (?:had|failed|rejected|not found|does not exist)",
     ),
-    "de": (r"nicht (?:zugestellt|zustellbar)", r"unzustellbar"),
-    "fr": (r"n'a pas pu [êe]tre", r"non remis"),
+    "de": (
+        r"nicht (?:zugestellt|zustellbar)",
+        r"unzustellbar",
+        r"fehler bei der (?:nachrichten)?zustellung",
+        r"empfänger (?:nicht erreicht|konnten nicht)",
+    ),
+    "fr": (
+        r"n['’]a pas (?:pu [êe]tre|[ée]t[ée]) (?:remis|d[ée]livr|distribu|transmis)",
+        r"non remis",
+        r"[ée]chec de la remise",
+    ),
     "it": (r"non (?:è stato )?(?:recapitat|consegnat)",),
     "es": (r"no (?:se )?(?:pudo|ha podido).{0,20}entreg",),
     "pt": (r"não (?:foi )?.{0,20}entreg",),
@@ -246,7 +256,7 @@ def _any_of(by_language: dict[str, tuple[str, ...]]) -> str:
 _FAILURE_STEM = re.compile(
     r"[Dd](?:eliver|ELIVER)|[Uu]nknown|not reach|no such|[Rr]eturned|[Pp]ermanent|[Ff]atal error"
     r"|[Mm]essage (?:was |has been )?(?:rejected|bounced|delayed)|[Mm]ailbox|[Aa]ddress|n[o'\"]t be sen"
-    r"|[Uu]nable to sen|[Ff]ailed to sen|zugestellt|zustellbar|remis|pas pu|recapit|consegn|entreg"
+    r"|[Uu]nable to sen|[Ff]ailed to sen|zugestellt|zustell|mpfänger|remis|pas pu|recapit|consegn|entreg"
     r"|afgeleverd|bezorgd|достав|信できません|无法投递|退信"
 )
 _AUTOMATIC_REPLY = re.compile(rf"\W*(?:{_any_of(_AUTOMATIC_REPLIES)})", re.IGNORECASE)
@@ -270,9 +280,9 @@ def speaks_of_absence(text: str) -> bool:
     return _ABSENCE_IN_BODY.search(" ".join(text[:4000].split())) is not None
 
 
-def speaks_of_failure(text: str, characters: int = 3_000) -> bool:
+def speaks_of_failure(text: str) -> bool:
     """Whether the beginning of a body says that mail could not be delivered."""
-    beginning = " ".join(text[:characters].split())
+    beginning = " ".join(text[:3_000].split())
     return any(
         _FAILURE_IN_BODY.search(beginning, max(stem.start() - 140, 0), stem.end() + 60)
         for stem in _FAILURE_STEM.finditer(beginning)

@@ -166,13 +166,13 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_mixture_of_html_is_harmless(html):
     assert_harmless(sanitize(html).html)
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_any_text_is_shown_as_text(text):
     html = plain_text_to_html(text)
     assert_harmless(html)

@@ -75,6 +75,8 @@ TEXTS = [
     ),
     ("Delivery Failure", "RCPT TO:<lost@example.org>\n550 5.1.1 rejected\n"),
     ("配信不能", "配信できませんでした。\n宛先: lost@example.org\n"),
+    ("Remise impossible", "Échec de la remise pour ces destinataires :\n\nlost@example.org\n"),
+    ("Notification", "Your message wasn't delivered to lost@example.org because 550 5.1.1\n"),
     ("Недоставленное сообщение", "Сообщение не доставлено:\n\nlost@example.org\n"),
 ]
 
@@ -103,6 +105,10 @@ def test_the_returned_message_names_nobody():
         ("Delivery failed", "My parcel could not be delivered. Where is it?"),
         ("Undeliverable parcel", "Please write to ada@example.org, my phone is broken."),
         ("Question", "I wrote to sales@shop.example and the mail could not be delivered."),
+        (
+            "Re: Your order",
+            "I tried, but: Delivery to the following recipient failed permanently:\n\n a@b.example",
+        ),
     ],
 )
 def test_a_customer_who_writes_of_deliveries_is_no_bounce(subject, text):

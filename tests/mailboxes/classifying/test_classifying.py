@@ -233,7 +233,7 @@ HARMFUL = [headers for _, headers in AUTOMATIC]
 
 
 @given(st.lists(st.sampled_from(HARMFUL), min_size=1, max_size=4))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_more_signs_never_make_a_message_less_automatic(signs):
     merged: dict[str, str | list[str]] = {}
     for sign in signs:
@@ -242,7 +242,7 @@ def test_more_signs_never_make_a_message_less_automatic(signs):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_any_bytes_are_classified(raw):
     found = classify(parse(raw), raw, trusted_authserv_id="x")
     json.dumps(found.facts)

@@ -128,13 +128,13 @@ def test_a_disposition_may_lack_its_type():
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_text_without_encoded_words_stays_as_it_is(text):
     assert decoded_words(text.replace("=?", "")) == text.replace("=?", "")
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_subject_can_make_another_header(value):
     raw = b"From: a@b.c\nSubject: =?utf-8?b?" + value.replace(b"\n", b"").replace(b"\r", b"") + b"?=\n\nx"
     parsed = parse(raw)

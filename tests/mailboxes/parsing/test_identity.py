@@ -35,7 +35,7 @@ def test_the_hash_carries_its_version():
 
 
 @given(st.binary(max_size=100), st.binary(max_size=100))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_different_bodies_have_different_hashes(first, second):
     same = first.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n") == second.replace(
         b"\r\n", b"\n"

@@ -126,7 +126,7 @@ def test_limits_may_be_chosen():
 
 
 @given(st.binary(max_size=400))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_bytes_are_read(raw):
     go_through(raw)
 
@@ -141,14 +141,14 @@ PIECES = [
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_any_mixture_of_mail_is_read(raw):
     go_through(raw)
     assert isinstance(leaf_parts(raw), list)
 
 
 @given(st.integers(min_value=0, max_value=400))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_message_may_be_cut_anywhere(length):
     whole = nested(3) + b"\n--b2\nContent-Transfer-Encoding: base64\n\naGVsbG8=\n--b2--\n--b1--"
     go_through(whole[:length])
