@@ -1,3 +1,12 @@
 """Fixtures of every test, by plug-in."""
 
+import os
+
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ["tests.services", "tests.mail_servers", "tests.world"]
+
+# Speed is measured in benchmarks, never asserted here; on CI the examples are the same every time.
+settings.register_profile("postroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("postroom"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "postroom")
