@@ -14,7 +14,7 @@ from datetime import datetime
 from mailboxes.parsing import bodies as sorting
 from mailboxes.parsing.addresses import AddressList, address_list
 from mailboxes.parsing.charsets import decoded
-from mailboxes.parsing.cleaning import has_line_break, one_line
+from mailboxes.parsing.cleaning import body_text, has_line_break, one_line
 from mailboxes.parsing.dates import sent_at
 from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.headers import header_text, readable, with_line_feeds
@@ -182,7 +182,7 @@ def _calendar_methods(parts: list[Part]) -> tuple[str, ...]:
 def _returned_headers(parts: list[Part], limits: Limits) -> str:
     for part in parts:
         if part.content_type == "text/rfc822-headers":
-            return decoded(part.content()[: limits.header_bytes], "utf-8")
+            return body_text(decoded(part.content()[: limits.header_bytes], "utf-8"))
         if part.depth > 0 and sorting.is_attached_message(part):
             return header_block(part.content()[: limits.header_bytes])
     return ""

@@ -2,6 +2,7 @@
 
 import base64
 import resource
+from dataclasses import fields, is_dataclass
 from multiprocessing import get_context
 
 import pytest
@@ -125,12 +126,6 @@ def test_limits_may_be_chosen():
     assert len(parse(BOMBS["addresses"], Limits(addresses=3)).to) == 3
 
 
-@given(st.binary(max_size=400))
-@settings(max_examples=300, deadline=None)
-def test_any_bytes_are_read(raw):
-    go_through(raw)
-
-
 PIECES = [
     *(b"From: a@b.c", b"To: ", b"Subject: =?utf-8?q?", b"?=", b"\r\n", b"\n", b"\r", b"\n\n", b" "),
     *(b"Content-Type: multipart/mixed; boundary=b", b"Content-Type: text/html", b"--b", b"--b--"),
@@ -138,6 +133,31 @@ PIECES = [
     *(b"filename*0*=utf-8''%C3", b"name*1=x", b'"', b"<", b">", b"(", b",", b";", b":", b"=", b"@"),
     *(b"<p>", b"<blockquote>", b"> ", b"On 1 Jan, a wrote:", b"-- ", b"charset=utf-16", b"Date: Tue"),
 ]
+
+
+def texts_in(value: object) -> list[str]:
+    """All strings in a tree of dataclasses and tuples."""
+    if isinstance(value, str):
+        return [value]
+    if is_dataclass(value):
+        return [text for field in fields(value) for text in texts_in(getattr(value, field.name))]
+    if isinstance(value, tuple):
+        return [text for item in value for text in texts_in(item)]
+    return []
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join) | st.binary(max_size=300))
+@settings(max_examples=200, deadline=None)
+def test_every_text_can_be_stored(raw):
+    for text in texts_in(parse(raw)):
+        assert "\x00" not in text
+        text.encode("utf-8")
+
+
+@given(st.binary(max_size=400))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_read(raw):
+    go_through(raw)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
