@@ -16,7 +16,8 @@ MAXIMUM_NAME = 500  # characters of a file name
 
 # A line of two hyphens and some text, with a header of a part in the next line.
 _LIKE_DELIMITER = re.compile(
-    rb"^(--[^\s-][^\r\n]{0,200}?)[ \t]{0,40}\r*\n(?=content-[a-z-]{2,40}[ \t]*:)", re.IGNORECASE | re.MULTILINE
+    rb"^(--[^\s-][^\r\n]{0,200}?)[ \t]{0,40}\r*\n(?=content-[a-z-]{2,40}[ \t]*:)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _LINE_REST = re.compile(rb"\r*(?:\n|\Z)|[ \t][^\n]*(?:\n|\Z)")
 
