@@ -199,17 +199,16 @@ def activate(rule: AutoResponseRule, *, is_active: bool, by: Actor) -> None:
 
 def where_used(template: Template) -> list[RuleUse]:
     """The rules that answer with a template, by mailbox."""
-    rows = db.session.execute(
-        select(AutoResponseRule, Mailbox)
-        .join(
-            Mailbox,
-            (Mailbox.organization_id == AutoResponseRule.organization_id)
-            & (Mailbox.id == AutoResponseRule.mailbox_id),
-        )
-        .where(AutoResponseRule.template_id == template.id)
-        .order_by(func.lower(Mailbox.label), AutoResponseRule.position)
-    )
+    rows = db.session.execute(_uses().where(AutoResponseRule.template_id == template.id))
     return [RuleUse(rule, mailbox) for rule, mailbox in rows]
+
+
+def uses_by_template() -> dict[UUID, list[RuleUse]]:
+    """The rules that answer with each template, of all templates at once."""
+    used: dict[UUID, list[RuleUse]] = {}
+    for rule, mailbox in db.session.execute(_uses()):
+        used.setdefault(rule.template_id, []).append(RuleUse(rule, mailbox))
+    return used
 
 
 def delete_template(template: Template, *, by: Actor) -> None:
@@ -224,6 +223,25 @@ def delete_template(template: Template, *, by: Actor) -> None:
     audit.record(by, "template.deleted", template.name)
     db.session.delete(template)
     db.session.flush()
+
+
+def demand_valid_conditions(conditions: Sequence[Condition]) -> None:
+    """`InvalidRuleError` with what is wrong, row by row."""
+    rows = check_conditions(conditions)
+    if rows:
+        raise InvalidRuleError(rows[0].sentence, field="conditions", rows=rows)
+
+
+def _uses() -> Select[AutoResponseRule, Mailbox]:
+    return (
+        select(AutoResponseRule, Mailbox)
+        .join(
+            Mailbox,
+            (Mailbox.organization_id == AutoResponseRule.organization_id)
+            & (Mailbox.id == AutoResponseRule.mailbox_id),
+        )
+        .order_by(func.lower(Mailbox.label), AutoResponseRule.position)
+    )
 
 
 def _response(values: RuleValues, former: Template | None, by: Actor) -> Template:
@@ -247,9 +265,7 @@ def _demand_valid(values: RuleValues) -> None:
         raise InvalidRuleError("Give the rule a name.", field="name")
     if len(values.name.strip()) > LONGEST_NAME:
         raise InvalidRuleError(f"Use at most {LONGEST_NAME} characters.", field="name")
-    rows = check_conditions(values.conditions)
-    if rows:
-        raise InvalidRuleError(rows[0].sentence, field="conditions", rows=rows)
+    demand_valid_conditions(values.conditions)
 
 
 def _set_active(rule: AutoResponseRule, *, is_active: bool) -> None:

@@ -110,6 +110,14 @@ def template_of(id: UUID) -> Template:
     return template
 
 
+def named_template(id: UUID) -> Template:
+    """A template that lists show; `NotFoundError` if there is none, or if it is a rule's own response."""
+    template = template_of(id)
+    if template.is_custom:
+        raise NotFoundError("This template does not exist.")
+    return template
+
+
 def texts_of(template: Template) -> Select[TemplateText]:
     """Its texts, by language."""
     return (
@@ -118,6 +126,15 @@ def texts_of(template: Template) -> Select[TemplateText]:
         .order_by(TemplateText.language)
         .execution_options(populate_existing=True)
     )
+
+
+def languages_by_template() -> dict[UUID, list[str]]:
+    """The languages each template is written in, of all templates at once."""
+    written: dict[UUID, list[str]] = {}
+    query = select(TemplateText.template_id, TemplateText.language).order_by(TemplateText.language)
+    for template_id, language in db.session.execute(query):
+        written.setdefault(template_id, []).append(language)
+    return written
 
 
 def values_of(template: Template) -> TemplateValues:

@@ -1,24 +1,28 @@
 """Setting up mailboxes: created, changed, checked, paused, deleted, with account, folders and access.
 
-- `MailboxValues`, `values_of(mailbox)`, `create(values)`, `change(mailbox, values)`: the whole page.
-- `check(values, mailbox)`: try the connection as it is typed, without saving anything.
+- `MailboxValues`, `values_of(mailbox, account)`, `create(values)`, `change(mailbox, values)`: the whole page.
+- `check(values, account)`: try the connection as it is typed, without saving anything.
 - `overviews()`: the grid, which is the health page too.
 - `deletion_effects(mailbox)`, `delete(mailbox, typed_label)`.
+- `mailboxes.setup.global_saving` does the same for global mailboxes, for system administrators.
 """
 
 from mailboxes.setup.checking import FolderChoice, check, known_folders
+from mailboxes.setup.connection import Connection, connection_of
 from mailboxes.setup.deleting import delete, deletion_effects
 from mailboxes.setup.overview import Overview, overview_of, overviews
 from mailboxes.setup.saving import change, create, pause, resume, sync_soon
 from mailboxes.setup.values import Grant, MailboxValues, values_of
 
 __all__ = [
+    "Connection",
     "FolderChoice",
     "Grant",
     "MailboxValues",
     "Overview",
     "change",
     "check",
+    "connection_of",
     "create",
     "delete",
     "deletion_effects",

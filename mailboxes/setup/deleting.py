@@ -17,7 +17,7 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
 from tenants.audit import Actor, record
 from tenants.database import db
-from tenants.errors import InvalidError
+from tenants.errors import ForbiddenError, InvalidError
 
 
 def deletion_effects(mailbox: Mailbox) -> dict[str, int]:
@@ -38,10 +38,18 @@ def deletion_effects(mailbox: Mailbox) -> dict[str, int]:
 
 
 def delete(mailbox: Mailbox, typed_label: str, *, by: Actor) -> list[str]:
-    """Delete a mailbox and what is in it; leads, cases and contacts stay, and so does the mail server.
+    """Delete a mailbox of the organization, with its account and what is in it.
 
-    `InvalidError` unless its label was typed. Returns the objects to forget once that is committed.
+    Leads, cases and contacts stay, and so does the mail server. `InvalidError` unless its label was
+    typed, `ForbiddenError` if it is the system's. Returns the objects to forget once that is committed.
     """
+    if mailbox.is_global:
+        raise ForbiddenError("This mailbox is the system's: its administrators delete it. You can pause it.")
+    return remove(mailbox, typed_label, by=by)
+
+
+def remove(mailbox: Mailbox, typed_label: str, *, by: Actor) -> list[str]:
+    """What `delete` does, for any mailbox; a global account stays."""
     if typed_label.strip() != mailbox.label:
         raise InvalidError(f"Type the label {mailbox.label} to delete it.", field="confirmation")
     effects = deletion_effects(mailbox)

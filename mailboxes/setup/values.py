@@ -98,29 +98,34 @@ MAILBOX_FIELDS = (
 )
 
 
-def values_of(mailbox: Mailbox, account: Account | None) -> MailboxValues:
+def values_of(mailbox: Mailbox, account: Account | None, folders: list[bytes] | None = None) -> MailboxValues:
     """A stored mailbox as the page holds it; passwords stay out.
 
-    ``account`` is None where the account is global and this session may not see it.
+    ``account`` is None where the account is global and this session may not see it. ``folders``: those
+    that are read, where they come from another session.
     """
     given: dict[str, Any] = {name: getattr(mailbox, name) for name in MAILBOX_FIELDS}
     if account is not None:
         given |= {name: getattr(account, name) for name in ACCOUNT_FIELDS}
-    return MailboxValues(**given, folders=_synced_folders(account), grants=_grants(mailbox))
+    read = synced_folders(account) if folders is None else folders
+    return MailboxValues(**given, folders=read, grants=_grants(mailbox))
 
 
-def for_the_record(values: MailboxValues) -> dict[str, Any]:
-    """What the audit log keeps of a mailbox: no passwords, text only."""
-    kept = {name: getattr(values, name) for name in (*MAILBOX_FIELDS, *ACCOUNT_FIELDS)}
+def for_the_record(values: MailboxValues, *, connects: bool = True) -> dict[str, Any]:
+    """What the audit log keeps of a mailbox, with its connection or without: no passwords, text only."""
+    names = (*MAILBOX_FIELDS, *ACCOUNT_FIELDS) if connects else MAILBOX_FIELDS
+    kept = {name: getattr(values, name) for name in names}
     kept["automation_from"] = values.automation_from.isoformat()
-    kept["folders"] = sorted(name.decode(errors="replace") for name in values.folders)
+    if connects:
+        kept["folders"] = sorted(name.decode(errors="replace") for name in values.folders)
     kept["access"] = sorted(
         f"{grant.role_id or grant.membership_id} {grant.level}" for grant in values.grants
     )
     return kept
 
 
-def _synced_folders(account: Account | None) -> list[bytes]:
+def synced_folders(account: Account | None) -> list[bytes]:
+    """Raw names of the folders that are read."""
     if account is None:
         return []
     query = select(Folder.name_raw).where(Folder.account_id == account.id, Folder.is_synced)

@@ -1,0 +1,149 @@
+"""What is typed on the mailbox page is put in order, and refused where it cannot be true."""
+
+import re
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import select
+
+from mailboxes.accounts import Account
+from mailboxes.conversion import NOTHING, actions, checked_settings
+from mailboxes.setup.checking import imap_password, shared_password, smtp_password
+from mailboxes.setup.values import MailboxValues
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import db
+from tenants.errors import InvalidError
+from tenants.organizations import Membership
+from tenants.permissions import Role
+
+ENCRYPTIONS = ("tls", "starttls", "none")
+LEVELS = ("read", "reply")
+LONGEST_LABEL = 100
+MANY_ADDRESSES = 50
+
+
+def normalize(values: MailboxValues) -> None:
+    """One way of writing each value; `InvalidError` at the field of an address or host that is none."""
+    values.label = " ".join(values.label.split())
+    values.address = _address(values.address, "address")
+    values.aliases = [_address(alias, "aliases") for alias in values.aliases]
+    values.trusted_forms = [_address(form, "trusted_forms") for form in values.trusted_forms]
+    values.imap_host = _host(values.imap_host, "imap_host", needed=values.imap_enabled)
+    values.smtp_host = _host(values.smtp_host, "smtp_host", needed=values.smtp_enabled)
+    for name in ("imap_user", "smtp_user", "trusted_authserv_id"):
+        setattr(values, name, getattr(values, name).strip())
+
+
+def demand_valid(
+    values: MailboxValues, mailbox: Mailbox | None, account: Account | None, *, connects: bool
+) -> None:
+    """`InvalidError` at the first field that is wrong, before anything is written.
+
+    ``connects``: the connection is the caller's too; it is not where a global mailbox is changed by
+    the organization that reads it.
+    """
+    if not values.label or len(values.label) > LONGEST_LABEL:
+        raise InvalidError(f"Give the mailbox a label of up to {LONGEST_LABEL} characters.", field="label")
+    if max(len(values.aliases), len(values.trusted_forms)) > MANY_ADDRESSES:
+        raise InvalidError(f"List at most {MANY_ADDRESSES} addresses.", field="aliases")
+    _demand_free(values, mailbox)
+    if connects:
+        _demand_connection(values, account)
+    _demand_action(values, mailbox)
+    _demand_grants(values)
+
+
+def _demand_free(values: MailboxValues, mailbox: Mailbox | None) -> None:
+    others = select(Mailbox).where(Mailbox.id != mailbox.id) if mailbox is not None else select(Mailbox)
+    for other in db.session.scalars(others):
+        if other.label.casefold() == values.label.casefold():
+            raise InvalidError(
+                f"Another mailbox is called {other.label}. Choose another label.", field="label"
+            )
+        if other.address == values.address:
+            raise InvalidError(
+                f"The mailbox {other.label} has this address already. Change that one instead.",
+                field="address",
+            )
+
+
+def _demand_connection(values: MailboxValues, account: Account | None) -> None:
+    for protocol, enabled in (("imap", values.imap_enabled), ("smtp", values.smtp_enabled)):
+        if not enabled:
+            continue
+        if not 1 <= getattr(values, f"{protocol}_port") <= 65535:
+            raise InvalidError("Type a port from 1 to 65535.", field=f"{protocol}_port")
+        if getattr(values, f"{protocol}_encryption") not in ENCRYPTIONS:
+            raise InvalidError("Choose an encryption of the list.", field=f"{protocol}_encryption")
+    login = values.imap_enabled or (values.smtp_enabled and not values.smtp_user)
+    if login and not values.imap_user:
+        raise InvalidError("Type the user name that signs in to the server.", field="imap_user")
+    if values.imap_enabled and not values.folders:
+        raise InvalidError(
+            "Choose at least one folder. Press “Check connection / Retrieve folders” to see them.",
+            field="folders",
+        )
+    _demand_history(values)
+    account_passwords(values, account)
+
+
+def _demand_history(values: MailboxValues) -> None:
+    if values.history not in {"inherit", "now", "days", "all"}:
+        raise InvalidError("Choose how much history to take over.", field="history")
+    if values.history == "days" and not 1 <= (values.history_days or 0) <= 36500:
+        raise InvalidError("Type for how many days, from 1 to 36500.", field="history_days")
+
+
+def _demand_action(values: MailboxValues, mailbox: Mailbox | None) -> None:
+    if values.action == NOTHING:
+        values.action_settings = {}
+        return
+    action = actions().get(values.action)
+    if action is None:
+        raise InvalidError("Choose what happens with new messages.", field="action")
+    kept = mailbox is not None and mailbox.action == values.action
+    offered, reason = action.is_offered()
+    if not offered and not kept:
+        raise InvalidError(reason, field="action")
+    try:
+        values.action_settings = checked_settings(values.action, values.action_settings)
+    except InvalidError as error:
+        raise InvalidError(error.message, field=f"{values.action}_{error.field}") from None
+
+
+def _demand_grants(values: MailboxValues) -> None:
+    roles = set(db.session.scalars(select(Role.id)))
+    members = set(db.session.scalars(select(Membership.id)))
+    for grant in values.grants:
+        known = grant.role_id in roles or grant.membership_id in members
+        if not known or grant.level not in LEVELS:
+            raise InvalidError("Choose roles and people of this organization.", field="grants")
+
+
+def account_passwords(values: MailboxValues, stored: Account | None) -> tuple[str, str]:
+    """The passwords of IMAP (or of the login that serves both) and of a separate SMTP login.
+
+    `InvalidError` where one is missing, or was given for another place.
+    """
+    login = values.imap_enabled or (values.smtp_enabled and not values.smtp_user)
+    shared = imap_password(values, stored) if values.imap_enabled else ""
+    if values.smtp_enabled and not values.smtp_user:
+        shared = shared_password(values, stored)
+    own = smtp_password(values, stored) if values.smtp_enabled and values.smtp_user else ""
+    return (shared if login else ""), own
+
+
+def _address(text: str, field: str) -> str:
+    try:
+        checked = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise InvalidError(
+            f"{text.strip() or 'That'} is no e-mail address. Write it like support@example.com.", field=field
+        ) from None
+    return checked.normalized.lower()
+
+
+def _host(text: str, field: str, *, needed: bool) -> str:
+    host = text.strip().rstrip(".").lower()
+    if needed and not re.fullmatch(r"[^\s/@\x00-\x20]{1,253}", host):
+        raise InvalidError("Type the name of the server, such as imap.example.com.", field=field)
+    return host
