@@ -25,6 +25,8 @@ BLUEPRINTS = (
     "webapp.events",
     "webapp.organization.views",
     "webapp.mailboxes.views",
+    "webapp.mailboxes.system_views",
+    "webapp.responses.templates",
     "webapp.people.audit_log",
     "webapp.people.invitations",
     "webapp.people.roles",

@@ -149,7 +149,9 @@ def _tables_have_headings(soup: BeautifulSoup) -> Iterator[str]:
 
 def _values_are_meant_for_people(soup: BeautifulSoup) -> Iterator[str]:
     for tag in soup.select("td, dd, p, strong, small, h1, h2, li"):
-        if tag.get_text(strip=True) in {"None", "Undefined"} or "{{" in tag.get_text():
+        speaks_of_templates = tag.find_parent(class_=["field-errors", "error-summary"]) is not None
+        is_unfilled = "{{" in tag.get_text() and not speaks_of_templates
+        if tag.get_text(strip=True) in {"None", "Undefined"} or is_unfilled:
             yield f"Say it in words instead of {tag.get_text(strip=True)[:40]!r} in {_shown(tag)}"
 
 

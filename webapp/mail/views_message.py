@@ -14,17 +14,12 @@ from mailboxes.messages import Message
 from tenants.configuration.layers import value_of
 from tenants.database import db
 from webapp.guards import member_required
+from webapp.headers import FRAME_POLICY
 from webapp.mail.blueprint import blueprint
 from webapp.mail.downloads import download, inline_picture
 from webapp.mail.place import place_of_request
 
-# The document inside the frame may load its style sheet, pictures it brought along, and nothing else:
-# no script can run in it, whatever the sanitizer let through. Remote pictures only when asked for.
-_FRAME_POLICY = (
-    "default-src 'none'; img-src {images}; style-src 'self' 'unsafe-inline'; font-src 'none';"
-    " form-action 'none'; base-uri 'none'; frame-ancestors 'self';"
-    " sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
-)
+# Remote pictures only when asked for.
 _OWN_IMAGES = "'self' data:"
 _ALL_IMAGES = "'self' data: https: http:"
 
@@ -52,7 +47,7 @@ def body(message_id: UUID) -> ResponseReturnValue:
         )
     )
     images = _ALL_IMAGES if shows_images else _OWN_IMAGES
-    response.headers["Content-Security-Policy"] = _FRAME_POLICY.format(images=images)
+    response.headers["Content-Security-Policy"] = FRAME_POLICY.format(images=images)
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 

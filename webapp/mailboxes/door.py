@@ -1,16 +1,135 @@
 """From where mailboxes are set up: the organization's configuration, or the system's."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
+
+from flask import g, url_for
+
+from mailboxes import setup
+from mailboxes.raws import forget_objects
+from mailboxes.setup import Connection, FolderChoice, MailboxValues, Overview
+from mailboxes.setup import global_saving as system
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import db, inside_installation
+from webapp.configuration.pages import actor
+from webapp.configuration.sidebar import organization_tree, system_tree
 
 
 @dataclass(frozen=True)
 class Door:
-    """The links, the sidebar and the words of the pages behind one door."""
+    """The links, the sidebar and the words of the pages behind one door.
+
+    What is done behind it is the same: an organization's own mailboxes here, `SystemDoor` below.
+    """
 
     url: Callable[..., str]  # (endpoint without blueprint, **values)
     sidebar: list[dict[str, Any]]
     breadcrumbs: list[tuple[str, str | None]]
     title: str
-    is_system: bool = False
+    is_system = False
+
+    def owning(self) -> AbstractContextManager[Any]:
+        """A scope in which ``db.session`` is bound to the owner of the accounts of this door."""
+        return nullcontext()
+
+    def connection_of(self, mailbox: Mailbox) -> Connection:
+        """The account of a mailbox, as far as this door shows it."""
+        with self.owning():
+            return setup.connection_of(mailbox)
+
+    def overview_of(self, mailbox: Mailbox) -> Overview:
+        """How a mailbox is."""
+        return setup.overview_of(mailbox)
+
+    def create(self, values: MailboxValues, folders: list[FolderChoice]) -> Mailbox:
+        """A new mailbox, committed."""
+        mailbox = setup.create(values, folders, by=actor())
+        db.session.commit()
+        return mailbox
+
+    def change(self, mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice]) -> None:
+        """Change a mailbox, committed."""
+        setup.change(mailbox, values, folders, by=actor())
+        db.session.commit()
+
+    def delete(self, mailbox: Mailbox, typed_label: str) -> None:
+        """Delete a mailbox, committed."""
+        objects = setup.delete(mailbox, typed_label, by=actor())
+        db.session.commit()
+        forget_objects(objects)
+
+    def switch(self, mailbox: Mailbox) -> None:
+        """Pause it, or go on, committed."""
+        (setup.pause if mailbox.is_enabled else setup.resume)(mailbox, by=actor())
+        db.session.commit()
+
+    def sync_soon(self, mailbox: Mailbox) -> UUID | None:
+        """Make its account due at once, committed."""
+        account_id = setup.sync_soon(mailbox)
+        db.session.commit()
+        return account_id
+
+
+@dataclass(frozen=True)
+class SystemDoor(Door):
+    """The system administrators' door: global accounts, each in its home organization."""
+
+    is_system = True
+
+    def owning(self) -> AbstractContextManager[Any]:
+        """The installation's own scope."""
+        return inside_installation("a system page reads and changes global accounts")
+
+    def overview_of(self, mailbox: Mailbox) -> Overview:
+        """How it is, with what only the installation sees."""
+        return system.global_overview_of(mailbox)
+
+    def create(self, values: MailboxValues, folders: list[FolderChoice]) -> Mailbox:
+        """A new global mailbox; both owners' transactions are committed inside."""
+        return system.create_global(values, folders, by=actor())
+
+    def change(self, mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice]) -> None:
+        """Change account and mailbox; both owners' transactions are committed inside."""
+        system.change_global(mailbox, values, folders, by=actor())
+
+    def delete(self, mailbox: Mailbox, typed_label: str) -> None:
+        """Delete mailbox and account; both owners' transactions are committed inside."""
+        system.delete_global(mailbox, typed_label, by=actor())
+
+    def switch(self, mailbox: Mailbox) -> None:
+        """Pause it, or go on, committed."""
+        (system.pause_global if mailbox.is_enabled else system.resume_global)(mailbox, by=actor())
+        db.session.commit()
+
+    def sync_soon(self, mailbox: Mailbox) -> UUID | None:
+        """Make the installation's account due at once, committed."""
+        return system.sync_global_soon(mailbox)
+
+
+def organization_door() -> Door:
+    """The door of the current organization."""
+    return Door(
+        url=lambda endpoint, **values: url_for(f"mailboxes.{endpoint}", **values),
+        sidebar=organization_tree(),
+        breadcrumbs=[
+            ("Configuration", url_for("organization.index")),
+            ("System mailboxes", url_for("mailboxes.index")),
+        ],
+        title=f"System mailboxes of {g.organization.name}",
+    )
+
+
+def system_door() -> SystemDoor:
+    """The door of the installation."""
+    return SystemDoor(
+        url=lambda endpoint, **values: url_for(f"system_mailboxes.{endpoint}", **values),
+        sidebar=system_tree(),
+        breadcrumbs=[
+            ("System", url_for("system.index")),
+            ("Global mailboxes", url_for("system_mailboxes.index")),
+        ],
+        title="Global mailboxes",
+    )

@@ -1,31 +1,29 @@
 """What both doors to a mailbox do: an organization's administrators and the system's."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import flash, g, redirect, render_template, request
+from flask import flash, g, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes import setup
 from mailboxes.access import people_with_access
-from mailboxes.accounts import Account
 from mailboxes.connection_check import CheckReport
 from mailboxes.conversion import offers
-from mailboxes.raws import forget_objects
-from mailboxes.setup import FolderChoice, MailboxValues
+from mailboxes.intake import process_again
+from mailboxes.intake.held import held_arrival, held_arrivals, held_count, held_header, held_raw
+from mailboxes.setup import Connection, MailboxValues
 from mailboxes.setup.checking import choices_of as folder_choices
 from mailboxes.setup.checking import sealed, unsealed
-from mailboxes.setup.saving import account_of
 from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import active_members
 from tenants.permissions import roles
-from webapp.configuration.pages import actor
+from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import (
     LEVELS,
     MailboxForm,
@@ -34,6 +32,8 @@ from webapp.mailboxes.forms import (
     put_error,
     values_from,
 )
+from webapp.responses.rule_pages import rules_section
+from workers.queues import ring_intake
 
 SECTIONS = (
     ("General", "general"),
@@ -46,18 +46,6 @@ SECTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class Door:
-    """From where a mailbox is set up: its links, its sidebar and what hangs on a saved mailbox."""
-
-    url: Callable[..., str]  # (endpoint without blueprint, **values)
-    sidebar: list[dict[str, Any]]
-    breadcrumbs: list[tuple[str, str | None]]
-    title: str
-    rules_page: Callable[[Mailbox], dict[str, Any]] = field(default=lambda _: {})
-    create: Callable[[MailboxValues, list[FolderChoice]], Mailbox] | None = None
-
-
 def grid_page(door: Door, rows: list[Any]) -> ResponseReturnValue:
     """All mailboxes with their health."""
     return render_template("mailboxes/index.html", door=door, overviews=rows)
@@ -67,62 +55,66 @@ def new_page(door: Door) -> ResponseReturnValue:
     """A mailbox that is not there yet."""
     form = mailbox_form(MailboxValues() if request.method == "GET" else None, is_new=True)
     if not form.is_submitted():
-        return _page(door, form, None, [], [], None)
-    folders = unsealed(form.folder_list.data or "")
+        return _page(door, form, None, Connection(None), [])
+    connection = Connection(None, unsealed(form.folder_list.data or ""))
     if "check" in request.form:
-        return _checked(door, form, None, folders)
+        return _checked(door, form, None, connection)
     if form.validate():
         try:
-            make = door.create or (lambda values, found: setup.create(values, found, by=actor()))
-            mailbox = make(values_from(form), folders)
+            mailbox = door.create(values_from(form), connection.folders)
         except InvalidError as error:
             db.session.rollback()
             put_error(form, error)
         else:
-            db.session.commit()
             flash(f"{mailbox.label} has been saved.", "success")
             return redirect(door.url("edit", mailbox_id=mailbox.id))
-    return _page(door, form, None, folders, _typed_folders(), None, 422)
+    return _page(door, form, None, connection, _typed_folders(), None, 422)
 
 
 def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """A mailbox with its sections."""
-    account = account_of(mailbox)
-    stored = setup.values_of(mailbox, account)
+    connection = door.connection_of(mailbox)
+    stored = setup.values_of(mailbox, connection.account, connection.synced)
     form = mailbox_form(stored if not request.form else None, is_new=False)
-    folders = _known(account)
     if not form.is_submitted():
-        return _page(door, form, mailbox, folders, stored.folders, None)
-    folders = unsealed(form.folder_list.data or "") or folders
+        return _page(door, form, mailbox, connection, connection.synced)
+    typed = unsealed(form.folder_list.data or "")
+    connection = replace(connection, folders=typed or connection.folders)
     if "check" in request.form:
-        return _checked(door, form, mailbox, folders)
+        return _checked(door, form, mailbox, connection)
     if form.validate():
         try:
-            setup.change(mailbox, values_from(form), folders, by=actor())
+            door.change(mailbox, values_from(form), connection.folders)
         except InvalidError as error:
             db.session.rollback()
             put_error(form, error)
         else:
-            db.session.commit()
             flash(f"{mailbox.label} has been saved.", "success")
             return redirect(door.url("edit", mailbox_id=mailbox.id))
     db.session.rollback()
-    return _page(door, form, mailbox, folders, _typed_folders(), None, 422)
+    return _page(door, form, mailbox, connection, _typed_folders(), None, 422)
+
+
+def check_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
+    """The connection as it is stored, tried; the report stands on the mailbox's page."""
+    connection = door.connection_of(mailbox)
+    stored = setup.values_of(mailbox, connection.account, connection.synced)
+    form = mailbox_form(stored, is_new=False)
+    return _reported(door, form, mailbox, connection, stored)
 
 
 def delete_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """Names what goes, asks for the label, deletes."""
     error = ""
     if request.method == "POST":
+        label = mailbox.label
         try:
-            objects = setup.delete(mailbox, request.form.get("confirmation", ""), by=actor())
+            door.delete(mailbox, request.form.get("confirmation", ""))
         except InvalidError as refused:
             db.session.rollback()
             error = refused.message
         else:
-            db.session.commit()
-            forget_objects(objects)
-            flash(f"{mailbox.label} has been deleted.", "success")
+            flash(f"{label} has been deleted.", "success")
             return redirect(door.url("index"))
     page = render_template(
         "mailboxes/delete.html",
@@ -136,10 +128,46 @@ def delete_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 
 def pause_or_resume(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """The other of the two states."""
-    (setup.pause if mailbox.is_enabled else setup.resume)(mailbox, by=actor())
-    db.session.commit()
+    door.switch(mailbox)
     flash(f"{mailbox.label} is {'enabled' if mailbox.is_enabled else 'paused'}.", "success")
-    return redirect(request.form.get("next") or door.url("index"))
+    return redirect(door.url("index"))
+
+
+def sync_now(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
+    """Fetch at the next tick of the schedule, whatever the back-off says."""
+    door.sync_soon(mailbox)
+    flash(f"{mailbox.label} will be fetched within seconds.", "success")
+    return redirect(door.url("index"))
+
+
+def held_page(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
+    """A message that could not be taken in: why, and its header."""
+    with door.owning():
+        found = held_arrival(mailbox.account_id, arrival_id)
+        header = held_header(found)
+    return render_template("mailboxes/held.html", door=door, mailbox=mailbox, held=found, header=header)
+
+
+def held_file(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
+    """Its bytes, to be saved; no browser shows them."""
+    with door.owning():
+        content = held_raw(held_arrival(mailbox.account_id, arrival_id))
+    response = make_response(content)
+    response.headers["Content-Type"] = "application/octet-stream"
+    response.headers["Content-Disposition"] = f'attachment; filename="message-{arrival_id}.eml"'
+    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
+    return response
+
+
+def take_in_again(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
+    """Let a quarantined message try again."""
+    with door.owning():
+        held_arrival(mailbox.account_id, arrival_id)  # of this mailbox, not of another
+        account_id = process_again(arrival_id)
+        db.session.commit()
+    ring_intake(account_id)
+    flash("The message is being read again. If it fails once more, it comes back here.", "success")
+    return redirect(door.url("edit", mailbox_id=mailbox.id, _anchor="health"))
 
 
 def mailbox_of_organization(id: UUID) -> Mailbox:
@@ -151,69 +179,88 @@ def mailbox_of_organization(id: UUID) -> Mailbox:
 
 
 def _checked(
-    door: Door, form: MailboxForm, mailbox: Mailbox | None, folders: list[FolderChoice]
+    door: Door, form: MailboxForm, mailbox: Mailbox | None, connection: Connection
 ) -> ResponseReturnValue:
-    account = account_of(mailbox) if mailbox is not None else None
-    chosen = _typed_folders()
+    return _reported(door, form, mailbox, connection, values_from(form))
+
+
+def _reported(
+    door: Door, form: MailboxForm, mailbox: Mailbox | None, connection: Connection, values: MailboxValues
+) -> ResponseReturnValue:
+    chosen = values.folders
     try:
-        report = setup.check(values_from(form), account)
+        report = setup.check(values, connection.account)
     except InvalidError as error:
         put_error(form, error)
-        return _page(door, form, mailbox, folders, chosen, None, 422)
+        return _page(door, form, mailbox, connection, chosen, None, 422)
     if report.folders:
-        folders = folder_choices(report.folders)
+        connection = replace(connection, folders=folder_choices(report.folders))
         if not chosen:
-            chosen = [folder.name_raw for folder in folders if folder.special_use in {"inbox", "sent"}]
-    return _page(door, form, mailbox, folders, chosen, report)
+            chosen = [one.name_raw for one in connection.folders if one.special_use in {"inbox", "sent"}]
+    return _page(door, form, mailbox, connection, chosen, report)
 
 
 def _page(
     door: Door,
     form: MailboxForm,
     mailbox: Mailbox | None,
-    folders: list[FolderChoice],
+    connection: Connection,
     chosen: list[bytes],
-    report: CheckReport | None,
+    report: CheckReport | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
+    folders = connection.folders
     form.folder_list.data = sealed(folders) if folders else ""
-    has_sent = any(folder.special_use == "sent" for folder in folders)
     page = render_template(
         "mailboxes/edit.html",
         door=door,
         form=form,
         mailbox=mailbox,
-        overview=setup.overview_of(mailbox) if mailbox is not None else None,
-        sections=[
-            section
-            for section in SECTIONS
-            if mailbox is not None or section[1] not in {"rules", "health", "history"}
-        ],
+        account=connection.account,
+        sections=_sections(door, mailbox),
         folders=folder_tree(folders, chosen),
-        misses_sent=bool(folders) and not has_sent,
+        misses_sent=bool(folders) and not any(folder.special_use == "sent" for folder in folders),
         report=report,
+        is_check="check" in request.form,
+        home=g.get("home"),
         offers=offers(),
         roles=list(db.session.scalars(roles())),
         members=list(db.session.scalars(active_members())),
         levels=LEVELS,
         access=_access_levels(mailbox),
-        people=people_with_access(mailbox) if mailbox is not None else [],
-        history=_history(mailbox),
-        **(door.rules_page(mailbox) if mailbox is not None else {}),
+        **(_of_saved(door, mailbox) if mailbox is not None else {}),
     )
     return page, status
+
+
+def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
+    """What the page shows of a mailbox that is there."""
+    with door.owning():
+        held = held_arrivals(mailbox.account_id)
+        count = held_count(mailbox.account_id)
+    return {
+        "overview": door.overview_of(mailbox),
+        "people": people_with_access(mailbox),
+        "held": held,
+        "held_count": count,
+        "history": _history(mailbox),
+        **rules_section(mailbox),
+    }
+
+
+def _sections(door: Door, mailbox: Mailbox | None) -> list[tuple[str, str]]:
+    left_out = {"rules", "health", "history"} if mailbox is None else set()
+    if mailbox is not None and mailbox.is_global and not door.is_system:
+        left_out = {"synchronization"}
+    return [section for section in SECTIONS if section[1] not in left_out]
 
 
 def _typed_folders() -> list[bytes]:
     return [folder.encode("latin-1", "ignore") for folder in request.form.getlist("folders")]
 
 
-def _known(account: Account | None) -> list[FolderChoice]:
-    return setup.known_folders(account) if account is not None else []
-
-
 def _access_levels(mailbox: Mailbox | None) -> dict[str, str]:
-    if request.method == "POST":
+    if "label" in request.form:
         return {name: level for name, level in request.form.items() if name.startswith("access-")}
     if mailbox is None:
         return {f"access-member-{g.member.id}": "reply"} if g.get("member") is not None else {}
@@ -226,9 +273,7 @@ def _access_levels(mailbox: Mailbox | None) -> dict[str, str]:
     }
 
 
-def _history(mailbox: Mailbox | None) -> list[audit.AuditEntry]:
-    if mailbox is None:
-        return []
+def _history(mailbox: Mailbox) -> list[audit.AuditEntry]:
     query = audit.entries().where(
         audit.AuditEntry.act.like("mailbox.%"), audit.AuditEntry.subject == mailbox.label
     )

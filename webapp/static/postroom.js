@@ -82,6 +82,8 @@
     }
     const copied = event.target.closest("[data-copy]");
     if (copied) copy(copied);
+    const inserted = event.target.closest("[data-insert]");
+    if (inserted) insertText(inserted);
   });
 
   function openDialog(id) {
@@ -130,6 +132,36 @@
   function prepareSetting(box) {
     const control = one("[data-setting-control]", box.closest("[data-setting]"));
     if (control) control.inert = box.checked;
+  }
+
+  /* data-shown-when="name=value|value": shown while the control of that name in the same form says so. */
+  function prepareShown(element) {
+    const form = element.closest("form");
+    if (!form) return;
+    const [name, wanted] = element.dataset.shownWhen.split("=");
+    const show = () => {
+      const values = all(`[name="${CSS.escape(name)}"]`, form)
+        .filter((control) => !["checkbox", "radio"].includes(control.type) || control.checked)
+        .map((control) => control.value);
+      element.hidden = !wanted.split("|").some((value) => values.includes(value)) && !one(".field-errors", element);
+    };
+    form.addEventListener("change", (event) => { if (event.target.name === name) show(); });
+    show();
+  }
+
+  /* A variable goes into the text field that had the cursor, else into the first open one. */
+  let lastInsertable = null;
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches("[data-insertable]")) lastInsertable = event.target;
+  });
+
+  function insertText(button) {
+    const field = lastInsertable && lastInsertable.isConnected ? lastInsertable : all("textarea[data-insertable]").find(visible);
+    if (!field) return;
+    field.focus();
+    field.setRangeText(button.dataset.insert, field.selectionStart, field.selectionEnd, "end");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    announce(`${button.dataset.insert} inserted`);
   }
 
   function isChanged(control) {
@@ -600,6 +632,8 @@
     each("[data-quick-search], [data-scripted]", (element) => { element.hidden = false; });
     each("[data-setting-inherits]", prepareSetting);
     each("[data-typed]", checkTyped);
+    each("[data-shown-when]", prepareShown);
+    each("[data-announce]", (element) => announce(element.dataset.announce));
     each(".condition", prepareCondition);
     each("[data-rows]", (rows) => { rows.dataset.rowsBefore = all("[data-row]", one("[data-rows-list]", rows)).length; });
     each("[data-save-bar]", (bar) => touched(bar.closest("form")));

@@ -1,0 +1,185 @@
+"""The pages of e-mail templates."""
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select
+
+from mailboxes import rules, templates
+from mailboxes.rules import RuleValues
+from mailboxes.templates import Template, TemplateValues, save_template
+from tenants.audit import Actor
+from tenants.configuration.catalog import ORGANIZATION
+from tenants.configuration.layers import override
+from tenants.database import db
+from tests.factories import csrf_token, make_mailbox, make_message, sign_in
+from tests.webapp.reading import judged, read, send, words_of
+
+LIST = "/configuration/templates/"
+NEW = "/configuration/templates/new"
+BY = Actor("Ada")
+THANKS = TemplateValues(
+    "Thanks", texts={"en": ("Re: {{ message.subject }}", "Dear {{ sender.first_name }},\nthank you.")}
+)
+
+
+@pytest.fixture
+def client(app, ours, theirs):
+    return sign_in(app, ours.admin)
+
+
+def stored(inside, world, values=THANKS):
+    with inside(world):
+        template = save_template(values, by=BY)
+        db.session.commit()
+    return template
+
+
+def url_of(template, more=""):
+    return f"/configuration/templates/{template.id}{more}"
+
+
+def errors_of(html):
+    page = BeautifulSoup(html, "html.parser")
+    return " ".join(error.get_text(" ", strip=True) for error in page.select(".field-errors, .error-summary"))
+
+
+def test_a_template_is_written_listed_changed_and_deleted(client, inside, ours, theirs):
+    assert "No template yet" in read(client, LIST)
+    page = send(client, NEW, name="Thanks", content_en="Thank you, {{ sender.name }}.")
+    assert "Thanks has been saved" in page
+    with inside(ours):
+        template = db.session.scalar(select(Template))
+    page = send(client, url_of(template), name="Many thanks", kind="html", used_for="case")
+    assert "Many thanks" in words_of(read(client, LIST))
+    assert "Cases" in words_of(read(client, LIST))
+    assert "Deletes the template with its texts in English" in read(client, url_of(template, "/delete"))
+    page = send(client, url_of(template, "/delete"))
+    assert "Many thanks has been deleted" in page
+    with inside(theirs):
+        assert db.session.scalar(select(Template)) is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("name", "", "Give the template a name."),
+        ("name", "Taken", "A template named “Taken” is here already."),
+        ("content_en", "", "The content is empty."),
+        ("content_en", "Hi\n\n{{ sender.nam }}", "Line 3: {{ sender.nam }}: there is no variable sender.nam"),
+        ("content_en", "{% for a in b %}{% endfor %}", "{% for %} is not available"),
+        ("subject_en", "{{ order }}", "{{ order }}: there is no variable order"),
+        ("kind", "pdf", "Choose HTML or plain text."),
+        ("used_for", None, "Choose what the template is for."),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
+    client, inside, ours, field, value, sentence
+):
+    stored(inside, ours, TemplateValues("Taken", texts={"en": ("", "x")}))
+    typed = {"name": "New one", "content_en": "Thank you.", "subject_en": "Kept subject", field: value}
+    page = send(client, NEW, at=NEW, expect=422, **typed)
+    assert sentence in errors_of(page)
+    assert ("Kept subject" in page) is (field != "subject_en")
+    with inside(ours):
+        assert [one.name for one in db.session.scalars(templates.templates())] == ["Taken"]
+
+
+def test_each_language_of_the_configuration_has_its_texts(client, inside, ours):
+    with inside(ours):
+        override("general.languages", "de, fr", ORGANIZATION, by="Ada")
+        db.session.commit()
+    template = stored(inside, ours)
+    page = read(client, url_of(template))
+    for name in ("German", "French", "English"):
+        assert f"Content ({name})" in page
+    send(client, url_of(template), content_de="Vielen Dank.")
+    with inside(ours):
+        texts = templates.values_of(db.session.scalar(select(Template))).texts
+    assert set(texts) == {"en", "de"}
+    page = send(client, url_of(template), expect=422, content_fr="{{ x.y }}")
+    assert "there is no variable x.y" in errors_of(page)
+
+
+def test_a_template_in_use_says_where_and_is_not_deleted(client, inside, ours):
+    template = stored(inside, ours)
+    mailbox = make_mailbox(ours, label="Support")
+    with inside(ours):
+        rules.add_rule(mailbox, RuleValues("Everybody", template_id=template.id), by=BY)
+        db.session.commit()
+    assert "Support: Everybody" in words_of(read(client, LIST))
+    assert "Everybody" in read(client, url_of(template))
+    asked = read(client, url_of(template, "/delete"))
+    assert "It is in use" in asked
+    answer = client.post(url_of(template, "/delete"), data={"csrf_token": csrf_token(read(client, NEW))})
+    page = judged(answer, url_of(template, "/delete"), 409)
+    assert "“Everybody” (Support)" in page
+    with inside(ours):
+        assert db.session.scalar(select(Template)) is not None
+
+
+def test_a_rules_own_response_is_no_template(client, inside, ours):
+    mailbox = make_mailbox(ours)
+    with inside(ours):
+        rule = rules.add_rule(mailbox, RuleValues("Own", response=THANKS), by=BY)
+        db.session.commit()
+        own = templates.template_of(rule.template_id)
+    assert "No template yet" in read(client, LIST)
+    read(client, url_of(own), expect=404)
+
+
+def test_a_copy_and_the_systems_templates(client, inside, ours):
+    page = send(client, "/configuration/templates/offer", at=LIST)
+    assert "Acknowledgement" in words_of(page)
+    with inside(ours):
+        template = db.session.scalar(select(Template).where(Template.system_key == "acknowledgement"))
+    page = send(client, url_of(template, "/clone"), at=url_of(template))
+    assert "Acknowledgement (copy)" in page
+    page = send(client, url_of(template), content_en="Ours now.")
+    assert "differs from what the system offers" in page
+    page = send(client, url_of(template, "/restore"), at=url_of(template))
+    assert "As the system offers it" in page
+
+
+def test_the_preview_is_filled_in_for_a_real_message(client, inside, ours):
+    template = stored(inside, ours)
+    mailbox = make_mailbox(ours)
+    make_message(ours, mailbox, sender="Carla Customer <carla@customer.test>", subject="Where is it?")
+    page = read(client, url_of(template, "/preview"))
+    assert "Re: Where is it?" in words_of(page)
+    frame = BeautifulSoup(page, "html.parser").select_one("iframe")
+    assert "allow-scripts" not in frame["sandbox"]
+    answer = client.get(frame["src"])
+    assert "Dear Carla" in answer.text
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+def test_the_preview_shows_no_message_that_the_person_may_not_read(client, inside, ours, theirs):
+    template = stored(inside, ours)
+    make_message(ours, make_mailbox(ours, readers=(ours.member,)), subject="Confidential")
+    hidden = make_message(theirs, make_mailbox(theirs), subject="Foreign")
+    page = read(client, url_of(template, f"/preview?message={hidden.id}"))
+    assert "these values are invented" in page
+    assert "Confidential" not in page
+    assert "Foreign" not in page
+
+
+def test_a_html_template_is_shown_without_what_could_run(client, inside, ours):
+    hostile = TemplateValues("Loud", "html", texts={"en": ("", "<script>alert(1)</script><p>Hello</p>")})
+    template = stored(inside, ours, hostile)
+    page = read(client, url_of(template, "/preview"))
+    frame = BeautifulSoup(page, "html.parser").select_one("iframe")
+    body = client.get(frame["src"]).text
+    assert "Hello" in body
+    assert "alert" not in body
+
+
+def test_a_neighbours_template_is_not_there(client, inside, theirs):
+    template = stored(inside, theirs)
+    for more in ("", "/delete", "/preview", "/preview/body"):
+        read(client, url_of(template, more), expect=404)
+
+
+def test_a_member_without_the_right_sees_no_template(app, ours):
+    client = sign_in(app, ours.member)
+    read(client, LIST, expect=403)

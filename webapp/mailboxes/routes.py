@@ -1,0 +1,51 @@
+"""The addresses below one mailbox, the same behind both doors."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+
+from mailboxes.system_mailboxes import Mailbox
+from webapp.mailboxes import pages
+from webapp.mailboxes.door import Door
+from webapp.responses import rule_pages
+
+Page = Callable[..., ResponseReturnValue]
+Entered = Callable[[UUID], tuple[Door, Mailbox]]
+SHOWN = ("GET",)
+SENT = ("POST",)
+FORM = ("GET", "POST")
+
+ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
+    ("", "edit", FORM, pages.edit_page),
+    ("/delete", "delete", FORM, pages.delete_page),
+    ("/check", "check", SENT, pages.check_page),
+    ("/pause", "pause", SENT, pages.pause_or_resume),
+    ("/sync", "sync", SENT, pages.sync_now),
+    ("/arrivals/<uuid:arrival_id>", "held", SHOWN, pages.held_page),
+    ("/arrivals/<uuid:arrival_id>/raw", "held_file", SHOWN, pages.held_file),
+    ("/arrivals/<uuid:arrival_id>/again", "take_in_again", SENT, pages.take_in_again),
+    ("/rules/new", "new_rule", FORM, rule_pages.new_rule_page),
+    ("/rules/<uuid:rule_id>", "edit_rule", FORM, rule_pages.edit_rule_page),
+    ("/rules/<uuid:rule_id>/move", "move_rule", SENT, rule_pages.move_rule),
+    ("/rules/<uuid:rule_id>/switch", "switch_rule", SENT, rule_pages.switch_rule),
+    ("/rules/<uuid:rule_id>/delete", "delete_rule", FORM, rule_pages.delete_rule),
+)
+
+
+def add_routes(blueprint: Blueprint, guard: Callable[[Page], Page], entered: Entered) -> None:
+    """Give a blueprint every page of a mailbox; ``entered`` opens the mailbox, or raises not found."""
+    for path, endpoint, methods, page in ROUTES:
+        view = guard(_opening(page, entered))
+        blueprint.add_url_rule(f"/<uuid:mailbox_id>{path}", endpoint, view, methods=list(methods))
+
+
+def _opening(page: Page, entered: Entered) -> Page:
+    def view(mailbox_id: UUID, **ids: Any) -> ResponseReturnValue:
+        door, mailbox = entered(mailbox_id)
+        return page(door, mailbox, **ids)
+
+    view.__name__, view.__doc__ = page.__name__, page.__doc__
+    return view

@@ -1,0 +1,102 @@
+"""Subject and content in each language, on the form of a template and on that of a rule."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import Field, StringField, TextAreaField
+
+from mailboxes.templates import KINDS, InvalidTemplateError, TemplateValues
+from mailboxes.templating import FILTERS, VARIABLES
+from tenants.configuration.catalog import LANGUAGES
+from tenants.configuration.layers import value_of
+
+KIND_CHOICES = list(KINDS.items())
+
+
+def languages_of(values: TemplateValues | None) -> list[str]:
+    """The languages a form offers: those of the configuration, then others that are written already."""
+    offered = list(value_of("general.languages"))
+    written = list(values.texts) if values is not None else []
+    return [*offered, *(language for language in written if language not in offered)]
+
+
+def text_fields(languages: Iterable[str]) -> dict[str, Field]:
+    """A subject and a content for each language, by the names of their fields."""
+    fields: dict[str, Field] = {}
+    for language in languages:
+        name = LANGUAGES.get(language, language)
+        fields[f"subject_{language}"] = StringField(
+            f"Subject in {name}", render_kw={"autocomplete": "off", "data-insertable": True}
+        )
+        fields[f"content_{language}"] = TextAreaField(
+            f"Content in {name}", render_kw={"rows": 10, "data-insertable": True, "lang": language}
+        )
+    return fields
+
+
+def text_data(values: TemplateValues) -> dict[str, str]:
+    """What those fields hold for stored texts."""
+    data = {}
+    for language, (subject, content) in values.texts.items():
+        data[f"subject_{language}"], data[f"content_{language}"] = subject, content
+    return data
+
+
+def texts_from(form: FlaskForm, languages: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """What was typed, language by language."""
+    return {
+        language: (form[f"subject_{language}"].data or "", form[f"content_{language}"].data or "")
+        for language in languages
+    }
+
+
+def put_template_error(form: FlaskForm, error: InvalidTemplateError, languages: list[str]) -> None:
+    """Show every problem at the field it is in: a variable with its name and line at its text."""
+    for found in error.problems:
+        problem = found.problem
+        text = problem.sentence if problem.part == "subject" else str(problem)
+        put_error(form, f"{problem.part}_{found.language}", text)
+    if not error.problems:
+        name = error.field or ""
+        put_error(form, name if name in form else f"{name}_{languages[0]}", error.message)
+
+
+def put_error(form: FlaskForm, name: str, sentence: str) -> None:
+    """At the field of that name, or above the form where there is none."""
+    if name in form:
+        form[name].errors = [*form[name].errors, sentence]
+    else:
+        form.form_errors.append(sentence)
+
+
+def text_parts(form: FlaskForm, languages: list[str]) -> list[dict[str, Any]]:
+    """Each language with its two fields, as the page shows them; the first and the written are open."""
+    return [
+        {
+            "language": language,
+            "name": LANGUAGES.get(language, language),
+            "subject": form[f"subject_{language}"],
+            "content": form[f"content_{language}"],
+            "is_written": bool(form[f"subject_{language}"].data or form[f"content_{language}"].data),
+            "is_open": place == 0 or _needs_a_look(form, language),
+        }
+        for place, language in enumerate(languages)
+    ]
+
+
+def variable_groups() -> Mapping[str, list[tuple[str, str]]]:
+    """What can be inserted, by group: (text, what it stands for)."""
+    return {
+        group: [(f"{{{{ {group}.{name} }}}}", label) for name, label in members.items()]
+        for group, members in VARIABLES.items()
+    }
+
+
+def filter_notes() -> list[tuple[str, str]]:
+    """The filters of the template language, with what each does."""
+    return list(FILTERS.items())
+
+
+def _needs_a_look(form: FlaskForm, language: str) -> bool:
+    return bool(form[f"subject_{language}"].errors or form[f"content_{language}"].errors)
