@@ -21,6 +21,7 @@ def safe_filename(name: str, fallback: str = NAMELESS) -> str:
     """
     text = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
     text = "".join(c for c in _SPACE.sub(" ", text) if unicodedata.category(c) not in _INVISIBLE)
+    text = _SPACE.sub(" ", text)  # what stood between two spaces may have gone
     text = _FORBIDDEN.sub("_", text).strip(" .~")
     text = _cut(text)
     if not text:
