@@ -37,6 +37,8 @@ _MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
 _HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
 _BLANK_FOLD = re.compile(rb"\n[ \t]+\r*\n")
+# White space alone on a folded line, before an encoded word: the mailer's folding, not its text.
+_BROKEN_FOLD = re.compile(rb"\r?\n[ \t]{1,200}\r?\n[ \t]{1,200}(?==\?)")
 _CONTINUED = re.compile(rb"[ \t]+\S|[!-9;-~]{1,200}[ \t]*:|\r*(?:\n|\Z)")
 _FOREIGN_NAME = re.compile(rb"[\x21-\x39\x3b-\x7e\x80-\xff]{1,60}:[ \t]")
 
@@ -152,6 +154,7 @@ class _Reader:
 def unfolded(value: bytes) -> bytes:
     """A raw value on one line (RFC 5322 §2.2.3)."""
     if b"\n" in value or b"\r" in value:
+        value = _BROKEN_FOLD.sub(b"", value)
         value = value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
     return value.replace(b"\t", b" ").strip()
 

@@ -36,6 +36,7 @@ def subject_of(value: bytes) -> str:
         ("Jörg roh".encode("latin-1"), "Jörg roh"),
         (b"=?iso-2022-jp?B?GyRCJUYlOSVIGyhC?=", "テスト"),
         (b"a\r\n\tb", "a b"),
+        (b"a\r\n \r\n\t=?utf-8?q?b?=\r\n =?utf-8?q?c?=", "abc"),
         (b"=?utf-8?q?a=0D=0ABcc:_x@y.z?=", "a Bcc: x@y.z"),
         (b"=?utf-8?q?a=00b=E2=80=AEc?=", "abc"),
     ],
