@@ -42,7 +42,7 @@ SECTIONS = (
     ("Access management", "access"),
     ("Auto-response rules", "rules"),
     ("Health", "health"),
-    ("History", "history"),
+    ("History", "changes"),
 )
 
 
@@ -249,7 +249,7 @@ def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
 
 
 def _sections(door: Door, mailbox: Mailbox | None) -> list[tuple[str, str]]:
-    left_out = {"rules", "health", "history"} if mailbox is None else set()
+    left_out = {"rules", "health", "changes"} if mailbox is None else set()
     if mailbox is not None and mailbox.is_global and not door.is_system:
         left_out = {"synchronization"}
     return [section for section in SECTIONS if section[1] not in left_out]

@@ -1,0 +1,248 @@
+"""The pages of auto-response rules."""
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import func, select
+
+from mailboxes import rules, templates
+from mailboxes.conditions import Condition
+from mailboxes.rules import AutoResponseRule, RuleValues, rules_of
+from mailboxes.templates import Template, TemplateValues, save_template
+from tenants.audit import Actor
+from tenants.database import db
+from tests.factories import csrf_token, make_mailbox, make_message, sign_in
+from tests.webapp.reading import form_values, judged, read, send, words_of
+
+BY = Actor("Ada")
+THANKS = TemplateValues("Thanks", texts={"en": ("Hi", "Thank you")})
+INVOICE = Condition("subject", "contains", "invoice")
+
+
+@pytest.fixture
+def mailbox(ours):
+    return make_mailbox(ours, label="Support")
+
+
+@pytest.fixture
+def client(app, ours, theirs):
+    return sign_in(app, ours.admin)
+
+
+def url_of(mailbox, more=""):
+    return f"/configuration/mailboxes/{mailbox.id}{more}"
+
+
+def stored(inside, world, mailbox, *names, **given):
+    with inside(world):
+        made = [
+            rules.add_rule(mailbox, RuleValues(name, **{"response": THANKS, **given}), by=BY)
+            for name in names
+        ]
+        db.session.commit()
+    return made
+
+
+def names(inside, world, mailbox):
+    with inside(world):
+        return [rule.name for rule in db.session.scalars(rules_of(mailbox))]
+
+
+def errors_of(html):
+    page = BeautifulSoup(html, "html.parser")
+    return " ".join(error.get_text(" ", strip=True) for error in page.select(".field-errors, .error-summary"))
+
+
+def condition_fields(html):
+    page = BeautifulSoup(html, "html.parser")
+    return [control["name"] for control in page.select(".condition-list select[name$='-field']")]
+
+
+def press(client, url, **values):
+    """A button of the list on the mailbox's page."""
+    token = csrf_token(client.get(url).text)
+    return judged(client.post(url, data={"csrf_token": token, **values}, follow_redirects=True), url, 200)
+
+
+def test_a_rule_is_written_with_a_response_of_its_own_and_listed(client, inside, ours, mailbox):
+    page = read(client, url_of(mailbox))
+    assert "Nobody who writes to this mailbox gets an automatic response" in page
+    row = {
+        "conditions-0-field": "header",
+        "conditions-0-header": "X-Priority",
+        "conditions-0-operator": "is_equal_to",
+        "conditions-0-value": "1",
+    }
+    page = send(client, url_of(mailbox, "/rules/new"), name="Urgent", content_en="At once!", **row)
+    shown = words_of(page)
+    assert "Urgent has been saved" in shown
+    assert "X-Priority is equal to “1”" in shown
+    assert "Custom" in shown
+    with inside(ours):
+        rule = db.session.scalar(select(AutoResponseRule))
+        assert rule.conditions == [{"field": "header:X-Priority", "operator": "is_equal_to", "value": "1"}]
+    page = read(client, url_of(mailbox, f"/rules/{rule.id}"))
+    filled = form_values(page, url_of(mailbox, f"/rules/{rule.id}"))
+    assert filled["conditions-0-header"] == "X-Priority"
+    assert filled["content_en"] == "At once!"
+
+
+def test_without_conditions_a_rule_is_for_every_message_and_the_form_says_so(client, inside, ours, mailbox):
+    page = read(client, url_of(mailbox, "/rules/new"))
+    assert "every message" in BeautifulSoup(page, "html.parser").select_one(".conditions-none").text
+    page = send(client, url_of(mailbox, "/rules/new"), name="All", content_en="Thanks.")
+    assert "Every message" in words_of(page)
+
+
+def test_a_rule_answers_with_a_template(client, inside, ours, mailbox):
+    with inside(ours):
+        template = save_template(THANKS, by=BY)
+        db.session.commit()
+    page = send(
+        client,
+        url_of(mailbox, "/rules/new"),
+        name="Shared",
+        template_id=str(template.id),
+        content_en="kept out",
+        saves="y",
+    )
+    assert "Thanks" in words_of(page)
+    with inside(ours):
+        assert db.session.scalar(select(func.count()).select_from(Template)) == 1
+
+
+def test_a_response_becomes_a_template_for_everybody(client, inside, ours, mailbox):
+    new = url_of(mailbox, "/rules/new")
+    page = send(client, new, at=new, expect=422, name="First", content_en="Thanks.", saves="y", save_as=" ")
+    assert "Give the template a name." in errors_of(page)
+    send(client, new, name="First", content_en="Thanks.", saves="y", save_as="Thanks")
+    with inside(ours):
+        assert [one.name for one in db.session.scalars(templates.templates())] == ["Thanks"]
+    page = send(client, new, at=new, expect=422, name="Second", content_en="x", saves="y", save_as="Thanks")
+    assert "A template named “Thanks” is here already." in errors_of(page)
+    assert names(inside, ours, mailbox) == ["First"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"name": ""}, "Give the rule a name."),
+        ({"content_en": ""}, "Write a content in at least one language."),
+        (
+            {"content_en": "Hello\n{{ sender.nam }}"},
+            "Line 2: {{ sender.nam }}: there is no variable sender.nam",
+        ),
+        ({"conditions-0-value": ""}, "Type what to compare with."),
+        ({"conditions-0-field": "header"}, "Type the name of a header, such as X-Priority."),
+        ({"conditions-0-field": "colour"}, "Choose the part of the message to look at."),
+        ({"conditions-0-operator": "matches"}, "Choose how to compare."),
+        ({"conditions-0-operator": "is_any_of", "conditions-0-value": ","}, "Type the values"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_row_or_field_and_what_was_typed_stays(
+    client, inside, ours, mailbox, typed, sentence
+):
+    good = {
+        "name": "Kept name",
+        "content_en": "Thanks.",
+        "conditions-0-field": "subject",
+        "conditions-0-operator": "contains",
+        "conditions-0-value": "invoice",
+        "conditions-1-field": "from",
+        "conditions-1-operator": "ends_with",
+        "conditions-1-value": "@kept.test",
+    }
+    page = send(client, url_of(mailbox, "/rules/new"), expect=422, **good | typed)
+    assert sentence in errors_of(page)
+    assert "@kept.test" in page
+    assert names(inside, ours, mailbox) == []
+
+
+def test_rows_are_added_and_removed_without_scripts(client, inside, ours, mailbox):
+    new = url_of(mailbox, "/rules/new")
+    page = send(client, new, name="Typed", add_condition="1", content_en="Kept text")
+    assert condition_fields(page) == ["conditions-0-field"]
+    assert "Kept text" in page
+    rows = {f"conditions-{place}-value": f"value {place}" for place in range(3)}
+    operators = {f"conditions-{place}-operator": "contains" for place in range(3)}
+    page = send(client, new, name="Typed", remove_condition="1", **rows, **operators)
+    assert condition_fields(page) == ["conditions-0-field", "conditions-1-field"]
+    assert "value 0" in page
+    assert "value 1" not in page
+    assert "value 2" in page
+    assert names(inside, ours, mailbox) == []
+
+
+def test_rules_are_moved_switched_and_deleted_from_the_list(client, inside, ours, mailbox):
+    first, second = stored(inside, ours, mailbox, "First", "Second")
+    page_url = url_of(mailbox)
+    token = csrf_token(client.get(page_url).text)
+    client.post(f"{page_url}/rules/{second.id}/move", data={"csrf_token": token, "direction": "up"})
+    assert names(inside, ours, mailbox) == ["Second", "First"]
+    client.post(f"{page_url}/rules/{second.id}/move", data={"csrf_token": token, "direction": "down"})
+    assert names(inside, ours, mailbox) == ["First", "Second"]
+    client.post(f"{page_url}/rules/{first.id}/switch", data={"csrf_token": token, "active": "0"})
+    with inside(ours):
+        assert not rules.rule_of(mailbox, first.id).is_active
+    assert 'aria-checked="false"' in read(client, page_url)
+    assert "the response that is its own" in read(client, f"{page_url}/rules/{first.id}/delete")
+    page = send(client, f"{page_url}/rules/{first.id}/delete")
+    assert "First has been deleted" in page
+    assert names(inside, ours, mailbox) == ["Second"]
+
+
+def test_a_rule_is_tried_on_recent_messages_without_being_saved(client, inside, ours, mailbox):
+    make_message(
+        ours, mailbox, subject="Your invoice 17", to=mailbox.address, may_respond=True, is_opening=True
+    )
+    make_message(ours, mailbox, subject="Hello there", to=mailbox.address)
+    automatic = (("Auto-Submitted", "auto-replied"),)
+    make_message(ours, mailbox, subject="Re: invoice", to=mailbox.address, headers=automatic)
+    page = send(
+        client,
+        url_of(mailbox, "/rules/new"),
+        **{
+            "try": "1",
+            "conditions-0-field": "subject",
+            "conditions-0-operator": "contains",
+            "conditions-0-value": "invoice",
+        },
+    )
+    table = BeautifulSoup(page, "html.parser").select_one("#try table")
+    results = {
+        row.select_one("th").get_text(strip=True): row.select("td")[-1].get_text(" ", strip=True)
+        for row in table.select("tbody tr")
+    }
+    assert results["Hello there"].startswith("Does not match")
+    assert "a machine sent it" in results["Re: invoice"]
+    assert results["Your invoice 17"].startswith(("Would answer", "Matches"))
+    assert names(inside, ours, mailbox) == []
+    page = send(
+        client, url_of(mailbox, "/rules/new"), expect=422, **{"try": "1", "conditions-0-operator": "contains"}
+    )
+    assert "Type what to compare with." in errors_of(page)
+
+
+def test_a_neighbours_rule_and_another_mailboxs_rule_are_not_there(client, inside, ours, theirs, mailbox):
+    theirs_box = make_mailbox(theirs)
+    (foreign,) = stored(inside, theirs, theirs_box, "Foreign")
+    (other,) = stored(inside, ours, make_mailbox(ours), "Other")
+    token = csrf_token(client.get(url_of(mailbox)).text)
+    for where, rule in ((mailbox, foreign), (theirs_box, foreign), (mailbox, other)):
+        read(client, url_of(where, f"/rules/{rule.id}"), expect=404)
+        for act in ("move", "switch", "delete"):
+            answer = client.post(url_of(where, f"/rules/{rule.id}/{act}"), data={"csrf_token": token})
+            assert answer.status_code == 404
+    assert names(inside, theirs, theirs_box) == ["Foreign"]
+
+
+def test_a_template_of_a_neighbour_cannot_be_chosen(client, inside, ours, theirs, mailbox):
+    with inside(theirs):
+        template = save_template(THANKS, by=BY)
+        db.session.commit()
+    page = send(client, url_of(mailbox, "/rules/new"), expect=422, name="Sly", template_id=str(template.id))
+    assert "Write a content" in errors_of(page)
+
+
+def test_a_member_without_the_right_sees_no_rules(app, ours, mailbox):
+    client = sign_in(app, ours.member)
+    read(client, url_of(mailbox, "/rules/new"), expect=403)
