@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+from threading import Event
 
 import pytest
 
@@ -93,6 +94,23 @@ def _killing(parse):
         return parse(raw)
 
     return killed
+
+
+def test_a_file_that_stalls_its_reader_still_has_an_object(messages, monkeypatch):
+    monkeypatch.setattr(inspecting, "SECONDS_PER_FILE", 0.5)
+    monkeypatch.setattr(inspecting, "parse", _stalling(inspecting.parse))
+    stalled, after = inspect_files(messages(b"STALL", b"Subject: b\n\n"))
+    assert stalled["defects"] == ["took-too-long"]
+    assert after["subject"] == "b"
+
+
+def _stalling(parse):
+    def stalled(raw):
+        if raw == b"STALL":
+            Event().wait()
+        return parse(raw)
+
+    return stalled
 
 
 def test_a_file_that_is_not_there_has_an_object(tmp_path):
