@@ -216,7 +216,7 @@ def _begin_epoch(run: _Pass, folder: Folder, state: FolderState, cursor: Cursor,
     """The first visit, or the first after the server has renumbered: where history ends is fixed now."""
     uids = run.imap.all_uids(state)
     first_uid = max(uids, default=0)
-    floor = floor_of(_chosen_history(run, folder, uids, epoch), first_uid)
+    floor = floor_of(_chosen_history(run, folder, epoch), first_uid)
     renumberings = cursor.renumberings + 1 if epoch is Epoch.RENUMBERED else 0
     begun = Cursor(
         uid_validity=state.uid_validity,
@@ -248,8 +248,8 @@ def _begin_epoch(run: _Pass, folder: Folder, state: FolderState, cursor: Cursor,
     return begun
 
 
-def _chosen_history(run: _Pass, folder: Folder, uids: Sequence[int], epoch: Epoch) -> Sequence[int]:
-    """UIDs of the history to take over; after a renumbering, of everything that may be here already."""
+def _chosen_history(run: _Pass, folder: Folder, epoch: Epoch) -> Sequence[int]:
+    """UIDs of the history to take over, or the lowest; after a renumbering, of all that may be here."""
     if epoch is Epoch.RENUMBERED:
         since = _oldest_stored(folder) or run.account.synced_at or now()
         db.session.commit()
@@ -257,7 +257,7 @@ def _chosen_history(run: _Pass, folder: Folder, uids: Sequence[int], epoch: Epoc
     days = _history_days(run.account)
     db.session.commit()
     if days is None:
-        return uids
+        return [1]
     return run.imap.search_uids(since=(now() - timedelta(days=days)).date()) if days else _recent(run)
 
 
@@ -332,7 +332,7 @@ def _fetch_history(run: _Pass, folder: Folder, cursor: Cursor, ends: float) -> b
         run.expect(len(uids))
     lane = _history_lane(run, folder, cursor)
     for start in range(0, len(uids), UIDS_AT_ONCE):
-        if time.monotonic() > ends:
+        if start and time.monotonic() > ends:
             return True
         portion = uids[start : start + UIDS_AT_ONCE]
         run.report.history_count += _take_in(
@@ -477,7 +477,7 @@ def _compare(run: _Pass, folder: Folder, state: FolderState, cursor: Cursor) -> 
 def _visit_unstable(run: _Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
     since = run.account.synced_at or _set_up_at(run.account) or now()
-    uids = _chosen_history(run, folder, [], Epoch.RENUMBERED) if state.exists else []
+    uids = _chosen_history(run, folder, Epoch.RENUMBERED) if state.exists else []
     # No server has such a UIDVALIDITY, and no two visits have the same.
     lane = Lane(time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63)
     known = _known_bytes(folder)

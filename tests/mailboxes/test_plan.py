@@ -1,0 +1,162 @@
+"""The plan of a pass: whatever a server does between two passes, in the end we have what it has."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailboxes.sync.plan import (
+    LONGEST_PAUSE,
+    MOST_RENUMBERINGS,
+    Cursor,
+    Epoch,
+    difference,
+    epoch_of,
+    floor_of,
+    history_uids,
+    is_comparison_due,
+    new_uids,
+    pause_after,
+)
+
+NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
+uids = st.integers(1, 60)
+uid_sets = st.frozensets(uids, max_size=25)
+
+
+@dataclass
+class Store:
+    """What passes have stored of one folder, driven by the plan alone."""
+
+    cursor: Cursor = field(default_factory=Cursor)
+    living: set[int] = field(default_factory=set)
+    vanished: set[int] = field(default_factory=set)
+
+    def visit(self, server: set[int], validity: int, chosen: Iterable[int], batch: int, at: datetime) -> None:
+        """One pass that may be interrupted after ``batch`` messages of history."""
+        if epoch_of(self.cursor, validity) is not Epoch.SAME:
+            first = max(server, default=0)
+            self.cursor = Cursor(
+                uid_validity=validity,
+                last_uid=first,
+                first_uid=first,
+                history_uid=first + 1,
+                history_floor=floor_of(set(chosen) & server, first),
+            )
+            self.living, self.vanished = set(), set()
+        found = new_uids(server, self.cursor)
+        for uid in found:
+            self.living.add(uid)
+            self.cursor = replace(self.cursor, last_uid=max(self.cursor.last_uid, uid))
+        if is_comparison_due(self.cursor, len(server), len(found), at):
+            compared = difference(server, self.living, self.vanished, self.cursor, len(server))
+            self.living |= compared.missing | compared.returned
+            self.vanished = (self.vanished | compared.vanished) - compared.returned
+            self.living -= compared.vanished
+            self.cursor = replace(self.cursor, compared_at=at)
+        self.cursor = replace(self.cursor, server_count=len(server))
+        history = history_uids(server, self.cursor)
+        for uid in history[:batch]:
+            self.living.add(uid)
+            self.cursor = replace(self.cursor, history_uid=uid)
+        if len(history) <= batch:
+            self.cursor = replace(self.cursor, history_uid=self.cursor.history_floor)
+
+
+changes = st.lists(
+    st.tuples(st.sampled_from(["add", "remove", "restore", "renumber"]), uids, st.integers(0, 8)), max_size=25
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(uid_sets, changes, st.booleans())
+def test_what_a_server_has_is_stored_in_the_end(
+    start: frozenset[int], changes: list[tuple[str, int, int]], takes_history: bool
+) -> None:
+    server, validity, store, at = set(start), 1, Store(), NOON
+    for kind, uid, batch in changes:
+        match kind:
+            case "add":
+                server.add(max(server | {store.cursor.last_uid}, default=0) + uid)
+            case "remove":
+                server.discard(min(server, key=lambda known: abs(known - uid), default=0))
+            case "restore":
+                server.add(uid)
+            case _:
+                validity += 1
+        store.visit(server, validity, server if takes_history else (), batch, at)
+        at += timedelta(minutes=1)
+    for _ in range(2):  # quiet days
+        at += timedelta(days=1)
+        store.visit(server, validity, server if takes_history else (), 100, at)
+    expected = {uid for uid in server if uid >= store.cursor.history_floor}
+    assert store.living == expected
+    assert not store.cursor.has_history_left
+    if takes_history:
+        assert store.living >= {uid for uid in server if uid > store.cursor.first_uid}
+
+
+@given(st.lists(uids), st.integers(0, 60))
+def test_new_uids_are_beyond_the_cursor_sorted_and_once(found: list[int], last: int) -> None:
+    fresh = new_uids(found, Cursor(last_uid=last))
+    assert fresh == sorted(set(fresh))
+    assert all(uid > last for uid in fresh)
+    assert set(fresh) == {uid for uid in found if uid > last}
+
+
+@given(uid_sets, st.integers(0, 61), st.integers(1, 62))
+def test_history_comes_newest_first_down_to_the_floor(found: frozenset[int], first: int, floor: int) -> None:
+    cursor = Cursor(last_uid=first, first_uid=first, history_uid=first + 1, history_floor=floor)
+    history = history_uids(found, cursor)
+    assert history == sorted(history, reverse=True)
+    assert set(history) == {uid for uid in found if floor <= uid <= first}
+
+
+@given(uid_sets, uid_sets, uid_sets, st.integers(0, 5))
+def test_nothing_is_gone_while_the_server_shows_less_than_it_counts(
+    server: frozenset[int], living: frozenset[int], gone: frozenset[int], hidden: int
+) -> None:
+    cursor = Cursor(last_uid=60, first_uid=0, history_uid=1, history_floor=1)
+    found = difference(server, living, gone - living, cursor, len(server) + hidden)
+    assert found.vanished == (frozenset() if hidden else living - server)
+    assert found.missing == server - living - gone
+    assert found.returned == server & (gone - living)
+
+
+def test_epochs() -> None:
+    assert epoch_of(Cursor(), 7) is Epoch.FIRST
+    assert epoch_of(Cursor(uid_validity=7), 7) is Epoch.SAME
+    assert epoch_of(Cursor(uid_validity=7), 8) is Epoch.RENUMBERED
+    assert epoch_of(Cursor(uid_validity=7), None) is Epoch.UNSTABLE
+    assert epoch_of(Cursor(uid_validity=7, renumberings=MOST_RENUMBERINGS), 8) is Epoch.UNSTABLE
+
+
+@pytest.mark.parametrize(
+    ("cursor", "exists", "new", "is_due"),
+    [
+        (Cursor(), 0, 0, True),
+        (Cursor(compared_at=NOON, server_count=5), 5, 0, False),
+        (Cursor(compared_at=NOON, server_count=5), 7, 2, False),
+        (Cursor(compared_at=NOON, server_count=5), 6, 2, True),
+        (Cursor(compared_at=NOON, server_count=5), 4, 0, True),
+        (Cursor(compared_at=NOON - timedelta(days=1), server_count=5), 5, 0, True),
+    ],
+)
+def test_the_whole_set_is_looked_at_daily_and_when_the_count_is_off(
+    cursor: Cursor, exists: int, new: int, is_due: bool
+) -> None:
+    assert is_comparison_due(cursor, exists, new, NOON) is is_due
+
+
+@given(st.integers(0, 1000), st.booleans(), st.one_of(st.none(), st.floats(0, 100_000)), st.floats(0, 1))
+def test_a_pause_is_never_short_for_a_refusal_nor_shorter_than_asked(
+    failures: int, is_refused: bool, retry_after: float | None, jitter: float
+) -> None:
+    pause = pause_after(failures, is_refused=is_refused, retry_after=retry_after, jitter=jitter)
+    assert pause >= timedelta(seconds=retry_after or 0)
+    assert pause >= (timedelta(hours=1) if is_refused else timedelta(seconds=20))
+    if not is_refused and not retry_after:
+        assert pause <= LONGEST_PAUSE * 1.25

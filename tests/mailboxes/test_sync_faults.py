@@ -1,0 +1,339 @@
+"""Passes over a server that misbehaves: no other message, folder or account suffers, and all of it heals.
+
+The ids are those of reliability §2. What a single command may meet is tested with the connection.
+"""
+
+import hashlib
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.connections import store_password
+from mailboxes.messages import Message
+from mailboxes.sync.foreground import sync_now
+from mailboxes.sync.passes import PassReport
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import db, now
+from tests.factories import World, make_mailbox
+from tests.faults.imap_server import Command, ScriptedImap, Session, drop, refuse, reply
+from tests.mailboxes.arriving import letter
+from tests.world import permitted_ports
+
+
+class Scripted:
+    """A mailbox behind the scripted server."""
+
+    def __init__(self, app: Any, server: ScriptedImap, world: World, inside: Any, **account: Any) -> None:
+        permitted_ports(app, server.port)
+        self.server, self.world, self.inside = server, world, inside
+        self.mailbox: Mailbox = make_mailbox(
+            world,
+            action="lead",
+            account={
+                "imap_enabled": True,
+                "imap_host": "127.0.0.1",
+                "imap_port": server.port,
+                "imap_encryption": "none",
+                "imap_user": server.user,
+                "history": "all",
+                **account,
+            },
+        )
+        with inside(world):
+            store_password(self.account(), "imap", server.password)
+            db.session.commit()
+
+    def account(self) -> Account:
+        return db.session.scalars(
+            select(Account)
+            .where(Account.id == self.mailbox.account_id)
+            .execution_options(populate_existing=True)
+        ).one()
+
+    def add(self, subject: str, folder: str = "INBOX", **given: Any) -> int:
+        return self.server.folder(folder).add(letter(subject), **given)
+
+    def sync(self) -> PassReport:
+        return sync_now(self.mailbox.account_id)
+
+    def settle(self) -> None:
+        """Heal the server, run until quiet, and demand that we have what it has."""
+        self.server.heal()
+        with self.inside(self.world):
+            db.session.execute(update(Folder).values(compared_at=now() - timedelta(days=2)))
+            db.session.commit()
+        for _ in range(3):
+            report = self.sync()
+        assert report.error is None
+        assert report.stored_count == 0
+        with self.inside(self.world):
+            folders = {folder.id: folder for folder in db.session.scalars(select(Folder))}
+            rows = db.session.scalars(select(Arrival).where(Arrival.vanished_at.is_(None))).all()
+            stored = {(folders[row.folder_id].name_raw, row.uid): row.sha256 for row in rows}
+            synced = {folder.name_raw for folder in folders.values() if folder.is_synced}
+        there = {
+            (name, uid): hashlib.sha256(message.raw).digest()
+            for name, folder in self.server.folders.items()
+            if name in synced
+            for uid, message in folder.messages.items()
+        }
+        assert stored == there
+
+    def subjects(self) -> list[str]:
+        with self.inside(self.world):
+            return sorted(db.session.scalars(select(Message.subject)))
+
+
+@pytest.fixture
+def scripted(app: Any, imap_server: ScriptedImap, ours: World, inside: Any) -> Scripted:
+    return Scripted(app, imap_server, ours, inside)
+
+
+def test_a_server_without_uidvalidity_is_read_by_content(scripted: Scripted) -> None:  # F3
+    def without_validity(session: Session, command: Command) -> bool:
+        session.selected = session.server.folder()
+        session.line(b"* %d EXISTS" % len(session.selected.messages))
+        session.done(command, "[READ-ONLY] open")
+        return True
+
+    scripted.server.on("EXAMINE", without_validity)
+    for number in range(3):
+        scripted.add(f"Number {number}")
+        assert scripted.sync().error is None
+    assert scripted.subjects() == ["Number 0", "Number 1", "Number 2"]
+
+
+@pytest.mark.parametrize("verb", ["LOGIN", "CAPABILITY", "LIST", "EXAMINE", "SEARCH", "FETCH"])
+@pytest.mark.parametrize(
+    "behaviour",
+    [drop, reply(b"* BYE going down\r\n"), refuse("NO [UNAVAILABLE] later")],
+    ids=["cut", "bye", "no"],
+)
+def test_a_pass_that_breaks_off_is_continued(
+    scripted: Scripted, verb: str, behaviour: Any
+) -> None:  # F22-F25
+    for number in range(3):
+        scripted.add(f"Number {number}")
+    scripted.server.on(verb, behaviour)
+    report = scripted.sync()
+    assert report.error is not None
+    with scripted.inside(scripted.world):
+        account = scripted.account()
+        assert (account.state, account.failure_count) == ("failing", 1)
+        assert account.last_error
+        assert account.next_attempt_at > now() + timedelta(seconds=15)
+    scripted.settle()
+    assert scripted.subjects() == ["Number 0", "Number 1", "Number 2"]
+
+
+def test_uids_out_of_order_and_repeated_are_sorted(scripted: Scripted) -> None:  # F4
+    scripted.sync()
+    for number in range(3):
+        scripted.add(f"Number {number}")
+    scripted.server.on("SEARCH", reply(b"* SEARCH 3 1 2 3 1\r\n{tag} OK\r\n"), times=1)
+    assert scripted.sync().new_count == 3
+    scripted.settle()
+
+
+def test_mail_below_the_cursor_is_found_by_the_daily_comparison(scripted: Scripted) -> None:  # F5
+    scripted.add("Five", uid=5)
+    scripted.sync()
+    scripted.add("Three", uid=3)
+    scripted.settle()
+    assert scripted.subjects() == ["Five", "Three"]
+
+
+def test_an_emptied_folder_whose_uids_begin_anew_goes_on(scripted: Scripted) -> None:  # F6
+    scripted.add("Old")
+    scripted.sync()
+    folder = scripted.server.folder()
+    folder.messages.clear()
+    folder.uid_next, folder.uid_validity = 1, 2
+    scripted.sync()
+    scripted.add("New")
+    scripted.settle()
+    assert scripted.subjects() == ["New", "Old"]
+
+
+def test_a_message_that_vanishes_between_search_and_fetch_is_no_failure(scripted: Scripted) -> None:  # F7
+    scripted.sync()
+    uid = scripted.add("Vanishes")
+    scripted.add("Stays")
+
+    def vanish(session: Session, command: Command) -> bool:
+        session.server.folder().messages.pop(uid, None)
+        return False
+
+    scripted.server.on("FETCH", vanish)
+    report = scripted.sync()
+    assert (report.error, report.new_count) == (None, 1)
+    scripted.settle()
+    assert scripted.subjects() == ["Stays"]
+
+
+def test_a_message_without_content_is_recorded_and_the_next_ones_go_on(scripted: Scripted) -> None:  # F9
+    scripted.sync()
+    bad = scripted.add("Bad")
+    scripted.add("Good")
+
+    def nothing_of_the_bad_one(session: Session, command: Command) -> bool:
+        if b"BODY" not in command.arguments:
+            return False
+        for uid in sorted(session._asked(command.arguments.split()[0].decode())):
+            if uid == bad:
+                session.send(b"* 1 FETCH (UID %d BODY[] NIL)\r\n" % uid)
+            else:
+                session.send(session.fetch_answer(uid, command.arguments))
+        session.done(command)
+        return True
+
+    scripted.server.on("FETCH", nothing_of_the_bad_one)
+    assert scripted.sync().error is None
+    with scripted.inside(scripted.world):
+        states = dict(db.session.execute(select(Arrival.uid, Arrival.state)).all())
+    assert states[bad] == "unfetchable"
+    assert "Good" in scripted.subjects()
+
+
+def test_throttling_is_obeyed(scripted: Scripted) -> None:  # F34
+    scripted.add("One")
+    scripted.server.on(
+        "SEARCH", refuse("BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds")
+    )
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        assert scripted.account().next_attempt_at > now() + timedelta(seconds=85)
+    scripted.settle()
+
+
+def test_a_login_that_is_refused_again_and_again_is_tried_rarely(scripted: Scripted) -> None:  # F31
+    scripted.server.on("LOGIN", refuse("NO [AUTHENTICATIONFAILED] wrong"))
+    pauses = []
+    for _ in range(3):
+        scripted.sync()
+        with scripted.inside(scripted.world):
+            account = scripted.account()
+            pauses.append(account.next_attempt_at - now())
+            assert account.state == "refused"
+    assert pauses[0] > timedelta(minutes=55)
+    assert pauses[2] > timedelta(hours=5)
+    scripted.settle()
+
+
+def test_one_folder_that_cannot_be_opened_stops_no_other(scripted: Scripted) -> None:  # F38
+    scripted.add("Filed", "Projects")
+    scripted.add("In")
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(is_synced=True))
+        db.session.commit()
+
+    def closed(session: Session, command: Command) -> bool:
+        return b"Projects" in command.arguments and refuse("NO [NOPERM] not for you")(session, command)
+
+    scripted.server.on("EXAMINE", closed)
+    scripted.add("In again")
+    assert scripted.sync().error is None
+    assert scripted.subjects() == ["In", "In again"]
+    with scripted.inside(scripted.world):
+        errors = dict(db.session.execute(select(Folder.name, Folder.last_error)).all())
+    assert errors["Projects"]
+    scripted.settle()
+    assert scripted.subjects() == ["Filed", "In", "In again"]
+
+
+def test_an_empty_list_of_folders_does_not_end_them(scripted: Scripted) -> None:  # F36
+    scripted.add("One")
+    scripted.sync()
+    scripted.server.list_lines = []
+    scripted.add("Two")
+    assert scripted.sync().error is None
+    scripted.server.list_lines = None
+    scripted.settle()
+
+
+def test_odd_folder_names_are_kept_as_they_are(scripted: Scripted) -> None:  # F36
+    scripted.server.list_lines = [
+        b'* LIST () "/" INBOX',
+        b'* LIST () "/" "Entw&APw-rfe"',
+        b'* LIST () "/" "latin \xfc"',
+        b'* LIST (\\Noselect) "/" "nothing"',
+    ]
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        folders = {folder.name_raw: folder for folder in db.session.scalars(select(Folder))}
+    assert folders[b"Entw&APw-rfe"].name == "Entwürfe"
+    assert folders[b"latin \xfc"].name == "latin ü"
+    assert not folders[b"nothing"].is_selectable
+
+
+def test_a_folder_that_is_renumbered_at_every_opening_is_known_by_content(scripted: Scripted) -> None:  # F2
+    numbers = itertools.count(100)
+
+    def renumbers(session: Session, command: Command) -> bool:
+        session.server.folder().uid_validity = next(numbers)
+        return False
+
+    scripted.add("Zero")
+    scripted.sync()
+    scripted.server.on("EXAMINE", renumbers)
+    for number in range(10):
+        scripted.add(f"Number {number}")
+        scripted.sync()
+    assert scripted.subjects() == sorted(["Zero", *(f"Number {number}" for number in range(10))])
+    with scripted.inside(scripted.world):
+        assert "renumbers" in db.session.scalars(select(Folder.last_error)).one()
+        assert db.session.scalars(select(Message.id).where(Message.is_opening.is_(False))).all() == []
+
+
+def test_a_folder_that_is_renumbered_during_a_pass_is_read_again(scripted: Scripted) -> None:  # F1
+    for number in range(5):
+        scripted.add(f"Number {number}")
+    openings = itertools.count(1)
+
+    def renumbers_once(session: Session, command: Command) -> bool:
+        session.server.folder().uid_validity = 1 if next(openings) == 1 else 2
+        return False
+
+    scripted.server.on("EXAMINE", renumbers_once)
+    scripted.sync()
+    scripted.settle()
+    assert len(scripted.subjects()) == 5
+
+
+def test_dates_that_cannot_be_are_left_out(scripted: Scripted) -> None:  # F46
+    scripted.add("Zero", date="00-Jan-0000 00:00:00 +0000")
+    scripted.add("Future", date="20-Nov-2099 10:00:00 +0000")
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        shown = db.session.scalars(select(Message.shown_at)).all()
+    assert all(moment < now() + timedelta(days=1) for moment in shown)
+
+
+def test_new_mail_comes_before_the_history(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:  # F48
+    monkeypatch.setattr("mailboxes.sync.passes.UIDS_AT_ONCE", 5)
+    monkeypatch.setattr("mailboxes.sync.passes.ROUND_SECONDS", 0.0)
+    for number in range(20):
+        scripted.add(f"Old {number:02}")
+    stored: list[int] = []
+
+    def arrives_meanwhile(session: Session, command: Command) -> bool:
+        if len(stored) == 1:
+            scripted.add("New")
+        stored.append(1)
+        return False
+
+    scripted.server.on("FETCH", arrives_meanwhile)
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        order = db.session.scalars(select(Arrival.uid).order_by(Arrival.id)).all()
+    assert 21 in order
+    assert order.index(21) < len(order) - 1
+    scripted.settle()
