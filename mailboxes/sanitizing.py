@@ -53,7 +53,7 @@ _REMOVED_WITH_CONTENT = {
 _COMMON = {"align", "bgcolor", "color", "dir", "height", "lang", "style", "title", "valign", "width"}
 _ATTRIBUTES = {
     "*": _COMMON,
-    "a": {"href", "name"},
+    "a": {"href"},
     "img": {"alt", "border", "hspace", "src", "vspace"},
     "table": {"background", "border", "cellpadding", "cellspacing", "summary"},
     "td": {"abbr", "background", "colspan", "headers", "nowrap", "rowspan"},
