@@ -20,6 +20,7 @@ from mailboxes.intake.reading import Reading, read_message
 WALL_SECONDS = 20.0
 CPU_SECONDS = 15
 MEMORY_BYTES = 1536 * 1024 * 1024
+MODULE = "mailboxes.intake.apart"
 
 _LENGTH = struct.Struct(">Q")
 
@@ -62,7 +63,7 @@ class ReaderApart:
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._child is None:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "mailboxes.intake.apart"],
+                [sys.executable, "-m", MODULE],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 close_fds=True,
@@ -110,7 +111,8 @@ def _death(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _serve() -> None:
+def serve() -> None:
+    """Answer the parent until it goes."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while header := sys.stdin.buffer.read(_LENGTH.size):
@@ -137,4 +139,4 @@ def failure_text(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
-    _serve()
+    serve()
