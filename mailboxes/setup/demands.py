@@ -15,6 +15,7 @@ from tenants.errors import InvalidError
 from tenants.organizations import Membership
 from tenants.permissions import Role
 
+KINDS = ("other", "google", "microsoft")
 ENCRYPTIONS = ("tls", "starttls", "none")
 LEVELS = ("read", "reply")
 LONGEST_LABEL = 100
@@ -67,6 +68,8 @@ def _demand_free(values: MailboxValues, mailbox: Mailbox | None) -> None:
 
 
 def _demand_connection(values: MailboxValues, account: Account | None) -> None:
+    if values.kind not in KINDS:
+        raise InvalidError("Choose an account type of the list.", field="kind")
     for protocol, enabled in (("imap", values.imap_enabled), ("smtp", values.smtp_enabled)):
         if not enabled:
             continue

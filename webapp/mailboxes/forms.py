@@ -38,7 +38,11 @@ LEVELS = [("", "No access"), ("read", "Read"), ("reply", "Read and reply")]
 
 
 class MailboxForm(FlaskForm):
-    """The sections in the order of the page. Settings of actions are added by `mailbox_form`."""
+    """The sections in the order of the page. Settings of actions are added by `mailbox_form`.
+
+    What is chosen from a list is judged by `mailboxes.setup`; at a global mailbox's home some lists are
+    not there at all.
+    """
 
     label = StringField("Mailbox label", [InputRequired("Give the mailbox a label."), Length(max=100)])
     address = StringField(
@@ -47,21 +51,21 @@ class MailboxForm(FlaskForm):
     aliases = TextAreaField("Further addresses", description="One a line. Messages to them count as ours.")
     is_enabled = BooleanField("Enabled", description="Switched off, the mailbox is paused; nothing is lost.")
 
-    kind = SelectField("Account type", choices=KINDS)
+    kind = SelectField("Account type", choices=KINDS, validate_choice=False)
     imap_enabled = BooleanField("Enable IMAP", description="Fetch messages.")
     imap_host = StringField("IMAP host", render_kw={"autocomplete": "off"})
     imap_port = IntegerField("IMAP port", [Optional()])
-    imap_encryption = SelectField("IMAP encryption", choices=ENCRYPTIONS)
+    imap_encryption = SelectField("IMAP encryption", choices=ENCRYPTIONS, validate_choice=False)
     smtp_enabled = BooleanField("Enable SMTP", description="Send replies and automatic responses.")
     smtp_host = StringField("SMTP host", render_kw={"autocomplete": "off"})
     smtp_port = IntegerField("SMTP port", [Optional()])
-    smtp_encryption = SelectField("SMTP encryption", choices=ENCRYPTIONS)
+    smtp_encryption = SelectField("SMTP encryption", choices=ENCRYPTIONS, validate_choice=False)
     imap_user = StringField("User", render_kw={"autocomplete": "off"})
     imap_password = PasswordField("Password", render_kw={"autocomplete": "new-password"})
     smtp_user = StringField("SMTP user", description="Only if sending needs another login.")
     smtp_password = PasswordField("SMTP password", render_kw={"autocomplete": "new-password"})
     folder_list = HiddenField()
-    history = RadioField("History to take over", choices=HISTORIES)
+    history = RadioField("History to take over", choices=HISTORIES, validate_choice=False)
     history_days = IntegerField("Days", [Optional()])
     mirrors_read_state = BooleanField(
         "Mirror read state",
@@ -69,7 +73,7 @@ class MailboxForm(FlaskForm):
     )
     copies_sent = BooleanField("Keep a copy of sent messages in the server's Sent folder")
 
-    action = RadioField("What happens with new messages")
+    action = RadioField("What happens with new messages", validate_choice=False)
     automation_from = DateTimeLocalField(
         "Automation from",
         [InputRequired("Choose a date and time.")],

@@ -1,13 +1,17 @@
 """The configuration of the current organization."""
 
-from flask import Blueprint, g, redirect, url_for
+from typing import Any
+
+from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from mailboxes import setup
 from tenants.configuration.catalog import ORGANIZATION
 from webapp.configuration.pages import group_page
 from webapp.configuration.scopes import Scope
 from webapp.configuration.sidebar import organization_pages
 from webapp.guards import member_required, permission_required
+from webapp.mailboxes.door import organization_door
 
 blueprint = Blueprint("organization", __name__, url_prefix="/configuration")
 
@@ -25,8 +29,14 @@ def index() -> ResponseReturnValue:
 @blueprint.route("/settings/<key>", methods=["GET", "POST"])
 @permission_required("organization.configure")
 def group(key: str) -> ResponseReturnValue:
-    """One group of settings."""
-    return group_page(_scope(), key)
+    """One group of settings; the mailboxes are the last part of the Email Configuration page."""
+    return group_page(_scope(), key, **_mailboxes(key))
+
+
+def _mailboxes(key: str) -> dict[str, Any]:
+    if key != "email" or "mailbox.manage" not in g.permissions or request.method != "GET":
+        return {}
+    return {"door": organization_door(), "overviews": setup.overviews()}
 
 
 def _scope() -> Scope:

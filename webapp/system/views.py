@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, g, redirect, url_for
+from flask import Blueprint, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from mailboxes.setup.global_saving import global_overviews
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM
 from tenants.database import db, enter_organization
 from tenants.errors import NotFoundError
@@ -14,6 +15,7 @@ from webapp.configuration.pages import group_page
 from webapp.configuration.scopes import Scope
 from webapp.configuration.sidebar import system_pages
 from webapp.guards import system_admin_required
+from webapp.mailboxes.door import system_door
 
 blueprint = Blueprint("system", __name__, url_prefix="/system")
 
@@ -29,7 +31,7 @@ def index() -> ResponseReturnValue:
 @blueprint.route("/configuration/<key>", methods=["GET", "POST"])
 @system_admin_required
 def group(key: str) -> ResponseReturnValue:
-    """One group of the installation's settings."""
+    """One group of the installation's settings; the global mailboxes end the Email Configuration page."""
     scope = Scope(
         level=SYSTEM,
         label="System",
@@ -38,7 +40,7 @@ def group(key: str) -> ResponseReturnValue:
         more=system_pages(),
         breadcrumbs=[("System", url_for("system.index")), ("Configuration", None), ("General Setup", None)],
     )
-    return group_page(scope, key)
+    return group_page(scope, key, **_mailboxes(key))
 
 
 @blueprint.route("/organizations/<uuid:organization_id>/configuration/<key>", methods=["GET", "POST"])
@@ -60,6 +62,12 @@ def organization_group(organization_id: UUID, key: str) -> ResponseReturnValue:
         breadcrumbs=[("System", url_for("system.index")), (organization.name, None), ("Configuration", None)],
     )
     return group_page(scope, key)
+
+
+def _mailboxes(key: str) -> dict[str, Any]:
+    if key != "email" or request.method != "GET":
+        return {}
+    return {"door": system_door(), "overviews": global_overviews()}
 
 
 def _scopes(organization: Organization | None) -> list[dict[str, Any]]:
