@@ -132,8 +132,11 @@ class Hub:
         while True:
             try:
                 async with Redis.from_url(self._url) as redis, redis.pubsub() as pubsub:
-                    await pubsub.subscribe(*(self._listeners or {queues.CHANGES: set()}))
+                    channels = set(self._listeners) or {queues.CHANGES}
+                    await pubsub.subscribe(*channels)
                     self._pubsub = pubsub
+                    if late := set(self._listeners) - channels:  # added while that was under way
+                        await pubsub.subscribe(*late)
                     if not is_first:
                         self._tell_all({"kind": "everything"})  # what was said meanwhile is lost
                     is_first = False

@@ -15,6 +15,7 @@ from tenants.organizations import Membership
 INBOX = "inbox"
 UNREAD = "unread"
 DRAFTS = "drafts"
+EVERYTHING = "all"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ _VIEWS = (
     View("done", "Done", "check", lambda _: Thread.status == "done", key="d"),
     View("sent", "Sent", "send", lambda _: Thread.outgoing_count > 0, key="s"),
     View(DRAFTS, "Drafts", "file-pen", lambda _: true(), is_counted=True),
-    View("all", "All", "mail-open", lambda _: true(), key="a"),
+    View(EVERYTHING, "All", "mail-open", lambda _: true(), key="a"),
 )
 VIEWS: dict[str, View] = {view.name: view for view in _VIEWS}
 _NO_QUERY = Query()

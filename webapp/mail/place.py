@@ -8,7 +8,7 @@ from flask import g, request, url_for
 
 from mailboxes.access import readable_mailbox
 from mailboxes.inbox.listing import Key
-from mailboxes.inbox.selection import INBOX, VIEWS, Selection, View
+from mailboxes.inbox.selection import EVERYTHING, INBOX, VIEWS, Selection, View
 from mailboxes.search_terms import Query, parse_query
 
 _NOWHERE = UUID(int=0)
@@ -34,7 +34,7 @@ class Place:
         """As parameters of an address, without those that say nothing."""
         values = {
             "mailbox": str(self.mailbox_id) if self.mailbox_id else "",
-            "view": self.view.name if self.view.name != INBOX else "",
+            "view": self.view.name if self.view.name != _usual_view(self.query) else "",
             "q": str(self.query),
             "before": str(self.before) if self.before else "",
             "after": str(self.after) if self.after else "",
@@ -56,10 +56,12 @@ def place_of_request() -> Place:
     mailbox_id = _id(arguments.get("mailbox", ""))
     if mailbox_id is not None:
         readable_mailbox(g.member, mailbox_id)
+    query = parse_query(arguments.get("q", ""))
+    usual = VIEWS[_usual_view(query)]
     return Place(
         mailbox_id=mailbox_id,
-        view=VIEWS.get(arguments.get("view", INBOX), VIEWS[INBOX]),
-        query=parse_query(arguments.get("q", "")),
+        view=VIEWS.get(arguments.get("view", usual.name), usual),
+        query=query,
         before=Key.of(arguments.get("before")),
         after=Key.of(arguments.get("after")),
     )
@@ -70,6 +72,11 @@ def wants_part(name: str) -> bool:
     headers = request.headers
     is_restoring = headers.get("HX-History-Restore-Request") == "true"
     return headers.get("HX-Request") == "true" and headers.get("HX-Target") == name and not is_restoring
+
+
+def _usual_view(query: Query) -> str:
+    """Who searches without saying where searches everything."""
+    return EVERYTHING if query else INBOX
 
 
 def _id(text: str) -> UUID | None:

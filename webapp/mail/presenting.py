@@ -155,7 +155,8 @@ def folded_text(text: str) -> Markup:
     """Plain text, escaped, with links; what was quoted or signed can be unfolded."""
     parts = []
     for segment in split(text[:LONGEST_TEXT].strip("\n")):
-        html = Markup(plain_text_to_html(segment.text))  # noqa: S704  # escaped there
+        # Line ends are <br> there; those beside them would count twice where white space is kept.
+        html = Markup(plain_text_to_html(segment.text).replace("<br>\n", "<br>"))  # noqa: S704  # escaped
         if segment.kind == "reply" or not segment.text.strip():
             parts.append(html)
         else:

@@ -149,7 +149,9 @@ def send(draft_id: UUID) -> ResponseReturnValue:
     queues.ring_outgoing(g.organization.id)
     queues.tell_pages(g.organization.id, found.mailbox_id, "conversation")
     sent_in = readable_message(g.member, queued.message_id).thread_id
-    return redirect(place_of_request().url("mail.conversation", thread_id=sent_in, sent=queued.id), 303)
+    place = place_of_request()
+    anchor = f"message-{queued.message_id}"
+    return redirect(place.url("mail.conversation", thread_id=sent_in, sent=queued.id, anchor=anchor), 303)
 
 
 @blueprint.post("/outgoing/<uuid:outgoing_id>/take-back")

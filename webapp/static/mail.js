@@ -27,7 +27,7 @@
       event.detail.isError = false;
       return;
     }
-    if (elt.id === "list" && xhr.status === 200 && isBusy(elt)) {
+    if (elt && elt.id === "list" && xhr.status === 200 && isBusy(elt)) {
       offerNews(elt, event);
     }
   });
@@ -75,7 +75,7 @@
   let before = null;
 
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.elt.id === "list" && event.detail.shouldSwap) {
+    if (event.detail.elt && event.detail.elt.id === "list" && event.detail.shouldSwap) {
       const walked = one(".is-walked", event.detail.elt);
       before = { ids: new Set(rowIds(event.detail.elt)), walked: walked && walked.id, focused: document.activeElement && document.activeElement.closest("[data-walk-row]") };
     }
@@ -110,17 +110,24 @@
   }
 
   document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target.id !== "pane-main") return;
+    if (!event.detail.target || event.detail.target.id !== "pane-main") return;
     event.detail.target.scrollTop = 0;
     const heading = one(".conversation-title :is(h1, h2)", event.detail.target);
     if (heading) announce(heading.textContent);
-    const first = one(".message-fold[open]", event.detail.target);
-    if (first && one(".message-fold:not([open])", event.detail.target)) first.scrollIntoView({ block: "nearest" });
+    showFirstOpen(event.detail.target);
   });
 
-  /* New messages of the open conversation came in beside what is read: nothing moves, it is only said. */
-  document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.elt.id !== "watch" || event.detail.xhr.status !== 200) return;
+  /* A conversation begins where the reader left off: earlier messages are folded above. */
+  function showFirstOpen(pane) {
+    const first = one(".message-fold[open]", pane);
+    const above = one(".conversation-head", pane);
+    if (!first || !above || !one(".message-fold:not([open])", pane)) return;
+    pane.scrollTop = first.getBoundingClientRect().top - pane.getBoundingClientRect().top + pane.scrollTop - above.offsetHeight - 12;
+  }
+
+  /* New messages of the open conversation come in below what is read: nothing moves, it is only said. */
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!event.detail.elt || event.detail.elt.id !== "watch" || event.detail.xhr.status !== 200) return;
     const found = event.detail.xhr.responseText.match(/data-news="(\d+)"/);
     const number = found ? Number(found[1]) : 0;
     if (number) announce(number === 1 ? "A new message in this conversation" : `${number} new messages in this conversation`);
@@ -194,4 +201,5 @@
 
   document.addEventListener("htmx:load", prepare);
   prepare();
+  if (!location.hash && one("#pane-main .conversation")) showFirstOpen(one("#pane-main"));
 })();

@@ -1,0 +1,268 @@
+"""My Emails in a browser."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import select
+
+from mailboxes.inbox import reading
+from mailboxes.messages import Message
+from mailboxes.outgoing import Outgoing
+from mailboxes.threads import Thread
+from tenants.database import db, inside
+from tests.factories import make_mailbox, make_message
+from workers import queues
+
+CORPUS = Path(os.environ.get("POSTROOM_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
+SENDING = {"smtp_enabled": True, "smtp_host": "smtp.acme.test", "smtp_user": "help"}
+SPIES = '<p>Hello</p><img src="https://spy.test/pixel.gif"><div style="background:url(https://spy.test/b.gif)">x</div>'
+PAYLOADS_TRIED = 25
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)><animate onbegin=alert(1) attributeName=x dur=1s>",
+    "<iframe srcdoc='<script>parent.alert(1)</script>'></iframe>",
+    "<a href='javascript:alert(1)' autofocus onfocus=alert(1)>x</a>",
+    "<form action='https://evil.test'><input autofocus onfocus=alert(1)><button>Go</button></form>",
+    "<meta http-equiv=refresh content='0;url=https://evil.test'>",
+    "<base href='https://evil.test/'><link rel=stylesheet href=x.css>",
+    "<style>@import 'https://evil.test/x.css'; body{background:url(https://evil.test/x)}</style>",
+    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=alert(1)&gt;'>",
+)
+
+
+@pytest.fixture
+def mailbox(ours):
+    return make_mailbox(ours, label="Support", address="help@acme.test", account=SENDING)
+
+
+def thread_of(world, message):
+    with inside(world.id):
+        return db.session.scalars(select(Thread).where(Thread.id == message.thread_id)).one()
+
+
+def payloads():
+    """Hostile HTML: our own, and every so many of the corpus where it is there."""
+    manifest = CORPUS / "manifest-xss.jsonl"
+    if not manifest.exists():
+        return list(HOSTILE)
+    lines = manifest.read_text().splitlines()
+    found = [json.loads(line)["payload"] for line in lines]
+    return [*HOSTILE, *found[:: max(1, len(found) // PAYLOADS_TRIED)]]
+
+
+def test_what_came_in_appears_without_a_reload(visit, ours, mailbox):
+    make_message(ours, mailbox, subject="The first")
+    window = visit(ours.member)
+    page = window.open("/mail/")
+    page.evaluate("window.isTheSamePage = true")
+    expect(page.locator("#conversations .row-subject")).to_have_text(["The first"])
+    make_message(ours, mailbox, subject="The second")
+    for _ in range(100):  # the page may still be about to listen
+        queues.tell_pages(ours.id, mailbox.id, "message")
+        if page.locator("#conversations .row-subject").count() == 2:
+            break
+        page.wait_for_timeout(100)
+    expect(page.locator("#conversations .row-subject")).to_have_text(["The second", "The first"])
+    expect(page.locator("#unread-count")).to_have_text("2")
+    assert page.evaluate("window.isTheSamePage")
+
+
+def test_a_list_that_is_being_worked_on_does_not_jump(visit, ours, mailbox):
+    make_message(ours, mailbox, subject="The first")
+    page = visit(ours.member).open("/mail/")
+    page.locator("#conversations [data-select]").first.check()
+    make_message(ours, mailbox, subject="The second")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+    expect(page.locator("#news button")).to_have_text("↑ 1 new")
+    expect(page.locator("#conversations .row-subject")).to_have_text(["The first"])
+    page.locator("#news button").click()
+    expect(page.locator("#conversations .row-subject")).to_have_text(["The second", "The first"])
+
+
+def test_opening_reads_and_the_address_can_be_shared(visit, ours, mailbox):
+    message = make_message(ours, mailbox, subject="Open me", text="The inside")
+    make_message(ours, mailbox, subject="Another")
+    window = visit(ours.member)
+    page = window.open("/mail/")
+    page.get_by_text("Open me").click()
+    expect(page.locator("#messages .message-text")).to_contain_text("The inside")
+    assert page.url == f"{window.url}/mail/conversations/{message.thread_id}"
+    assert page.title().startswith("Open me")
+    row = page.locator(f"#row-{message.thread_id}")
+    expect(row).to_have_class(re.compile("is-current"))
+    expect(row).not_to_have_class(re.compile("is-unread"))
+    expect(page.locator("#unread-count")).to_have_text("1")
+    with inside(ours.id):
+        assert reading.unread_count(ours.member) == 1
+    page.go_back()
+    expect(page.get_by_text("No conversation open")).to_be_visible()
+    page.goto(f"{window.url}/mail/conversations/{message.thread_id}")
+    expect(page.locator("#messages .message-text")).to_contain_text("The inside")
+
+
+def test_an_open_conversation_grows_without_a_jump(visit, ours, mailbox):
+    message = make_message(ours, mailbox, text="One")
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    expect(page.locator("#messages article")).to_have_count(1)
+    make_message(ours, mailbox, thread=thread_of(ours, message), text="Two")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+    expect(page.locator("#messages article")).to_have_count(2)
+    expect(page.locator("#announcer")).to_contain_text("new")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#messages article")).to_have_count(2)
+
+
+def test_keys_lead_through_the_day(visit, ours, mailbox):
+    for subject in ("Older", "Newer"):
+        make_message(ours, mailbox, subject=subject)
+    page = visit(ours.member).open("/mail/")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page.locator(".conversation-title")).to_contain_text("Newer")
+    page.keyboard.press("r")
+    expect(page.locator("#composer textarea")).to_be_focused()
+    page.keyboard.type("Typed by hand. ")
+    expect(page.locator("#draft-state")).to_contain_text("Draft saved")
+    page.keyboard.press("Escape")
+    page.keyboard.press("u")
+    expect(page.get_by_text("No conversation open")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.keyboard.press("/")
+    expect(page.locator("#header-search")).to_be_focused()
+
+
+def test_an_answer_is_typed_sent_and_taken_back(visit, ours, mailbox):
+    message = make_message(ours, mailbox)
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    page.get_by_role("button", name="Reply", exact=True).click()
+    text = page.locator("#composer textarea")
+    text.fill("We send a new one today.")
+    text.press("Control+Enter")
+    expect(page.locator("#messages article").last).to_contain_text("We send a new one today.")
+    expect(page.locator("#messages article").last).to_contain_text("Queued")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#composer textarea")).to_have_value("We send a new one today.")
+    expect(page.locator("#messages article")).to_have_count(1)
+    with inside(ours.id):
+        assert db.session.scalars(select(Outgoing)).all() == []
+
+
+def test_a_file_that_is_too_large_does_not_travel(visit, ours, mailbox, tmp_path):
+    large = tmp_path / "film.mov"
+    large.write_bytes(b"x" * 11 * 1024 * 1024)
+    message = make_message(ours, mailbox)
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    page.get_by_role("button", name="Reply", exact=True).click()
+    page.locator("#files").set_input_files(large)
+    assert "All files of one message together may have 10 MB" in page.locator("#files").evaluate(
+        "input => input.validationMessage"
+    )
+    small = tmp_path / "note.txt"
+    small.write_text("hello")
+    page.locator("#files").set_input_files(small)
+    expect(page.locator("#composer .attachment-name")).to_contain_text("note.txt")
+
+
+def test_remote_images_make_no_request_until_they_are_asked_for(visit, ours, mailbox):
+    message = make_message(ours, mailbox, html=SPIES)
+    window = visit(ours.member)
+    page = window.open(f"/mail/conversations/{message.thread_id}")
+    expect(page.locator("[data-images-bar]")).to_contain_text("2 remote images are blocked")
+    expect(page.frame_locator("iframe[data-message-frame]").get_by_text("Hello")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert window.strange_requests == []
+    page.get_by_role("button", name="Show images").click()
+    expect(page.locator("[data-images-bar]")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    assert "https://spy.test/pixel.gif" in window.strange_requests
+
+
+def test_a_frame_is_as_high_as_its_message_and_folds_quotations(visit, ours, mailbox):
+    html = "<p>Top</p>" + "<p>line</p>" * 60 + "<blockquote><p>An old story</p></blockquote>"
+    message = make_message(ours, mailbox, html=html)
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    frame = page.frame_locator("iframe[data-message-frame]")
+    expect(frame.locator("details.quoted summary")).to_have_text("Quoted text")
+    expect(frame.get_by_text("An old story")).to_be_hidden()
+    page.wait_for_function("document.querySelector('iframe[data-message-frame]').offsetHeight > 1000")
+
+
+def test_nothing_runs_in_the_frame_of_a_message(visit, ours, mailbox):
+    tried = payloads()
+    window = visit(ours.member)
+    for payload in tried:
+        message = make_message(ours, mailbox, html=f"<p>before</p>{payload}<p>after</p>")
+        window.open(f"/mail/messages/{message.id}/body")
+        window.page.evaluate("document.querySelectorAll('a, button').forEach((e) => e.focus())")
+    assert window.dialogs == []
+    assert window.strange_requests == []
+
+
+def test_the_same_payloads_do_run_where_nothing_defends(browser):
+    """Otherwise the test above would prove nothing."""
+    page = browser.new_page()
+    hits = []
+    page.on("dialog", lambda dialog: (hits.append(1), dialog.dismiss()))
+    for payload in HOSTILE[:5]:
+        page.goto("about:blank")
+        page.set_content(f"<p>before</p>{payload}")
+        page.wait_for_timeout(100)
+    page.close()
+    assert len(hits) >= 4
+
+
+@pytest.mark.parametrize("width", [360, 640, 1000, 1440])
+def test_nothing_scrolls_sideways(visit, ours, mailbox, width):
+    long = "Averylongwordwithoutanyspaces" * 8
+    message = make_message(
+        ours,
+        mailbox,
+        subject=f"Re: {long}",
+        text=f"{long}\n" * 3,
+        html=f"<table width=2000><tr><td>{long}</td></tr></table>",
+        sender=f"{long} <{long[:50]}@customer.test>",
+        is_from_new_sender=True,
+        attachments=((f"{long}.pdf", "application/pdf", b"x"),),
+    )
+    window = visit(ours.member, width=width)
+    for path in (
+        "/mail/",
+        f"/mail/conversations/{message.thread_id}",
+        f"/mail/messages/{message.id}/original",
+    ):
+        page = window.open(path)
+        page.wait_for_load_state("networkidle")
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wider <= 0, f"{path} is {wider} px too wide"
+
+
+def test_a_phone_shows_one_pane_with_a_way_back(visit, ours, mailbox):
+    make_message(ours, mailbox, subject="Pocket size")
+    page = visit(ours.member, width=390, height=844).open("/mail/")
+    page.get_by_text("Pocket size").click()
+    expect(page.locator(".conversation-title")).to_be_visible()
+    expect(page.locator("#list")).to_be_hidden()
+    page.get_by_role("link", name="Back to the list").click()
+    expect(page.locator("#list")).to_be_visible()
+
+
+def test_without_scripts_everything_can_still_be_done(visit, ours, mailbox):
+    make_message(ours, mailbox, subject="Plain old web")
+    page = visit(ours.member, java_script_enabled=False).open("/mail/")
+    page.get_by_text("Plain old web").click()
+    page.get_by_role("button", name="Mark as read").click()
+    page.get_by_role("button", name="Reply", exact=True).click()
+    page.locator("#composer textarea").fill("Answered without scripts")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#messages article").last).to_contain_text("Answered without scripts")
+    with inside(ours.id):
+        assert reading.unread_count(ours.member) == 0
+        assert db.session.scalars(select(Message).where(Message.direction == "out")).one()

@@ -1,0 +1,262 @@
+"""Live updates: who hears what, and when it ends."""
+
+import asyncio
+import json
+import time
+
+import pytest
+from redis.asyncio import Redis
+
+from mailboxes.system_mailboxes import MailboxGrant
+from tenants.database import db
+from tenants.users import sign_out_everywhere
+from tests.factories import make_mailbox, sign_in
+from webapp import events
+from webapp.events import Application, Hub, Listener, Subscription
+from workers import queues
+
+
+def cookie_of(client):
+    return f"postroom={client.get_cookie('postroom').value}"
+
+
+class Page:
+    """A page that listens, as an ASGI server would carry it."""
+
+    def __init__(self, application, cookie="", method="GET"):
+        self.application = application
+        self.scope = {
+            "type": "http",
+            "path": "/events",
+            "method": method,
+            "headers": [(b"cookie", cookie.encode())] if cookie else [],
+        }
+        self.sent: asyncio.Queue = asyncio.Queue()
+        self.closed = asyncio.Event()
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(self.application(self.scope, self._receive, self.sent.put))
+        self.status = (await self._next())["status"]
+        return self
+
+    async def __aexit__(self, *_):
+        self.closed.set()
+        await asyncio.wait_for(self.task, 10)
+
+    async def event(self):
+        """The next event, as the browser reads it."""
+        while True:
+            text = (await self._next())["body"].decode()
+            if text.startswith("data: "):
+                return json.loads(text.removeprefix("data: "))
+
+    async def end(self):
+        """Wait until the server ends it."""
+        await asyncio.wait_for(asyncio.shield(self.task), 10)
+
+    async def _next(self):
+        return await asyncio.wait_for(self.sent.get(), 10)
+
+    async def _receive(self):
+        await self.closed.wait()
+        return {"type": "http.disconnect"}
+
+
+@pytest.fixture
+def application(app):
+    return Application(app)
+
+
+@pytest.fixture
+def tell(app):
+    """Say something until somebody has been told: a subscription takes a moment to reach Redis."""
+
+    async def say_until_heard(page, world, mailbox, kind="message"):
+        async def say():
+            while True:
+                queues.tell_pages(world.id, mailbox.id, kind)
+                await asyncio.sleep(0.05)
+
+        saying = asyncio.create_task(say())
+        try:
+            return await page.event()
+        finally:
+            saying.cancel()
+
+    return say_until_heard
+
+
+def run(application, story):
+    async def whole_story():
+        try:
+            await asyncio.wait_for(story(), 60)
+        finally:
+            await application._hub.close()
+
+    asyncio.run(whole_story())
+
+
+def test_a_page_hears_of_the_mailboxes_its_member_may_read(app, application, ours, tell):
+    mailbox = make_mailbox(ours)
+    cookie = cookie_of(sign_in(app, ours.member))
+
+    async def story():
+        async with Page(application, cookie) as page:
+            assert page.status == 200
+            assert await tell(page, ours, mailbox) == {"mailbox": str(mailbox.id), "kind": "message"}
+
+    run(application, story)
+
+
+def test_a_page_hears_of_nothing_else(app, application, ours, theirs, tell):
+    mailbox = make_mailbox(ours)
+    closed = make_mailbox(ours, readers=(ours.admin,))
+    strange = make_mailbox(theirs)
+    cookie = cookie_of(sign_in(app, ours.member))
+
+    async def story():
+        async with Page(application, cookie) as page:
+            await tell(page, ours, mailbox, "warm up")
+            queues.tell_pages(ours.id, closed.id, "secret")
+            queues.tell_pages(theirs.id, strange.id, "secret")
+            queues.tell_pages(ours.id, strange.id, "secret")
+            queues.tell_pages(ours.id, mailbox.id, "last")
+            heard = []
+            while not heard or heard[-1]["kind"] != "last":
+                heard.append(await page.event())
+            assert {event["kind"] for event in heard} <= {"warm up", "last"}
+
+    run(application, story)
+
+
+def test_strangers_hear_nothing(app, application, ours):
+    async def story():
+        for cookie, method in (("", "GET"), ("postroom=nonsense", "GET"), ("", "POST")):
+            async with Page(application, cookie, method) as page:
+                assert page.status in (401, 405)
+                await page.end()
+
+    run(application, story)
+
+
+def test_the_telling_ends_with_the_session(app, application, ours, tell, monkeypatch):
+    monkeypatch.setattr(events, "ASKED_AGAIN_AFTER", 0.2)
+    mailbox = make_mailbox(ours)
+    cookie = cookie_of(sign_in(app, ours.member))
+
+    async def story():
+        async with Page(application, cookie) as page:
+            await tell(page, ours, mailbox)
+            sign_out_everywhere(ours.member.user)
+            db.session.commit()
+            await page.end()
+
+    run(application, story)
+
+
+def test_a_grant_taken_away_is_noticed(app, application, ours, tell, monkeypatch, inside):
+    monkeypatch.setattr(events, "ASKED_AGAIN_AFTER", 0.2)
+    kept, lost = make_mailbox(ours), make_mailbox(ours)
+    cookie = cookie_of(sign_in(app, ours.member))
+
+    def take_away():
+        with inside(ours):
+            for grant in db.session.query(MailboxGrant).filter_by(
+                mailbox_id=lost.id, membership_id=ours.member.id
+            ):
+                db.session.delete(grant)
+            db.session.commit()
+
+    async def story():
+        async with Page(application, cookie) as page:
+            await tell(page, ours, lost)
+            await asyncio.to_thread(take_away)
+            found = await application._ask(page.scope)
+            assert found.mailboxes == {str(kept.id)}
+
+    run(application, story)
+
+
+def test_all_pages_of_a_process_share_one_subscription(app, application, ours, tell):
+    mailbox = make_mailbox(ours)
+    cookie = cookie_of(sign_in(app, ours.member))
+
+    async def story():
+        async with Page(application, cookie) as one, Page(application, cookie) as other:
+            await tell(one, ours, mailbox)
+            await tell(other, ours, mailbox)
+            async with Redis.from_url(app.config["POSTROOM"].redis_url) as redis:
+                counts = await redis.pubsub_numsub(queues.channel_of(ours.id))
+            assert [number for _, number in counts] == [1]
+
+    run(application, story)
+
+
+def test_a_subscription_that_broke_begins_anew_and_pages_look_at_everything(
+    app, application, ours, tell, monkeypatch
+):
+    monkeypatch.setattr(events, "REDIS_PAUSE", 0.05)
+    mailbox = make_mailbox(ours)
+    cookie = cookie_of(sign_in(app, ours.member))
+
+    async def story():
+        async with Page(application, cookie) as page:
+            await tell(page, ours, mailbox)
+            await application._hub._pubsub.connection.disconnect(nowait=True)
+            queues.redis().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            heard = await page.event()
+            while heard["kind"] != "everything":
+                heard = await page.event()
+            assert (await tell(page, ours, mailbox))["mailbox"] == str(mailbox.id)
+
+    run(application, story)
+
+
+def test_a_slow_page_is_told_to_look_at_everything():
+    async def story():
+        listener = Listener(Subscription("changes:x", frozenset({"m"})))
+        for _ in range(events.MOST_WAITING + 1):
+            listener.tell({"mailbox": "m", "kind": "message"})
+        assert listener.waiting.qsize() == 1
+        assert listener.waiting.get_nowait() == {"kind": "everything"}
+
+    asyncio.run(story())
+
+
+def test_the_server_starts_and_stops(app):
+    async def story():
+        application = Application(app)
+        sent = []
+        messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+        async def receive():
+            return messages.pop(0)
+
+        async def send(message):
+            sent.append(message["type"])
+
+        await application({"type": "lifespan"}, receive, send)
+        assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+    asyncio.run(story())
+
+
+def test_a_subscription_is_asked_for_by_members_only(app, ours, theirs):
+    mailbox = make_mailbox(ours)
+    make_mailbox(theirs)
+    said = sign_in(app, ours.member).get("/events/subscription").get_json()
+    assert said == {"channel": f"changes:{ours.id}", "mailboxes": [str(mailbox.id)]}
+    assert app.test_client().get("/events/subscription").status_code == 302
+
+
+def test_a_hub_without_redis_keeps_trying():
+    async def story():
+        hub = Hub("redis://127.0.0.1:1/0")
+        await hub.add(Listener(Subscription("changes:x", frozenset())))
+        started = time.monotonic()
+        while hub._pubsub is None and time.monotonic() - started < 0.3:
+            await asyncio.sleep(0.05)
+        assert not hub._task.done()
+        await hub.close()
+
+    asyncio.run(story())
