@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
+from mailboxes.outgoing import resume_sending
 from mailboxes.setup.checking import FolderChoice, known_folders
 from mailboxes.setup.demands import demand_valid, normalize
 from mailboxes.setup.values import MailboxValues, for_the_record, values_of
@@ -55,6 +56,7 @@ def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice],
     fill_mailbox(mailbox, values)
     keep_grants(mailbox, values.grants)
     db.session.flush()
+    resume_sending(mailbox)  # perhaps the new settings are right
     record(by, "mailbox.changed", mailbox.label, *changes(before, values, connects=account is not None))
 
 
@@ -68,6 +70,7 @@ def resume(mailbox: Mailbox, *, by: Actor) -> None:
     """Go on where it was paused."""
     mailbox.is_enabled = True
     sync_soon(mailbox)
+    resume_sending(mailbox)
     record(by, "mailbox.resumed", mailbox.label)
 
 
