@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from mailboxes.intake import Delivered, deliver
-from mailboxes.intake.reading import read_message
+from mailboxes.reading import read_message
 from mailboxes.sync.foreground import bind_to_owner, owner_of
 from tenants.errors import NotFoundError
 from workers.queues import ring_action, tell_pages

@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.crash_points import crash_point
-from mailboxes.intake.apart import PoisonError, ReaderApart, failure_text
 from mailboxes.intake.arrived import (
     MOST_ATTEMPTS,
     Waiting,
@@ -25,9 +24,10 @@ from mailboxes.intake.arrived import (
     mark_delivered,
     next_batch,
 )
-from mailboxes.intake.reading import Reading, read_message
 from mailboxes.intake.storing import Item, Stored, store
 from mailboxes.raws import forget_objects, forget_raws
+from mailboxes.reading import Reading, read_message
+from mailboxes.reading.apart import PoisonError, ReaderApart, failure_text
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, inside
 from tenants.errors import NotFoundError

@@ -18,10 +18,10 @@ from mailboxes.accounts import Account
 from mailboxes.classifying import canonical_address, sentence_of
 from mailboxes.intake.arrived import TOO_LARGE, Waiting
 from mailboxes.intake.eligibility import Circumstances, is_work, may_convert, may_respond
-from mailboxes.intake.reading import Reading
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.parsing import Address
 from mailboxes.raws import keep_raws, pack
+from mailboxes.reading import Reading
 from mailboxes.search import index_messages
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads.joining import Newcomer, Placement, Threads

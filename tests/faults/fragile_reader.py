@@ -4,9 +4,8 @@ import os
 import signal
 from typing import Any
 
-from mailboxes.intake import apart
-from mailboxes.intake.reading import Reading
-from mailboxes.intake.reading import read_message as read_well
+from mailboxes.reading import Reading, apart
+from mailboxes.reading import read_message as read_well
 
 
 def read_message(raw: bytes, *given: Any, **more: Any) -> Reading:

@@ -103,7 +103,7 @@ def test_a_message_that_kills_its_reader_is_set_aside_and_the_others_are_deliver
     scripted.server.folder().add(letter("Poison"))
     monkeypatch.setenv("POSTROOM_TEST_POISON", "Subject: Poison")
     monkeypatch.setattr("mailboxes.intake.read_message", _dies_of_poison)
-    monkeypatch.setattr("mailboxes.intake.apart.MODULE", "tests.faults.fragile_reader")
+    monkeypatch.setattr("mailboxes.reading.apart.MODULE", "tests.faults.fragile_reader")
     assert is_killed_at("never", lambda: None) is False
     assert _is_killed(lambda: sync_now(scripted.mailbox.account_id))
     free_lease(scripted)

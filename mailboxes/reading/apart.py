@@ -15,12 +15,12 @@ import time
 from types import TracebackType
 from typing import IO
 
-from mailboxes.intake.reading import Reading, read_message
+from mailboxes.reading import Reading, read_message
 
 WALL_SECONDS = 20.0
 CPU_SECONDS = 15
 MEMORY_BYTES = 1536 * 1024 * 1024
-MODULE = "mailboxes.intake.apart"
+MODULE = "mailboxes.reading.child"
 
 _LENGTH = struct.Struct(">Q")
 
@@ -136,7 +136,3 @@ def _answer(question: bytes) -> Reading | str:
 def failure_text(error: BaseException) -> str:
     """What a page tells of a message that could not be read: no values of the message in it."""
     return f"reading it failed ({type(error).__name__})"
-
-
-if __name__ == "__main__":
-    serve()
