@@ -1,0 +1,70 @@
+"""From a delivered message to the sink through the jobs, run twice, with pages told."""
+
+import json
+
+import pytest
+
+from tests.mailboxes.sending import answering_rule, ask, let_out, outbox, sending_mailbox
+from workers import queues
+from workers.action import act_on_messages
+from workers.outgoing import send_outbox
+
+
+@pytest.fixture(autouse=True)
+def _environment(environment, app, monkeypatch):
+    """Jobs make their application from the environment; here it is the tests' own."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("workers.runtime._app_of", lambda process_id: app)
+
+
+@pytest.fixture
+def mailbox(app, ours, smtp_sink, certificates):
+    let_out(app, smtp_sink, certificates)
+    mailbox = sending_mailbox(ours, smtp_sink)
+    answering_rule(ours, mailbox)
+    return mailbox
+
+
+@pytest.fixture
+def told(ours):
+    """What open pages of our organization hear."""
+    listener = queues.redis().pubsub(ignore_subscribe_messages=True)
+    listener.subscribe(queues.channel_of(ours.id))
+    while listener.get_message(timeout=1) is not None:
+        pass
+
+    def told():
+        heard = []
+        while (message := listener.get_message(timeout=1)) is not None:
+            heard.append(json.loads(message["data"]))
+        return heard
+
+    yield told
+    listener.close()
+
+
+def test_jobs_that_run_twice_answer_once(ours, theirs, mailbox, smtp_sink):
+    ask(ours, mailbox)
+    for _ in range(2):
+        act_on_messages(str(ours.id))
+    assert [job.args for job in queues.queue(queues.OUTGOING).jobs] == [[str(ours.id)]]
+    for _ in range(2):
+        send_outbox(str(ours.id))
+    send_outbox(str(theirs.id))
+    assert len(smtp_sink.messages) == 1
+    assert [row.state for row in outbox(ours)] == ["sent"]
+
+
+def test_open_pages_hear_of_it_and_read_nothing_in_it(ours, mailbox, told):
+    ask(ours, mailbox)
+    act_on_messages(str(ours.id))
+    assert told() == [{"mailbox": str(mailbox.id), "kind": "conversation"}]
+    send_outbox(str(ours.id))
+    assert told() == [{"mailbox": str(mailbox.id), "kind": "conversation"}]
+
+
+def test_a_job_of_a_neighbour_sees_nothing_of_ours(ours, theirs, mailbox):
+    ask(ours, mailbox)
+    act_on_messages(str(theirs.id))
+    assert outbox(ours) == []
