@@ -285,6 +285,18 @@ def test_news_are_put_into_the_open_page_and_only_once(client, ours, mailbox, in
     assert client.get(renewed["hx-get"], headers=known).status_code == 304
 
 
+def test_how_far_an_answer_got_is_shown_without_a_reload(client, ours, mailbox, inside):
+    message = make_message(ours, mailbox, direction="out")
+    with inside(ours):
+        row = queued(ours, message)
+    watch = BeautifulSoup(read(client, url_of(message)), "html.parser").select_one("#watch")
+    with inside(ours):
+        db.session.merge(row).state = "sent"
+        db.session.commit()
+    part = BeautifulSoup(client.get(watch["hx-get"]).text, "html.parser")
+    assert part.select_one(f"#state-{message.id}[hx-swap-oob]").text.strip() == "Sent"
+
+
 def test_a_part_is_fetched_for_the_right_pane_alone(client, ours, mailbox):
     message = make_message(ours, mailbox, subject="Only me")
     headers = {"HX-Request": "true", "HX-Target": "pane-main", "HX-Boosted": "true"}
