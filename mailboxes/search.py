@@ -69,25 +69,26 @@ def _indexed(message: Mapping[str, Any], filenames: Iterable[str]) -> Iterator[s
     yield message["text"]
 
 
-def messages_with_words(words: Sequence[str], mailbox_ids: Select[UUID]) -> Select[UUID]:
+def messages_with_words(
+    words: Sequence[str], mailbox_ids: Select[UUID], beginnings: Sequence[str] = ()
+) -> Select[UUID]:
     """Ids of messages with all these words in some mailboxes, newest first, at most `MOST_FOUND`.
 
-    Under row security no index serves ``@@``, so a function of the database looks for the current
-    organization; what it finds is to be joined back to the messages, where row security counts.
+    ``words`` are split as the index is; ``beginnings`` are of letters and digits alone, and a word
+    that begins so will do. Under row security no index serves ``@@``, so a function of the database
+    looks for the current organization; what it finds is to be joined back to the messages, where row
+    security counts.
     """
     found = func.messages_with_words(
-        _tsquery(words), func.array(mailbox_ids.scalar_subquery()), MOST_FOUND
+        _tsquery(words, beginnings), func.array(mailbox_ids.scalar_subquery()), MOST_FOUND
     ).table_valued(column("id", Uuid))
     return select(found.c.id)
 
 
-def _tsquery(words: Sequence[str]) -> ColumnElement[str]:
-    """All words, each as the index splits it; the last one may be only begun."""
+def _tsquery(words: Sequence[str], beginnings: Sequence[str]) -> ColumnElement[str]:
     simple = cast("simple", REGCONFIG)
-    *finished, last = words
-    if not last.isalnum():
-        return func.plainto_tsquery(simple, " ".join(words))
-    begun = func.to_tsquery(simple, f"{last}:*")  # letters and digits only: nothing to escape
-    if not finished:
+    begun = func.to_tsquery(simple, " & ".join(f"'{one}':*" for one in beginnings))
+    if not words:
         return begun
-    return func.plainto_tsquery(simple, " ".join(finished)).op("&&")(begun)
+    whole = func.plainto_tsquery(simple, " ".join(words))
+    return whole.op("&&")(begun) if beginnings else whole

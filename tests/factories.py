@@ -11,8 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import Flask, current_app
-from sqlalchemy import cast, func, insert
-from sqlalchemy.dialects.postgresql import REGCONFIG
 
 from mailboxes import timeline
 from mailboxes.accounts import Account, Folder
@@ -21,7 +19,7 @@ from mailboxes.messages import Attachment, Message
 from mailboxes.parsing import ParsedMessage, parse, stable_hash
 from mailboxes.quoting import reply_text
 from mailboxes.raws import keep_raw
-from mailboxes.search import MessageWords
+from mailboxes.search import index_message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread
 from tenants.database import db, inside, now, uuid7
@@ -242,13 +240,7 @@ def _add_parts(message: Message, parsed: ParsedMessage) -> None:
                 sha256=one.sha256,
             )
         )
-    everything = f"{message.subject} {message.sender_name} {message.sender_address} {message.text}"
-    words = func.to_tsvector(cast("simple", REGCONFIG), everything)
-    db.session.execute(
-        insert(MessageWords).values(
-            organization_id=message.organization_id, id=message.id, mailbox_id=message.mailbox_id, words=words
-        )
-    )
+    index_message(message)
     timeline.record(message, "fetched", "stored")
 
 

@@ -14,10 +14,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from mailboxes.access import readable_mailboxes
 from mailboxes.drafts import Draft
 from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_counts
-from mailboxes.inbox.searching import message_conditions, thread_conditions
+from mailboxes.inbox.searching import found_by_words, message_conditions, thread_conditions
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection, View
 from mailboxes.messages import Message
-from mailboxes.search import MOST_FOUND, messages_with_words
+from mailboxes.search import MOST_FOUND
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.database import current_organization_id, db
@@ -166,7 +166,7 @@ def _walk(
     What a search for words found is few, and looked through as it is.
     """
     inside = (entity.organization_id == current_organization_id(), *span.within(at, entity.id), *conditions)
-    if selection.query.words:
+    if found_by_words(selection) is not None:
         statement = select(entity).where(entity.mailbox_id.in_(selection.mailbox_ids()), *inside)
         return list(db.session.scalars(statement.order_by(*span.order(at, entity.id)).limit(span.size + 1)))
     boxes = selection.mailbox_ids().subquery()
@@ -203,17 +203,17 @@ def _page(selection: Selection, rows: Sequence[Row], span: _Span) -> Page:
 
 
 def _is_cut(selection: Selection) -> bool:
-    if not selection.query.words:
+    found = found_by_words(selection)
+    if found is None:
         return False
-    found = messages_with_words(selection.query.words, selection.mailbox_ids()).subquery()
-    return (db.session.scalar(select(func.count()).select_from(found)) or 0) >= MOST_FOUND
+    return (db.session.scalar(select(func.count()).select_from(found.subquery())) or 0) >= MOST_FOUND
 
 
 def _conditions_of_messages(selection: Selection) -> list[ColumnElement[bool]]:
     """Where each message is listed by itself: what its thread and it must be."""
     about_messages = message_conditions(selection.query)
-    if selection.query.words:
-        found = messages_with_words(selection.query.words, selection.mailbox_ids())
+    found = found_by_words(selection)
+    if found is not None:
         about_messages.append(Message.id.in_(found))
     if selection.view.name == UNREAD or "unread" in selection.query.values("is"):
         about_messages.append(is_unread_by(selection.member))

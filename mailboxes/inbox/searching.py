@@ -2,8 +2,9 @@
 
 import re
 from datetime import UTC, date, datetime
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, cast, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, or_, select
 
 from mailboxes.drafts import Draft
 from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_thread_ids
@@ -16,6 +17,7 @@ from mailboxes.threads import Thread, ThreadRecord
 from tenants.organizations import Membership
 
 _WHOLE_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>.]{2,}")
+_PART = re.compile(r"[^\W_]+")
 _EVERYWHERE = ("all", "anywhere")
 
 
@@ -40,13 +42,29 @@ def _through_messages(selection: Selection) -> list[ColumnElement[bool]]:
     if selection.view.name == UNREAD or "unread" in query.values("is"):
         conditions.append(_unread(selection))
     about_messages = message_conditions(query)
-    if query.words:
-        found = messages_with_words(query.words, selection.mailbox_ids())
+    found = found_by_words(selection)
+    if found is not None:
         hits = select(Message.thread_id).where(Message.id.in_(found), *about_messages)
         conditions.append(Thread.id.in_(hits))
     elif about_messages:
         conditions.append(_has_message(*about_messages))
     return conditions
+
+
+def found_by_words(selection: Selection) -> Select[UUID] | None:
+    """The messages that have the words of a search, and those of the names and subjects it asks for.
+
+    None where the search has no words: then the lists are walked.
+    """
+    finished, beginnings = list(selection.query.words), []
+    if finished and finished[-1].isalnum():  # the last word may be typed only half
+        beginnings.append(finished.pop().lower())
+    for name in ("from", "to", "subject"):
+        for value in selection.query.values(name):
+            beginnings += _PART.findall(value.lower())
+    if not finished and not beginnings:
+        return None
+    return messages_with_words(finished, selection.mailbox_ids(), beginnings)
 
 
 def message_conditions(query: Query) -> list[ColumnElement[bool]]:
