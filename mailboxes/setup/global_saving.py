@@ -16,6 +16,7 @@ from sqlalchemy import exists, select
 
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
+from mailboxes.outgoing import resume_sending
 from mailboxes.raws import forget_objects, forget_raws
 from mailboxes.setup.checking import FolderChoice, known_folders
 from mailboxes.setup.connection import connection_of
@@ -119,6 +120,7 @@ def change_global(mailbox: Mailbox, values: MailboxValues, folders: list[FolderC
     fill_mailbox(mailbox, values)
     keep_grants(mailbox, values.grants)
     db.session.flush()
+    resume_sending(mailbox)  # perhaps the new settings are right
     _record_twice(by, "mailbox.changed", mailbox, *changes(before, values, connects=True))
     db.session.commit()
     _switch(account_id, is_enabled=True)

@@ -26,11 +26,14 @@ LONGEST_WITHOUT_PASS = 900
 
 
 def is_wanted(table: str) -> str:
-    """SQL: an enabled organization reads this account through an enabled mailbox."""
-    return f"""({table}.organization_id IS NULL OR (
-        EXISTS (SELECT 1 FROM organizations o WHERE o.id = {table}.organization_id AND o.is_enabled)
-        AND EXISTS (SELECT 1 FROM mailboxes m WHERE m.organization_id = {table}.organization_id
-          AND m.account_id = {table}.id AND m.is_enabled)))"""  # noqa: S608  # our own alias
+    """SQL: an enabled organization reads this account through an enabled mailbox.
+
+    A global account counts through the mailbox at its home, or always where it has none.
+    """
+    return f"""({table}.organization_id IS NULL AND {table}.home_organization_id IS NULL OR EXISTS (
+        SELECT 1 FROM mailboxes m JOIN organizations o ON o.id = m.organization_id
+        WHERE m.organization_id = coalesce({table}.organization_id, {table}.home_organization_id)
+          AND m.account_id = {table}.id AND m.is_enabled AND o.is_enabled))"""  # noqa: S608  # our own alias
 
 
 _CLAIM = text(

@@ -11,6 +11,7 @@ from mailboxes.connections import password_of
 from mailboxes.raws import keep_raw
 from mailboxes.setup import global_saving
 from mailboxes.setup.checking import FolderChoice, sealed
+from mailboxes.sync.claiming import Rhythms, claim_due
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from tenants.audit import AuditEntry, SystemAuditEntry
 from tenants.database import INSTALLATION, db, inside_installation
@@ -221,6 +222,14 @@ def test_pausing_and_syncing(inside, client, ours, url):
     assert resumed > before
     send(client, f"{url}/sync", at=url)
     assert the_account().next_attempt_at > resumed
+
+
+def test_a_paused_one_is_not_fetched(inside, client, administrator, ours, url):
+    own = f"/configuration/mailboxes/{the_mailbox(inside, ours).id}"
+    send(administrator, f"{own}/pause", at=own)  # its home may pause it too
+    assert claim_due("test", 10, Rhythms()) == []
+    send(client, f"{url}/pause", at=url)
+    assert [claim.account_id for claim in claim_due("test", 10, Rhythms())] == [the_account().id]
 
 
 def test_deleting_takes_mailbox_and_account(inside, client, ours, url):

@@ -33,7 +33,7 @@ from webapp.mailboxes.forms import (
     values_from,
 )
 from webapp.responses.rule_pages import rules_section
-from workers.queues import ring_intake
+from workers.queues import ring_intake, ring_outgoing
 
 SECTIONS = (
     ("General", "general"),
@@ -89,6 +89,7 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
             db.session.rollback()
             put_error(form, error)
         else:
+            ring_outgoing(mailbox.organization_id)
             flash(f"{mailbox.label} has been saved.", "success")
             return redirect(door.url("edit", mailbox_id=mailbox.id))
     db.session.rollback()
@@ -129,6 +130,7 @@ def delete_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 def pause_or_resume(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """The other of the two states."""
     door.switch(mailbox)
+    ring_outgoing(mailbox.organization_id)
     flash(f"{mailbox.label} is {'enabled' if mailbox.is_enabled else 'paused'}.", "success")
     return redirect(door.url("index"))
 
