@@ -1,13 +1,11 @@
 """The processes of an installation: ``postroom web``, ``worker``, ``schedule`` and ``watch``."""
 
 import click
-import uvicorn
-from workers.processes import run_workers
-from workers.schedule import run_schedule
-from workers.watch import run_watch
 
-from commands.application import command_app
+from commands.application import PATIENCE, command_app
 from workers.queues import QUEUES
+
+# Each command loads its own door when it is called: what a process does not use costs it no memory.
 
 
 @click.command()
@@ -16,7 +14,9 @@ from workers.queues import QUEUES
 @click.option("--processes", default=1, show_default=True, help="How many processes serve pages.")
 def web(host: str, port: int, processes: int) -> None:
     """Serve the pages and their live events."""
-    command_app()
+    import uvicorn
+
+    command_app(PATIENCE)
     uvicorn.run(
         "webapp.events:asgi_app",
         factory=True,
@@ -36,14 +36,18 @@ def web(host: str, port: int, processes: int) -> None:
 )
 def worker(names: tuple[str, ...]) -> None:
     """Work off the queues, one process for each."""
-    command_app()
+    from workers.processes import run_workers
+
+    command_app(PATIENCE)
     run_workers(names or QUEUES)
 
 
 @click.command()
 def schedule() -> None:
     """Ring for what is due, and again for what was missed. Run as many as you like: one leads."""
-    run_schedule(command_app())
+    from workers.schedule import run_schedule
+
+    run_schedule(command_app(PATIENCE))
 
 
 @click.command()
@@ -53,4 +57,6 @@ def watch(shard: str) -> None:
     number, _, of = shard.partition("/")
     if not (number.isdigit() and of.isdigit() and int(number) < int(of)):
         raise click.ClickException("Write the shard as NUMBER/OF, such as 0/1 or 2/4.")
-    run_watch(command_app(), int(number), int(of))
+    from workers.watch import run_watch
+
+    run_watch(command_app(PATIENCE), int(number), int(of))

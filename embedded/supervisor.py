@@ -82,12 +82,17 @@ class Supervisor:
         self.start(program)
         return program
 
-    def start(self, *children: ChildProcess) -> None:
-        """Start these side by side and return once all are ready. EmbeddedServerError if not."""
+    def launch(self, *children: ChildProcess) -> None:
+        """Start these side by side without waiting for them."""
         fresh = [_Watched(child) for child in children]
         self._watched.extend(fresh)
         for watched in fresh:
             self._launch(watched)
+
+    def start(self, *children: ChildProcess) -> None:
+        """Start these side by side and return once all are ready. EmbeddedServerError if not."""
+        owned = [watched.child for watched in self._watched]
+        self.launch(*(child for child in children if child not in owned))
         for child in children:
             child.wait_until_ready()
 

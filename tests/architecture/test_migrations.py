@@ -57,3 +57,11 @@ def test_the_oldest_supported_postgresql_takes_the_same_migrations(postgresql15_
         config = migration_config(urls.owner)
         command.upgrade(config, "head")
         command.check(config)
+
+
+def test_revisions_are_named_after_their_files_so_that_the_last_file_is_the_newest():
+    from alembic.script import ScriptDirectory
+
+    from tenants.schema import MIGRATIONS, newest
+
+    assert newest() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
