@@ -1,13 +1,14 @@
 """What is typed on the mailbox page is put in order, and refused where it cannot be true."""
 
 import re
+from collections.abc import Iterable
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
 from mailboxes.conversion import NOTHING, actions, checked_settings
-from mailboxes.setup.checking import imap_password, shared_password, smtp_password
+from mailboxes.setup.checking import FolderChoice, imap_password, shared_password, smtp_password
 from mailboxes.setup.values import MailboxValues
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
@@ -34,21 +35,13 @@ def normalize(values: MailboxValues) -> None:
         setattr(values, name, getattr(values, name).strip())
 
 
-def demand_valid(
-    values: MailboxValues, mailbox: Mailbox | None, account: Account | None, *, connects: bool
-) -> None:
-    """`InvalidError` at the first field that is wrong, before anything is written.
-
-    ``connects``: the connection is the caller's too; it is not where a global mailbox is changed by
-    the organization that reads it.
-    """
+def demand_valid(values: MailboxValues, mailbox: Mailbox | None) -> None:
+    """`InvalidError` at the first field that is wrong, before anything is written."""
     if not values.label or len(values.label) > LONGEST_LABEL:
         raise InvalidError(f"Give the mailbox a label of up to {LONGEST_LABEL} characters.", field="label")
     if max(len(values.aliases), len(values.trusted_forms)) > MANY_ADDRESSES:
         raise InvalidError(f"List at most {MANY_ADDRESSES} addresses.", field="aliases")
     _demand_free(values, mailbox)
-    if connects:
-        _demand_connection(values, account)
     _demand_action(values, mailbox)
     _demand_grants(values)
 
@@ -67,7 +60,10 @@ def _demand_free(values: MailboxValues, mailbox: Mailbox | None) -> None:
             )
 
 
-def _demand_connection(values: MailboxValues, account: Account | None) -> None:
+def demand_connection(
+    values: MailboxValues, account: Account | None, folders: Iterable[FolderChoice]
+) -> None:
+    """The same for account and folders, where the connection is the caller's to change."""
     if values.kind not in KINDS:
         raise InvalidError("Choose an account type of the list.", field="kind")
     for protocol, enabled in (("imap", values.imap_enabled), ("smtp", values.smtp_enabled)):
@@ -80,7 +76,8 @@ def _demand_connection(values: MailboxValues, account: Account | None) -> None:
     login = values.imap_enabled or (values.smtp_enabled and not values.smtp_user)
     if login and not values.imap_user:
         raise InvalidError("Type the user name that signs in to the server.", field="imap_user")
-    if values.imap_enabled and not values.folders:
+    selectable = {folder.name_raw for folder in folders if folder.is_selectable}
+    if values.imap_enabled and selectable.isdisjoint(values.folders):
         raise InvalidError(
             "Choose at least one folder. Press “Check connection / Retrieve folders” to see them.",
             field="folders",

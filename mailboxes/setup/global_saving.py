@@ -18,10 +18,10 @@ from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.outgoing import resume_sending
 from mailboxes.raws import forget_objects, forget_raws
-from mailboxes.setup.checking import FolderChoice, known_folders
+from mailboxes.setup.checking import FolderChoice
 from mailboxes.setup.connection import connection_of
 from mailboxes.setup.deleting import remove
-from mailboxes.setup.demands import demand_valid, normalize
+from mailboxes.setup.demands import demand_connection, demand_valid, normalize
 from mailboxes.setup.overview import ArrivalCounts, Overview, arrival_counts, overviews_with
 from mailboxes.setup.saving import changes, pause, resume
 from mailboxes.setup.values import ACCOUNT_FIELDS, MailboxValues, for_the_record, values_of
@@ -95,7 +95,8 @@ def global_overview_of(mailbox: Mailbox) -> Overview:
 def create_global(values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> Mailbox:
     """A global account, and a mailbox for it in the current organization, which is its home."""
     normalize(values)
-    demand_valid(values, None, None, connects=True)
+    demand_valid(values, None)
+    demand_connection(values, None, folders)
     home = current_organization_id()
     account_id = _made(values, folders, home)
     mailbox = Mailbox(account_id=account_id, account_owner_id=INSTALLATION)
@@ -115,7 +116,9 @@ def change_global(mailbox: Mailbox, values: MailboxValues, folders: list[FolderC
         connection = connection_of(mailbox)
     before = for_the_record(values_of(mailbox, connection.account, connection.synced))
     normalize(values)
-    demand_valid(values, mailbox, connection.account, connects=True)
+    demand_valid(values, mailbox)
+    folders = folders or connection.folders
+    demand_connection(values, connection.account, folders)
     mailbox.account_id = account_id = _changed(mailbox.account_id, values, folders)
     fill_mailbox(mailbox, values)
     keep_grants(mailbox, values.grants)
@@ -179,7 +182,7 @@ def _changed(account_id: UUID, values: MailboxValues, folders: list[FolderChoice
             account = successor_of(account, values, folders)
         else:
             fill_account(account, values, account)
-            keep_folders(account, folders or known_folders(account), values.folders)
+            keep_folders(account, folders, values.folders)
         account.is_enabled = False
         session.commit()
         return account.id

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from mailboxes.accounts import Account
 from mailboxes.outgoing import resume_sending
 from mailboxes.setup.checking import FolderChoice, known_folders
-from mailboxes.setup.demands import demand_valid, normalize
+from mailboxes.setup.demands import demand_connection, demand_valid, normalize
 from mailboxes.setup.values import MailboxValues, for_the_record, values_of
 from mailboxes.setup.writing import (
     fill_account,
@@ -30,7 +30,8 @@ from tenants.database import current_organization_id, db, now
 def create(values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> Mailbox:
     """A new mailbox of the current organization. `InvalidError` at the field that is wrong."""
     normalize(values)
-    demand_valid(values, None, None, connects=True)
+    demand_valid(values, None)
+    demand_connection(values, None, folders)
     account = Account(organization_id=current_organization_id(), address=values.address)
     fill_account(account, values, None)
     keep_folders(account, folders, values.folders)
@@ -50,8 +51,10 @@ def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice],
     if mailbox.is_global:
         values.address, values.aliases = mailbox.address, list(mailbox.aliases)
     normalize(values)
-    demand_valid(values, mailbox, account, connects=account is not None)
+    demand_valid(values, mailbox)
     if account is not None:
+        folders = folders or known_folders(account)
+        demand_connection(values, account, folders)
         mailbox.account_id = _changed_account(account, values, folders).id
     fill_mailbox(mailbox, values)
     keep_grants(mailbox, values.grants)
@@ -103,5 +106,5 @@ def _changed_account(account: Account, values: MailboxValues, folders: list[Fold
     if is_moved(account, values):
         return successor_of(account, values, folders)
     fill_account(account, values, account)
-    keep_folders(account, folders or known_folders(account), values.folders)
+    keep_folders(account, folders, values.folders)
     return account
