@@ -24,6 +24,7 @@ from mailboxes.decisions.values import (
 )
 
 __all__ = [
+    "NO_RULE",
     "SUPPRESSIONS",
     "Context",
     "Decision",

@@ -11,7 +11,7 @@ from typing import Any
 from mailboxes import outgoing, templates, timeline
 from mailboxes.classifying import canonical_address
 from mailboxes.crm.contacts import contact_with_address
-from mailboxes.decisions import Decision, Reason, Rule, Usage, decide
+from mailboxes.decisions import NO_RULE, Decision, Reason, Rule, Usage, decide
 from mailboxes.messages import Message
 from mailboxes.responses.bounces import note_bounce
 from mailboxes.responses.claims import (
@@ -23,6 +23,7 @@ from mailboxes.responses.claims import (
     was_decided,
 )
 from mailboxes.responses.knowing import (
+    active_rules,
     as_rule,
     body_hash,
     facts_of,
@@ -43,6 +44,7 @@ from tenants.database import db
 LONGEST_ANSWER = 50_000  # characters of text and HTML together
 SHOWN_REASONS = 3
 ALREADY = Decision(False, None, (Reason("already-decided", "The rules have been asked about it."),))
+WITHOUT_RULES = Decision(False, None, (Reason(NO_RULE, "The mailbox has no active rule."),))
 ANSWERED, NOT_ANSWERED = "answered", "not answered"
 
 
@@ -93,8 +95,11 @@ def languages_for(message: Message, address: str) -> list[str | None]:
 
 def _decided(message: Message) -> tuple[Decision, Rendered | None]:
     """The decision, and the answer where there is one. Cheap questions come first, DNS comes last."""
+    rules = active_rules(mailbox_of(message))
+    if not rules:
+        return WITHOUT_RULES, None
     facts = facts_of(message)
-    context = known_about(message)
+    context = known_about(message, rules)
     decision = decide(facts, context)
     if decision.send:
         context = with_domain(message, context)

@@ -23,7 +23,8 @@ from mailboxes.rules import AutoResponseRule, rules_of
 from mailboxes.system_mailboxes import Mailbox, mailboxes
 from mailboxes.undeliverable import is_undeliverable
 from tenants.application import settings_of
-from tenants.configuration.layers import effective, value_of
+from tenants.configuration.catalog import CATALOG, ORGANIZATION
+from tenants.configuration.layers import Effective, effective_all
 from tenants.database import db, now
 
 NO_SMTPUTF8 = "The server does not support addresses with letters beyond ASCII."
@@ -45,12 +46,13 @@ def known_about(message: Message, rules: Sequence[Rule] | None = None) -> Contex
     """Everything but what has been sent so far (`with_usage`) and DNS (`with_domain`)."""
     facts, mailbox = facts_of(message), mailbox_of(message)
     given = active_rules(mailbox) if rules is None else tuple(rules)
+    settings = _settings()
     context = Context(
         moment=now(),
         received_at=message.received_at or message.arrived_at,
         fields=fields_of(message, given),
         rules=given,
-        own_addresses=_own_addresses(),
+        own_addresses=_own_addresses(str(settings["notice.sender_address"].value)),
         mailbox_addresses=_canonical([mailbox.address, *mailbox.aliases]),
         trusted_forms=frozenset(address.lower() for address in mailbox.trusted_forms),
         response_reason="" if message.may_respond or not message.is_opening else message.response_reason,
@@ -65,11 +67,11 @@ def known_about(message: Message, rules: Sequence[Rule] | None = None) -> Contex
         answers_automatic_response=_is_in_ledger([facts["in_reply_to"], *facts["references"]], AUTOMATIC),
         is_own_message=_is_in_ledger([facts["message_id"]]),
         answers_reserved_domains=settings_of(current_app).answers_reserved_domains,
-        switched_off=_switched_off(),
+        switched_off=_switched_off(settings["response.enabled"]),
         sending_problem=sending_problem(mailbox) if given else "",
         limits=Limits(
-            mailbox_per_hour=int(value_of("response.hourly_limit")),
-            mailbox_per_day=int(value_of("response.daily_limit")),
+            mailbox_per_hour=int(settings["response.hourly_limit"].value),
+            mailbox_per_day=int(settings["response.daily_limit"].value),
         ),
         options=Options(answers_unaddressed=mailbox.answers_unaddressed),
     )
@@ -146,8 +148,15 @@ def _headers(message: Message) -> dict[str, list[str]]:
     return found
 
 
-def _own_addresses() -> frozenset[str]:
-    own = [str(value_of("notice.sender_address"))]
+def _settings() -> dict[str, Effective]:
+    """What the configuration says about answers, in one go."""
+    keys = ("response.enabled", "response.hourly_limit", "response.daily_limit", "notice.sender_address")
+    found = effective_all(tuple(CATALOG[key] for key in keys), ORGANIZATION)
+    return {one.setting.key: one for one in found}
+
+
+def _own_addresses(system_address: str) -> frozenset[str]:
+    own = [system_address]
     for mailbox in db.session.scalars(mailboxes()):
         own += [mailbox.address, *mailbox.aliases]
     return _canonical(own)
@@ -178,8 +187,7 @@ def _is_in_ledger(header_ids: Sequence[str], kind: str | None = None) -> bool:
     return bool(ids) and db.session.scalar(found.limit(1)) is not None
 
 
-def _switched_off() -> str:
-    enabled = effective("response.enabled")
+def _switched_off(enabled: Effective) -> str:
     if enabled.value:
         return ""
     return f"Automatic responses are switched off ({enabled.origin.lower()})."
