@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from flask import Flask
 
+import mailboxes.tables  # noqa: F401  # rows are written in the order of their keys: all must be known
 from tenants.application import create_base_app
 from tenants.database import db, enter_organization
 from tenants.settings import Settings

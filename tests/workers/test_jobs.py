@@ -1,5 +1,7 @@
 """Jobs run in forked horses, twice or never, and leave the tables right."""
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
 from mailboxes.sync import leases
+from mailboxes.tables import METADATA
 from tenants.database import db, now
 from tests.dovecot import Dovecot
 from tests.factories import World, make_mailbox
@@ -17,7 +20,7 @@ from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.served import Served
 from workers import queues
 from workers.intake import deliver_arrivals
-from workers.processes import ForeignJobError, KnownJob, run_worker
+from workers.processes import JOBS, ForeignJobError, KnownJob, run_worker
 from workers.runtime import worker_app
 from workers.sync import sync_account
 
@@ -94,3 +97,12 @@ def test_a_queue_runs_our_functions_only(app: Any) -> None:
 
 def test_the_application_of_a_worker_is_made_once(app: Any) -> None:
     assert worker_app() is worker_app()
+
+
+@pytest.mark.parametrize("function", JOBS.values())
+def test_a_worker_of_one_queue_knows_every_table(function: str) -> None:
+    """A row is written in the order of the foreign keys, which a process of its own has to know."""
+    module = function.rpartition(".")[0]
+    program = f"import {module}; from tenants.database import Base; print(len(Base.metadata.sorted_tables))"
+    known = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert int(known.stdout) == len(METADATA.sorted_tables)
