@@ -46,7 +46,6 @@ SENTENCES = {
     "robot-sender": "The sender's address belongs to a machine.",
     "automatic-subject": "Subject and another sign show an automatic message.",
     "bounce": "The message says that another message could not be delivered.",
-    "loop-token": "The message carries our own mark of an automatic response.",
 }
 
 _DEFECTIVE = frozenset(
@@ -121,7 +120,6 @@ def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
         "robot-sender": facts["robot_sender"],
         "automatic-subject": facts["has_automatic_subject_confirmed"],
         "bounce": is_bounce,
-        "loop-token": facts["loop_tokens"],
     }
     return tuple(reason for reason, value in found.items() if value)
 
