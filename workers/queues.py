@@ -22,6 +22,8 @@ INTAKE = "intake"  # arrivals become messages
 ACTION = "action"  # messages become records and get responses
 OUTGOING = "outgoing"  # the outbox is sent
 QUEUES = (SYNC, INTAKE, ACTION, OUTGOING)
+JOB_SECONDS = 600
+SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten for its answer
 CHANGES = "changes"  # prefix of the channels that tell open pages to look again
 
 log = structlog.get_logger()
@@ -50,7 +52,7 @@ def ring_action(organization_id: UUID) -> None:
 
 def ring_outgoing(organization_id: UUID) -> None:
     """Ask that the outbox of an organization be sent."""
-    _ring(OUTGOING, "workers.outgoing.send_outbox", str(organization_id))
+    _ring(OUTGOING, "workers.outgoing.send_outbox", str(organization_id), seconds=SENDING_SECONDS)
 
 
 def tell_pages(organization_id: UUID, mailbox_id: UUID, kind: str) -> None:
@@ -74,10 +76,12 @@ def queue(name: str) -> Queue:
     return Queue(name, connection=redis(), serializer=JSONSerializer)
 
 
-def _ring(name: str, function: str, *args: Any, job_id: str | None = None) -> None:
+def _ring(
+    name: str, function: str, *args: Any, job_id: str | None = None, seconds: int = JOB_SECONDS
+) -> None:
     _quietly(
         lambda: queue(name).enqueue(
-            function, args=args, job_id=job_id, job_timeout=600, result_ttl=0, failure_ttl=3600
+            function, args=args, job_id=job_id, job_timeout=seconds, result_ttl=0, failure_ttl=3600
         )
     )
 

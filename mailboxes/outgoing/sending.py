@@ -6,6 +6,7 @@ crash, time-out or lost connection after it leaves *unknown*, and nobody sends a
 here is its own transaction; no transaction is open while a server is waited for.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,7 @@ from mailboxes.undeliverable import mark_undeliverable
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 
+TURN_SECONDS = 120.0
 CLAIM = timedelta(minutes=25)  # longer than a server may take for all steps together
 STOP = timedelta(hours=1)  # until a mailbox that cannot sign in tries again
 SLOW_DOWN = timedelta(minutes=15)
@@ -54,14 +56,16 @@ class _Parcel:
     data: bytes
 
 
-def send_due() -> list[Outgoing]:
+def send_due(seconds: float = TURN_SECONDS) -> list[Outgoing]:
     """Send what is due in the current organization, one after another; commits in between.
 
-    Returns what has come to an end: sent, failed or unknown.
+    Returns what has come to an end: sent, failed or unknown. After so many seconds nothing more is
+    begun: the sweep rings again, and other organizations have their turn.
     """
     settle()
     concluded = []
-    while (row := _claimed()) is not None:
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at and (row := _claimed()) is not None:
         crash_point("reply claimed")
         ended = _send(row)
         if ended is not None:
