@@ -42,6 +42,7 @@ BLUEPRINTS = (
     "webapp.contacts.views",
     "webapp.organization.lead_sources",
     "webapp.organization.channels",
+    "webapp.customer.views",
 )
 LARGEST_REQUEST = 64 * 1024 * 1024
 

@@ -4,9 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, g, request, url_for
+from flask import Flask, current_app, g, request, url_for
 
 from mailboxes.system_mailboxes import Mailbox  # noqa: F401  # tables are complete before the first query
+from tenants.application import settings_of
 from tenants.configuration.layers import value_of
 from tenants.organizations import organizations_of
 from webapp.configuration.sidebar import ORGANIZATION_PAGES, SYSTEM_PAGES
@@ -21,7 +22,9 @@ PLACES: tuple[tuple[str, str, str, str | None, str], ...] = (
     ("Cases", "cases.index", "briefcase", "case.view", "c"),
     ("Contacts", "contacts.index", "users", "contact.view", "k"),
     ("Configuration", "organization.index", "settings", None, "o"),
+    ("Write as a customer", "customer.write", "send", None, "w"),
 )
+DEMO_PLACES = frozenset({"customer.write"})
 MANAGES = frozenset({"organization.configure"} | {page[3] for page in ORGANIZATION_PAGES})
 
 
@@ -105,6 +108,8 @@ def _places(app: Flask) -> list[dict[str, Any]]:
 def _may_open(endpoint: str, permission: str | None) -> bool:
     if g.get("member") is None:
         return False
+    if endpoint in DEMO_PLACES:
+        return settings_of(current_app).is_demo
     if endpoint == "organization.index":  # it leads to the first page that this member may open
         return bool(MANAGES & g.permissions)
     return permission is None or permission in g.permissions

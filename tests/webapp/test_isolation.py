@@ -64,6 +64,7 @@ def neighbour(app, theirs) -> Neighbour:
         "member_id": theirs.member.id,
         "user_id": theirs.member.user_id,
         "arrival_id": uuid4(),
+        "letter_id": uuid4(),
     }
     from tenants.database import inside
 
