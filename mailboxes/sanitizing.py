@@ -74,7 +74,7 @@ _ATTRIBUTES = {
 _LINK = re.compile(r"(?:https?://|mailto:|tel:)[^\s\x00-\x1f]+", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?:)?//[^\s\x00-\x1f]+", re.IGNORECASE)
 _DATA_IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
-_REMOTE_ATTRIBUTE = re.compile(r"<[^>]{0,2000}?\bsrcset\s*=", re.IGNORECASE)
+_REMOTE_ATTRIBUTE = re.compile(r"<[^<>]{0,2000}?\bsrcset\s*=", re.IGNORECASE)
 
 _PROPERTIES = frozenset(
     {"background", "background-color", "background-image", "background-position"}
@@ -130,7 +130,16 @@ class _Attributes:
         self.remote_count = 0
 
     def filtered(self, tag: str, name: str, value: str) -> str | None:
-        """The value to keep, or None to drop the attribute. Called by nh3 for each one."""
+        """The value to keep, or None to drop the attribute. Called by nh3 for each one.
+
+        Nothing may be raised: nh3 keeps the value that a filter fails on as it is.
+        """
+        try:
+            return self._filtered(name, value)
+        except Exception:  # noqa: BLE001  # such as styles that nest too deeply
+            return None
+
+    def _filtered(self, name: str, value: str) -> str | None:
         if name == "style":
             return self._style(value)
         if name == "href":

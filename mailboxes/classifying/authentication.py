@@ -75,7 +75,7 @@ def _results(value: str) -> list[_Result]:
     value = value[:MAXIMUM_LENGTH]
     try:
         parsed = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}")
-    except (authres.AuthResError, ValueError, AttributeError, IndexError):
+    except (authres.AuthResError, ValueError, AttributeError, IndexError, RecursionError):
         return _results_by_pattern(value)
     return [_result(result) for result in parsed.results]
 

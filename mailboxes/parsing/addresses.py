@@ -22,13 +22,13 @@ _ENCODED_WORD = re.compile(r"=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=")
 _ATOM = re.compile(r"[^\s\"()<>,;:@\\\[\]]+|\\.?|\]")
 _LITERAL = re.compile(r"\[[^\]\s]{0,255}\]")
 _SPACE = re.compile(r"\s+")
-_ROUTE = re.compile(r"^(?:@[^,:<>]*,?)+:")
+_ROUTE = re.compile(r"^(?:@[^@,:<>]*+,?)+:")
 _LOOSE = re.compile(r"[^\s<>()\",;:@]+@[^\s<>()\",;:@]+\.[^\s<>()\",;:@]+")
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _LOCAL_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
 _DOT_ATOM = r"[A-Za-z0-9!#$%&*+/=?^_{|}~-]+(?:\.[A-Za-z0-9!#$%&*+/=?^_{|}~-]+)*"
 _PLAIN = re.compile(
-    r"\s*(?:(?:\"([^\"\\<>]{0,200})\"|([^\"'\\<>@,;:()\[\]]{0,200}?))\s*"
+    r"\s*+(?:(?:\"([^\"\\<>]{0,200})\"|([^\"'\\<>@,;:()\[\]]{0,200}?))\s{0,50}"
     rf"<({_DOT_ATOM}@{_DOT_ATOM})>|({_DOT_ATOM}@{_DOT_ATOM}))\s*(?:,\s*|$)"
 )
 _AROUND = "'\"` \t."

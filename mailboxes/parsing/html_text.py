@@ -39,7 +39,7 @@ _PARAGRAPHS = frozenset(
 _SPACE = re.compile(r"[ \t\n\r\f\v]+")
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
-_LINE_ENDS = re.compile(r"[ \t\xa0]+\n")
+_LINE_ENDS = re.compile(r"(?<![ \t\xa0])[ \t\xa0]+\n")  # begun once a run, so that it stays linear
 
 
 def is_too_deep(html: str, depth: int) -> bool:

@@ -18,11 +18,11 @@ MAXIMUM_PARAMETERS = 200
 
 _NAME = re.compile(r"[\s;]*([^\s=;\"]+)\s*=\s*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_SKIP = re.compile(r"[^;]*;?")
+_SKIP = re.compile(r"[\s;]*+[^;]*;?")
 _ESCAPED = re.compile(r"\\([\"\\])")
 _TYPE = re.compile(r"\s*([A-Za-z0-9!#$&^_.+*-]+)\s*/\s*([A-Za-z0-9!#$&^_.+*-]+)")
 _WORD = re.compile(r"\s*\"?([A-Za-z0-9_-]+)")
-_NEXT_PARAMETER = re.compile(r"\s+[A-Za-z0-9*-]+=(?![=?])")
+_NEXT_PARAMETER = re.compile(r"(?<!\s)\s+[A-Za-z0-9*-]+=(?![=?])")
 _EXTENDED = re.compile(r"([^*]+)(?:\*(\d{1,4}))?(\*)?")
 
 

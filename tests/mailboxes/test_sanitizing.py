@@ -120,6 +120,7 @@ def test_remote_images_stay_where_the_reader_asked_for_them(html):
         "color: red; } body { background: url(http://t.example) }",
         "z-index: 99999",
         "cursor: url(http://t.example)",
+        f"width: {'calc(' * 600}1{')' * 600}; position: fixed; background: url(http://t.example)",
     ],
 )
 def test_styles_neither_cover_nor_load(style):

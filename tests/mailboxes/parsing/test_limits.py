@@ -66,6 +66,13 @@ BOMBS = {
     "uuencode": b"Content-Transfer-Encoding: x-uuencode\n\n" + b"begin 644 x\n" * 50_000,
     "punycode": with_body(b"a-" * 200_000, b"text/plain; charset=punycode"),
     "near boundaries": b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--bb\n" * 500_000,
+    "at signs alone": b"From: " + b"@" * 5_000 + b"\n\nx",
+    "blank name": b"From: " + "\u00a0".encode() * 80_000 + b"\n\nx",
+    "semicolons": b"Content-Type: text/plain; " + b";" * 200_000 + b"\n\nx",
+    "blank parameter": b"Content-Type: text/plain; a=" + b"\t" * 200_000 + b"x\n\nx",
+    "no-break spaces": with_body(b"&nbsp;" * 150_000 + b"x", b"text/html"),
+    "brackets and srcset": with_body(b"srcset" + b"<" * 900_000, b"text/html"),
+    "comments in results": b"Authentication-Results: mx.example; " + b"(" * 100_000 + b"\n\nx",
     "failures": b"From: mailer-daemon@x.y\nSubject: Undeliverable\n\n"
     + b"recipient address account mailbox user a.a.a.a@ " * 20_000,
 }
