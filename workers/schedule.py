@@ -33,7 +33,7 @@ from workers import queues
 TICK_SECONDS = 0.5
 LEADER = 0x706F7374726F6F6D  # "postroom"
 LONGEST_QUEUE = 50  # passes that wait for a worker; more are claimed when these are begun
-RUNG_SECONDS = 30  # the sweep rings once in so many seconds for the same thing
+RUNG_SECONDS = 10  # the sweep rings once in so many seconds for the same thing
 OVERLOOKED_SECONDS = 5  # what is younger has been rung for by whoever stored it
 
 log = structlog.get_logger()
