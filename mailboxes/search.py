@@ -15,7 +15,7 @@ from tenants.database import Base, OrganizationScoped, db, scoped_key
 
 INDEXED_CHARACTERS = 100_000  # PostgreSQL refuses more than 1 MB of words
 _JOINTS = re.compile(r"[@._+-]")
-MOST_FOUND = 5000  # a search looks at that many messages with its words, the newest ones
+MOST_FOUND = 2000  # a search looks at that many messages with its words, the newest ones
 
 
 class MessageWords(OrganizationScoped, Base):
@@ -25,6 +25,7 @@ class MessageWords(OrganizationScoped, Base):
     __table_args__ = (
         scoped_key("id", "messages", ondelete="CASCADE"),
         Index("ix_message_words_words", "words", postgresql_using="gin"),
+        Index("ix_message_words_mailbox_id", "organization_id", "mailbox_id", "id"),
     )
 
     mailbox_id: Mapped[UUID]

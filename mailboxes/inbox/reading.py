@@ -5,8 +5,10 @@ counting looks at what is new and not at everything that was ever read. It is a 
 the rows of `MessageRead` stay, and marking something unread moves the mark back.
 """
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -15,11 +17,15 @@ from sqlalchemy import (
     Select,
     Subquery,
     UniqueConstraint,
+    Uuid,
+    case,
     delete,
-    exists,
     func,
+    literal,
     select,
+    text,
     true,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped
@@ -53,26 +59,37 @@ class ReadMark(OrganizationScoped, Base):
 
 def is_unread_by(member: Membership) -> ColumnElement[bool]:
     """Whether a `Message` is new to a member: came in, and neither they nor everybody has read it."""
-    has_read = exists().where(
-        MessageRead.organization_id == Message.organization_id,
-        MessageRead.message_id == Message.id,
-        MessageRead.membership_id == member.id,
+    # A subquery for a value, and no NOT EXISTS: the planner would turn that into a join, and a wrong
+    # guess about how much was read lately into a scan of all that ever was.
+    read_row = (
+        select(MessageRead.id)
+        .where(
+            MessageRead.organization_id == Message.organization_id,
+            MessageRead.message_id == Message.id,
+            MessageRead.membership_id == member.id,
+        )
+        .limit(1)
+        .correlate(Message)
+        .scalar_subquery()
     )
     return (
         (Message.direction == "in")
-        & Message.is_read_by_all.is_(False)
+        & ~Message.is_read_by_all
         & Message.box.in_(("inbox", "other"))
-        & ~has_read
+        & read_row.is_(None)
     )
 
 
 def unread_counts(member: Membership) -> dict[UUID, int]:
-    """Unread conversations by mailbox, each counted up to `MOST_COUNTED`."""
+    """Unread conversations by mailbox, each counted up to `MOST_COUNTED`.
+
+    Only the newest unread messages are looked at; where there are that many, nobody counts.
+    """
     boxes = readable_ids(member).subquery()
-    unread = _unread_threads_of(member, boxes).limit(MOST_COUNTED).correlate(boxes).subquery()
-    rows = db.session.execute(
-        select(boxes.c.id, select(func.count()).select_from(unread).correlate(boxes).scalar_subquery())
-    )
+    newest = _newest_unread(member, boxes).correlate(boxes).subquery()
+    threads = func.count(newest.c.thread_id.distinct())
+    counted = select(case((func.count() >= MOST_COUNTED, MOST_COUNTED), else_=threads)).select_from(newest)
+    rows = db.session.execute(select(boxes.c.id, counted.correlate(boxes).scalar_subquery()))
     return {row[0]: row[1] for row in rows}
 
 
@@ -81,11 +98,16 @@ def unread_count(member: Membership) -> int:
     return min(sum(unread_counts(member).values()), MOST_COUNTED)
 
 
-def unread_thread_ids(selection: Selection) -> list[UUID]:
-    """The conversations with something unread, at most `MOST_COUNTED` of each mailbox."""
+def unread_thread_ids(selection: Selection) -> list[UUID] | None:
+    """The conversations with something unread; None where a mailbox has too many to name them."""
     boxes = selection.mailbox_ids().subquery()
-    unread = _unread_threads_of(selection.member, boxes).limit(MOST_COUNTED).lateral()
-    return list(db.session.scalars(select(unread.c.thread_id).select_from(boxes.join(unread, true()))))
+    unread = _newest_unread(selection.member, boxes).lateral()
+    rows = db.session.execute(
+        select(boxes.c.id, unread.c.thread_id).select_from(boxes.join(unread, true()))
+    ).all()
+    if any(number >= MOST_COUNTED for number in Counter(row.id for row in rows).values()):
+        return None
+    return list({row.thread_id for row in rows})
 
 
 def mark_read(member: Membership, messages: Select[Message]) -> int:
@@ -152,7 +174,7 @@ def _note_read(pairs: list[tuple[UUID, UUID]]) -> None:
         )
 
 
-def _unread_threads_of(member: Membership, boxes: Subquery) -> Select[UUID]:
+def _newest_unread(member: Membership, boxes: Subquery) -> Select[Any]:
     return (
         select(Message.thread_id)
         .where(
@@ -161,18 +183,24 @@ def _unread_threads_of(member: Membership, boxes: Subquery) -> Select[UUID]:
             Message.id > _mark_of(member, boxes.c.id),
             is_unread_by(member),
         )
-        .distinct()
+        .order_by(Message.id.desc())
+        .limit(MOST_COUNTED)
     )
 
 
-def _mark_of(member: Membership, mailbox_id: ColumnElement[UUID] | UUID) -> ColumnElement[UUID]:
-    mark: ScalarSelect[UUID] = (
+def _mark_of(member: Membership, mailbox_id: ColumnElement[UUID] | UUID) -> ScalarSelect[UUID]:
+    """How far a member has read a mailbox. A plain value to the planner, so that the index is used."""
+    mark = (
         select(ReadMark.read_through)
-        .where(ReadMark.membership_id == member.id, ReadMark.mailbox_id == mailbox_id)
+        .where(
+            ReadMark.organization_id == current_organization_id(),
+            ReadMark.membership_id == member.id,
+            ReadMark.mailbox_id == mailbox_id,
+        )
         .correlate_except(ReadMark)
-        .scalar_subquery()
     )
-    return func.coalesce(mark, _NOTHING)
+    either = union_all(mark, select(literal(_NOTHING, Uuid).label("read_through")))
+    return either.order_by(text("read_through DESC")).limit(1).scalar_subquery()
 
 
 def _move_mark(member: Membership, mailbox_id: UUID) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, or_, select
 
 from mailboxes.drafts import Draft
-from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_thread_ids
+from mailboxes.inbox.reading import is_unread_by, unread_thread_ids
 from mailboxes.inbox.selection import UNREAD, Selection
 from mailboxes.messages import Message
 from mailboxes.search import messages_with_words
@@ -113,9 +113,9 @@ def _mailbox(value: str) -> ColumnElement[bool]:
 def _unread(selection: Selection) -> ColumnElement[bool]:
     """Few unread threads are named one by one; where there are many, the newest turn up soon anyhow."""
     ids = unread_thread_ids(selection)
-    if not ids:
-        return false()
-    return Thread.id.in_(ids) if len(ids) < MOST_COUNTED else _has_unread(selection.member)
+    if ids is None:
+        return _has_unread(selection.member)
+    return Thread.id.in_(ids) if ids else false()
 
 
 def _has_unread(member: Membership) -> ColumnElement[bool]:
@@ -123,9 +123,11 @@ def _has_unread(member: Membership) -> ColumnElement[bool]:
 
 
 def _has_message(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(
+    """Asked of one thread after the other, newest first: as a join it would be asked of all at once."""
+    message = select(Message.id).where(
         Message.organization_id == Thread.organization_id, Message.thread_id == Thread.id, and_(*conditions)
     )
+    return message.limit(1).correlate(Thread).scalar_subquery().is_not(None)
 
 
 def _from(value: str) -> ColumnElement[bool]:

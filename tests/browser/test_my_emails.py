@@ -118,6 +118,20 @@ def test_an_open_conversation_grows_without_a_jump(visit, ours, mailbox):
     expect(page.locator("#messages article")).to_have_count(2)
 
 
+def test_what_becomes_of_an_answer_is_seen_without_a_reload(visit, ours, mailbox):
+    message = make_message(ours, mailbox)
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    page.get_by_role("button", name="Reply", exact=True).click()
+    page.locator("#composer textarea").fill("Done.")
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator("#messages article").last).to_contain_text("Queued")
+    with inside(ours.id):
+        db.session.scalars(select(Outgoing)).one().state = "sent"
+        db.session.commit()
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+    expect(page.locator("#messages article").last).to_contain_text("Sent")
+
+
 def test_keys_lead_through_the_day(visit, ours, mailbox):
     for subject in ("Older", "Newer"):
         make_message(ours, mailbox, subject=subject)

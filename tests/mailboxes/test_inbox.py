@@ -258,7 +258,6 @@ def test_numbers_stop_at_a_thousand(ours, mailbox, inside, monkeypatch):
 
 def test_many_unread_conversations_are_listed_too(ours, mailbox, inside, monkeypatch):
     monkeypatch.setattr(reading, "MOST_COUNTED", 2)
-    monkeypatch.setattr("mailboxes.inbox.searching.MOST_COUNTED", 2)
     many(ours, mailbox, 4)
     with inside(ours):
         assert len(shown(Selection(ours.member, view=VIEWS["unread"]))) == 4

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from mailboxes import timeline
 from mailboxes.crm.leads import Lead
@@ -119,6 +119,26 @@ def test_a_long_conversation_begins_with_its_end(client, ours, mailbox):
     assert "3 earlier messages" in link.get_text()
     part = client.get(link["href"], headers={"HX-Request": "true", "HX-Target": "messages"})
     assert len(BeautifulSoup(part.text, "html.parser").select("article.message")) == 33
+
+
+def test_a_conversation_takes_as_many_queries_for_one_message_as_for_many(app, client, ours, mailbox):
+    def queries(url):
+        statements = []
+        with app.app_context():
+            engines = [db.engine, db.engines["system"]]
+        note = lambda *args: statements.append(args[2])  # noqa: E731
+        for engine in engines:
+            event.listen(engine, "before_cursor_execute", note)
+        assert client.get(url).status_code == 200
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
+        return len(statements)
+
+    files = (("a.txt", "text/plain", b"x"),)
+    (one,) = several(ours, mailbox, 1, attachments=files)
+    few = queries(url_of(one))
+    many = several(ours, mailbox, 12, attachments=files, html="<p>x</p>")
+    assert queries(url_of(many[0])) == few
 
 
 def test_quoted_text_and_signatures_are_folded(client, ours, mailbox):

@@ -117,10 +117,17 @@ def counted(number: int) -> Any:
     return number if number < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
 
-def message_of(opened: Opened, conversation: Conversation, images_of: str = "") -> dict[str, Any]:
-    """One message of a conversation. ``images_of``: id of the message whose remote images are wanted."""
+def messages_of(conversation: Conversation, images_of: str = "") -> list[dict[str, Any]]:
+    """The messages of a conversation. ``images_of``: id of the one whose remote images are wanted."""
+    shows_all = value_of("mail.remote_images") == "always"
+    return [
+        _message(one, conversation, shows_images=shows_all or images_of == str(one.message.id))
+        for one in conversation.messages
+    ]
+
+
+def _message(opened: Opened, conversation: Conversation, *, shows_images: bool) -> dict[str, Any]:
     message = opened.message
-    shows_images = images_of == str(message.id) or value_of("mail.remote_images") == "always"
     shown: dict[str, Any] = {
         "id": message.id,
         "kind": _kind(opened),

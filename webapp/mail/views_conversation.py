@@ -28,7 +28,7 @@ from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
 from webapp.mail.composing import composer_of, undo_of
 from webapp.mail.place import place_of_request, wants_part
-from webapp.mail.presenting import latest_events, message_of
+from webapp.mail.presenting import latest_events, messages_of
 from webapp.mail.views_list import back_to_list, shown_list
 from workers import queues
 
@@ -152,7 +152,7 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         "place": place,
         "conversation": opened,
         "thread": opened.thread,
-        "messages": [message_of(one, opened, images_of) for one in opened.messages],
+        "messages": messages_of(opened, images_of),
         "events": latest_events(opened.messages),
         "records": links_of(opened.thread.id),
         "conversions": offers_by_hand(opened.thread.id, g.member),
