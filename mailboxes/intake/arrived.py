@@ -16,7 +16,7 @@ from tenants.database import db
 
 BATCH_MESSAGES = 200
 BATCH_BYTES = 16 * 1024 * 1024
-MOST_ATTEMPTS = 5  # deaths nobody could explain
+MOST_ATTEMPTS = 25  # deaths nobody could explain: most are of others' making, as when a machine ends
 LOCK_SECONDS = 30
 TOO_LARGE = "It is larger than messages that are fetched; it stays on the server."
 UNFETCHABLE = "The server does not hand it out: "

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import REGCONFIG
 from mailboxes import timeline
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.intake import deliver, process_again
-from mailboxes.intake.arrived import TOO_LARGE
+from mailboxes.intake.arrived import MOST_ATTEMPTS, TOO_LARGE
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.search import MessageWords
 from mailboxes.system_mailboxes import Mailbox
@@ -220,9 +220,9 @@ def test_a_suspect_is_read_apart(ours: World, mailbox: Mailbox) -> None:
 
 
 def test_after_too_many_deaths_a_message_is_set_aside(ours: World, mailbox: Mailbox, inside: Any) -> None:
-    assert receive(ours, mailbox, letter(), attempts=5) == []
+    assert receive(ours, mailbox, letter(), attempts=MOST_ATTEMPTS) == []
     with inside(ours):
-        assert "5 attempts" in db.session.scalars(select(Arrival.failure)).one()
+        assert f"{MOST_ATTEMPTS} attempts" in db.session.scalars(select(Arrival.failure)).one()
 
 
 def test_a_message_that_is_too_large_shows_as_a_stub(ours: World, mailbox: Mailbox, inside: Any) -> None:
