@@ -1,0 +1,497 @@
+"""A whole installation in processes of its own: what a customer runs, here, to be watched and killed.
+
+    with start_installation(folder) as installation:
+        installation.append(raw)
+        installation.kill("worker")
+        installation.settle()
+        assert installation.check() == ""
+
+PostgreSQL, Redis, Dovecot (or the embedded mail server), an SMTP sink that counts, and ``postroom web``,
+``worker``, ``schedule`` and ``watch``. There is one organization with a mailbox that makes records and has
+an active rule, and a neighbour with a mailbox that gets nothing. Used by tests and benchmarks.
+"""
+
+import hashlib
+import imaplib
+import os
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import redis
+from alembic import command
+
+from embedded.environment import DATABASE, Services
+from embedded.mail.people import MailUser
+from embedded.processes import Program, answers_on, end_session, free_port, python_environment
+from mailboxes import setup
+from mailboxes.crm.channels import add_channel
+from mailboxes.offering import create_organization
+from mailboxes.rules import RuleValues, add_rule
+from mailboxes.setup import FolderChoice, Grant, MailboxValues
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.templates import TemplateValues
+from tenants import audit
+from tenants.application import create_base_app
+from tenants.audit import Actor
+from tenants.configuration.catalog import ORGANIZATION
+from tenants.configuration.layers import override
+from tenants.database import db
+from tenants.organizations import Membership, Organization
+from tenants.permissions import MEMBER
+from tenants.schema import migration_config
+from tenants.settings import Settings
+from tests.certificates import Certificates
+from tests.dovecot import start_dovecot
+from tests.factories import make_member
+from tests.smtp_sink import RunningSink, Sink
+
+PROCESSES = ("web", "worker", "schedule", "watch")
+ADDRESS, NEIGHBOURS_ADDRESS = "help@acme.test", "help@neighbour.test"
+INBOX, SENT = "INBOX", "Sent"
+POLL_SECONDS = 0.05
+HURRY_SECONDS = 2.0
+SHOWN_LINES, LONGEST_LINE = 8, 300  # of each log, in reports
+BY = Actor("The set-up")
+THANKS = TemplateValues(
+    texts={"en": ("Auto: {{ message.subject }}", "Dear {{ sender.name }},\n\nthank you, we read it soon.\n")}
+)
+MANY = "100000"  # automatic responses in an hour
+
+
+class NotSettledError(AssertionError):
+    """The installation did not come to rest in time; the text says what was left."""
+
+
+@dataclass(frozen=True)
+class ImapAccount:
+    """How to reach a person's mail by IMAP."""
+
+    host: str
+    port: int
+    encryption: str
+    user: str
+    password: str
+    ca_file: Path | None = None
+
+    def session(self) -> imaplib.IMAP4:
+        """A signed-in connection; a context manager that signs out."""
+        session: imaplib.IMAP4
+        if self.encryption == "tls":
+            trust = ssl.create_default_context(cafile=self.ca_file)
+            session = imaplib.IMAP4_SSL(self.host, self.port, ssl_context=trust, timeout=20)
+        else:
+            session = imaplib.IMAP4(self.host, self.port, timeout=20)
+        session.login(self.user, self.password)
+        return session
+
+    def append(self, session: imaplib.IMAP4, raw: bytes, folder: str = INBOX) -> None:
+        """File a message, as a server does when one comes in."""
+        outcome, answer = session.append(folder, "", "", raw)
+        assert outcome == "OK", answer
+
+    def raws(self, folder: str = INBOX) -> list[bytes]:
+        """Every message in a folder, as the server hands it out."""
+        with self.session() as session:
+            session.select(folder, readonly=True)
+            _, answer = session.uid("FETCH", "1:*", "(UID BODY.PEEK[])")
+        return [one[1] for one in answer if isinstance(one, tuple)]
+
+    def count(self, folder: str = INBOX) -> int:
+        """How many messages a folder has."""
+        with self.session() as session:
+            _, answer = session.select(folder, readonly=True)
+        return int(answer[0] or 0)
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What stands in an organization after `Installation.seed`."""
+
+    organization_id: UUID
+    mailbox_id: UUID
+    account_id: UUID
+    member_address: str
+
+
+@dataclass
+class Installation:
+    """The servers, the processes, and what is in them."""
+
+    services: Services
+    sink: Sink
+    account: ImapAccount
+    environment: dict[str, str]
+    ours: Seeded = field(init=False)
+    theirs: Seeded = field(init=False)
+    processes: dict[str, Program] = field(default_factory=dict)
+    _left: list[int] = field(default_factory=list)
+    _appender: imaplib.IMAP4 | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Where the pages are."""
+        return self.services.base_url
+
+    # --- processes -------------------------------------------------------------------------------
+
+    def start(self, *names: str) -> None:
+        """Start these processes (all of them, if none is named) unless they run; PostgreSQL and Redis too."""
+        self.services.redis.start()
+        self.services.postgres.start()
+        for name in names or PROCESSES:
+            self.processes.setdefault(name, self._program(name)).launch()
+        for name in names or PROCESSES:
+            self.processes[name].wait_until_ready()
+
+    def revive(self) -> None:
+        """Start again what has ended, as every supervisor does."""
+        for process in self.processes.values():
+            process.launch()
+
+    def stop(self) -> None:
+        """End all processes of Postroom; the servers stay."""
+        for process in reversed(self.processes.values()):
+            process.stop()
+        for session in self._left:
+            end_session(session)
+        self._left.clear()
+        if self._appender is not None:
+            with suppress(OSError, imaplib.IMAP4.error):
+                self._appender.logout()
+            self._appender = None
+
+    def kill(self, name: str) -> None:
+        """Kill a process with all its children, or ``postgres``, ``redis`` (SIGKILL, no goodbye)."""
+        if name == "postgres":
+            self.services.postgres.kill()
+        elif name == "redis":
+            self.services.redis.kill()
+        else:
+            self.processes[name].kill()
+
+    def kill_alone(self, name: str) -> None:
+        """Kill a process and leave its children to themselves."""
+        process = self.processes[name]
+        if process.pid is None:
+            return
+        self._left.append(process.pid)
+        os.kill(process.pid, signal.SIGKILL)
+        while process.pid is not None:  # until the kernel has ended it
+            time.sleep(0.001)
+
+    def restart(self, name: str) -> None:
+        """Start what was killed."""
+        if name == "postgres":
+            self.services.postgres.start()
+        elif name == "redis":
+            self.services.redis.start()
+        else:
+            self.start(name)
+
+    def queue_workers(self) -> list[int]:
+        """The process of each queue."""
+        worker = self.processes["worker"].pid
+        return children_of(worker) if worker is not None else []
+
+    def horses(self) -> list[int]:
+        """The processes in which jobs run right now."""
+        return [pid for worker in self.queue_workers() for pid in children_of(worker)]
+
+    def flush_redis(self) -> None:
+        """Forget every bell, every job and every session of a worker."""
+        with redis.Redis.from_url(self.services.redis.url) as client:
+            client.flushall()
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run ``postroom …`` in the foreground."""
+        return subprocess.run(
+            [*_POSTROOM, *arguments],
+            env=python_environment() | self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def log_of(self, name: str) -> str:
+        """What a process has said so far."""
+        path = self.processes[name].log
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    # --- mail ------------------------------------------------------------------------------------
+
+    def append(self, raw: bytes) -> None:
+        """A message comes in for us."""
+        if self._appender is None:
+            self._appender = self.account.session()
+        self.account.append(self._appender, raw)
+
+    # --- looking inside --------------------------------------------------------------------------
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """What a query returns, over all organizations."""
+        with self._connection() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def value(self, query: str, *parameters: object) -> Any:
+        """The one value that a query returns."""
+        return self.rows(query, *parameters)[0][0]
+
+    def is_quiet(self) -> bool:
+        """Whether everything on the server is delivered, acted upon, sent (or given up visibly) and filed."""
+        try:
+            stored = dict(self.rows(_STORED, self.ours.account_id))
+            waiting = self.rows(_WAITING)[0]
+        except psycopg.OperationalError:
+            return False
+        is_here = all(stored.get(folder, 0) == self.account.count(folder) for folder in (INBOX, SENT))
+        return is_here and not any(waiting)
+
+    def settle(self, seconds: float = 60, *, in_a_hurry: bool = True) -> None:
+        """Return when all is quiet. ``in_a_hurry``: leases of the dead run out faster than in life."""
+        self.start()
+        deadline = time.monotonic() + seconds
+        hurry_at = time.monotonic() + HURRY_SECONDS
+        while not self.is_quiet():
+            self.revive()
+            if time.monotonic() > deadline:
+                raise NotSettledError(self.report())
+            if in_a_hurry and time.monotonic() > hurry_at:
+                self.let_time_pass()
+                hurry_at = time.monotonic() + HURRY_SECONDS
+            time.sleep(POLL_SECONDS)
+
+    def let_time_pass(self) -> None:
+        """As if an hour had gone by: leases, claims and back-offs are over, the sweep may ring again.
+
+        Safe at any moment, also for those who are alive: that is what fences are for.
+        """
+        with self._connection() as connection:
+            for statement in _LATER:
+                connection.execute(statement)
+        with redis.Redis.from_url(self.services.redis.url) as client:
+            for key in client.scan_iter("rung:*"):
+                client.delete(key)
+
+    def check(self) -> str:
+        """What ``postroom check --server`` finds broken; "" if nothing is."""
+        done = self.run("check", "--server")
+        if done.returncode == 0:
+            return ""
+        broken = [line for line in done.stdout.splitlines() if "BROKEN" in line]
+        return "\n".join(broken) or f"{done.stdout}\n{done.stderr}"
+
+    def report(self) -> str:
+        """Where everything stands, for the message of a test that failed."""
+        lines = [f"{self.account.count()} messages on the server, {len(self.sink.messages)} at the sink"]
+        with suppress(psycopg.OperationalError):
+            for what, query in _REPORT.items():
+                lines.append(f"{what}: {self.rows(query)}")
+        for name in self.processes:
+            tail = "\n".join(line[:LONGEST_LINE] for line in self.log_of(name).splitlines()[-SHOWN_LINES:])
+            lines.append(f"--- {name} (process {self.processes[name].pid})\n{tail}")
+        return "\n".join(lines)
+
+    # --- setting up ------------------------------------------------------------------------------
+
+    def seed(self, action: str) -> None:
+        """Two organizations: ours, whose mailbox makes records and answers, and the neighbour."""
+        app = create_base_app(Settings.from_environment(self.environment))
+        with app.app_context():
+            self.ours = _seed("Acme", ADDRESS, self._values(ADDRESS, self.account.user, action))
+        with app.app_context():
+            values = self._values(NEIGHBOURS_ADDRESS, f"neighbour-{self.account.user}", "nothing")
+            self.theirs = _seed("Neighbour", NEIGHBOURS_ADDRESS, values)
+        with app.app_context():
+            for engine in db.engines.values():
+                engine.dispose()
+
+    def _values(self, address: str, user: str, action: str) -> MailboxValues:
+        return MailboxValues(
+            label="Help",
+            address=address,
+            imap_host=self.account.host,
+            imap_port=self.account.port,
+            imap_encryption=self.account.encryption,
+            imap_user=user,
+            imap_password=self.account.password,
+            smtp_enabled=True,
+            smtp_host=self.sink.host,
+            smtp_port=self.sink.tls_port,
+            smtp_encryption="tls",
+            smtp_user=self.sink.user,
+            smtp_password=self.sink.password,
+            folders=[INBOX.encode(), SENT.encode()],
+            action=action,
+        )
+
+    def _program(self, name: str) -> Program:
+        options = ["--port", str(self.services.web_port)] if name == "web" else []
+        return Program(
+            f"postroom {name}",
+            [*_POSTROOM, name, *options],
+            log=self.services.folder / "logs" / f"{name}.log",
+            environment=self.environment,
+            ready=(lambda: answers_on(self.services.web_port)) if name == "web" else None,
+        )
+
+    def _connection(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        url = self.services.postgres.url(database=DATABASE).replace("+psycopg", "")
+        return psycopg.connect(url, autocommit=True, connect_timeout=5)
+
+
+@contextmanager
+def start_installation(
+    folder: Path,
+    *,
+    action: str = "lead",
+    with_dovecot: bool = True,
+    durable: bool = True,
+    starting: Sequence[str] = PROCESSES,
+) -> Iterator[Installation]:
+    """An installation in a folder that PostgreSQL's user can reach; everything ends with the block."""
+    certificates = Certificates(_made(folder / "certificates"))
+    with ExitStack() as stack:
+        services, account = _with_mail(
+            stack, folder, certificates, with_dovecot=with_dovecot, durable=durable
+        )
+        sink = stack.enter_context(RunningSink(certificates.good))
+        installation = Installation(
+            services, sink, account, _environment(services, sink, account, certificates)
+        )
+        command.upgrade(migration_config(services.urls.owner), "head")
+        installation.seed(action)
+        stack.callback(installation.stop)
+        if starting:
+            installation.start(*starting)
+        yield installation
+
+
+def has_dovecot() -> bool:
+    """Whether a real IMAP server is installed here."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return shutil.which("dovecot", path=path) is not None
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started and that live."""
+    found = []
+    for place in Path("/proc").iterdir():
+        with suppress(OSError, IndexError, ValueError):
+            state, parent = (place / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state != "Z":
+                found.append(int(place.name))
+    return found
+
+
+def content_hash(raw: bytes) -> bytes:
+    """How an arrival is known by its bytes."""
+    return hashlib.sha256(raw).digest()
+
+
+# --- private ---------------------------------------------------------------------------------
+
+_POSTROOM = (sys.executable, "-m", "commands")
+_ACTION_SETTINGS = {"lead": {"source": "email"}, "case": {"status": "open", "priority": "normal"}}
+_STORED = """
+SELECT f.name, count(*) FROM arrivals a JOIN folders f ON f.id = a.folder_id
+WHERE a.account_id = %s AND a.state <> 'stored' GROUP BY f.name
+"""
+_WAITING = """
+SELECT (SELECT count(*) FROM arrivals WHERE state = 'stored'),
+       (SELECT count(*) FROM messages WHERE work = 'pending'),
+       (SELECT count(*) FROM outgoing WHERE state IN ('ready', 'claimed', 'committing')),
+       (SELECT count(*) FROM outgoing
+        WHERE state = 'sent' AND copy_state = 'pending' AND copy_after <= now())
+"""
+_LATER = tuple(
+    f"UPDATE {table} SET {assignment} WHERE id IN"
+    f" (SELECT id FROM {table} WHERE {condition} FOR UPDATE SKIP LOCKED)"  # whoever works on it goes on
+    for table, assignment, condition in (
+        ("accounts", "lease_expires_at = now() - interval '1 second'", "lease_expires_at > now()"),
+        ("accounts", "next_attempt_at = now()", "next_attempt_at > now()"),
+        ("outgoing", "claim_expires_at = now()", "state IN ('claimed', 'committing')"),
+        ("outgoing", "next_attempt_at = now()", "state = 'ready' AND next_attempt_at > now()"),
+        ("outgoing", "copy_after = now()", "state = 'sent' AND copy_state = 'pending'"),
+        ("messages", "work_after = now()", "work = 'pending' AND work_after > now()"),
+    )
+)
+_REPORT = {
+    "accounts": "SELECT address, state, last_error, lease_owner, lease_expires_at::text FROM accounts",
+    "arrivals": "SELECT state, count(*), max(attempts) FROM arrivals GROUP BY 1",
+    "messages": "SELECT direction, work, count(*), max(work_error) FROM messages GROUP BY 1, 2",
+    "outgoing": "SELECT state, count(*), max(last_error) FROM outgoing GROUP BY 1",
+}
+
+
+def _with_mail(
+    stack: ExitStack, folder: Path, certificates: Certificates, *, with_dovecot: bool, durable: bool
+) -> tuple[Services, ImapAccount]:
+    port = free_port()
+    if with_dovecot:
+        dovecot = stack.enter_context(start_dovecot(certificates.good))
+        services = stack.enter_context(
+            Services(folder / "data", durable=durable, with_mail=False, web_port=port)
+        )
+        return services, ImapAccount(
+            "localhost", dovecot.tls_port, "tls", "acme", dovecot.password, certificates.ca_file
+        )
+    users = [MailUser("acme", "secret"), MailUser("neighbour-acme", "secret")]
+    services = stack.enter_context(
+        Services(folder / "data", durable=durable, mail_users=users, web_port=port)
+    )
+    assert services.mail is not None
+    return services, ImapAccount("127.0.0.1", services.mail.imap_port, "none", "acme", "secret")
+
+
+def _environment(
+    services: Services, sink: Sink, account: ImapAccount, certificates: Certificates
+) -> dict[str, str]:
+    return services.environment() | {
+        "POSTROOM_PERMITTED_NETWORKS": "127.0.0.0/8,::1/128",
+        "POSTROOM_PERMITTED_PORTS": f"{account.port},{sink.tls_port}",
+        "POSTROOM_CA_FILE": str(certificates.ca_file),
+        "POSTROOM_CHEAP_PASSWORDS": "1",
+    }
+
+
+def _seed(name: str, address: str, values: MailboxValues) -> Seeded:
+    organization = create_organization(name, name.lower(), by=BY.name)
+    db.session.commit()
+    member = make_member(organization.id, f"Mia of {name}", role=MEMBER)
+    mailbox = _mailbox(organization, member, values)
+    return Seeded(organization.id, mailbox.id, mailbox.account_id, member.user.address)
+
+
+def _mailbox(organization: Organization, member: Membership, values: MailboxValues) -> Mailbox:
+    values.grants = [Grant("reply", membership_id=member.id)]
+    folders = [
+        FolderChoice(INBOX.encode(), INBOX, "/", "inbox", True, 0),
+        FolderChoice(SENT.encode(), SENT, "/", "sent", True, 0),
+    ]
+    add_channel("Sales")
+    values.action_settings = _ACTION_SETTINGS.get(values.action, {}) | {"owner": str(member.id)}
+    mailbox = setup.create(values, folders, by=BY)
+    db.session.flush()
+    add_rule(mailbox, RuleValues("Thanks", response=THANKS), by=BY)
+    for key in ("response.hourly_limit", "response.daily_limit"):
+        override(key, MANY, ORGANIZATION, by=BY.name)
+        audit.record(BY, "configuration.changed", key, {}, {key: MANY})
+    db.session.commit()
+    return mailbox
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return folder
