@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from commands.application import command_app
+from commands.application import command_context
 from mailboxes.invariants import Finding, check_all
 
 
@@ -12,7 +12,7 @@ from mailboxes.invariants import Finding, check_all
 @click.option("--server", is_flag=True, help="Also compare every synced folder with its server (I1, I9).")
 def check(server: bool) -> None:
     """Check what must always hold; exit with 1 if something is broken."""
-    with command_app().app_context():
+    with command_context():
         findings = check_all()
         if server:
             from mailboxes.sync.comparing import compare_with_servers  # opens connections

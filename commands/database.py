@@ -6,7 +6,7 @@ import click
 from alembic import command
 from sqlalchemy.exc import OperationalError
 
-from commands.application import TERMINAL, command_app
+from commands.application import TERMINAL, command_context
 from tenants.audit import record_for_system
 from tenants.database import db
 from tenants.schema import migration_config, newest
@@ -36,7 +36,7 @@ def migrate(revision: str, back: bool) -> None:
 @click.password_option(envvar="POSTROOM_ADMIN_PASSWORD", help="Asked for when left out.")
 def create_admin(address: str, name: str, password: str) -> None:
     """Make the person with ADDRESS a system administrator (new, or already there)."""
-    with command_app().app_context():
+    with command_context():
         user = user_by_address(address)
         if user is None:
             user = User(address=address.strip().lower(), name=name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from commands.application import TERMINAL, command_app
+from commands.application import TERMINAL, command_context
 from mailboxes import interchange
 
 
@@ -22,7 +22,7 @@ def apply(file: Path, is_plan: bool) -> None:
         content = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise click.ClickException(f"{file.name} is no text in UTF-8. Save it as such.") from None
-    with command_app().app_context():
+    with command_context():
         document = interchange.read_document(content, file.name, os.environ)
         act = interchange.plan if is_plan else interchange.apply
         changes = act(document, by=TERMINAL)
@@ -38,7 +38,7 @@ def apply(file: Path, is_plan: bool) -> None:
 )
 def export(slug: str | None, output: Path | None) -> None:
     """Write the installation as a file for “postroom apply”, without a secret in clear."""
-    with command_app().app_context():
+    with command_context():
         content = interchange.export(slug)
     if output is None:
         click.echo(content, nl=False)

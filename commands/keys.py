@@ -6,7 +6,7 @@ import secrets as random
 
 import click
 
-from commands.application import TERMINAL, command_app
+from commands.application import TERMINAL, command_context
 from mailboxes.rotation import reencrypt_all
 from tenants.audit import record_for_system
 from tenants.database import db
@@ -25,7 +25,7 @@ def rotate_keys() -> None:
 
     Add the new key at the end of the list, restart, run this, then take the old key out.
     """
-    with command_app().app_context():
+    with command_context():
         count = reencrypt_all()
         record_for_system(TERMINAL, "keys.rotated", f"{count} stored secrets")
         db.session.commit()

@@ -2,7 +2,7 @@
 
 import click
 
-from commands.application import PATIENCE, command_app
+from commands.application import PATIENCE, command_app, demand_database
 from workers.queues import QUEUES
 
 # Each command loads its own door when it is called: what a process does not use costs it no memory.
@@ -16,7 +16,7 @@ def web(host: str, port: int, processes: int) -> None:
     """Serve the pages and their live events."""
     import uvicorn
 
-    command_app(PATIENCE)
+    demand_database()
     uvicorn.run(
         "webapp.events:asgi_app",
         factory=True,
@@ -38,7 +38,7 @@ def worker(names: tuple[str, ...]) -> None:
     """Work off the queues, one process for each."""
     from workers.processes import run_workers
 
-    command_app(PATIENCE)
+    demand_database()
     run_workers(names or QUEUES)
 
 

@@ -1,10 +1,10 @@
 """``postroom sync``: one pass over a mailbox in the foreground."""
 
 import click
-from mailboxes.sync.foreground import sync_now
 from sqlalchemy import or_, select
 
-from commands.application import command_app
+from commands.application import command_context
+from mailboxes.sync.foreground import sync_now
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, inside
 from tenants.organizations import Organization
@@ -16,8 +16,7 @@ from workers import queues
 def sync(mailbox: str) -> None:
     """Fetch what is new in a mailbox, named by its organization's slug and its label or address."""
     slug, _, name = mailbox.partition("/")
-    app = command_app()
-    with app.app_context():
+    with command_context():
         organization = db.session.scalar(select(Organization).where(Organization.slug == slug))
         if organization is None:
             raise click.ClickException(f"There is no organization {slug}.")
