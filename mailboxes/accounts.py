@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OptionallyScoped, now, owned_key
+from tenants.database import Base, OptionallyScoped, db, now, owned_key
 
 
 class Account(OptionallyScoped, Base):
@@ -97,3 +97,16 @@ class Folder(OptionallyScoped, Base):
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
     gone_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+def choose_history_again(account: Account) -> None:
+    """How much history to take over has changed: each folder decides anew at its next visit.
+
+    What is stored already stays. The caller commits.
+    """
+    db.session.execute(
+        update(Folder)
+        .where(Folder.account_id == account.id, Folder.first_uid.is_not(None))
+        .values(history_floor=None)
+        .execution_options(synchronize_session=False)
+    )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import delete, select
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, choose_history_again
 from mailboxes.connections import store_password
 from mailboxes.setup.checking import FolderChoice
 from mailboxes.setup.demands import account_passwords
@@ -38,6 +38,7 @@ def successor_of(account: Account, values: MailboxValues, folders: Iterable[Fold
 def fill_account(account: Account, values: MailboxValues, stored: Account | None) -> None:
     """Connection and login as typed; passwords not typed are those of ``stored``."""
     passwords = account_passwords(values, stored)
+    history = account.history, account.history_days
     for name in ACCOUNT_FIELDS:
         setattr(account, name, getattr(values, name))
     account.address = values.address
@@ -47,6 +48,8 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
         account.state, account.failure_count, account.last_error = "new", 0, ""
     db.session.add(account)
     db.session.flush()  # a password is bound to the id
+    if history != (account.history, account.history_days):
+        choose_history_again(account)
     store_password(account, "imap", passwords[0])
     store_password(account, "smtp", passwords[1])
 

@@ -81,7 +81,7 @@ def cursor_of(folder: Folder) -> Cursor:
         cursor,
         first_uid=row.first_uid,
         history_uid=row.first_uid + 1 if row.history_uid is None else row.history_uid,
-        history_floor=row.first_uid + 1 if row.history_floor is None else row.history_floor,
+        history_floor=row.history_floor or 0,
     )
 
 

@@ -15,7 +15,7 @@ from mailboxes.imap import ImapConnection
 from mailboxes.intake.storing import settle_boxes
 from mailboxes.messages import Location, Message, MessageRead
 from mailboxes.sync import leases
-from tenants.bulk import array_literal
+from tenants.bulk import among, array_literal
 from tenants.database import db, inside
 
 SEEN = "\\Seen"
@@ -48,7 +48,7 @@ def follow_removals(
     account: Account, folder: Folder, fence: int, uid_validity: int, vanished: Collection[int], at: object
 ) -> int:
     """Mark messages that the folder no longer has, and commit; how many there were."""
-    condition = (Arrival.uid_validity == uid_validity) & Arrival.uid.in_(vanished)
+    condition = (Arrival.uid_validity == uid_validity) & among(Arrival.uid, vanished)
     return _mark_gone(account, folder, fence, condition, at)
 
 
@@ -68,7 +68,7 @@ def follow_returns(
             .where(
                 Arrival.folder_id == folder.id,
                 Arrival.uid_validity == uid_validity,
-                Arrival.uid.in_(returned),
+                among(Arrival.uid, returned),
                 Arrival.vanished_at.is_not(None),
             )
             .values(vanished_at=None)
@@ -107,7 +107,7 @@ def mirror_reads(account: Account, fence: int, imap: ImapConnection) -> int:
 def _changed_flags(folder: Folder, uid_validity: int, flags: Flags) -> list[Row[UUID, int, list[str]]]:
     rows = db.session.execute(
         select(Arrival.id, Arrival.uid, Arrival.flags).where(
-            Arrival.folder_id == folder.id, Arrival.uid_validity == uid_validity, Arrival.uid.in_(flags)
+            Arrival.folder_id == folder.id, Arrival.uid_validity == uid_validity, among(Arrival.uid, flags)
         )
     ).all()
     return [row for row in rows if _steady(row.flags) != _steady(flags[row.uid])]
@@ -135,7 +135,7 @@ def _follow_answers(arrival_ids: Sequence[UUID]) -> None:
         Location.message_id == Message.id,
         Location.flags.contains([ANSWERED]),
     )
-    places = select(Location.message_id).where(Location.arrival_id.in_(arrival_ids))
+    places = select(Location.message_id).where(among(Location.arrival_id, arrival_ids))
     db.session.execute(
         update(Message)
         .where(Message.id.in_(places), Message.is_answered_on_server.is_distinct_from(answered))
@@ -151,7 +151,7 @@ def _follow_reads(changed: Sequence[Row[UUID, int, list[str]]], flags: Flags) ->
     for arrival_ids, is_read in ((read, True), (unread, False)):
         if not arrival_ids:
             continue
-        messages = select(Location.message_id).where(Location.arrival_id.in_(arrival_ids))
+        messages = select(Location.message_id).where(among(Location.arrival_id, arrival_ids))
         db.session.execute(
             update(Message)
             .where(Message.id.in_(messages))
@@ -226,7 +226,7 @@ def _set_locations(arrival_ids: Sequence[UUID], at: object) -> set[UUID]:
     return set(
         db.session.scalars(
             update(Location)
-            .where(Location.arrival_id.in_(arrival_ids))
+            .where(among(Location.arrival_id, arrival_ids))
             .values(vanished_at=at)
             .returning(Location.message_id)
             .execution_options(synchronize_session=False)
@@ -243,7 +243,7 @@ def _note_removed(message_ids: Collection[UUID], at: object) -> None:
     )
     db.session.execute(
         update(Message)
-        .where(Message.id.in_(message_ids), ~is_somewhere)
+        .where(among(Message.id, message_ids), ~is_somewhere)
         .values(removed_on_server_at=at)
         .execution_options(synchronize_session=False)
     )

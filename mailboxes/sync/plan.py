@@ -34,7 +34,7 @@ class Cursor:
     """What is committed of a folder.
 
     UIDs up to ``first_uid`` were there when the folder was chosen. Of those, everything from
-    ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be.
+    ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be (0: not decided yet).
     """
 
     uid_validity: int | None = None
@@ -50,7 +50,12 @@ class Cursor:
     @property
     def has_history_left(self) -> bool:
         """Whether a part of the chosen history is not stored yet."""
-        return self.history_uid > self.history_floor
+        return self.is_history_chosen and self.history_uid > self.history_floor
+
+    @property
+    def is_history_chosen(self) -> bool:
+        """Whether it is decided where the history begins."""
+        return self.history_floor > 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, choose_history_again
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.connections import store_password
 from mailboxes.intake import deliver
@@ -88,6 +88,22 @@ def test_all_history_newest_first(app: Any, dovecot: Dovecot, ours: World, insid
         served.append(letter(f"{number}"), when=old(10 - number))
     served.sync()
     assert [message.subject for message in served.messages()] == ["5", "4", "3", "2", "1", "0"]
+
+
+def test_history_can_be_chosen_again(served: Served) -> None:
+    for days in (30, 20, 5):
+        served.append(letter(f"{days} days"), when=old(days))
+    served.sync()
+    assert served.messages() == []
+    for history, days, subjects in (("days", 10, ["5 days"]), ("all", None, ["30 days", "20 days"])):
+        with served.inside(served.world):
+            account = served.account()
+            account.history, account.history_days = history, days
+            choose_history_again(account)
+            db.session.commit()
+        served.sync()
+        assert set(subjects) <= {message.subject for message in served.messages()}
+    assert len(served.messages()) == 3
 
 
 def test_flags_are_followed(served: Served) -> None:

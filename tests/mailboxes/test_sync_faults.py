@@ -248,8 +248,8 @@ def test_dates_that_cannot_be_are_left_out(scripted: Scripted) -> None:  # F46
 def test_new_mail_comes_before_the_history(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # F48
-    monkeypatch.setattr("mailboxes.sync.passes.UIDS_AT_ONCE", 5)
-    monkeypatch.setattr("mailboxes.sync.passes.ROUND_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.history.UIDS_AT_ONCE", 5)
+    monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
     for number in range(20):
         scripted.add(f"Old {number:02}")
     stored: list[int] = []

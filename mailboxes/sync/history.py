@@ -1,0 +1,136 @@
+"""The messages that were there before a folder was chosen: how many of them, and a slice at a time."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import func, select
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.errors import FolderUnavailableError, UidValidityChangedError
+from mailboxes.imap import FolderState
+from mailboxes.sync import leases
+from mailboxes.sync.arriving import Advance, Lane
+from mailboxes.sync.folders import cursor_of, keep_cursor
+from mailboxes.sync.following import follow_renumbering
+from mailboxes.sync.plan import Cursor, Epoch, epoch_of, history_uids
+from mailboxes.sync.running import UIDS_AT_ONCE, Pass, take_in, validity_of
+from tenants.configuration.layers import value_of
+from tenants.database import db, now
+
+ROUND_SECONDS = 3.0  # then new mail is looked for again
+RECENT = timedelta(hours=1)  # what came in while the account was being set up is no history
+OVERLAP = timedelta(days=2)  # SEARCH SINCE knows days, in the server's time zone
+SKEW = timedelta(hours=1)  # between the server's clock and ours
+
+
+def chosen_history(run: Pass, folder: Folder, epoch: Epoch) -> Sequence[int]:
+    """UIDs of the history to take over, or the lowest; after a renumbering, of all that may be here."""
+    if epoch is Epoch.RENUMBERED:
+        since = _oldest_stored(folder) or run.account.synced_at or now()
+        db.session.commit()
+        return run.imap.search_uids(since=day_of(since))
+    days = _history_days(run.account)
+    db.session.commit()
+    if days is None:
+        return [1]
+    return run.imap.search_uids(since=(now() - timedelta(days=days)).date()) if days else _recent(run)
+
+
+def _recent(run: Pass) -> list[int]:
+    """What came in since the account was set up just now; nothing once it has been synced."""
+    since = set_up_at(run.account)
+    if since is None:
+        return []
+    details = run.imap.fetch_details(run.imap.search_uids(since=day_of(since))[-UIDS_AT_ONCE:])
+    return [uid for uid, found in details.items() if found.received_at and found.received_at >= since]
+
+
+def set_up_at(account: Account) -> datetime | None:
+    """Since when messages of an account that was never synced are no history; None for any other."""
+    if account.synced_at is not None:
+        return None
+    return max(account.created_at, now() - RECENT).replace(microsecond=0)
+
+
+def _history_days(account: Account) -> int | None:
+    """How many days of history were chosen; None for all of it."""
+    if account.history == "inherit":
+        chosen = value_of("sync.history_days")
+        return None if chosen == "all" else int(chosen)
+    if account.history == "days":
+        return account.history_days or 0
+    return None if account.history == "all" else 0
+
+
+def _oldest_stored(folder: Folder) -> datetime | None:
+    return db.session.scalar(select(func.min(Arrival.received_at)).where(Arrival.folder_id == folder.id))
+
+
+def day_of(moment: datetime) -> date:
+    """The day to search from, so that nothing since that moment is missed."""
+    return (moment - OVERLAP).date()
+
+
+def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
+    """A few seconds of history, newest first; whether some is left."""
+    ends = min(time.monotonic() + ROUND_SECONDS, run.deadline)
+    for folder in folders:
+        cursor = cursor_of(folder)
+        db.session.commit()
+        if not cursor.has_history_left or epoch_of(cursor, cursor.uid_validity) is Epoch.UNSTABLE:
+            continue
+        with suppress(FolderUnavailableError):
+            if _fetch_history(run, folder, cursor, ends):
+                return True
+    return False
+
+
+def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bool:
+    """History of one folder until the time is over; whether some is left."""
+    state = run.imap.examine(folder.name_raw)
+    if state.uid_validity != cursor.uid_validity:
+        raise UidValidityChangedError
+    uids = _left(run, folder, cursor, state)
+    lane = history_lane(run, folder, cursor)
+    for start in range(0, len(uids), UIDS_AT_ONCE):
+        if start and time.monotonic() > ends:
+            run.left[folder.id] = uids[start:]
+            return True
+        portion = uids[start : start + UIDS_AT_ONCE]
+        run.report.history_count += take_in(
+            run, folder, lane, portion, lambda batch: Advance(history_uid=min(batch)), is_expected=True
+        )
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(folder, history_uid=cursor.history_floor)
+    db.session.commit()
+    if lane.is_seen_again:
+        follow_renumbering(run.account, folder, run.fence, validity_of(cursor), now())
+    return False
+
+
+def _left(run: Pass, folder: Folder, cursor: Cursor, state: FolderState) -> list[int]:
+    """UIDs of history to fetch, newest first; listed once in a pass, for a million takes a second."""
+    if folder.id not in run.left:
+        run.left[folder.id] = history_uids(run.imap.all_uids(state), cursor)
+        run.expect(len(run.left[folder.id]))
+    return run.left[folder.id]
+
+
+def history_lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:
+    """In an epoch after a renumbering everything is seen again, and what came in meanwhile is new."""
+    has_former = db.session.scalar(
+        select(Arrival.id)
+        .where(Arrival.folder_id == folder.id, Arrival.uid_validity != cursor.uid_validity)
+        .limit(1)
+    )
+    db.session.commit()
+    synced_at = run.account.synced_at
+    return Lane(
+        validity_of(cursor),
+        is_seen_again=has_former is not None,
+        history_before=synced_at - SKEW if has_former and synced_at else set_up_at(run.account),
+        history_through=cursor.first_uid,
+    )

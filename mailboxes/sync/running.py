@@ -1,0 +1,103 @@
+"""What the steps of one pass share: its connection, its fence, its report, and how messages are taken in."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.errors import MailServerError
+from mailboxes.imap import ImapConnection
+from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
+from mailboxes.sync.plan import Cursor
+
+UIDS_AT_ONCE = 500
+
+Progress = Callable[[int, int], None]
+Heard = Callable[[], None]
+
+
+@dataclass
+class PassReport:
+    """What a pass has done. ``error``: why it ended early; ``has_more``: history is left for another one."""
+
+    new_count: int = 0
+    history_count: int = 0
+    vanished_count: int = 0
+    changed_count: int = 0
+    folder_count: int = 0
+    has_more: bool = False
+    is_lease_lost: bool = False
+    error: MailServerError | None = None
+
+    @property
+    def stored_count(self) -> int:
+        """How many arrivals were stored."""
+        return self.new_count + self.history_count
+
+    def __str__(self) -> str:
+        """For a terminal."""
+        if self.error is not None:
+            return f"{self.error.message} {self.error.advice}"
+        parts = [f"{self.new_count} new", f"{self.history_count} from the history"]
+        parts += [f"{self.changed_count} changed", f"{self.vanished_count} gone"]
+        return f"{', '.join(parts)} in {self.folder_count} folders."
+
+
+@dataclass
+class Pass:
+    """What the steps of a pass share."""
+
+    account: Account
+    fence: int
+    imap: ImapConnection
+    report: PassReport
+    progress: Progress | None
+    stored: Heard | None
+    deadline: float
+    left: dict[UUID, list[int]] = field(default_factory=dict)  # UIDs of history to fetch, by folder
+    done: int = 0
+    total: int = 0
+
+    def expect(self, count: int) -> None:
+        self.total += count
+        self._tell()
+
+    def note_done(self, count: int) -> None:
+        self.done += count
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def take_in(
+    run: Pass,
+    folder: Folder,
+    lane: Lane,
+    uids: Sequence[int],
+    advance: Callable[[list[int]], Advance],
+    *,
+    is_expected: bool = False,
+) -> int:
+    """Fetch and store; every batch commits with the cursor. How many arrivals are new."""
+    if not is_expected:
+        run.expect(len(uids))
+    count = 0
+    for portion in portions(uids):
+        for batch in prepared(run.imap.fetch_messages(portion)):
+            moved = advance([item.message.uid for item in batch])
+            count += arrive(run.account, folder, run.fence, lane, batch, moved)
+            run.note_done(len(batch))
+            if run.stored is not None:
+                run.stored()
+    return count
+
+
+def portions(uids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(uids), UIDS_AT_ONCE):
+        yield uids[start : start + UIDS_AT_ONCE]
+
+
+def validity_of(cursor: Cursor) -> int:
+    return cursor.uid_validity or 0

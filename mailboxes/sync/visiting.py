@@ -1,0 +1,227 @@
+"""One visit to one folder: new mail, and once in a pass also what changed."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from sqlalchemy import select
+
+from mailboxes.accounts import Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.crash_points import crash_point
+from mailboxes.errors import FolderUnavailableError
+from mailboxes.imap import FolderState
+from mailboxes.sync import leases
+from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
+from mailboxes.sync.folders import cursor_of, keep_cursor
+from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering, follow_returns
+from mailboxes.sync.history import chosen_history, history_lane, set_up_at
+from mailboxes.sync.plan import (
+    FLAGS_WITHOUT_MODSEQ,
+    Cursor,
+    Epoch,
+    difference,
+    epoch_of,
+    floor_of,
+    is_comparison_due,
+    new_uids,
+)
+from mailboxes.sync.running import Pass, portions, take_in, validity_of
+from tenants.database import db, now
+
+UNSTABLE = (
+    "The server renumbers this folder again and again. Postroom goes on, and knows messages by their content."
+)
+
+log = structlog.get_logger()
+
+
+def visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
+    """New mail of a folder; once in a pass also what changed. A folder that fails stops no other."""
+    try:
+        state = run.imap.examine(folder.name_raw)
+        cursor = cursor_of(folder)
+        db.session.commit()
+        epoch = epoch_of(cursor, state.uid_validity)
+        if epoch is Epoch.UNSTABLE:
+            _visit_unstable(run, folder, state, cursor)
+            return
+        if epoch is not Epoch.SAME:
+            cursor = begin_epoch(run, folder, state, cursor, epoch)
+        elif not cursor.is_history_chosen:
+            cursor = _choose_history_again(run, folder, cursor)
+        new_count = _fetch_new(run, folder, state, cursor)
+        if is_first_round:
+            _follow(run, folder, state, cursor, new_count, is_steady=epoch is Epoch.SAME)
+    except FolderUnavailableError as error:
+        db.session.rollback()
+        _note_unavailable(run, folder, error)
+
+
+def _note_unavailable(run: Pass, folder: Folder, error: FolderUnavailableError) -> None:
+    leases.demand(run.account.id, run.fence)
+    gone = {"gone_at": now()} if error.code == "NONEXISTENT" else {}
+    keep_cursor(folder, last_error=f"{error.message} {error.advice}", **gone)
+    db.session.commit()
+
+
+def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, epoch: Epoch) -> Cursor:
+    """The first visit, or the first after the server has renumbered: where history ends is fixed now."""
+    uids = run.imap.all_uids(state)
+    first_uid = max(uids, default=0)
+    floor = floor_of(chosen_history(run, folder, epoch), first_uid)
+    renumberings = cursor.renumberings + 1 if epoch is Epoch.RENUMBERED else 0
+    begun = Cursor(
+        uid_validity=state.uid_validity,
+        last_uid=first_uid,
+        mod_seq=state.highest_mod_seq,
+        first_uid=first_uid,
+        history_uid=first_uid + 1,
+        history_floor=floor,
+        renumberings=renumberings,
+        server_count=state.exists,
+        compared_at=now() if epoch is Epoch.FIRST else None,
+    )
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(
+        folder,
+        uid_validity=begun.uid_validity,
+        last_uid=begun.last_uid,
+        mod_seq=begun.mod_seq,
+        first_uid=begun.first_uid,
+        history_uid=begun.history_uid,
+        history_floor=begun.history_floor,
+        changed_validity_count=renumberings,
+        server_count=begun.server_count,
+        compared_at=begun.compared_at,
+        last_error="",
+    )
+    db.session.commit()
+    crash_point("epoch stored")
+    run.left.pop(folder.id, None)
+    return begun
+
+
+def _choose_history_again(run: Pass, folder: Folder, cursor: Cursor) -> Cursor:
+    """Somebody wants more (or less) of the history; what is stored already stays."""
+    floor = floor_of(chosen_history(run, folder, Epoch.SAME), cursor.first_uid)
+    chosen = replace(cursor, history_floor=min(floor, cursor.history_uid))
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(folder, history_floor=chosen.history_floor)
+    db.session.commit()
+    return chosen
+
+
+def _fetch_new(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:
+    if state.exists == 0 or (state.uid_next is not None and state.uid_next <= cursor.last_uid + 1):
+        return 0
+    uids = new_uids(run.imap.search_uids(cursor.last_uid + 1), cursor)
+    crash_point("uids listed")
+    lane = Lane(validity_of(cursor))
+    run.report.new_count += take_in(run, folder, lane, uids, lambda batch: Advance(last_uid=max(batch)))
+    return len(uids)
+
+
+# --- what changed ----------------------------------------------------------------------------
+
+
+def _follow(
+    run: Pass, folder: Folder, state: FolderState, cursor: Cursor, new_count: int, *, is_steady: bool
+) -> None:
+    kept: dict[str, Any] = {"server_count": state.exists, "last_error": "", "gone_at": None}
+    if is_steady and not cursor.has_history_left:
+        kept["changed_validity_count"] = 0  # it has held for a whole visit
+    run.report.changed_count += _follow_changes(run, folder, state, cursor)
+    kept["mod_seq"] = state.highest_mod_seq
+    if is_comparison_due(cursor, state.exists, new_count, now()):
+        _compare(run, folder, state, cursor_of(folder))
+        kept["compared_at"] = now()
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(folder, **kept)
+    db.session.commit()
+
+
+def _follow_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:
+    flags: dict[int, tuple[str, ...]] = {}
+    if state.highest_mod_seq is not None and cursor.mod_seq is not None:
+        if state.highest_mod_seq != cursor.mod_seq:
+            flags = {found.uid: found.flags for found in run.imap.changed_since(cursor.mod_seq)}
+    elif state.exists:
+        newest = _newest_stored(folder, cursor)
+        db.session.commit()
+        flags = run.imap.fetch_flags(newest) if newest else {}
+    return follow_flags(run.account, folder, run.fence, validity_of(cursor), flags)
+
+
+def _newest_stored(folder: Folder, cursor: Cursor) -> list[int]:
+    return list(
+        db.session.scalars(
+            select(Arrival.uid)
+            .where(
+                Arrival.folder_id == folder.id,
+                Arrival.uid_validity == cursor.uid_validity,
+                Arrival.vanished_at.is_(None),
+            )
+            .order_by(Arrival.uid.desc())
+            .limit(FLAGS_WITHOUT_MODSEQ)
+        )
+    )
+
+
+def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
+    """The whole set of UIDs: what is missing here is fetched, what is missing there is marked (F5)."""
+    rows = db.session.execute(
+        select(Arrival.uid, Arrival.vanished_at.is_(None).label("is_living")).where(
+            Arrival.folder_id == folder.id, Arrival.uid_validity == cursor.uid_validity
+        )
+    ).all()
+    db.session.commit()
+    found = difference(
+        run.imap.all_uids(state),
+        [row.uid for row in rows if row.is_living],
+        [row.uid for row in rows if not row.is_living],
+        cursor,
+        state.exists,
+    )
+    validity = validity_of(cursor)
+    if found.missing:
+        lane = replace(history_lane(run, folder, cursor), history_through=cursor.first_uid)
+        missing = sorted(found.missing)
+        run.report.new_count += take_in(run, folder, lane, missing, lambda batch: Advance())
+    if found.vanished:
+        run.report.vanished_count += follow_removals(
+            run.account, folder, run.fence, validity, found.vanished, now()
+        )
+    if found.returned:
+        follow_returns(run.account, folder, run.fence, validity, found.returned)
+    if not cursor.has_history_left:
+        follow_renumbering(run.account, folder, run.fence, validity, now())
+
+
+# --- folders whose UIDs mean nothing ---------------------------------------------------------
+
+
+def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
+    """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
+    since = run.account.synced_at or set_up_at(run.account) or now()
+    uids = chosen_history(run, folder, Epoch.RENUMBERED) if state.exists else []
+    # No server has such a UIDVALIDITY, and no two visits have the same.
+    lane = Lane(time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63)
+    known = _known_bytes(folder)
+    db.session.commit()
+    for portion in portions(uids):
+        for batch in prepared(run.imap.fetch_messages(portion)):
+            fresh = [item for item in batch if item.packed is None or item.packed.sha256 not in known]
+            if fresh:
+                run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
+                if run.stored is not None:
+                    run.stored()
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(folder, compared_at=now(), server_count=state.exists, last_error=UNSTABLE)
+    db.session.commit()
+    log.info("folder is unstable", folder=str(folder.id))
+
+
+def _known_bytes(folder: Folder) -> set[bytes]:
+    return set(db.session.scalars(select(Arrival.sha256).where(Arrival.folder_id == folder.id)))
