@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now
 from tenants.errors import NotFoundError
 from tenants.organizations import Membership
-from tenants.permissions import grant_role
+from tenants.permissions import Role, grant_role, roles
 from tenants.users import User, choose_password, user_by_address
 
 LIFETIME = timedelta(days=7)
@@ -97,8 +97,8 @@ def _join(user: User, invitation: Invitation) -> None:
         member = Membership(user_id=user.id)
         db.session.add(member)
         db.session.flush()
-    for role_id in invitation.role_ids:
-        grant_role(member, role_id)
+    for role in db.session.scalars(roles().where(Role.id.in_(invitation.role_ids))):  # one may be gone
+        grant_role(member, role.id)
 
 
 def _hash(token: str) -> bytes:

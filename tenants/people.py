@@ -66,8 +66,12 @@ def change_roles(member: Membership, role_ids: list[UUID], *, by: frozenset[str]
     )
 
 
-def enable(member: Membership, enabled: bool, *, actor: Actor) -> None:
-    """Let a member act in this organization, or not. Their other organizations do not notice."""
+def enable(member: Membership, enabled: bool, *, by: frozenset[str], actor: Actor) -> None:
+    """Let a member act in this organization, or not. Their other organizations do not notice.
+
+    That gives or takes all that their roles permit: `ForbiddenError` without having it oneself.
+    """
+    grantable([role.id for role in db.session.scalars(roles_of(member))], by)
     member.is_enabled = enabled
     db.session.flush()
     if not enabled:

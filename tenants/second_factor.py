@@ -9,9 +9,9 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, db, now
-from tenants.errors import InvalidError
+from tenants.errors import ConflictError, InvalidError
 from tenants.secrets import decrypt, encrypt
-from tenants.users import User, attempt_keys, count_attempt, refuse_throttled
+from tenants.users import User, code_attempt_keys, count_attempt, refuse_throttled
 
 STEP_SECONDS = 30
 DRIFT = 1  # steps a clock may be wrong
@@ -35,7 +35,12 @@ def has_second_factor(user: User) -> bool:
 
 
 def begin(user: User) -> str:
-    """A fresh secret, not yet counting; returns the text for the app (``otpauth://…``)."""
+    """A fresh secret, not yet counting; returns the text for the app (``otpauth://…``).
+
+    `ConflictError` where one counts: it is taken away by a code of it, and not by a new secret.
+    """
+    if has_second_factor(user):
+        raise ConflictError("You have a second factor. Remove it first, with a code of your app.")
     forget(user)
     secret = pyotp.random_base32()
     blob = encrypt(secret, table="second_factors", row=user.id, column="secret")
@@ -75,8 +80,13 @@ def demand_code(user: User, code: str, *, confirmed: bool = True) -> None:
 
 
 def accept_code(user: User, code: str, place: str) -> None:
-    """`demand_code`, throttled like passwords: a wrong one counts as a failed attempt."""
-    keys = attempt_keys(user.address, place)
+    """`demand_code`, throttled: a wrong one counts as a failed attempt, wherever it comes from.
+
+    The right password, which whoever gets here knows, does not make that number small again. The caller
+    commits, also after an error.
+    """
+    keys = code_attempt_keys(user, place)
+    db.session.get(SecondFactor, user.id, with_for_update=True)  # one attempt after another
     refuse_throttled(keys)
     try:
         demand_code(user, code)

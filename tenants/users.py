@@ -200,6 +200,11 @@ def attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
     return _attempt_key("account", f"{address}|{place}"), _attempt_key("place", place)
 
 
+def code_attempt_keys(user: User, place: str) -> tuple[bytes, bytes]:
+    """The same for codes of a second factor: this account from wherever, and the place."""
+    return _attempt_key("code", str(user.id)), _attempt_key("place", place)
+
+
 def refuse_throttled(keys: tuple[bytes, bytes]) -> None:
     """`TooManyAttemptsError` where the window is full."""
     limits = dict(zip(keys, (ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_PLACE), strict=True))

@@ -82,7 +82,7 @@ def _keep_member(address: str, wanted: Description, present: dict[str, Role], wo
     if set(wanted_ids) != {role.id for role in db.session.scalars(roles_of(member))}:
         people.change_roles(member, wanted_ids, by=EVERYTHING, actor=work.by)
     if member.is_enabled != wanted.get("enabled", True):
-        people.enable(member, wanted.get("enabled", True), actor=work.by)
+        people.enable(member, wanted.get("enabled", True), by=EVERYTHING, actor=work.by)
 
 
 def _user(address: str, wanted: Description, work: Work) -> User:

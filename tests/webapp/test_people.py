@@ -7,8 +7,9 @@ from sqlalchemy import select
 from tenants.configuration.layers import override
 from tenants.database import db
 from tenants.organizations import Membership, organizations_of
-from tenants.permissions import ADMINISTRATOR, Role, permissions_of
-from tenants.users import user_by_address
+from tenants.permissions import ADMINISTRATOR, Role, grant_role, permissions_of
+from tenants.second_factor import has_second_factor
+from tenants.users import ATTEMPTS_PER_ACCOUNT, user_by_address
 from tests.factories import PASSWORD, csrf_token, make_member, make_organization, make_user, sign_in
 
 INVITE = "/configuration/people/invite"
@@ -70,8 +71,6 @@ def test_nobody_gives_a_role_that_permits_more_than_they_may(app, inside, ours):
         admin_role = str(db.session.scalar(select(Role.id).where(Role.system_key == ADMINISTRATOR)))
     manager = make_member(ours.id, "Manager", role=None)
     with inside(ours):
-        from tenants.permissions import grant_role
-
         grant_role(db.session.get_one(Membership, (ours.id, manager.id)), role.id)
         db.session.commit()
     client = sign_in(app, manager)
@@ -84,6 +83,40 @@ def test_nobody_gives_a_role_that_permits_more_than_they_may(app, inside, ours):
     with inside(ours):
         member = db.session.get_one(Membership, (ours.id, manager.id))
         assert permissions_of(member) == {"user.manage"}
+
+
+def test_nobody_enables_or_disables_a_member_who_may_do_more_than_they(app, inside, ours):
+    people = "/configuration/people/"
+    post(sign_in(app, ours.admin), "/configuration/roles/new", name="People", permissions=["user.manage"])
+    manager = make_member(ours.id, "Manager", role=None)
+    with inside(ours):
+        role = db.session.scalars(select(Role).where(Role.name == "People")).one()
+        grant_role(db.session.get_one(Membership, (ours.id, manager.id)), role.id)
+        db.session.commit()
+    client = sign_in(app, manager)
+    answer = post(client, f"{people}{ours.admin.id}/enable", people, enabled="0")
+    assert answer.status_code == 403
+    assert [o.name for o in organizations_of(ours.admin.user)] == ["Acme"]
+    post(sign_in(app, ours.admin), f"{people}{ours.member.id}/enable", people, enabled="0")
+    assert post(client, f"{people}{ours.member.id}/enable", people, enabled="1").status_code == 403
+    assert organizations_of(ours.member.user) == []
+
+
+def test_a_link_whose_role_was_deleted_still_opens(app, inside, ours, theirs):
+    admin = sign_in(app, ours.admin)
+    post(admin, "/configuration/roles/new", name="Sales", permissions=["lead.view"])
+    with inside(ours):
+        role_id = db.session.scalar(select(Role.id).where(Role.name == "Sales"))
+    page = post(admin, INVITE, address="new@person.test", roles=[str(role_id)]).text
+    link = "/invitations/" + page.partition("/invitations/")[2].split('"')[0].split("<")[0]
+    post(admin, f"/configuration/roles/{role_id}/delete", "/configuration/roles/")
+    visitor = app.test_client()
+    answer = post(visitor, link, name="New Person", password=PASSWORD, again=PASSWORD)
+    assert answer.status_code == 302
+    with inside(ours):
+        user_id = user_by_address("new@person.test").id
+        member = db.session.scalars(select(Membership).where(Membership.user_id == user_id)).one()
+        assert permissions_of(member) == frozenset()
 
 
 def test_the_last_who_manages_people_cannot_be_removed(app, inside, ours, theirs):
@@ -157,6 +190,42 @@ def test_a_code_works_once(app, ours, time_machine_clock):
     code = totp.now()
     assert post(sign_in(app, ours.member), "/sign-in/code", code=code).status_code == 302
     assert post(sign_in(app, ours.member), "/sign-in/code", code=code).status_code == 422
+
+
+def test_a_second_factor_goes_by_a_code_of_it_and_by_no_new_secret(app, ours, time_machine_clock):
+    totp = with_second_factor(app, ours.member)
+    time_machine_clock.shift(60)
+    client = sign_in(app, ours.member)
+    post(client, "/sign-in/code", code=totp.now())
+    security = "/security/"
+    assert post(client, "/security/second-factor", security, step="begin").status_code == 409
+    assert post(client, "/security/second-factor/remove", security, code="000000").status_code == 422
+    assert has_second_factor(ours.member.user)
+    time_machine_clock.shift(60)
+    assert post(client, "/security/second-factor/remove", security, code=totp.now()).status_code == 302
+    assert not has_second_factor(ours.member.user)
+
+
+def test_who_knows_the_password_cannot_try_all_codes(app, ours, time_machine_clock):
+    totp = with_second_factor(app, ours.member)
+    time_machine_clock.shift(60)
+    for _ in range(ATTEMPTS_PER_ACCOUNT):
+        client = sign_in(app, ours.member)  # the right password, each time
+        assert post(client, "/sign-in/code", code="000000").status_code == 422
+    answer = post(sign_in(app, ours.member), "/sign-in/code", code=totp.now())
+    assert "Too many attempts" in answer.text
+
+
+def test_codes_to_remove_a_second_factor_cannot_be_tried_out(app, ours, time_machine_clock):
+    totp = with_second_factor(app, ours.member)
+    time_machine_clock.shift(60)
+    client = sign_in(app, ours.member)
+    post(client, "/sign-in/code", code=totp.now())
+    time_machine_clock.shift(60)
+    remove = "/security/second-factor/remove"
+    for _ in range(ATTEMPTS_PER_ACCOUNT):
+        post(client, remove, "/security/", code="000000")
+    assert post(client, remove, "/security/", code=totp.now()).status_code == 429
 
 
 def test_where_a_second_factor_is_required_people_set_it_up_first(app, inside, ours):

@@ -87,7 +87,11 @@ def set_up() -> ResponseReturnValue:
 @signed_in_required
 def remove() -> ResponseReturnValue:
     """Take the second factor away, proven by a code of it."""
-    second_factor.demand_code(g.user, request.form.get("code", ""))
+    try:
+        second_factor.accept_code(g.user, request.form.get("code", ""), place=request.remote_addr or "")
+    except AppError:
+        db.session.commit()  # the failed attempt counts
+        raise
     second_factor.forget(g.user)
     record_for_system(actor(), "user.second_factor_removed", g.user.address)
     db.session.commit()

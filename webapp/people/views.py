@@ -86,7 +86,7 @@ def edit(member_id: UUID) -> ResponseReturnValue:
 def enable(member_id: UUID) -> ResponseReturnValue:
     """Disable a member here, or enable them again."""
     member = people.member_of_organization(member_id)
-    people.enable(member, request.form.get("enabled") == "1", actor=actor())
+    people.enable(member, request.form.get("enabled") == "1", by=g.permissions, actor=actor())
     db.session.commit()
     flash(f"{member.name} is {'enabled' if member.is_enabled else 'disabled'} here.", "success")
     return redirect(url_for("people.index"))
