@@ -214,8 +214,16 @@ def current_organization_id() -> UUID:
 
 
 def pool_options(pooler: str) -> dict[str, Any]:
-    """Options of the engine; behind a transaction pooler no statement may be prepared."""
-    options: dict[str, Any] = {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 20}
+    """Options of the engine; behind a transaction pooler no statement may be prepared.
+
+    Errors do not show parameters: what people wrote is in them, and errors are logged.
+    """
+    options: dict[str, Any] = {
+        "pool_pre_ping": True,
+        "pool_size": 10,
+        "max_overflow": 20,
+        "hide_parameters": True,
+    }
     if pooler == "transaction":
         options["connect_args"] = {"prepare_threshold": None}
     return options

@@ -158,3 +158,9 @@ def test_an_insert_statement_cannot_name_another_organization(inside, ours, thei
         db.session.execute(
             insert(Case).values(organization_id=bindparam("o"), id=uuid4(), subject="x"), {"o": theirs.id}
         )
+
+
+def test_an_error_of_the_database_shows_nothing_that_people_wrote(inside, ours):
+    with inside(ours), pytest.raises(DBAPIError) as caught:
+        db.session.execute(text("SELECT 1 / 0 WHERE :words = :words"), {"words": ours.canary})
+    assert ours.canary not in str(caught.value)
