@@ -18,7 +18,8 @@ from mailboxes.outgoing.outbox import sending_stop
 from mailboxes.smtp import SmtpSettings
 from mailboxes.system_mailboxes import Mailbox
 from tenants.application import settings_of
-from tenants.configuration.layers import secret_of, value_of
+from tenants.configuration.catalog import ORGANIZATION, SYSTEM
+from tenants.configuration.layers import effective, secret_of, value_of
 from tenants.database import across_organizations, db
 from tenants.secrets import UnreadableSecretError
 
@@ -93,13 +94,19 @@ def _system_route(mailbox: Mailbox, account: Account | None) -> Route | str:
         return NO_SERVER
     if _is_proven(mailbox, account):
         return Route(_system_settings(host), Sender(_mailer(mailbox)))
-    address = str(value_of("notice.sender_address"))
+    address = _address_for_unproven()
     if not address:
         return NO_ADDRESS
     via = str(value_of("notice.sender_name"))
     shown = f"{mailbox.label} via {via}" if via else mailbox.label
     sender = Sender(Mailer(shown, address), reply_to=_mailer(mailbox))
     return Route(_system_settings(host), sender)
+
+
+def _address_for_unproven() -> str:
+    """The address of whoever owns the server: an organization names none that the system's sends for."""
+    owner = ORGANIZATION if effective("smtp.host").level == ORGANIZATION else SYSTEM
+    return str(effective("notice.sender_address", owner).value)
 
 
 def _is_proven(mailbox: Mailbox, account: Account | None) -> bool:

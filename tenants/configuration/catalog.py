@@ -203,7 +203,7 @@ _SETTINGS = (
     Setting("smtp.user", "email", "SMTP user", "", "text", "", _text()),
     Setting("smtp.password", "email", "SMTP password", "Stored encrypted and never shown again.", "secret", None, _text(1000)),
     Setting("notice.sender_name", "email", "Sender name of notices", "", "text", "Postroom", _text()),
-    Setting("notice.sender_address", "email", "Sender address of notices", "Also the From of mailboxes that send through the system's SMTP without a proven address.", "text", "", _address),
+    Setting("notice.sender_address", "email", "Sender address of notices", "Also the From of mailboxes that send through the configured SMTP without a proven address; through the system's server it is always the system's.", "text", "", _address),
     Setting("network.permitted_hosts", "network", "Permitted mail servers", "One host a line, * for a part, :port if only one is meant. Empty permits every public server.", "hosts", [], _hosts, (SYSTEM,)),
     Setting("general.languages", "localization", "Languages", "Templates can be written in these.", "list", ["en"], _languages),
     Setting("general.language", "localization", "Default language", "", "choice", "en", _language, EVERYWHERE, tuple(LANGUAGES.items())),

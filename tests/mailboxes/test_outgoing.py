@@ -22,6 +22,7 @@ from mailboxes.outgoing import (
     organizations_with_due_mail,
     queue_reply,
     resume_sending,
+    route_of,
     send_again,
     sending_problem,
     sending_stop,
@@ -490,6 +491,20 @@ def test_an_unproven_address_sends_as_the_system_and_is_answered_at_its_own(ours
     assert sunk.sender == "post@system.test"
     assert b"From: Sales via Postroom <post@system.test>\r\n" in sunk.content
     assert f"Reply-To: Sales <{unproven.address}>\r\n".encode() in sunk.content
+
+
+def test_an_organization_names_no_sender_that_the_system_sends_for(ours, mailbox, inside):
+    for key, value in {"smtp.host": "relay.test", "notice.sender_address": "post@system.test"}.items():
+        db.session.add(overrides.SystemOverride(key=key, value=value, set_by="Sam"))
+    db.session.commit()
+    with inside(ours):
+        forged = overrides.OrganizationOverride(
+            key="notice.sender_address", value="boss@bank.test", set_by=""
+        )
+        db.session.add(forged)
+        db.session.commit()
+        route = route_of(make_mailbox(ours))
+    assert route.sender.mailer.address == "post@system.test"
 
 
 def test_a_proven_address_sends_as_itself_through_the_system(ours, mailbox, smtp_sink, inside):
