@@ -32,6 +32,7 @@ LONGEST_SUBJECT = 200
 LONGEST_VALUE = 2_000
 LONGEST_OUTPUT = 200_000
 MOST_NODES = 2_000
+MOST_FINDINGS = 20  # that are told at once
 DEEPEST = 40  # levels of the syntax tree
 
 VARIABLES: dict[str, dict[str, str]] = {
@@ -215,7 +216,7 @@ def _findings(tree: nodes.Template) -> list[_Finding]:
     found: dict[_Finding, None] = {}
     pending: list[tuple[nodes.Node, int]] = [(tree, 0)]
     count = 0
-    while pending:
+    while pending and len(found) < MOST_FINDINGS:
         node, depth = pending.pop()
         count += 1
         if count > MOST_NODES or depth > DEEPEST:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mailboxes.templating import (
     FILTERS,
     LONGEST_OUTPUT,
+    MOST_FINDINGS,
     VARIABLES,
     TemplateError,
     check_source,
@@ -108,6 +109,11 @@ def test_all_mistakes_are_told_in_order_of_lines() -> None:
         ("content", 1),
         ("content", 2),
     ]
+
+
+def test_of_very_many_mistakes_the_first_are_told() -> None:
+    content = "".join(f"{{{{ message.m{number} }}}}" for number in range(1_900))
+    assert len(check_source("plain", "s", content)) == MOST_FINDINGS
 
 
 def test_the_subject_is_a_single_line() -> None:
