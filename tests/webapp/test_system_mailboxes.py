@@ -108,7 +108,7 @@ def test_the_grid_says_where_each_is_at_home(client, url, theirs):
     shown = words_of(read(client, "/system/configuration/email"))
     assert "System Mailboxes" in shown
     assert "info@everybody.test" in shown
-    assert "Home organization" in shown
+    assert "Delivers to" in shown
 
 
 def test_first_the_home_organization_is_chosen(client, ours, theirs):

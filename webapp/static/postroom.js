@@ -240,14 +240,17 @@
     const rowsChanged = all("[data-rows]", form).some((rows) => Number(rows.dataset.rowsBefore) !== all("[data-row]", one("[data-rows-list]", rows)).length);
     const labels = [...new Set(changed.map(labelOf))];
     if (rowsChanged) labels.push("Conditions");
-    if (labels.length) dirtyForms.add(form);
+    const isUnsaved = "unsaved" in form.dataset; /* typed before, and only looked at by the server */
+    const isDirty = labels.length > 0 || isUnsaved;
+    if (isDirty) dirtyForms.add(form);
     else dirtyForms.delete(form);
     const bar = one("[data-save-bar]", form);
     if (!bar) return;
-    bar.classList.toggle("is-dirty", labels.length > 0);
-    if ("saveBarQuiet" in bar.dataset) bar.hidden = labels.length === 0;
+    bar.classList.toggle("is-dirty", isDirty);
+    if ("saveBarQuiet" in bar.dataset) bar.hidden = !isDirty;
     const shown = labels.slice(0, 4).join(", ") + (labels.length > 4 ? ` and ${labels.length - 4} more` : "");
-    one("[data-save-summary]", bar).textContent = labels.length ? `Will change: ${shown}.` : "Nothing changed yet.";
+    const otherwise = isUnsaved ? "What you typed is not saved yet." : "Nothing changed yet.";
+    one("[data-save-summary]", bar).textContent = labels.length && !isUnsaved ? `Will change: ${shown}.` : otherwise;
   }
 
   document.addEventListener("input", (event) => {
