@@ -61,7 +61,10 @@ def found_by_words(selection: Selection) -> Select[UUID] | None:
         beginnings.append(finished.pop().lower())
     for name in ("from", "to", "subject"):
         for value in selection.query.values(name):
-            beginnings += _PART.findall(value.lower())
+            if _WHOLE_ADDRESS.fullmatch(value):
+                finished.append(value)  # one word of the index
+            else:
+                beginnings += _PART.findall(value.lower())
     if not finished and not beginnings:
         return None
     return messages_with_words(finished, selection.mailbox_ids(), beginnings)
