@@ -208,6 +208,42 @@ def test_references_never_lead_to_a_neighbour(
     assert [thread.linked_thread_id for thread in threads_of(ours, inside)] == [None]
 
 
+def test_no_thread_ever_crosses_a_mailbox_or_an_organization(
+    ours: World, theirs: World, mailbox: Mailbox, inside: Any
+) -> None:
+    """Everybody quotes everybody's Message-IDs, in any order and batch."""
+    places = [(ours, mailbox), (ours, make_mailbox(ours)), (theirs, make_mailbox(theirs))]
+    dice = random.Random(20261120)
+    for number in range(12):
+        world, place = dice.choice(places)
+        batch = [
+            letter(
+                dice.choice(["Offer", "Re: Offer", "Other"]),
+                message_id=f"{dice.randint(0, 15)}@x",
+                answers=[f"{dice.randint(0, 15)}@x" for _ in range(dice.randint(0, 3))],
+                body=f"{number} {part}",
+            )
+            for part in range(3)
+        ]
+        receive(world, place, *batch)
+    for world in (ours, theirs):
+        with inside(world):
+            rows = db.session.execute(
+                select(Message.mailbox_id, Thread.mailbox_id, Message.thread_id).join(
+                    Thread, Thread.id == Message.thread_id
+                )
+            ).all()
+            assert rows
+            assert all(message_in == thread_in for message_in, thread_in, _ in rows)
+            linked = db.session.scalars(
+                select(Thread.linked_thread_id).where(Thread.linked_thread_id.is_not(None))
+            )
+            known = set(db.session.scalars(select(Thread.id)))
+            assert set(linked) <= known
+            counts = dict(db.session.execute(select(Thread.id, Thread.message_count)).all())
+            assert counts == {id: [row.thread_id for row in rows].count(id) for id in counts}
+
+
 def test_our_token_leads_back_although_a_relay_changed_the_id(
     ours: World, mailbox: Mailbox, inside: Any
 ) -> None:
