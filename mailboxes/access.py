@@ -94,6 +94,11 @@ def people_with_access(mailbox: Mailbox) -> list[Access]:
     ]
 
 
+def is_granted(member: Membership, mailbox: Mailbox) -> bool:
+    """Whether an active member has access to a mailbox, be it paused or not."""
+    return member.is_active and bool(_reasons(member, mailbox)[1])
+
+
 def explain(member: Membership, mailbox: Mailbox) -> tuple[str, ...]:
     """Why a member may see a mailbox; ``("not granted",)`` if not."""
     return _reasons(member, mailbox)[1] or ("not granted",)

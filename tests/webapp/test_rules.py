@@ -5,12 +5,14 @@ from bs4 import BeautifulSoup
 from sqlalchemy import func, select
 
 from mailboxes import rules, templates
+from mailboxes.accounts import Account
 from mailboxes.conditions import Condition
 from mailboxes.rules import AutoResponseRule, RuleValues, rules_of
+from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template, TemplateValues, save_template
 from tenants.audit import Actor
-from tenants.database import db
-from tests.factories import csrf_token, make_mailbox, make_message, sign_in
+from tenants.database import INSTALLATION, db, inside_installation
+from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.webapp.reading import form_values, judged, read, send, words_of
 
 BY = Actor("Ada")
@@ -220,6 +222,30 @@ def test_a_rule_is_tried_on_recent_messages_without_being_saved(client, inside, 
         client, url_of(mailbox, "/rules/new"), expect=422, **{"try": "1", "conditions-0-operator": "contains"}
     )
     assert "Type what to compare with." in errors_of(page)
+
+
+def test_trying_a_rule_shows_no_message_to_whom_has_no_access(app, inside, ours, theirs):
+    closed = make_mailbox(ours, readers=(ours.member,))
+    make_message(ours, closed, subject=f"Salaries {ours.canary}", to=closed.address)
+    page = send(sign_in(app, ours.admin), url_of(closed, "/rules/new"), expect=422, **{"try": "1"})
+    assert "you have no access to this mailbox" in errors_of(page)
+    assert "Salaries" not in page
+
+
+def test_trying_a_rule_shows_no_message_to_a_system_administrator(app, inside, ours, theirs):
+    at_home = make_mailbox(ours)
+    with inside_installation("a test") as session:
+        account = Account(address=at_home.address, home_organization_id=ours.id)
+        session.add(account)
+        session.commit()
+    with inside(ours) as session:
+        mailbox = session.get_one(Mailbox, (ours.id, at_home.id))
+        mailbox.account_id, mailbox.account_owner_id = account.id, INSTALLATION
+        session.commit()
+    make_message(ours, at_home, subject=f"Salaries {ours.canary}", to=at_home.address)
+    client = sign_in(app, make_user(name="Sys Admin", is_system_admin=True))
+    page = send(client, f"/system/mailboxes/{at_home.id}/rules/new", expect=422, **{"try": "1"})
+    assert "Salaries" not in page
 
 
 def test_a_neighbours_rule_and_another_mailboxs_rule_are_not_there(client, inside, ours, theirs, mailbox):

@@ -3,16 +3,18 @@
 from typing import Any
 from uuid import UUID
 
-from flask import flash, redirect, render_template, request
+from flask import flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from mailboxes import rules, templates
+from mailboxes.access import is_granted
 from mailboxes.rules import AutoResponseRule, InvalidRuleError
 from mailboxes.setup.rule_list import HITS_DAYS, rule_rows
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import InvalidTemplateError, Template
 from tenants.database import db
 from tenants.errors import ConflictError
+from tenants.organizations import membership_of
 from webapp.configuration.pages import actor
 from webapp.mailboxes.door import Door
 from webapp.responses.rule_forms import (
@@ -149,7 +151,14 @@ def _page(
 
 
 def _tried(mailbox: Mailbox, form: RuleForm) -> list[Trial] | None:
-    """What the rule as typed would do; None where its conditions cannot be understood."""
+    """What the rule as typed would do; None where that cannot be shown.
+
+    It shows messages: who sets a mailbox up, be it for the system, does not read it by that.
+    """
+    member = membership_of(g.user)
+    if member is None or not is_granted(member, mailbox):
+        form.form_errors.append("Trying a rule shows messages, and you have no access to this mailbox.")
+        return None
     conditions = conditions_from(form)
     try:
         rules.demand_valid_conditions(conditions)
