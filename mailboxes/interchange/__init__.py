@@ -31,12 +31,14 @@ def export(slug: str | None = None) -> str:
         if slug is None:
             described = {"system": {"settings": describe_system()}, "users": describe_users()}
     chosen = slugs if slug is None else [slug]
-    described["organizations"] = {one: _organization(one) for one in chosen}
+    described["organizations"] = {
+        one: _organization(one, with_system_accounts=slug is None) for one in chosen
+    }
     return written({key: value for key, value in described.items() if value != {"settings": {}}})
 
 
-def _organization(slug: str) -> Description:
+def _organization(slug: str, *, with_system_accounts: bool) -> Description:
     with current_app.app_context():
         organization = db.session.scalars(select(Organization).where(Organization.slug == slug)).one()
         enter_organization(organization.id)
-        return describe_organization(organization)
+        return describe_organization(organization, with_system_accounts=with_system_accounts)

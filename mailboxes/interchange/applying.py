@@ -1,6 +1,7 @@
 """A document becomes true: first rehearsed as a whole and undone, then for good.
 
-Every organization is a transaction of its own. The rehearsal runs all of them to their end, so that a
+Every organization is a transaction of its own (a global mailbox needs more of them, see
+`mailboxes.setup.global_saving`; those come last). The rehearsal runs all of them to their end, so that a
 mistake anywhere in the file is found before anything is kept.
 """
 
@@ -15,6 +16,7 @@ from mailboxes.interchange.reading import Document
 from mailboxes.interchange.values import Change, Description, compared, merged
 from mailboxes.interchange.work import Work
 from mailboxes.offering import create_organization
+from mailboxes.raws import forget_objects
 from tenants.audit import Actor, record_for_system
 from tenants.database import db, enter_organization
 from tenants.errors import InvalidError
@@ -42,8 +44,11 @@ def _carry_out(document: Document, by: Actor, *, keep: bool) -> list[Change]:
         with current_app.app_context():
             if not keep:  # what an organization builds upon is undone with it
                 apply_installation(Work(document, by))
-            changes += _apply_organization(slug, Work(document, by, ("organizations", slug)))
+            work = Work(document, by, ("organizations", slug), keeps=keep)
+            changes += _apply_organization(slug, work)
             _end(keep=keep)
+            if keep:
+                forget_objects(work.objects)
     return changes
 
 
@@ -63,10 +68,14 @@ def _apply_organization(slug: str, work: Work) -> list[Change]:
         organization = _created(slug, given, work)
     else:
         enter_organization(organization.id)
-    before = _matched(describe_organization(organization), given)
+    before = _matched(describe_organization(organization, with_system_accounts=True), given)
     _make_true(organization, before, given, work)
     db.session.flush()
-    return [*changes, *compared(before, describe_organization(organization), place), *work.extra]
+    return [
+        *changes,
+        *compared(before, describe_organization(organization, with_system_accounts=True), place),
+        *work.extra,
+    ]
 
 
 def _created(slug: str, given: Description, work: Work) -> Organization:

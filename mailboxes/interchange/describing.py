@@ -55,8 +55,11 @@ def describe_user(user: User) -> Description:
     return _without_nothing(described)
 
 
-def describe_organization(organization: Organization) -> Description:
-    """Everything that an organization's administrators set up."""
+def describe_organization(organization: Organization, *, with_system_accounts: bool) -> Description:
+    """Everything that an organization's administrators set up.
+
+    ``with_system_accounts``: with the connections of its global mailboxes, which are not for them.
+    """
     return _without_nothing(
         {
             "slug": organization.slug,
@@ -71,7 +74,7 @@ def describe_organization(organization: Organization) -> Description:
                 for one in sorted(db.session.scalars(channels()), key=lambda one: one.name)
             },
             "templates": {one.name: describe_template(one) for one in db.session.scalars(templates())},
-            "mailboxes": describe_mailboxes(organization.slug),
+            "mailboxes": describe_mailboxes(organization.slug, with_system_accounts=with_system_accounts),
         }
     )
 

@@ -17,19 +17,23 @@ from mailboxes.setup.saving import account_of
 from mailboxes.setup.values import Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox, mailboxes
 from mailboxes.templates import TemplateValues, template_of
-from tenants.database import db
+from tenants.database import db, inside_installation
 from tenants.organizations import Membership
 from tenants.permissions import Role
 from tenants.secrets import UnreadableSecretError
 
 
-def describe_mailboxes(slug: str) -> Description:
+def describe_mailboxes(slug: str, *, with_system_accounts: bool) -> Description:
     """All of them by address; ``slug`` is in the names of their secrets."""
     roles = {role.id: role.name for role in db.session.scalars(select(Role))}
     people = {member.id: member.user.address for member in db.session.scalars(select(Membership))}
     names = {str(id): name for id, name in {**roles, **people}.items()}
     found = sorted(db.session.scalars(mailboxes()), key=lambda mailbox: mailbox.address)
-    return {mailbox.address: _mailbox(mailbox, slug, names) for mailbox in found}
+    described = {mailbox.address: _mailbox(mailbox, slug, names) for mailbox in found}
+    for mailbox in found:
+        if mailbox.is_global and with_system_accounts:
+            described[mailbox.address]["account"] = _account_of_system(mailbox)
+    return described
 
 
 def secret_name(owner: str, *words: str) -> str:
@@ -59,29 +63,35 @@ def _mailbox(mailbox: Mailbox, slug: str, names: dict[str, str]) -> Description:
         "access": dict(_grant(grant, names) for grant in values.grants),
         "rules": _rules(mailbox),
     }
-    if account is None:
+    if mailbox.is_global:
         described["scope"] = "system"
-    else:
-        described["account"] = _account(account, values, slug)
+    if account is not None:
+        described["account"] = _account(account, slug)
     return {key: value for key, value in described.items() if value is not None}
 
 
-def _account(account: Account, values: MailboxValues, slug: str) -> Description:
+def _account_of_system(mailbox: Mailbox) -> Description:
+    with inside_installation("the account of a global mailbox is compared with a file, or written to one"):
+        account = account_of(mailbox)
+        return _account(account, "SYSTEM") if account is not None else {}
+
+
+def _account(account: Account, slug: str) -> Description:
     return {
-        "type": values.kind,
-        "imap": _server(account, values, "imap", slug),
-        "smtp": _server(account, values, "smtp", slug),
+        "type": account.kind,
+        "imap": _server(account, "imap", slug),
+        "smtp": _server(account, "smtp", slug),
         "folders": _folders(account),
-        "history": values.history_days if values.history == "days" else values.history,
-        "mirror_read_state": values.mirrors_read_state,
-        "copy_sent": values.copies_sent,
+        "history": account.history_days if account.history == "days" else account.history,
+        "mirror_read_state": account.mirrors_read_state,
+        "copy_sent": account.copies_sent,
     }
 
 
-def _server(account: Account, values: MailboxValues, protocol: Protocol, slug: str) -> Description:
-    described: Description = {"enabled": getattr(values, f"{protocol}_enabled")}
+def _server(account: Account, protocol: Protocol, slug: str) -> Description:
+    described: Description = {"enabled": getattr(account, f"{protocol}_enabled")}
     for name in ("host", "port", "encryption", "user"):
-        described[name] = getattr(values, f"{protocol}_{name}")
+        described[name] = getattr(account, f"{protocol}_{name}")
     if getattr(account, f"{protocol}_secret"):
         described["password"] = _password(account, protocol, slug)
     return described

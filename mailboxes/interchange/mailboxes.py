@@ -5,23 +5,24 @@ from uuid import UUID
 
 from mailboxes import rules as rule_table
 from mailboxes import setup
-from mailboxes.accounts import Account
 from mailboxes.conditions import Condition
 from mailboxes.conversion import actions
 from mailboxes.imap import raw_name
 from mailboxes.interchange.describing_mailboxes import guessed_use
 from mailboxes.interchange.organization import member_id, texts_from
-from mailboxes.interchange.values import Description, Secret
+from mailboxes.interchange.values import Change, Description, Secret, compared
 from mailboxes.interchange.work import Work
 from mailboxes.rules import AutoResponseRule, RuleValues, rules_of
-from mailboxes.setup import FolderChoice, Grant, MailboxValues, known_folders
-from mailboxes.setup.saving import account_of
+from mailboxes.setup import FolderChoice, Grant, MailboxValues, global_saving
+from mailboxes.setup.connection import Connection, connection_of
+from mailboxes.setup.demands import demand_connection, demand_valid, normalize
 from mailboxes.system_mailboxes import Mailbox, mailboxes
 from mailboxes.templates import TemplateValues, templates
-from tenants.database import db
+from tenants.database import db, inside_installation
 from tenants.errors import InvalidError
 from tenants.permissions import roles
 
+_OF_SYSTEM = ("address", "aliases", "account")  # what an organization may not change of a global mailbox
 _SERVER_FIELDS = ("enabled", "host", "port", "encryption", "user")
 
 
@@ -29,39 +30,83 @@ def keep_mailboxes(current: Description, wanted: Description, work: Work) -> Non
     """Mailboxes with their rules: those that the file calls absent go first, and free their labels."""
     for address in [address for address in current if address not in wanted]:
         with work.at("mailboxes", address):
-            mailbox = _stored()[address]
-            setup.delete(mailbox, mailbox.label, by=work.by)
-    for address, given in wanted.items():
-        if current.get(address) != given:
+            _remove(_stored()[address], work)
+    for address in sorted(wanted, key=lambda address: wanted[address].get("scope") == "system"):
+        if current.get(address) != wanted[address]:
             inside = work.inside("mailboxes", address)
-            _keep_mailbox(address, current.get(address), given, inside)
+            _keep_mailbox(address, current.get(address), wanted[address], inside)
+
+
+def _remove(mailbox: Mailbox, work: Work) -> None:
+    if not mailbox.is_global:
+        work.objects.extend(setup.delete(mailbox, mailbox.label, by=work.by))
+    elif work.keeps:
+        global_saving.delete_global(mailbox, mailbox.label, by=work.by)
+    else:
+        work.extra.append(Change("-", _place(work, "mailboxes", mailbox.address), {}, None))
 
 
 def _keep_mailbox(address: str, current: Description | None, wanted: Description, work: Work) -> None:
     mailbox = _stored().get(address)
     if _without_rules(current) != _without_rules(wanted):
-        mailbox = _saved(mailbox, address, wanted, work)
+        with work.at():
+            mailbox = _saved(mailbox, address, current or {}, wanted, work)
     if mailbox is not None:
         former = (current or {}).get("rules", {})
         keep_rules(mailbox, former, wanted.get("rules", {}), work)
 
 
-def _saved(mailbox: Mailbox | None, address: str, wanted: Description, work: Work) -> Mailbox:
-    with work.at():
-        if mailbox is None and wanted.get("scope") == "system":
-            raise InvalidError("A mailbox of the system is made on the System page. Make it there first.")
-        account = account_of(mailbox) if mailbox is not None else None
-        values, folders = _values(address, mailbox, account, wanted)
-        if mailbox is None:
-            return setup.create(values, folders, by=work.by)
-        setup.change(mailbox, values, folders, by=work.by)
-        return mailbox
+def _saved(
+    mailbox: Mailbox | None, address: str, current: Description, wanted: Description, work: Work
+) -> Mailbox | None:
+    if current and current.get("scope") != wanted.get("scope"):
+        raise InvalidError("A mailbox cannot change its owner. Delete it, and make another one.")
+    if wanted.get("scope") == "system":
+        return _saved_global(mailbox, address, current, wanted, work)
+    connection = connection_of(mailbox) if mailbox is not None else Connection(None)
+    values, folders = _values(address, mailbox, connection, wanted)
+    if mailbox is None:
+        return setup.create(values, folders, by=work.by)
+    setup.change(mailbox, values, folders, by=work.by)
+    return mailbox
+
+
+def _saved_global(
+    mailbox: Mailbox | None, address: str, current: Description, wanted: Description, work: Work
+) -> Mailbox | None:
+    """Those of the system's functions that commit are only imitated in a rehearsal."""
+    connection = Connection(None)
+    if mailbox is not None:
+        with inside_installation("the account of a global mailbox is changed by a file"):
+            connection = connection_of(mailbox)
+    values, folders = _values(address, mailbox, connection, wanted)
+    if mailbox is not None and all(wanted.get(key) == current.get(key) for key in _OF_SYSTEM):
+        setup.change(mailbox, values, [], by=work.by)
+    elif not work.keeps:
+        normalize(values)
+        demand_valid(values, mailbox)
+        demand_connection(values, connection.account, folders)
+        after = _without_rules(wanted)
+        work.extra.extend(compared(_without_rules(current or None), after, _place(work)))
+    elif mailbox is None:
+        return global_saving.create_global(values, folders, by=work.by)
+    else:
+        global_saving.change_global(mailbox, values, folders, by=work.by)
+    return mailbox
+
+
+def _place(work: Work, *names: str) -> tuple[str, ...]:
+    """Where in an installation, as `Change` tells it."""
+    _, slug, *rest = work.place
+    return (f"organization {slug}", *rest, *names)
 
 
 def _values(
-    address: str, mailbox: Mailbox | None, account: Account | None, wanted: Description
+    address: str, mailbox: Mailbox | None, connection: Connection, wanted: Description
 ) -> tuple[MailboxValues, list[FolderChoice]]:
-    values = setup.values_of(mailbox, account) if mailbox is not None else MailboxValues()
+    values = MailboxValues()
+    if mailbox is not None:
+        values = setup.values_of(mailbox, connection.account, connection.synced)
     values.address = address
     values.label = wanted.get("label", address)
     values.aliases = wanted.get("aliases", [])
@@ -69,11 +114,13 @@ def _values(
     values.signature = wanted.get("signature")
     _fill_processing(values, wanted.get("processing", {}))
     values.grants = [_grant(one) for one in wanted.get("access", {}).values()]
-    folders = _fill_account(values, account, wanted.get("account", {}))
+    folders = _fill_account(values, connection.folders, wanted.get("account", {}))
     return values, folders
 
 
-def _fill_account(values: MailboxValues, account: Account | None, wanted: Description) -> list[FolderChoice]:
+def _fill_account(
+    values: MailboxValues, known: list[FolderChoice], wanted: Description
+) -> list[FolderChoice]:
     values.kind = wanted.get("type", values.kind)
     for protocol in ("imap", "smtp"):
         server = wanted.get(protocol, {})
@@ -88,20 +135,19 @@ def _fill_account(values: MailboxValues, account: Account | None, wanted: Descri
     values.history_days = history if isinstance(history, int) else None
     values.mirrors_read_state = wanted.get("mirror_read_state", values.mirrors_read_state)
     values.copies_sent = wanted.get("copy_sent", values.copies_sent)
-    folders = _folders(account, wanted.get("folders", []))
+    folders = _folders(known, wanted.get("folders", []))
     values.folders = [choice.name_raw for choice in folders]
-    known = known_folders(account) if account is not None else []
     return [*(choice for choice in known if choice.name_raw not in values.folders), *folders]
 
 
-def _folders(account: Account | None, wanted: list[str | Description]) -> list[FolderChoice]:
+def _folders(known: list[FolderChoice], wanted: list[str | Description]) -> list[FolderChoice]:
     """The chosen folders: as they are known, else as their names say until the server is asked."""
-    known = {choice.name: choice for choice in (known_folders(account) if account is not None else [])}
+    by_name = {choice.name: choice for choice in known}
     chosen = []
     for one in wanted:
         name = one if isinstance(one, str) else str(one["name"])
         use = guessed_use(name) if isinstance(one, str) else str(one.get("use") or guessed_use(name))
-        former = known.get(name)
+        former = by_name.get(name)
         chosen.append(
             FolderChoice(
                 former.name_raw if former else raw_name(name),
@@ -192,6 +238,6 @@ def _stored() -> dict[str, Mailbox]:
 
 
 def _without_rules(described: Description | None) -> Description | None:
-    if described is None:
+    if not described:
         return None
     return {key: value for key, value in described.items() if key != "rules"}

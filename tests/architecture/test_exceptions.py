@@ -16,6 +16,8 @@ LOOKS_ACROSS = {
     "tenants.configuration.layers": "a system page counts who overrides a setting",
     "tenants.organizations": "a user's own memberships, to choose one of them",
     "mailboxes.acting": "the sweep finds organizations with pending messages",
+    "mailboxes.interchange.describing_mailboxes": "global accounts are compared with a file",
+    "mailboxes.interchange.mailboxes": "global accounts are changed by a file",
     "mailboxes.invariants": "invariants hold for the whole installation",
     "mailboxes.outgoing.copies": "the Sent copy goes into a global account's folder",
     "mailboxes.outgoing.outbox": "the sweep finds outboxes with due messages",

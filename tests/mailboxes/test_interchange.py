@@ -452,6 +452,55 @@ def test_what_a_page_would_refuse_is_refused_with_its_line(applied, nordwind, li
         apply(change_of(*lines))
 
 
+GLOBAL = """
+    organizations:
+      - slug: nordwind
+        mailboxes:
+          - address: info@installation.example
+            label: Info
+            scope: system
+            account:
+              imap:
+                {enabled: true, host: imap.installation.example, user: i, password: "${SUPPORT_PASSWORD}"}
+              folders: [INBOX]
+            access: [{role: Service, level: read}]
+            rules: [{name: All, template: Acknowledgement}]
+    """
+
+
+def test_a_mailbox_of_the_system_is_planned_made_changed_and_removed(applied, nordwind):
+    place = "organization nordwind / mailboxes / info@installation.example"
+    assert plan(GLOBAL) == [f"+ {place}"]
+    assert db.session.scalars(select(Mailbox).where(Mailbox.label == "Info")).all() == []
+    assert apply(GLOBAL) == [f"+ {place}"]
+    assert apply(GLOBAL) == []
+    assert mailbox("info@installation.example").is_global
+    moved = GLOBAL.replace("imap.installation.example", "imap2.installation.example")
+    assert plan(moved) == apply(moved)
+    assert apply(moved) == []
+    renamed = moved.replace("label: Info", "label: Auskunft")
+    assert apply(renamed) == [f"~ {place} / label: Info → Auskunft"]
+    gone = moved.replace("scope: system", "state: absent")
+    assert plan(gone) == [f"- {place}"]
+    assert apply(gone) == [f"- {place}"]
+
+
+def test_only_the_whole_export_holds_the_connection_of_a_mailbox_of_the_system(applied, nordwind):
+    apply(GLOBAL)
+    assert "imap.installation.example" not in interchange.export("nordwind")
+    whole = interchange.export()
+    assert "imap.installation.example" in whole
+    assert "${POSTROOM_SYSTEM_INFO_IMAP_PASSWORD}" in whole
+    assert (
+        apply(whole, secrets_of_an_export() | {"POSTROOM_SYSTEM_INFO_IMAP_PASSWORD": "imap secret one"}) == []
+    )
+
+
+def test_a_mailbox_keeps_its_owner(applied, nordwind):
+    with pytest.raises(FileError, match="cannot change its owner"):
+        apply(change_of("scope: system"))
+
+
 def test_what_is_the_same_in_several_places_can_be_written_once(applied, nordwind):
     text = """
         organizations:
