@@ -150,6 +150,7 @@ class MessageRead(OrganizationScoped, Base):
         scoped_key("message_id", "messages", ondelete="CASCADE"),
         scoped_key("membership_id", "memberships", ondelete="CASCADE"),
         Index("ix_message_reads_membership", "organization_id", "membership_id", "message_id"),
+        Index("ix_message_reads_read_at", "organization_id", "read_at"),
     )
 
     message_id: Mapped[UUID]

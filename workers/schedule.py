@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailboxes.acting import organizations_with_pending
 from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
-from mailboxes.sync.claiming import Rhythms, claim_due, give_back
+from mailboxes.sync.claiming import Rhythms, claim_due, give_back, hurry_for_reads
 from mailboxes.sync.foreground import worker_name
 from tenants.database import across_organizations, db, inside
 from tenants.organizations import Organization
@@ -139,6 +139,7 @@ SCHEDULE = (
     Periodic("deliver what is stored", 2, ring_for_stored_arrivals),
     Periodic("act on what is pending", 2, ring_for_pending_messages),
     Periodic("send what is due", 2, ring_for_due_mail),
+    Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("forget old sign-ins", 3600, forget_attempts),
     Periodic("remove old conversations", 3600, remove_old_conversations),
 )

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from mailboxes.sync import leases
-from mailboxes.sync.foreground import bind_to_owner, owner_of, worker_name
+from mailboxes.sync.foreground import bind_to_owner, owner_of, readers_of, worker_name
 from mailboxes.sync.passes import sync_account as run_pass
 from tenants.errors import NotFoundError
-from workers.queues import ring_intake
+from workers.queues import ring_intake, tell_pages
 from workers.runtime import job
 
 
@@ -22,4 +22,7 @@ def sync_account(account_id: str, fence: int) -> None:
     if held_fence is None:
         return
     with leases.held(account, held_fence):
-        run_pass(account, held_fence, stored=lambda: ring_intake(account))
+        report = run_pass(account, held_fence, stored=lambda: ring_intake(account))
+    if report.changed_count or report.vanished_count:
+        for organization_id, mailbox_id in readers_of(account):
+            tell_pages(organization_id, mailbox_id, "messages")

@@ -78,6 +78,18 @@ _PUT_OFF = text(
 )
 
 
+_HURRY_FOR_READS = text(
+    """
+    UPDATE accounts a SET next_attempt_at = clock_timestamp()
+    WHERE a.mirrors_read_state AND a.state = 'ok' AND a.next_attempt_at > clock_timestamp()
+      AND EXISTS (SELECT 1 FROM message_reads r
+        JOIN messages g ON g.organization_id = r.organization_id AND g.id = r.message_id
+        JOIN mailboxes m ON m.organization_id = g.organization_id AND m.id = g.mailbox_id
+        WHERE r.organization_id = a.organization_id AND r.read_at > a.synced_at AND m.account_id = a.id)
+    """
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The right to run one pass over an account."""
@@ -152,6 +164,13 @@ def put_off(account_ids: Iterable[UUID], seconds: int) -> None:
     given = {"ids": list(account_ids), "seconds": seconds, "longest": LONGEST_WITHOUT_PASS}
     with across_organizations("a watcher looks at accounts of all organizations") as session:
         session.execute(_PUT_OFF, given)
+        session.commit()
+
+
+def hurry_for_reads() -> None:
+    """What was read here since the last pass is told to the server soon, where it is mirrored; commits."""
+    with across_organizations("reads are mirrored on the servers of all organizations") as session:
+        session.execute(_HURRY_FOR_READS)
         session.commit()
 
 

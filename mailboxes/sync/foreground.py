@@ -13,6 +13,7 @@ from mailboxes.accounts import Account
 from mailboxes.intake import Delivered, deliver
 from mailboxes.sync import leases
 from mailboxes.sync.passes import PassReport, Progress, sync_account
+from mailboxes.system_mailboxes import Mailbox
 from tenants.database import across_organizations, enter_installation, enter_organization
 from tenants.errors import ConflictError, NotFoundError
 
@@ -60,6 +61,17 @@ def owner_of(account_id: UUID) -> UUID | None:
     if row is None:
         raise NotFoundError("This account does not exist.")
     return row[0]
+
+
+def readers_of(account_id: UUID) -> list[tuple[UUID, UUID]]:
+    """The mailboxes that read an account, each as its organization and its id."""
+    with across_organizations(
+        "a pass tells the pages of every organization that reads the account"
+    ) as session:
+        rows = session.execute(
+            select(Mailbox.organization_id, Mailbox.id).where(Mailbox.account_id == account_id)
+        )
+        return [(row.organization_id, row.id) for row in rows]
 
 
 def worker_name() -> str:

@@ -8,9 +8,16 @@ from sqlalchemy import update
 
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
-from mailboxes.messages import Message
+from mailboxes.messages import Message, MessageRead
 from mailboxes.sync import leases
-from mailboxes.sync.claiming import UNDER_WAY_PER_ORGANIZATION, Rhythms, claim_due, claim_now, put_off
+from mailboxes.sync.claiming import (
+    UNDER_WAY_PER_ORGANIZATION,
+    Rhythms,
+    claim_due,
+    claim_now,
+    hurry_for_reads,
+    put_off,
+)
 from mailboxes.system_mailboxes import Mailbox
 from tenants.configuration.layers import override
 from tenants.database import db, now
@@ -105,6 +112,20 @@ def test_a_watched_account_is_put_off_but_never_for_long(ours: World, inside: An
     with inside(ours):
         pause = db.session.get_one(Account, mailbox.account_id).next_attempt_at - now()
     assert timedelta(minutes=14) < pause <= timedelta(minutes=15)
+
+
+def test_an_account_that_mirrors_reads_is_due_when_something_was_read(ours: World, inside: Any) -> None:
+    given = {"synced_at": now(), "state": "ok", "next_attempt_at": now() + timedelta(minutes=5)}
+    mirrored, other = due_mailbox(ours, mirrors_read_state=True, **given), due_mailbox(ours, **given)
+    messages = [*receive(ours, mirrored, letter()), *receive(ours, other, letter())]
+    hurry_for_reads()
+    assert claim_due("test", 10, Rhythms()) == []
+    with inside(ours):
+        for message in messages:
+            db.session.add(MessageRead(message_id=message.id, membership_id=ours.member.id))
+        db.session.commit()
+    hurry_for_reads()
+    assert [claim.account_id for claim in claim_due("test", 10, Rhythms())] == [mirrored.account_id]
 
 
 def test_due_accounts_are_rung_for_once(ours: World) -> None:
