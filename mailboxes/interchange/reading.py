@@ -212,6 +212,11 @@ def _history(part: Part) -> int | str:
     return number(part) if isinstance(value, int) else choice("inherit", "now", "all")(part)
 
 
+def _scope(part: Part) -> str | None:
+    """Only what is the system's is marked."""
+    return "system" if choice("organization", "system")(part) == "system" else None
+
+
 def _action(part: Part) -> str:
     return str(choice(*actions())(part))
 
@@ -305,7 +310,7 @@ _MAILBOX: dict[str, Reader] = {
     "label": line,
     "aliases": listed(address),
     "enabled": switch,
-    "scope": choice("organization", "system"),
+    "scope": _scope,
     "account": record(_ACCOUNT),
     "processing": _processing,
     "signature": optional_text,

@@ -1,5 +1,6 @@
 """An installation as a file: exported, planned, applied."""
 
+from pathlib import Path
 from textwrap import dedent
 
 import psycopg
@@ -513,6 +514,15 @@ def test_what_is_the_same_in_several_places_can_be_written_once(applied, nordwin
         "~ organization nordwind / members / mia@nordwind.example / roles: Member, Service → Service",
         "+ organization nordwind / members / noor@nordwind.example",
     ]
+
+
+def test_the_file_in_the_documentation_can_be_applied(app, theirs):
+    text = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    names = ("POSTROOM_SYSTEM_SMTP_PASSWORD", "ADA_PASSWORD", "POSTROOM_EXAMPLE_SUPPORT_IMAP_PASSWORD")
+    environment = dict.fromkeys(names, "a long secret")
+    assert apply(example, environment)
+    assert apply(example, environment) == []
 
 
 def test_a_person_who_is_known_keeps_their_name(applied, nordwind):
