@@ -49,8 +49,10 @@ COMMITS = {
     "mailboxes.sync.claiming": "a claim counts before its bell is rung",
     "mailboxes.sync.folders": "the list of folders, by itself",
     "mailboxes.sync.following": "flags and removals, per batch",
+    "mailboxes.sync.history": "each slice of history by itself, and no transaction while a server is asked",
     "mailboxes.sync.leases": "a lease counts at once",
     "mailboxes.sync.passes": "states of a pass, whatever comes next",
+    "mailboxes.sync.visiting": "where a folder stands, and no transaction while a server is asked",
 }
 
 
