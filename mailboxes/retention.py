@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Select, delete, select, update
 
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Location, Message
@@ -29,15 +29,25 @@ def remove_old() -> int:
     days = int(value_of("retention.days"))
     removed = 0
     while days > 0:
-        batch = db.session.scalars(
-            select(Thread.id).where(Thread.last_at < now() - timedelta(days=days)).limit(AT_ONCE)
-        ).all()
-        if not batch:
-            break
-        removed += _remove(batch)
-        if len(batch) < AT_ONCE:
+        batch = db.session.scalars(_old_threads(days).limit(AT_ONCE)).all()
+        gone = _remove(batch) if batch else 0
+        removed += gone
+        if gone < AT_ONCE:
             break
     return removed
+
+
+def _old_threads(days: int) -> Select[UUID]:
+    """Conversations whose time is over; one that is being answered right now goes another time."""
+    answered = (
+        select(Message.thread_id)
+        .join(
+            Outgoing,
+            (Outgoing.organization_id == Message.organization_id) & (Outgoing.message_id == Message.id),
+        )
+        .where(Outgoing.state.in_(STILL_OUTGOING))
+    )
+    return select(Thread.id).where(Thread.last_at < now() - timedelta(days=days), Thread.id.not_in(answered))
 
 
 def _remove(thread_ids: Sequence[UUID]) -> int:
@@ -45,7 +55,7 @@ def _remove(thread_ids: Sequence[UUID]) -> int:
     waiting = db.session.scalar(
         select(Outgoing.id).where(Outgoing.message_id.in_(messages), Outgoing.state.in_(STILL_OUTGOING))
     )
-    if waiting is not None:  # an old conversation that is being answered right now: another time
+    if waiting is not None:  # an answer was begun just now: another time
         return 0
     named = db.session.scalars(select(Message.raw_id).where(Message.id.in_(messages)))
     raws = [raw for raw in named if raw is not None]

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from sqlalchemy import func, select, update
 
+from mailboxes import retention
 from mailboxes.arrivals import Raw
 from mailboxes.invariants import check_all
 from mailboxes.messages import Message
+from mailboxes.outgoing import Outgoing
 from mailboxes.retention import remove_old
 from mailboxes.threads import Thread
 from tenants.configuration.layers import override
@@ -35,3 +37,24 @@ def test_conversations_older_than_the_organization_keeps_them_are_removed(app, i
     with inside(theirs):
         assert (count(Thread), count(Message), count(Raw)) == (2, 2, 2)
     assert not [finding for finding in check_all() if finding.broken and finding.invariant.name == "I15"]
+
+
+def test_a_conversation_that_is_being_answered_holds_up_no_other(inside, ours, theirs, monkeypatch):
+    monkeypatch.setattr(retention, "AT_ONCE", 1)
+    mailbox = make_mailbox(ours)
+    answered, *others = (make_message(ours, mailbox, text=str(number)) for number in range(3))
+    with inside(ours):
+        db.session.execute(update(Thread).values(last_at=now() - timedelta(days=40)))
+        db.session.add(
+            Outgoing(
+                mailbox_id=mailbox.id,
+                message_id=answered.id,
+                kind="reply",
+                header_id="x@help.test",
+                give_up_at=now() + timedelta(days=1),
+            )
+        )
+        override("retention.days", "30", "organization", by="Ada")
+        db.session.commit()
+        assert remove_old() == len(others)
+        assert db.session.scalars(select(Thread.id)).all() == [answered.thread_id]
