@@ -18,6 +18,7 @@ from mailboxes.messages import Message
 from mailboxes.responses import respond
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import across_organizations, db, now
+from tenants.organizations import Organization
 
 MOST_ATTEMPTS = 5
 BACK_OFF = timedelta(seconds=30)
@@ -50,8 +51,12 @@ def act_on_pending(limit: int = 1_000) -> list[Acted]:
 
 
 def organizations_with_pending() -> list[UUID]:
-    """Organizations with messages to act upon now, for the sweep."""
-    query = select(Message.organization_id).where(Message.work == "pending", Message.work_after <= now())
+    """Enabled organizations with messages to act upon now, for the sweep."""
+    query = (
+        select(Message.organization_id)
+        .join(Organization, Organization.id == Message.organization_id)
+        .where(Message.work == "pending", Message.work_after <= now(), Organization.is_enabled)
+    )
     with across_organizations("the sweep rings for every organization with messages to act upon") as session:
         return list(session.scalars(query.distinct()))
 

@@ -20,6 +20,7 @@ from mailboxes.messages import Location
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import Base, OrganizationScoped, across_organizations, db, now, scoped_key
 from tenants.errors import NotFoundError
+from tenants.organizations import Organization
 
 AUTOMATIC, REPLY = "automatic", "reply"
 OPEN = ("ready", "claimed", "committing")
@@ -123,7 +124,7 @@ def doubtful_but_seen() -> Select[Outgoing]:
 
 
 def organizations_with_due_mail() -> list[UUID]:
-    """Organizations whose outbox has something to do now, for the sweep."""
+    """Enabled organizations whose outbox has something to do now, for the sweep."""
     moment = now()
     is_due = or_(
         (Outgoing.state == "ready") & (Outgoing.next_attempt_at <= moment),
@@ -132,7 +133,9 @@ def organizations_with_due_mail() -> list[UUID]:
         (Outgoing.state == "unknown") & _is_on_server(),
     )
     with across_organizations("the sweep rings for every organization with mail to send") as session:
-        return list(session.scalars(select(Outgoing.organization_id).where(is_due).distinct()))
+        query = select(Outgoing.organization_id).where(is_due, Organization.is_enabled)
+        query = query.join(Organization, Organization.id == Outgoing.organization_id)
+        return list(session.scalars(query.distinct()))
 
 
 def _is_on_server() -> ColumnElement[bool]:

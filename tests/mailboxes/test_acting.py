@@ -7,7 +7,9 @@ from mailboxes import acting
 from mailboxes.acting import MOST_ATTEMPTS, organizations_with_pending
 from mailboxes.crm.leads import Lead
 from mailboxes.messages import Message
+from mailboxes.outgoing import organizations_with_due_mail
 from tenants.database import db, now
+from tenants.organizations import Organization
 from tests.mailboxes.sending import act, answering_rule, ask, let_out, outbox, sending_mailbox, steps
 
 
@@ -93,6 +95,17 @@ def test_a_paused_mailbox_waits(ours, mailbox, inside):
         db.session.commit()
     assert act(ours) == []
     assert outbox(ours) == []
+
+
+def test_a_disabled_organization_answers_nobody(ours, mailbox, inside):
+    answering_rule(ours, mailbox)
+    ask(ours, mailbox, sender="a@x.test")
+    with inside(ours):
+        db.session.execute(update(Organization).where(Organization.id == ours.id).values(is_enabled=False))
+        db.session.commit()
+    assert organizations_with_pending() == []
+    act(ours)
+    assert organizations_with_due_mail() == []
 
 
 def test_what_another_worker_holds_is_left_to_it(ours, mailbox, inside):
