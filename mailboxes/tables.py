@@ -19,7 +19,7 @@ import mailboxes.system_mailboxes
 import mailboxes.templates
 import mailboxes.threads
 import mailboxes.timeline
-import mailboxes.undeliverable
+import mailboxes.undeliverable  # noqa: F401
 import tenants.audit
 import tenants.configuration.overrides
 import tenants.invitations
