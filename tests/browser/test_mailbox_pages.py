@@ -14,6 +14,7 @@ from tenants.database import db
 from tests.factories import make_mailbox, make_message
 
 NEW = "/configuration/mailboxes/new"
+PATIENCE = 30_000  # milliseconds, for a server that is asked over the network
 
 
 @pytest.fixture
@@ -59,11 +60,11 @@ def test_the_check_shows_its_steps_and_folders_in_place(
     page.get_by_label("User", exact=True).fill(dovecot.new_user())
     page.locator("#imap_password").fill("wrong")
     page.get_by_role("button", name="Check connection").click()
-    expect(page.locator("#check-result .step-bad")).to_contain_text("Sign-in")
+    expect(page.locator("#check-result .step-bad")).to_contain_text("Sign-in", timeout=PATIENCE)
     expect(page.locator("#announcer")).to_contain_text("The check failed. IMAP, Sign-in")
     page.locator("#imap_password").fill("secret")
     page.get_by_role("button", name="Check connection").click()
-    expect(page.locator("#announcer")).to_contain_text("The connection works.")
+    expect(page.locator("#announcer")).to_contain_text("The connection works.", timeout=PATIENCE)
     expect(page.locator("#folders").get_by_label("INBOX")).to_be_checked()
     assert page.get_by_label("Mailbox label").input_value() == "Kept label"
     page.get_by_role("button", name="Save", exact=True).last.click()
