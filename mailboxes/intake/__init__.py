@@ -70,7 +70,9 @@ def deliver(account_id: UUID, told: Told | None = None) -> list[Delivered]:
     The session is bound to the account's owner: its organization, or the installation.
     """
     batches: list[Delivered] = []
-    with delivering(account_id), ReaderApart() as apart:
+    with delivering(account_id) as is_ours, ReaderApart() as apart:
+        if not is_ours:
+            return batches
         destination = _destination(account_id)
         for batch in _batches(account_id):
             delivered = _deliver(destination, batch, apart)

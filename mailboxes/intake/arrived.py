@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, select, text, update
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Connection, case, func, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival, Raw
@@ -17,7 +19,7 @@ from tenants.database import db
 BATCH_MESSAGES = 200
 BATCH_BYTES = 16 * 1024 * 1024
 MOST_ATTEMPTS = 25  # deaths nobody could explain: most are of others' making, as when a machine ends
-LOCK_SECONDS = 30
+LOCK_SECONDS = 5
 TOO_LARGE = "It is larger than messages that are fetched; it stays on the server."
 UNFETCHABLE = "The server does not hand it out: "
 
@@ -65,18 +67,27 @@ def box_of(special_use: str) -> str:
 
 
 @contextmanager
-def delivering(account_id: UUID) -> Iterator[None]:
-    """Be the only one who delivers this account's arrivals, or wait until the other is done.
+def delivering(account_id: UUID) -> Iterator[bool]:
+    """Be the only one who delivers this account's arrivals; False if another one is at it for long.
 
-    A hint, held by a transaction of its own; what keeps doubles away are the constraints.
+    A hint, held by a transaction of its own; what keeps doubles away are the constraints. Whoever has it
+    goes on until nothing waits, so that there is nothing to do for others.
     """
     with db.engine.connect() as connection, connection.begin():
-        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
-            {"name": f"deliver {account_id}"},
-        )
-        yield
+        yield _is_taken(connection, f"deliver {account_id}")
+
+
+def _is_taken(connection: Connection, name: str) -> bool:
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    query = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+    try:
+        with connection.begin_nested():
+            connection.execute(query, {"name": name})
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return False
+        raise
+    return True
 
 
 def next_batch(account_id: UUID) -> list[Waiting] | None:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import REGCONFIG
 from mailboxes import timeline
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.intake import deliver, process_again
-from mailboxes.intake.arrived import MOST_ATTEMPTS, TOO_LARGE
+from mailboxes.intake.arrived import MOST_ATTEMPTS, TOO_LARGE, delivering
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.search import MessageWords
 from mailboxes.system_mailboxes import Mailbox
@@ -256,3 +256,15 @@ def test_attachments_are_listed_unless_switched_off(ours: World, mailbox: Mailbo
         attachment = db.session.scalars(select(Attachment)).one()
         assert attachment.filename == "report_2026.txt"
         assert db.session.scalars(select(Thread.has_attachments)).one()
+
+
+def test_whoever_delivers_leaves_nothing_to_do_for_others(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.intake.arrived.LOCK_SECONDS", 1)
+    with inside(ours):
+        arrive(mailbox, letter())
+        with delivering(mailbox.account_id) as is_ours:
+            assert is_ours
+            assert deliver(mailbox.account_id) == []
+        assert len(deliver(mailbox.account_id)) == 1
