@@ -41,6 +41,15 @@ class Message(OrganizationScoped, Base):
             postgresql_where=text("direction = 'in' AND NOT is_read_by_all"),
         ),
         Index("ix_messages_list", "organization_id", "mailbox_id", "shown_at", "id"),
+        Index(
+            "ix_messages_elsewhere",
+            "organization_id",
+            "mailbox_id",
+            "box",
+            "shown_at",
+            "id",
+            postgresql_where=text("box NOT IN ('inbox', 'sent')"),
+        ),
         Index("ix_messages_sender", "organization_id", "sender_address", "shown_at"),
     )
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from mailboxes.access import readable_mailboxes
 from mailboxes.drafts import Draft
 from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_counts
-from mailboxes.inbox.searching import found_by_words, message_conditions, thread_conditions
+from mailboxes.inbox.searching import found_first, message_conditions, thread_conditions
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection, View
 from mailboxes.messages import Message
 from mailboxes.search import MOST_FOUND
@@ -163,10 +163,10 @@ def _walk(
 ) -> list[Any]:
     """Rows of a page and one more. Of each mailbox the index is read no further than that.
 
-    What a search for words found is few, and looked through as it is.
+    What an index found for a search is few, and looked through as it is.
     """
     inside = (entity.organization_id == current_organization_id(), *span.within(at, entity.id), *conditions)
-    if found_by_words(selection) is not None:
+    if found_first(selection) is not None:
         statement = select(entity).where(entity.mailbox_id.in_(selection.mailbox_ids()), *inside)
         return list(db.session.scalars(statement.order_by(*span.order(at, entity.id)).limit(span.size + 1)))
     boxes = selection.mailbox_ids().subquery()
@@ -203,7 +203,7 @@ def _page(selection: Selection, rows: Sequence[Row], span: _Span) -> Page:
 
 
 def _is_cut(selection: Selection) -> bool:
-    found = found_by_words(selection)
+    found = found_first(selection)
     if found is None:
         return False
     return (db.session.scalar(select(func.count()).select_from(found.subquery())) or 0) >= MOST_FOUND
@@ -212,7 +212,7 @@ def _is_cut(selection: Selection) -> bool:
 def _conditions_of_messages(selection: Selection) -> list[ColumnElement[bool]]:
     """Where each message is listed by itself: what its thread and it must be."""
     about_messages = message_conditions(selection.query)
-    found = found_by_words(selection)
+    found = found_first(selection)
     if found is not None:
         about_messages.append(Message.id.in_(found))
     if selection.view.name == UNREAD or "unread" in selection.query.values("is"):

@@ -4,20 +4,23 @@ import re
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, or_, select, true
 
-from mailboxes.drafts import Draft
+from mailboxes.drafts import Draft, own_drafts
 from mailboxes.inbox.reading import is_unread_by, unread_thread_ids
 from mailboxes.inbox.selection import UNREAD, Selection
 from mailboxes.messages import Message
-from mailboxes.search import messages_with_words
+from mailboxes.search import MOST_FOUND, messages_with_words
 from mailboxes.search_terms import BOXES, Query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
+from tenants.database import current_organization_id
 from tenants.organizations import Membership
 
 _WHOLE_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>.]{2,}")
 _PART = re.compile(r"[^\W_]+")
+_ELSEWHERE = ("drafts", "spam", "trash", "other")
+SHORTEST_BEGINNING = 3  # letters; fewer begin too many words
 _EVERYWHERE = ("all", "anywhere")
 
 
@@ -42,7 +45,7 @@ def _through_messages(selection: Selection) -> list[ColumnElement[bool]]:
     if selection.view.name == UNREAD or "unread" in query.values("is"):
         conditions.append(_unread(selection))
     about_messages = message_conditions(query)
-    found = found_by_words(selection)
+    found = found_first(selection)
     if found is not None:
         hits = select(Message.thread_id).where(Message.id.in_(found), *about_messages)
         conditions.append(Thread.id.in_(hits))
@@ -51,14 +54,20 @@ def _through_messages(selection: Selection) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def found_by_words(selection: Selection) -> Select[UUID] | None:
-    """The messages that have the words of a search, and those of the names and subjects it asks for.
+def found_first(selection: Selection) -> Select[UUID] | None:
+    """The messages an index knows for a search, the newest, at most `MOST_FOUND`.
 
-    None where the search has no words: then the lists are walked.
+    None where what is asked for is so frequent that the lists are walked until a page is full.
     """
+    by_words = _found_by_words(selection)
+    return by_words if by_words is not None else _found_by_place_or_time(selection)
+
+
+def _found_by_words(selection: Selection) -> Select[UUID] | None:
+    """By words, also those of the names and subjects that are asked for."""
     finished, beginnings = list(selection.query.words), []
-    if finished and finished[-1].isalnum():  # the last word may be typed only half
-        beginnings.append(finished.pop().lower())
+    if finished and finished[-1].isalnum() and len(finished[-1]) >= SHORTEST_BEGINNING:
+        beginnings.append(finished.pop().lower())  # the last word may be typed only half
     for name in ("from", "to", "subject"):
         for value in selection.query.values(name):
             if _WHOLE_ADDRESS.fullmatch(value):
@@ -68,6 +77,27 @@ def found_by_words(selection: Selection) -> Select[UUID] | None:
     if not finished and not beginnings:
         return None
     return messages_with_words(finished, selection.mailbox_ids(), beginnings)
+
+
+def _found_by_place_or_time(selection: Selection) -> Select[UUID] | None:
+    """By a folder that few messages lie in, or by a day long ago."""
+    query = selection.query
+    if not query.before and not set(_ELSEWHERE) & set(query.values("in")):
+        return None
+    boxes = selection.mailbox_ids().subquery()
+    newest = (
+        select(Message.id, Message.shown_at)
+        .where(
+            Message.organization_id == current_organization_id(),
+            Message.mailbox_id == boxes.c.id,
+            *message_conditions(query),
+        )
+        .order_by(Message.shown_at.desc(), Message.id.desc())
+        .limit(MOST_FOUND)
+        .lateral()
+    )
+    found = select(newest.c.id).select_from(boxes.join(newest, true()))
+    return found.order_by(newest.c.shown_at.desc(), newest.c.id.desc()).limit(MOST_FOUND)
 
 
 def message_conditions(query: Query) -> list[ColumnElement[bool]]:
@@ -98,9 +128,9 @@ def _state(value: str, member: Membership) -> ColumnElement[bool]:
 
 def _possession(value: str, member: Membership) -> ColumnElement[bool]:
     if value == "attachment":
-        return Thread.has_attachments.is_(True)
+        return Thread.has_attachments == true()
     if value == "draft":
-        return exists().where(Draft.thread_id == Thread.id, Draft.membership_id == member.id)
+        return Thread.id.in_(own_drafts(member).with_only_columns(Draft.thread_id))
     return exists().where(ThreadRecord.thread_id == Thread.id, ThreadRecord.kind == value)
 
 
@@ -152,7 +182,11 @@ def _to(value: str) -> ColumnElement[bool]:
 
 
 def _box(value: str) -> ColumnElement[bool]:
-    return Message.direction == "out" if value == "sent" else Message.box == value
+    if value == "sent":
+        return Message.direction == "out"
+    if value in _ELSEWHERE:
+        return (Message.box == value) & Message.box.not_in(("inbox", "sent"))  # as its index says
+    return Message.box == value
 
 
 def _start_of(day: date) -> datetime:

@@ -29,6 +29,28 @@ class Thread(OrganizationScoped, Base):
             "id",
             postgresql_where=text("status <> 'done'"),
         ),
+        Index(
+            "ix_threads_sent",
+            "organization_id",
+            "mailbox_id",
+            "last_at",
+            "id",
+            postgresql_where=text("outgoing_count > 0"),
+        ),
+        Index(
+            "ix_threads_linked",
+            "organization_id",
+            "linked_thread_id",
+            postgresql_where=text("linked_thread_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_threads_with_attachments",
+            "organization_id",
+            "mailbox_id",
+            "last_at",
+            "id",
+            postgresql_where=text("has_attachments"),
+        ),
         Index("ix_threads_assignee", "organization_id", "assignee_id", "last_at", "id"),
         Index("ix_threads_subject", "organization_id", "mailbox_id", "base_subject", "last_at"),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import uvicorn
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tenants.organizations import Membership
 from tests.factories import sign_in
@@ -18,6 +18,7 @@ from tests.services import missing
 from webapp.events import Application
 
 CHROMIUM = Path("/usr/bin/chromium")
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 
 class Quiet:

@@ -38,6 +38,7 @@ def test_all_words_must_be_in_one_message_and_the_last_may_be_begun(ours, mailbo
     assert found("BROKEN flick") == ["Broken lamp"]
     assert found("flick broken") == []
     assert found("broken piano") == []
+    assert found("broken li") == []  # two letters begin too many words
 
 
 @pytest.mark.parametrize("is_threaded", [True, False])
@@ -118,6 +119,7 @@ def test_attachments_times_and_places_are_found(ours, mailbox, found):
 def test_a_search_that_finds_more_than_it_looks_at_says_so(ours, mailbox, inside, monkeypatch):
     monkeypatch.setattr("mailboxes.search.MOST_FOUND", 2)
     monkeypatch.setattr(listing, "MOST_FOUND", 2)
+    monkeypatch.setattr("mailboxes.inbox.searching.MOST_FOUND", 2)
     for _ in range(3):
         make_message(ours, mailbox, text="pineapple")
     with inside(ours):
