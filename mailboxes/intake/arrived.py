@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import Connection, case, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, case, func, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from mailboxes.accounts import Folder
@@ -18,6 +19,7 @@ from tenants.database import db
 
 BATCH_MESSAGES = 200
 BATCH_BYTES = 16 * 1024 * 1024
+FEW_ATTEMPTS = 3  # a message that was tried no more often is still delivered before newer ones
 MOST_ATTEMPTS = 25  # deaths nobody could explain: most are of others' making, as when a machine ends
 LOCK_SECONDS = 5
 TOO_LARGE = "It is larger than messages that are fetched; it stays on the server."
@@ -91,13 +93,16 @@ def _is_taken(connection: Connection, name: str) -> bool:
 
 
 def next_batch(account_id: UUID) -> list[Waiting] | None:
-    """The arrivals to deliver next: new mail before history, suspects last and one by one.
+    """The arrivals to deliver next: new mail before history, each in order; suspects one by one.
 
-    Their attempt is counted, and must be committed by the caller before anything is parsed. None if
-    nothing waits; what the object store has lost is set aside and left out.
+    What has been tried often comes last, so that it holds up nothing. The attempt is counted, and must be
+    committed by the caller before anything is parsed. None if nothing waits; what the object store has
+    lost is set aside and left out.
     """
-    rows = _pending(account_id, is_suspect=False) or _pending(account_id, is_suspect=True)
-    chosen = list(_fitting(rows))
+    rows = _pending(account_id, Arrival.attempts <= FEW_ATTEMPTS) or _pending(
+        account_id, Arrival.attempts > FEW_ATTEMPTS
+    )
+    chosen = list(_fitting(_together(rows)))
     if not chosen:
         return None
     db.session.execute(
@@ -155,8 +160,7 @@ def waiting_count(account_id: UUID) -> int:
     return db.session.scalar(query) or 0
 
 
-def _pending(account_id: UUID, *, is_suspect: bool) -> Sequence[Any]:
-    attempts = Arrival.attempts > 0 if is_suspect else Arrival.attempts == 0
+def _pending(account_id: UUID, attempts: ColumnElement[bool]) -> Sequence[Any]:
     return db.session.execute(
         select(
             Arrival.id,
@@ -181,8 +185,15 @@ def _pending(account_id: UUID, *, is_suspect: bool) -> Sequence[Any]:
         .join(Raw, (Raw.owner_id == Arrival.owner_id) & (Raw.id == Arrival.raw_id))
         .where(Arrival.account_id == account_id, Arrival.state == "stored", attempts)
         .order_by(Arrival.is_history, Arrival.id)
-        .limit(1 if is_suspect else BATCH_MESSAGES)
+        .limit(BATCH_MESSAGES)
     ).all()
+
+
+def _together(rows: Sequence[Any]) -> Sequence[Any]:
+    """A suspect alone, or everything before the first one."""
+    if rows and rows[0].attempts:
+        return rows[:1]
+    return list(takewhile(lambda row: row.attempts == 0, rows))
 
 
 def _turn(row: Any) -> tuple[bool, datetime, int]:

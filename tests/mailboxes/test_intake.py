@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import REGCONFIG
 from mailboxes import timeline
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.intake import deliver, process_again
-from mailboxes.intake.arrived import MOST_ATTEMPTS, TOO_LARGE, delivering
+from mailboxes.intake.arrived import FEW_ATTEMPTS, MOST_ATTEMPTS, TOO_LARGE, delivering
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.search import MessageWords
 from mailboxes.system_mailboxes import Mailbox
@@ -217,6 +217,23 @@ def test_a_message_that_the_database_refuses_does_not_stop_its_batch(
 
 def test_a_suspect_is_read_apart(ours: World, mailbox: Mailbox) -> None:
     assert receive(ours, mailbox, letter(), attempts=1)[0].subject == "Question"
+
+
+def test_a_question_that_was_tried_before_still_comes_before_its_answer(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    with inside(ours):
+        (question,) = arrive(mailbox, letter(message_id="a@x"), attempts=FEW_ATTEMPTS)
+        (answer,) = arrive(mailbox, letter("Re: Question", message_id="b@x", answers=["a@x"]))
+        deliver(mailbox.account_id)
+        assert [message.is_opening for message in messages_of([question, answer])] == [True, False]
+
+
+def test_what_was_tried_often_holds_up_nobody(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    with inside(ours):
+        arrive(mailbox, letter(body="tried"), attempts=FEW_ATTEMPTS + 1)
+        arrive(mailbox, letter(body="new"), letter(body="newer"))
+        assert [batch.new_count for batch in deliver(mailbox.account_id)] == [2, 1]
 
 
 def test_after_too_many_deaths_a_message_is_set_aside(ours: World, mailbox: Mailbox, inside: Any) -> None:
