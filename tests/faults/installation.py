@@ -200,13 +200,9 @@ class Installation:
             self.start(name)
 
     def queue_workers(self) -> list[int]:
-        """The process of each queue."""
+        """The process of each queue, in which its jobs run."""
         worker = self.processes["worker"].pid
         return children_of(worker) if worker is not None else []
-
-    def horses(self) -> list[int]:
-        """The processes in which jobs run right now."""
-        return [pid for worker in self.queue_workers() for pid in children_of(worker)]
 
     def flush_redis(self) -> None:
         """Forget every bell, every job and every session of a worker."""
@@ -305,19 +301,19 @@ class Installation:
 
     # --- setting up ------------------------------------------------------------------------------
 
-    def seed(self, action: str) -> None:
+    def seed(self, action: str, history: str) -> None:
         """Two organizations: ours, whose mailbox makes records and answers, and the neighbour."""
         app = create_base_app(Settings.from_environment(self.environment))
         with app.app_context():
-            self.ours = _seed("Acme", ADDRESS, self._values(ADDRESS, self.account.user, action))
+            self.ours = _seed("Acme", ADDRESS, self._values(ADDRESS, self.account.user, action, history))
         with app.app_context():
-            values = self._values(NEIGHBOURS_ADDRESS, f"neighbour-{self.account.user}", "nothing")
+            values = self._values(NEIGHBOURS_ADDRESS, f"neighbour-{self.account.user}", "nothing", history)
             self.theirs = _seed("Neighbour", NEIGHBOURS_ADDRESS, values)
         with app.app_context():
             for engine in db.engines.values():
                 engine.dispose()
 
-    def _values(self, address: str, user: str, action: str) -> MailboxValues:
+    def _values(self, address: str, user: str, action: str, history: str) -> MailboxValues:
         return MailboxValues(
             label="Help",
             address=address,
@@ -333,6 +329,7 @@ class Installation:
             smtp_user=self.sink.user,
             smtp_password=self.sink.password,
             folders=[INBOX.encode(), SENT.encode()],
+            history=history,
             action=action,
         )
 
@@ -358,9 +355,13 @@ def start_installation(
     action: str = "lead",
     with_dovecot: bool = True,
     durable: bool = True,
+    history: str = "now",
     starting: Sequence[str] = PROCESSES,
 ) -> Iterator[Installation]:
-    """An installation in a folder that PostgreSQL's user can reach; everything ends with the block."""
+    """An installation in a folder that PostgreSQL's user can reach; everything ends with the block.
+
+    ``action``: lead or case. ``history``: now, or all of what is on the server. ``starting``: processes.
+    """
     certificates = Certificates(_made(folder / "certificates"))
     with ExitStack() as stack:
         services, account = _with_mail(
@@ -371,7 +372,7 @@ def start_installation(
             services, sink, account, _environment(services, sink, account, certificates)
         )
         command.upgrade(migration_config(services.urls.owner), "head")
-        installation.seed(action)
+        installation.seed(action, history)
         stack.callback(installation.stop)
         if starting:
             installation.start(*starting)
@@ -413,7 +414,7 @@ SELECT (SELECT count(*) FROM arrivals WHERE state = 'stored'),
        (SELECT count(*) FROM messages WHERE work = 'pending'),
        (SELECT count(*) FROM outgoing WHERE state IN ('ready', 'claimed', 'committing')),
        (SELECT count(*) FROM outgoing
-        WHERE state = 'sent' AND copy_state = 'pending' AND copy_after <= now())
+        WHERE state = 'sent' AND copy_state = 'pending' AND (copy_after <= now() OR copy_attempts > 0))
 """
 _LATER = tuple(
     f"UPDATE {table} SET {assignment} WHERE id IN"

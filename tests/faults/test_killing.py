@@ -8,13 +8,13 @@ The moments are drawn from the seed. The machine adds its own chance, so that a 
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import psycopg
 import pytest
 import redis
 
@@ -26,11 +26,10 @@ from tests.faults.letters import Letter, Post
 SEED = int(os.environ.get("SEED") or random.randrange(10**6))
 KILLS = int(os.environ.get("KILLS") or 30)
 LETTERS = max(48, KILLS)
-SECONDS_A_KILL = 0.8  # about; mail is spread over as much time
+LONGEST_PAUSE = 4.0
 # What is killed, and how often in thirty times: what runs jobs most of all.
 TARGETS = {
-    "horse": 8,
-    "queue worker": 5,
+    "queue worker": 13,
     "forget": 4,
     "redis": 3,
     "postgres": 4,
@@ -49,16 +48,29 @@ class Storm:
     installation: Installation
     chance: random.Random
     killed: Counter[str] = field(default_factory=Counter)
+    progress: tuple[int, ...] = (0, 0, 0)  # messages, leads, sent messages
 
-    def blow(self, count: int) -> None:
-        """So many kills, each after a moment of work."""
-        for number, target in enumerate(self._targets(count)):
+    def blow(self, letters: Sequence[Letter], kills: int) -> None:
+        """So many kills, each with new mail before it and in the middle of some work."""
+        for number, target in enumerate(self._targets(kills)):
+            for letter in letters[len(letters) * number // kills : len(letters) * (number + 1) // kills]:
+                self.installation.append(letter.raw)
+            self.installation.revive()
             if number % 5 == 0:
                 self._when_possible(self.installation.let_time_pass)
-            time.sleep(self.chance.uniform(0.0, 0.4))  # the moment, not a wait for anything
-            self.installation.revive()
+            self._await_work()
+            time.sleep(self.chance.uniform(0.0, 0.2))  # the moment, not a wait for anything
             self._kill(target)
             self.killed[target] += 1
+
+    def _await_work(self) -> None:
+        """Until one more thing of a kind is done; not for ever: some kills stop everything."""
+        gives_up_at = time.monotonic() + LONGEST_PAUSE
+        kind, before = self.chance.randrange(len(self.progress)), self.progress
+        while self.progress[kind] == before[kind] and time.monotonic() < gives_up_at:
+            with suppress(psycopg.OperationalError):
+                self.progress = self.installation.rows(_PROGRESS)[0]
+            time.sleep(0.02)
 
     def _targets(self, count: int) -> list[str]:
         bag = [name for name, share in TARGETS.items() for _ in range(share)]
@@ -69,10 +81,8 @@ class Storm:
     def _kill(self, target: str) -> None:
         if target == "forget":
             self._when_possible(self.installation.flush_redis)
-        elif target in ("horse", "queue worker"):
-            self._kill_one_of(
-                self.installation.horses if target == "horse" else self.installation.queue_workers
-            )
+        elif target == "queue worker":
+            self._kill_a_queue_worker()
         elif target == "worker alone":
             self.installation.kill_alone("worker")
             self.installation.processes["worker"].launch()
@@ -83,16 +93,12 @@ class Storm:
             self.installation.kill(target)
             self.installation.processes[target].launch()
 
-    def _kill_one_of(self, living: Callable[[], list[int]]) -> None:
-        """As soon as there is one, a little into its life."""
-        gives_up_at = time.monotonic() + 2.0
-        while not (pids := living()) and time.monotonic() < gives_up_at:
-            self._when_possible(self.installation.let_time_pass)
-            time.sleep(0.02)
-        time.sleep(self.chance.uniform(0.0, 0.1))
-        for pid in pids[:1]:
+    def _kill_a_queue_worker(self) -> None:
+        """Any of those that live; each finds other jobs under way."""
+        living = self.installation.queue_workers()
+        if living:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(self.chance.choice(living), signal.SIGKILL)
 
     def _when_possible(self, act: Callable[[], None]) -> None:
         with suppress(redis.RedisError):
@@ -106,34 +112,16 @@ def test_nothing_is_lost_or_doubled_whatever_is_killed() -> None:
     letters = list(Post(ADDRESS, SEED).letters(LETTERS))
     with temporary_folder() as folder, start_installation(folder) as installation:
         installation.settle()
-        storm = _blow_while_mail_comes_in(installation, letters)
+        storm = Storm(installation, random.Random(SEED))
+        storm.blow(letters, KILLS)
         installation.settle(120)
-        print(f"SEED={SEED} KILLS={KILLS} {dict(storm.killed)}")  # noqa: T201  # shown when this fails
+        print(f"SEED={SEED} KILLS={KILLS} {dict(storm.killed)} {storm.progress}")  # noqa: T201  # if it fails
         _everything_is_stored_once(installation, letters)
         _every_eligible_conversation_has_one_record(installation, letters)
         _nobody_is_answered_twice(installation)
         _everybody_is_answered_or_in_doubt(installation, letters)
         _the_neighbour_has_nothing(installation)
         assert installation.check() == ""
-
-
-def _blow_while_mail_comes_in(installation: Installation, letters: list[Letter]) -> Storm:
-    """What has not come when the storm is over comes at once."""
-    storm, is_over, chance = Storm(installation, random.Random(SEED)), threading.Event(), random.Random(SEED)
-
-    def deliver() -> None:
-        for letter in letters:
-            is_over.wait(chance.uniform(0.0, 2.0 * SECONDS_A_KILL * KILLS / len(letters)))
-            installation.append(letter.raw)
-
-    postman = threading.Thread(target=deliver, name="postman")
-    postman.start()
-    try:
-        storm.blow(KILLS)
-    finally:
-        is_over.set()
-        postman.join()
-    return storm
 
 
 def _everything_is_stored_once(installation: Installation, letters: list[Letter]) -> None:
@@ -191,6 +179,10 @@ def _the_neighbour_has_nothing(installation: Installation) -> None:
         assert installation.value(query, installation.theirs.organization_id) == 0, table
 
 
+_PROGRESS = """
+SELECT (SELECT count(*) FROM messages), (SELECT count(*) FROM leads),
+       (SELECT count(*) FROM outgoing WHERE state = 'sent')
+"""
 _OUTGOING = """
 SELECT o.header_id, o.trigger_id, m.thread_id FROM outgoing o
 JOIN messages m ON m.organization_id = o.organization_id AND m.id = o.message_id
