@@ -104,7 +104,7 @@ class _Demo:
         if self._progress.revision == _newest_revision():  # its pages can be loaded meanwhile
             self._supervisor.launch(web)
         self._services.start_under(self._supervisor)
-        self._prepare_data()
+        self._prepare_data(web)
         self._supervisor.start(web)
         self._say(_banner(self._services, self._wishes))
         if self._wishes.opens_browser and has_display(os.environ):
@@ -153,7 +153,7 @@ class _Demo:
         self._progress.sent_count += 1
         self._keep_progress()
 
-    def _prepare_data(self) -> None:
+    def _prepare_data(self, web: Program) -> None:
         """Nothing of this is needed, nor loaded, when an earlier run did it on the same ports."""
         progress, ports = self._progress, self._mail_ports()
         if progress.revision == _newest_revision() and progress.ports == list(ports):
@@ -161,6 +161,7 @@ class _Demo:
         from embedded.sample import planting  # migrations and the domain: a second to load
 
         planting.migrate(self._services.urls.owner)
+        self._supervisor.launch(web)
         if not progress.has_history:
             planting.append_history(ports[0])
             progress.has_history = True
@@ -178,7 +179,9 @@ class _Demo:
         words = _postroom("web", "--port", str(port))
         if self._wishes.develops:
             words = [sys.executable, "-m", "uvicorn", "webapp.events:asgi_app", "--factory"]
-            words += ["--port", str(port), "--reload", "--reload-dir", str(PROJECT), "--no-access-log"]
+            words += ["--port", str(port), "--reload", "--no-access-log"]
+            for package in ("tenants", "mailboxes", "workers", "webapp"):
+                words += ["--reload-dir", str(PROJECT / package)]
         ready_url = f"{self._services.base_url}/readyz"
         log = self._supervisor.logs / "web.log"
         return Program(

@@ -83,16 +83,16 @@ class Supervisor:
         return program
 
     def launch(self, *children: ChildProcess) -> None:
-        """Start these side by side without waiting for them."""
-        fresh = [_Watched(child) for child in children]
+        """Start these side by side without waiting for them; those that are ours already stay."""
+        owned = [watched.child for watched in self._watched]
+        fresh = [_Watched(child) for child in children if child not in owned]
         self._watched.extend(fresh)
         for watched in fresh:
             self._launch(watched)
 
     def start(self, *children: ChildProcess) -> None:
         """Start these side by side and return once all are ready. EmbeddedServerError if not."""
-        owned = [watched.child for watched in self._watched]
-        self.launch(*(child for child in children if child not in owned))
+        self.launch(*children)
         for child in children:
             child.wait_until_ready()
 

@@ -11,7 +11,7 @@ import pytest
 
 from embedded.errors import EmbeddedServerError
 from embedded.folders import temporary_folder
-from embedded.processes import PROJECT, python_environment
+from embedded.processes import PROJECT, Program, python_environment
 from embedded.supervisor import Supervisor
 from tests.processes import living_processes, wait_for
 
@@ -48,6 +48,17 @@ def test_a_child_runs_until_the_end_of_the_block_and_its_output_is_kept(folder):
         assert pid is not None
     assert web.pid is None
     assert not Path(f"/proc/{pid}/fd").exists()
+
+
+def test_a_child_that_was_launched_before_is_not_started_again(folder):
+    with Supervisor(folder) as supervisor:
+        child = Program("web", SLEEPER, log=supervisor.logs / "web.log")
+        supervisor.launch(child)
+        pid = child.pid
+        supervisor.launch(child)
+        supervisor.start(child)
+        assert child.pid == pid
+    assert child.pid is None
 
 
 def test_children_stop_in_reverse_order(folder):
