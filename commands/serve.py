@@ -35,7 +35,7 @@ def web(host: str, port: int, processes: int) -> None:
     "--queue", "names", multiple=True, type=click.Choice(QUEUES), help="Only this queue; repeatable."
 )
 def worker(names: tuple[str, ...]) -> None:
-    """Work off the queues, one process for each."""
+    """Work off the queues, each by processes of its own."""
     from workers.processes import run_workers
 
     demand_database()

@@ -5,12 +5,20 @@ from tenants.database import current_organization_id
 from workers import queues
 from workers.runtime import job_in_organization
 
+MESSAGES_A_TURN = 200
+
 
 @job_in_organization
 def act_on_messages() -> None:
-    """Act on what is pending in an organization; then the outbox and the open pages hear of it."""
-    acted = act_on_pending()
+    """Act on what is pending in an organization; then the outbox and the open pages hear of it.
+
+    What is more than a turn waits behind other organizations.
+    """
     organization_id = current_organization_id()
+    queues.begun(queues.ACTION, organization_id)
+    acted = act_on_pending(MESSAGES_A_TURN)
+    if len(acted) >= MESSAGES_A_TURN:
+        queues.ring_action(organization_id)
     if any(one.is_answered for one in acted):
         queues.ring_outgoing(organization_id)
     for mailbox_id in dict.fromkeys(one.mailbox_id for one in acted):

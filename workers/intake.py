@@ -6,19 +6,27 @@ from mailboxes.intake import Delivered, deliver
 from mailboxes.reading import read_message
 from mailboxes.sync.foreground import bind_to_owner, owner_of
 from tenants.errors import NotFoundError
-from workers.queues import ring_action, tell_pages
+from workers.queues import INTAKE, begun, ring_action, ring_intake, tell_pages
 from workers.runtime import job
+
+BATCHES_A_TURN = 5
 
 
 @job
 def deliver_arrivals(account_id: str) -> None:
-    """Deliver everything that waits for an account; after each commit, whoever goes on is rung."""
+    """Deliver what waits for an account, a turn of it; after each commit, whoever goes on is rung.
+
+    What is left waits behind the accounts of others.
+    """
     account = UUID(account_id)
+    begun(INTAKE, account)
     try:
         bind_to_owner(owner_of(account))
     except NotFoundError:
         return  # deleted since the bell was rung
-    deliver(account, ring_on)
+    delivered = deliver(account, ring_on, most=BATCHES_A_TURN)
+    if len(delivered) >= BATCHES_A_TURN:
+        ring_intake(account)
 
 
 def ring_on(batch: Delivered) -> None:

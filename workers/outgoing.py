@@ -9,6 +9,7 @@ from workers.runtime import job_in_organization
 @job_in_organization
 def send_outbox() -> None:
     """Send what is due in an organization; open pages hear what became of it."""
+    queues.begun(queues.OUTGOING, current_organization_id())
     concluded = send_due()
     for mailbox_id in dict.fromkeys(row.mailbox_id for row in concluded):
         queues.tell_pages(current_organization_id(), mailbox_id, "conversation")

@@ -1,4 +1,4 @@
-"""How ``postroom worker`` starts: a process for each queue, kept alive by one that does nothing else.
+"""How ``postroom worker`` starts: processes for each queue, kept alive by one that does nothing else.
 
 One queue per process, because only then RQ takes a job without a moment in which a crash would lose it. Jobs
 run in the process of their queue, which stays warm: a fork for each job takes three times the work of the
@@ -33,7 +33,11 @@ JOBS = {
     queues.OUTGOING: "workers.outgoing.send_outbox",
 }
 MEMORY_BYTES = 4 * 1024**3
+# A server that hardly answers holds a process: an organization may have fewer passes under way
+# (`mailboxes.sync.claiming`) than there are processes for them.
+PROCESSES = {queues.SYNC: 4}
 JOB_CPU_SECONDS = 900
+TURN_CPU_SECONDS = 120  # of an intake job, which takes turns: a message that cannot be read ends it
 JOBS_PER_PROCESS = 2_000  # then a fresh one takes over, whatever has piled up
 WORKER_SECONDS = 30  # a worker that is silent for so long is gone
 MONITORING_SECONDS = 5
@@ -74,7 +78,8 @@ class QueueWorker(SimpleWorker):
         """Run a job in this process."""
         if self.is_limited:
             used = resource.getrusage(resource.RUSAGE_SELF)
-            _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + JOB_CPU_SECONDS)
+            seconds = TURN_CPU_SECONDS if queue.name == queues.INTAKE else JOB_CPU_SECONDS
+            _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + seconds)
         super().execute_job(job, queue)
 
 
@@ -116,32 +121,32 @@ def _limit(kind: int, value: int) -> None:
 
 
 class _Supervisor:
-    """Keeps a process alive for each queue."""
+    """Keeps the processes of each queue alive."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._context = multiprocessing.get_context("fork")
-        self._processes: dict[str, ForkProcess] = {}
-        self._names = names
+        self._processes: dict[tuple[str, int], ForkProcess] = {}
+        self._places = [(name, place) for name in names for place in range(PROCESSES.get(name, 1))]
         self._is_over = threading.Event()
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._end)
         while not self._is_over.is_set():
-            for name in self._names:
-                self._keep(name)
+            for name, place in self._places:
+                self._keep(name, place)
             self._is_over.wait(RESTART_SECONDS)
         self._stop()
 
-    def _keep(self, name: str) -> None:
-        process = self._processes.get(name)
+    def _keep(self, name: str, place: int) -> None:
+        process = self._processes.get((name, place))
         if process is not None and process.is_alive():
             return
         if process is not None and process.exitcode != 0:
             log.warning("worker died", queue=name, code=process.exitcode)
         process = self._context.Process(target=_work, args=(name,), name=f"worker {name}")
         process.start()
-        self._processes[name] = process
+        self._processes[name, place] = process
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         self._is_over.set()

@@ -26,6 +26,8 @@ JOB_SECONDS = 600
 SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten for its answer
 CHANGES = "changes"  # prefix of the channels that tell open pages to look again
 
+WAITING_SECONDS = 10  # so long a waiting job is counted on; it may have been lost
+
 log = structlog.get_logger()
 
 
@@ -42,17 +44,22 @@ def ring_sync(account_id: UUID, fence: int) -> None:
 
 def ring_intake(account_id: UUID) -> None:
     """Ask that the stored arrivals of an account be delivered."""
-    _ring(INTAKE, "workers.intake.deliver_arrivals", str(account_id))
+    _ring_once(INTAKE, "workers.intake.deliver_arrivals", account_id)
 
 
 def ring_action(organization_id: UUID) -> None:
     """Ask that pending messages of an organization be converted and answered."""
-    _ring(ACTION, "workers.action.act_on_messages", str(organization_id))
+    _ring_once(ACTION, "workers.action.act_on_messages", organization_id)
 
 
 def ring_outgoing(organization_id: UUID) -> None:
     """Ask that the outbox of an organization be sent."""
-    _ring(OUTGOING, "workers.outgoing.send_outbox", str(organization_id), seconds=SENDING_SECONDS)
+    _ring_once(OUTGOING, "workers.outgoing.send_outbox", organization_id, seconds=SENDING_SECONDS)
+
+
+def begun(name: str, id: UUID) -> None:
+    """A job about this begins, and looks after this call: what is stored from now on needs another bell."""
+    _quietly(lambda: redis().delete(_waiting(name, id)))
 
 
 def tell_pages(organization_id: UUID, mailbox_id: UUID, kind: str) -> None:
@@ -84,6 +91,20 @@ def _ring(
             function, args=args, job_id=job_id, job_timeout=seconds, result_ttl=0, failure_ttl=3600
         )
     )
+
+
+def _ring_once(name: str, function: str, id: UUID, *, seconds: int = JOB_SECONDS) -> None:
+    """Ring unless a job about the same thing waits: a flood of one takes one place in the queue."""
+
+    def bell() -> None:
+        if redis().set(_waiting(name, id), 1, nx=True, ex=WAITING_SECONDS):
+            _ring(name, function, str(id), seconds=seconds)
+
+    _quietly(bell)
+
+
+def _waiting(name: str, id: UUID) -> str:
+    return f"waiting:{name}:{id}"
 
 
 def _quietly(bell: Callable[[], Any]) -> None:

@@ -6,6 +6,7 @@ that cannot be read or stored is quarantined with its raw and the reason, and th
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 import psycopg
@@ -64,9 +65,10 @@ class _Destination:
         return self.account.organization_id is None
 
 
-def deliver(account_id: UUID, told: Told | None = None) -> list[Delivered]:
-    """Deliver everything that waits for an account; commits in between. ``told`` hears of each batch.
+def deliver(account_id: UUID, told: Told | None = None, *, most: int | None = None) -> list[Delivered]:
+    """Deliver what waits for an account; commits in between. ``told`` hears of each batch.
 
+    At most ``most`` batches, if that is given: as many of them as that means that more may wait.
     The session is bound to the account's owner: its organization, or the installation.
     """
     batches: list[Delivered] = []
@@ -74,7 +76,7 @@ def deliver(account_id: UUID, told: Told | None = None) -> list[Delivered]:
         if not is_ours:
             return batches
         destination = _destination(account_id)
-        for batch in _batches(account_id):
+        for batch in islice(_batches(account_id), most):
             delivered = _deliver(destination, batch, apart)
             batches.append(delivered)
             if told is not None:

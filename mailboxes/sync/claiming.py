@@ -19,7 +19,7 @@ from mailboxes.sync.foreground import bound_to_owner
 from tenants.configuration.layers import value_of
 from tenants.database import across_organizations, inside, inside_installation
 
-UNDER_WAY_PER_ORGANIZATION = 5
+UNDER_WAY_PER_ORGANIZATION = 3
 REMEMBERED_SECONDS = 30.0
 PAUSED_SECONDS = 60
 LONGEST_WITHOUT_PASS = 900

@@ -12,6 +12,7 @@ from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
 from mailboxes.sync import leases
+from mailboxes.sync.claiming import UNDER_WAY_PER_ORGANIZATION
 from mailboxes.tables import METADATA
 from tenants.database import db, now
 from tests.dovecot import Dovecot
@@ -19,8 +20,9 @@ from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.served import Served
 from workers import queues
+from workers.action import act_on_messages
 from workers.intake import deliver_arrivals
-from workers.processes import JOBS, ForeignJobError, KnownJob, run_worker
+from workers.processes import JOBS, PROCESSES, ForeignJobError, KnownJob, run_worker
 from workers.runtime import worker_app
 from workers.sync import sync_account
 
@@ -52,6 +54,42 @@ def test_delivering_twice_stores_once(ours: World, inside: Any) -> None:
         deliver_arrivals(str(mailbox.account_id))
     with inside(ours):
         assert db.session.query(Message).count() == 1
+
+
+def test_a_flood_waits_behind_the_mail_of_others(
+    ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.intake.arrived.BATCH_MESSAGES", 1)
+    monkeypatch.setattr("workers.intake.BATCHES_A_TURN", 2)
+    monkeypatch.setattr("workers.action.MESSAGES_A_TURN", 2)
+    mailbox = make_mailbox(ours, action="lead")
+    with inside(ours):
+        for number in range(3):
+            arrive(mailbox, letter(subject=f"Letter {number}"))
+    deliver_arrivals(str(mailbox.account_id))
+    with inside(ours):
+        assert db.session.query(Message).count() == 2
+    assert [job.args for job in queues.queue(queues.INTAKE).jobs] == [[str(mailbox.account_id)]]
+    deliver_arrivals(str(mailbox.account_id))
+    queues.queue(queues.ACTION).empty()
+    act_on_messages(str(ours.id))
+    with inside(ours):
+        assert db.session.query(Message).filter(Message.work == "pending").count() == 1
+    assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)]]
+
+
+def test_one_job_about_the_same_thing_waits(app: Any, ours: World, theirs: World) -> None:
+    for _ in range(3):
+        queues.ring_action(ours.id)
+    queues.ring_action(theirs.id)
+    assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)], [str(theirs.id)]]
+    act_on_messages(str(ours.id))
+    queues.ring_action(ours.id)
+    assert len(queues.queue(queues.ACTION).jobs) == 3
+
+
+def test_an_organization_cannot_hold_every_process_that_passes_run_in() -> None:
+    assert PROCESSES[queues.SYNC] > UNDER_WAY_PER_ORGANIZATION
 
 
 @pytest.mark.dovecot
