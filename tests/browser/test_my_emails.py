@@ -45,6 +45,12 @@ def thread_of(world, message):
         return db.session.scalars(select(Thread).where(Thread.id == message.thread_id)).one()
 
 
+def tell(page):
+    """What the server would say when something changed."""
+    page.wait_for_load_state("load")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+
+
 def payloads():
     """Hostile HTML: our own, and every so many of the corpus where it is there."""
     manifest = CORPUS / "manifest-xss.jsonl"
@@ -77,7 +83,7 @@ def test_a_list_that_is_being_worked_on_does_not_jump(visit, ours, mailbox):
     page = visit(ours.member).open("/mail/")
     page.locator("#conversations [data-select]").first.check()
     make_message(ours, mailbox, subject="The second")
-    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+    tell(page)
     expect(page.locator("#news button")).to_have_text("↑ 1 new")
     expect(page.locator("#conversations .row-subject")).to_have_text(["The first"])
     page.locator("#news button").click()
@@ -110,10 +116,10 @@ def test_an_open_conversation_grows_without_a_jump(visit, ours, mailbox):
     page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
     expect(page.locator("#messages article")).to_have_count(1)
     make_message(ours, mailbox, thread=thread_of(ours, message), text="Two")
-    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+    tell(page)
     expect(page.locator("#messages article")).to_have_count(2)
     expect(page.locator("#announcer")).to_contain_text("new")
-    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+    tell(page)
     page.wait_for_load_state("networkidle")
     expect(page.locator("#messages article")).to_have_count(2)
 
@@ -128,7 +134,7 @@ def test_what_becomes_of_an_answer_is_seen_without_a_reload(visit, ours, mailbox
     with inside(ours.id):
         db.session.scalars(select(Outgoing)).one().state = "sent"
         db.session.commit()
-    page.evaluate("document.body.dispatchEvent(new CustomEvent('postroom:changed'))")
+    tell(page)
     expect(page.locator("#messages article").last).to_contain_text("Sent")
 
 
