@@ -1,7 +1,12 @@
 """*Check connection / Retrieve folders*: what is typed is tried, nothing is saved."""
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, cast
+from uuid import UUID
 
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -18,7 +23,11 @@ from tenants.database import db
 from tenants.errors import InvalidError
 
 SPECIAL_USES = {"junk": "spam", None: "other", "flagged": "other"}
+MOST_AT_ONCE = 3  # of one organization, in this process
 DEMANDED_ANEW = "Type the password again: it was given for another server, port, encryption or user."
+
+_counting = Lock()
+_under_way: Counter[UUID | None] = Counter()
 
 
 @dataclass(frozen=True)
@@ -34,12 +43,17 @@ class FolderChoice:
 
 
 def check(values: MailboxValues, account: Account | None) -> CheckReport:
-    """Try each protocol that is switched on. `InvalidError` at a field that makes trying impossible."""
+    """Try each protocol that is switched on. `InvalidError` at a field that makes trying impossible.
+
+    A server that hardly answers holds a thread of the pages for a minute or two: an organization tries
+    few at a time.
+    """
     if not values.imap_enabled and not values.smtp_enabled:
         raise InvalidError("Switch on IMAP, SMTP or both to check them.", field="imap_enabled")
     imap = _imap(values, account) if values.imap_enabled else None
     smtp = _smtp(values, account) if values.smtp_enabled else None
-    return check_connection(imap, smtp, egress_policy())
+    with _one_of_few():
+        return check_connection(imap, smtp, egress_policy())
 
 
 def known_folders(account: Account) -> list[FolderChoice]:
@@ -96,6 +110,20 @@ def unsealed(text: str) -> list[FolderChoice]:
 def needs_password(values: MailboxValues, account: Account | None, place: tuple[str, ...]) -> bool:
     """Whether the stored password was given for another place than the one typed."""
     return account is None or any(getattr(values, name) != getattr(account, name) for name in place)
+
+
+@contextmanager
+def _one_of_few() -> Iterator[None]:
+    owner = db.session.info.get("organization_id")
+    with _counting:
+        if _under_way[owner] >= MOST_AT_ONCE:
+            raise InvalidError("Other connections are being tried right now. Try again in a minute.")
+        _under_way[owner] += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _under_way[owner] -= 1
 
 
 def _imap(values: MailboxValues, account: Account | None) -> ImapSettings:

@@ -8,7 +8,10 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from mailboxes.accounts import Folder
+from mailboxes.connection_check import CheckReport
+from mailboxes.setup import MailboxValues, checking
 from tenants.database import db
+from tenants.errors import InvalidError
 from tests.factories import csrf_token, make_mailbox, sign_in
 from tests.faults.imap_server import ScriptedImap
 from tests.webapp.critic import criticise
@@ -166,3 +169,26 @@ def test_without_a_folder_and_with_a_taken_label_nothing_is_saved(client, ours):
         assert answer.status_code == 422
         criticise(answer.text, NEW)
         assert sentence in answer.text
+
+
+def test_an_organization_tries_few_connections_at_a_time(inside, ours, theirs, monkeypatch):
+    values = MailboxValues(imap_host="imap.slow.test", imap_user="support", imap_password="secret")
+    tried = []
+
+    def while_others_are_tried(imap, smtp, policy):
+        tried.append(imap.host)
+        if len(tried) < checking.MOST_AT_ONCE:
+            checking.check(values, None)
+        else:
+            with pytest.raises(InvalidError, match="right now"):
+                checking.check(values, None)
+            with inside(theirs):
+                monkeypatch.setattr(checking, "check_connection", lambda *_: CheckReport(()))
+                checking.check(values, None)
+        return CheckReport(())
+
+    monkeypatch.setattr(checking, "check_connection", while_others_are_tried)
+    with inside(ours):
+        checking.check(values, None)
+        checking.check(values, None)  # those before have ended
+    assert len(tried) == checking.MOST_AT_ONCE
