@@ -13,7 +13,7 @@ from typing import Self
 
 from tests.factories import PASSWORD, csrf_token
 
-PAGE_WAITS = 0.3  # seconds from the first event until the page asks for the list (postroom.js)
+PAGE_WAITS = 0.3  # seconds in which the page gathers events after it has asked for the list (postroom.js)
 LIST = "/mail/"
 _PART = {"HX-Request": "true", "HX-Target": "list"}
 
@@ -86,10 +86,11 @@ class Visitor:
     def _look(self) -> None:
         while not self._is_over.is_set():
             self._told.wait()
-            time.sleep(PAGE_WAITS)
             self._told.clear()
             if not self._is_over.is_set():
+                asked_at = time.monotonic()
                 self._note(self.page(LIST, _PART))
+                self._is_over.wait(max(0.0, asked_at + PAGE_WAITS - time.monotonic()))
 
     def _note(self, html: str) -> None:
         moment = time.monotonic()

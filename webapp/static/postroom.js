@@ -379,15 +379,19 @@
   /* ---- Live updates ---- */
 
   let waiting = new Map();
+  let isPausing = false;
 
+  /* The first change is shown at once; what follows within a moment is shown together. */
   function changed(detail) {
-    if (waiting.size === 0) setTimeout(flushChanges, 300);
     waiting.set(`${detail.mailbox || ""}/${detail.kind || ""}`, detail);
+    if (!isPausing) flushChanges();
   }
 
   function flushChanges() {
     const details = [...waiting.values()];
     waiting = new Map();
+    isPausing = details.length > 0;
+    if (isPausing) setTimeout(flushChanges, 300);
     for (const detail of details) {
       if (typeof detail.unread_count === "number") showUnread(detail.unread_count);
       document.body.dispatchEvent(new CustomEvent("postroom:changed", { detail, bubbles: true }));
