@@ -38,6 +38,7 @@ log = structlog.get_logger()
 PATH = "/events"
 ASKED_AGAIN_AFTER = 12.0  # seconds until the right to listen is asked for again; also the heartbeat
 REDIS_PAUSE = 1.0  # seconds between tries while Redis is away
+MOST_PAGES = 50  # of one member in this process: each asks again for its right to listen
 MOST_WAITING = 100  # events that wait for a slow client before it is told to look at everything
 PAGE_THREADS = 32
 ASKING_THREADS = 4
@@ -52,7 +53,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 def subscription() -> ResponseReturnValue:
     """What this member's pages may hear of: the channel of the organization, the readable mailboxes."""
     mailboxes = [str(id) for id in db.session.scalars(readable_ids(g.member))]
-    return {"channel": queues.channel_of(g.organization.id), "mailboxes": mailboxes}
+    return {
+        "channel": queues.channel_of(g.organization.id),
+        "member": str(g.member.id),
+        "mailboxes": mailboxes,
+    }
 
 
 def asgi_app() -> "Application":
@@ -67,6 +72,7 @@ class Subscription:
     """What somebody may hear of."""
 
     channel: str
+    member: str
     mailboxes: frozenset[str]
 
 
@@ -106,6 +112,11 @@ class Hub:
             self._task = asyncio.create_task(self._listen())
         elif len(listeners) == 1:
             await self._on_redis("subscribe", channel)
+
+    def is_full_for(self, subscription: Subscription) -> bool:
+        """Whether this member has as many pages here as one person looks at."""
+        listeners = self._listeners.get(subscription.channel, set())
+        return sum(one.subscription.member == subscription.member for one in listeners) >= MOST_PAGES
 
     async def remove(self, listener: Listener) -> None:
         """Tell a listener no more."""
@@ -196,6 +207,9 @@ class Application:
         if not isinstance(found, Subscription):
             await _refuse(send, found)
             return
+        if self._hub.is_full_for(found):
+            await _refuse(send, 429)
+            return
         listener = Listener(found)
         await self._hub.add(listener)
         gone = asyncio.create_task(_gone(receive))
@@ -239,7 +253,7 @@ class Application:
         if not status.startswith("200"):
             return int(status[:3]) if status[:1] == "4" else 503
         said = json.loads(b"".join(body))
-        return Subscription(said["channel"], frozenset(said["mailboxes"]))
+        return Subscription(said["channel"], said["member"], frozenset(said["mailboxes"]))
 
 
 async def _next(listener: Listener, gone: asyncio.Task[None], seconds: float) -> dict[str, str] | None:

@@ -129,6 +129,21 @@ def test_a_page_hears_of_nothing_else(app, application, ours, theirs, tell):
     run(application, story)
 
 
+def test_a_member_listens_on_as_many_pages_as_people_look_at(app, application, ours, monkeypatch):
+    monkeypatch.setattr("webapp.events.MOST_PAGES", 1)
+    mine, others = (cookie_of(sign_in(app, who)) for who in (ours.member, ours.admin))
+
+    async def story():
+        async with Page(application, mine) as first:
+            assert first.status == 200
+            async with Page(application, mine) as second, Page(application, others) as other:
+                assert (second.status, other.status) == (429, 200)
+        async with Page(application, mine) as again:
+            assert again.status == 200
+
+    run(application, story)
+
+
 def test_strangers_hear_nothing(app, application, ours):
     async def story():
         for cookie, method in (("", "GET"), ("postroom=nonsense", "GET"), ("", "POST")):
@@ -214,7 +229,7 @@ def test_a_subscription_that_broke_begins_anew_and_pages_look_at_everything(
 
 def test_a_slow_page_is_told_to_look_at_everything():
     async def story():
-        listener = Listener(Subscription("changes:x", frozenset({"m"})))
+        listener = Listener(Subscription("changes:x", "me", frozenset({"m"})))
         for _ in range(events.MOST_WAITING + 1):
             listener.tell({"mailbox": "m", "kind": "message"})
         assert listener.waiting.qsize() == 1
@@ -245,14 +260,15 @@ def test_a_subscription_is_asked_for_by_members_only(app, ours, theirs):
     mailbox = make_mailbox(ours)
     make_mailbox(theirs)
     said = sign_in(app, ours.member).get("/events/subscription").get_json()
-    assert said == {"channel": f"changes:{ours.id}", "mailboxes": [str(mailbox.id)]}
+    channel, member = f"changes:{ours.id}", str(ours.member.id)
+    assert said == {"channel": channel, "member": member, "mailboxes": [str(mailbox.id)]}
     assert app.test_client().get("/events/subscription").status_code == 302
 
 
 def test_a_hub_without_redis_keeps_trying():
     async def story():
         hub = Hub("redis://127.0.0.1:1/0")
-        await hub.add(Listener(Subscription("changes:x", frozenset())))
+        await hub.add(Listener(Subscription("changes:x", "me", frozenset())))
         started = time.monotonic()
         while hub._pubsub is None and time.monotonic() - started < 0.3:
             await asyncio.sleep(0.05)
