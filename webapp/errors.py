@@ -6,6 +6,7 @@ import structlog
 from flask import Flask, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from tenants.database import db
@@ -42,6 +43,11 @@ def explain_errors(app: Flask) -> None:
     def refused(error: HTTPException) -> ResponseReturnValue:
         status = error.code or 500
         return _page(status, SENTENCES.get(status, error.description or "That did not work."))
+
+    @app.errorhandler(DataError)
+    def unstorable(error: DataError) -> ResponseReturnValue:
+        log.warning("unstorable input", error=type(error.orig).__name__, path=request.path)
+        return _page(400, "Something in that request cannot be stored. Go back and type it anew.")
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> ResponseReturnValue:

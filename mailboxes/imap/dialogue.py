@@ -198,7 +198,7 @@ class Dialogue:
             raise ProtocolError
         text = found[3] or b""
         code, argument = response_code(text)
-        shown = text.decode("utf-8", "replace")
+        shown = text.decode("utf-8", "replace").replace("\0", "")
         if found[2].upper() != b"OK":
             raise refusal(code, shown)
         self.is_throttled = code == "THROTTLED"

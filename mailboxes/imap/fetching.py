@@ -111,10 +111,11 @@ def body_of(items: Mapping[bytes, Token], offset: int = 0) -> bytes:
 
 
 def flag_names(value: Token) -> tuple[str, ...]:
-    """Flags as text, in the server's order."""
+    """Flags as text, in the server's order; what no database stores is none."""
     if not isinstance(value, list):
         return ()
-    return tuple(flag.decode("utf-8", "replace") for flag in value if isinstance(flag, bytes))
+    flags = (flag for flag in value if isinstance(flag, bytes) and b"\0" not in flag)
+    return tuple(flag.decode("utf-8", "replace") for flag in flags)
 
 
 def whole_number(value: Token) -> int | None:

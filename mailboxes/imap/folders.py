@@ -209,7 +209,7 @@ def _name(text: bytes, parts: Parts) -> bytes:
 
 
 def _delimiter(text: bytes) -> str | None:
-    if text.upper() == b"NIL":
+    if text.upper() == b"NIL" or b"\0" in text:
         return None
     plain = _ESCAPED.sub(rb"\1", text.strip(b'"') if text != b'"\\""' else b'"')
     return plain[-1:].decode("latin-1") or None

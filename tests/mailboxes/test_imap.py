@@ -34,7 +34,7 @@ from mailboxes.errors import (
 )
 from mailboxes.imap import Encryption, FetchedMessage, FolderListing, ImapConnection, ImapSettings
 from mailboxes.imap.dialogue import tokens
-from mailboxes.imap.fetching import internal_date
+from mailboxes.imap.fetching import flag_names, internal_date
 from mailboxes.imap.folders import listings, raw_name, shown_name
 from mailboxes.imap.searching import ranges
 from mailboxes.wire import Timeouts
@@ -631,6 +631,10 @@ def test_a_server_that_always_hangs_up_is_given_up(imap_server: ScriptedImap, op
         with pytest.raises(ConnectionLostError):
             fetched(connection, *uids)
     assert imap_server.connection_count < 20
+
+
+def test_a_flag_that_no_database_stores_is_none() -> None:
+    assert flag_names([b"\\Seen", b"a\0b", None]) == ("\\Seen",)
 
 
 def test_flags_and_date_come_with_the_message(imap_server: ScriptedImap, opened: Open) -> None:

@@ -183,3 +183,11 @@ def test_a_neighbours_template_is_not_there(client, inside, theirs):
 def test_a_member_without_the_right_sees_no_template(app, ours):
     client = sign_in(app, ours.member)
     read(client, LIST, expect=403)
+
+
+def test_what_no_database_stores_is_refused(client):
+    token = csrf_token(client.get(NEW).text)
+    typed = {"csrf_token": token, "name": "A\0B", "kind": "plain", "used_for": "message", "content_en": "x"}
+    answer = client.post(NEW, data=typed)
+    assert answer.status_code == 400
+    assert "cannot be stored" in words_of(answer.text)
