@@ -184,6 +184,12 @@ def sign_out_everywhere(user: User) -> None:
     db.session.execute(delete(SignIn).where(SignIn.user_id == user.id))
 
 
+def sign_out_elsewhere(user: User, token: str) -> None:
+    """End all sessions of a user but the one of this token, which gets no younger by that."""
+    others = SignIn.token_hash != _token_hash(token)
+    db.session.execute(delete(SignIn).where(SignIn.user_id == user.id, others))
+
+
 def user_by_address(address: str) -> User | None:
     """The user with this address, in whatever case it is written."""
     return db.session.scalar(select(User).where(User.address == address.strip().lower()))

@@ -9,7 +9,7 @@ from tenants.database import db
 from tenants.organizations import Membership, organizations_of
 from tenants.permissions import ADMINISTRATOR, Role, grant_role, permissions_of
 from tenants.second_factor import has_second_factor
-from tenants.users import ATTEMPTS_PER_ACCOUNT, user_by_address
+from tenants.users import ATTEMPTS_PER_ACCOUNT, sessions_of, user_by_address
 from tests.factories import PASSWORD, csrf_token, make_member, make_organization, make_user, sign_in
 
 INVITE = "/configuration/people/invite"
@@ -182,6 +182,31 @@ def test_with_a_second_factor_the_password_alone_opens_nothing(app, ours, time_m
     assert post(client, "/sign-in/code", code="000000").status_code == 422
     assert post(client, "/sign-in/code", code=totp.now()).status_code == 302
     assert client.get("/my-configuration/email").status_code == 200
+
+
+def test_signing_out_everywhere_else_leaves_this_session_as_old_as_it_is(app, ours):
+    here, there = sign_in(app, ours.member), sign_in(app, ours.member)
+    began = {one.created_at for one in db.session.scalars(sessions_of(ours.member.user))}
+    cookie = here.get_cookie("postroom").value
+    assert post(here, "/security/sign-out-everywhere", "/security/").status_code == 302
+    assert here.get("/security/").status_code == 200
+    assert "/sign-in" in there.get("/security/").location
+    db.session.expire_all()
+    (left,) = db.session.scalars(sessions_of(ours.member.user)).all()
+    assert here.get_cookie("postroom").value == cookie
+    assert left.created_at in began
+
+
+def test_a_session_with_a_second_factor_lasts_as_long_as_any(app, ours, time_machine_clock):
+    override("session.lifetime_hours", "2", "system", by="Sam")
+    db.session.commit()
+    totp = with_second_factor(app, ours.member)
+    time_machine_clock.shift(60)
+    client = sign_in(app, ours.member)
+    post(client, "/sign-in/code", code=totp.now())
+    assert client.get("/security/").status_code == 200
+    time_machine_clock.shift(3 * 3600)
+    assert "/sign-in" in client.get("/security/").location
 
 
 def test_a_code_works_once(app, ours, time_machine_clock):

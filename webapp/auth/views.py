@@ -41,7 +41,7 @@ def sign_in() -> ResponseReturnValue:
         user,
         place=_place(),
         device=request.headers.get("User-Agent", ""),
-        lifetime=timedelta(hours=int(value_of("session.lifetime_hours"))),
+        lifetime=_lifetime(),
         needs_code=asks_for_code,
     )
     db.session.commit()
@@ -68,7 +68,7 @@ def code() -> ResponseReturnValue:
             form.code.errors = [error.message]
         else:
             end_session(cookie.token_of(request))
-            token = open_session(user, place=_place(), device=session.device)
+            token = open_session(user, place=_place(), device=session.device, lifetime=_lifetime())
             db.session.commit()
             response = make_response(redirect(_safe(request.args.get("next"))))
             cookie.remember(response, token)
@@ -98,6 +98,10 @@ def choose_organization() -> ResponseReturnValue:
     g.user.current_organization_id = mine[chosen]
     db.session.commit()
     return redirect(url_for("home.index"))
+
+
+def _lifetime() -> timedelta:
+    return timedelta(hours=int(value_of("session.lifetime_hours")))
 
 
 def _place() -> str:

@@ -7,7 +7,7 @@ from tenants import second_factor
 from tenants.audit import record_for_system
 from tenants.database import db
 from tenants.errors import AppError, InvalidError
-from tenants.users import authenticate, choose_password, sessions_of, sign_in, sign_out_everywhere
+from tenants.users import authenticate, choose_password, sessions_of, sign_in, sign_out_elsewhere
 from webapp.auth import cookie
 from webapp.auth.forms import CodeForm
 from webapp.configuration.pages import actor
@@ -56,8 +56,10 @@ def password() -> ResponseReturnValue:
 @signed_in_required
 def end_sessions() -> ResponseReturnValue:
     """End every session but this one."""
-    sign_out_everywhere(g.user)
-    return _signed_in_anew("You were signed out everywhere else.")
+    sign_out_elsewhere(g.user, cookie.token_of(request))
+    db.session.commit()
+    flash("You were signed out everywhere else.", "success")
+    return redirect(url_for("security.index"))
 
 
 @blueprint.route("/second-factor", methods=["GET", "POST"])
