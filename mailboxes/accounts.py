@@ -24,13 +24,16 @@ class Account(OptionallyScoped, Base):
         CheckConstraint("smtp_encryption IN ('tls', 'starttls', 'none')", name="smtp_encryption"),
         CheckConstraint("state IN ('new', 'ok', 'failing', 'refused')", name="state"),
         CheckConstraint("history IN ('now', 'days', 'all', 'inherit')", name="history"),
+        CheckConstraint("delivery_mode IN ('routed', 'copied')", name="delivery_mode"),
         Index("ix_accounts_next_attempt_at", "next_attempt_at"),
     )
 
     address: Mapped[str]
     kind: Mapped[str] = mapped_column(default="other")
     is_enabled: Mapped[bool] = mapped_column(default=True)
-    # A global account delivers to its home organization.
+    # Of a global account: routed (each message to one organization that it serves) or copied (to each of
+    # them). The home organization takes what nothing else routes; of what is copied it alone answers.
+    delivery_mode: Mapped[str] = mapped_column(default="routed")
     home_organization_id: Mapped[UUID | None] = mapped_column(default=None)
 
     imap_enabled: Mapped[bool] = mapped_column(default=False)
