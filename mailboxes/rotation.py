@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
+from mailboxes.notices import Notice
 from tenants import secrets
 from tenants.configuration.catalog import CATALOG
 from tenants.configuration.overrides import OrganizationOverride, SystemOverride
@@ -17,7 +18,7 @@ from tenants.second_factor import SecondFactor
 def reencrypt_all() -> int:
     """Rotate all secrets of the installation in one transaction; how many were not current."""
     with across_organizations("key rotation touches every stored secret") as session:
-        count = _accounts(session) + _overrides(session) + _second_factors(session)
+        count = _accounts(session) + _overrides(session) + _second_factors(session) + _notices(session)
         session.commit()
     return count
 
@@ -38,6 +39,15 @@ def _second_factors(session: Session) -> int:
     for factor in session.scalars(select(SecondFactor).with_for_update()):
         if not secrets.is_current(factor.secret):
             factor.secret = _again(factor.secret, "second_factors", factor.user_id, "secret")
+            count += 1
+    return count
+
+
+def _notices(session: Session) -> int:
+    count = 0
+    for notice in session.scalars(select(Notice).where(Notice.content.is_not(None)).with_for_update()):
+        if notice.content and not secrets.is_current(notice.content):
+            notice.content = _again(notice.content, "notices", notice.id, "content")
             count += 1
     return count
 

@@ -11,6 +11,7 @@ import mailboxes.crm.leads
 import mailboxes.drafts
 import mailboxes.inbox.reading
 import mailboxes.messages
+import mailboxes.notices
 import mailboxes.outgoing
 import mailboxes.responses
 import mailboxes.rules

@@ -31,6 +31,7 @@ JOBS = {
     queues.INTAKE: "workers.intake.deliver_arrivals",
     queues.ACTION: "workers.action.act_on_messages",
     queues.OUTGOING: "workers.outgoing.send_outbox",
+    queues.NOTICES: "workers.notices.send_notices",
 }
 MEMORY_BYTES = 4 * 1024**3
 # A server that hardly answers holds a process: an organization may have fewer passes under way

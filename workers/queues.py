@@ -17,11 +17,14 @@ from redis.exceptions import RedisError
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from tenants.database import INSTALLATION
+
 SYNC = "sync"  # passes over accounts
 INTAKE = "intake"  # arrivals become messages
 ACTION = "action"  # messages become records and get responses
 OUTGOING = "outgoing"  # the outbox is sent
-QUEUES = (SYNC, INTAKE, ACTION, OUTGOING)
+NOTICES = "notices"  # mail of the system itself is sent
+QUEUES = (SYNC, INTAKE, ACTION, OUTGOING, NOTICES)
 JOB_SECONDS = 600
 SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten for its answer
 CHANGES = "changes"  # prefix of the channels that tell open pages to look again
@@ -55,6 +58,11 @@ def ring_action(organization_id: UUID) -> None:
 def ring_outgoing(organization_id: UUID) -> None:
     """Ask that the outbox of an organization be sent."""
     _ring_once(OUTGOING, "workers.outgoing.send_outbox", organization_id, seconds=SENDING_SECONDS)
+
+
+def ring_notices(owner_id: UUID = INSTALLATION) -> None:
+    """Ask that the notices of an organization, or of the installation, be sent."""
+    _ring_once(NOTICES, "workers.notices.send_notices", owner_id, seconds=SENDING_SECONDS)
 
 
 def begun(name: str, id: UUID) -> None:

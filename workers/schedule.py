@@ -21,6 +21,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailboxes.acting import organizations_with_pending
+from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
 from mailboxes.sync.claiming import Rhythms, claim_due, give_back, hurry_for_reads
@@ -121,6 +122,12 @@ def ring_for_due_mail() -> None:
         _once("outgoing", organization_id, queues.ring_outgoing)
 
 
+def ring_for_due_notices() -> None:
+    """Whatever mail of the system itself waits."""
+    for owner_id in owners_with_due_notices():
+        _once("notices", owner_id, queues.ring_notices)
+
+
 def forget_attempts() -> None:
     """Windows of failed sign-ins and sessions that are over."""
     forget_old_attempts()
@@ -139,8 +146,10 @@ SCHEDULE = (
     Periodic("deliver what is stored", 2, ring_for_stored_arrivals),
     Periodic("act on what is pending", 2, ring_for_pending_messages),
     Periodic("send what is due", 2, ring_for_due_mail),
+    Periodic("send notices", 2, ring_for_due_notices),
     Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("forget old sign-ins", 3600, forget_attempts),
+    Periodic("forget old notices", 3600, forget_old_notices),
     Periodic("remove old conversations", 3600, remove_old_conversations),
 )
 

@@ -93,6 +93,7 @@ def test_every_setting_is_read_by_the_code_behind_it(key):
         "Event",
         "Draft",
         "Invitation",
+        "Notice",
     ],
 )
 def test_the_glossary_explains_every_class_people_speak_of(word):
