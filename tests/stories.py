@@ -1,0 +1,35 @@
+"""Plug-in: stories. A file ``test_…_story.py`` is told in the order in which it is written, by one process.
+
+Its tests share something that takes long to start, and the last one ends it. Everything else is shuffled
+and spread over the cores, one test at a time.
+"""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+
+class StoryScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Gives a whole story, or a single test, to whichever process is free; stories first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0] if _tells_story(nodeid) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> StoryScheduling:
+    """As ``--dist loadscope``, with scopes of our own."""
+    return StoryScheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # once the order has been shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of each story back in order, one after another, before all others."""
+    story = [item for item in items if _tells_story(item.nodeid)]
+    told = {id(item) for item in story}
+    story.sort(key=lambda item: (item.path.as_posix(), item.reportinfo()[1] or 0))
+    items[:] = [*story, *(item for item in items if id(item) not in told)]
+
+
+def _tells_story(nodeid: str) -> bool:
+    return nodeid.partition("::")[0].endswith("_story.py")
