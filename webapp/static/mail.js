@@ -174,14 +174,16 @@
 
   /* ---- Files: measured before they travel, then added at once ---- */
 
-  document.addEventListener("change", (event) => {
-    const input = event.target;
-    if (!(input instanceof HTMLInputElement) || !input.dataset.limit) return;
+  function measure(input) {
     const size = [...input.files].reduce((sum, file) => sum + file.size, 0);
     const isTooLarge = size > Number(input.dataset.limit);
     input.setCustomValidity(isTooLarge ? `These files have ${(size / 1048576).toFixed(1)} MB. ${input.dataset.limitWords} Your text is kept.` : "");
     if (isTooLarge) input.reportValidity();
     else if (input.files.length) input.form.requestSubmit(one("[data-upload]", input.form));
+  }
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("input[type=file][data-limit]")) measure(event.target);
   });
 
   document.addEventListener("submit", (event) => {
@@ -201,5 +203,6 @@
 
   document.addEventListener("htmx:load", prepare);
   prepare();
+  for (const input of all("input[type=file][data-limit]")) if (input.files.length) measure(input); // chosen before this script came
   if (!location.hash && one("#pane-main .conversation")) showFirstOpen(one("#pane-main"));
 })();
