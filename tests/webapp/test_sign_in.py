@@ -116,6 +116,12 @@ def test_every_answer_carries_the_policy_with_a_nonce_of_its_own(app, ours):
         assert "frame-ancestors 'none'" in policy
 
 
+def test_strangers_send_little(app, ours):
+    page = {"csrf_token": csrf_token(app.test_client().get("/sign-in").text), "address": "a" * 100_000}
+    assert app.test_client().post("/sign-in", data=page).status_code == 413
+    assert sign_in(app, ours.member).post("/sign-out", data=page).status_code == 400  # the token is another's
+
+
 def test_a_page_that_does_not_exist_says_so_kindly(app, ours):
     answer = sign_in(app, ours.member).get("/nothing-here")
     assert answer.status_code == 404
