@@ -60,9 +60,7 @@ class Author:
     def _message(self, kind: str) -> bytes:
         message = self._reply() if self._asked and self._random.random() < 2 / 3 else self._new()
         if kind == "foreign":
-            message.set_content(
-                self._paragraph(4) + "\nZürich – „Grüße“\n", charset="iso-8859-15", errors="replace"
-            )
+            message.set_content(f"{self._paragraph(4)}\nZürich, schöne Grüße\n", charset="iso-8859-15")
             return message.as_bytes()
         message.set_content("\n\n".join(self._paragraph(4) for _ in range(self._random.randint(1, 6))))
         if kind in ("alternative", "newsletter"):

@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -95,9 +96,10 @@ class ImapAccount:
         session.login(self.user, self.password)
         return session
 
-    def append(self, session: imaplib.IMAP4, raw: bytes, folder: str = INBOX) -> None:
-        """File a message, as a server does when one comes in."""
-        outcome, answer = session.append(folder, "", "", raw)
+    def append(self, session: imaplib.IMAP4, raw: bytes, received_at: datetime | None = None) -> None:
+        """File a message in the inbox, as a server does when one comes in; now, or some time ago."""
+        when = imaplib.Time2Internaldate(received_at) if received_at else ""
+        outcome, answer = session.append(INBOX, "", when, raw)
         assert outcome == "OK", answer
 
     def raws(self, folder: str = INBOX) -> list[bytes]:
@@ -227,11 +229,11 @@ class Installation:
 
     # --- mail ------------------------------------------------------------------------------------
 
-    def append(self, raw: bytes) -> None:
-        """A message comes in for us."""
+    def append(self, raw: bytes, received_at: datetime | None = None) -> None:
+        """A message comes in for us; or has, some time ago."""
         if self._appender is None:
             self._appender = self.account.session()
-        self.account.append(self._appender, raw)
+        self.account.append(self._appender, raw, received_at)
 
     # --- looking inside --------------------------------------------------------------------------
 
