@@ -271,7 +271,8 @@ def use_template(member: Membership, draft: Draft, template_id: UUID) -> None:
     template = templates.named_template(template_id)
     answered = _answered(draft)
     values = values_for(answered, member=member) if answered else _values_without_message(member, draft)
-    filled = templates.render(template, [answered.language if answered else None], values)
+    own = str(value_of("general.language", user=member.user))
+    filled = templates.render(template, [answered.language if answered else None, own], values)
     draft.body = f"{filled.text.rstrip()}\n{draft.body}"
     draft.subject = draft.subject or filled.subject
     draft.updated_at = now()

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from mailboxes.crm.lead_sources import offer_lead_sources
 from mailboxes.templates import offer_system_templates
 from tenants.configuration.catalog import LANGUAGES, ORGANIZATION
-from tenants.configuration.layers import override, value_of
+from tenants.configuration.layers import override
 from tenants.database import db, enter_organization
 from tenants.errors import InvalidError
 from tenants.organizations import Organization
@@ -32,12 +32,7 @@ def create_organization(
         raise InvalidError("Choose one of the languages in the list.", field="language")
     if time_zone and time_zone not in available_timezones():
         raise InvalidError("Type a time zone such as Europe/Berlin or UTC.", field="time_zone")
-    organization = Organization(
-        name=name,
-        slug=slug,
-        language=language or value_of("general.language"),
-        time_zone=time_zone or value_of("general.time_zone"),
-    )
+    organization = Organization(name=name, slug=slug)
     db.session.add(organization)
     db.session.flush()  # what it begins with refers to it
     enter_organization(organization.id)

@@ -19,8 +19,6 @@ class Organization(Base):
     name: Mapped[str]
     slug: Mapped[str] = mapped_column(unique=True)
     is_enabled: Mapped[bool] = mapped_column(default=True)
-    language: Mapped[str] = mapped_column(default="en")
-    time_zone: Mapped[str] = mapped_column(default="UTC")
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 

@@ -34,8 +34,6 @@ class User(Base):
     address: Mapped[str] = mapped_column(unique=True)  # lower case
     name: Mapped[str] = mapped_column(default="")
     password_hash: Mapped[str] = mapped_column(default="")
-    language: Mapped[str | None] = mapped_column(default=None)
-    time_zone: Mapped[str | None] = mapped_column(default=None)
     is_enabled: Mapped[bool] = mapped_column(default=True)
     is_system_admin: Mapped[bool] = mapped_column(default=False)
     current_organization_id: Mapped[UUID | None] = mapped_column(default=None)

@@ -60,7 +60,7 @@ def _keep_personal_settings(user: User, wanted: Description, work: Work) -> None
     for key in {*current, *wanted}:
         with work.at("settings", key):
             if key not in wanted:
-                layers.inherit(key, USER, user=user)
+                layers.inherit(key, USER, by=work.by.name, user=user)
             elif wanted[key] != current.get(key):
                 layers.override(key, as_typed(wanted[key]), USER, by=work.by.name, user=user)
 
@@ -92,11 +92,11 @@ def _set(key: str, before: Description, wanted: Description, work: Work) -> None
     if "value" in wanted and wanted["value"] != before.get("value"):
         layers.override(key, as_typed(wanted["value"]), SYSTEM, by=work.by.name)
     elif "value" in before and "value" not in wanted:
-        layers.inherit(key, SYSTEM)
+        layers.inherit(key, SYSTEM, by=work.by.name)
     if wanted.get("locked") and (not before.get("locked") or wanted["reason"] != before["reason"]):
         layers.lock(key, wanted["reason"], by=work.by.name)
     elif before.get("locked") and not wanted.get("locked"):
-        layers.unlock(key)
+        layers.unlock(key, by=work.by.name)
 
 
 def _plain(entry: Description) -> Description:

@@ -108,7 +108,7 @@ def keep_settings(current: Description, wanted: Description, work: Work) -> None
                 value = as_typed(_stored(key, wanted[key]))
                 layers.override(key, value, ORGANIZATION, by=work.by.name)
             else:
-                layers.inherit(key, ORGANIZATION)
+                layers.inherit(key, ORGANIZATION, by=work.by.name)
         before[key], after[key] = _plain(current.get(key)), _plain(wanted.get(key))
     if after:
         record(work.by, "configuration.changed", ", ".join(after), before, after)

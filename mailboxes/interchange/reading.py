@@ -42,10 +42,10 @@ from tenants.configuration.catalog import (
     ORGANIZATION,
     SYSTEM,
     USER,
-    InvalidValueError,
     Setting,
     settings_at,
 )
+from tenants.configuration.values import InvalidValueError
 from tenants.permissions import PERMISSIONS
 
 LARGEST_FILE = 10 * 1024 * 1024

@@ -1,18 +1,30 @@
 """Who wins: a person's own value, the organization's, the system's, the built-in default."""
 
 import base64
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from tenants import secrets
-from tenants.configuration.catalog import CATALOG, ORGANIZATION, SYSTEM, USER, InvalidValueError, Setting
-from tenants.configuration.overrides import OrganizationOverride, SystemOverride, UserOverride
-from tenants.database import INSTALLATION, across_organizations, current_organization_id, db, now
+from tenants.configuration.catalog import CATALOG, ORGANIZATION, SYSTEM, USER, Setting
+from tenants.configuration.overrides import (
+    Change,
+    OrganizationChange,
+    OrganizationOverride,
+    SystemChange,
+    SystemOverride,
+    UserChange,
+    UserOverride,
+)
+from tenants.configuration.values import InvalidValueError
+from tenants.database import INSTALLATION, current_organization_id, db, now
 from tenants.errors import ForbiddenError, InvalidError
+from tenants.organizations import Membership
 from tenants.users import User
 
 DEFAULT = "default"
@@ -89,61 +101,68 @@ def override(key: str, text: str, level: str, *, by: str, user: User | None = No
     """
     setting = CATALOG[key]
     _demand_settable(setting, level)
-    try:
-        value = setting.read(text)
-    except InvalidValueError as error:
-        raise InvalidError(str(error), field=key) from None
-    if setting.is_secret:
-        value = _sealed(setting, level, value)
-    row = _row(key, level, user) or _new_row(key, level, user)
-    row.value, row.set_at = value, now()
-    if isinstance(row, SystemOverride):
-        row.has_value = True
-    if not isinstance(row, UserOverride):
-        row.set_by = by
-    db.session.flush()
+    value = _read(setting, text)
+    with _recorded(setting, level, by, user):
+        row = _row(key, level, user) or _new_row(key, level, user)
+        row.value, row.set_at = _sealed(setting, level, value) if setting.is_secret else value, now()
+        if isinstance(row, SystemOverride):
+            row.has_value = True
+        if not isinstance(row, UserOverride):
+            row.set_by = by
     return None if setting.is_secret else value
 
 
-def inherit(key: str, level: str, *, user: User | None = None) -> None:
+def inherit(key: str, level: str, *, by: str, user: User | None = None) -> None:
     """Take away what is set at a level; the level above applies again. A lock stays."""
-    _demand_settable(CATALOG[key], level)
-    row = _row(key, level, user)
-    if isinstance(row, SystemOverride) and row.is_locked:
-        row.has_value, row.value = False, None
-    elif row is not None:
-        db.session.delete(row)
-    db.session.flush()
+    setting = CATALOG[key]
+    _demand_settable(setting, level)
+    with _recorded(setting, level, by, user):
+        row = _row(key, level, user)
+        if isinstance(row, SystemOverride) and row.is_locked:
+            row.has_value, row.value = False, None
+        elif row is not None:
+            db.session.delete(row)
 
 
 def lock(key: str, reason: str, *, by: str) -> None:
     """Let no organization override a setting; ``reason`` is what they read."""
-    row = _row(key, SYSTEM, None)
-    if row is None:
-        row = SystemOverride(key=key, value=None, has_value=False, set_by=by)
-        db.session.add(row)
-    assert isinstance(row, SystemOverride)  # noqa: S101  # for the type checker
-    row.is_locked, row.lock_reason = True, reason.strip()
-    db.session.flush()
+    with _recorded(CATALOG[key], SYSTEM, by, None):
+        row = _row(key, SYSTEM, None)
+        if row is None:
+            row = SystemOverride(key=key, value=None, has_value=False, set_by=by)
+            db.session.add(row)
+        assert isinstance(row, SystemOverride)  # noqa: S101  # for the type checker
+        row.is_locked, row.lock_reason = True, reason.strip()
 
 
-def unlock(key: str) -> None:
+def unlock(key: str, *, by: str) -> None:
     """Let organizations override again; what they had set before applies again."""
-    row = _row(key, SYSTEM, None)
-    if isinstance(row, SystemOverride):
-        row.is_locked, row.lock_reason = False, ""
-        if not row.has_value:
-            db.session.delete(row)
-    db.session.flush()
+    with _recorded(CATALOG[key], SYSTEM, by, None):
+        row = _row(key, SYSTEM, None)
+        if isinstance(row, SystemOverride):
+            row.is_locked, row.lock_reason = False, ""
+            if not row.has_value:
+                db.session.delete(row)
 
 
-def override_counts() -> dict[str, int]:
-    """How many organizations override each setting; those not named: none."""
-    with across_organizations("a system page counts who overrides a setting") as session:
-        rows = session.execute(
-            select(OrganizationOverride.key, func.count()).group_by(OrganizationOverride.key)
-        )
-        return {row[0]: row[1] for row in rows}
+def stored_state(key: str, level: str, *, user: User | None = None) -> dict[str, Any]:
+    """What stands at exactly this level, as the history says it: ``value``, ``lock``, or nothing."""
+    setting, row = CATALOG[key], _row(key, level, user)
+    if row is None:
+        return {}
+    state = {"value": _shown(setting, row)} if _counts(row) else {}
+    return state | ({"lock": row.lock_reason} if isinstance(row, SystemOverride) and row.is_locked else {})
+
+
+def demand_secrets_anew(changed: Collection[str], level: str) -> None:
+    """Refuse a change of the place that a secret of this level was set for, unless that changed, too."""
+    for secret in (one for one in CATALOG.values() if one.is_secret and one.key not in changed):
+        place = secret.key.partition(".")[0] + "."
+        if any(key.startswith(place) for key in changed) and stored_state(secret.key, level).get("value"):
+            raise InvalidError(
+                f"{secret.label}: type it anew, or let it go. It was set for another server or user.",
+                field=secret.key,
+            )
 
 
 def forget_overrides_of(user: User) -> None:
@@ -217,6 +236,45 @@ def _is_redirected(key: str) -> bool:
     group = key.partition(".")[0] + "."
     others = tuple(setting for name, setting in CATALOG.items() if name.startswith(group) and name != key)
     return any(other.is_overridden for other in effective_all(others, ORGANIZATION))
+
+
+@contextmanager
+def _recorded(setting: Setting, level: str, by: str, user: User | None) -> Iterator[None]:
+    """Keep what a change found and left. Another secret than before is a change, too."""
+    before = stored_state(setting.key, level, user=user)
+    yield
+    db.session.flush()
+    after = stored_state(setting.key, level, user=user)
+    if before != after or (setting.is_secret and after):
+        db.session.add(_change(setting.key, level, before, after, by, user))
+
+
+def _change(
+    key: str, level: str, before: dict[str, Any], after: dict[str, Any], by: str, user: User | None
+) -> Change:
+    said = {"key": key, "before": before, "after": after, "by": by}
+    if level == SYSTEM:
+        return SystemChange(**said)
+    if level == ORGANIZATION:
+        return OrganizationChange(**said)
+    return UserChange(user_id=_demanded(user).id, **said)
+
+
+def _read(setting: Setting, text: str) -> Any:
+    try:
+        value = setting.read(text)
+    except InvalidValueError as error:
+        raise InvalidError(str(error), field=setting.key) from None
+    return _member_id(setting, value) if setting.kind == "member" and value is not None else value
+
+
+def _member_id(setting: Setting, given: str) -> str:
+    """The id of a member of this organization, who is named by id or address."""
+    who = User.address == given if "@" in given else Membership.id == UUID(given)
+    found = db.session.scalar(select(Membership.id).join(User, User.id == Membership.user_id).where(who))
+    if found is None:
+        raise InvalidError("Choose a person of this organization.", field=setting.key)
+    return str(found)
 
 
 def _demand_settable(setting: Setting, level: str) -> None:

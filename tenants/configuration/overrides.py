@@ -1,14 +1,14 @@
-"""Stored values of configuration: a row is an override, no row means inherit."""
+"""Stored values of configuration: a row is an override, no row means inherit. And each of their changes."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OrganizationScoped, now
+from tenants.database import Base, OrganizationScoped, now, uuid7
 
 
 class SystemOverride(Base):
@@ -50,3 +50,43 @@ class UserOverride(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[Any] = mapped_column(JSONB, nullable=True)
     set_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Change:
+    """What a change of a setting found and left at its level. Rows are only ever added.
+
+    ``before`` and ``after`` hold ``value`` where one was set (of a secret only that it was) and ``lock``
+    with the reason where it was locked; they are empty where it inherited.
+    """
+
+    key: Mapped[str]
+    before: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    after: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    by: Mapped[str]
+    at: Mapped[datetime] = mapped_column(default=now)
+
+
+class SystemChange(Change, Base):
+    """A change at the level of the installation."""
+
+    __tablename__ = "system_override_changes"
+    __table_args__ = (Index("ix_system_override_changes_key", "key", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+
+
+class OrganizationChange(OrganizationScoped, Change, Base):
+    """A change inside an organization."""
+
+    __tablename__ = "organization_override_changes"
+    __table_args__ = (Index("ix_organization_override_changes_key", "organization_id", "key", "id"),)
+
+
+class UserChange(Change, Base):
+    """A change that a person made for themselves."""
+
+    __tablename__ = "user_override_changes"
+    __table_args__ = (Index("ix_user_override_changes_key", "user_id", "key", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

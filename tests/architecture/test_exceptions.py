@@ -13,7 +13,7 @@ LOOKING = {"across_organizations", "enter_installation", "inside_installation"}
 
 # module → why it speaks as postroom_system
 LOOKS_ACROSS = {
-    "tenants.configuration.layers": "a system page counts who overrides a setting",
+    "tenants.configuration.following": "a system page counts and names who overrides a setting",
     "tenants.organizations": "a user's own memberships, to choose one of them",
     "mailboxes.acting": "the sweep finds organizations with pending messages",
     "mailboxes.interchange.describing_mailboxes": "global accounts are compared with a file",

@@ -13,6 +13,8 @@ INSTALLATION_TABLES = {
     "sign_in_attempts",
     "system_overrides",
     "user_overrides",
+    "system_override_changes",
+    "user_override_changes",
     "second_factors",
     "system_audit_entries",
 }

@@ -409,7 +409,7 @@ def neighbour(theirs, inside):
         ("users:\n  - address: a@b.example\n    name: 12", r"line 3 .*Write a text here"),
         ("users: {a: b}", r"line 1 .*Write a list here"),
         ("system: {settings: {sync.interval_seconds: soon}}", r"whole number of seconds"),
-        ("system: {settings: {sync.interval_seconds: 1}}", r"from 10 to 86400"),
+        ("system: {settings: {sync.interval_seconds: 1}}", r"from 10 to 86,400"),
         ("system: {settings: {sync.intervall: 1}}", r"Did you mean sync.interval_seconds"),
         ("system: {settings: {sync.enabled: 2}}", r"Write true or false"),
         ("system: {settings: {sync.enabled: {value: true, locked: true}}}", r"Write “reason: …”"),

@@ -9,8 +9,8 @@ from flask_wtf import FlaskForm
 from sqlalchemy import func, select
 
 from tenants import audit
-from tenants.configuration import layers
-from tenants.configuration.catalog import GROUPS, Group, Setting, matching, settings_at
+from tenants.configuration import following, layers
+from tenants.configuration.catalog import GROUPS, Group, Setting, settings_at
 from tenants.configuration.layers import Effective
 from tenants.database import INSTALLATION, db
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
@@ -46,7 +46,7 @@ def group_page(scope: Scope, key: str, **more: Any) -> ResponseReturnValue:
     settings = tuple(setting for setting in settings_at(scope.level) if setting.group == key)
     words = request.args.get("q", "").strip()
     if words:
-        settings = matching(words, scope.level)
+        settings = _matching(words, scope.level)
     states = layers.effective_all(settings, scope.level, user=scope.user)
     if request.args.get("only") == "overridden":
         states = [state for state in states if state.is_overridden]
@@ -107,7 +107,7 @@ def _save_one(scope: Scope, state: Effective, form: FlaskForm) -> tuple[Any, Any
     if form[INHERITS + name].data:
         if not state.is_overridden:
             return changed
-        layers.inherit(key, scope.level, user=scope.user)
+        layers.inherit(key, scope.level, by=actor().name, user=scope.user)
         return _plain(state), None
     if state.setting.is_secret and not typed:
         return changed
@@ -125,7 +125,7 @@ def _save_lock(scope: Scope, state: Effective, form: FlaskForm) -> tuple[Any, An
     if wanted == state.is_locked and (not wanted or reason == state.lock_reason):
         return None
     if not wanted:
-        layers.unlock(key)
+        layers.unlock(key, by=actor().name)
         return "locked", "unlocked"
     if not reason:
         raise InvalidError("Say why this is locked: organizations read the reason.", field=key)
@@ -142,7 +142,7 @@ def _record(scope: Scope, before: dict[str, Any], after: dict[str, Any]) -> None
 
 
 def _rows(scope: Scope, states: list[Effective], form: FlaskForm, people: dict[str, str]) -> list[Row]:
-    counts = layers.override_counts() if scope.is_system else {}
+    counts = following.override_counts([one.setting.key for one in states]) if scope.is_system else {}
     total = db.session.scalar(select(func.count()).select_from(Organization)) or 0
     return [
         Row(
@@ -181,6 +181,15 @@ def _people(scope: Scope) -> list[tuple[str, str]]:
     if not scope.is_organization or db.session.info.get("organization_id") in {None, INSTALLATION}:
         return []
     return [(str(member.id), member.name) for member in db.session.scalars(active_members())]
+
+
+def _matching(words: str, level: str) -> tuple[Setting, ...]:
+    wanted = words.casefold().split()
+    return tuple(
+        setting
+        for setting in settings_at(level)
+        if all(word in f"{setting.key} {setting.label} {setting.help}".casefold() for word in wanted)
+    )
 
 
 def _group(key: str, scope: Scope) -> Group:

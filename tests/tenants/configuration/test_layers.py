@@ -40,7 +40,7 @@ def test_overriding_and_inheriting_again_works_any_number_of_times(inside, ours)
             db.session.commit()
             assert value_of(KEY) == number
         with inside(ours):
-            inherit(KEY, ORGANIZATION)
+            inherit(KEY, ORGANIZATION, by="Ada")
             db.session.commit()
             assert value_of(KEY) == 60
 
@@ -58,7 +58,7 @@ def test_a_locked_setting_is_the_systems_until_it_is_unlocked(app, inside, ours)
         with pytest.raises(ForbiddenError, match="The servers ask for it"):
             override(KEY, "31", ORGANIZATION, by="Ada")
     with app.app_context():
-        unlock(KEY)
+        unlock(KEY, by="Sys")
         db.session.commit()
     with inside(ours):
         assert value_of(KEY) == 30
