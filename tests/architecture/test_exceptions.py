@@ -16,6 +16,7 @@ LOOKS_ACROSS = {
     "tenants.configuration.following": "a system page counts and names who overrides a setting",
     "tenants.organizations": "a user's own memberships, to choose one of them",
     "mailboxes.acting": "the sweep finds organizations with pending messages",
+    "mailboxes.global_mailboxes.following": "what the system says is brought to whom it serves",
     "mailboxes.interchange.describing_mailboxes": "global accounts are compared with a file",
     "mailboxes.interchange.mailboxes": "global accounts are changed by a file",
     "mailboxes.invariants": "invariants hold for the whole installation",
@@ -38,6 +39,7 @@ LOOKS_ACROSS = {
 # module → why it commits although it is no door
 COMMITS = {
     "mailboxes.acting": "each message is a transaction of its own",
+    "mailboxes.global_mailboxes.following": "the system's change first, then its followers, in batches",
     "mailboxes.intake": "attempts are committed before a parse, each batch by itself",
     "mailboxes.interchange.applying": "each organization of a file is a transaction",
     "mailboxes.notices": "the point of no return is committed before the final dot",
