@@ -2,7 +2,7 @@
 
 - `MailboxValues`, `values_of(mailbox, account)`, `create(values)`, `change(mailbox, values)`: the whole page.
 - `check(values, account)`: try the connection as it is typed, without saving anything.
-- `overviews()`: the grid, which is the health page too.
+- `mailbox_page(filter, order)`: the grid, which is the health page too.
 - `deletion_effects(mailbox)`, `delete(mailbox, typed_label)`.
 - `mailboxes.setup.global_saving` does the same for global mailboxes, for system administrators.
 """
@@ -10,7 +10,8 @@
 from mailboxes.setup.checking import FolderChoice, check, known_folders
 from mailboxes.setup.connection import Connection, connection_of
 from mailboxes.setup.deleting import delete, deletion_effects
-from mailboxes.setup.overview import Overview, overview_of, overviews
+from mailboxes.setup.grid import GridFilter, mailbox_page
+from mailboxes.setup.overview import Overview, overview_of
 from mailboxes.setup.saving import change, create, pause, resume, sync_soon
 from mailboxes.setup.values import Grant, MailboxValues, values_of
 
@@ -18,6 +19,7 @@ __all__ = [
     "Connection",
     "FolderChoice",
     "Grant",
+    "GridFilter",
     "MailboxValues",
     "Overview",
     "change",
@@ -27,8 +29,8 @@ __all__ = [
     "delete",
     "deletion_effects",
     "known_folders",
+    "mailbox_page",
     "overview_of",
-    "overviews",
     "pause",
     "resume",
     "sync_soon",

@@ -25,6 +25,7 @@ LOOKS_ACROSS = {
     "mailboxes.outgoing.outbox": "the sweep finds outboxes with due messages",
     "mailboxes.outgoing.routes": "a global account sends for the mailbox of an organization",
     "mailboxes.rotation": "key rotation touches every stored secret",
+    "mailboxes.setup.grid": "system administrators list global mailboxes",
     "mailboxes.setup.global_saving": "global mailboxes are set up by system administrators",
     "mailboxes.sync.claiming": "due accounts are claimed fairly between organizations",
     "mailboxes.sync.comparing": "the check goes over all accounts",

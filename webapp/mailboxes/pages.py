@@ -32,6 +32,7 @@ from webapp.mailboxes.forms import (
     put_error,
     values_from,
 )
+from webapp.mailboxes.grid import grid_of, list_url
 from webapp.responses.rule_pages import rules_section
 from workers.queues import ring_intake, ring_outgoing
 
@@ -46,9 +47,14 @@ SECTIONS = (
 )
 
 
-def grid_page(door: Door, rows: list[Any]) -> ResponseReturnValue:
-    """All mailboxes with their health."""
-    return render_template("mailboxes/index.html", door=door, overviews=rows)
+def grid_page(door: Door) -> ResponseReturnValue:
+    """The mailboxes with their health."""
+    return render_template("mailboxes/index.html", door=door, grid=grid_of(door, request.args))
+
+
+def states_page(door: Door) -> ResponseReturnValue:
+    """What changes by itself in a page of the grid that stays open."""
+    return render_template("mailboxes/_states.html", door=door, grid=grid_of(door, request.args))
 
 
 def new_page(door: Door) -> ResponseReturnValue:
@@ -132,14 +138,14 @@ def pause_or_resume(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     door.switch(mailbox)
     ring_outgoing(mailbox.organization_id)
     flash(f"{mailbox.label} is {'enabled' if mailbox.is_enabled else 'paused'}.", "success")
-    return redirect(door.url("index"))
+    return _back(door, mailbox)
 
 
 def sync_now(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """Fetch at the next tick of the schedule, whatever the back-off says."""
     door.sync_soon(mailbox)
     flash(f"{mailbox.label} will be fetched within seconds.", "success")
-    return redirect(door.url("index"))
+    return _back(door, mailbox)
 
 
 def held_page(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
@@ -178,6 +184,13 @@ def mailbox_of_organization(id: UUID) -> Mailbox:
     if mailbox is None:
         raise NotFoundError
     return mailbox
+
+
+def _back(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
+    """To the list as it was, or to the mailbox's page, whence the button was pressed."""
+    if "list" in request.form:
+        return redirect(list_url(door, request.form["list"]))
+    return redirect(door.url("edit", mailbox_id=mailbox.id))
 
 
 def _checked(

@@ -24,7 +24,14 @@ blueprint = Blueprint("system_mailboxes", __name__, url_prefix="/system/mailboxe
 @system_admin_required
 def index() -> ResponseReturnValue:
     """The grid of all organizations' global mailboxes."""
-    return pages.grid_page(system_door(), global_saving.global_overviews())
+    return pages.grid_page(system_door())
+
+
+@blueprint.get("/states")
+@system_admin_required
+def states() -> ResponseReturnValue:
+    """The part of it that changes by itself."""
+    return pages.states_page(system_door())
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

@@ -5,7 +5,6 @@ from uuid import UUID
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from mailboxes import setup
 from mailboxes.system_mailboxes import Mailbox
 from webapp.guards import permission_required
 from webapp.mailboxes import pages
@@ -19,7 +18,14 @@ blueprint = Blueprint("mailboxes", __name__, url_prefix="/configuration/mailboxe
 @permission_required("mailbox.manage")
 def index() -> ResponseReturnValue:
     """The grid, which is the health page too."""
-    return pages.grid_page(organization_door(), setup.overviews())
+    return pages.grid_page(organization_door())
+
+
+@blueprint.get("/states")
+@permission_required("mailbox.manage")
+def states() -> ResponseReturnValue:
+    """The part of it that changes by itself."""
+    return pages.states_page(organization_door())
 
 
 @blueprint.route("/new", methods=["GET", "POST"])

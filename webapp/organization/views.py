@@ -5,13 +5,13 @@ from typing import Any
 from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from mailboxes import setup
 from tenants.configuration.catalog import ORGANIZATION
 from webapp.configuration.pages import group_page
 from webapp.configuration.scopes import Scope
 from webapp.configuration.sidebar import organization_pages
 from webapp.guards import member_required, permission_required
 from webapp.mailboxes.door import organization_door
+from webapp.mailboxes.grid import grid_of
 
 blueprint = Blueprint("organization", __name__, url_prefix="/configuration")
 
@@ -36,7 +36,8 @@ def group(key: str) -> ResponseReturnValue:
 def _mailboxes(key: str) -> dict[str, Any]:
     if key != "email" or "mailbox.manage" not in g.permissions or request.method != "GET":
         return {}
-    return {"door": organization_door(), "overviews": setup.overviews()}
+    door = organization_door()
+    return {"door": door, "grid": grid_of(door, {})}
 
 
 def _scope() -> Scope:

@@ -394,7 +394,8 @@
     if (isPausing) setTimeout(flushChanges, 300);
     for (const detail of details) {
       if (typeof detail.unread_count === "number") showUnread(detail.unread_count);
-      document.body.dispatchEvent(new CustomEvent("postroom:changed", { detail, bubbles: true }));
+      const name = detail.kind === "state" ? "postroom:state" : "postroom:changed"; /* of a mailbox, not of mail */
+      document.body.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
     }
   }
 

@@ -6,7 +6,6 @@ from uuid import UUID
 from flask import Blueprint, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from mailboxes.setup.global_saving import global_overviews
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM
 from tenants.database import db, enter_organization
 from tenants.errors import NotFoundError
@@ -16,6 +15,7 @@ from webapp.configuration.scopes import Scope
 from webapp.configuration.sidebar import system_pages
 from webapp.guards import system_admin_required
 from webapp.mailboxes.door import system_door
+from webapp.mailboxes.grid import grid_of
 
 blueprint = Blueprint("system", __name__, url_prefix="/system")
 
@@ -67,7 +67,8 @@ def organization_group(organization_id: UUID, key: str) -> ResponseReturnValue:
 def _mailboxes(key: str) -> dict[str, Any]:
     if key != "email" or request.method != "GET":
         return {}
-    return {"door": system_door(), "overviews": global_overviews()}
+    door = system_door()
+    return {"door": door, "grid": grid_of(door, {})}
 
 
 def _scopes(organization: Organization | None) -> list[dict[str, Any]]:
