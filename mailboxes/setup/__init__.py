@@ -2,12 +2,13 @@
 
 - `MailboxValues`, `values_of(mailbox, account)`, `create(values)`, `change(mailbox, values)`: the whole page.
 - `check(values, account)`: try the connection as it is typed, without saving anything.
+- `proposals_for(address)`: connection settings to offer for an address.
 - `mailbox_page(filter, order)`: the grid, which is the health page too.
 - `deletion_effects(mailbox)`, `delete(mailbox, typed_label)`.
 - `mailboxes.setup.global_saving` does the same for global mailboxes, for system administrators.
 """
 
-from mailboxes.setup.checking import FolderChoice, check, known_folders
+from mailboxes.setup.checking import FolderChoice, check, known_folders, proposals_for
 from mailboxes.setup.connection import Connection, connection_of
 from mailboxes.setup.deleting import delete, deletion_effects
 from mailboxes.setup.grid import GridFilter, mailbox_page
@@ -32,6 +33,7 @@ __all__ = [
     "mailbox_page",
     "overview_of",
     "pause",
+    "proposals_for",
     "resume",
     "sync_soon",
     "values_of",

@@ -23,6 +23,7 @@ from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import active_members
 from tenants.permissions import roles
+from webapp.mailboxes import connecting
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import (
     LEVELS,
@@ -63,6 +64,8 @@ def new_page(door: Door) -> ResponseReturnValue:
     if not form.is_submitted():
         return _page(door, form, None, Connection(None), [])
     connection = Connection(None, unsealed(form.folder_list.data or ""))
+    if connecting.is_asked():
+        return _page(door, form, None, connection, _typed_folders())
     if "check" in request.form:
         return _checked(door, form, None, connection)
     if form.validate():
@@ -86,6 +89,8 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
         return _page(door, form, mailbox, connection, connection.synced)
     typed = unsealed(form.folder_list.data or "")
     connection = replace(connection, folders=typed or connection.folders)
+    if connecting.is_asked():
+        return _page(door, form, mailbox, connection, _typed_folders())
     if "check" in request.form:
         return _checked(door, form, mailbox, connection)
     if form.validate():
@@ -243,6 +248,7 @@ def _page(
         members=list(db.session.scalars(active_members())),
         levels=LEVELS,
         access=_access_levels(mailbox),
+        **connecting.section(door, form),
         **(_of_saved(door, mailbox) if mailbox is not None else {}),
     )
     return page, status

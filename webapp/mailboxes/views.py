@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.system_mailboxes import Mailbox
 from webapp.guards import permission_required
-from webapp.mailboxes import pages
+from webapp.mailboxes import connecting, pages
 from webapp.mailboxes.door import Door, organization_door
 from webapp.mailboxes.routes import add_routes
 
@@ -33,6 +33,13 @@ def states() -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """A new mailbox."""
     return pages.new_page(organization_door())
+
+
+@blueprint.post("/discover")
+@permission_required("mailbox.manage")
+def discover() -> ResponseReturnValue:
+    """Connection settings for an address."""
+    return connecting.discover_page(organization_door())
 
 
 def _entered(mailbox_id: UUID) -> tuple[Door, Mailbox]:

@@ -164,6 +164,22 @@
     announce(`${button.dataset.insert} inserted`);
   }
 
+  /* data-fill: a button fills fields of its form, {"name": value}, instead of asking the server to. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-fill]");
+    if (!button || !button.form) return;
+    event.preventDefault();
+    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+      const control = button.form.elements.namedItem(name);
+      if (!(control instanceof Element)) continue;
+      if (control.type === "checkbox") control.checked = value === true;
+      else control.value = String(value);
+      for (const kind of ["input", "change"]) control.dispatchEvent(new Event(kind, { bubbles: true }));
+    }
+    announce("The settings were filled in");
+    toast("Filled in. Nothing is saved yet.");
+  });
+
   function isChanged(control) {
     if (control.type === "checkbox" || control.type === "radio") return control.checked !== control.defaultChecked;
     if (control instanceof HTMLSelectElement) {
