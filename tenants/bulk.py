@@ -51,7 +51,7 @@ def insert_rows(
     table: Table = model.__table__  # type: ignore[assignment]
     columns = _columns(table, rows[0])
     organization = _organization(bound, columns)
-    values = [_values(column, rows, organization) for column in columns]
+    values = [_array(column, _values(column, rows, organization)) for column in columns]
     connection: psycopg.Connection[Any] = bound.connection().connection.driver_connection  # type: ignore[assignment]
     cursor = connection.execute(_statement(table, columns, computed or {}, ignoring_conflicts), values)
     return cursor.rowcount
@@ -65,10 +65,14 @@ def among(column: InstrumentedAttribute[Any], values: Iterable[Any]) -> ColumnEl
     return column == any_(literal(list(values), ARRAY(column.type)))
 
 
-def array_literal(texts: Sequence[str]) -> str:
+def array_literal(texts: Iterable[str | None]) -> str:
     """A list of texts as PostgreSQL writes an array."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+    return "{" + ",".join(["NULL" if text is None else _quoted(text) for text in texts]) + "}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _columns(table: Table, row: Row) -> list[Column[Any]]:
@@ -92,15 +96,14 @@ def _organization(session: Session, columns: list[Column[Any]]) -> UUID | None:
     return None if bound_to == INSTALLATION else bound_to
 
 
-def _values(column: Column[Any], rows: Sequence[Row], organization: UUID | None) -> Any:
+def _values(column: Column[Any], rows: Sequence[Row], organization: UUID | None) -> list[Any]:
     if column.name == "organization_id":
         return [organization] * len(rows)
     if column.name in rows[0]:
         values = [row[column.name] for row in rows]
     else:
         values = [_default(column) for _ in rows]
-    convert = _converter(column)
-    return values if convert is None else [None if value is None else convert(value) for value in values]
+    return values
 
 
 def _default(column: Column[Any]) -> Any:
@@ -108,25 +111,41 @@ def _default(column: Column[Any]) -> Any:
     return default.arg(None) if default.is_callable else default.arg
 
 
-def _converter(column: Column[Any]) -> Callable[[Any], Any] | None:
-    if isinstance(column.type, JSONB):
+def _array(column: Column[Any], values: list[Any]) -> str | list[bytes]:
+    """A column on its way: bytes in binary; all else as one text, written here.
+
+    The driver would look at each element with a regular expression, at twenty times the cost.
+    """
+    if isinstance(column.type, LargeBinary):
+        return values
+    written = _writer(column)
+    return array_literal([None if value is None else written(value) for value in values])
+
+
+def _writer(column: Column[Any]) -> Callable[[Any], str]:
+    kind = column.type
+    if isinstance(kind, JSONB):
         return lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    if isinstance(column.type, ARRAY):
-        if isinstance(column.type.item_type, Uuid):
+    if isinstance(kind, ARRAY):
+        if isinstance(kind.item_type, Uuid):
             return lambda value: array_literal([str(item) for item in value])
         return array_literal
-    return None
+    return str
 
 
 def _statement(
     table: Table, columns: list[Column[Any]], computed: Mapping[str, str], ignoring_conflicts: bool
 ) -> bytes:
     names = ", ".join(f'"{column.name}"' for column in columns)
-    arrays = ", ".join(f"%s::{_carrier(column)}[]" for column in columns)
+    arrays = ", ".join(f"{_placeholder(column)}::{_carrier(column)}[]" for column in columns)
     casts = ", ".join(_selected(column, computed) for column in columns)
     ending = " ON CONFLICT DO NOTHING" if ignoring_conflicts else ""
     sql = f'INSERT INTO "{table.name}" ({names}) SELECT {casts} FROM unnest({arrays}) AS r({names}){ending}'  # noqa: S608  # names of our own tables
     return sql.encode()
+
+
+def _placeholder(column: Column[Any]) -> str:
+    return "%b" if isinstance(column.type, LargeBinary) else "%s"
 
 
 def _selected(column: Column[Any], computed: Mapping[str, str]) -> str:

@@ -18,8 +18,8 @@ from mailboxes.parsing.cleaning import body_text, has_line_break, one_line
 from mailboxes.parsing.dates import sent_at
 from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.headers import header_text, readable, with_line_feeds
+from mailboxes.parsing.identity import hash_of, stable_hash
 from mailboxes.parsing.identity import header_block_text as header_block
-from mailboxes.parsing.identity import stable_hash
 from mailboxes.parsing.parts import Part, every_part, leaves, part_tree
 from mailboxes.parsing.values import (
     DEFAULT,
@@ -113,6 +113,7 @@ class _Message:
             reports=tuple(found.reports),
             returned_headers=_returned_headers(parts, self.limits),
             calendar_methods=_calendar_methods(parts),
+            stable_hash=hash_of(self.tree.headers, self.tree.body()),
         )
 
     def _line(self, name: str) -> str:

@@ -23,13 +23,21 @@ def stable_hash(raw: bytes) -> bytes:
     """
     text = with_line_feeds(raw)
     block = header_block(text, message_start(text), len(text), DEFAULT, Defects())
+    return hash_of(block.headers, text[block.body_start :])
+
+
+def hash_of(headers: tuple[Header, ...], body: bytes) -> bytes:
+    """The stable hash of a message whose header block has been read already, by the default limits."""
     digest = hashlib.sha256()
-    for name in _FIELDS:
-        values = _values(block.headers, name)
+    wanted: dict[str, list[bytes]] = {name: [] for name in _FIELDS}
+    for header in headers:
+        if (name := header.name.lower()) in wanted:
+            wanted[name].append(unfolded(header.value))
+    for values in wanted.values():
         digest.update(len(values).to_bytes(4, "big"))
         for value in values:
             _add(digest, value)
-    _add(digest, _folded(text[block.body_start :]))
+    _add(digest, _folded(body))
     return bytes([VERSION]) + digest.digest()
 
 
@@ -43,10 +51,6 @@ def header_block_text(raw: bytes) -> str:
     block = header_block(text, start, len(text), DEFAULT, Defects())
     end = min(block.body_start, start + DEFAULT.header_bytes)
     return body_text(decoded(text[start:end], "utf-8")).rstrip("\n") + "\n"
-
-
-def _values(headers: tuple[Header, ...], name: str) -> list[bytes]:
-    return [unfolded(header.value) for header in headers if header.name.lower() == name]
 
 
 def _add(digest: hashlib._Hash, value: bytes) -> None:

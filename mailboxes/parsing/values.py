@@ -69,7 +69,8 @@ class ParsedMessage:
     it before showing it. ``headers`` are unfolded, decoded and free of control characters, in
     order. ``text`` ends with the texts of attached messages: the first ``own_text_length`` characters
     are the message's own. ``reports`` are the texts of delivery-status and feedback-report parts,
-    ``returned_headers`` the header block of the message that a bounce gives back.
+    ``returned_headers`` the header block of the message that a bounce gives back. ``stable_hash`` is
+    that of `mailboxes.parsing.stable_hash`, where the default limits apply.
     """
 
     message_id: str | None
@@ -95,6 +96,7 @@ class ParsedMessage:
     reports: tuple[str, ...] = ()
     returned_headers: str = ""
     calendar_methods: tuple[str, ...] = ()
+    stable_hash: bytes = b""
 
     @property
     def own_text(self) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mailboxes.classifying import Classification, classify
 from mailboxes.languages import language_of
-from mailboxes.parsing import ParsedMessage, parse, stable_hash
+from mailboxes.parsing import ParsedMessage, parse
 from mailboxes.quoting import reply_text
 
 
@@ -26,7 +26,6 @@ def read_message(raw: bytes, trusted_authserv_id: str, *, with_language: bool = 
     """Parse and classify. History needs no language: it is never answered."""
     started = time.perf_counter()
     parsed = parse(raw)
-    digest = stable_hash(raw)
     reply = reply_text(parsed.text)
     parsed_at = time.perf_counter()
     classification = classify(parsed, raw, trusted_authserv_id=trusted_authserv_id or None)
@@ -35,7 +34,7 @@ def read_message(raw: bytes, trusted_authserv_id: str, *, with_language: bool = 
     return Reading(
         parsed=parsed,
         classification=classification,
-        stable_hash=digest,
+        stable_hash=parsed.stable_hash,
         reply_text=reply,
         language=language,
         parse_milliseconds=round((parsed_at - started) * 1000),

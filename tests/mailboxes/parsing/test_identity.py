@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailboxes.parsing import stable_hash
+from mailboxes.parsing import parse, stable_hash
 
 MESSAGE = b"Message-ID: <a@b>\r\nDate: Tue\r\nFrom: a@b.c\r\nSubject: x\r\n\r\nbody\r\n"
 
@@ -41,3 +41,10 @@ def test_different_bodies_have_different_hashes(first, second):
         b"\r\n", b"\n"
     ).replace(b"\r", b"\n").rstrip(b"\n")
     assert (stable_hash(b"A: b\n\n" + first) == stable_hash(b"A: b\n\n" + second)) is same
+
+
+@settings(max_examples=60)
+@given(st.binary(max_size=300))
+def test_reading_a_message_finds_the_same_hash(rest):
+    for raw in (rest, MESSAGE + rest, b"From x\nSubject: y\n" + rest):
+        assert parse(raw).stable_hash == stable_hash(raw)
