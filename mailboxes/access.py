@@ -1,13 +1,17 @@
 """Who may read which mailbox and message, and why (wall four).
 
-Every list, search, count, event and download goes through `readable_mailboxes`. Access is the union
-of what a member's roles and the member themselves are granted.
+Access is the union of what a member's roles and the member themselves are granted. `grants_in_effect` says
+so, once: every list, search, count, event and download asks it through `readable_mailboxes`, and whoever
+explains access (`explain`, `people_with_access`, `mailboxes.access_changes`) reads the same rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import Select, Subquery, Uuid, cast, exists, func, null, select, tuple_, union_all
+from sqlalchemy.orm import Session
 
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
@@ -18,6 +22,7 @@ from tenants.organizations import Membership, MembershipRole, active_members
 from tenants.permissions import Role
 
 REPLY = "reply"
+PERSONALLY = "granted personally"
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,42 @@ class Access:
     reasons: tuple[str, ...]
 
 
+def grants_in_effect(grants: Any = MailboxGrant) -> Subquery:
+    """Every grant for every member whom it reaches: personally, or through a role that they hold.
+
+    ``grants`` are the stored ones, or others with the same columns that are only thought of. The columns:
+    organization_id, mailbox_id, membership_id, level, role_id (null where it is personal).
+    """
+    personal = select(
+        grants.organization_id,
+        grants.mailbox_id,
+        grants.membership_id,
+        grants.level,
+        cast(null(), Uuid).label("role_id"),
+    ).where(grants.membership_id.is_not(None))
+    by_role = select(
+        grants.organization_id, grants.mailbox_id, MembershipRole.membership_id, grants.level, grants.role_id
+    ).join(
+        MembershipRole,
+        (MembershipRole.organization_id == grants.organization_id)
+        & (MembershipRole.role_id == grants.role_id),
+    )
+    return union_all(personal, by_role).subquery("in_effect")
+
+
 def readable_mailboxes(member: Membership) -> Select[Mailbox]:
     """Enabled mailboxes that this member may read, by label."""
+    reaching = grants_in_effect()
     return (
         select(Mailbox)
-        .where(Mailbox.is_enabled, exists(_grants_of(member).where(_is_on_mailbox())))
+        .where(
+            Mailbox.is_enabled,
+            exists().where(
+                reaching.c.membership_id == member.id,
+                reaching.c.organization_id == Mailbox.organization_id,
+                reaching.c.mailbox_id == Mailbox.id,
+            ),
+        )
         .order_by(Mailbox.label)
     )
 
@@ -73,8 +109,7 @@ def readable_ids(member: Membership) -> Select[UUID]:
 
 def may_reply(member: Membership, mailbox_id: UUID) -> bool:
     """Whether this member may answer from this mailbox."""
-    granted = _grants_of(member).where(MailboxGrant.mailbox_id == mailbox_id, MailboxGrant.level == REPLY)
-    return member.is_active and db.session.scalar(select(exists(granted))) is True
+    return member.is_active and any(level == REPLY for level, _ in _reaching(member, mailbox_id))
 
 
 def demand_reply(member: Membership, mailbox_id: UUID) -> None:
@@ -86,46 +121,81 @@ def demand_reply(member: Membership, mailbox_id: UUID) -> None:
 
 def people_with_access(mailbox: Mailbox) -> list[Access]:
     """Everybody who may see a mailbox, by name, each with all reasons ("through role Sales")."""
-    return [
-        Access(member, level, reasons)
-        for member in db.session.scalars(active_members())
-        for level, reasons in [_reasons(member, mailbox)]
-        if reasons
-    ]
+    return access_of(mailbox, db.session.scalars(members_with_access(mailbox)).all())
+
+
+def members_with_access(mailbox: Mailbox) -> Select[Membership]:
+    """Active members who may see a mailbox (once it is not paused), by name."""
+    reaching = grants_in_effect()
+    return active_members().where(
+        Membership.id.in_(select(reaching.c.membership_id).where(reaching.c.mailbox_id == mailbox.id))
+    )
+
+
+def access_of(mailbox: Mailbox, members: Sequence[Membership]) -> list[Access]:
+    """What these members may do in a mailbox and why, in their order; who has no access has no reasons."""
+    reaching = grants_in_effect()
+    rows = db.session.execute(
+        _with_roles(reaching).where(
+            reaching.c.mailbox_id == mailbox.id,
+            reaching.c.membership_id.in_([member.id for member in members]),
+        )
+    )
+    found: dict[UUID, list[tuple[str, str]]] = {}
+    for membership_id, level, role in rows:
+        found.setdefault(membership_id, []).append((level, _in_words(role)))
+    return [_access(member, found.get(member.id, [])) for member in members]
+
+
+def people_counts(session: Session, mailbox_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many active members may see each of these mailboxes."""
+    reaching = grants_in_effect()
+    active = active_members().order_by(None).with_only_columns(Membership.organization_id, Membership.id)
+    query = (
+        select(reaching.c.mailbox_id, func.count(reaching.c.membership_id.distinct()))
+        .where(
+            reaching.c.mailbox_id.in_(mailbox_ids),
+            tuple_(reaching.c.organization_id, reaching.c.membership_id).in_(active),
+        )
+        .group_by(reaching.c.mailbox_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def is_granted(member: Membership, mailbox: Mailbox) -> bool:
     """Whether an active member has access to a mailbox, be it paused or not."""
-    return member.is_active and bool(_reasons(member, mailbox)[1])
+    return member.is_active and bool(_reaching(member, mailbox.id))
 
 
 def explain(member: Membership, mailbox: Mailbox) -> tuple[str, ...]:
     """Why a member may see a mailbox; ``("not granted",)`` if not."""
-    return _reasons(member, mailbox)[1] or ("not granted",)
+    return tuple(reason for _, reason in _reaching(member, mailbox.id)) or ("not granted",)
 
 
-def _reasons(member: Membership, mailbox: Mailbox) -> tuple[str, tuple[str, ...]]:
+def _reaching(member: Membership, mailbox_id: UUID) -> list[tuple[str, str]]:
+    """(level, reason in words) of every grant that reaches a member in a mailbox."""
+    reaching = grants_in_effect()
     rows = db.session.execute(
-        select(MailboxGrant.level, Role.name)
-        .outerjoin(
-            Role,
-            (Role.organization_id == MailboxGrant.organization_id) & (Role.id == MailboxGrant.role_id),
+        _with_roles(reaching).where(
+            reaching.c.mailbox_id == mailbox_id, reaching.c.membership_id == member.id
         )
-        .where(MailboxGrant.mailbox_id == mailbox.id, _is_granted_to(member))
+    )
+    return [(level, _in_words(role)) for _, level, role in rows]
+
+
+def _with_roles(reaching: Subquery) -> Select[UUID, str, str]:
+    of_grant = (Role.organization_id == reaching.c.organization_id) & (Role.id == reaching.c.role_id)
+    return (
+        select(reaching.c.membership_id, reaching.c.level, Role.name)
+        .outerjoin(Role, of_grant)
         .order_by(Role.name)
-    ).all()
-    level = REPLY if any(row.level == REPLY for row in rows) else "read"
-    return level, tuple(f"through role {row.name}" if row.name else "granted personally" for row in rows)
+    )
 
 
-def _grants_of(member: Membership) -> Select[UUID]:
-    return select(MailboxGrant.id).where(_is_granted_to(member))
+def _in_words(role: str | None) -> str:
+    return PERSONALLY if role is None else f"through role {role}"
 
 
-def _is_granted_to(member: Membership) -> ColumnElement[bool]:
-    held = select(MembershipRole.role_id).where(MembershipRole.membership_id == member.id)
-    return or_(MailboxGrant.membership_id == member.id, MailboxGrant.role_id.in_(held))
-
-
-def _is_on_mailbox() -> ColumnElement[bool]:
-    return (MailboxGrant.organization_id == Mailbox.organization_id) & (MailboxGrant.mailbox_id == Mailbox.id)
+def _access(member: Membership, reaching: list[tuple[str, str]]) -> Access:
+    level = REPLY if any(level == REPLY for level, _ in reaching) else "read"
+    return Access(member, level, tuple(reason for _, reason in reaching))

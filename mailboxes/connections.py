@@ -1,11 +1,13 @@
-"""From an account's row to the settings of a connection; the only reader of stored passwords."""
+"""From rows and configuration to the settings of connections; the only reader of stored passwords."""
 
+from dataclasses import replace
 from typing import Literal, cast
 
 from flask import current_app
 
 from mailboxes.accounts import Account
-from mailboxes.egress import EgressPolicy
+from mailboxes.discovery import Places
+from mailboxes.egress import DEFAULT_PORTS, EgressPolicy
 from mailboxes.imap import Encryption, ImapSettings
 from mailboxes.smtp import SmtpSettings
 from tenants.application import settings_of
@@ -54,6 +56,18 @@ def egress_policy() -> EgressPolicy:
         ports=settings.permitted_ports,
         hosts=tuple(value_of("network.permitted_hosts")),
     )
+
+
+def web_policy() -> EgressPolicy:
+    """The same for HTTPS: its own port besides those that the environment adds."""
+    added = settings_of(current_app).permitted_ports - DEFAULT_PORTS
+    return replace(egress_policy(), ports=frozenset({443}) | added)
+
+
+def discovery_places() -> Places:
+    """Where settings for a new mailbox may be looked for."""
+    directory = str(value_of("discovery.directory"))
+    return Places(egress_policy(), web_policy(), directory, settings_of(current_app).ca_file)
 
 
 def store_password(account: Account, protocol: Protocol, password: str) -> None:

@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 from sqlalchemy import select
 
 from mailboxes.crm.lead_sources import offer_lead_sources
+from mailboxes.global_mailboxes.following import serve_new_organization
 from mailboxes.templates import offer_system_templates
 from tenants.configuration.catalog import LANGUAGES, ORGANIZATION
 from tenants.configuration.layers import override
@@ -48,6 +49,7 @@ def offer_everything() -> None:
     offer_system_roles()
     offer_lead_sources()
     offer_system_templates()
+    serve_new_organization()
 
 
 def _checked_name(name: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Select, func, select
+from sqlalchemy import Index, Select, UniqueConstraint, false, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes import templates
@@ -16,7 +16,7 @@ from mailboxes.templates import Template, TemplateValues
 from tenants import audit
 from tenants.audit import Actor
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key
-from tenants.errors import ConflictError, InvalidError, NotFoundError
+from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 
 LONGEST_NAME = 100
 MOST_RULES = 200
@@ -33,6 +33,7 @@ class AutoResponseRule(OrganizationScoped, Base):
         scoped_key("mailbox_id", "mailboxes", ondelete="CASCADE"),
         scoped_key("template_id", "templates"),
         Index("ix_auto_response_rules_mailbox", "organization_id", "mailbox_id", "position"),
+        UniqueConstraint("organization_id", "mailbox_id", "system_key"),
     )
 
     mailbox_id: Mapped[UUID]
@@ -41,6 +42,8 @@ class AutoResponseRule(OrganizationScoped, Base):
     is_active: Mapped[bool] = mapped_column(default=True)
     conditions: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     template_id: Mapped[UUID]
+    # Copied from the rules of a global mailbox: it follows that one, and is changed there only.
+    system_key: Mapped[UUID | None] = mapped_column(default=None)
     active_since: Mapped[datetime] = mapped_column(default=now)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
@@ -77,12 +80,18 @@ class InvalidRuleError(InvalidError):
 
 
 def rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
-    """The rules of a mailbox, in order."""
-    return (
-        select(AutoResponseRule)
-        .where(AutoResponseRule.mailbox_id == mailbox.id)
-        .order_by(AutoResponseRule.position, AutoResponseRule.id)
-    )
+    """The rules that apply in a mailbox, in order: its own, or the system's copies, or none."""
+    return {"own": own_rules_of, "system": system_rules_of, "off": _no_rules_of}[mailbox.rules_from](mailbox)
+
+
+def own_rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
+    """The organization's own, in order; a global mailbox keeps them while the system's apply."""
+    return _rules_of(mailbox).where(AutoResponseRule.system_key.is_(None))
+
+
+def system_rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
+    """Copies of what the system says for a global mailbox, in order."""
+    return _rules_of(mailbox).where(AutoResponseRule.system_key.is_not(None))
 
 
 def rule_of(mailbox: Mailbox, id: UUID) -> AutoResponseRule:
@@ -113,8 +122,9 @@ def in_words(rule: AutoResponseRule) -> list[str]:
 
 def add_rule(mailbox: Mailbox, values: RuleValues, *, by: Actor) -> AutoResponseRule:
     """A rule at the end of the list. `InvalidRuleError` or `InvalidTemplateError` says what is wrong."""
+    _demand_own(mailbox)
     _demand_valid(values)
-    count = len(db.session.scalars(rules_of(mailbox)).all())
+    count = len(db.session.scalars(own_rules_of(mailbox)).all())
     if count >= MOST_RULES:
         raise ConflictError(f"A mailbox has at most {MOST_RULES} rules. Delete one first.")
     rule = AutoResponseRule(
@@ -133,6 +143,7 @@ def add_rule(mailbox: Mailbox, values: RuleValues, *, by: Actor) -> AutoResponse
 
 def change_rule(rule: AutoResponseRule, values: RuleValues, *, by: Actor) -> None:
     """What the form says becomes true. A response of the rule's own goes when another is chosen."""
+    _demand_not_systems(rule)
     _demand_valid(values)
     before = _for_the_record(rule)
     former = templates.template_of(rule.template_id)
@@ -150,8 +161,9 @@ def change_rule(rule: AutoResponseRule, values: RuleValues, *, by: Actor) -> Non
 
 def move_rule(rule: AutoResponseRule, position: int, *, by: Actor) -> None:
     """Put a rule at a place of the list, from 1; beyond an end means the end."""
+    _demand_not_systems(rule)
     mailbox = _mailbox_of(rule)
-    ordered = list(db.session.scalars(rules_of(mailbox).with_for_update()))
+    ordered = list(db.session.scalars(own_rules_of(mailbox).with_for_update()))
     before = ordered.index(rule) + 1
     ordered.remove(rule)
     ordered.insert(max(position, 1) - 1, rule)
@@ -176,6 +188,7 @@ def move_rule_down(rule: AutoResponseRule, *, by: Actor) -> None:
 
 def delete_rule(rule: AutoResponseRule, *, by: Actor) -> None:
     """Remove a rule, and the response that was its own."""
+    _demand_not_systems(rule)
     mailbox, before = _mailbox_of(rule), _for_the_record(rule)
     template = templates.template_of(rule.template_id)
     audit.record(by, "rule.deleted", _subject(rule, mailbox), before, {})
@@ -183,13 +196,14 @@ def delete_rule(rule: AutoResponseRule, *, by: Actor) -> None:
     db.session.flush()
     if template.is_custom:
         db.session.delete(template)
-    for place, one in enumerate(db.session.scalars(rules_of(mailbox)), start=1):
+    for place, one in enumerate(db.session.scalars(own_rules_of(mailbox)), start=1):
         one.position = place
     db.session.flush()
 
 
 def activate(rule: AutoResponseRule, *, is_active: bool, by: Actor) -> None:
     """Switch a rule on or off. It answers what arrives after it was switched on."""
+    _demand_not_systems(rule)
     if rule.is_active == is_active:
         return
     _set_active(rule, is_active=is_active)
@@ -232,6 +246,18 @@ def demand_valid_conditions(conditions: Sequence[Condition]) -> None:
         raise InvalidRuleError(rows[0].sentence, field="conditions", rows=rows)
 
 
+def _rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
+    return (
+        select(AutoResponseRule)
+        .where(AutoResponseRule.mailbox_id == mailbox.id)
+        .order_by(AutoResponseRule.position, AutoResponseRule.id)
+    )
+
+
+def _no_rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
+    return _rules_of(mailbox).where(false())
+
+
 def _uses() -> Select[AutoResponseRule, Mailbox]:
     return (
         select(AutoResponseRule, Mailbox)
@@ -266,6 +292,18 @@ def _demand_valid(values: RuleValues) -> None:
     if len(values.name.strip()) > LONGEST_NAME:
         raise InvalidRuleError(f"Use at most {LONGEST_NAME} characters.", field="name")
     demand_valid_conditions(values.conditions)
+
+
+def _demand_own(mailbox: Mailbox) -> None:
+    if mailbox.rules_from != "own":
+        raise ConflictError("The system's rules apply here, or none. Choose the organization's own first.")
+
+
+def _demand_not_systems(rule: AutoResponseRule) -> None:
+    if rule.system_key is not None:
+        raise ForbiddenError(
+            "This rule is the system's. Replace the system's rules by your own to change them."
+        )
 
 
 def _set_active(rule: AutoResponseRule, *, is_active: bool) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Select, UniqueConstraint, select
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import INSTALLATION, Base, OrganizationScoped, now, owned_key, scoped_key
@@ -20,8 +20,18 @@ class Mailbox(OrganizationScoped, Base):
     __tablename__ = "mailboxes"
     __table_args__ = (
         UniqueConstraint("organization_id", "label"),
-        UniqueConstraint("organization_id", "address"),
+        # A global mailbox may have the address of an own one: the system learns nothing by it.
+        Index(
+            "uq_mailboxes_address",
+            "organization_id",
+            "address",
+            unique=True,
+            postgresql_where=text("global_mailbox_id IS NULL"),
+        ),
         UniqueConstraint("organization_id", "account_id"),
+        UniqueConstraint("organization_id", "global_mailbox_id"),
+        Index("ix_mailboxes_global_mailbox_id", "global_mailbox_id", "system_version"),
+        CheckConstraint("rules_from IN ('own', 'system', 'off')", name="rules_from"),
         owned_key("account_id", "accounts", owner="account_owner_id"),
         CheckConstraint(
             f"account_owner_id = organization_id OR account_owner_id = '{INSTALLATION}'::uuid",
@@ -45,6 +55,14 @@ class Mailbox(OrganizationScoped, Base):
     trusted_authserv_id: Mapped[str] = mapped_column(default="")
     answers_unaddressed: Mapped[bool] = mapped_column(default=False)  # rule 16 off
     signature: Mapped[str | None] = mapped_column(default=None)
+    rules_from: Mapped[str] = mapped_column(default="own")  # own, system, off
+
+    # What a global mailbox follows (`mailboxes.global_mailboxes`): the columns above hold what applies.
+    global_mailbox_id: Mapped[UUID | None] = mapped_column(ForeignKey("global_mailboxes.id"), default=None)
+    is_served: Mapped[bool] = mapped_column(default=True)  # no more: it keeps what it has, and rests
+    system_version: Mapped[int] = mapped_column(default=0)
+    system_values: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    overrides: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @property

@@ -9,6 +9,7 @@ import mailboxes.crm.contacts
 import mailboxes.crm.lead_sources
 import mailboxes.crm.leads
 import mailboxes.drafts
+import mailboxes.global_mailboxes.table
 import mailboxes.inbox.reading
 import mailboxes.messages
 import mailboxes.notices

@@ -180,6 +180,17 @@ class Wire:
         self._start += size
         return taken
 
+    def read_some(self, most: int) -> bytes:
+        """What has arrived, at most so many bytes; waits for the first. Empty at the connection's end."""
+        if self._start == len(self._buffer):
+            try:
+                self._receive(most)
+            except ConnectionLostError:
+                return b""
+        taken = bytes(self._buffer[self._start : self._start + most])
+        self._start += len(taken)
+        return taken
+
     def read_available(self) -> bool:
         """Take what has arrived without waiting; False if nothing had. For IDLE."""
         try:

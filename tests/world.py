@@ -1,7 +1,8 @@
 """The world of every test: a migrated database, an application, our organization and a neighbour."""
 
 import base64
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -24,6 +25,7 @@ from tests.factories import World, make_organization
 from webapp import create_app
 from workers import queues
 
+TURNS_BEFORE_VACUUM = 100
 KEY = base64.b64encode(b"k" * 32).decode()
 
 
@@ -66,8 +68,28 @@ def _application(environment: dict[str, str]) -> Iterator[Flask]:
         queues.redis().close()
 
 
+@pytest.fixture(scope="session")
+def _emptying(postgres_server: Postgres, database_urls: DatabaseUrls) -> Iterator[Callable[[], None]]:
+    """Empties every table. To delete few rows takes a tenth of the time of TRUNCATE with its new files.
+
+    Only a superuser may do it: rows are fenced, and triggers look after some of them.
+    """
+    statements = "; ".join(f"DELETE FROM {name}" for name in METADATA.tables)
+    url = _plain(postgres_server.url(database="postroom_test"))
+    with psycopg.connect(url, autocommit=True, prepare_threshold=None) as connection:
+        connection.execute("SET session_replication_role = replica")
+        turns = itertools.count(1)
+
+        def empty() -> None:
+            connection.execute(statements)
+            if next(turns) % TURNS_BEFORE_VACUUM == 0:
+                connection.execute("VACUUM ANALYZE")
+
+        yield empty
+
+
 @pytest.fixture
-def app(_application: Flask, database_urls: DatabaseUrls) -> Iterator[Flask]:
+def app(_application: Flask, _emptying: Callable[[], None]) -> Iterator[Flask]:
     """The application on an empty database, pushed; emptied and set up as before afterwards."""
     settings = _application.config["POSTROOM"]
     with _application.app_context():
@@ -75,9 +97,7 @@ def app(_application: Flask, database_urls: DatabaseUrls) -> Iterator[Flask]:
         yield _application
         db.session.remove()
     _application.config["POSTROOM"] = settings
-    with psycopg.connect(_plain(database_urls.owner), autocommit=True) as connection:
-        names = ", ".join(METADATA.tables)
-        connection.execute(f"TRUNCATE {names}")
+    _emptying()
 
 
 @pytest.fixture

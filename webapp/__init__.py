@@ -26,7 +26,6 @@ BLUEPRINTS = (
     "webapp.organization.views",
     "webapp.mailboxes.views",
     "webapp.mailboxes.system_views",
-    "webapp.mailboxes.opened_views",
     "webapp.responses.templates",
     "webapp.people.audit_log",
     "webapp.people.invitations",

@@ -51,12 +51,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 @blueprint.get(f"{PATH}/subscription")
 @member_required
 def subscription() -> ResponseReturnValue:
-    """What this member's pages may hear of: the channel of the organization, the readable mailboxes."""
+    """What this member's pages may hear of: the organization's channel, the readable mailboxes, states."""
     mailboxes = [str(id) for id in db.session.scalars(readable_ids(g.member))]
     return {
         "channel": queues.channel_of(g.organization.id),
         "member": str(g.member.id),
         "mailboxes": mailboxes,
+        "hears_states": "mailbox.manage" in g.permissions,
     }
 
 
@@ -69,11 +70,18 @@ def asgi_app() -> "Application":
 
 @dataclass(frozen=True)
 class Subscription:
-    """What somebody may hear of."""
+    """What somebody may hear of: what is in these mailboxes; and how all of them are, who manages them."""
 
     channel: str
     member: str
     mailboxes: frozenset[str]
+    hears_states: bool = False
+
+    def includes(self, event: dict[str, str]) -> bool:
+        """Whether an event is for them; one that names no mailbox is for everybody."""
+        if event["kind"] == queues.STATE:
+            return self.hears_states
+        return "mailbox" not in event or event["mailbox"] in self.mailboxes
 
 
 @dataclass(eq=False)
@@ -84,8 +92,8 @@ class Listener:
     waiting: asyncio.Queue[dict[str, str]] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
 
     def tell(self, event: dict[str, str]) -> None:
-        """Queue an event, if it is about a mailbox that this listener may read."""
-        if "mailbox" in event and event["mailbox"] not in self.subscription.mailboxes:
+        """Queue an event, if this listener may hear of it."""
+        if not self.subscription.includes(event):
             return
         if self.waiting.full():
             while not self.waiting.empty():
@@ -253,7 +261,9 @@ class Application:
         if not status.startswith("200"):
             return int(status[:3]) if status[:1] == "4" else 503
         said = json.loads(b"".join(body))
-        return Subscription(said["channel"], said["member"], frozenset(said["mailboxes"]))
+        return Subscription(
+            said["channel"], said["member"], frozenset(said["mailboxes"]), said["hears_states"]
+        )
 
 
 async def _next(listener: Listener, gone: asyncio.Task[None], seconds: float) -> dict[str, str] | None:

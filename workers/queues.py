@@ -28,6 +28,7 @@ QUEUES = (SYNC, INTAKE, ACTION, OUTGOING, NOTICES)
 JOB_SECONDS = 600
 SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten for its answer
 CHANGES = "changes"  # prefix of the channels that tell open pages to look again
+STATE = "state"  # a kind of change: how a mailbox is, for whoever manages mailboxes
 
 WAITING_SECONDS = 10  # so long a waiting job is counted on; it may have been lost
 

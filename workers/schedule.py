@@ -21,6 +21,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailboxes.acting import organizations_with_pending
+from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
@@ -148,6 +149,7 @@ SCHEDULE = (
     Periodic("send what is due", 2, ring_for_due_mail),
     Periodic("send notices", 2, ring_for_due_notices),
     Periodic("mirror what was read", 10, hurry_for_reads),
+    Periodic("follow the system's mailboxes", 30, catch_up),
     Periodic("forget old sign-ins", 3600, forget_attempts),
     Periodic("forget old notices", 3600, forget_old_notices),
     Periodic("remove old conversations", 3600, remove_old_conversations),

@@ -4,9 +4,10 @@ from uuid import UUID
 
 from mailboxes.sync import leases
 from mailboxes.sync.foreground import bind_to_owner, owner_of, readers_of, worker_name
+from mailboxes.sync.passes import PassReport
 from mailboxes.sync.passes import sync_account as run_pass
 from tenants.errors import NotFoundError
-from workers.queues import ring_intake, tell_pages
+from workers.queues import STATE, ring_intake, tell_pages
 from workers.runtime import job
 
 
@@ -23,6 +24,13 @@ def sync_account(account_id: str, fence: int) -> None:
         return
     with leases.held(account, held_fence):
         report = run_pass(account, held_fence, stored=lambda: ring_intake(account))
-    if report.changed_count or report.vanished_count:
-        for organization_id, mailbox_id in readers_of(account):
-            tell_pages(organization_id, mailbox_id, "messages")
+    _tell(account, report)
+
+
+def _tell(account: UUID, report: PassReport) -> None:
+    """Open pages look again, if the pass changed what they show."""
+    kinds = ["messages"] if report.changed_count or report.vanished_count else []
+    kinds += [STATE] if report.is_news else []
+    for organization_id, mailbox_id in readers_of(account) if kinds else ():
+        for kind in kinds:
+            tell_pages(organization_id, mailbox_id, kind)

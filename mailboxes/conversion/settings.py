@@ -1,6 +1,6 @@
 """What a mailbox's page offers and accepts as the settings of an action."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -36,15 +36,21 @@ def choices_of(field: Field) -> list[tuple[str, str]]:
     return list(field.choices)
 
 
-def checked_settings(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of an action, ready to be stored; unknown names are dropped.
+def checked_settings(
+    name: str, values: Mapping[str, Any], without: Container[str] = frozenset()
+) -> dict[str, Any]:
+    """The settings of an action, ready to be stored; unknown names and those of ``without`` are dropped.
 
     `InvalidError` whose ``field`` is the setting's name: required and empty, or no choice.
     """
     action = actions().get(name)
     if action is None:
         raise InvalidError("Choose what happens with new messages.", field="action")
-    return {field.name: _checked(field, values.get(field.name)) for field in action.fields}
+    return {
+        field.name: _checked(field, values.get(field.name))
+        for field in action.fields
+        if field.name not in without
+    }
 
 
 def _checked(field: Field, value: Any) -> Any:

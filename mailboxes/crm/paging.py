@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from sqlalchemy import DateTime, Integer, Select, SQLColumnExpression, tuple_
+from sqlalchemy.orm import Session
 
 from tenants.database import db
 
@@ -51,6 +52,7 @@ def page(
     is_descending: bool,
     cursor: str = "",
     size: int = SIZE,
+    session: Session | None = None,
 ) -> Page[Row]:
     """One page of ``query``, ordered by ``key`` (never null) and, where that is equal, by ``id``.
 
@@ -63,7 +65,7 @@ def page(
         place = tuple_(key, id)
         query = query.where(place < edge if descends else place > edge)
     ordered = query.order_by(*(column.desc() if descends else column.asc() for column in (key, id)))
-    found = db.session.execute(ordered.add_columns(key, id).limit(size + 1)).all()
+    found = (session or db.session).execute(ordered.add_columns(key, id).limit(size + 1)).all()
     has_more = len(found) > size
     found = found[:size][:: -1 if backwards else 1]
     rows = [row[0] for row in found]

@@ -2,15 +2,17 @@
 
 - `MailboxValues`, `values_of(mailbox, account)`, `create(values)`, `change(mailbox, values)`: the whole page.
 - `check(values, account)`: try the connection as it is typed, without saving anything.
-- `overviews()`: the grid, which is the health page too.
+- `proposals_for(address)`: connection settings to offer for an address.
+- `mailbox_page(filter, order)`: the grid, which is the health page too.
 - `deletion_effects(mailbox)`, `delete(mailbox, typed_label)`.
 - `mailboxes.setup.global_saving` does the same for global mailboxes, for system administrators.
 """
 
-from mailboxes.setup.checking import FolderChoice, check, known_folders
+from mailboxes.setup.checking import FolderChoice, check, known_folders, proposals_for
 from mailboxes.setup.connection import Connection, connection_of
 from mailboxes.setup.deleting import delete, deletion_effects
-from mailboxes.setup.overview import Overview, overview_of, overviews
+from mailboxes.setup.grid import GridFilter, mailbox_page
+from mailboxes.setup.overview import Overview, overview_of
 from mailboxes.setup.saving import change, create, pause, resume, sync_soon
 from mailboxes.setup.values import Grant, MailboxValues, values_of
 
@@ -18,6 +20,7 @@ __all__ = [
     "Connection",
     "FolderChoice",
     "Grant",
+    "GridFilter",
     "MailboxValues",
     "Overview",
     "change",
@@ -27,9 +30,10 @@ __all__ = [
     "delete",
     "deletion_effects",
     "known_folders",
+    "mailbox_page",
     "overview_of",
-    "overviews",
     "pause",
+    "proposals_for",
     "resume",
     "sync_soon",
     "values_of",

@@ -14,7 +14,8 @@ from sqlalchemy import select
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.connection_check import CheckReport, check_connection
-from mailboxes.connections import egress_policy, password_of
+from mailboxes.connections import discovery_places, egress_policy, password_of
+from mailboxes.discovery import Proposal, discover
 from mailboxes.imap import Encryption, FolderListing, ImapSettings
 from mailboxes.setup.values import IMAP_PLACE, SMTP_PLACE, MailboxValues
 from mailboxes.smtp import SmtpSettings
@@ -52,8 +53,29 @@ def check(values: MailboxValues, account: Account | None) -> CheckReport:
         raise InvalidError("Switch on IMAP, SMTP or both to check them.", field="imap_enabled")
     imap = _imap(values, account) if values.imap_enabled else None
     smtp = _smtp(values, account) if values.smtp_enabled else None
-    with _one_of_few():
+    with one_of_few():
         return check_connection(imap, smtp, egress_policy())
+
+
+def proposals_for(address: str) -> list[Proposal]:
+    """Connection settings for an address, to be offered; none for what is no address."""
+    with one_of_few():
+        return discover(address, discovery_places())
+
+
+@contextmanager
+def one_of_few() -> Iterator[None]:
+    """Something that asks servers of others; `InvalidError` while an organization asks many already."""
+    owner = db.session.info.get("organization_id")
+    with _counting:
+        if _under_way[owner] >= MOST_AT_ONCE:
+            raise InvalidError("Other connections are being tried right now. Try again in a minute.")
+        _under_way[owner] += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _under_way[owner] -= 1
 
 
 def known_folders(account: Account) -> list[FolderChoice]:
@@ -110,20 +132,6 @@ def unsealed(text: str) -> list[FolderChoice]:
 def needs_password(values: MailboxValues, account: Account | None, place: tuple[str, ...]) -> bool:
     """Whether the stored password was given for another place than the one typed."""
     return account is None or any(getattr(values, name) != getattr(account, name) for name in place)
-
-
-@contextmanager
-def _one_of_few() -> Iterator[None]:
-    owner = db.session.info.get("organization_id")
-    with _counting:
-        if _under_way[owner] >= MOST_AT_ONCE:
-            raise InvalidError("Other connections are being tried right now. Try again in a minute.")
-        _under_way[owner] += 1
-    try:
-        yield
-    finally:
-        with _counting:
-            _under_way[owner] -= 1
 
 
 def _imap(values: MailboxValues, account: Account | None) -> ImapSettings:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from mailboxes.accounts import Account
 from mailboxes.conversion import NOTHING, actions, checked_settings
 from mailboxes.setup.checking import FolderChoice, imap_password, shared_password, smtp_password
-from mailboxes.setup.values import MailboxValues
+from mailboxes.setup.values import Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 from tenants.errors import InvalidError
@@ -27,8 +27,8 @@ def normalize(values: MailboxValues) -> None:
     """One way of writing each value; `InvalidError` at the field of an address or host that is none."""
     values.label = " ".join(values.label.split())
     values.address = _address(values.address, "address")
-    values.aliases = [_address(alias, "aliases") for alias in values.aliases]
-    values.trusted_forms = [_address(form, "trusted_forms") for form in values.trusted_forms]
+    values.aliases = normal_addresses(values.aliases, "aliases")
+    values.trusted_forms = normal_addresses(values.trusted_forms, "trusted_forms")
     values.imap_host = _host(values.imap_host, "imap_host", needed=values.imap_enabled)
     values.smtp_host = _host(values.smtp_host, "smtp_host", needed=values.smtp_enabled)
     for name in ("imap_user", "smtp_user", "trusted_authserv_id"):
@@ -39,11 +39,9 @@ def demand_valid(values: MailboxValues, mailbox: Mailbox | None) -> None:
     """`InvalidError` at the first field that is wrong, before anything is written."""
     if not values.label or len(values.label) > LONGEST_LABEL:
         raise InvalidError(f"Give the mailbox a label of up to {LONGEST_LABEL} characters.", field="label")
-    if max(len(values.aliases), len(values.trusted_forms)) > MANY_ADDRESSES:
-        raise InvalidError(f"List at most {MANY_ADDRESSES} addresses.", field="aliases")
     _demand_free(values, mailbox)
     _demand_action(values, mailbox)
-    _demand_grants(values)
+    demand_grants(values.grants)
 
 
 def _demand_free(values: MailboxValues, mailbox: Mailbox | None) -> None:
@@ -110,13 +108,22 @@ def _demand_action(values: MailboxValues, mailbox: Mailbox | None) -> None:
         raise InvalidError(error.message, field=f"{values.action}_{error.field}") from None
 
 
-def _demand_grants(values: MailboxValues) -> None:
+def demand_grants(grants: Iterable[Grant]) -> None:
+    """`InvalidError` unless these are roles and people of the current organization, with a known level."""
     roles = set(db.session.scalars(select(Role.id)))
     members = set(db.session.scalars(select(Membership.id)))
-    for grant in values.grants:
+    for grant in grants:
         known = grant.role_id in roles or grant.membership_id in members
         if not known or grant.level not in LEVELS:
             raise InvalidError("Choose roles and people of this organization.", field="grants")
+
+
+def normal_addresses(addresses: Iterable[str], field: str) -> list[str]:
+    """A list of addresses in one way of writing; `InvalidError` at the field if one is none."""
+    found = [_address(address, field) for address in addresses]
+    if len(found) > MANY_ADDRESSES:
+        raise InvalidError(f"List at most {MANY_ADDRESSES} addresses.", field=field)
+    return found
 
 
 def account_passwords(values: MailboxValues, stored: Account | None) -> tuple[str, str]:

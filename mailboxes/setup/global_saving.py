@@ -22,7 +22,7 @@ from mailboxes.setup.checking import FolderChoice
 from mailboxes.setup.connection import connection_of
 from mailboxes.setup.deleting import remove
 from mailboxes.setup.demands import demand_connection, demand_valid, normalize
-from mailboxes.setup.overview import ArrivalCounts, Overview, arrival_counts, overviews_with
+from mailboxes.setup.overview import Overview, overviews_of
 from mailboxes.setup.saving import changes, pause, resume
 from mailboxes.setup.values import ACCOUNT_FIELDS, MailboxValues, for_the_record, values_of
 from mailboxes.setup.writing import (
@@ -40,12 +40,10 @@ from tenants.database import (
     across_organizations,
     current_organization_id,
     db,
-    inside,
     inside_installation,
     now,
 )
 from tenants.errors import NotFoundError
-from tenants.organizations import Organization
 
 LEFT_BEHIND = timedelta(hours=1)
 _CONNECTION = frozenset({*ACCOUNT_FIELDS, "folders", "imap_password", "smtp_password"})
@@ -76,20 +74,10 @@ def home_of(mailbox_id: UUID) -> UUID:
     raise NotFoundError("This mailbox does not exist.")
 
 
-def global_overviews() -> list[Overview]:
-    """The grid of global mailboxes, by label. The session of the caller is bound to nothing."""
-    accounts, arrivals = _seen_by_the_installation()
-    found: list[Overview] = []
-    for organization_id in sorted({home.organization_id for home in homes()}):
-        with inside(organization_id):
-            found += _overviews_here(accounts, arrivals)
-    return sorted(found, key=lambda overview: (overview.mailbox.label.casefold(), overview.home))
-
-
 def global_overview_of(mailbox: Mailbox) -> Overview:
-    """One row of that grid; the session is bound to the home organization."""
-    accounts, arrivals = _seen_by_the_installation()
-    return next(one for one in _overviews_here(accounts, arrivals) if one.mailbox.id == mailbox.id)
+    """One row of the system's grid."""
+    with across_organizations("a system page shows how a global mailbox and its account are") as session:
+        return overviews_of(session, [mailbox.id])[0]
 
 
 def create_global(values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> Mailbox:
@@ -220,17 +208,6 @@ def _forget_unused() -> None:
         if account.id not in read:
             db.session.delete(account)
     db.session.flush()
-
-
-def _seen_by_the_installation() -> tuple[dict[UUID, Account], ArrivalCounts]:
-    with inside_installation("a system page shows how global accounts are") as session:
-        return {account.id: account for account in session.scalars(select(Account))}, arrival_counts()
-
-
-def _overviews_here(accounts: dict[UUID, Account], arrivals: ArrivalCounts) -> list[Overview]:
-    organization = db.session.get_one(Organization, current_organization_id())
-    found = db.session.scalars(select(Mailbox).where(Mailbox.account_owner_id == INSTALLATION))
-    return overviews_with(list(found), accounts, arrivals, organization.name)
 
 
 def _record_twice(

@@ -1,20 +1,37 @@
-"""The grid of mailboxes: each with its state in words, its age, its backlog and who may see it."""
+"""How mailboxes are: the state in words, age, backlog, rules and people, by a constant number of queries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, union
+from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy.orm import Session
 
+from mailboxes.access import people_counts
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.messages import Message
 from mailboxes.rules import AutoResponseRule
-from mailboxes.system_mailboxes import Mailbox, MailboxGrant, mailboxes
+from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
-from tenants.organizations import Membership, MembershipRole, active_members
+from tenants.organizations import Organization
+
+# What a state is called, with its tone; the order is that of the grid: what needs somebody comes first.
+STATES: dict[str, tuple[str, str]] = {
+    "refused": ("bad", "Login rejected, needs a new password"),
+    "failing": ("warn", "Failing, tries again by itself"),
+    "interrupted": ("warn", "A change was interrupted: open it and save it again"),
+    "unconnected": ("off", "Not connected"),
+    "new": ("busy", "Waiting for its first pass"),
+    "ok": ("ok", "Fetching"),
+    "system": ("ok", "Fetched by the system"),
+    "sends": ("off", "Sends only"),
+    "paused": ("paused", "Paused"),
+    "unserved": ("off", "No longer served by the system; what it holds stays"),
+}
 
 
 @dataclass(frozen=True)
@@ -38,115 +55,98 @@ class Overview:
     quarantine_count: int
     home: str = ""
 
+    @property
+    def error(self) -> str:
+        """What went wrong last, in one sentence; "" where nothing did."""
+        said = self.account.last_error if self.account is not None else ""
+        sentence, stop, _ = said.partition(". ")
+        return f"{sentence}." if stop else said
 
-@dataclass(frozen=True)
-class ArrivalCounts:
-    """What waits and what is held, by account."""
 
-    waiting: dict[UUID, int]
-    held: dict[UUID, int]
+def state_of() -> ColumnElement[str]:
+    """A key of `STATES`, in a query of mailboxes with their accounts (`with_accounts`)."""
+    return case(
+        (Mailbox.is_served.is_(False), "unserved"),
+        (Mailbox.is_enabled.is_(False), "paused"),
+        (Account.id.is_(None), "system"),
+        (Account.is_enabled.is_(False), "interrupted"),
+        (Account.imap_enabled, Account.state),
+        (Account.smtp_enabled, "sends"),
+        else_="unconnected",
+    )
 
 
-def overviews() -> list[Overview]:
-    """Every mailbox of the current organization, by label; a constant number of queries."""
-    found = list(db.session.scalars(mailboxes()))
-    accounts = {account.id: account for account in db.session.scalars(select(Account))}
-    counts, arrivals = _Counts(), arrival_counts()
-    return [_overview(mailbox, accounts.get(mailbox.account_id), counts, arrivals) for mailbox in found]
+def with_accounts(query: Select[Any]) -> Select[Any]:
+    """Mailboxes with their accounts, where the session may see these."""
+    return query.outerjoin(
+        Account, (Account.owner_id == Mailbox.account_owner_id) & (Account.id == Mailbox.account_id)
+    )
+
+
+def newest_at() -> ColumnElement[datetime]:
+    """When the newest message of a mailbox came (null without any), in a query of mailboxes."""
+    newest = select(func.max(Message.shown_at)).where(
+        Message.organization_id == Mailbox.organization_id, Message.mailbox_id == Mailbox.id
+    )
+    return newest.scalar_subquery()
+
+
+def backlog() -> ColumnElement[int]:
+    """How many arrivals wait to be delivered, in a query of mailboxes with their accounts."""
+    return _arrival_count("stored")
 
 
 def overview_of(mailbox: Mailbox) -> Overview:
     """One mailbox's row."""
-    account = db.session.scalar(select(Account).where(Account.id == mailbox.account_id))
-    return _overview(mailbox, account, _Counts(), arrival_counts())
+    return overviews_of(db.session(), [mailbox.id])[0]
 
 
-def overviews_with(
-    found: list[Mailbox], accounts: dict[UUID, Account], arrivals: ArrivalCounts, home: str
-) -> list[Overview]:
-    """Mailboxes of the current organization whose accounts and arrivals another session has read."""
-    counts = _Counts()
-    return [_overview(one, accounts.get(one.account_id), counts, arrivals, home) for one in found]
+def overviews_of(session: Session, ids: Sequence[UUID]) -> list[Overview]:
+    """These mailboxes in this order, as far as the session may see them and their accounts."""
+    query = select(Mailbox, Account, state_of(), newest_at(), backlog(), _arrival_count("quarantined"))
+    rows = {
+        row[0].id: row
+        for row in session.execute(
+            with_accounts(query.add_columns(Organization.name).select_from(Mailbox))
+            .join(Organization, Organization.id == Mailbox.organization_id)
+            .where(Mailbox.id.in_(ids))
+        )
+    }
+    rules, people = _rule_counts(session, ids), people_counts(session, ids)
+    return [_overview(rows[id], rules.get(id, (0, 0)), people.get(id, 0)) for id in ids if id in rows]
 
 
-def arrival_counts() -> ArrivalCounts:
-    """For all accounts of the owner that the session is bound to."""
-    return ArrivalCounts(
-        waiting=_by(Arrival.account_id, Arrival, Arrival.state == "stored"),
-        held=_by(Arrival.account_id, Arrival, Arrival.state == "quarantined"),
-    )
-
-
-class _Counts:
-    """Numbers of all mailboxes of the organization, each by one query."""
-
-    def __init__(self) -> None:
-        self.rules = _by(AutoResponseRule.mailbox_id, AutoResponseRule)
-        self.active_rules = _by(AutoResponseRule.mailbox_id, AutoResponseRule, AutoResponseRule.is_active)
-        self.people = _people_counts()
-        newest = select(Message.mailbox_id, func.max(Message.shown_at)).group_by(Message.mailbox_id)
-        self.newest: dict[UUID, datetime] = {row[0]: row[1] for row in db.session.execute(newest)}
-
-
-def _people_counts() -> dict[UUID, int]:
-    """How many active people may see each mailbox: roles ∪ users."""
-    personally = select(MailboxGrant.mailbox_id, MailboxGrant.membership_id).where(
-        MailboxGrant.membership_id.is_not(None)
-    )
-    by_role = select(MailboxGrant.mailbox_id, MembershipRole.membership_id).join(
-        MembershipRole,
-        (MembershipRole.organization_id == MailboxGrant.organization_id)
-        & (MembershipRole.role_id == MailboxGrant.role_id),
-    )
-    granted = union(personally, by_role).subquery()
-    active = active_members().order_by(None).with_only_columns(Membership.id)
-    query = (
-        select(granted.c.mailbox_id, func.count(granted.c.membership_id.distinct()))
-        .where(granted.c.membership_id.in_(active))
-        .group_by(granted.c.mailbox_id)
-    )
-    return {row[0]: row[1] for row in db.session.execute(query)}
-
-
-def _by(column: Any, table: Any, *conditions: Any) -> dict[UUID, int]:
-    query = select(column, func.count()).select_from(table).where(*conditions).group_by(column)
-    return {row[0]: row[1] for row in db.session.execute(query)}
-
-
-def _overview(
-    mailbox: Mailbox, account: Account | None, counts: _Counts, arrivals: ArrivalCounts, home: str = ""
-) -> Overview:
-    state, words = _state(mailbox, account)
+def _overview(row: Any, rules: tuple[int, int], people: int) -> Overview:
+    mailbox, account, state, newest, waiting, held, home = row
     action = actions().get(mailbox.action)
+    tone, words = STATES[state]
     return Overview(
         mailbox=mailbox,
         account=account,
-        state=state,
+        state=tone,
         words=words,
         action=action.label if action else "Do nothing",
-        rule_count=counts.rules.get(mailbox.id, 0),
-        active_rule_count=counts.active_rules.get(mailbox.id, 0),
-        people_count=counts.people.get(mailbox.id, 0),
-        newest_at=counts.newest.get(mailbox.id),
-        backlog=arrivals.waiting.get(mailbox.account_id, 0),
-        quarantine_count=arrivals.held.get(mailbox.account_id, 0),
+        rule_count=rules[0],
+        active_rule_count=rules[1],
+        people_count=people,
+        newest_at=newest,
+        backlog=waiting,
+        quarantine_count=held,
         home=home,
     )
 
 
-def _state(mailbox: Mailbox, account: Account | None) -> tuple[str, str]:
-    if not mailbox.is_enabled:
-        return "paused", "Paused"
-    if account is None:
-        return "ok", "Fetched by the system"
-    if not account.is_enabled:
-        return "warn", "A change was interrupted: open it and save it again"
-    if not account.imap_enabled:
-        return "off", "Sends only" if account.smtp_enabled else "Not connected"
-    words = {
-        "new": ("busy", "Waiting for its first pass"),
-        "ok": ("ok", "Fetching"),
-        "failing": ("warn", "Failing, tries again by itself"),
-        "refused": ("bad", "Login rejected, needs a new password"),
-    }
-    return words[account.state]
+def _arrival_count(state: str) -> ColumnElement[int]:
+    counted = select(func.count()).where(Arrival.account_id == Account.id, Arrival.state == state)
+    return counted.scalar_subquery()
+
+
+def _rule_counts(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """All and active rules by mailbox."""
+    active = func.count().filter(AutoResponseRule.is_active)
+    query = (
+        select(AutoResponseRule.mailbox_id, func.count(), active)
+        .where(AutoResponseRule.mailbox_id.in_(ids))
+        .group_by(AutoResponseRule.mailbox_id)
+    )
+    return {row[0]: (row[1], row[2]) for row in session.execute(query)}

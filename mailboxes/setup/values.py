@@ -108,7 +108,7 @@ def values_of(mailbox: Mailbox, account: Account | None, folders: list[bytes] | 
     if account is not None:
         given |= {name: getattr(account, name) for name in ACCOUNT_FIELDS}
     read = synced_folders(account) if folders is None else folders
-    return MailboxValues(**given, folders=read, grants=_grants(mailbox))
+    return MailboxValues(**given, folders=read, grants=grants_of(mailbox))
 
 
 def for_the_record(values: MailboxValues, *, connects: bool = True) -> dict[str, Any]:
@@ -132,6 +132,7 @@ def synced_folders(account: Account | None) -> list[bytes]:
     return list(db.session.scalars(query.order_by(Folder.name)))
 
 
-def _grants(mailbox: Mailbox) -> list[Grant]:
+def grants_of(mailbox: Mailbox) -> list[Grant]:
+    """Who has access to a mailbox."""
     rows = db.session.scalars(select(MailboxGrant).where(MailboxGrant.mailbox_id == mailbox.id))
     return [Grant(row.level, row.role_id, row.membership_id) for row in rows]

@@ -24,6 +24,7 @@ def successor_of(account: Account, values: MailboxValues, folders: Iterable[Fold
     successor = Account(
         organization_id=account.organization_id,
         home_organization_id=account.home_organization_id,
+        delivery_mode=account.delivery_mode,
         address=values.address,
     )
     fill_account(successor, values, account)

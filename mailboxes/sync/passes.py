@@ -64,12 +64,15 @@ def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
         report.is_lease_lost = True
         return report
     account = _account(account_id)
+    before = account.state, account.last_error
     if report.error is None:
         note_success(account, has_more=report.has_more)
     elif isinstance(report.error, UidValidityChangedError):
         note_stall(account, report.error)
     else:
         note_failure(account, report.error)
+    account = _account(account_id)
+    report.is_news = before != (account.state, account.last_error)
     db.session.commit()
     return report
 

@@ -18,7 +18,10 @@ Heard = Callable[[], None]
 
 @dataclass
 class PassReport:
-    """What a pass has done. ``error``: why it ended early; ``has_more``: history is left for another one."""
+    """What a pass has done. ``error``: why it ended early; ``has_more``: history is left for another one.
+
+    ``is_news``: the account is well, or unwell, in another way than before.
+    """
 
     new_count: int = 0
     history_count: int = 0
@@ -27,6 +30,7 @@ class PassReport:
     folder_count: int = 0
     has_more: bool = False
     is_lease_lost: bool = False
+    is_news: bool = False
     error: MailServerError | None = None
 
     @property

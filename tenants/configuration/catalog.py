@@ -132,6 +132,7 @@ _SETTINGS = (
     Setting("session.lifetime_hours", "sessions", "A session lasts", "People sign in again after this time.", "number", 336, Number(1, 8760, "hours", "h"), unit="h"),
     Setting("session.two_factor_required", "sessions", "Demand a second factor", "People set up an authenticator app at their next sign-in.", "switch", False, values.switch),
     Setting("network.permitted_hosts", "servers", "Permitted mail servers", "One host a line, * for a part, :port if only one is meant. Empty permits every public server.", "hosts", [], values.hosts, (SYSTEM,)),
+    Setting("discovery.directory", "servers", "Directory of mail settings", "Asked with the domain of an address that is typed for a mailbox, such as https://autoconfig.thunderbird.net/v1.1. Empty asks nobody but the domain itself.", "text", "", values.https_address, (SYSTEM,)),
     Setting("retention.days", "retention", "Keep messages for", "0 keeps them for ever. Older conversations are removed here with their attachments; the mail server is left alone, and leads and cases stay.", "number", 0, Number(0, 36500, "days", "days"), unit="days"),
     Setting("mail.page_size", "lists", "Conversations per page", "Older ones are on the pages behind it.", "number", 50, Number(10, 200, "rows"), EVERYWHERE),
     Setting("mail.keyboard_shortcuts", "lists", "Keyboard shortcuts", "Press ? to see them.", "switch", True, values.switch, EVERYWHERE),

@@ -115,6 +115,16 @@ def address(text: str) -> str:
     return checked.normalized
 
 
+def https_address(text: str) -> str:
+    """An address of the web, or nothing."""
+    url = text.strip()
+    if url and not re.fullmatch(r"https://[a-z0-9.-]+(:\d{1,5})?(/[!-~]*)?", url):
+        raise InvalidValueError(
+            "Type an address that begins with https://, such as https://example.com/path."
+        )
+    return url
+
+
 def history(text: str) -> int | str:
     """A number of days, or all."""
     if text.strip().lower() == "all":

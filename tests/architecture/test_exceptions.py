@@ -16,6 +16,7 @@ LOOKS_ACROSS = {
     "tenants.configuration.following": "a system page counts and names who overrides a setting",
     "tenants.organizations": "a user's own memberships, to choose one of them",
     "mailboxes.acting": "the sweep finds organizations with pending messages",
+    "mailboxes.global_mailboxes.following": "what the system says is brought to whom it serves",
     "mailboxes.interchange.describing_mailboxes": "global accounts are compared with a file",
     "mailboxes.interchange.mailboxes": "global accounts are changed by a file",
     "mailboxes.invariants": "invariants hold for the whole installation",
@@ -24,6 +25,7 @@ LOOKS_ACROSS = {
     "mailboxes.outgoing.outbox": "the sweep finds outboxes with due messages",
     "mailboxes.outgoing.routes": "a global account sends for the mailbox of an organization",
     "mailboxes.rotation": "key rotation touches every stored secret",
+    "mailboxes.setup.grid": "system administrators list global mailboxes",
     "mailboxes.setup.global_saving": "global mailboxes are set up by system administrators",
     "mailboxes.sync.claiming": "due accounts are claimed fairly between organizations",
     "mailboxes.sync.comparing": "the check goes over all accounts",
@@ -38,6 +40,7 @@ LOOKS_ACROSS = {
 # module → why it commits although it is no door
 COMMITS = {
     "mailboxes.acting": "each message is a transaction of its own",
+    "mailboxes.global_mailboxes.following": "the system's change first, then its followers, in batches",
     "mailboxes.intake": "attempts are committed before a parse, each batch by itself",
     "mailboxes.interchange.applying": "each organization of a file is a transaction",
     "mailboxes.notices": "the point of no return is committed before the final dot",

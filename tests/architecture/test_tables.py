@@ -17,6 +17,8 @@ INSTALLATION_TABLES = {
     "user_override_changes",
     "second_factors",
     "system_audit_entries",
+    "global_mailboxes",
+    "served_organizations",
 }
 SCOPED = {
     mapper.local_table.name

@@ -126,3 +126,20 @@ def test_no_page_of_a_mailbox_is_wider_than_a_phone_and_what_is_pressed_is_large
               .map(([html, box]) => `${html} ${box.width}x${box.height}`)"""
         )
         assert small == [], path
+
+
+def test_typing_an_address_offers_settings_and_one_press_fills_them_in(visit, ours, theirs, names):
+    page = visit(ours.admin).open(NEW)
+    page.get_by_label("Password", exact=True).fill("typed before")
+    page.get_by_label("E-mail address").press_sequentially("info@gmx.de")
+    offer = page.locator("#proposals").get_by_role("button", name="Use these")
+    expect(offer).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_label("IMAP host")).to_have_value("")
+    offer.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("IMAP host")).to_have_value("imap.gmx.net")
+    expect(page.get_by_label("SMTP host")).to_have_value("mail.gmx.net")
+    expect(page.get_by_label("SMTP host")).to_be_visible()
+    expect(page.get_by_label("User", exact=True)).to_have_value("info@gmx.de")
+    expect(page.get_by_label("Password", exact=True)).to_have_value("typed before")
+    expect(page.locator("#announcer")).to_have_text("The settings were filled in")

@@ -261,7 +261,9 @@ def test_a_subscription_is_asked_for_by_members_only(app, ours, theirs):
     make_mailbox(theirs)
     said = sign_in(app, ours.member).get("/events/subscription").get_json()
     channel, member = f"changes:{ours.id}", str(ours.member.id)
-    assert said == {"channel": channel, "member": member, "mailboxes": [str(mailbox.id)]}
+    readable = [str(mailbox.id)]
+    assert said == {"channel": channel, "member": member, "mailboxes": readable, "hears_states": False}
+    assert sign_in(app, ours.admin).get("/events/subscription").get_json()["hears_states"]
     assert app.test_client().get("/events/subscription").status_code == 302
 
 
@@ -276,3 +278,11 @@ def test_a_hub_without_redis_keeps_trying():
         await hub.close()
 
     asyncio.run(story())
+
+
+def test_how_a_mailbox_is_reaches_whoever_manages_mailboxes_and_nobody_else():
+    state, message = ({"mailbox": "m", "kind": kind} for kind in ("state", "messages"))
+    reader = Subscription("c", "reader", frozenset({"m"}))
+    manager = Subscription("c", "manager", frozenset(), hears_states=True)
+    assert [reader.includes(state), reader.includes(message)] == [False, True]
+    assert [manager.includes(state), manager.includes(message)] == [True, False]

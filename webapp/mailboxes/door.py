@@ -1,6 +1,5 @@
 """From where mailboxes are set up: the organization's configuration, or the system's."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +8,15 @@ from uuid import UUID
 from flask import g, url_for
 
 from mailboxes import setup
+from mailboxes.crm.paging import Order
 from mailboxes.raws import forget_objects
 from mailboxes.setup import Connection, FolderChoice, MailboxValues, Overview
 from mailboxes.setup import global_saving as system
+from mailboxes.setup.grid import GridFilter, Listed, global_page, mailbox_page
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, inside_installation
 from webapp.configuration.pages import actor
-from webapp.configuration.sidebar import opened_tree, organization_tree, system_tree
+from webapp.configuration.sidebar import organization_tree, system_tree
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,19 @@ class Door:
     What is done behind it is the same: an organization's own mailboxes here, `SystemDoor` below.
     """
 
-    url: Callable[..., str]  # (endpoint without blueprint, **values)
+    blueprint: str
     sidebar: list[dict[str, Any]]
     breadcrumbs: list[tuple[str, str | None]]
     title: str
     is_system = False
-    shows_messages = True  # those that could not be taken in
+
+    def url(self, endpoint: str, **values: Any) -> str:
+        """The address of a page behind this door."""
+        return url_for(f"{self.blueprint}.{endpoint}", **values)
+
+    def mailbox_page(self, filter: GridFilter, order: Order, cursor: str) -> Listed:
+        """A page of the grid."""
+        return mailbox_page(filter, order, cursor)
 
     def owning(self) -> AbstractContextManager[Any]:
         """A scope in which ``db.session`` is bound to the owner of the accounts of this door."""
@@ -80,6 +88,10 @@ class SystemDoor(Door):
 
     is_system = True
 
+    def mailbox_page(self, filter: GridFilter, order: Order, cursor: str) -> Listed:
+        """A page of the system's grid."""
+        return global_page(filter, order, cursor)
+
     def owning(self) -> AbstractContextManager[Any]:
         """The installation's own scope."""
         return inside_installation("a system page reads and changes global accounts")
@@ -110,37 +122,10 @@ class SystemDoor(Door):
         return system.sync_global_soon(mailbox)
 
 
-@dataclass(frozen=True)
-class OpenedDoor(Door):
-    """A system administrator's door to the mailboxes of one organization: how they are set up, no message."""
-
-    shows_messages = False
-
-
-def opened_door(organization_id: UUID, name: str) -> OpenedDoor:
-    """The door to the organization that a system administrator has opened."""
-
-    def url(endpoint: str, **values: Any) -> str:
-        return url_for(f"opened_mailboxes.{endpoint}", organization_id=organization_id, **values)
-
-    first = url_for("system.organization_group", organization_id=organization_id, key="email")
-    return OpenedDoor(
-        url=url,
-        sidebar=opened_tree(organization_id),
-        breadcrumbs=[
-            ("System", url_for("system.index")),
-            ("Organizations", url_for("organizations.index")),
-            (name, first),
-            ("System mailboxes", url("index")),
-        ],
-        title=f"System mailboxes of {name}",
-    )
-
-
 def organization_door() -> Door:
     """The door of the current organization."""
     return Door(
-        url=lambda endpoint, **values: url_for(f"mailboxes.{endpoint}", **values),
+        blueprint="mailboxes",
         sidebar=organization_tree(),
         breadcrumbs=[
             ("Configuration", url_for("organization.index")),
@@ -153,7 +138,7 @@ def organization_door() -> Door:
 def system_door() -> SystemDoor:
     """The door of the installation."""
     return SystemDoor(
-        url=lambda endpoint, **values: url_for(f"system_mailboxes.{endpoint}", **values),
+        blueprint="system_mailboxes",
         sidebar=system_tree(),
         breadcrumbs=[
             ("System", url_for("system.index")),

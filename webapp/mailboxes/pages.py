@@ -23,6 +23,7 @@ from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import active_members
 from tenants.permissions import roles
+from webapp.mailboxes import connecting
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import (
     LEVELS,
@@ -32,6 +33,7 @@ from webapp.mailboxes.forms import (
     put_error,
     values_from,
 )
+from webapp.mailboxes.grid import grid_of, list_url
 from webapp.responses.rule_pages import rules_section
 from workers.queues import ring_intake, ring_outgoing
 
@@ -46,9 +48,14 @@ SECTIONS = (
 )
 
 
-def grid_page(door: Door, rows: list[Any]) -> ResponseReturnValue:
-    """All mailboxes with their health."""
-    return render_template("mailboxes/index.html", door=door, overviews=rows)
+def grid_page(door: Door) -> ResponseReturnValue:
+    """The mailboxes with their health."""
+    return render_template("mailboxes/index.html", door=door, grid=grid_of(door, request.args))
+
+
+def states_page(door: Door) -> ResponseReturnValue:
+    """What changes by itself in a page of the grid that stays open."""
+    return render_template("mailboxes/_states.html", door=door, grid=grid_of(door, request.args))
 
 
 def new_page(door: Door) -> ResponseReturnValue:
@@ -57,6 +64,8 @@ def new_page(door: Door) -> ResponseReturnValue:
     if not form.is_submitted():
         return _page(door, form, None, Connection(None), [])
     connection = Connection(None, unsealed(form.folder_list.data or ""))
+    if connecting.is_asked():
+        return _page(door, form, None, connection, _typed_folders())
     if "check" in request.form:
         return _checked(door, form, None, connection)
     if form.validate():
@@ -80,6 +89,8 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
         return _page(door, form, mailbox, connection, connection.synced)
     typed = unsealed(form.folder_list.data or "")
     connection = replace(connection, folders=typed or connection.folders)
+    if connecting.is_asked():
+        return _page(door, form, mailbox, connection, _typed_folders())
     if "check" in request.form:
         return _checked(door, form, mailbox, connection)
     if form.validate():
@@ -132,14 +143,14 @@ def pause_or_resume(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     door.switch(mailbox)
     ring_outgoing(mailbox.organization_id)
     flash(f"{mailbox.label} is {'enabled' if mailbox.is_enabled else 'paused'}.", "success")
-    return redirect(door.url("index"))
+    return _back(door, mailbox)
 
 
 def sync_now(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """Fetch at the next tick of the schedule, whatever the back-off says."""
     door.sync_soon(mailbox)
     flash(f"{mailbox.label} will be fetched within seconds.", "success")
-    return redirect(door.url("index"))
+    return _back(door, mailbox)
 
 
 def held_page(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
@@ -178,6 +189,13 @@ def mailbox_of_organization(id: UUID) -> Mailbox:
     if mailbox is None:
         raise NotFoundError
     return mailbox
+
+
+def _back(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
+    """To the list as it was, or to the mailbox's page, whence the button was pressed."""
+    if "list" in request.form:
+        return redirect(list_url(door, request.form["list"]))
+    return redirect(door.url("edit", mailbox_id=mailbox.id))
 
 
 def _checked(
@@ -230,6 +248,7 @@ def _page(
         members=list(db.session.scalars(active_members())),
         levels=LEVELS,
         access=_access_levels(mailbox),
+        **connecting.section(door, form),
         **(_of_saved(door, mailbox) if mailbox is not None else {}),
     )
     return page, status
@@ -238,7 +257,7 @@ def _page(
 def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
     """What the page shows of a mailbox that is there."""
     with door.owning():
-        held = held_arrivals(mailbox.account_id) if door.shows_messages else []
+        held = held_arrivals(mailbox.account_id)
         count = held_count(mailbox.account_id)
     return {
         "overview": door.overview_of(mailbox),

@@ -12,7 +12,7 @@ from tenants.database import db, enter_organization
 from tenants.errors import NotFoundError
 from tenants.organizations import Organization, all_organizations
 from webapp.guards import system_admin_required
-from webapp.mailboxes import pages
+from webapp.mailboxes import connecting, pages
 from webapp.mailboxes.door import Door, system_door
 from webapp.mailboxes.routes import add_routes
 from webapp.records import id_argument
@@ -24,7 +24,14 @@ blueprint = Blueprint("system_mailboxes", __name__, url_prefix="/system/mailboxe
 @system_admin_required
 def index() -> ResponseReturnValue:
     """The grid of all organizations' global mailboxes."""
-    return pages.grid_page(system_door(), global_saving.global_overviews())
+    return pages.grid_page(system_door())
+
+
+@blueprint.get("/states")
+@system_admin_required
+def states() -> ResponseReturnValue:
+    """The part of it that changes by itself."""
+    return pages.states_page(system_door())
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -37,6 +44,13 @@ def new() -> ResponseReturnValue:
         return render_template("mailboxes/home.html", door=door, organizations=organizations)
     _enter(id_argument("home"), organizations)
     return pages.new_page(door)
+
+
+@blueprint.post("/discover")
+@system_admin_required
+def discover() -> ResponseReturnValue:
+    """Connection settings for an address."""
+    return connecting.discover_page(system_door())
 
 
 def _entered(mailbox_id: UUID) -> tuple[Door, Mailbox]:

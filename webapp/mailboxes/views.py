@@ -5,10 +5,9 @@ from uuid import UUID
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from mailboxes import setup
 from mailboxes.system_mailboxes import Mailbox
 from webapp.guards import permission_required
-from webapp.mailboxes import pages
+from webapp.mailboxes import connecting, pages
 from webapp.mailboxes.door import Door, organization_door
 from webapp.mailboxes.routes import add_routes
 
@@ -19,7 +18,14 @@ blueprint = Blueprint("mailboxes", __name__, url_prefix="/configuration/mailboxe
 @permission_required("mailbox.manage")
 def index() -> ResponseReturnValue:
     """The grid, which is the health page too."""
-    return pages.grid_page(organization_door(), setup.overviews())
+    return pages.grid_page(organization_door())
+
+
+@blueprint.get("/states")
+@permission_required("mailbox.manage")
+def states() -> ResponseReturnValue:
+    """The part of it that changes by itself."""
+    return pages.states_page(organization_door())
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -27,6 +33,13 @@ def index() -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """A new mailbox."""
     return pages.new_page(organization_door())
+
+
+@blueprint.post("/discover")
+@permission_required("mailbox.manage")
+def discover() -> ResponseReturnValue:
+    """Connection settings for an address."""
+    return connecting.discover_page(organization_door())
 
 
 def _entered(mailbox_id: UUID) -> tuple[Door, Mailbox]:

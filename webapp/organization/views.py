@@ -5,14 +5,13 @@ from typing import Any
 from flask import Blueprint, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from mailboxes import setup
 from tenants.configuration.catalog import ORGANIZATION
 from webapp.configuration.pages import group_page
-from webapp.configuration.routes import add_routes
 from webapp.configuration.scopes import Scope
 from webapp.configuration.sidebar import organization_pages
 from webapp.guards import member_required, permission_required
 from webapp.mailboxes.door import organization_door
+from webapp.mailboxes.grid import grid_of
 
 blueprint = Blueprint("organization", __name__, url_prefix="/configuration")
 
@@ -37,7 +36,8 @@ def group(key: str) -> ResponseReturnValue:
 def _mailboxes(key: str) -> dict[str, Any]:
     if key != "email" or "mailbox.manage" not in g.permissions or request.method != "GET":
         return {}
-    return {"door": organization_door(), "overviews": setup.overviews()}
+    door = organization_door()
+    return {"door": door, "grid": grid_of(door, {})}
 
 
 def _scope() -> Scope:
@@ -47,17 +47,8 @@ def _scope() -> Scope:
     return Scope(
         level=ORGANIZATION,
         label=g.organization.name,
-        url=lambda endpoint, **values: url_for(f"organization.{endpoint}", **values),
-        organization_name=g.organization.name,
+        group_url=lambda key: url_for("organization.group", key=key),
         scopes=scopes,
         more=organization_pages(),
-        breadcrumbs=[("Configuration", url_for("organization.index"))],
-        system_url=_system_url if g.user.is_system_admin else None,
+        breadcrumbs=[("Configuration", url_for("organization.index")), ("General Setup", None)],
     )
-
-
-def _system_url(key: str) -> str:
-    return url_for("system.group", key=key)
-
-
-add_routes(blueprint, permission_required("organization.configure"), _scope, under="/settings")

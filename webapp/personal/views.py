@@ -5,7 +5,6 @@ from flask.typing import ResponseReturnValue
 
 from tenants.configuration.catalog import USER
 from webapp.configuration.pages import group_page
-from webapp.configuration.routes import add_routes
 from webapp.configuration.scopes import Scope
 from webapp.guards import member_required
 
@@ -23,18 +22,11 @@ def index() -> ResponseReturnValue:
 @member_required
 def group(key: str) -> ResponseReturnValue:
     """One group of what people may set for themselves."""
-    return group_page(_scope(), key)
-
-
-def _scope() -> Scope:
-    return Scope(
+    scope = Scope(
         level=USER,
         label=g.user.name or g.user.address,
-        url=lambda endpoint, **values: url_for(f"personal.{endpoint}", **values),
-        organization_name=g.organization.name,
+        group_url=lambda name: url_for("personal.group", key=name),
         user=g.user,
         breadcrumbs=[("My configuration", url_for("personal.index"))],
     )
-
-
-add_routes(blueprint, member_required, _scope)
+    return group_page(scope, key)

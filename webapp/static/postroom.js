@@ -134,16 +134,6 @@
     if (control) control.inert = box.checked;
   }
 
-  /* Who inherits after all takes back what was typed: the box says what counts. */
-  function restoreSetting(box) {
-    if (!box.checked) return;
-    for (const control of all("input, textarea, select", one("[data-setting-control]", box.closest("[data-setting]")))) {
-      if (control.matches("select")) for (const option of control.options) option.selected = option.defaultSelected;
-      else if (control.type === "checkbox") control.checked = control.defaultChecked;
-      else control.value = control.defaultValue;
-    }
-  }
-
   /* data-shown-when="name=value|value": shown while the control of that name in the same form says so. */
   function prepareShown(element) {
     const form = element.closest("form");
@@ -173,6 +163,22 @@
     field.dispatchEvent(new Event("input", { bubbles: true }));
     announce(`${button.dataset.insert} inserted`);
   }
+
+  /* data-fill: a button fills fields of its form, {"name": value}, instead of asking the server to. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-fill]");
+    if (!button || !button.form) return;
+    event.preventDefault();
+    for (const [name, value] of Object.entries(JSON.parse(button.dataset.fill))) {
+      const control = button.form.elements.namedItem(name);
+      if (!(control instanceof Element)) continue;
+      if (control.type === "checkbox") control.checked = value === true;
+      else control.value = String(value);
+      for (const kind of ["input", "change"]) control.dispatchEvent(new Event(kind, { bubbles: true }));
+    }
+    announce("The settings were filled in");
+    toast("Filled in. Nothing is saved yet.");
+  });
 
   function isChanged(control) {
     if (control.type === "checkbox" || control.type === "radio") return control.checked !== control.defaultChecked;
@@ -266,10 +272,7 @@
   document.addEventListener("input", (event) => {
     const control = event.target;
     if (control.matches("[data-typed]")) checkTyped(control);
-    if (control.matches("[data-setting-inherits]")) {
-      prepareSetting(control);
-      restoreSetting(control);
-    }
+    if (control.matches("[data-setting-inherits]")) prepareSetting(control);
     if (control.form) {
       for (const password of all("[data-anew-when]", control.form)) checkPassword(password);
       touched(control.form);
@@ -407,7 +410,8 @@
     if (isPausing) setTimeout(flushChanges, 300);
     for (const detail of details) {
       if (typeof detail.unread_count === "number") showUnread(detail.unread_count);
-      document.body.dispatchEvent(new CustomEvent("postroom:changed", { detail, bubbles: true }));
+      const name = detail.kind === "state" ? "postroom:state" : "postroom:changed"; /* of a mailbox, not of mail */
+      document.body.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
     }
   }
 

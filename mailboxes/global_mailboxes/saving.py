@@ -1,0 +1,276 @@
+"""System administrators set up a global mailbox: its account, whom it serves, and what the system says.
+
+All of it is the installation's, so the session is bound to the installation and the door commits once; then
+`mailboxes.global_mailboxes.following.follow` brings it to the organizations.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from mailboxes.accounts import Account
+from mailboxes.global_mailboxes.checking import checked_label, checked_processing
+from mailboxes.global_mailboxes.fields import renewed
+from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization, global_mailboxes
+from mailboxes.setup import Connection, FolderChoice, MailboxValues, known_folders
+from mailboxes.setup.demands import LEVELS, demand_connection, normalize
+from mailboxes.setup.values import ACCOUNT_FIELDS, for_the_record, synced_folders
+from mailboxes.setup.writing import fill_account, is_moved, keep_folders, successor_of
+from tenants.audit import Actor, record_for_system
+from tenants.database import db, now
+from tenants.errors import ConflictError, InvalidError, NotFoundError
+from tenants.organizations import Organization
+
+MODES = {"routed": "Routed", "copied": "Copied"}
+_SIMPLE = ("converts_automatic", "trusted_forms", "answers_unaddressed", "signature")
+
+
+@dataclass
+class GlobalValues:
+    """Everything the system's page of a global mailbox holds but its rules and the organizations chosen.
+
+    ``access`` maps the key of a system role to read or reply. In ``mailbox`` are the connection and what the
+    system says; ``action_settings`` hold the lead source too, grants and people nothing.
+    """
+
+    mailbox: MailboxValues = field(default_factory=MailboxValues)
+    access: dict[str, str] = field(default_factory=dict)
+    delivery_mode: str = "routed"
+    serves_all: bool = False
+
+
+def global_mailbox_of(id: UUID) -> GlobalMailbox:
+    """A global mailbox that is not being deleted; `NotFoundError` if there is none."""
+    source = db.session.get(GlobalMailbox, id)
+    if source is None or source.deleted_at is not None:
+        raise NotFoundError("This mailbox does not exist.")
+    return source
+
+
+def account_of(source: GlobalMailbox) -> Account:
+    """The installation's account that it reads."""
+    return db.session.get_one(Account, source.account_id)
+
+
+def connection_of(source: GlobalMailbox) -> Connection:
+    """That account with its folders."""
+    account = account_of(source)
+    return Connection(account, known_folders(account), synced_folders(account))
+
+
+def values_of(source: GlobalMailbox, connection: Connection) -> GlobalValues:
+    """A stored global mailbox as its page holds it; passwords stay out."""
+    account = account_of(source)
+    processing = source.said("processing")
+    settings = processing["settings"] | {"source": source.said("source")}
+    said = {name: source.said(name) for name in (*_SIMPLE, "label", "automation_from")}
+    given = {name: getattr(account, name) for name in ACCOUNT_FIELDS}
+    mailbox = MailboxValues(
+        **given,
+        **said | {"automation_from": datetime.fromisoformat(said["automation_from"])},
+        address=source.address,
+        aliases=list(source.aliases),
+        is_enabled=source.is_enabled,
+        trusted_authserv_id=source.trusted_authserv_id,
+        action=processing["action"],
+        action_settings=settings,
+        folders=list(connection.synced),
+    )
+    return GlobalValues(mailbox, dict(source.said("access")), account.delivery_mode, source.serves_all)
+
+
+def create(values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> GlobalMailbox:
+    """A new global mailbox with its account. `InvalidError` at the field that is wrong."""
+    said = _checked(values, None)
+    demand_connection(values.mailbox, None, folders)
+    account = Account(address=values.mailbox.address)
+    fill_account(account, values.mailbox, None)
+    keep_folders(account, folders, values.mailbox.folders)
+    source = GlobalMailbox(account_id=account.id)
+    db.session.add(source)
+    _fill(source, account, values, said | {"rules": []}, by)
+    record_for_system(by, "mailbox.created", source.label, {}, _for_the_record(values))
+    return source
+
+
+def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> None:
+    """What the page says becomes true. Another host or user is another account; messages stay."""
+    connection = connection_of(source)
+    before = _for_the_record(values_of(source, connection))
+    said = _checked(values, source)
+    folders = folders or connection.folders
+    account = account_of(source)
+    demand_connection(values.mailbox, account, folders)
+    if is_moved(account, values.mailbox):
+        account = successor_of(account, values.mailbox, folders)
+    else:
+        fill_account(account, values.mailbox, account)
+        keep_folders(account, folders, values.mailbox.folders)
+    source.account_id = account.id
+    _fill(source, account, values, said | {"rules": source.said("rules")}, by)
+    record_for_system(by, "mailbox.changed", source.label, *_changes(before, values))
+
+
+def say(source: GlobalMailbox, field: str, value: Any, *, by: Actor) -> None:
+    """Change one value of the system's, and nothing else."""
+    source.values = {**source.values, **renewed(source.values, {field: value}, by.name, now())}
+    changed(source)
+
+
+def switch(source: GlobalMailbox, *, is_enabled: bool, by: Actor) -> None:
+    """Pause it for everybody, or let it fetch again."""
+    account = account_of(source)
+    account.is_enabled = is_enabled
+    account.next_attempt_at = now()
+    say(source, "enabled", is_enabled, by=by)
+    record_for_system(by, "mailbox.resumed" if is_enabled else "mailbox.paused", source.label)
+
+
+def sync_soon(source: GlobalMailbox) -> None:
+    """Make its account due at once, whatever its back-off says."""
+    account_of(source).next_attempt_at = now()
+
+
+def serve(source: GlobalMailbox, organizations: Iterable[UUID], *, by: Actor) -> int:
+    """Serve these organizations too; how many are new."""
+    names = _names(organizations)
+    rows = [{"global_mailbox_id": source.id, "organization_id": id} for id in names]
+    if not rows:
+        return 0
+    added = db.session.scalars(
+        insert(ServedOrganization)
+        .values(rows)
+        .on_conflict_do_nothing()
+        .returning(ServedOrganization.organization_id)
+    ).all()
+    return _told(source, "mailbox.served", [names[id] for id in added], by)
+
+
+def stop_serving(source: GlobalMailbox, organizations: Iterable[UUID], *, by: Actor) -> int:
+    """Serve these no more: their mailboxes keep what they hold, and rest. How many they were."""
+    names = _names(organizations)
+    home = account_of(source).home_organization_id
+    if home in names:
+        raise ConflictError(f"{names[home]} is the home organization. Choose another home first, or none.")
+    gone = db.session.scalars(
+        delete(ServedOrganization)
+        .where(
+            ServedOrganization.global_mailbox_id == source.id,
+            ServedOrganization.organization_id.in_(names),
+        )
+        .returning(ServedOrganization.organization_id)
+    ).all()
+    return _told(source, "mailbox.no_longer_served", [names[id] for id in gone], by)
+
+
+def make_home(source: GlobalMailbox, organization_id: UUID | None, *, by: Actor) -> None:
+    """Deliver what no rule routes to this organization, which is served then; None: keep it outside all."""
+    account = account_of(source)
+    before = account.home_organization_id
+    if organization_id is not None and not _names([organization_id]):
+        raise NotFoundError("This organization does not exist.")
+    if before == organization_id:
+        return
+    account.home_organization_id = organization_id
+    if organization_id is not None and not source.serves_all:
+        serve(source, [organization_id], by=by)
+    named = _names([id for id in (before, organization_id) if id is not None])
+    record_for_system(
+        by,
+        "mailbox.changed",
+        source.label,
+        {"home": named.get(before, "") if before else ""},
+        {"home": named.get(organization_id, "") if organization_id else ""},
+    )
+    db.session.flush()
+
+
+def changed(source: GlobalMailbox) -> None:
+    """Something is otherwise: whoever follows has to be told."""
+    source.version += 1
+    db.session.flush()
+
+
+def _checked(values: GlobalValues, source: GlobalMailbox | None) -> dict[str, Any]:
+    """What the system says, ready to be stored; the values are put in order on the way."""
+    mailbox = values.mailbox
+    normalize(mailbox)
+    mailbox.label = checked_label(mailbox.label)
+    _demand_free(mailbox, source)
+    if values.delivery_mode not in MODES:
+        raise InvalidError("Choose how messages are delivered.", field="delivery_mode")
+    if not set(values.access.values()) <= set(LEVELS):
+        raise InvalidError("Choose roles of the list.", field="access")
+    settings = dict(mailbox.action_settings)
+    return {
+        "label": mailbox.label,
+        "enabled": mailbox.is_enabled,
+        "processing": checked_processing({"action": mailbox.action, "settings": settings}, of_system=True),
+        "owner": "",
+        "source": str(settings.get("source") or ""),
+        "automation_from": mailbox.automation_from.isoformat(),
+        "access": dict(sorted(values.access.items())),
+        **{name: getattr(mailbox, name) for name in _SIMPLE},
+    }
+
+
+def _demand_free(mailbox: MailboxValues, source: GlobalMailbox | None) -> None:
+    for other in db.session.scalars(global_mailboxes()):
+        if source is not None and other.id == source.id:
+            continue
+        if other.label.casefold() == mailbox.label.casefold():
+            raise InvalidError(
+                f"Another global mailbox is called {other.label}. Choose another label.", field="label"
+            )
+        if other.address == mailbox.address:
+            raise InvalidError(
+                f"The global mailbox {other.label} has this address already. Change that one instead.",
+                field="address",
+            )
+
+
+def _fill(
+    source: GlobalMailbox, account: Account, values: GlobalValues, said: Mapping[str, Any], by: Actor
+) -> None:
+    source.address, source.aliases = values.mailbox.address, list(values.mailbox.aliases)
+    source.trusted_authserv_id = values.mailbox.trusted_authserv_id
+    source.serves_all = values.serves_all
+    source.values = renewed(source.values or {}, said, by.name, now())
+    account.delivery_mode = values.delivery_mode
+    account.is_enabled = values.mailbox.is_enabled
+    source.version = (source.version or 0) + 1
+    db.session.flush()
+
+
+def _names(organizations: Iterable[UUID]) -> dict[UUID, str]:
+    query = select(Organization.id, Organization.name).where(Organization.id.in_(list(organizations)))
+    return {row[0]: row[1] for row in db.session.execute(query)}
+
+
+def _told(source: GlobalMailbox, act: str, names: list[str], by: Actor) -> int:
+    if names:
+        changed(source)
+        record_for_system(by, act, source.label, {}, {"organizations": sorted(names)})
+    return len(names)
+
+
+def _for_the_record(values: GlobalValues) -> dict[str, Any]:
+    return for_the_record(values.mailbox) | {
+        "access": dict(values.access),
+        "delivery_mode": values.delivery_mode,
+        "serves_all": values.serves_all,
+    }
+
+
+def _changes(before: dict[str, Any], values: GlobalValues) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was otherwise before, and what it is now."""
+    after = _for_the_record(values)
+    names = [name for name in after if before.get(name) != after[name]]
+    given = {"imap_password": values.mailbox.imap_password, "smtp_password": values.mailbox.smtp_password}
+    passwords = {name: "changed" for name, value in given.items() if value}
+    return {name: before.get(name) for name in names}, {name: after[name] for name in names} | passwords

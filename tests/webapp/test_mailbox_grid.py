@@ -1,0 +1,188 @@
+"""The grid of mailboxes: what it says, what it finds, how it is paged, at both levels."""
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import event
+
+from mailboxes import rules
+from mailboxes.crm.paging import Order
+from mailboxes.rules import RuleValues
+from mailboxes.setup import GridFilter, mailbox_page
+from mailboxes.setup import grid as module
+from mailboxes.system_mailboxes import MailboxGrant
+from mailboxes.templates import TemplateValues
+from tenants.audit import Actor
+from tenants.database import db
+from tenants.permissions import MEMBER, roles
+from tests.factories import make_mailbox, make_member, make_message, sign_in
+from tests.webapp.reading import read, words_of
+
+LIST = "/configuration/mailboxes/"
+IMAP = {"imap_enabled": True, "state": "ok"}
+
+
+@pytest.fixture
+def client(app, ours, theirs):
+    make_mailbox(theirs, label="Strange")
+    return sign_in(app, ours.admin)
+
+
+def labels(html):
+    page = BeautifulSoup(html, "html.parser")
+    return [cell.get_text() for cell in page.select("main tbody th a")]
+
+
+def listed(inside, world, cursor="", sort="label", **filter):
+    with inside(world):
+        return mailbox_page(GridFilter(**filter), Order.of(sort, module.SORTS, "label"), cursor)
+
+
+def found(inside, world, **filter):
+    return [row.mailbox.label for row in listed(inside, world, **filter).page.rows]
+
+
+def test_a_row_says_how_its_mailbox_is(inside, ours, client):
+    given = {**IMAP, "smtp_enabled": True, "state": "failing"}
+    failure = "The server does not answer. It is tried again by itself."
+    mailbox = make_mailbox(ours, label="Support", readers=(), account={**given, "last_error": failure})
+    make_message(ours, mailbox)
+    make_member(ours.id, "Another Member")
+    with inside(ours):
+        member = next(role for role in db.session.scalars(roles()) if role.system_key == MEMBER)
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, role_id=member.id))
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=ours.member.id, level="reply"))
+        for name, is_active in (("One", True), ("Two", False)):
+            response = TemplateValues(texts={"en": ("", "Thank you.")})
+            rules.add_rule(mailbox, RuleValues(name, is_active=is_active, response=response), by=Actor("Ada"))
+        db.session.commit()
+    row = BeautifulSoup(read(client, LIST), "html.parser").select_one("main tbody tr")
+    cells = {cell["data-label"]: " ".join(cell.get_text(" ").split()) for cell in row.select("[data-label]")}
+    assert cells == {
+        "Scope": "Organization",
+        "State": "Failing, tries again by itself The server does not answer.",
+        "IMAP": "Yes",
+        "SMTP": "Yes",
+        "Processing": "Do nothing",
+        "Rules": "1 of 2 rules of Support active",
+        "People": "2 people see Support",
+        "Newest": "now",
+        "Waiting": "0",
+    }
+
+
+def test_words_find_labels_addresses_and_aliases(inside, ours, theirs):
+    make_mailbox(ours, label="Sales 100%", address="sales@acme.test")
+    make_mailbox(ours, label="Support", address="help@acme.test", aliases=["care@acme.test"])
+    assert found(inside, ours) == ["Sales 100%", "Support"]
+    assert found(inside, ours, words="SALES") == ["Sales 100%"]
+    assert found(inside, ours, words="help@") == ["Support"]
+    assert found(inside, ours, words="care@") == ["Support"]
+    assert found(inside, ours, words="%") == ["Sales 100%"]
+    assert found(inside, theirs, words="sales") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "given", "account"),
+    [
+        ("attention", {}, {**IMAP, "state": "refused"}),
+        ("attention", {}, {**IMAP, "state": "failing"}),
+        ("attention", {}, {}),
+        ("new", {}, {**IMAP, "state": "new"}),
+        ("ok", {}, IMAP),
+        ("ok", {}, {"smtp_enabled": True}),
+        ("paused", {"is_enabled": False}, IMAP),
+        ("paused", {"is_served": False}, IMAP),
+    ],
+)
+def test_each_state_is_found_by_its_filter_and_by_no_other(inside, ours, state, given, account):
+    make_mailbox(ours, label="It", account=account, **given)
+    hits = [name for name in module.STATE_FILTERS if found(inside, ours, state=name)]
+    assert hits == [state]
+
+
+def test_the_scope_says_whose_a_mailbox_is_and_whether_it_is_overridden(inside, ours):
+    make_mailbox(ours, label="Own")
+    make_mailbox(ours, label="Otherwise", overrides={"label": {"value": "Otherwise"}})
+    assert found(inside, ours, scope="organization") == ["Otherwise", "Own"]
+    assert found(inside, ours, scope="overridden") == ["Otherwise"]
+    assert found(inside, ours, scope="system") == []
+
+
+def test_every_order_pages_through_everything_once(inside, ours, theirs, monkeypatch):
+    monkeypatch.setattr(module, "SIZE", 2)
+    make_mailbox(theirs)
+    for number, state in enumerate(("ok", "refused", "ok", "new", "failing")):
+        mailbox = make_mailbox(ours, label=f"Box {number}", account={**IMAP, "state": state})
+        if number % 2:
+            make_message(ours, mailbox)
+    for name in module.SORTS:
+        for sort in (name, f"-{name}"):
+            first = listed(inside, ours, sort=sort)
+            assert first.count == 5
+            pages = [first.page]
+            while pages[-1].next:
+                pages.append(listed(inside, ours, pages[-1].next, sort).page)
+            rows = [row.mailbox.label for page in pages for row in page.rows]
+            assert sorted(rows) == [f"Box {number}" for number in range(5)], sort
+            back = listed(inside, ours, pages[-1].previous, sort).page
+            assert [r.mailbox.id for r in back.rows] == [r.mailbox.id for r in pages[-2].rows]
+    problems = listed(inside, ours, sort="state").page.rows
+    assert [row.account.state for row in problems] == ["refused", "failing"]
+
+
+def test_the_number_of_queries_does_not_grow_with_the_mailboxes(inside, ours, client):
+    def queries():
+        count = []
+        note = lambda *_: count.append(1)  # noqa: E731
+        event.listen(db.engine, "before_cursor_execute", note)
+        read(client, LIST)
+        event.remove(db.engine, "before_cursor_execute", note)
+        return len(count)
+
+    make_mailbox(ours, label="First")
+    before = queries()
+    for number in range(5):
+        make_message(ours, make_mailbox(ours, label=f"Next {number}"))
+    assert queries() == before
+
+
+def test_the_page_filters_sorts_and_says_when_nothing_is_found(ours, client):
+    make_mailbox(ours, label="Sales")
+    make_mailbox(ours, label="Support", is_enabled=False)
+    assert labels(read(client, LIST)) == ["Sales", "Support"]
+    assert labels(read(client, f"{LIST}?sort=-label")) == ["Support", "Sales"]
+    assert labels(read(client, f"{LIST}?state=paused")) == ["Support"]
+    assert "The filter hides all mailboxes" in words_of(read(client, f"{LIST}?q=nonsense"))
+    for nonsense in ("sort=nonsense", "page=nonsense", "scope=%00", "state=x", "processing=%00", "q=%00"):
+        read(client, f"{LIST}?{nonsense}")
+
+
+def test_an_action_comes_back_to_the_list_as_it_was(ours, client):
+    mailbox = make_mailbox(ours, label="Support")
+    query = "q=sup&sort=-label"
+    page = BeautifulSoup(read(client, f"{LIST}?{query}"), "html.parser")
+    carried = page.select_one(f'form[action="{LIST}{mailbox.id}/pause"] input[name=list]')["value"]
+    token = page.select_one("input[name=csrf_token]")["value"]
+    data = {"csrf_token": token, "list": f"{carried}&next=//evil.test"}
+    answer = client.post(f"{LIST}{mailbox.id}/pause", data=data)
+    assert answer.location == f"{LIST}?{query}"
+    answer = client.post(f"{LIST}{mailbox.id}/pause", data={"csrf_token": token})
+    assert answer.location == f"{LIST}{mailbox.id}"
+
+
+def test_what_changes_by_itself_is_sent_alone(ours, client):
+    mailbox = make_mailbox(ours, label="Support", account={**IMAP, "state": "refused"})
+    part = read(client, f"{LIST}states")
+    assert "Login rejected" in part
+    ids = re.findall(r'id="([a-z]+)-' + str(mailbox.id), part)
+    assert ids == ["state", "newest", "waiting"]
+    shown = read(client, LIST)
+    assert all(f'id="{name}-{mailbox.id}"' in shown for name in ids)
+
+
+def test_the_block_on_the_email_page_is_the_first_page_whatever_is_asked_there(ours, client):
+    make_mailbox(ours, label="Sales")
+    page = read(client, "/configuration/settings/email?sort=-label&state=paused")
+    assert "Sales" in labels(page)
