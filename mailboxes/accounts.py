@@ -68,6 +68,16 @@ class Account(OptionallyScoped, Base):
     lease_fence: Mapped[int] = mapped_column(default=0)
     lease_expires_at: Mapped[datetime] = mapped_column(default=now)
 
+    @property
+    def is_copied(self) -> bool:
+        """Whether each organization that a global account serves gets a copy of its own."""
+        return self.organization_id is None and self.delivery_mode == "copied"
+
+    @property
+    def mirrors_reads(self) -> bool:
+        """Whether read here and seen on the server are one; of copies each organization has its own."""
+        return self.mirrors_read_state and not self.is_copied
+
 
 class Folder(OptionallyScoped, Base):
     """What IMAP calls a mailbox. Its identity is the raw name; the cursor is what is committed."""

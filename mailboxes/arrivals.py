@@ -55,6 +55,7 @@ class Arrival(OptionallyScoped, Base):
             "id",
             postgresql_where=text("state = 'stored'"),
         ),
+        Index("ix_arrivals_unrouted", "account_id", "id", postgresql_where=text("state = 'unrouted'")),
         Index("ix_arrivals_folder_id", "folder_id", "uid_validity", "uid"),
     )
 

@@ -37,6 +37,7 @@ class Mailbox(OrganizationScoped, Base):
             f"account_owner_id = organization_id OR account_owner_id = '{INSTALLATION}'::uuid",
             name="account_owner",
         ),
+        Index("ix_mailboxes_account_id", "account_id"),
     )
 
     account_id: Mapped[UUID]

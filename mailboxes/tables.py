@@ -15,6 +15,9 @@ import mailboxes.messages
 import mailboxes.notices
 import mailboxes.outgoing
 import mailboxes.responses
+import mailboxes.routing.marks
+import mailboxes.routing.records
+import mailboxes.routing.rules
 import mailboxes.rules
 import mailboxes.search
 import mailboxes.system_mailboxes

@@ -14,6 +14,7 @@ STAGES = (
     "fetched",
     "parsed",
     "classified",
+    "routed",
     "threaded",
     "converted",
     "rules",

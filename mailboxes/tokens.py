@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import re
+from collections.abc import Collection, Iterable
 from uuid import UUID, uuid4
 
 from flask import current_app
@@ -17,6 +18,8 @@ from mailboxes.threads import Thread
 from tenants.application import settings_of
 
 TOKEN_HEADER = "X-Postroom-Token"  # noqa: S105  # a header's name
+
+MOST_TOKENS = 20  # of one message that are looked at
 
 _MAC_BYTES = 9
 _TOKEN = re.compile(r"(?<![a-z2-7])([a-z2-7]{40})(?![a-z2-7])")
@@ -40,6 +43,21 @@ def thread_of_token(text: str, organization_id: UUID, mailbox_id: UUID) -> UUID 
         if thread_id and hmac.compare_digest(mac, _mac(organization_id, mailbox_id, thread_id)):
             return thread_id
     return None
+
+
+def owners_of_tokens(
+    texts: Iterable[str], mailboxes: Collection[tuple[UUID, UUID]]
+) -> list[tuple[UUID, UUID]]:
+    """Organization and thread of each token that one of these mailboxes (organization, mailbox) has made."""
+    tokens = dict.fromkeys(found[1] for text in texts for found in _TOKEN.finditer(text[:2_000].lower()))
+    opened = [_opened(token) for token in list(tokens)[:MOST_TOKENS]]
+    return [
+        (organization_id, thread_id)
+        for thread_id, mac in opened
+        if thread_id
+        for organization_id, mailbox_id in mailboxes
+        if hmac.compare_digest(mac, _mac(organization_id, mailbox_id, thread_id))
+    ]
 
 
 def _opened(token: str) -> tuple[UUID | None, bytes]:

@@ -22,3 +22,8 @@ def open_to_roles(table: str, *, app_may: str = ALL) -> None:
     """Let both roles use a table of the installation, which no organization owns."""
     op.execute(f"GRANT {app_may} ON {table} TO postroom_app")
     op.execute(f"GRANT {ALL} ON {table} TO postroom_system")
+
+
+def keep_for_the_system(table: str) -> None:
+    """A table of the installation that no organization may even look into."""
+    op.execute(f"GRANT {ALL} ON {table} TO postroom_system")

@@ -32,6 +32,7 @@ class Circumstances:
     is_history: bool = False
     is_stub: bool = False
     is_in_all_mail_only: bool = False
+    is_answered_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ def may_respond(at: Circumstances) -> Verdict:
     """Whether the rules may be asked for an answer; what the message itself forbids, they say."""
     if reason := _never(at) or _no_opening(at):
         return Verdict(False, reason)
+    if at.is_answered_elsewhere:
+        return Verdict(False, "This mailbox is shared, and another organization answers for it.")
     if at.is_in_all_mail_only:
         return Verdict(False, "It was found under all mail only, not in the inbox.")
     return Verdict(True, "It opens a conversation.")

@@ -12,6 +12,7 @@ from mailboxes.intake.arrived import TOO_LARGE, Waiting
 from mailboxes.intake.eligibility import Circumstances, is_work, may_convert, may_respond
 from mailboxes.parsing import Address
 from mailboxes.reading import Reading
+from mailboxes.routing.records import Routing
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads.joining import Newcomer, Placement, Threads
 from mailboxes.tokens import TOKEN_HEADER, thread_of_token
@@ -27,10 +28,11 @@ _COLLECTING_FOLDERS = ("all", "archive")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An arrival with what was read in it."""
+    """An arrival with what was read in it; of a global account with its way to this organization."""
 
     arrival: Waiting
     reading: Reading
+    way: Routing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Context:
     lists_attachments: bool
     mirrors_read_state: bool
     is_moved: bool  # from a global account: the bytes come along
+    is_answered_elsewhere: bool  # a copy: the home organization answers
     at: datetime
 
 
@@ -66,8 +69,9 @@ def context_of(mailbox: Mailbox, account: Account) -> Context:
         own_addresses=frozenset(canonical_address(own) for own in (mailbox.address, *mailbox.aliases)),
         trusted_forms=frozenset(address.lower() for address in mailbox.trusted_forms),
         lists_attachments=bool(value_of("sync.attachments")),
-        mirrors_read_state=account.mirrors_read_state,
+        mirrors_read_state=account.mirrors_reads,
         is_moved=mailbox.is_global,
+        is_answered_elsewhere=account.is_copied and account.home_organization_id != mailbox.organization_id,
         at=now(),
     )
 
@@ -172,6 +176,7 @@ def _eligibility(context: Context, entry: Entry) -> dict[str, Any]:
         is_history=arrival.is_history,
         is_stub=arrival.is_stub,
         is_in_all_mail_only=arrival.special_use == "all",
+        is_answered_elsewhere=context.is_answered_elsewhere,
     )
     convert, respond = may_convert(at), may_respond(at)
     return {
@@ -216,11 +221,13 @@ def placed(entry: Entry) -> Placement:
 
 # --- the timeline ----------------------------------------------------------------------------
 
+Step = tuple[str, str, str, dict[str, Any], int | None]  # stage, result, reason, details, milliseconds
+
 
 def event_rows(context: Context, entry: Entry, row: dict[str, Any]) -> list[dict[str, Any]]:
     arrival, reading, placement = entry.item.arrival, entry.item.reading, placed(entry)
     found = reading.classification
-    steps: list[tuple[str, str, str, dict[str, Any], int | None]] = [
+    steps: list[Step] = [
         ("fetched", "stub" if arrival.is_stub else "stored", _fetched(arrival),
          {"folder": arrival.folder_name, "uid": arrival.uid}, None),
         ("parsed", "with defects" if reading.parsed.defects else "understood", _parsed(reading),
@@ -228,6 +235,7 @@ def event_rows(context: Context, entry: Entry, row: dict[str, Any]) -> list[dict
         ("classified", _kind(entry), " ".join(map(sentence_of, found.automatic_reasons)),
          {"failed_recipients": list(found.failed_recipients)} if found.is_bounce else {},
          reading.classify_milliseconds),
+        *_way(entry.item.way),
         ("threaded", placement.result, f"{placement.reason} {_outlook(row)}".strip(), {}, entry.milliseconds),
     ]  # fmt: skip
     return [
@@ -243,6 +251,10 @@ def event_rows(context: Context, entry: Entry, row: dict[str, Any]) -> list[dict
         }
         for position, (stage, result, reason, details, milliseconds) in enumerate(steps, 1)
     ]
+
+
+def _way(way: Routing | None) -> list[Step]:
+    return [] if way is None else [("routed", way.result, way.sentence, {}, None)]
 
 
 def _fetched(arrival: Waiting) -> str:

@@ -59,6 +59,7 @@ def store(mailbox_id: UUID, account: Account, items: Sequence[Item]) -> Stored:
     """Store these arrivals as messages of a mailbox of the current organization. The caller commits."""
     mailbox = _held_mailbox(mailbox_id)
     context = context_of(mailbox, account)
+    items = _not_here_yet(items)
     known = _known_messages(mailbox, items)
     fresh, repeated = _sorted_out(items, known)
     stored = Stored(seen_again=len(repeated))
@@ -78,6 +79,13 @@ def _held_mailbox(mailbox_id: UUID) -> Mailbox:
 
 
 # --- what is known already -------------------------------------------------------------------
+
+
+def _not_here_yet(items: Sequence[Item]) -> list[Item]:
+    """Without what was delivered here by somebody who died before he could say so."""
+    ids = [item.arrival.id for item in items]
+    here = set(db.session.scalars(select(Location.arrival_id).where(Location.arrival_id.in_(ids))))
+    return [item for item in items if item.arrival.id not in here]
 
 
 def _known_messages(mailbox: Mailbox, items: Sequence[Item]) -> dict[bytes, UUID]:

@@ -29,6 +29,7 @@ from mailboxes.responses.knowing import (
     facts_of,
     known_about,
     mailbox_of,
+    shared_account_of,
     with_domain,
     with_usage,
 )
@@ -131,7 +132,8 @@ def _rendered(
 
 def _has_window(message: Message, decision: Decision) -> bool:
     lasting = timedelta(hours=int(value_of("response.window_hours")))
-    return take_window(message.mailbox_id, canonical_address(decision.recipient), lasting)
+    shared = shared_account_of(message)
+    return take_window(message, canonical_address(decision.recipient), lasting, shared)
 
 
 def _answer(message: Message, decision: Decision, answer: Rendered) -> None:

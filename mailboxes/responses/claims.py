@@ -1,9 +1,10 @@
 """The right to answer, taken once: by message, by conversation, and by sender within the window."""
 
+import hashlib
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, UniqueConstraint, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,6 +13,7 @@ from mailboxes.timeline import Event
 from tenants.database import (
     Base,
     OrganizationScoped,
+    across_organizations,
     current_organization_id,
     db,
     now,
@@ -60,6 +62,20 @@ class ResponseWindow(OrganizationScoped, Base):
     next_allowed_at: Mapped[datetime]
 
 
+class AccountWindow(Base):
+    """When a sender may next get an automatic response from a copied account, whichever mailbox gives it.
+
+    ``sender`` is a digest; ``message_id`` took it, and may take it again if its transaction died.
+    """
+
+    __tablename__ = "account_windows"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    sender: Mapped[bytes] = mapped_column(primary_key=True)
+    message_id: Mapped[UUID]
+    next_allowed_at: Mapped[datetime]
+
+
 def wait_for_others(message: Message) -> None:
     """Whoever acts on the same message does so before or after us."""
     db.session.flush()
@@ -78,13 +94,16 @@ def was_decided(message: Message) -> bool:
     return db.session.scalar(query.limit(1)) is not None
 
 
-def take_window(mailbox_id: UUID, sender: str, lasting: timedelta) -> bool:
-    """Take the window of a sender, if it is open; False if somebody was faster."""
+def take_window(message: Message, sender: str, lasting: timedelta, account_id: UUID | None = None) -> bool:
+    """Take the window of a sender, if it is open; False if somebody was faster.
+
+    ``account_id``: an account of which all mailboxes share one window.
+    """
     moment = now()
     statement = insert(ResponseWindow).values(
         id=uuid7(),
         organization_id=current_organization_id(),
-        mailbox_id=mailbox_id,
+        mailbox_id=message.mailbox_id,
         sender=sender,
         next_allowed_at=moment + lasting,
     )
@@ -95,4 +114,39 @@ def take_window(mailbox_id: UUID, sender: str, lasting: timedelta) -> bool:
             where=ResponseWindow.next_allowed_at <= moment,
         ).returning(ResponseWindow.id)
     )
-    return taken.scalar() is not None
+    if taken.scalar() is None:
+        return False
+    return account_id is None or _take_window_of_account(account_id, message, sender, moment + lasting)
+
+
+def account_window(account_id: UUID, message: Message, sender: str) -> datetime | None:
+    """Until when the window of a sender is taken by another message, whichever mailbox answered that."""
+    query = select(AccountWindow.next_allowed_at).where(
+        AccountWindow.account_id == account_id,
+        AccountWindow.sender == _digest(sender),
+        AccountWindow.message_id != message.id,
+    )
+    with across_organizations("mailboxes that share an account share the limit of a sender") as session:
+        return session.scalar(query)
+
+
+def _take_window_of_account(account_id: UUID, message: Message, sender: str, until: datetime) -> bool:
+    """Committed at once: the organization's transaction follows, and is repeated if it dies."""
+    statement = insert(AccountWindow).values(
+        account_id=account_id, sender=_digest(sender), message_id=message.id, next_allowed_at=until
+    )
+    is_ours = (AccountWindow.next_allowed_at <= now()) | (AccountWindow.message_id == message.id)
+    with across_organizations("mailboxes that share an account share the limit of a sender") as session:
+        taken = session.execute(
+            statement.on_conflict_do_update(
+                index_elements=["account_id", "sender"],
+                set_={"message_id": message.id, "next_allowed_at": until},
+                where=is_ours,
+            ).returning(AccountWindow.account_id)
+        ).scalar()
+        session.commit()
+    return taken is not None
+
+
+def _digest(sender: str) -> bytes:
+    return hashlib.sha256(sender.encode("utf-8", "replace")).digest()

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
+from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import ColumnElement, func, select
@@ -16,9 +17,10 @@ from mailboxes.loop_tokens import is_own_loop_token
 from mailboxes.mail_domains import domain_state
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing import AUTOMATIC, Outgoing, sending_problem
+from mailboxes.outgoing.routes import account_behind
 from mailboxes.parsing import Address, parse
 from mailboxes.raws import raw_content
-from mailboxes.responses.claims import AutomaticResponse, ResponseWindow
+from mailboxes.responses.claims import AutomaticResponse, ResponseWindow, account_window
 from mailboxes.rules import AutoResponseRule, rules_of
 from mailboxes.system_mailboxes import Mailbox, mailboxes
 from mailboxes.undeliverable import is_undeliverable
@@ -40,6 +42,13 @@ def facts_of(message: Message) -> Facts:
 def mailbox_of(message: Message) -> Mailbox:
     """The mailbox a message is in."""
     return db.session.get_one(Mailbox, (message.organization_id, message.mailbox_id))
+
+
+def shared_account_of(message: Message) -> UUID | None:
+    """The copied account of which this message's mailbox is one of many: all of them share its limits."""
+    mailbox = mailbox_of(message)
+    account = account_behind(mailbox) if mailbox.is_global else None
+    return account.id if account is not None and account.is_copied else None
 
 
 def known_about(message: Message, rules: Sequence[Rule] | None = None) -> Context:
@@ -91,11 +100,7 @@ def with_usage(message: Message, context: Context) -> Context:
     in_mailbox = AutomaticResponse.mailbox_id == message.mailbox_id
     last_hour, last_day = (AutomaticResponse.decided_at > moment - span for span in (HOUR, DAY))
     usage = Usage(
-        next_allowed_at=db.session.scalar(
-            select(ResponseWindow.next_allowed_at).where(
-                ResponseWindow.mailbox_id == message.mailbox_id, ResponseWindow.sender == recipient
-            )
-        ),
+        next_allowed_at=_next_allowed_at(message, recipient),
         sender_day_count=_count(AutomaticResponse.recipient == recipient, last_day),
         domain_hour_count=_count(in_domain, last_hour),
         mailbox_hour_count=_count(in_mailbox, last_hour),
@@ -204,6 +209,17 @@ def _lacks_smtputf8(mailbox: Mailbox) -> bool:
 
 def _count(*conditions: ColumnElement[bool]) -> int:
     return db.session.scalar(select(func.count(AutomaticResponse.id)).where(*conditions)) or 0
+
+
+def _next_allowed_at(message: Message, recipient: str) -> datetime | None:
+    own = db.session.scalar(
+        select(ResponseWindow.next_allowed_at).where(
+            ResponseWindow.mailbox_id == message.mailbox_id, ResponseWindow.sender == recipient
+        )
+    )
+    shared = shared_account_of(message)
+    others = account_window(shared, message, recipient) if shared is not None else None
+    return max((moment for moment in (own, others) if moment is not None), default=None)
 
 
 def _has_same_body(message: Message, case: Case, nearby: ColumnElement[bool]) -> bool:

@@ -28,12 +28,13 @@ LONGEST_WITHOUT_PASS = 900
 def is_wanted(table: str) -> str:
     """SQL: an enabled organization reads this account through an enabled mailbox.
 
-    A global account counts through the mailbox at its home, or always where it has none.
+    A global account counts through any of its mailboxes, or always where it has no home: what nobody gets
+    waits to be assigned.
     """
     return f"""({table}.organization_id IS NULL AND {table}.home_organization_id IS NULL OR EXISTS (
         SELECT 1 FROM mailboxes m JOIN organizations o ON o.id = m.organization_id
-        WHERE m.organization_id = coalesce({table}.organization_id, {table}.home_organization_id)
-          AND m.account_id = {table}.id AND m.is_enabled AND o.is_enabled))"""  # noqa: S608  # our own alias
+        WHERE m.account_id = {table}.id AND m.account_owner_id = {table}.owner_id
+          AND m.is_enabled AND o.is_enabled))"""  # noqa: S608  # our own alias
 
 
 _CLAIM = text(

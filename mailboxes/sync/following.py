@@ -3,8 +3,8 @@
 Nothing of ours is ever deleted because the server has lost it: it is marked, and comes back if it does.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Row, delete, exists, select, text, update
@@ -14,6 +14,7 @@ from mailboxes.arrivals import Arrival
 from mailboxes.imap import ImapConnection
 from mailboxes.intake.storing import settle_boxes
 from mailboxes.messages import Location, Message, MessageRead
+from mailboxes.routing.records import holders_of
 from mailboxes.sync import leases
 from tenants.bulk import among, array_literal
 from tenants.database import db, inside
@@ -33,13 +34,7 @@ def follow_flags(account: Account, folder: Folder, fence: int, uid_validity: int
     leases.demand(account.id, fence)
     ids, values = [row.id for row in changed], [array_literal(flags[row.uid]) for row in changed]
     _write_flags("arrivals", "id", ids, values)
-    with _messages_of(account) as is_apart:
-        _write_flags("locations", "arrival_id", ids, values)
-        _follow_answers(ids)
-        if account.mirrors_read_state:
-            _follow_reads(changed, flags)
-        if is_apart:
-            db.session.commit()
+    _in_each_place(account, ids, partial(_follow_here, account, changed, flags))
     db.session.commit()
     return len(changed)
 
@@ -76,11 +71,7 @@ def follow_returns(
             .execution_options(synchronize_session=False)
         )
     )
-    with _messages_of(account) as is_apart:
-        message_ids = _set_locations(ids, None)
-        settle_boxes(message_ids)
-        if is_apart:
-            db.session.commit()
+    _in_each_place(account, ids, lambda: settle_boxes(_set_locations(ids, None)))
     db.session.commit()
     return len(ids)
 
@@ -102,6 +93,14 @@ def mirror_reads(account: Account, fence: int, imap: ImapConnection) -> int:
 
 
 # --- flags -----------------------------------------------------------------------------------
+
+
+def _follow_here(account: Account, changed: Sequence[Row[UUID, int, list[str]]], flags: Flags) -> None:
+    ids, values = [row.id for row in changed], [array_literal(flags[row.uid]) for row in changed]
+    _write_flags("locations", "arrival_id", ids, values)
+    _follow_answers(ids)
+    if account.mirrors_reads:
+        _follow_reads(changed, flags)
 
 
 def _changed_flags(folder: Folder, uid_validity: int, flags: Flags) -> list[Row[UUID, int, list[str]]]:
@@ -212,12 +211,7 @@ def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, 
         )
     )
     if ids:
-        with _messages_of(account) as is_apart:
-            message_ids = _set_locations(ids, at)
-            _note_removed(message_ids, at)
-            settle_boxes(message_ids)
-            if is_apart:
-                db.session.commit()
+        _in_each_place(account, ids, partial(_gone_here, ids, at))
     db.session.commit()
     return len(ids)
 
@@ -249,14 +243,22 @@ def _note_removed(message_ids: Collection[UUID], at: object) -> None:
     )
 
 
-@contextmanager
-def _messages_of(account: Account) -> Iterator[bool]:
-    """Where the messages of an account are: its organization, or the home of a global one (True)."""
+def _gone_here(arrival_ids: Sequence[UUID], at: object) -> None:
+    message_ids = _set_locations(arrival_ids, at)
+    _note_removed(message_ids, at)
+    settle_boxes(message_ids)
+
+
+# --- where the messages are ------------------------------------------------------------------
+
+
+def _in_each_place(account: Account, arrival_ids: Sequence[UUID], act: Callable[[], None]) -> None:
+    """Act where the messages of these arrivals are: here, or in each organization that a global account's
+    went to, in a transaction of its own."""
     if account.organization_id is not None:
-        yield False
-    elif account.home_organization_id is not None:
-        with inside(account.home_organization_id):
-            yield True
-    else:
-        with db.session.begin_nested():
-            yield False
+        act()
+        return
+    for organization_id in holders_of(arrival_ids):
+        with inside(organization_id):
+            act()
+            db.session.commit()

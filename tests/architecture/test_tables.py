@@ -19,6 +19,10 @@ INSTALLATION_TABLES = {
     "system_audit_entries",
     "global_mailboxes",
     "served_organizations",
+    "account_windows",
+    "route_marks",
+    "routing_rules",
+    "routings",
 }
 SCOPED = {
     mapper.local_table.name
@@ -28,6 +32,8 @@ SCOPED = {
 OWNED = {
     mapper.local_table.name for mapper in Base.registry.mappers if issubclass(mapper.class_, OptionallyScoped)
 }
+# Of these the role of organizations may not even read: they are about all organizations at once.
+SYSTEM_ONLY = {"account_windows", "route_marks", "routing_rules", "routings"}
 # A search index may start with the words: the function that reads it names the organization.
 MAY_DEFINE_SECURITY = {"messages_with_words"}
 
@@ -109,3 +115,10 @@ def test_the_applications_role_owns_nothing_and_bypasses_nothing(catalogue):
         "SELECT rolsuper, rolbypassrls, rolcreaterole FROM pg_roles WHERE rolname = 'postroom_app'"
     ).fetchone()
     assert role == (False, False, False)
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEM_ONLY))
+def test_what_is_about_all_organizations_is_closed_to_each_of_them(catalogue, name):
+    for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES"):
+        allowed = catalogue.execute("SELECT has_table_privilege('postroom_app', %s, %s)", (name, right))
+        assert allowed.fetchone() == (False,), f"postroom_app may {right} {name}"

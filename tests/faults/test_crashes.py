@@ -102,7 +102,7 @@ def test_a_message_that_kills_its_reader_is_set_aside_and_the_others_are_deliver
     """F50: the first death is that of the batch, the second that of the reader apart."""
     scripted.server.folder().add(letter("Poison"))
     monkeypatch.setenv("POSTROOM_TEST_POISON", "Subject: Poison")
-    monkeypatch.setattr("mailboxes.intake.read_message", _dies_of_poison)
+    monkeypatch.setattr("mailboxes.intake.batches.read_message", _dies_of_poison)
     monkeypatch.setattr("mailboxes.reading.apart.MODULE", "tests.faults.fragile_reader")
     assert is_killed_at("never", lambda: None) is False
     assert _is_killed(lambda: sync_now(scripted.mailbox.account_id))
@@ -142,7 +142,7 @@ def test_a_crash_between_the_two_databases_of_a_global_account_is_healed(
         with inside_installation("a test"):
             deliver(account_id)
 
-    assert is_killed_at("between organization and installation", work)
+    assert is_killed_at("between organizations", work)
     work()
     with inside(ours):
         assert db.session.scalar(select(func.count()).select_from(Message)) == 1

@@ -26,6 +26,7 @@ _STAGES = {
     "fetched": ("Fetched", "download"),
     "parsed": ("Read", "file-text"),
     "classified": ("Classified", "filter"),
+    "routed": ("Routed", "arrow-right"),
     "threaded": ("Put into a conversation", "merge"),
     "converted": ("Converted", "target"),
     "rules": ("Auto-response rules", "zap"),

@@ -1,0 +1,121 @@
+"""A batch is read and stored, whoever owns the account: what breaks is set aside, and the others go on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import psycopg
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from mailboxes.intake.arrived import MOST_ATTEMPTS, Waiting, mark
+from mailboxes.intake.storing import Item, Stored
+from mailboxes.reading import Reading, read_message
+from mailboxes.reading.apart import PoisonError, ReaderApart, failure_text
+from tenants.database import db
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """One committed batch. ``has_work``: something in it waits to be converted or answered."""
+
+    organization_id: UUID | None
+    mailbox_id: UUID | None
+    new_count: int = 0
+    seen_again_count: int = 0
+    quarantined_count: int = 0
+    has_work: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of storing a batch; ``failed``: arrivals that are in quarantine instead."""
+
+    stored: Stored = field(default_factory=Stored)
+    failed: set[UUID] = field(default_factory=set)
+
+    def add(self, other: "Outcome") -> None:
+        """Count another part of the batch."""
+        self.stored.new += other.stored.new
+        self.stored.seen_again += other.stored.seen_again
+        self.stored.has_work = self.stored.has_work or other.stored.has_work
+        self.failed |= other.failed
+
+
+def delivered_to(
+    organization_id: UUID | None, mailbox_id: UUID, outcome: Outcome, quarantined_count: int = 0
+) -> Delivered:
+    """What is told of a batch that was stored."""
+    return Delivered(
+        organization_id,
+        mailbox_id,
+        new_count=len(outcome.stored.new),
+        seen_again_count=outcome.stored.seen_again,
+        quarantined_count=quarantined_count + len(outcome.failed),
+        has_work=outcome.stored.has_work,
+    )
+
+
+def read_all(
+    batch: Sequence[Waiting], trusted_authserv_id: str, apart: ReaderApart
+) -> tuple[list[Item], int]:
+    """What could be read, and how many were quarantined (committed) instead."""
+    items = []
+    for waiting in batch:
+        try:
+            items.append(Item(waiting, _read(waiting, trusted_authserv_id, apart)))
+        except PoisonError as error:
+            _quarantine(waiting, str(error))
+    return items, len(batch) - len(items)
+
+
+def store_all(items: Sequence[Item], stored: Callable[[Sequence[Item]], Stored]) -> Outcome:
+    """Store a batch in one transaction; if one of its messages breaks that, each in its own.
+
+    ``stored`` stores and commits. Nothing for no items.
+    """
+    if not items:
+        return Outcome()
+    try:
+        return Outcome(stored(items))
+    except Exception as error:
+        if not _is_fault_of_message(error):
+            raise
+        db.session.rollback()
+        if len(items) == 1:
+            _quarantine(items[0].arrival, f"storing it failed ({type(error).__name__})")
+            log.warning("message cannot be stored", arrival=str(items[0].arrival.id), exc_info=True)
+            return Outcome(failed={items[0].arrival.id})
+    total = Outcome()
+    for item in items:
+        total.add(store_all([item], stored))
+    return total
+
+
+def _read(waiting: Waiting, trusted_authserv_id: str, apart: ReaderApart) -> Reading:
+    with_language = not waiting.is_history
+    if waiting.attempts >= MOST_ATTEMPTS:
+        raise PoisonError(f"{waiting.attempts} attempts to deliver it ended with the death of the process")
+    if waiting.attempts:
+        return apart.read(waiting.raw, trusted_authserv_id, with_language=with_language)
+    try:
+        return read_message(waiting.raw, trusted_authserv_id, with_language=with_language)
+    except Exception as error:
+        log.warning("message cannot be read", arrival=str(waiting.id), error=type(error).__name__)
+        raise PoisonError(failure_text(error)) from error
+
+
+def _quarantine(waiting: Waiting, failure: str) -> None:
+    log.warning("message quarantined", arrival=str(waiting.id), failure=failure)
+    mark(waiting.id, "quarantined", f"{failure[:1].upper()}{failure[1:]}.")
+    db.session.commit()
+
+
+def _is_fault_of_message(error: Exception) -> bool:
+    """Whether another message could be stored: no lost connection, no lock, no full disk."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.Error):
+        return not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    return not isinstance(cause, OSError | MemoryError)
