@@ -26,6 +26,7 @@ BLUEPRINTS = (
     "webapp.organization.views",
     "webapp.mailboxes.views",
     "webapp.mailboxes.system_views",
+    "webapp.mailboxes.opened_views",
     "webapp.responses.templates",
     "webapp.people.audit_log",
     "webapp.people.invitations",

@@ -20,6 +20,7 @@ def add_filters(app: Flask) -> None:
         relative_time,
         absolute_time,
         short_time,
+        date,
         machine_time,
         duration,
         file_size,
@@ -50,6 +51,12 @@ def short_time(at: datetime, now: datetime | None = None) -> str:
     now = (now or datetime.now(UTC)).astimezone(_zone())
     local = at.astimezone(_zone())
     return f"{local:%H:%M}" if local.date() == now.date() else _day(at, now)
+
+
+def date(at: datetime) -> str:
+    """A day with its year, however near: `3 May 2026`."""
+    local = at.astimezone(_zone())
+    return f"{local.day} {local:%b %Y}"
 
 
 def absolute_time(at: datetime) -> str:

@@ -127,7 +127,7 @@ def _area(endpoint: str | None) -> str:
     blueprint = (endpoint or "").partition(".")[0]
     if blueprint in {page[2].partition(".")[0] for page in ORGANIZATION_PAGES}:
         return "organization"
-    if blueprint in {page[2].partition(".")[0] for page in SYSTEM_PAGES}:
+    if blueprint in {"opened_mailboxes", *(page[2].partition(".")[0] for page in SYSTEM_PAGES)}:
         return "system"
     return blueprint
 

@@ -120,6 +120,8 @@ def _demand_system_admin() -> ResponseReturnValue | None:
     refusal = _demand_user()
     if refusal is None and not g.user.is_system_admin:
         raise ForbiddenError("Only system administrators may open this page.")
+    if refusal is None:
+        g.zone = value_of("general.time_zone", user=g.user)
     return refusal or _demand_what_is_asked_of_sessions()
 
 

@@ -21,6 +21,11 @@ def changes_of(key: str, level: str, *, user: User | None = None) -> Select[Any]
     return query if user is None else query.where(UserChange.user_id == user.id)
 
 
+def before(query: Select[Any], change_id: UUID, level: str) -> Select[Any]:
+    """Of these changes, those older than one."""
+    return query.where(_table(level).id < change_id)
+
+
 def undo(key: str, change_id: UUID, level: str, *, by: str, user: User | None = None) -> None:
     """Have a setting again as it was before a change, which is a change as well.
 

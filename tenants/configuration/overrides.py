@@ -52,7 +52,7 @@ class UserOverride(Base):
     set_at: Mapped[datetime] = mapped_column(default=now)
 
 
-class Change:
+class ChangeColumns:
     """What a change of a setting found and left at its level. Rows are only ever added.
 
     ``before`` and ``after`` hold ``value`` where one was set (of a secret only that it was) and ``lock``
@@ -66,7 +66,7 @@ class Change:
     at: Mapped[datetime] = mapped_column(default=now)
 
 
-class SystemChange(Change, Base):
+class SystemChange(ChangeColumns, Base):
     """A change at the level of the installation."""
 
     __tablename__ = "system_override_changes"
@@ -75,14 +75,14 @@ class SystemChange(Change, Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
 
 
-class OrganizationChange(OrganizationScoped, Change, Base):
+class OrganizationChange(OrganizationScoped, ChangeColumns, Base):
     """A change inside an organization."""
 
     __tablename__ = "organization_override_changes"
     __table_args__ = (Index("ix_organization_override_changes_key", "organization_id", "key", "id"),)
 
 
-class UserChange(Change, Base):
+class UserChange(ChangeColumns, Base):
     """A change that a person made for themselves."""
 
     __tablename__ = "user_override_changes"
@@ -90,3 +90,6 @@ class UserChange(Change, Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+
+
+Change = SystemChange | OrganizationChange | UserChange

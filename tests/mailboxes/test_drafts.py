@@ -8,6 +8,8 @@ from sqlalchemy import func, select
 from mailboxes import drafts
 from mailboxes.drafts import ConversationMovedOnError, Draft, DraftAttachment
 from mailboxes.outgoing import Outgoing
+from mailboxes.templates import TemplateValues, save_template
+from tenants.audit import Actor
 from tenants.configuration.layers import override
 from tenants.database import db
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
@@ -35,6 +37,17 @@ def test_a_mailboxs_signature_goes_before_a_persons(ours, mailbox, inside):
         assert drafts.signature_of(ours.member, mailbox.id) == "\n\n-- \nThe team\n"
         db.session.merge(mailbox).signature = ""
         assert drafts.signature_of(ours.member, mailbox.id) == ""
+
+
+def test_a_template_is_in_the_language_of_who_writes_where_no_message_says_one(ours, mailbox, inside):
+    texts = {"en": ("Hello", "Hello"), "de": ("Hallo", "Guten Tag")}
+    with inside(ours):
+        template = save_template(TemplateValues("Greeting", texts=texts), by=Actor("Ada"))
+        override("general.language", "de", "user", by="Mia", user=ours.member.user)
+        for member, subject in ((ours.member, "Hallo"), (ours.admin, "Hello")):
+            draft = drafts.begin_message(member, mailbox.id)
+            drafts.use_template(member, draft, template.id)
+            assert draft.subject == subject
 
 
 def test_all_files_together_have_a_limit(ours, mailbox, inside):

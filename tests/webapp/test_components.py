@@ -125,7 +125,7 @@ def test_an_option_that_cannot_be_chosen_says_why(index):
 def test_an_inherited_setting_says_its_effective_value_and_source(client):
     page = BeautifulSoup(client.get("/configuration").text, "html5lib")
     interval = _one(page, "#setting-interval").get_text(" ", strip=True)
-    assert re.search(r"Effective: 30 s · from Northwind Outdoor · set by Mara Lindqvist", interval)
+    assert re.search(r"Effective: 30 s · Northwind Outdoor · set by Mara Lindqvist", interval)
     assert _one(page, "#setting-is_enabled [data-setting-inherits]").has_attr("checked")
 
 

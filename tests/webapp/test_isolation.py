@@ -19,6 +19,7 @@ from mailboxes.rules import AutoResponseRule
 from mailboxes.templates import Template, TemplateText
 from mailboxes.threads import ThreadRecord
 from mailboxes.timeline import record
+from tenants.configuration.history import changes_of
 from tenants.configuration.layers import override
 from tenants.database import Base, OptionallyScoped, OrganizationScoped, db, now
 from tenants.invitations import invite
@@ -37,6 +38,7 @@ PLAIN = {
     "filename": "favicon.svg",
     "token": "x" * 43,
     "key": "email",
+    "setting": "mail.signature",
     "position": 0,
     "name": "x",
     "content_id": "x@y",
@@ -119,6 +121,7 @@ def neighbour(app, theirs) -> Neighbour:
         db.session.add(rows["file_id"])
         db.session.flush()
         override("mail.signature", theirs.canary, "organization", by=theirs.canary)
+        ids["change_id"] = db.session.scalars(changes_of("mail.signature", "organization")).one().id
         record(message, "fetched", "stored", theirs.canary)
         invite(f"guest@{theirs.canary}.test", [], invited_by=theirs.canary)
         db.session.commit()

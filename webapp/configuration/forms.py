@@ -1,81 +1,119 @@
-"""A form made from the catalogue, for one group at one level."""
+"""A form made from the catalogue, for the settings of a page at one level."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    Field,
+    PasswordField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from tenants.configuration.catalog import Setting
 from tenants.configuration.layers import Effective
+from webapp.configuration.scopes import field_name
+from webapp.configuration.wording import as_text
 
 INHERITS, LOCKS, REASON = "inherits-", "locks-", "reason-"
 SWITCH = (("true", "On"), ("false", "Off"))
+People = list[tuple[str, str]]
 
 
-def field_name(key: str) -> str:
-    """The name of a setting's field; a form's field may not hold dots."""
-    return key.replace(".", "-").replace("_", "-")
+def configuration_form(states: Sequence[Effective], people: People | None, *, with_locks: bool) -> FlaskForm:
+    """A form with a control, a box that inherits and (at system level) a lock for each setting.
 
-
-def configuration_form(
-    states: Sequence[Effective], people: list[tuple[str, str]], *, with_locks: bool
-) -> FlaskForm:
-    """A form with a control, a box that inherits and (at system level) a lock for each setting."""
+    ``people`` may be chosen as members; none where there are too many for a list: then they are typed.
+    """
     fields: dict[str, Field] = {}
     for state in states:
-        name = field_name(state.setting.key)
+        name, label = field_name(state.setting.key), state.setting.label
         fields[name] = _control(state, people)
         fields[INHERITS + name] = BooleanField(default=not state.is_overridden)
         if with_locks:
-            fields[LOCKS + name] = BooleanField("Lock for organizations", default=state.is_locked)
-            fields[REASON + name] = StringField("Reason of the lock", default=state.lock_reason)
+            fields[LOCKS + name] = BooleanField(f"Lock “{label}” for organizations", default=state.is_locked)
+            fields[REASON + name] = StringField(f"Reason of the lock of “{label}”", default=state.lock_reason)
     form: FlaskForm = type("ConfigurationForm", (FlaskForm,), fields)()
     return form
 
 
-def as_text(setting: Setting, value: Any) -> str:
-    """A stored value as a control holds it."""
-    if setting.is_secret or value is None:
-        return ""
-    if setting.kind == "switch":
-        return "true" if value else "false"
-    if setting.kind == "hosts":
-        return "\n".join(value)
-    if setting.kind == "list":
-        return ", ".join(value)
-    return str(value)
+def typed_text(form: FlaskForm, setting: Setting) -> str:
+    """What was typed or chosen, as the setting reads it."""
+    data = form[field_name(setting.key)].data
+    return "\n".join(data) if isinstance(data, list) else data or ""
 
 
-def in_words(setting: Setting, value: Any, people: dict[str, str]) -> str:
-    """A value as a sentence shows it."""
-    if setting.is_secret:
-        return "set" if value else "not set"
-    if setting.kind == "switch":
-        return "On" if value else "Off"
-    if setting.kind == "member":
-        return people.get(str(value), "nobody") if value else "nobody"
-    text = dict(setting.choices).get(str(value)) or as_text(setting, value).replace("\n", ", ")
-    if not text:
-        return "empty"
-    shown = text if len(text) <= 60 else text[:57] + "…"
-    return f"{shown} {setting.unit}".strip() if text != "all" else text
-
-
-def _control(state: Effective, people: list[tuple[str, str]]) -> Field:
+def _control(state: Effective, people: People | None) -> Field:
     setting = state.setting
-    text = as_text(setting, state.own if state.is_overridden else state.value)
-    given: dict[str, Any] = {"default": text, "description": setting.help}
-    if setting.kind == "switch":
-        return SelectField(setting.label, choices=list(SWITCH), validate_choice=False, **given)
-    if setting.kind == "choice":
-        return SelectField(setting.label, choices=list(setting.choices), validate_choice=False, **given)
-    if setting.kind == "member":
-        choices = [("", "Nobody"), *people]
-        return SelectField(setting.label, choices=choices, validate_choice=False, **given)
-    if setting.is_secret:
-        return PasswordField(setting.label, render_kw={"autocomplete": "new-password"}, **given)
-    if setting.kind in {"long_text", "hosts"}:
-        return TextAreaField(setting.label, render_kw={"rows": 4}, **given)
-    mode = {"inputmode": "numeric"} if setting.kind == "number" else {}
-    return StringField(setting.label, render_kw=mode, **given)
+    if setting.kind == "member" and people is None:
+        return StringField(setting.label, description=f"{setting.help} Type the address of a member.")
+    given: dict[str, Any] = {
+        "default": as_text(setting, state.own if state.is_overridden else state.value),
+        "description": _help(setting),
+    }
+    return _CONTROLS.get(setting.kind, _line)(setting, given, people or [])
+
+
+def _help(setting: Setting) -> str:
+    return f"{setting.help} {setting.range}.".strip() if setting.range else setting.help
+
+
+def _line(setting: Setting, given: dict[str, Any], _: People) -> Field:
+    return StringField(setting.label, **given)
+
+
+def _number(setting: Setting, given: dict[str, Any], _: People) -> Field:
+    return StringField(setting.label, render_kw={"inputmode": "numeric"}, **given)
+
+
+def _time_zone(setting: Setting, given: dict[str, Any], _: People) -> Field:
+    return StringField(setting.label, render_kw={"list": "time-zones", "autocomplete": "off"}, **given)
+
+
+def _lines(setting: Setting, given: dict[str, Any], _: People) -> Field:
+    return TextAreaField(setting.label, render_kw={"rows": 4}, **given)
+
+
+def _secret(setting: Setting, given: dict[str, Any], _: People) -> Field:
+    return PasswordField(setting.label, render_kw={"autocomplete": "new-password"}, **given)
+
+
+def _switch(setting: Setting, given: dict[str, Any], _: People) -> Field:
+    return SelectField(setting.label, choices=list(SWITCH), validate_choice=False, **given)
+
+
+def _choice(setting: Setting, given: dict[str, Any], _: People) -> Field:
+    return SelectField(setting.label, choices=list(setting.choices), validate_choice=False, **given)
+
+
+def _member(setting: Setting, given: dict[str, Any], people: People) -> Field:
+    return SelectField(setting.label, choices=[("", "Nobody"), *people], validate_choice=False, **given)
+
+
+def _list(setting: Setting, given: dict[str, Any], _: People) -> Field:
+    return SelectMultipleField(
+        setting.label,
+        choices=list(setting.choices),
+        validate_choice=False,
+        option_widget=CheckboxInput(),
+        widget=ListWidget(prefix_label=False),
+        **{**given, "default": given["default"].split("\n")},
+    )
+
+
+_CONTROLS: dict[str, Callable[[Setting, dict[str, Any], People], Field]] = {
+    "switch": _switch,
+    "choice": _choice,
+    "member": _member,
+    "list": _list,
+    "secret": _secret,
+    "long_text": _lines,
+    "hosts": _lines,
+    "number": _number,
+    "time_zone": _time_zone,
+}

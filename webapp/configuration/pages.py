@@ -1,76 +1,104 @@
-"""Show and save one group of settings, or what a quick search finds."""
+"""Show and save one group of settings, what a quick search finds, or all that is overridden."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from flask import flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from sqlalchemy import func, select
 
 from tenants import audit
 from tenants.configuration import following, layers
-from tenants.configuration.catalog import GROUPS, Group, Setting, settings_at
+from tenants.configuration.catalog import GROUPS, ORGANIZATION, SECTIONS, Group, settings_at
 from tenants.configuration.layers import Effective
-from tenants.database import INSTALLATION, db
-from tenants.errors import ForbiddenError, InvalidError, NotFoundError
-from tenants.organizations import Organization, active_members
-from webapp.configuration.forms import (
-    INHERITS,
-    LOCKS,
-    REASON,
-    as_text,
-    configuration_form,
-    field_name,
-    in_words,
-)
-from webapp.configuration.scopes import Scope
+from tenants.configuration.values import time_zones
+from tenants.database import db
+from tenants.errors import NotFoundError
+from webapp.configuration.effects import Effect, effects_of
+from webapp.configuration.forms import INHERITS, LOCKS, REASON, configuration_form
+from webapp.configuration.people import People, people_for
+from webapp.configuration.saving import Changes, record, save
+from webapp.configuration.scopes import Scope, anchor_of, field_name
+from webapp.configuration.wording import in_words
+
+EVERYWHERE = "all"  # ?in=all: not only the settings of this group
 
 
 @dataclass(frozen=True)
 class Row:
-    """One setting as the page shows it."""
+    """One setting as the page shows it; ``follow`` and ``override`` count organizations at system level."""
 
     state: Effective
+    anchor: str
     field: Any
     inherits: Any
     lock: Any
     reason: Any
     words: str
-    affects: str
+    source: str
+    history_url: str
+    follow: int | None = None
+    override: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section of the page with its rows; ``url`` leads to it where this is not its own page."""
+
+    key: str
+    label: str
+    help: str
+    url: str
+    rows: list[Row]
+
+
+@dataclass
+class View:
+    """Which settings a request is about, and why these."""
+
+    group: Group
+    states: list[Effective]
+    everything: list[Effective]
+    words: str = ""
+    is_only_overridden: bool = False
+    is_everywhere: bool = False
+    people: People = field(default_factory=People)
+
+    @property
+    def is_whole_group(self) -> bool:
+        """Whether the page shows its group and nothing else."""
+        return not self.is_everywhere and not self.is_only_overridden
+
+    @property
+    def title(self) -> str:
+        """What the page is called."""
+        if self.words:
+            return f"Settings matching “{self.words}”"
+        if not self.is_everywhere:
+            return self.group.label
+        return "Overridden settings" if self.is_only_overridden else "All settings"
 
 
 def group_page(scope: Scope, key: str, **more: Any) -> ResponseReturnValue:
-    """The page of one group: GET shows it, POST saves it and says what changed."""
-    group = _group(key, scope)
-    settings = tuple(setting for setting in settings_at(scope.level) if setting.group == key)
-    words = request.args.get("q", "").strip()
-    if words:
-        settings = _matching(words, scope.level)
-    states = layers.effective_all(settings, scope.level, user=scope.user)
-    if request.args.get("only") == "overridden":
-        states = [state for state in states if state.is_overridden]
-    people = _people(scope)
-    form = configuration_form(states, people, with_locks=scope.is_system)
+    """The page of one group: GET shows it, POST saves it and says what changed.
+
+    With ``preview`` it says what saving would change, and saves nothing.
+    """
+    view = _view(scope, key)
+    form = configuration_form(view.states, view.people.choices, with_locks=scope.is_system)
+    effects: list[Effect] | None = None
     if form.validate_on_submit():
-        changed = _save(scope, states, form)
-        if not form.errors:
+        changes = save(scope, view.states, form, actor())
+        if "preview" in request.form:
+            effects = [] if form.errors else effects_of(scope, view.states, changes, view.people)
+        elif not form.errors:
+            record(scope, changes, actor())
             db.session.commit()
-            flash(_said(changed), "success")
+            flash(_said(changes), "success")
             return redirect(request.full_path.rstrip("?"))
         db.session.rollback()
-    page = render_template(
-        "configuration/page.html",
-        scope=scope,
-        group=group,
-        groups=_tree(scope, key if not words else ""),
-        form=form,
-        rows=_rows(scope, states, form, dict(people)),
-        search=words,
-        only_overridden=request.args.get("only") == "overridden",
-        **more,
-    )
-    return page, 422 if form.errors else 200
+    return _page(scope, view, form, effects, more), 422 if form.errors else 200
 
 
 def actor() -> audit.Actor:
@@ -78,153 +106,158 @@ def actor() -> audit.Actor:
     return audit.Actor(g.user.name or g.user.address, g.user.id, request.remote_addr or "")
 
 
-def _save(scope: Scope, states: list[Effective], form: FlaskForm) -> dict[str, Any]:
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
+def tree_of(scope: Scope, states: Iterable[Effective], current: str = "") -> list[dict[str, Any]]:
+    """The groups with how many settings are overridden in each, then the pages beside them."""
+    overridden: dict[str, int] = {}
     for state in states:
-        key = state.setting.key
-        try:
-            changes = _save_one(scope, state, form)
-        except InvalidError as error:
-            form[field_name(key)].errors = [*form[field_name(key)].errors, error.message]
-            continue
-        except ForbiddenError as error:
-            form[field_name(key)].errors = [*form[field_name(key)].errors, error.message]
-            continue
-        if changes is not None:
-            before[key], after[key] = changes
-    if after and not form.errors:
-        _record(scope, before, after)
-    return after
+        key = state.setting.group
+        overridden[key] = overridden.get(key, 0) + state.is_overridden
+    tree: list[dict[str, Any]] = []
+    for group in groups_at(scope):
+        heading = group.path[-1]
+        if not tree or tree[-1]["label"] != heading:
+            tree.append({"label": heading, "entries": [], "is_open": True})
+        tree[-1]["entries"].append(_entry(scope, group, overridden.get(group.key, 0), current))
+    return [*tree, *scope.more]
 
 
-def _save_one(scope: Scope, state: Effective, form: FlaskForm) -> tuple[Any, Any] | None:
-    changed = _save_lock(scope, state, form)
-    if state.is_locked and not scope.is_system:
-        return None
-    name, key = field_name(state.setting.key), state.setting.key
-    typed = form[name].data or ""
-    if form[INHERITS + name].data:
-        if not state.is_overridden:
-            return changed
-        layers.inherit(key, scope.level, by=actor().name, user=scope.user)
-        return _plain(state), None
-    if state.setting.is_secret and not typed:
-        return changed
-    if state.is_overridden and typed == as_text(state.setting, state.own):
-        return changed
-    value = layers.override(key, typed, scope.level, by=actor().name, user=scope.user)
-    return _plain(state), value if not state.setting.is_secret else "(set)"
+def groups_at(scope: Scope) -> list[Group]:
+    """The groups that have settings at this level."""
+    used = {setting.group for setting in settings_at(scope.level)}
+    return [group for group in GROUPS if group.key in used]
 
 
-def _save_lock(scope: Scope, state: Effective, form: FlaskForm) -> tuple[Any, Any] | None:
-    if not scope.is_system:
-        return None
-    name, key = field_name(state.setting.key), state.setting.key
-    wanted, reason = bool(form[LOCKS + name].data), (form[REASON + name].data or "").strip()
-    if wanted == state.is_locked and (not wanted or reason == state.lock_reason):
-        return None
-    if not wanted:
-        layers.unlock(key, by=actor().name)
-        return "locked", "unlocked"
-    if not reason:
-        raise InvalidError("Say why this is locked: organizations read the reason.", field=key)
-    layers.lock(key, reason, by=actor().name)
-    return "unlocked" if not state.is_locked else state.lock_reason, f"locked: {reason}"
-
-
-def _record(scope: Scope, before: dict[str, Any], after: dict[str, Any]) -> None:
-    labels = ", ".join(after)
-    if scope.is_organization:
-        audit.record(actor(), "configuration.changed", labels, before, after)
-    elif scope.is_system:
-        audit.record_for_system(actor(), "configuration.changed", labels, before, after)
-
-
-def _rows(scope: Scope, states: list[Effective], form: FlaskForm, people: dict[str, str]) -> list[Row]:
-    counts = following.override_counts([one.setting.key for one in states]) if scope.is_system else {}
-    total = db.session.scalar(select(func.count()).select_from(Organization)) or 0
-    return [
-        Row(
-            state=state,
-            field=form[field_name(state.setting.key)],
-            inherits=form[INHERITS + field_name(state.setting.key)],
-            lock=form[LOCKS + field_name(state.setting.key)] if scope.is_system else None,
-            reason=form[REASON + field_name(state.setting.key)] if scope.is_system else None,
-            words=in_words(state.setting, state.value, people),
-            affects=_affects(scope, state.setting, counts.get(state.setting.key, 0), total),
-        )
-        for state in states
-    ]
-
-
-def _affects(scope: Scope, setting: Setting, overriding: int, total: int) -> str:
-    if not scope.is_system or "organization" not in setting.levels:
-        return ""
-    follow = total - overriding
-    return (
-        f"{follow} {_of(follow)} this value, {overriding} {'overrides' if overriding == 1 else 'override'} it"
-    )
-
-
-def _of(number: int) -> str:
-    return "organization follows" if number == 1 else "organizations follow"
-
-
-def _plain(state: Effective) -> Any:
-    if not state.is_overridden:
-        return None
-    return "(set)" if state.setting.is_secret else state.own
-
-
-def _people(scope: Scope) -> list[tuple[str, str]]:
-    if not scope.is_organization or db.session.info.get("organization_id") in {None, INSTALLATION}:
-        return []
-    return [(str(member.id), member.name) for member in db.session.scalars(active_members())]
-
-
-def _matching(words: str, level: str) -> tuple[Setting, ...]:
-    wanted = words.casefold().split()
-    return tuple(
-        setting
-        for setting in settings_at(level)
-        if all(word in f"{setting.key} {setting.label} {setting.help}".casefold() for word in wanted)
-    )
-
-
-def _group(key: str, scope: Scope) -> Group:
-    for group in _groups(scope):
+def group_of(scope: Scope, key: str) -> Group:
+    """A group that has settings at this level; `NotFoundError` if there is none."""
+    for group in groups_at(scope):
         if group.key == key:
             return group
     raise NotFoundError
 
 
-def _groups(scope: Scope) -> list[Group]:
-    used = {setting.group for setting in settings_at(scope.level)}
-    return [group for group in GROUPS if group.key in used]
+def _view(scope: Scope, key: str) -> View:
+    group = group_of(scope, key)
+    everything = layers.effective_all(settings_at(scope.level), scope.level, user=scope.user)
+    words = request.args.get("q", "").strip()
+    view = View(
+        group,
+        [state for state in everything if state.setting.group == key],
+        everything,
+        words=words,
+        is_only_overridden=request.args.get("only") == "overridden",
+        is_everywhere=bool(words) or request.args.get("in") == EVERYWHERE,
+    )
+    if view.is_everywhere:
+        view.states = everything
+    view.people = people_for(view.states)
+    if words:
+        view.states = [state for state in view.states if _has(words, state, view.people)]
+    if view.is_only_overridden:
+        view.states = [state for state in view.states if state.is_overridden]
+    return view
 
 
-def _tree(scope: Scope, current: str) -> list[dict[str, Any]]:
-    overridden: dict[str, int] = {}
-    for state in layers.effective_all(settings_at(scope.level), scope.level, user=scope.user):
-        overridden[state.setting.group] = overridden.get(state.setting.group, 0) + state.is_overridden
-    tree: list[dict[str, Any]] = []
-    for group in _groups(scope):
-        heading = group.path[-1]
-        if not tree or tree[-1]["label"] != heading:
-            tree.append({"label": heading, "entries": [], "is_open": True})
-        tree[-1]["entries"].append(
-            {
-                "label": group.label,
-                "url": scope.group_url(group.key),
-                "is_current": group.key == current,
-                "count": overridden.get(group.key, 0),
-            }
-        )
-    return [*tree, *scope.more]
+def _has(words: str, state: Effective, people: People) -> bool:
+    """Whether key, place, label, help or value of a setting have all the words."""
+    setting = state.setting
+    group = next(group for group in GROUPS if group.key == setting.group)
+    value = in_words(setting, state.value, people.names)
+    section = SECTIONS[setting.section].label
+    text = " ".join((setting.key, group.label, section, setting.label, setting.help, value)).casefold()
+    return all(word in text for word in words.casefold().split())
 
 
-def _said(changed: dict[str, Any]) -> str:
-    if not changed:
+def _page(
+    scope: Scope, view: View, form: FlaskForm, effects: list[Effect] | None, more: dict[str, Any]
+) -> str:
+    return render_template(
+        "configuration/page.html",
+        scope=scope,
+        view=view,
+        group=view.group,
+        groups=tree_of(scope, view.everything, view.group.key if view.is_whole_group else ""),
+        overridden_count=sum(state.is_overridden for state in view.everything),
+        pages=_pages(scope, view.words),
+        form=form,
+        parts=_parts(scope, view, form),
+        effects=effects,
+        time_zones=time_zones() if "general-time-zone" in form else (),
+        **more,
+    )
+
+
+def _parts(scope: Scope, view: View, form: FlaskForm) -> list[Part]:
+    counts = _counts(scope, view.states)
+    labels = {group.key: group.label for group in GROUPS}
+    parts: list[Part] = []
+    for state in view.states:
+        section = SECTIONS[state.setting.section]
+        if not parts or parts[-1].key != section.key:
+            label = f"{labels[section.group]} › {section.label}" if view.is_everywhere else section.label
+            url = scope.group_url(section.group, _anchor=section.key) if view.is_everywhere else ""
+            parts.append(Part(section.key, label, section.help, url, []))
+        parts[-1].rows.append(_row(scope, state, form, view.people, counts))
+    return parts
+
+
+def _row(
+    scope: Scope, state: Effective, form: FlaskForm, people: People, counts: tuple[int, dict[str, int]] | None
+) -> Row:
+    setting, name = state.setting, field_name(state.setting.key)
+    control = form[name]
+    if setting.kind == "member" and not people.is_whole and not form.is_submitted():
+        control.data = people.addresses.get(str(state.value), "")
+    total, overriding = counts or (0, {})
+    is_counted = counts is not None and ORGANIZATION in setting.levels
+    override = overriding.get(setting.key, 0)
+    return Row(
+        state=state,
+        anchor=anchor_of(setting.key),
+        field=control,
+        inherits=form[INHERITS + name],
+        lock=form[LOCKS + name] if is_counted else None,
+        reason=form[REASON + name] if is_counted else None,
+        words=in_words(setting, state.value, people.names),
+        source=scope.organization_name if state.level == ORGANIZATION else state.origin,
+        history_url=scope.url("history", setting=setting.key),
+        follow=total - override if is_counted else None,
+        override=override if is_counted else None,
+    )
+
+
+def _counts(scope: Scope, states: list[Effective]) -> tuple[int, dict[str, int]] | None:
+    if not scope.is_system:
+        return None
+    keys = [state.setting.key for state in states]
+    return following.organization_count(), following.override_counts(keys)
+
+
+def _pages(scope: Scope, words: str) -> list[dict[str, Any]]:
+    """Pages beside the settings whose names have the words."""
+    wanted = words.casefold().split()
+    entries = [entry for heading in scope.more for entry in heading["entries"]]
+    return [
+        entry for entry in entries if wanted and all(word in entry["label"].casefold() for word in wanted)
+    ]
+
+
+def _entry(scope: Scope, group: Group, count: int, current: str) -> dict[str, Any]:
+    sections = [section for section in SECTIONS.values() if section.group == group.key]
+    used = {setting.section for setting in settings_at(scope.level)}
+    return {
+        "label": group.label,
+        "url": scope.group_url(group.key),
+        "is_current": group.key == current,
+        "count": count,
+        "sections": [
+            (section.label, scope.group_url(group.key, _anchor=section.key))
+            for section in sections
+            if section.key in used and group.key == current and len(sections) > 1
+        ],
+    }
+
+
+def _said(changes: Changes) -> str:
+    if not changes:
         return "Nothing had changed."
-    return "Saved. 1 setting changed." if len(changed) == 1 else f"Saved. {len(changed)} settings changed."
+    return "Saved. 1 setting changed." if len(changes) == 1 else f"Saved. {len(changes)} settings changed."

@@ -1,6 +1,7 @@
 """The tree on the left of every configuration page, for an organization and for the system."""
 
 from typing import Any
+from uuid import UUID
 
 from flask import current_app, g, request, url_for
 
@@ -43,6 +44,25 @@ def organization_pages() -> list[dict[str, Any]]:
     )
 
 
+def opened_tree(organization_id: UUID) -> list[dict[str, Any]]:
+    """Settings and pages of an organization that a system administrator has opened."""
+
+    def url(key: str) -> str:
+        return url_for("system.organization_group", organization_id=organization_id, key=key)
+
+    return [*_settings(ORGANIZATION, url), *opened_pages(organization_id)]
+
+
+def opened_pages(organization_id: UUID) -> list[dict[str, Any]]:
+    """What a system administrator may open there beside the settings, then the installation's pages."""
+    return [
+        _heading(
+            "Mail", [("System mailboxes", "opened_mailboxes.index", {"organization_id": organization_id})]
+        ),
+        _heading("System", [(label, endpoint, {}) for _, label, endpoint in SYSTEM_PAGES]),
+    ]
+
+
 def system_tree() -> list[dict[str, Any]]:
     """Settings and pages of the installation."""
     return [*_settings(SYSTEM, lambda key: url_for("system.group", key=key)), *system_pages()]
@@ -66,12 +86,24 @@ def _settings(level: str, url: Any) -> list[dict[str, Any]]:
 
 
 def _pages(pages: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
-    tree: list[dict[str, Any]] = []
-    for heading, label, endpoint in pages:
-        if endpoint not in current_app.view_functions:
-            continue
-        if not tree or tree[-1]["label"] != heading:
-            tree.append({"label": heading, "entries": [], "is_open": True})
-        here = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
-        tree[-1]["entries"].append({"label": label, "url": url_for(endpoint), "is_current": here})
-    return tree
+    """Pages by their headings, as far as they are plugged in: (heading, label, endpoint)."""
+    headings = dict.fromkeys(heading for heading, _, _ in pages)
+    tree = [
+        _heading(heading, [(label, endpoint, {}) for of, label, endpoint in pages if of == heading])
+        for heading in headings
+    ]
+    return [heading for heading in tree if heading["entries"]]
+
+
+def _heading(label: str, pages: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+    here = (request.endpoint or "").partition(".")[0]
+    entries = [
+        {
+            "label": label,
+            "url": url_for(endpoint, **values),
+            "is_current": here == endpoint.partition(".")[0],
+        }
+        for label, endpoint, values in pages
+        if endpoint in current_app.view_functions
+    ]
+    return {"label": label, "entries": entries, "is_open": True}

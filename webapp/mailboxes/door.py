@@ -16,7 +16,7 @@ from mailboxes.setup.grid import GridFilter, Listed, global_page, mailbox_page
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, inside_installation
 from webapp.configuration.pages import actor
-from webapp.configuration.sidebar import organization_tree, system_tree
+from webapp.configuration.sidebar import opened_tree, organization_tree, system_tree
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Door:
     breadcrumbs: list[tuple[str, str | None]]
     title: str
     is_system = False
+    shows_messages = True  # those that could not be taken in
 
     def url(self, endpoint: str, **values: Any) -> str:
         """The address of a page behind this door."""
@@ -120,6 +121,34 @@ class SystemDoor(Door):
     def sync_soon(self, mailbox: Mailbox) -> UUID | None:
         """Make the installation's account due at once, committed."""
         return system.sync_global_soon(mailbox)
+
+
+@dataclass(frozen=True)
+class OpenedDoor(Door):
+    """A system administrator's door to the mailboxes of one organization: how they are set up, no message."""
+
+    organization_id: UUID
+    shows_messages = False
+
+    def url(self, endpoint: str, **values: Any) -> str:
+        """The address of a page behind this door."""
+        return super().url(endpoint, organization_id=self.organization_id, **values)
+
+
+def opened_door(organization_id: UUID, name: str) -> OpenedDoor:
+    """The door to the organization that a system administrator has opened."""
+    return OpenedDoor(
+        blueprint="opened_mailboxes",
+        sidebar=opened_tree(organization_id),
+        breadcrumbs=[
+            ("System", url_for("system.index")),
+            ("Organizations", url_for("organizations.index")),
+            (name, url_for("system.organization_group", organization_id=organization_id, key="email")),
+            ("System mailboxes", url_for("opened_mailboxes.index", organization_id=organization_id)),
+        ],
+        title=f"System mailboxes of {name}",
+        organization_id=organization_id,
+    )
 
 
 def organization_door() -> Door:

@@ -257,7 +257,7 @@ def _page(
 def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
     """What the page shows of a mailbox that is there."""
     with door.owning():
-        held = held_arrivals(mailbox.account_id)
+        held = held_arrivals(mailbox.account_id) if door.shows_messages else []
         count = held_count(mailbox.account_id)
     return {
         "overview": door.overview_of(mailbox),

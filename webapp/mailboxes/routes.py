@@ -33,11 +33,16 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("/rules/<uuid:rule_id>/switch", "switch_rule", SENT, rule_pages.switch_rule),
     ("/rules/<uuid:rule_id>/delete", "delete_rule", FORM, rule_pages.delete_rule),
 )
+# They show messages that could not be taken in.
+OF_MESSAGES = frozenset({"held", "held_file", "take_in_again"})
 
 
-def add_routes(blueprint: Blueprint, guard: Callable[[Page], Page], entered: Entered) -> None:
+def add_routes(
+    blueprint: Blueprint, guard: Callable[[Page], Page], entered: Entered, *, shows_messages: bool = True
+) -> None:
     """Give a blueprint every page of a mailbox; ``entered`` opens the mailbox, or raises not found."""
-    for path, endpoint, methods, page in ROUTES:
+    routes = [route for route in ROUTES if shows_messages or route[1] not in OF_MESSAGES]
+    for path, endpoint, methods, page in routes:
         view = guard(_opening(page, entered))
         blueprint.add_url_rule(f"/<uuid:mailbox_id>{path}", endpoint, view, methods=list(methods))
 

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from tenants.configuration.catalog import ORGANIZATION
 from webapp.configuration.pages import group_page
+from webapp.configuration.routes import add_routes
 from webapp.configuration.scopes import Scope
 from webapp.configuration.sidebar import organization_pages
 from webapp.guards import member_required, permission_required
@@ -47,8 +48,17 @@ def _scope() -> Scope:
     return Scope(
         level=ORGANIZATION,
         label=g.organization.name,
-        group_url=lambda key: url_for("organization.group", key=key),
+        url=lambda endpoint, **values: url_for(f"organization.{endpoint}", **values),
+        organization_name=g.organization.name,
         scopes=scopes,
         more=organization_pages(),
-        breadcrumbs=[("Configuration", url_for("organization.index")), ("General Setup", None)],
+        breadcrumbs=[("Configuration", url_for("organization.index"))],
+        system_url=_system_url if g.user.is_system_admin else None,
     )
+
+
+def _system_url(key: str) -> str:
+    return url_for("system.group", key=key)
+
+
+add_routes(blueprint, permission_required("organization.configure"), _scope, under="/settings")

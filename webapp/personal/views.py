@@ -5,6 +5,7 @@ from flask.typing import ResponseReturnValue
 
 from tenants.configuration.catalog import USER
 from webapp.configuration.pages import group_page
+from webapp.configuration.routes import add_routes
 from webapp.configuration.scopes import Scope
 from webapp.guards import member_required
 
@@ -22,11 +23,18 @@ def index() -> ResponseReturnValue:
 @member_required
 def group(key: str) -> ResponseReturnValue:
     """One group of what people may set for themselves."""
-    scope = Scope(
+    return group_page(_scope(), key)
+
+
+def _scope() -> Scope:
+    return Scope(
         level=USER,
         label=g.user.name or g.user.address,
-        group_url=lambda name: url_for("personal.group", key=name),
+        url=lambda endpoint, **values: url_for(f"personal.{endpoint}", **values),
+        organization_name=g.organization.name,
         user=g.user,
         breadcrumbs=[("My configuration", url_for("personal.index"))],
     )
-    return group_page(scope, key)
+
+
+add_routes(blueprint, member_required, _scope)

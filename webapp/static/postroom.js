@@ -134,6 +134,16 @@
     if (control) control.inert = box.checked;
   }
 
+  /* Who inherits after all takes back what was typed: the box says what counts. */
+  function restoreSetting(box) {
+    if (!box.checked) return;
+    for (const control of all("input, textarea, select", one("[data-setting-control]", box.closest("[data-setting]")))) {
+      if (control.matches("select")) for (const option of control.options) option.selected = option.defaultSelected;
+      else if (control.type === "checkbox") control.checked = control.defaultChecked;
+      else control.value = control.defaultValue;
+    }
+  }
+
   /* data-shown-when="name=value|value": shown while the control of that name in the same form says so. */
   function prepareShown(element) {
     const form = element.closest("form");
@@ -272,7 +282,10 @@
   document.addEventListener("input", (event) => {
     const control = event.target;
     if (control.matches("[data-typed]")) checkTyped(control);
-    if (control.matches("[data-setting-inherits]")) prepareSetting(control);
+    if (control.matches("[data-setting-inherits]")) {
+      prepareSetting(control);
+      restoreSetting(control);
+    }
     if (control.form) {
       for (const password of all("[data-anew-when]", control.form)) checkPassword(password);
       touched(control.form);

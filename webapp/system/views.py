@@ -7,17 +7,18 @@ from flask import Blueprint, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM
-from tenants.database import db, enter_organization
-from tenants.errors import NotFoundError
-from tenants.organizations import Organization
+from webapp.configuration.following_pages import organizations_page
+from webapp.configuration.opening import open_organization
 from webapp.configuration.pages import group_page
+from webapp.configuration.routes import add_routes
 from webapp.configuration.scopes import Scope
-from webapp.configuration.sidebar import system_pages
+from webapp.configuration.sidebar import opened_pages, system_pages
 from webapp.guards import system_admin_required
-from webapp.mailboxes.door import system_door
+from webapp.mailboxes.door import opened_door, system_door
 from webapp.mailboxes.grid import grid_of
 
 blueprint = Blueprint("system", __name__, url_prefix="/system")
+OPENED = "/organizations/<uuid:organization_id>/configuration"
 
 
 @blueprint.get("/")
@@ -32,51 +33,82 @@ def index() -> ResponseReturnValue:
 @system_admin_required
 def group(key: str) -> ResponseReturnValue:
     """One group of the installation's settings; the global mailboxes end the Email Configuration page."""
-    scope = Scope(
-        level=SYSTEM,
-        label="System",
-        group_url=lambda name: url_for("system.group", key=name),
-        scopes=_scopes(None),
-        more=system_pages(),
-        breadcrumbs=[("System", url_for("system.index")), ("Configuration", None), ("General Setup", None)],
-    )
-    return group_page(scope, key, **_mailboxes(key))
+    return group_page(_scope(), key, **_global_mailboxes(key))
 
 
-@blueprint.route("/organizations/<uuid:organization_id>/configuration/<key>", methods=["GET", "POST"])
+@blueprint.get("/configuration/<setting>/organizations")
+@system_admin_required
+def organizations(setting: str) -> ResponseReturnValue:
+    """Who follows a setting, and who overrides it."""
+    return organizations_page(_scope(), setting)
+
+
+@blueprint.route(f"{OPENED}/<key>", methods=["GET", "POST"])
 @system_admin_required
 def organization_group(organization_id: UUID, key: str) -> ResponseReturnValue:
-    """One group of an organization's settings."""
-    organization = db.session.get(Organization, organization_id)
-    if organization is None:
-        raise NotFoundError
-    enter_organization(organization.id)
-    scope = Scope(
-        level=ORGANIZATION,
-        label=organization.name,
-        group_url=lambda name: url_for(
-            "system.organization_group", organization_id=organization_id, key=name
-        ),
-        scopes=_scopes(organization),
-        more=system_pages(),
-        breadcrumbs=[("System", url_for("system.index")), (organization.name, None), ("Configuration", None)],
-    )
-    return group_page(scope, key)
+    """One group of an organization's settings, with its mailboxes; its messages are its members' alone."""
+    scope = _opened_scope(organization_id)
+    return group_page(scope, key, **_mailboxes_of(organization_id, scope.label, key))
 
 
-def _mailboxes(key: str) -> dict[str, Any]:
+def _global_mailboxes(key: str) -> dict[str, Any]:
     if key != "email" or request.method != "GET":
         return {}
     door = system_door()
     return {"door": door, "grid": grid_of(door, {})}
 
 
-def _scopes(organization: Organization | None) -> list[dict[str, Any]]:
-    system = url_for("system.group", key="email")
-    scopes = [{"label": "System", "url": system, "icon": "server", "is_current": organization is None}]
-    if organization is not None:
-        here = url_for("system.organization_group", organization_id=organization.id, key="email")
-        scopes.append({"label": organization.name, "url": here, "is_current": True})
-    elif g.get("organizations"):
+def _mailboxes_of(organization_id: UUID, name: str, key: str) -> dict[str, Any]:
+    if key != "email" or request.method != "GET":
+        return {}
+    door = opened_door(organization_id, name)
+    return {"door": door, "grid": grid_of(door, {})}
+
+
+def _scope() -> Scope:
+    return Scope(
+        level=SYSTEM,
+        label="System",
+        url=lambda endpoint, **values: url_for(f"system.{endpoint}", **values),
+        scopes=_scopes(),
+        more=system_pages(),
+        breadcrumbs=[("System", url_for("system.index")), ("Configuration", _system_url("email"))],
+    )
+
+
+def _opened_scope(organization_id: UUID) -> Scope:
+    organization = open_organization(organization_id)
+    first = url_for("system.organization_group", organization_id=organization_id, key="email")
+    return Scope(
+        level=ORGANIZATION,
+        label=organization.name,
+        url=lambda endpoint, **values: url_for(
+            f"system.organization_{endpoint}", organization_id=organization_id, **values
+        ),
+        organization_name=organization.name,
+        scopes=[*_scopes(is_current=False), {"label": organization.name, "url": first, "is_current": True}],
+        more=opened_pages(organization_id),
+        breadcrumbs=[
+            ("System", url_for("system.index")),
+            ("User Management", None),
+            ("Organizations", url_for("organizations.index")),
+            (organization.name, None),
+            ("Configuration", first),
+        ],
+        system_url=_system_url,
+    )
+
+
+def _scopes(*, is_current: bool = True) -> list[dict[str, Any]]:
+    scopes = [{"label": "System", "url": _system_url("email"), "icon": "server", "is_current": is_current}]
+    if is_current and g.get("organizations"):
         scopes.append({"label": g.organizations[0].name, "url": url_for("organization.index")})
     return scopes
+
+
+def _system_url(key: str) -> str:
+    return url_for("system.group", key=key)
+
+
+add_routes(blueprint, system_admin_required, _scope, under="/configuration")
+add_routes(blueprint, system_admin_required, _opened_scope, under=OPENED, prefix="organization_")
