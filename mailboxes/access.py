@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, Uuid, cast, exists, func, null, select, tuple_, union_all
+from sqlalchemy import (
+    Select,
+    Subquery,
+    Uuid,
+    cast,
+    exists,
+    func,
+    null,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from mailboxes.messages import Message
@@ -23,6 +34,7 @@ from tenants.permissions import Role
 
 REPLY = "reply"
 PERSONALLY = "granted personally"
+MOST_COUNTED = 250
 
 
 @dataclass(frozen=True)
@@ -148,18 +160,41 @@ def access_of(mailbox: Mailbox, members: Sequence[Membership]) -> list[Access]:
 
 
 def people_counts(session: Session, mailbox_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """How many active members may see each of these mailboxes."""
-    reaching = grants_in_effect()
-    active = active_members().order_by(None).with_only_columns(Membership.organization_id, Membership.id)
-    query = (
-        select(reaching.c.mailbox_id, func.count(reaching.c.membership_id.distinct()))
-        .where(
-            reaching.c.mailbox_id.in_(mailbox_ids),
-            tuple_(reaching.c.organization_id, reaching.c.membership_id).in_(active),
+    """How many active members may see each of these mailboxes; above `MOST_COUNTED`, some number above it.
+
+    A role may have many members and be granted everywhere: each role is only looked into so far.
+    """
+    granted = select(MailboxGrant).where(MailboxGrant.mailbox_id.in_(mailbox_ids)).subquery()
+    active = active_members().order_by(None)
+    granted_roles = select(granted.c.organization_id, granted.c.role_id).distinct().subquery()
+    holders = (
+        active.with_only_columns(MembershipRole.organization_id, MembershipRole.role_id, Membership.id)
+        .join(
+            MembershipRole,
+            (MembershipRole.organization_id == Membership.organization_id)
+            & (MembershipRole.membership_id == Membership.id),
         )
-        .group_by(reaching.c.mailbox_id)
+        .where(
+            MembershipRole.organization_id == granted_roles.c.organization_id,
+            MembershipRole.role_id == granted_roles.c.role_id,
+        )
+        .limit(MOST_COUNTED + 1)
+        .lateral()
     )
-    return {row[0]: row[1] for row in session.execute(query)}
+    of_role = (granted.c.organization_id == holders.c.organization_id) & (
+        granted.c.role_id == holders.c.role_id
+    )
+    of_member = (granted.c.organization_id == Membership.organization_id) & (
+        granted.c.membership_id == Membership.id
+    )
+    reached = union_all(
+        select(granted.c.mailbox_id, holders.c.id)
+        .select_from(granted_roles.join(holders, true()))
+        .join(granted, of_role),
+        active.with_only_columns(granted.c.mailbox_id, Membership.id).join(granted, of_member),
+    ).subquery()
+    query = select(reached.c.mailbox_id, func.count(reached.c.id.distinct()))
+    return {row[0]: row[1] for row in session.execute(query.group_by(reached.c.mailbox_id))}
 
 
 def is_granted(member: Membership, mailbox: Mailbox) -> bool:

@@ -56,6 +56,12 @@ class Arrival(OptionallyScoped, Base):
             postgresql_where=text("state = 'stored'"),
         ),
         Index("ix_arrivals_unrouted", "account_id", "id", postgresql_where=text("state = 'unrouted'")),
+        Index(
+            "ix_arrivals_held",
+            "account_id",
+            "id",
+            postgresql_where=text("state IN ('quarantined', 'too_large', 'unfetchable')"),
+        ),
         Index("ix_arrivals_folder_id", "folder_id", "uid_validity", "uid"),
     )
 

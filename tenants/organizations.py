@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Select, UniqueConstraint, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Select, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tenants.database import Base, OrganizationScoped, across_organizations, db, now, uuid7
@@ -63,6 +63,7 @@ class MembershipRole(OrganizationScoped, Base):
             ["roles.organization_id", "roles.id"],
             ondelete="CASCADE",
         ),
+        Index("ix_membership_roles_role", "organization_id", "role_id", "membership_id"),
     )
 
     membership_id: Mapped[UUID]

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
-from mailboxes.access import people_counts
+from mailboxes.access import MOST_COUNTED, people_counts
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
@@ -54,6 +54,11 @@ class Overview:
     backlog: int
     quarantine_count: int
     home: str = ""
+
+    @property
+    def people(self) -> str:
+        """How many may see it, in words: they are counted up to a point."""
+        return f"{MOST_COUNTED}+" if self.people_count > MOST_COUNTED else str(self.people_count)
 
     @property
     def error(self) -> str:

@@ -6,15 +6,16 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import event
 
-from mailboxes import rules
+from mailboxes import access, rules
 from mailboxes.crm.paging import Order
 from mailboxes.rules import RuleValues
-from mailboxes.setup import GridFilter, mailbox_page
+from mailboxes.setup import GridFilter, mailbox_page, overview
 from mailboxes.setup import grid as module
 from mailboxes.system_mailboxes import MailboxGrant
 from mailboxes.templates import TemplateValues
 from tenants.audit import Actor
 from tenants.database import db
+from tenants.organizations import Membership
 from tenants.permissions import MEMBER, roles
 from tests.factories import make_mailbox, make_member, make_message, sign_in
 from tests.webapp.reading import read, words_of
@@ -161,15 +162,33 @@ def test_the_page_filters_sorts_and_says_when_nothing_is_found(ours, client):
 
 def test_an_action_comes_back_to_the_list_as_it_was(ours, client):
     mailbox = make_mailbox(ours, label="Support")
-    query = "q=sup&sort=-label"
+    query, act = "q=sup&sort=-label", f"{LIST}{mailbox.id}/pause"
     page = BeautifulSoup(read(client, f"{LIST}?{query}"), "html.parser")
-    carried = page.select_one(f'form[action="{LIST}{mailbox.id}/pause"] input[name=list]')["value"]
-    token = page.select_one("input[name=csrf_token]")["value"]
-    data = {"csrf_token": token, "list": f"{carried}&next=//evil.test"}
-    answer = client.post(f"{LIST}{mailbox.id}/pause", data=data)
+    form = page.select_one("#grid-acts")
+    assert page.select_one(f'button[formaction="{act}"]')["form"] == form["id"]
+    data = {one["name"]: one["value"] for one in form.select("input")}
+    answer = client.post(act, data={**data, "list": f"{data['list']}&next=//evil.test"})
     assert answer.location == f"{LIST}?{query}"
-    answer = client.post(f"{LIST}{mailbox.id}/pause", data={"csrf_token": token})
+    answer = client.post(act, data={"csrf_token": data["csrf_token"]})
     assert answer.location == f"{LIST}{mailbox.id}"
+
+
+def test_people_are_counted_once_and_only_so_far(inside, ours, theirs, monkeypatch):
+    monkeypatch.setattr(access, "MOST_COUNTED", 3)
+    monkeypatch.setattr(overview, "MOST_COUNTED", 3)
+    few = make_mailbox(ours, label="Few", readers=(ours.admin, ours.member))
+    make_mailbox(ours, label="Many", readers=(ours.admin, ours.member))
+    make_member(theirs.id)
+    absent = make_member(ours.id, "Absent")
+    with inside(ours):
+        role = next(role for role in db.session.scalars(roles()) if role.system_key == MEMBER)
+        db.session.add(MailboxGrant(mailbox_id=few.id, role_id=role.id))  # ours.member holds it, and Absent
+        db.session.get(Membership, (ours.id, absent.id)).is_enabled = False
+        db.session.commit()
+    assert [row.people for row in listed(inside, ours).page.rows] == ["2", "2"]
+    for number in range(4):
+        make_member(ours.id, f"Further {number}")
+    assert [row.people for row in listed(inside, ours).page.rows] == ["3+", "2"]
 
 
 def test_what_changes_by_itself_is_sent_alone(ours, client):

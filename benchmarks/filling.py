@@ -1,0 +1,148 @@
+"""Many organizations, mailboxes and people, multiplied inside the database from one of each.
+
+Half of the mailboxes and people are in one organization, the others are spread over the rest. Rows are
+copied with every column that they have, so that a new column needs nothing here.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+ORGANIZATIONS, MAILBOXES, PEOPLE = 2_000, 20_000, 50_000
+MESSAGES_EACH = 5
+
+
+def fill(connection: psycopg.Connection[Any], ours: UUID, member: UUID, message: UUID) -> None:
+    """Multiply an organization, one of its members, and a message with mailbox, account and thread."""
+    given = {"ours": ours, "member": member, "message": message}
+    for statement in _NUMBERED:
+        connection.execute(statement, given)
+    for table, source, changes in _MULTIPLIED:
+        _multiply(connection, table, source, changes, given)
+    connection.execute("VACUUM ANALYZE")
+
+
+def _multiply(
+    connection: psycopg.Connection[Any],
+    table: str,
+    source: str,
+    changes: dict[str, str],
+    given: dict[str, UUID],
+) -> None:
+    """Insert into a table its rows ``r`` of a source, with some columns changed."""
+    rows = connection.execute(
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND table_name = %s AND is_generated = 'NEVER'",
+        (table,),
+    )
+    names = [name for (name,) in rows]
+    values = [changes.get(name, f'r."{name}"') for name in names]
+    columns = ", ".join(f'"{name}"' for name in names)
+    connection.execute(
+        f"INSERT INTO {table} ({columns}) SELECT {', '.join(values)} FROM {table} r {source}", given
+    )
+
+
+def _spread(name: str, count: int, ids: tuple[str, ...]) -> str:
+    """A table of numbered things, half of them in our organization."""
+    made = ", ".join(f"gen_random_uuid() AS {id}" for id in ids)
+    return (
+        f"CREATE TABLE {name} AS SELECT p.n, {made},"
+        f" CASE WHEN p.n <= {count // 2} THEN %(ours)s ELSE o.id END AS organization_id"
+        f" FROM generate_series(1, {count}) AS p(n)"
+        f" JOIN filled_organizations o ON o.n = 1 + p.n %% {ORGANIZATIONS - 1}"
+    )
+
+
+_NUMBERED = (
+    "CREATE TABLE filled_organizations AS SELECT n, gen_random_uuid() AS id"
+    f" FROM generate_series(1, {ORGANIZATIONS - 1}) n",
+    _spread("filled_people", PEOPLE, ("user_id", "membership_id")),
+    _spread("filled_mailboxes", MAILBOXES, ("mailbox_id", "account_id", "thread_id")),
+)
+_OURS = "r.organization_id = %(ours)s"
+_OF_MESSAGE = "SELECT {} FROM messages WHERE id = %(message)s"
+_MAILBOX = _OF_MESSAGE.format("mailbox_id")
+_ACCOUNT = f"SELECT account_id FROM mailboxes WHERE id = ({_MAILBOX})"
+_BOXES = "JOIN filled_mailboxes f ON true WHERE r.id = ({})"
+_IN = {"organization_id": "f.organization_id"}
+_ANEW = {**_IN, "id": "gen_random_uuid()"}
+_MULTIPLIED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    (
+        "organizations",
+        "JOIN filled_organizations f ON true WHERE r.id = %(ours)s",
+        {"id": "f.id", "name": "'Organization ' || f.n", "slug": "'organization-' || f.n"},
+    ),
+    (
+        "roles",
+        f"JOIN filled_organizations f ON true WHERE {_OURS}",
+        {"organization_id": "f.id", "id": "gen_random_uuid()"},
+    ),
+    (
+        "users",
+        "JOIN filled_people f ON true WHERE r.id = (SELECT user_id FROM memberships WHERE id = %(member)s)",
+        {
+            "id": "f.user_id",
+            "name": "'Person ' || md5(f.n::text)",
+            "address": "'person' || f.n || '@people.test'",
+        },
+    ),
+    (
+        "memberships",
+        "JOIN filled_people f ON true WHERE r.id = %(member)s",
+        {**_IN, "id": "f.membership_id", "user_id": "f.user_id"},
+    ),
+    (
+        "membership_roles",
+        "JOIN filled_people f ON true JOIN roles held ON held.organization_id = f.organization_id"
+        " AND held.system_key = 'member' WHERE r.membership_id = %(member)s",
+        {**_ANEW, "membership_id": "f.membership_id", "role_id": "held.id"},
+    ),
+    (
+        "accounts",
+        _BOXES.format(_ACCOUNT),
+        {
+            **_IN,
+            "id": "f.account_id",
+            "state": "CASE f.n %% 50 WHEN 7 THEN 'failing' ELSE 'ok' END",
+            "imap_enabled": "true",
+        },
+    ),
+    (
+        "mailboxes",
+        _BOXES.format(_MAILBOX),
+        {
+            **_IN,
+            "id": "f.mailbox_id",
+            "account_id": "f.account_id",
+            "account_owner_id": "f.organization_id",
+            "label": "'Box ' || f.n",
+            "address": "'box' || f.n || '@boxes.test'",
+        },
+    ),
+    (
+        "mailbox_grants",
+        "JOIN filled_mailboxes f ON true JOIN roles held ON held.organization_id = f.organization_id"
+        f" AND held.system_key = 'member' WHERE r.mailbox_id = ({_MAILBOX}) AND r.membership_id = %(member)s",
+        {**_ANEW, "mailbox_id": "f.mailbox_id", "membership_id": "NULL", "role_id": "held.id"},
+    ),
+    (
+        "threads",
+        _BOXES.format(_OF_MESSAGE.format("thread_id")),
+        {**_IN, "id": "f.thread_id", "mailbox_id": "f.mailbox_id"},
+    ),
+    (
+        "messages",
+        f"JOIN filled_mailboxes f ON true CROSS JOIN generate_series(1, {MESSAGES_EACH}) m"
+        " WHERE r.id = %(message)s",
+        {
+            **_ANEW,
+            "mailbox_id": "f.mailbox_id",
+            "thread_id": "f.thread_id",
+            "raw_id": "NULL",
+            "stable_hash": "sha256((f.n * 100 + m)::text::bytea)",
+            "shown_at": "r.shown_at - f.n * interval '1 minute'",
+        },
+    ),
+)
