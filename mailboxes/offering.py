@@ -1,21 +1,34 @@
-"""What every organization begins with: the roles, lead sources and templates that the system offers."""
+"""The roles, lead sources and templates that the system offers come into every organization.
+
+A new one begins with them (`create_organization`). Whenever they change, `carry_offers` brings them to
+those that are behind, some organizations in one transaction, until none is; it may be called at any time
+and by several at once.
+"""
 
 import re
 from zoneinfo import available_timezones
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
+from mailboxes.crm.carrying import carry_sources
 from mailboxes.crm.lead_sources import offer_lead_sources
+from mailboxes.crm.system_sources import system_sources
 from mailboxes.global_mailboxes.following import serve_new_organization
 from mailboxes.templates import offer_system_templates
+from mailboxes.templates.carrying import carry_templates
+from mailboxes.templates.system import system_templates
 from tenants.configuration.catalog import LANGUAGES, ORGANIZATION
 from tenants.configuration.layers import override
-from tenants.database import db, enter_organization
+from tenants.database import across_organizations, db, enter_organization
 from tenants.errors import InvalidError
+from tenants.offers import current_revision
 from tenants.organizations import Organization
 from tenants.permissions import offer_system_roles
 
 LONGEST_NAME = 100
+AT_ONCE = 200  # organizations of one transaction
+MOST_IN_A_REQUEST = 1000  # the schedule goes on with the others
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?")
 
 
@@ -41,15 +54,66 @@ def create_organization(
         if value:
             override(key, value, ORGANIZATION, by=by)
     offer_everything()
+    organization.offers_revision = current_revision()
     return organization
 
 
 def offer_everything() -> None:
-    """Copy what the system offers into the current organization; what is there already stays."""
+    """Bring what the system offers into the current organization; what it overrides stays."""
     offer_system_roles()
+    offer_dictionaries()
+    serve_new_organization()
+
+
+def offer_dictionaries() -> None:
+    """The same for lead sources and templates alone."""
     offer_lead_sources()
     offer_system_templates()
-    serve_new_organization()
+
+
+def carry_offers(most: int | None = None) -> int:
+    """Bring organizations that are behind up to date, at most so many; how many were. Commits."""
+    count = 0
+    with across_organizations("what the system offers is carried to every organization") as session:
+        begin_offers()
+        while most is None or count < most:
+            carried = _carry_some(session)
+            session.commit()
+            count += carried
+            if carried == 0:
+                break
+    return count
+
+
+def begin_offers() -> None:
+    """See that the system offers what is built in, where it never decided. Commits."""
+    system_sources()
+    system_templates()
+    db.session.commit()
+
+
+def count_of_those_behind() -> int:
+    """How many organizations what the system offers has yet to reach."""
+    behind = Organization.offers_revision < current_revision()
+    return int(db.session.scalar(select(func.count()).select_from(Organization).where(behind)) or 0)
+
+
+def _carry_some(session: Session) -> int:
+    """The next ones, locked so that nobody else carries to them; the revision is read before the offers."""
+    revision = current_revision(session)
+    behind = (
+        select(Organization.id)
+        .where(Organization.offers_revision < revision)
+        .order_by(Organization.id)
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    ids = list(session.scalars(behind))
+    if ids:
+        carry_sources(session, ids)
+        carry_templates(session, ids)
+        session.execute(update(Organization).where(Organization.id.in_(ids)).values(offers_revision=revision))
+    return len(ids)
 
 
 def _checked_name(name: str) -> str:

@@ -1,6 +1,6 @@
 """Auto-response rules: when the sender of a message is answered, and with what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -217,16 +217,18 @@ def where_used(template: Template) -> list[RuleUse]:
     return [RuleUse(rule, mailbox) for rule, mailbox in rows]
 
 
-def uses_by_template() -> dict[UUID, list[RuleUse]]:
-    """The rules that answer with each template, of all templates at once."""
+def uses_by_template(ids: Iterable[UUID]) -> dict[UUID, list[RuleUse]]:
+    """The rules that answer with each of these templates, at once."""
     used: dict[UUID, list[RuleUse]] = {}
-    for rule, mailbox in db.session.execute(_uses()):
+    for rule, mailbox in db.session.execute(_uses().where(AutoResponseRule.template_id.in_(list(ids)))):
         used.setdefault(rule.template_id, []).append(RuleUse(rule, mailbox))
     return used
 
 
 def delete_template(template: Template, *, by: Actor) -> None:
-    """Delete a template that nothing uses; `ConflictError` names the rules that do."""
+    """Delete a template of one's own that nothing uses; `ConflictError` names the rules that do."""
+    if template.system_key is not None:
+        raise ConflictError("The system offers this template to everybody. Hide it instead.")
     uses = where_used(template)
     if uses:
         named = ", ".join(f"“{use.rule.name}” ({use.mailbox.label})" for use in uses[:5])

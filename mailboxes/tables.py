@@ -8,6 +8,7 @@ import mailboxes.crm.channels
 import mailboxes.crm.contacts
 import mailboxes.crm.lead_sources
 import mailboxes.crm.leads
+import mailboxes.crm.system_sources
 import mailboxes.drafts
 import mailboxes.global_mailboxes.table
 import mailboxes.inbox.reading
@@ -22,12 +23,14 @@ import mailboxes.rules
 import mailboxes.search
 import mailboxes.system_mailboxes
 import mailboxes.templates
+import mailboxes.templates.system
 import mailboxes.threads
 import mailboxes.timeline
 import mailboxes.undeliverable  # noqa: F401
 import tenants.audit
 import tenants.configuration.overrides
 import tenants.invitations
+import tenants.offers
 import tenants.organizations
 import tenants.permissions
 import tenants.second_factor

@@ -20,6 +20,7 @@ class Organization(Base):
     slug: Mapped[str] = mapped_column(unique=True)
     is_enabled: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+    offers_revision: Mapped[int] = mapped_column(default=0)  # of what the system offers, see tenants.offers
 
 
 class Membership(OrganizationScoped, Base):

@@ -23,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailboxes.acting import organizations_with_pending
 from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
+from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
 from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
 from mailboxes.sync.claiming import Rhythms, claim_due, give_back, hurry_for_reads
@@ -142,6 +143,11 @@ def remove_old_conversations() -> None:
             remove_old()
 
 
+def carry_what_the_system_offers() -> None:
+    """To organizations that have not got the latest: a change reaches all of them, or died on its way."""
+    carry_offers(MOST_IN_A_REQUEST)
+
+
 SCHEDULE = (
     Periodic("claim due accounts", 0.5, ring_for_due_accounts),
     Periodic("deliver what is stored", 2, ring_for_stored_arrivals),
@@ -150,6 +156,7 @@ SCHEDULE = (
     Periodic("send notices", 2, ring_for_due_notices),
     Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("follow the system's mailboxes", 30, catch_up),
+    Periodic("carry what the system offers", 5, carry_what_the_system_offers),
     Periodic("forget old sign-ins", 3600, forget_attempts),
     Periodic("forget old notices", 3600, forget_old_notices),
     Periodic("remove old conversations", 3600, remove_old_conversations),

@@ -24,8 +24,11 @@ from mailboxes.conversion.links import (
     links_of_threads,
 )
 from mailboxes.conversion.lookups import (
+    activation_effects,
     deactivation_effects,
-    mailboxes_using_source,
+    mailboxes_by_source,
+    merge_effects,
+    merge_lead_sources,
     remove_lead_source,
 )
 from mailboxes.conversion.people import contact_of, person_of
@@ -41,6 +44,7 @@ __all__ = [
     "Record",
     "RecordLink",
     "actions",
+    "activation_effects",
     "attach_reply",
     "checked_settings",
     "choices_of",
@@ -54,7 +58,9 @@ __all__ = [
     "deactivation_effects",
     "links_of",
     "links_of_threads",
-    "mailboxes_using_source",
+    "mailboxes_by_source",
+    "merge_effects",
+    "merge_lead_sources",
     "offers",
     "offers_by_hand",
     "person_of",

@@ -1,14 +1,19 @@
-"""What lead sources and channels mean for mailboxes: what may go, and what that changes."""
+"""What lead sources and channels mean for mailboxes and leads: what may go, and what that changes."""
 
-from sqlalchemy import Select, select
+from collections.abc import Iterable, Sequence
+from uuid import UUID
 
+from sqlalchemy import Select, select, text, update
+
+from mailboxes.conversion.actions import actions
 from mailboxes.conversion.claims import LEAD
-from mailboxes.crm.channels import Channel, is_last_active
-from mailboxes.crm.lead_sources import LeadSource, delete_lead_source
-from mailboxes.crm.leads import lead_count_by_source
-from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db
-from tenants.errors import ConflictError
+from mailboxes.crm.channels import Channel, has_active_channel, is_last_active
+from mailboxes.crm.lead_sources import LeadSource, delete_lead_source, turn_into_signpost
+from mailboxes.crm.leads import Lead, lead_count_by_source
+from mailboxes.system_mailboxes import Mailbox, mailboxes
+from tenants.database import current_organization_id, db, now
+from tenants.errors import ConflictError, InvalidError
+from tenants.offers import NEW_ID
 
 
 def mailboxes_converting_to_leads() -> Select[Mailbox]:
@@ -16,9 +21,18 @@ def mailboxes_converting_to_leads() -> Select[Mailbox]:
     return select(Mailbox).where(Mailbox.action == LEAD).order_by(Mailbox.label)
 
 
-def mailboxes_using_source(source: LeadSource) -> Select[Mailbox]:
-    """Mailboxes whose new leads get this source, by label."""
-    return mailboxes_converting_to_leads().where(Mailbox.action_settings["source"].astext == source.key)
+def mailboxes_by_source() -> dict[UUID, list[Mailbox]]:
+    """By a source's id, the mailboxes whose new leads get it; two queries, however many there are."""
+    rows = db.session.execute(
+        select(LeadSource.key, LeadSource.system_key, LeadSource.merged_into_id, LeadSource.id)
+    )
+    named = {name: row[2] or row[3] for row in rows for name in (row[1], row[0]) if name}
+    found: dict[UUID, list[Mailbox]] = {}
+    for mailbox in db.session.scalars(mailboxes()):
+        for name in _source_settings(mailbox):
+            if (id := named.get(str(mailbox.action_settings[name]))) is not None:
+                found.setdefault(id, []).append(mailbox)
+    return found
 
 
 def remove_lead_source(source: LeadSource) -> None:
@@ -26,22 +40,118 @@ def remove_lead_source(source: LeadSource) -> None:
     used = lead_count_by_source().get(source.id, 0)
     if used:
         raise ConflictError(
-            f"{used} {'lead has' if used == 1 else 'leads have'} this source. Hide it instead."
+            f"{used} {'lead has' if used == 1 else 'leads have'} this source. Hide it instead, or merge it."
         )
-    mailboxes = [mailbox.label for mailbox in db.session.scalars(mailboxes_using_source(source))]
-    if mailboxes:
+    using = [mailbox.label for mailbox in _mailboxes_using(source)]
+    if using:
         raise ConflictError(
-            f"New leads get this source in: {', '.join(mailboxes)}. Choose another one there first."
+            f"New leads get this source in: {', '.join(using)}. Choose another one there, or merge it."
         )
     delete_lead_source(source)
+
+
+def merge_effects(source: LeadSource, into: LeadSource | None = None) -> list[str]:
+    """What merging a source into another one changes, in sentences with numbers."""
+    name = f"“{into.name}”" if into is not None else "the other one"
+    count = lead_count_by_source().get(source.id, 0)
+    using = [mailbox.label for mailbox in _mailboxes_using(source)]
+    effects = [f"{_leads(count)} get{'s' if count == 1 else ''} the source {name}; their history says so."]
+    if using:
+        noun = "mailbox gives" if len(using) == 1 else "mailboxes give"
+        effects.append(f"{len(using)} {noun} new leads {name}: {', '.join(using)}.")
+    if source.is_default:
+        effects.append(f"The default source is {name} then.")
+    return [*effects, f"“{source.name}” cannot be chosen any more. This cannot be taken back."]
+
+
+def merge_lead_sources(source: LeadSource, into: LeadSource, *, by: str) -> tuple[int, list[str]]:
+    """Make one of two: leads and mailboxes get ``into``. How many leads, and the labels of the mailboxes."""
+    if source.id == into.id:
+        raise InvalidError("Choose another source than this one.", field="into")
+    given = {"source_id": source.id, "before": source.name, "after": into.name, "by": by}
+    db.session.execute(text(_REMEMBERED), {"organization_id": current_organization_id(), **given})
+    moved = db.session.execute(
+        update(Lead)
+        .where(Lead.source_id == source.id)
+        .values(source_id=into.id, updated_at=now())
+        .execution_options(synchronize_session="fetch")
+    )
+    using = _mailboxes_using(source)
+    for mailbox in using:
+        _give(mailbox, source, into)
+    turn_into_signpost(source, into)
+    return moved.rowcount, [mailbox.label for mailbox in using]  # type: ignore[attr-defined]
 
 
 def deactivation_effects(channel: Channel) -> list[str]:
     """What deactivating a channel changes, in sentences with numbers."""
     if not is_last_active(channel):
-        return ["Another channel is active: mailboxes go on making leads."]
-    stopped = [mailbox.label for mailbox in db.session.scalars(mailboxes_converting_to_leads())]
-    if not stopped:
-        return ["It is the last active channel. No mailbox makes leads now; none can be set to do so."]
-    noun = "mailbox makes" if len(stopped) == 1 else "mailboxes make"
-    return [f"It is the last active channel: {len(stopped)} {noun} no leads any more ({', '.join(stopped)})."]
+        return ["Another channel is active: mailboxes go on making leads, and the option stays."]
+    labels = _labels(db.session.scalars(mailboxes_converting_to_leads()))
+    effects = ["It is the last active channel: no mailbox can be set to “Convert to lead” any more."]
+    if not labels:
+        return [*effects, "No mailbox makes leads now."]
+    noun = "mailbox is" if len(labels) == 1 else "mailboxes are"
+    return [
+        *effects,
+        f"{len(labels)} {noun} set to convert to leads and will make none: {', '.join(labels)}.",
+        "What arrives there meanwhile stays in My Emails without a record; its timeline says why, and it can "
+        "be converted by hand once a channel is active again.",
+    ]
+
+
+def activation_effects() -> list[str]:
+    """What activating a channel changes."""
+    if has_active_channel():
+        return ["Another channel is active already: mailboxes make leads as before."]
+    labels = _labels(db.session.scalars(mailboxes_converting_to_leads()))
+    effects = ["Mailboxes can be set to “Convert to lead”."]
+    if labels:
+        noun = "mailbox makes" if len(labels) == 1 else "mailboxes make"
+        effects.append(f"{len(labels)} {noun} leads again of what arrives from now on: {', '.join(labels)}.")
+    return effects
+
+
+_REMEMBERED = f"""
+INSERT INTO lead_changes (organization_id, id, lead_id, at, actor_name, changes)
+SELECT organization_id, {NEW_ID}, id, now(), :by,
+       jsonb_build_object('source', jsonb_build_array(CAST(:before AS text), CAST(:after AS text)))
+FROM leads WHERE organization_id = :organization_id AND source_id = :source_id
+"""  # noqa: S608  # made of constants
+
+
+def _source_settings(mailbox: Mailbox) -> list[str]:
+    """The settings of a mailbox's action that name a lead source, its plug-in's too."""
+    action = actions().get(mailbox.action)
+    names = [field.name for field in action.fields if field.kind == "lead_source"] if action else []
+    return [name for name in names if mailbox.action_settings.get(name)]
+
+
+def _mailboxes_using(source: LeadSource) -> list[Mailbox]:
+    return mailboxes_by_source().get(source.id, [])
+
+
+def _give(mailbox: Mailbox, source: LeadSource, into: LeadSource) -> None:
+    """What follows the system keeps naming its key, which leads on to the other source."""
+    own = mailbox.overrides.get("source", {}).get("value")
+    if mailbox.global_mailbox_id is not None and own not in (source.key, source.system_key):
+        return
+    changed = {
+        name: into.key
+        for name in _source_settings(mailbox)
+        if mailbox.action_settings[name] in (source.key, source.system_key)
+    }
+    mailbox.action_settings = {**mailbox.action_settings, **changed}
+    if mailbox.global_mailbox_id is not None:
+        mailbox.overrides = {
+            **mailbox.overrides,
+            "source": {**mailbox.overrides["source"], "value": into.key},
+        }
+
+
+def _labels(found: Iterable[Mailbox]) -> Sequence[str]:
+    return [mailbox.label for mailbox in found]
+
+
+def _leads(count: int) -> str:
+    return "1 lead" if count == 1 else f"{count} leads"

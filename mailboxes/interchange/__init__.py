@@ -8,12 +8,15 @@
 from flask import current_app
 from sqlalchemy import select
 
+from mailboxes.crm.system_sources import BUILT_IN_SOURCES
 from mailboxes.interchange.applying import apply, plan
 from mailboxes.interchange.describing import describe_organization, describe_system, describe_users
 from mailboxes.interchange.nodes import FileError
 from mailboxes.interchange.reading import Document, read_document
 from mailboxes.interchange.values import Change, Description
 from mailboxes.interchange.writing import written
+from mailboxes.offering import offer_dictionaries
+from mailboxes.templates import BUILT_IN_TEMPLATES
 from tenants.database import db, enter_organization
 from tenants.errors import NotFoundError
 from tenants.organizations import Organization
@@ -29,16 +32,29 @@ def export(slug: str | None = None) -> str:
             raise NotFoundError(f"There is no organization {slug}. Known are: {', '.join(slugs) or 'none'}.")
         described: Description = {}
         if slug is None:
-            described = {"system": {"settings": describe_system()}, "users": describe_users()}
+            described = {"system": _system(), "users": describe_users()}
     chosen = slugs if slug is None else [slug]
     described["organizations"] = {
         one: _organization(one, with_system_accounts=slug is None) for one in chosen
     }
-    return written({key: value for key, value in described.items() if value != {"settings": {}}})
+    return written(described)
+
+
+def _system() -> Description:
+    """What the system sets and offers; what came with it and is offered no more is called absent."""
+    described = describe_system()
+    for section, built_in in (("lead_sources", BUILT_IN_SOURCES), ("templates", BUILT_IN_TEMPLATES)):
+        gone = {key: {"key": key, "state": "absent"} for key in built_in if key not in described[section]}
+        described[section] = {**described[section], **gone}
+    for key, template in BUILT_IN_TEMPLATES.items():
+        texts = described["templates"][key].get("texts", {})
+        texts |= {language: None for language in template.texts if language not in texts}
+    return {name: value for name, value in described.items() if value}
 
 
 def _organization(slug: str, *, with_system_accounts: bool) -> Description:
     with current_app.app_context():
         organization = db.session.scalars(select(Organization).where(Organization.slug == slug)).one()
         enter_organization(organization.id)
+        offer_dictionaries()  # what the system just changed may not have reached it; kept by nobody here
         return describe_organization(organization, with_system_accounts=with_system_accounts)

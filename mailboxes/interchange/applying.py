@@ -8,14 +8,16 @@ mistake anywhere in the file is found before anything is kept.
 from flask import current_app
 from sqlalchemy import select
 
+from mailboxes.interchange import dictionaries
 from mailboxes.interchange import organization as acts
 from mailboxes.interchange.describing import describe_organization
 from mailboxes.interchange.installation import apply_installation
 from mailboxes.interchange.mailboxes import keep_mailboxes
+from mailboxes.interchange.offers import one_default
 from mailboxes.interchange.reading import Document
 from mailboxes.interchange.values import Change, Description, compared, merged
 from mailboxes.interchange.work import Work
-from mailboxes.offering import create_organization
+from mailboxes.offering import carry_offers, create_organization, offer_dictionaries
 from mailboxes.raws import forget_objects
 from tenants.audit import Actor, record_for_system
 from tenants.database import db, enter_organization
@@ -40,6 +42,8 @@ def _carry_out(document: Document, by: Actor, *, keep: bool) -> list[Change]:
     with current_app.app_context():  # a session of its own, bound to no organization
         changes += apply_installation(Work(document, by))
         _end(keep=keep)
+        if keep:
+            carry_offers()
     for slug in document.organizations:
         with current_app.app_context():
             if not keep:  # what an organization builds upon is undone with it
@@ -68,6 +72,7 @@ def _apply_organization(slug: str, work: Work) -> list[Change]:
         organization = _created(slug, given, work)
     else:
         enter_organization(organization.id)
+        offer_dictionaries()  # in a rehearsal, the system's offers have just changed
     before = _matched(describe_organization(organization, with_system_accounts=True), given)
     _make_true(organization, before, given, work)
     db.session.flush()
@@ -91,24 +96,24 @@ def _created(slug: str, given: Description, work: Work) -> Organization:
 
 def _matched(current: Description, given: Description) -> Description:
     return current | {
-        "templates": acts.matched_templates(current["templates"], given.get("templates", {})),
+        "lead_sources": dictionaries.matched_sources(current["lead_sources"], given.get("lead_sources", {})),
     }
 
 
 def _make_true(organization: Organization, current: Description, given: Description, work: Work) -> None:
     wanted = merged(current, _known_names(given))
-    wanted["lead_sources"] = acts.one_default(wanted["lead_sources"], given.get("lead_sources", {}))
+    wanted["lead_sources"] = one_default(wanted["lead_sources"], given.get("lead_sources", {}))
     acts.keep_organization(organization, current, wanted, work)
     for section, keep in (
         ("roles", acts.keep_roles),
         ("members", acts.keep_members),
         ("settings", acts.keep_settings),
-        ("lead_sources", acts.keep_lead_sources),
+        ("lead_sources", dictionaries.keep_lead_sources),
         ("channels", acts.keep_channels),
-        ("templates", acts.keep_templates),
+        ("templates", dictionaries.keep_templates),
         ("mailboxes", keep_mailboxes),
-        ("templates", acts.remove_templates),
-        ("lead_sources", acts.remove_lead_sources),
+        ("templates", dictionaries.remove_templates),
+        ("lead_sources", dictionaries.remove_lead_sources),
         ("roles", acts.remove_roles),
     ):
         keep(current.get(section, {}), wanted.get(section, {}), work)

@@ -10,10 +10,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.crm.channels import channels
-from mailboxes.crm.lead_sources import LeadSource, lead_sources
+from mailboxes.crm.lead_sources import LeadSource, lead_sources, merged_lead_sources
+from mailboxes.crm.system_sources import SystemLeadSource, system_sources
 from mailboxes.interchange.describing_mailboxes import describe_mailboxes, secret_name
 from mailboxes.interchange.values import Description, Ranked, Secret
-from mailboxes.templates import Template, templates, texts_of
+from mailboxes.templates import Template, TemplateValues, templates, values_of
+from mailboxes.templates.system import SystemTemplate, system_templates, system_values_of
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM, USER, settings_at
 from tenants.configuration.layers import Effective, effective_all, own_secret_of
 from tenants.database import db
@@ -24,6 +26,17 @@ from tenants.users import User
 
 
 def describe_system() -> Description:
+    """What the system sets and offers; the settings that are set or locked there."""
+    return {
+        "settings": describe_system_settings(),
+        "lead_sources": Ranked(
+            (one.key, _system_source(one)) for one in db.session.scalars(system_sources())
+        ),
+        "templates": {one.key: _system_template(one) for one in db.session.scalars(system_templates())},
+    }
+
+
+def describe_system_settings() -> Description:
     """The system's settings: what is set or locked there."""
     found = {}
     for state in effective_all(settings_at(SYSTEM), SYSTEM):
@@ -68,36 +81,71 @@ def describe_organization(organization: Organization, *, with_system_accounts: b
             "settings": _settings(organization) or None,
             "roles": {role.name: _role(role) for role in _own_roles()},
             "members": _members(),
-            "lead_sources": Ranked((one.key, _source(one)) for one in db.session.scalars(lead_sources())),
+            "lead_sources": _sources(),
             "channels": {
                 one.name: {"name": one.name, "type": one.kind, "active": one.is_active}
                 for one in sorted(db.session.scalars(channels()), key=lambda one: one.name)
             },
-            "templates": {one.name: describe_template(one) for one in db.session.scalars(templates())},
+            "templates": {template_name(one): _template(one) for one in db.session.scalars(templates())},
             "mailboxes": describe_mailboxes(organization.slug, with_system_accounts=with_system_accounts),
         }
     )
 
 
-def describe_template(template: Template) -> Description:
-    """A named template with its texts."""
-    return _without_nothing(
-        {
-            "name": template.name,
-            "system": template.system_key,
-            "type": template.kind,
-            "used_for": list(template.used_for),
-            "texts": describe_texts(template),
-        }
-    )
+def template_name(template: Template) -> str:
+    """What identifies a template in a description: its name, or that of the system's one that it follows."""
+    return of_system(template.system_key) if template.system_key else template.name
 
 
-def describe_texts(template: Template) -> Description:
-    """Subject and content by language."""
-    return {
-        one.language: {"subject": one.subject, "content": one.content}
-        for one in db.session.scalars(texts_of(template))
+def of_system(key: str) -> str:
+    """The identity of a copy of a system's template."""
+    return f"system {key}"
+
+
+def _template(template: Template) -> Description:
+    """A named template with its texts; of a copy what the organization overrides."""
+    values = values_of(template)
+    described: Description = {
+        "name": values.name,
+        "type": values.kind,
+        "used_for": list(values.used_for),
+        "hidden": True if template.is_hidden else None,
+        "texts": _texts(values),
     }
+    if template.system_key is None:
+        return _without_nothing(described)
+    own = _own_texts(template, values)
+    for name, field in (("name", "name"), ("type", "kind"), ("used_for", "used_for")):
+        if template.follows(field):
+            described[name] = None
+    return _without_nothing({"system": template.system_key, **described, "texts": own or None})
+
+
+def _own_texts(template: Template, values: TemplateValues) -> Description:
+    """The languages in which a copy does not follow; an empty text where it has none."""
+    named = [name.removeprefix("text.") for name in template.overrides if name.startswith("text.")]
+    if not template.follows("kind"):
+        named = list(values.texts)
+    return {language: _text(values.texts.get(language, ("", ""))) for language in sorted(named)}
+
+
+def _system_template(template: SystemTemplate) -> Description:
+    values = system_values_of(template)
+    return {
+        "key": template.key,
+        "name": values.name,
+        "type": values.kind,
+        "used_for": list(values.used_for),
+        "texts": _texts(values),
+    }
+
+
+def _texts(values: TemplateValues) -> Description:
+    return {language: _text(pair) for language, pair in values.texts.items()}
+
+
+def _text(pair: tuple[str, str]) -> Description:
+    return {"subject": pair[0], "content": pair[1]}
 
 
 def _settings(organization: Organization) -> Description:
@@ -154,7 +202,32 @@ def _member(member: Membership) -> Description:
     return _without_nothing(described)
 
 
-def _source(source: LeadSource) -> Description:
+def _source(source: LeadSource, keys: dict[UUID, str]) -> Description:
+    """A source of the organization's own whole; of a copy what the organization overrides."""
+    described: Description = {"key": source.key}
+    if source.system_key and source.system_key != source.key:
+        described["system"] = source.system_key
+    if source.merged_into_id is not None:
+        own = {} if source.system_key else {"name": source.name}
+        return {**described, **own, "merged_into": keys[source.merged_into_id]}
+    if not source.follows("name"):
+        described["name"] = source.name
+    if not source.follows("hidden"):
+        described["hidden"] = source.is_hidden
+    if source.system_key is None or "default" in source.overrides:
+        described["default"] = "default" in source.overrides
+    return described
+
+
+def _sources() -> Ranked:
+    """All in their order, then those that were merged into others."""
+    present = db.session.scalars(lead_sources()).all()
+    keys = {one.id: one.key for one in present}
+    everything = [*present, *db.session.scalars(merged_lead_sources())]
+    return Ranked((one.key, _source(one, keys)) for one in everything)
+
+
+def _system_source(source: SystemLeadSource) -> Description:
     return {
         "key": source.key,
         "name": source.name,

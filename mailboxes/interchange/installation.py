@@ -1,8 +1,9 @@
-"""The part of a file that is about the installation: the system's settings, and users."""
+"""The part of a file that is about the installation: the system's settings, what it offers, and users."""
 
 from typing import Any
 
-from mailboxes.interchange.describing import describe_system, describe_user
+from mailboxes.interchange.describing import describe_system_settings, describe_user
+from mailboxes.interchange.offers import apply_offers
 from mailboxes.interchange.values import Change, Description, Secret, compared, merged
 from mailboxes.interchange.work import Work
 from tenants.audit import record_for_system
@@ -13,8 +14,9 @@ from tenants.users import User, choose_password, knows_password, sign_out_everyw
 
 
 def apply_installation(work: Work) -> list[Change]:
-    """Make the system's settings and users true; what changed."""
+    """Make the system's settings, its offers and users true; what changed."""
     changes = _apply_settings(work.inside("system", "settings"))
+    changes += apply_offers(work.inside("system"))
     for address, given in work.document.users.items():
         changes += keep_user(address, given, work.inside("users", address))
     return changes
@@ -75,12 +77,12 @@ def as_typed(value: Any) -> str:
 
 
 def _apply_settings(work: Work) -> list[Change]:
-    before = describe_system()
-    wanted = merged(before, work.document.system)
+    before = describe_system_settings()
+    wanted = merged(before, work.document.system.get("settings", {}))
     for key in {*before, *wanted}:
         with work.at(key):
             _set(key, before.get(key, {}), wanted.get(key, {}), work)
-    changes = list(compared(before, described := describe_system(), ("system", "settings")))
+    changes = list(compared(before, described := describe_system_settings(), ("system", "settings")))
     after = {key: _plain(one) for key, one in described.items() if before.get(key) != one}
     if changes:
         former = {key: _plain(before[key]) for key in before if before[key] != described.get(key)}

@@ -9,7 +9,8 @@ from mailboxes.conditions import Condition
 from mailboxes.conversion import actions
 from mailboxes.imap import raw_name
 from mailboxes.interchange.describing_mailboxes import guessed_use
-from mailboxes.interchange.organization import member_id, texts_from
+from mailboxes.interchange.offers import texts_from
+from mailboxes.interchange.organization import member_id
 from mailboxes.interchange.values import Change, Description, Secret, compared
 from mailboxes.interchange.work import Work
 from mailboxes.rules import AutoResponseRule, RuleValues, rules_of

@@ -249,6 +249,11 @@ def listed(one: Reader) -> Reader:
     return read
 
 
+def or_nothing(one: Reader) -> Reader:
+    """A value, or ``null`` where something is to follow the system again."""
+    return lambda part: None if part.is_empty else one(part)
+
+
 def unordered(one: Reader) -> Reader:
     """A list of values whose order says nothing."""
 

@@ -2,14 +2,10 @@
 
 from sqlalchemy import select
 
-from mailboxes.conversion import remove_lead_source
-from mailboxes.crm import channels, lead_sources
-from mailboxes.crm.lead_sources import LeadSource
+from mailboxes.crm import channels
 from mailboxes.interchange.installation import as_typed, keep_user
-from mailboxes.interchange.values import Description, Ranked, Secret
+from mailboxes.interchange.values import Description, Secret
 from mailboxes.interchange.work import Work
-from mailboxes.rules import delete_template
-from mailboxes.templates import Template, TemplateValues, save_template, templates
 from tenants import people
 from tenants.audit import record, record_for_system
 from tenants.configuration import layers
@@ -127,62 +123,6 @@ def member_id(address: str) -> str:
     return str(found)
 
 
-def keep_lead_sources(current: Description, wanted: Description, work: Work) -> None:
-    """Sources in the order of the file."""
-    for key in _different(current, wanted):
-        with work.at("lead_sources", key):
-            _keep_source(key, wanted[key], work)
-    if list(wanted) != [key for key in current if key in wanted]:
-        _order_sources([key for key in wanted if key not in _gone(current, wanted)], work)
-
-
-def _keep_source(key: str, wanted: Description, work: Work) -> None:
-    name = wanted.get("name", key)
-    source = lead_sources.lead_source_with_key(key)
-    if source is None:
-        source = lead_sources.add_lead_source(name, key)
-        if source.key != key:
-            raise InvalidError("Use lower-case letters, digits and _ for a key.", field="key")
-        record(work.by, "lead_source.added", name)
-    if source.name != name:
-        former = source.name
-        lead_sources.rename_lead_source(source, name)
-        record(work.by, "lead_source.renamed", former, after={"name": name})
-    _show_source(source, wanted, work)
-
-
-def _show_source(source: LeadSource, wanted: Description, work: Work) -> None:
-    if wanted.get("default") and not source.is_default:
-        lead_sources.make_default_lead_source(source)
-        record(work.by, "lead_source.default", source.name)
-    if source.is_hidden != wanted.get("hidden", False):
-        lead_sources.hide_lead_source(source, is_hidden=wanted.get("hidden", False))
-        record(work.by, "lead_source.hidden" if source.is_hidden else "lead_source.shown", source.name)
-    db.session.flush()
-
-
-def _order_sources(keys: list[str], work: Work) -> None:
-    for place, key in enumerate(keys):
-        source = lead_sources.lead_source_with_key(key)
-        ordered = list(db.session.scalars(lead_sources.lead_sources()))
-        if source is None or ordered.index(source) == place:
-            continue
-        for _ in range(ordered.index(source) - place):
-            lead_sources.move_lead_source(source, up=True)
-            db.session.flush()
-        record(work.by, "lead_source.moved", source.name)
-
-
-def remove_lead_sources(current: Description, wanted: Description, work: Work) -> None:
-    """Those that the file calls absent, if nothing uses them."""
-    for key in _gone(current, wanted):
-        source = lead_sources.lead_source_with_key(key)
-        if source is not None:
-            with work.at("lead_sources", key):
-                remove_lead_source(source)
-            record(work.by, "lead_source.removed", source.name)
-
-
 def keep_channels(current: Description, wanted: Description, work: Work) -> None:
     """Sales channels, active or not."""
     present = {channel.name: channel for channel in db.session.scalars(channels.channels())}
@@ -200,52 +140,6 @@ def keep_channels(current: Description, wanted: Description, work: Work) -> None
             if channel.is_active != is_active:
                 channels.activate_channel(channel, is_active=is_active)
                 record(work.by, "channel.activated" if is_active else "channel.deactivated", name)
-
-
-def keep_templates(current: Description, wanted: Description, work: Work) -> None:
-    """E-mail templates in their languages."""
-    present = _templates()
-    by_system_key = {one.system_key: one for one in present.values() if one.system_key}
-    for name in _different(current, wanted):
-        given = wanted[name]
-        values = TemplateValues(
-            name, given.get("type", "plain"), tuple(given.get("used_for", ["message"])), texts_from(given)
-        )
-        with work.at("templates", name):
-            template = present.get(name) or by_system_key.get(given.get("system"))
-            save_template(values, template, by=work.by)
-
-
-def texts_from(given: Description) -> dict[str, tuple[str, str]]:
-    """Subject and content by language, as templates take them."""
-    texts = given.get("texts", {})
-    return {language: (one.get("subject", ""), one.get("content", "")) for language, one in texts.items()}
-
-
-def remove_templates(current: Description, wanted: Description, work: Work) -> None:
-    """Those that the file calls absent, if no rule answers with them."""
-    present = _templates()
-    for name in _gone(current, wanted):
-        with work.at("templates", name):
-            delete_template(present[name], by=work.by)
-
-
-def matched_templates(current: Description, given: Description) -> Description:
-    """``current`` with a system's template under the name that the file gives it."""
-    names = {one["system"]: name for name, one in given.items() if isinstance(one, dict) and "system" in one}
-    return {names.get(one.get("system"), name): one for name, one in current.items()}
-
-
-def one_default(wanted: Description, given: Description) -> Description:
-    """``wanted`` lead sources, where the file's default takes the place of the former one."""
-    chosen = [key for key, one in given.items() if isinstance(one, dict) and one.get("default")]
-    if not chosen:
-        return wanted
-    return Ranked((key, {**one, "default": key == chosen[-1]}) for key, one in wanted.items())
-
-
-def _templates() -> dict[str, Template]:
-    return {template.name: template for template in db.session.scalars(templates())}
 
 
 def _different(current: Description, wanted: Description) -> list[str]:

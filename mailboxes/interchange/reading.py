@@ -1,7 +1,7 @@
 """What a file may say: every key, its kind, and what identifies each thing.
 
 ```yaml
-system: {settings: {…}}
+system: {settings: {…}, lead_sources: […], templates: […]}
 users: [{address, name, enabled, system_administrator, password, settings}]
 organizations: [{slug, name, enabled, settings, roles, members, lead_sources, channels, templates, mailboxes}]
 ```
@@ -16,6 +16,7 @@ from typing import Any
 from mailboxes.conditions import FIELDS, HEADER, OPERATORS
 from mailboxes.conversion import actions
 from mailboxes.crm import channels
+from mailboxes.interchange.describing import of_system
 from mailboxes.interchange.describing_mailboxes import guessed_use
 from mailboxes.interchange.nodes import (
     File,
@@ -29,6 +30,7 @@ from mailboxes.interchange.nodes import (
     moment,
     number,
     optional_text,
+    or_nothing,
     parsed,
     switch,
     text,
@@ -74,7 +76,7 @@ def read_document(content: str, name: str, environment: Mapping[str, str]) -> Do
     found = record(_FILE)(parsed(file, content))
     return Document(
         file,
-        found.get("system", {}).get("settings", {}),
+        found.get("system", {}),
         found.get("users", {}),
         found.get("organizations", {}),
     )
@@ -135,6 +137,15 @@ def _numbered(name: str, taken: Mapping[str, Any]) -> str:
     """A second one of the same name is called ``name (2)``."""
     names = [name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in names if candidate not in taken)
+
+
+def _template_identity(part: Part) -> str:
+    parts = part.fields(_TEMPLATE.keys() | {STATE})
+    if "system" in parts:
+        return of_system(line(parts["system"]))
+    if "name" not in parts:
+        raise part.error("The line “name: …” or “system: …” is missing here: it says which one is meant.")
+    return line(parts["name"])
 
 
 def _grantee(part: Part) -> str:
@@ -264,7 +275,7 @@ _FOLDER: dict[str, Reader] = {
     "name": line,
     "use": choice("inbox", "sent", "drafts", "spam", "trash", "archive", "all", "other"),
 }
-_TEXTS = record({language: record({"subject": text, "content": text}) for language in LANGUAGES})
+_TEXTS = record({language: or_nothing(record({"subject": text, "content": text})) for language in LANGUAGES})
 _RESPONSE: dict[str, Reader] = {"type": choice(*KINDS), "texts": _TEXTS}
 _SERVER: dict[str, Reader] = {
     "enabled": switch,
@@ -318,11 +329,36 @@ _MAILBOX: dict[str, Reader] = {
     "rules": things(_RULE, "name", ranked=True, repeatable=True, reader=_rule),
 }
 _TEMPLATE: dict[str, Reader] = {
-    "name": line,
+    "name": or_nothing(line),
     "system": line,
-    "type": choice(*KINDS),
-    "used_for": listed(choice(*USED_FOR)),
-    "texts": _TEXTS,
+    "hidden": switch,
+    "type": or_nothing(choice(*KINDS)),
+    "used_for": or_nothing(listed(choice(*USED_FOR))),
+    "texts": or_nothing(_TEXTS),
+}
+_LEAD_SOURCE: dict[str, Reader] = {
+    "key": line,
+    "system": line,
+    "name": or_nothing(line),
+    "hidden": or_nothing(switch),
+    "default": or_nothing(switch),
+    "merged_into": or_nothing(line),
+}
+_SYSTEM: dict[str, Reader] = {
+    "settings": _settings(SYSTEM),
+    "lead_sources": things(
+        {"key": line, "name": line, "hidden": switch, "default": switch}, "key", ranked=True
+    ),
+    "templates": things(
+        {
+            "key": line,
+            "name": line,
+            "type": choice(*KINDS),
+            "used_for": listed(choice(*USED_FOR)),
+            "texts": _TEXTS,
+        },
+        "key",
+    ),
 }
 _ORGANIZATION: dict[str, Reader] = {
     "slug": line,
@@ -335,13 +371,11 @@ _ORGANIZATION: dict[str, Reader] = {
         "address",
         removable=False,
     ),
-    "lead_sources": things(
-        {"key": line, "name": line, "hidden": switch, "default": switch}, "key", ranked=True
-    ),
+    "lead_sources": things(_LEAD_SOURCE, "key", ranked=True),
     "channels": things(
         {"name": line, "type": choice(*channels.KINDS), "active": switch}, "name", removable=False
     ),
-    "templates": things(_TEMPLATE, "name"),
+    "templates": things(_TEMPLATE, _template_identity),
     "mailboxes": things(_MAILBOX, "address"),
 }
 _USER: dict[str, Reader] = {
@@ -353,7 +387,7 @@ _USER: dict[str, Reader] = {
     "settings": _settings(USER),
 }
 _FILE: dict[str, Reader] = {
-    "system": record({"settings": _settings(SYSTEM)}),
+    "system": record(_SYSTEM),
     "users": things(_USER, "address", removable=False),
     "organizations": things(_ORGANIZATION, "slug", removable=False),
 }

@@ -50,6 +50,39 @@ def test_going_back_and_forth_keeps_the_rows_of_a_filled_database(fresh):
         assert connection.execute("SELECT name FROM organizations").fetchall() == [("Acme",)]
 
 
+def test_what_an_organization_changed_of_the_systems_offers_is_its_own_override(fresh):
+    config = migration_config(fresh.owner)
+    names = sorted(path.stem for path in Path(MIGRATIONS, "versions").glob("0*.py"))
+    command.upgrade(config, names[next(n for n, name in enumerate(names) if name.endswith("_offers")) - 1])
+    with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
+        connection.execute(_CHANGED_COPIES)
+    command.upgrade(config, "head")
+    with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
+        sources = connection.execute("SELECT key, overrides FROM lead_sources ORDER BY key").fetchall()
+        changed = connection.execute("SELECT unnest(overrides) FROM templates ORDER BY 1").fetchall()
+    assert sources == [
+        ("email", ["position"]),
+        ("own", ["default", "position"]),
+        ("phone", ["name", "hidden", "position"]),
+    ]
+    assert [name for (name,) in changed] == ["text.de", "text.en", "text.es", "text.fr", "used_for"]
+
+
+_CHANGED_COPIES = """
+INSERT INTO organizations (id, name, slug, is_enabled, created_at)
+  VALUES (gen_random_uuid(), 'Acme', 'acme', true, now());
+INSERT INTO lead_sources (organization_id, id, key, name, position, is_hidden, is_default, system_key)
+  SELECT o.id, gen_random_uuid(), s.* FROM organizations o, (VALUES
+    ('own', 'Own', 1, false, true, NULL), ('email', 'Email', 2, false, false, 'email'),
+    ('phone', 'Hotline', 3, true, false, 'phone')) s;
+INSERT INTO templates (organization_id, id, name, kind, used_for, system_key, is_custom, updated_at)
+  SELECT id, gen_random_uuid(), 'Acknowledgement', 'plain', ARRAY['lead'], 'acknowledgement', false, now()
+  FROM organizations;
+INSERT INTO template_texts (organization_id, id, template_id, language, subject, content)
+  SELECT organization_id, gen_random_uuid(), id, 'en', '', 'Ours.' FROM templates;
+"""
+
+
 @pytest.mark.postgresql15
 def test_the_oldest_supported_postgresql_takes_the_same_migrations(postgresql15_binaries, services_folder):
     with Postgres(services_folder / "postgresql15", durable=False, binaries=postgresql15_binaries) as server:

@@ -23,6 +23,10 @@ INSTALLATION_TABLES = {
     "route_marks",
     "routing_rules",
     "routings",
+    "system_offers",
+    "system_lead_sources",
+    "system_templates",
+    "system_template_texts",
 }
 SCOPED = {
     mapper.local_table.name

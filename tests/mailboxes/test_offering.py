@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import select
 
-from mailboxes.crm.lead_sources import SYSTEM_SOURCES, lead_sources
+from mailboxes.crm.lead_sources import lead_sources
+from mailboxes.crm.system_sources import BUILT_IN_SOURCES
 from mailboxes.offering import create_organization, offer_everything
-from mailboxes.system_templates import SYSTEM_TEMPLATES
-from mailboxes.templates import templates
+from mailboxes.templates import BUILT_IN_TEMPLATES, templates
 from tenants.configuration.layers import value_of
 from tenants.database import db
 from tenants.errors import InvalidError
@@ -17,14 +17,14 @@ from tenants.permissions import SYSTEM_ROLES, roles
 def test_a_new_organization_has_roles_lead_sources_and_templates(app):
     create_organization("Nordwind Outdoor", "nordwind")
     assert {role.system_key for role in db.session.scalars(roles())} == set(SYSTEM_ROLES)
-    assert {source.key for source in db.session.scalars(lead_sources())} == set(SYSTEM_SOURCES)
-    assert {template.system_key for template in db.session.scalars(templates())} == set(SYSTEM_TEMPLATES)
+    assert {source.key for source in db.session.scalars(lead_sources())} == set(BUILT_IN_SOURCES)
+    assert {template.system_key for template in db.session.scalars(templates())} == set(BUILT_IN_TEMPLATES)
 
 
 def test_offering_twice_offers_once(app):
     create_organization("Nordwind Outdoor", "nordwind")
     offer_everything()
-    assert len(db.session.scalars(templates()).all()) == len(SYSTEM_TEMPLATES)
+    assert len(db.session.scalars(templates()).all()) == len(BUILT_IN_TEMPLATES)
     assert len(db.session.scalars(roles()).all()) == len(SYSTEM_ROLES)
 
 

@@ -4,19 +4,18 @@ import pytest
 from sqlalchemy import select
 
 from mailboxes import templates
-from mailboxes.system_templates import SYSTEM_TEMPLATES
 from mailboxes.templates import (
+    BUILT_IN_TEMPLATES,
     InvalidTemplateError,
     Template,
     TemplateValues,
     choose_language,
     clone_template,
-    is_changed,
     name_template,
     offer_system_templates,
     render,
-    restore_system_template,
     save_template,
+    use_system_template,
     values_of,
 )
 from mailboxes.templating import check_source
@@ -115,16 +114,16 @@ def test_the_system_offers_its_templates_once(ours, inside):
 def test_an_overridden_system_template_can_be_restored(ours, inside):
     with inside(ours):
         template = offer_system_templates()["acknowledgement"]
-        assert not is_changed(template)
+        assert not template.overrides
         save_template(TemplateValues("Ours", texts={"en": ("a", "b")}), template, by=BY)
-        assert is_changed(template)
-        restore_system_template(template, by=BY)
-        assert not is_changed(template)
+        assert template.overrides
+        use_system_template(template, by=BY)
+        assert not template.overrides
 
 
-@pytest.mark.parametrize("key", SYSTEM_TEMPLATES)
+@pytest.mark.parametrize("key", BUILT_IN_TEMPLATES)
 def test_what_the_system_offers_passes_its_own_check(key):
-    for subject, content in SYSTEM_TEMPLATES[key].texts.values():
+    for subject, content in BUILT_IN_TEMPLATES[key].texts.values():
         assert check_source("plain", subject, content) == []
 
 

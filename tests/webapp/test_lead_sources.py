@@ -95,7 +95,7 @@ def test_a_channel_is_added_changed_and_deactivated(app, ours, theirs):
     make_mailbox(ours, action="lead", label="Orders")
     with inside(ours.id):
         channel = db.session.scalars(select(Channel)).one()
-    assert "1 mailbox makes no leads any more (Orders)." in read(client, CHANNELS)
+    assert "1 mailbox is set to convert to leads and will make none: Orders." in read(client, CHANNELS)
     page = send(client, f"{CHANNELS}{channel.id}/active", at=CHANNELS, active="0")
     assert "No channel is active" in page
     send(client, f"{CHANNELS}{channel.id}/edit", name="Web shop", kind="web")

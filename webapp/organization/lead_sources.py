@@ -10,7 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
-from mailboxes.conversion import mailboxes_using_source, remove_lead_source
+from mailboxes.conversion import mailboxes_by_source, remove_lead_source
 from mailboxes.crm import lead_sources as domain
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.leads import lead_count_by_source
@@ -46,13 +46,14 @@ def index() -> ResponseReturnValue:
         return _done("lead_source.added", form.name.data or "", "was added")
     counts = lead_count_by_source()
     sources = db.session.scalars(domain.lead_sources()).all()
+    using = mailboxes_by_source()
     page = render_template(
         "organization/lead_sources.html",
         form=form,
         sources=sources,
         lead_counts=counts,
-        mailboxes={source.id: db.session.scalars(mailboxes_using_source(source)).all() for source in sources},
-        may_offer=not set(domain.SYSTEM_SOURCES) <= {source.key for source in sources},
+        mailboxes={source.id: using.get(source.id, []) for source in sources},
+        may_offer=not any(source.system_key for source in sources),
         sidebar=organization_tree(),
     )
     return page, 422 if request.method == "POST" else 200

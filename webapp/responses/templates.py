@@ -9,7 +9,6 @@ from markupsafe import Markup
 from mailboxes import rules
 from mailboxes import templates as domain
 from mailboxes.sanitizing import plain_text_to_html, sanitize
-from mailboxes.system_templates import SYSTEM_TEMPLATES
 from mailboxes.templates import KINDS, USED_FOR, InvalidTemplateError, Template
 from tenants.configuration.catalog import LANGUAGES
 from tenants.database import db
@@ -36,16 +35,15 @@ blueprint = Blueprint("templates", __name__, url_prefix="/configuration/template
 def index() -> ResponseReturnValue:
     """All templates, with their languages and where they are used."""
     templates = db.session.scalars(domain.templates()).all()
-    offered = {template.system_key for template in templates}
     return render_template(
         "responses/templates.html",
         templates=templates,
         languages=domain.languages_by_template(),
         language_names=LANGUAGES,
-        uses=rules.uses_by_template(),
+        uses=rules.uses_by_template([template.id for template in templates]),
         kinds=KINDS,
         used_for=USED_FOR,
-        may_offer=not set(SYSTEM_TEMPLATES) <= offered,
+        may_offer=not any(template.system_key for template in templates),
         sidebar=organization_tree(),
     )
 
@@ -86,7 +84,7 @@ def restore(template_id: UUID) -> ResponseReturnValue:
     """Give a copy of a system template the system's texts again."""
     template = domain.named_template(template_id)
     try:
-        domain.restore_system_template(template, by=actor())
+        domain.use_system_template(template, by=actor())
     except ConflictError as error:
         db.session.rollback()
         flash(error.message, "error")
@@ -204,7 +202,7 @@ def _page(form: TemplateForm, template: Template | None, languages: list[str]) -
         variables=variable_groups(),
         filters=filter_notes(),
         uses=rules.where_used(template) if template is not None else [],
-        is_changed=template is not None and domain.is_changed(template),
+        is_changed=template is not None and bool(template.overrides),
         sidebar=organization_tree(),
     )
     return page, 422 if form.errors else 200

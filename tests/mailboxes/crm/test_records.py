@@ -156,6 +156,7 @@ def test_sources_have_stable_keys_and_one_default(ours):
         assert add_lead_source("Groe; mehr").key == "groe_mehr_2"
         assert add_lead_source("Phone").key == "phone_2"
         offered = offer_lead_sources()
-        assert "phone" not in offered  # the organization took the name for itself
+        assert "phone" not in offered  # the organization's own of that name is the system's now
+        assert (offered["phone_2"].system_key, offered["phone_2"].name) == ("phone", "Phone")
         assert default_lead_source() is own
         assert [source.key for source in offer_lead_sources().values()].count("email") == 1

@@ -1,10 +1,10 @@
-"""The templates that the system offers to every organization, by key."""
+"""The templates that an installation begins with, by key: what it offers until somebody decides otherwise."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class SystemTemplate:
+class BuiltInTemplate:
     """``texts`` maps a language to subject and content; all of them are plain text."""
 
     name: str
@@ -12,7 +12,7 @@ class SystemTemplate:
     texts: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
-_ACKNOWLEDGEMENT = SystemTemplate(
+_ACKNOWLEDGEMENT = BuiltInTemplate(
     "Acknowledgement",
     ("message",),
     {
@@ -46,7 +46,7 @@ _ACKNOWLEDGEMENT = SystemTemplate(
         ),
     },
 )
-_CASE_RECEIVED = SystemTemplate(
+_CASE_RECEIVED = BuiltInTemplate(
     "Case received",
     ("message", "case"),
     {
@@ -76,7 +76,7 @@ _CASE_RECEIVED = SystemTemplate(
         ),
     },
 )
-SYSTEM_TEMPLATES: dict[str, SystemTemplate] = {
+BUILT_IN_TEMPLATES: dict[str, BuiltInTemplate] = {
     "acknowledgement": _ACKNOWLEDGEMENT,
     "case_received": _CASE_RECEIVED,
 }
