@@ -197,6 +197,12 @@ def people_counts(session: Session, mailbox_ids: Sequence[UUID]) -> dict[UUID, i
     return {row[0]: row[1] for row in session.execute(query.group_by(reached.c.mailbox_id))}
 
 
+def mailboxes_of_role(role_id: UUID) -> Select[Mailbox]:
+    """Mailboxes that a role is granted, by label."""
+    granted = select(MailboxGrant.mailbox_id).where(MailboxGrant.role_id == role_id)
+    return select(Mailbox).where(Mailbox.id.in_(granted)).order_by(Mailbox.label)
+
+
 def is_granted(member: Membership, mailbox: Mailbox) -> bool:
     """Whether an active member has access to a mailbox, be it paused or not."""
     return member.is_active and bool(_reaching(member, mailbox.id))

@@ -171,7 +171,7 @@ def forget_old_notices() -> None:
 
 def send_due_notices(owner: UUID) -> None:
     """Send what is due of one owner, one after another; commits in between. Safe to run twice."""
-    with _outbox(owner):
+    with outbox_of(owner):
         if not _is_open(owner):
             return
         _settle()
@@ -180,7 +180,8 @@ def send_due_notices(owner: UUID) -> None:
 
 
 @contextmanager
-def _outbox(owner: UUID) -> Iterator[None]:
+def outbox_of(owner: UUID) -> Iterator[None]:
+    """A fresh scope bound to whom the notices belong."""
     scope = inside_installation("its own notices") if owner == INSTALLATION else inside(owner)
     with scope:
         yield

@@ -23,10 +23,10 @@ from tenants.configuration.layers import override
 from tenants.database import across_organizations, db, enter_organization
 from tenants.errors import InvalidError
 from tenants.offers import current_revision
+from tenants.organization_administration import checked_name
 from tenants.organizations import Organization
 from tenants.permissions import offer_system_roles
 
-LONGEST_NAME = 100
 AT_ONCE = 200  # organizations of one transaction
 MOST_IN_A_REQUEST = 1000  # the schedule goes on with the others
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?")
@@ -40,7 +40,7 @@ def create_organization(
     The session is inside it from now on, so this is the last thing that a request does outside. An
     empty ``language`` or ``time_zone`` follows the system's. The caller records the act and commits.
     """
-    name = _checked_name(name)
+    name = checked_name(name)
     slug = _checked_slug(slug)
     if language and language not in LANGUAGES:
         raise InvalidError("Choose one of the languages in the list.", field="language")
@@ -114,13 +114,6 @@ def _carry_some(session: Session) -> int:
         carry_templates(session, ids)
         session.execute(update(Organization).where(Organization.id.in_(ids)).values(offers_revision=revision))
     return len(ids)
-
-
-def _checked_name(name: str) -> str:
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= LONGEST_NAME:
-        raise InvalidError(f"Give the organization a name of up to {LONGEST_NAME} characters.", field="name")
-    return name
 
 
 def _checked_slug(slug: str) -> str:

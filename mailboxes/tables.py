@@ -32,6 +32,7 @@ import tenants.configuration.overrides
 import tenants.invitations
 import tenants.offers
 import tenants.organizations
+import tenants.password_links
 import tenants.permissions
 import tenants.second_factor
 import tenants.users  # noqa: F401

@@ -5,16 +5,20 @@ import secrets as random
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, UniqueConstraint, select
+from sqlalchemy import Select, UniqueConstraint, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now
-from tenants.errors import NotFoundError
-from tenants.organizations import Membership
+from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from tenants.organizations import Membership, lock_organization
 from tenants.permissions import Role, grant_role, roles
 from tenants.users import User, choose_password, user_by_address
 
 LIFETIME = timedelta(days=7)
+MOST_OPEN = 5_000
+SIGN_IN_FIRST = "Sign in first, then open the link of the invitation again."
+OVER = "This invitation has been used, withdrawn or is too old. Ask for a new one."
 
 
 class Invitation(OrganizationScoped, Base):
@@ -32,23 +36,29 @@ class Invitation(OrganizationScoped, Base):
     accepted_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
-def invite(address: str, role_ids: list[UUID], *, invited_by: str) -> str:
-    """Make a link's token (256 random bits); an open invitation of the same address ends."""
+def invite(address: str, role_ids: list[UUID], *, invited_by: str) -> tuple[Invitation, str]:
+    """An invitation and its link's token (256 random bits); an open one of the same address ends.
+
+    `InvalidError` if the address belongs to a member of this organization, which its administrators
+    know anyway.
+    """
     address = address.strip().lower()
+    _demand_a_stranger(address)
     for former in db.session.scalars(open_invitations().where(Invitation.address == address)):
-        former.expires_at = now()
+        withdraw(former)
+    if _open_count() >= MOST_OPEN:
+        raise ConflictError(f"{MOST_OPEN} invitations are open. Withdraw some of them first.")
     token = random.token_urlsafe(32)
-    db.session.add(
-        Invitation(
-            address=address,
-            role_ids=role_ids,
-            token_hash=_hash(token),
-            invited_by=invited_by,
-            expires_at=now() + LIFETIME,
-        )
+    invitation = Invitation(
+        address=address,
+        role_ids=role_ids,
+        token_hash=_hash(token),
+        invited_by=invited_by,
+        expires_at=now() + LIFETIME,
     )
-    db.session.flush()
-    return token
+    db.session.add(invitation)
+    db.session.flush()  # its id
+    return invitation, token
 
 
 def open_invitations() -> Select[Invitation]:
@@ -56,8 +66,16 @@ def open_invitations() -> Select[Invitation]:
     return (
         select(Invitation)
         .where(Invitation.accepted_at.is_(None), Invitation.expires_at > now())
-        .order_by(Invitation.made_at.desc())
+        .order_by(Invitation.made_at.desc(), Invitation.id.desc())
     )
+
+
+def open_invitation(id: UUID) -> Invitation:
+    """An invitation of the current organization that can still be accepted; `NotFoundError` otherwise."""
+    invitation = db.session.scalar(open_invitations().where(Invitation.id == id).with_for_update())
+    if invitation is None:
+        raise NotFoundError("This invitation is no longer open.")
+    return invitation
 
 
 def invitation_of(token: str, *, to_accept: bool = False) -> Invitation:
@@ -65,8 +83,22 @@ def invitation_of(token: str, *, to_accept: bool = False) -> Invitation:
     query = open_invitations().where(Invitation.token_hash == _hash(token))
     invitation = db.session.scalar(query.with_for_update() if to_accept else query)
     if invitation is None:
-        raise NotFoundError("This invitation has been used or is too old. Ask for a new one.")
+        raise NotFoundError(OVER)
     return invitation
+
+
+def renew(invitation: Invitation) -> str:
+    """A new link's token for an invitation; the link before ends."""
+    token = random.token_urlsafe(32)
+    invitation.token_hash, invitation.expires_at = _hash(token), now() + LIFETIME
+    db.session.flush()
+    return token
+
+
+def withdraw(invitation: Invitation) -> None:
+    """Its link opens nothing from now on."""
+    invitation.expires_at = now()
+    db.session.flush()
 
 
 def accept(token: str, user: User | None, *, name: str = "", password: str = "") -> User:
@@ -74,13 +106,10 @@ def accept(token: str, user: User | None, *, name: str = "", password: str = "")
 
     `NotFoundError` if the link is over, or the address belongs to somebody who must sign in first.
     """
+    lock_organization()
     invitation = invitation_of(token, to_accept=True)
     if user is None:
-        if user_by_address(invitation.address) is not None:
-            raise NotFoundError("Sign in first, then open the link of the invitation again.")
-        user = User(address=invitation.address, name=" ".join(name.split()))
-        db.session.add(user)
-        db.session.flush()
+        user = _new_user(invitation.address, name)
         choose_password(user, password)
     elif user.address != invitation.address:
         raise NotFoundError(f"This invitation is for {invitation.address}. Sign in with that address.")
@@ -91,14 +120,43 @@ def accept(token: str, user: User | None, *, name: str = "", password: str = "")
     return user
 
 
+def _new_user(address: str, name: str) -> User:
+    if user_by_address(address) is not None:
+        raise NotFoundError(SIGN_IN_FIRST)
+    user = User(address=address, name=" ".join(name.split()))
+    try:
+        with db.session.begin_nested():
+            db.session.add(user)
+    except IntegrityError:  # somebody opened a link of another organization in the same moment
+        raise NotFoundError(SIGN_IN_FIRST) from None
+    return user
+
+
 def _join(user: User, invitation: Invitation) -> None:
     member = db.session.scalar(select(Membership).where(Membership.user_id == user.id))
     if member is None:
         member = Membership(user_id=user.id)
         db.session.add(member)
         db.session.flush()
+    if not member.is_enabled:
+        raise ForbiddenError("You have been disabled here. Ask an administrator of the organization.")
     for role in db.session.scalars(roles().where(Role.id.in_(invitation.role_ids))):  # one may be gone
         grant_role(member, role.id)
+
+
+def _demand_a_stranger(address: str) -> None:
+    member = db.session.scalar(
+        select(Membership).join(User, User.id == Membership.user_id).where(User.address == address)
+    )
+    if member is not None and member.is_enabled:
+        raise InvalidError(f"{address} is a member already. Change their roles instead.", field="address")
+    if member is not None:
+        raise InvalidError(f"{address} is a disabled member. Enable them instead.", field="address")
+
+
+def _open_count() -> int:
+    query = open_invitations().order_by(None).with_only_columns(func.count())
+    return db.session.scalar(query) or 0
 
 
 def _hash(token: str) -> bytes:

@@ -1,13 +1,22 @@
 """Organizations and the people in them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Select, UniqueConstraint, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Select, UniqueConstraint, or_, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from tenants.database import Base, OrganizationScoped, across_organizations, db, now, uuid7
-from tenants.users import User
+from tenants.database import (
+    Base,
+    OrganizationScoped,
+    across_organizations,
+    current_organization_id,
+    db,
+    now,
+    uuid7,
+)
+from tenants.users import SHOWN_NAME, User
 
 
 class Organization(Base):
@@ -71,6 +80,12 @@ class MembershipRole(OrganizationScoped, Base):
     role_id: Mapped[UUID]
 
 
+def lock_organization() -> None:
+    """Until this transaction ends nobody else changes who may do what in the current organization."""
+    own = Organization.id == current_organization_id()
+    db.session.execute(select(Organization.id).where(own).with_for_update(key_share=True))
+
+
 def organizations_of(user: User) -> list[Organization]:
     """Enabled organizations in which this user is an enabled member, by name."""
     with across_organizations("a user's own memberships, to choose one of them") as session:
@@ -87,6 +102,32 @@ def organizations_of(user: User) -> list[Organization]:
 def membership_of(user: User) -> Membership | None:
     """The user's membership in the organization this session is bound to."""
     return db.session.scalar(select(Membership).where(Membership.user_id == user.id))
+
+
+@dataclass(frozen=True)
+class MemberFilter:
+    """What a list of members is narrowed to; empty values do not narrow. ``state``: enabled or disabled."""
+
+    words: str = ""
+    role_id: UUID | None = None
+    state: str = ""
+
+
+MEMBER_SORTS = {"name": SHOWN_NAME, "address": User.address, "joined": Membership.joined_at}
+
+
+def members(filter: MemberFilter = MemberFilter()) -> Select[Membership]:
+    """Members of the current organization that a filter lets through, in no order."""
+    query = select(Membership).join(User, User.id == Membership.user_id)
+    if filter.role_id is not None:
+        held = select(MembershipRole.membership_id).where(MembershipRole.role_id == filter.role_id)
+        query = query.where(Membership.id.in_(held))
+    if filter.state:
+        query = query.where((Membership.is_enabled & User.is_enabled) == (filter.state == "enabled"))
+    for word in filter.words.split():
+        columns = (User.name, User.address)
+        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+    return query
 
 
 def active_members() -> Select[Membership]:

@@ -1,17 +1,32 @@
-"""What an administrator may do with people and roles. Nobody grants what they lack."""
+"""What an administrator may do with people. Nobody grants what they lack, and somebody must be left.
 
-from collections.abc import Iterable
+Whoever changes who may do what holds the organization's lock until the transaction ends (`granting`,
+`lock_organization`): two administrators who take the rights from each other wait for one another, and the
+second one is told.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, exists, select
 
 from tenants.audit import Actor, record
 from tenants.database import db
-from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from tenants.organizations import Membership, MembershipRole, active_members
-from tenants.permissions import PERMISSIONS, Role, grant_role, permissions_of, roles_of
+from tenants.errors import ConflictError, ForbiddenError, NotFoundError
+from tenants.organizations import Membership, MembershipRole, active_members, lock_organization
+from tenants.permissions import PERMISSIONS, Role, grant_role, permissions_of, roles, roles_of
 
 MANAGES_PEOPLE = "user.manage"
+ADMINISTERS = ("organization.configure", MANAGES_PEOPLE)  # who holds both is an administrator
+
+
+def granting(member: Membership) -> frozenset[str]:
+    """What this member may grant, and nobody takes from them before the transaction ends."""
+    lock_organization()
+    db.session.refresh(member)
+    db.session.refresh(member.user)
+    return permissions_of(member)
 
 
 def member_of_organization(id: UUID) -> Membership:
@@ -32,38 +47,33 @@ def role_of_organization(id: UUID) -> Role:
 
 def grantable(role_ids: Iterable[UUID], by: frozenset[str]) -> list[Role]:
     """These roles, if whoever has the permissions ``by`` may grant them all; `ForbiddenError` otherwise."""
-    chosen = [role_of_organization(id) for id in role_ids]
+    wanted = list(dict.fromkeys(role_ids))
+    chosen = list(db.session.scalars(roles().where(Role.id.in_(wanted))))
+    if len(chosen) < len(wanted):
+        raise NotFoundError("One of these roles no longer exists. Choose again.")
     for role in chosen:
         lacking = set(role.permissions) - by
         if lacking:
             raise ForbiddenError(
-                f"You cannot give the role {role.name}: it permits what you may not do yourself"
-                f" ({PERMISSIONS[min(lacking)]})."
+                f"You cannot give or take the role {role.name}: it permits what you may not do yourself"
+                f" ({PERMISSIONS.get(min(lacking), min(lacking))})."
             )
     return chosen
 
 
 def change_roles(member: Membership, role_ids: list[UUID], *, by: frozenset[str], actor: Actor) -> None:
     """A member holds exactly these roles from now on."""
-    before = list(db.session.scalars(roles_of(member)))
-    held = {role.id for role in before}
-    grantable([id for id in role_ids if id not in held], by)
-    grantable([id for id in held if id not in role_ids], by)  # nor take away what they could not give
-    managed = MANAGES_PEOPLE in permissions_of(member)
-    db.session.execute(delete(MembershipRole).where(MembershipRole.membership_id == member.id))
-    for id in role_ids:
-        grant_role(member, id)
-    db.session.flush()
-    if managed:
-        _demand_an_administrator()
-    after = [role.name for role in db.session.scalars(roles_of(member))]
-    record(
-        actor,
-        "member.roles_changed",
-        member.name,
-        {"roles": [role.name for role in before]},
-        {"roles": after},
-    )
+    with keeping_an_administrator():
+        before = list(db.session.scalars(roles_of(member)))
+        changed = {role.id for role in before} ^ set(role_ids)
+        grantable(changed, by)  # nor take away what they could not give
+        db.session.execute(delete(MembershipRole).where(MembershipRole.membership_id == member.id))
+        for id in role_ids:
+            grant_role(member, id)
+    if changed:
+        after = [role.name for role in db.session.scalars(roles_of(member))]
+        named = {"roles": [role.name for role in before]}
+        record(actor, "member.roles_changed", member.name, named, {"roles": after})
 
 
 def enable(member: Membership, enabled: bool, *, by: frozenset[str], actor: Actor) -> None:
@@ -71,59 +81,54 @@ def enable(member: Membership, enabled: bool, *, by: frozenset[str], actor: Acto
 
     That gives or takes all that their roles permit: `ForbiddenError` without having it oneself.
     """
-    grantable([role.id for role in db.session.scalars(roles_of(member))], by)
-    member.is_enabled = enabled
+    if not enabled and member.user_id == actor.id:
+        raise ConflictError("You cannot lock yourself out. Ask another administrator.")
+    with keeping_an_administrator():
+        grantable([role.id for role in db.session.scalars(roles_of(member))], by)
+        before, member.is_enabled = member.is_enabled, enabled
+    if before != enabled:
+        act = "member.enabled" if enabled else "member.disabled"
+        record(actor, act, member.name, {"is_enabled": before}, {"is_enabled": enabled})
+
+
+@contextmanager
+def keeping_an_administrator() -> Iterator[None]:
+    """Change who may do what: `ConflictError` if nobody were left who administers the organization.
+
+    An organization that has nobody yet, because its first administrator is only invited, loses nothing.
+    """
+    lock_organization()
+    before = _who_is_there()
+    yield
     db.session.flush()
-    if not enabled:
-        _demand_an_administrator()
-    record(actor, "member.enabled" if enabled else "member.disabled", member.name)
+    if any(was and not still for was, still in zip(before, _who_is_there(), strict=True)):
+        raise ConflictError(
+            "Somebody must stay who can configure the organization and manage its people."
+            " Give another person such a role first."
+        )
 
 
-def save_role(
-    role: Role | None, name: str, permissions: list[str], *, by: frozenset[str], actor: Actor
-) -> Role:
-    """A new role, or a changed one of the organization's own."""
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= 60:
-        raise InvalidError("Give the role a name of up to 60 characters.", field="name")
-    if not set(permissions) <= set(PERMISSIONS):
-        raise InvalidError("Choose permissions of the list.", field="permissions")
-    same = db.session.scalar(select(Role).where(func.lower(Role.name) == name.lower()))
-    if same is not None and same is not role:
-        raise InvalidError(f"There is a role {same.name} already.", field="name")
-    before = {"permissions": sorted(role.permissions)} if role is not None else {}
-    changed = set(permissions) ^ set(role.permissions if role is not None else ())
-    if not changed <= by:
-        raise ForbiddenError("You can only give and take permissions that you have yourself.")
-    if role is None:
-        role = Role(name=name)
-        db.session.add(role)
-    elif role.system_key is not None:
-        raise ForbiddenError(f"{role.name} is offered by the system. Make a role of your own instead.")
-    role.name, role.permissions = name, sorted(set(permissions))
-    db.session.flush()
-    if MANAGES_PEOPLE in changed and MANAGES_PEOPLE not in permissions:
-        _demand_an_administrator()
-    record(actor, "role.saved", role.name, before, {"permissions": role.permissions})
-    return role
+def _who_is_there() -> tuple[bool, ...]:
+    """Whether there is an administrator, and whether at least somebody who manages people."""
+    return tuple(_somebody_may(permissions) for permissions in (ADMINISTERS, (MANAGES_PEOPLE,)))
 
 
-def delete_role(role: Role, *, by: frozenset[str], actor: Actor) -> None:
-    """Delete a role that nobody holds."""
-    grantable([role.id], by)
-    if role.system_key is not None:
-        raise ForbiddenError(f"{role.name} is offered by the system and stays.")
-    held = db.session.scalar(
-        select(func.count()).select_from(MembershipRole).where(MembershipRole.role_id == role.id)
+def _somebody_may(permissions: tuple[str, ...]) -> bool:
+    return db.session.scalar(members_who_may(*permissions).limit(1)) is not None
+
+
+def members_who_may(*permissions: str) -> Select[Membership]:
+    """Active members whose roles permit all of these, as the database knows it, not as we remember it."""
+    return active_members().order_by(None).where(*map(_may, permissions))
+
+
+def _may(permission: str) -> ColumnElement[bool]:
+    held = (
+        select(MembershipRole.id)
+        .join(
+            Role,
+            (Role.organization_id == MembershipRole.organization_id) & (Role.id == MembershipRole.role_id),
+        )
+        .where(MembershipRole.membership_id == Membership.id, Role.permissions.any_() == permission)
     )
-    if held:
-        raise ConflictError(f"{held} people hold the role {role.name}. Give them another one first.")
-    record(actor, "role.deleted", role.name, {"permissions": role.permissions})
-    db.session.delete(role)
-    db.session.flush()
-
-
-def _demand_an_administrator() -> None:
-    """`ConflictError` if nobody would be left who can manage people."""
-    if not any(MANAGES_PEOPLE in permissions_of(member) for member in db.session.scalars(active_members())):
-        raise ConflictError("Somebody must stay who can manage people. Give another person that role first.")
+    return exists(held)

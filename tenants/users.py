@@ -2,21 +2,24 @@
 
 import hashlib
 import secrets as random
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from email_validator import EmailNotValidError, validate_email
 from flask import current_app
-from sqlalchemy import ForeignKey, Select, case, delete, select
+from sqlalchemy import ForeignKey, Index, Select, case, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, db, now, uuid7
-from tenants.errors import AppError, TooManyAttemptsError
+from tenants.errors import AppError, InvalidError, NotFoundError, TooManyAttemptsError
 
 MINIMUM_PASSWORD_LENGTH = 10
+LONGEST_NAME = 200
 ATTEMPTS_PER_ACCOUNT = 10
 ATTEMPTS_PER_PLACE = 50
 ATTEMPT_WINDOW = timedelta(minutes=15)
@@ -29,6 +32,7 @@ class User(Base):
     """One identity per person, for the whole installation."""
 
     __tablename__ = "users"
+    __table_args__ = (Index("ix_users_shown_name", text("lower(coalesce(nullif(name, ''), address))"), "id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     address: Mapped[str] = mapped_column(unique=True)  # lower case
@@ -51,6 +55,10 @@ class User(Base):
     def get_id(self) -> str:
         """The id as text."""
         return str(self.id)
+
+
+# What lists of people are ordered by; an index of the table says the same.
+SHOWN_NAME = func.lower(func.coalesce(func.nullif(User.name, ""), User.address))
 
 
 class SignIn(Base):
@@ -81,7 +89,7 @@ class SignInAttempt(Base):
 class WrongPasswordError(AppError):
     """Address or password do not fit; which one is not said."""
 
-    message = "The address or the password is not right. Try again, or ask an administrator to reset it."
+    message = "The address or the password is not right. Try again, or choose a new password."
 
 
 def authenticate(address: str, password: str, place: str) -> User:
@@ -99,7 +107,7 @@ def authenticate(address: str, password: str, place: str) -> User:
     if user is None or not known or not fits:
         count_attempt(keys)
         raise WrongPasswordError
-    db.session.execute(delete(SignInAttempt).where(SignInAttempt.key == keys[0]))
+    forget_failed_attempts(user, place)
     if _hasher().check_needs_rehash(user.password_hash):
         user.password_hash = _hasher().hash(password)
     return user
@@ -188,6 +196,68 @@ def sign_out_elsewhere(user: User, token: str) -> None:
     db.session.execute(delete(SignIn).where(SignIn.user_id == user.id, others))
 
 
+@dataclass(frozen=True)
+class UserFilter:
+    """What a list of users is narrowed to. ``state``: enabled, disabled, administrator or empty."""
+
+    words: str = ""
+    state: str = ""
+
+
+USER_SORTS = {"name": SHOWN_NAME, "address": User.address, "created": User.created_at}
+_STATES = {
+    "enabled": User.is_enabled.is_(True),
+    "disabled": User.is_enabled.is_(False),
+    "administrator": User.is_system_admin.is_(True),
+}
+
+
+def users(filter: UserFilter = UserFilter()) -> Select[User]:
+    """Users of the installation that a filter lets through, in no order."""
+    query = select(User)
+    if filter.state in _STATES:
+        query = query.where(_STATES[filter.state])
+    for word in filter.words.split():
+        columns = (User.name, User.address)
+        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+    return query
+
+
+def last_seen(ids: list[UUID]) -> dict[UUID, datetime]:
+    """When these users were last here, as far as their live sessions tell."""
+    rows = db.session.execute(
+        select(SignIn.user_id, func.max(SignIn.seen_at))
+        .where(SignIn.user_id.in_(ids), ~SignIn.needs_code)
+        .group_by(SignIn.user_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def user_of(id: UUID) -> User:
+    """A user of the installation; `NotFoundError` if there is none."""
+    user = db.session.get(User, id)
+    if user is None:
+        raise NotFoundError("There is no such user.")
+    return user
+
+
+def checked_address(text: str) -> str:
+    """An e-mail address as it is stored: lower case; `InvalidError` at the field ``address``."""
+    try:
+        found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise InvalidError("Type an e-mail address, such as mia@example.com.", field="address") from None
+    return found.normalized.lower()
+
+
+def checked_name(text: str) -> str:
+    """What somebody is called, in one line; `InvalidError` at the field ``name``."""
+    name = " ".join(text.split())
+    if len(name) > LONGEST_NAME:
+        raise InvalidError(f"Use at most {LONGEST_NAME} characters.", field="name")
+    return name
+
+
 def user_by_address(address: str) -> User | None:
     """The user with this address, in whatever case it is written."""
     return db.session.scalar(select(User).where(User.address == address.strip().lower()))
@@ -202,6 +272,17 @@ def forget_old_attempts() -> None:
 def attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
     """What failed attempts are counted by: this account from this place, and the place."""
     return _attempt_key("account", f"{address}|{place}"), _attempt_key("place", place)
+
+
+def reset_attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
+    """The same for links to a new password that somebody asks for."""
+    return _attempt_key("reset", f"{address}|{place}"), _attempt_key("reset place", place)
+
+
+def forget_failed_attempts(user: User, place: str) -> None:
+    """Whoever has proven who they are begins anew."""
+    key = attempt_keys(user.address, place)[0]
+    db.session.execute(delete(SignInAttempt).where(SignInAttempt.key == key))
 
 
 def code_attempt_keys(user: User, place: str) -> tuple[bytes, bytes]:

@@ -21,6 +21,7 @@ from webapp.headers import secure
 BLUEPRINTS = (
     "webapp.home",
     "webapp.auth.views",
+    "webapp.auth.passwords",
     "webapp.mail.views",
     "webapp.events",
     "webapp.organization.views",

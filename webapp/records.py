@@ -6,7 +6,18 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import Response, current_app, g, request, stream_with_context, url_for
+from flask import (
+    Response,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    stream_with_context,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Select
 from wtforms import HiddenField
@@ -19,8 +30,12 @@ from mailboxes.threads import Thread
 from tenants.database import db, now
 from tenants.errors import AppError
 from tenants.organizations import active_members
+from tenants.outcomes import Outcome
 
-FILTERS = ("status", "q", "owner", "assignee", "source", "priority", "tag", "sort")
+FILTERS = (
+    *("status", "q", "owner", "assignee", "source", "priority", "tag", "sort"),
+    *("role", "state"),
+)
 NOBODY = "nobody"  # a filter: without an owner, without an assignee
 CHANGED_MEANWHILE = (
     "Somebody changed this while you were typing. What you typed is still here; look at the history, "
@@ -137,6 +152,19 @@ def csv_file(name: str, header: tuple[str, ...], rows: Iterator[tuple[Any, ...]]
     filename = f"{name}-{g.organization.slug}-{now():%Y-%m-%d}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
+
+
+def told(outcomes: list[Outcome], back_url: str, tree: list[Any]) -> ResponseReturnValue:
+    """What became of many people: in a sentence, or as a list where something was refused."""
+    done = sum(not outcome.error for outcome in outcomes)
+    sentence = "1 person changed." if done == 1 else f"{done} people changed."
+    if done == len(outcomes):
+        flash(sentence if outcomes else "Nobody was ticked.", "success" if outcomes else "info")
+        return redirect(back_url)
+    page = render_template(
+        "people/outcomes.html", outcomes=outcomes, sentence=sentence, back_url=back_url, tree=tree
+    )
+    return page, 200 if done else 409
 
 
 def history_events(changes: Iterable[Any], labels: dict[str, str], noun: str) -> list[dict[str, Any]]:

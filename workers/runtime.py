@@ -12,6 +12,7 @@ from flask import Flask
 import mailboxes.tables  # noqa: F401  # rows are written in the order of their keys: all must be known
 from tenants.application import create_base_app
 from tenants.database import db, enter_organization
+from tenants.organizations import Organization
 from tenants.settings import Settings
 
 Job = Callable[..., None]
@@ -42,7 +43,7 @@ def job(function: Job) -> Job:
 
 
 def job_in_organization(function: Job) -> Job:
-    """Run inside the organization that the first argument names."""
+    """Run inside the organization that the first argument names; not at all for a disabled one."""
 
     @wraps(function)
     def run(organization_id: str, *args: Any) -> None:
@@ -50,8 +51,10 @@ def job_in_organization(function: Job) -> Job:
             worker_app().app_context(),
             structlog.contextvars.bound_contextvars(job=function.__name__, organization=organization_id),
         ):
-            enter_organization(UUID(organization_id))
-            function(*args)
-            db.session.commit()
+            organization = db.session.get(Organization, UUID(organization_id))
+            if organization is not None and organization.is_enabled:
+                enter_organization(organization.id)
+                function(*args)
+                db.session.commit()
 
     return run

@@ -28,8 +28,9 @@ from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
 from mailboxes.sync.claiming import Rhythms, claim_due, give_back, hurry_for_reads
 from mailboxes.sync.foreground import worker_name
-from tenants.database import across_organizations, db, inside
+from tenants.database import INSTALLATION, across_organizations, db, inside
 from tenants.organizations import Organization
+from tenants.password_links import forget_old_links, unanswered
 from tenants.users import forget_old_attempts
 from workers import queues
 
@@ -125,14 +126,17 @@ def ring_for_due_mail() -> None:
 
 
 def ring_for_due_notices() -> None:
-    """Whatever mail of the system itself waits."""
+    """Whatever mail of the system itself waits, and whoever asked for a link by mail."""
+    if db.session.scalar(unanswered().limit(1)) is not None:
+        _once("notices", INSTALLATION, queues.ring_notices)
     for owner_id in owners_with_due_notices():
         _once("notices", owner_id, queues.ring_notices)
 
 
 def forget_attempts() -> None:
-    """Windows of failed sign-ins and sessions that are over."""
+    """Windows of failed sign-ins, sessions and links that are over."""
     forget_old_attempts()
+    forget_old_links()
     db.session.commit()
 
 

@@ -10,6 +10,7 @@ from tenants.audit import record_for_system
 from tenants.configuration import layers
 from tenants.configuration.catalog import SYSTEM, USER
 from tenants.database import db
+from tenants.user_administration import demand_others_administer, keeping_a_system_administrator
 from tenants.users import User, choose_password, knows_password, sign_out_everywhere, user_by_address
 
 
@@ -43,11 +44,14 @@ def keep_user(address: str, given: Description, work: Work) -> list[Change]:
 def _saved(user: User, wanted: Description, work: Work) -> User:
     is_new = user.id is None
     before = {} if is_new else _for_the_record(user)
-    user.name = wanted.get("name", "")
-    user.is_enabled = wanted.get("enabled", True)
-    user.is_system_admin = wanted.get("system_administrator", False)
-    db.session.add(user)
-    db.session.flush()
+    if not is_new and user.is_enabled and not wanted.get("enabled", True):
+        with work.at("enabled"):
+            demand_others_administer(user)
+    with work.at("system_administrator"), keeping_a_system_administrator():
+        user.name = wanted.get("name", "")
+        user.is_enabled = wanted.get("enabled", True)
+        user.is_system_admin = wanted.get("system_administrator", False)
+        db.session.add(user)
     if not is_new and not user.is_enabled:
         sign_out_everywhere(user)
     _keep_personal_settings(user, wanted.get("settings", {}), work)

@@ -14,6 +14,7 @@ from tenants.database import db
 from tenants.errors import InvalidError
 from tenants.organizations import Membership, Organization
 from tenants.permissions import PERMISSIONS, Role, roles, roles_of
+from tenants.roles import delete_role, save_role
 from tenants.users import User, user_by_address
 
 EVERYTHING = frozenset(PERMISSIONS)  # who sits at the terminal may grant all
@@ -37,7 +38,7 @@ def keep_roles(current: Description, wanted: Description, work: Work) -> None:
     for name in _different(current, wanted):
         with work.at("roles", name):
             permissions = wanted[name].get("permissions", [])
-            people.save_role(present.get(name), name, permissions, by=EVERYTHING, actor=work.by)
+            save_role(present.get(name), name, permissions, by=EVERYTHING, actor=work.by)
 
 
 def remove_roles(current: Description, wanted: Description, work: Work) -> None:
@@ -45,7 +46,7 @@ def remove_roles(current: Description, wanted: Description, work: Work) -> None:
     present = {role.name: role for role in db.session.scalars(roles())}
     for name in _gone(current, wanted):
         with work.at("roles", name):
-            people.delete_role(present[name], by=EVERYTHING, actor=work.by)
+            delete_role(present[name], by=EVERYTHING, actor=work.by)
 
 
 def keep_members(current: Description, wanted: Description, work: Work) -> None:

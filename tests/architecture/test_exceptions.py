@@ -14,7 +14,9 @@ LOOKING = {"across_organizations", "enter_installation", "inside_installation"}
 # module → why it speaks as postroom_system
 LOOKS_ACROSS = {
     "tenants.configuration.following": "a system page counts and names who overrides a setting",
+    "tenants.organization_administration": "a system page counts people",
     "tenants.organizations": "a user's own memberships, to choose one of them",
+    "tenants.user_administration": "no organization loses its only administrator with a user",
     "mailboxes.acting": "the sweep finds organizations with pending messages",
     "mailboxes.global_mailboxes.following": "what the system says is brought to whom it serves",
     "mailboxes.crm.system_sources": "a system page counts who follows what the system offers",
@@ -36,7 +38,9 @@ LOOKS_ACROSS = {
     "mailboxes.sync.comparing": "the check goes over all accounts",
     "mailboxes.sync.foreground": "a pass finds out who owns its account",
     "mailboxes.sync.leases": "leases of global accounts",
-    "webapp.installation.organizations": "a system page counts people and mailboxes",
+    "webapp.auth.passwords": "a password, and the word that it was changed, belong to no organization",
+    "mailboxes.counting": "a system page counts mailboxes",
+    "webapp.installation.users": "a letter about a password belongs to no organization",
     "webapp.mailboxes.door": "a system administrator opens a global account",
     "workers.schedule": "the sweep rings for all organizations",
     "workers.watch": "the watcher holds connections of all accounts",
@@ -55,6 +59,7 @@ COMMITS = {
     "mailboxes.outgoing.copies": "a copy in the Sent folder is settled by itself",
     "mailboxes.outgoing.routes": "what a server refuses is remembered whatever comes of the message",
     "mailboxes.outgoing.sending": "the point of no return is committed before the final dot",
+    "mailboxes.people_letters": "each answer to somebody who asked for a password by itself",
     "mailboxes.responses.claims": "the window of an account, in the installation",
     "mailboxes.retention": "each batch by itself",
     "mailboxes.rotation": "all secrets or none, across organizations",

@@ -16,7 +16,16 @@ SETTINGS = Settings(
 APP = create_app(SETTINGS)
 RULES = sorted(APP.url_map.iter_rules(), key=str)
 # What everybody may see, signed in or not.
-PUBLIC = {"static", "home.alive", "home.ready", "auth.sign_in", "auth.code", "invitations.accept"}
+PUBLIC = {
+    "static",
+    "home.alive",
+    "home.ready",
+    "auth.sign_in",
+    "auth.code",
+    "invitations.accept",
+    "passwords.forgotten",
+    "passwords.choose",
+}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)

@@ -16,6 +16,7 @@ INSTALLATION_TABLES = {
     "system_override_changes",
     "user_override_changes",
     "second_factors",
+    "password_links",
     "system_audit_entries",
     "global_mailboxes",
     "served_organizations",

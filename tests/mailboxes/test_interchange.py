@@ -674,7 +674,7 @@ def test_the_last_administrator_cannot_be_taken_away(applied, nordwind):
           - slug: nordwind
             members: [{address: ada@nordwind.example, roles: [Member]}]
         """
-    with pytest.raises(FileError, match=r"line 4 .*Somebody must stay who can manage people"):
+    with pytest.raises(FileError, match=r"line 4 .*Somebody must stay who can configure"):
         apply(text)
 
 

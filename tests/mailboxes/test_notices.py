@@ -22,7 +22,7 @@ from tenants.configuration.layers import override
 from tenants.database import INSTALLATION, across_organizations, db, inside_installation, now, uuid7
 from tenants.errors import InvalidError
 from tenants.organizations import Organization
-from tests.mailboxes.sending import let_out
+from tests.mailboxes.system_smtp import send_notices_to
 from tests.smtp_sink import DROP
 from workers import queues
 from workers.notices import send_notices
@@ -34,22 +34,8 @@ LINK = "https://postroom.test/secret-link"
 @pytest.fixture
 def server(app, smtp_sink, certificates):
     """The system's SMTP server is the sink."""
-    let_out(app, smtp_sink, certificates)
-    system_server(smtp_sink)
+    send_notices_to(app, smtp_sink, certificates)
     return smtp_sink
-
-
-def system_server(sink):
-    for key, value in (
-        ("smtp.host", "localhost"),
-        ("smtp.port", str(sink.tls_port)),
-        ("smtp.encryption", "tls"),
-        ("smtp.user", sink.user),
-        ("smtp.password", sink.password),
-        ("notice.sender_address", "notices@postroom.test"),
-    ):
-        override(key, value, "system", by="Sam")
-    db.session.commit()
 
 
 def queue(inside, world, **given):

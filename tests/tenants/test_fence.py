@@ -142,6 +142,8 @@ def test_looking_across_organizations_demands_a_reason(app):
         "DROP POLICY inside_the_organization ON cases",
         "UPDATE audit_entries SET act = 'x'",
         "DELETE FROM events",
+        "DELETE FROM audit_entries",
+        "UPDATE system_audit_entries SET act = 'x'",
     ],
 )
 def test_the_applications_role_cannot_step_over_the_wall(inside, ours, attempt):
@@ -164,3 +166,10 @@ def test_an_error_of_the_database_shows_nothing_that_people_wrote(inside, ours):
     with inside(ours), pytest.raises(DBAPIError) as caught:
         db.session.execute(text("SELECT 1 / 0 WHERE :words = :words"), {"words": ours.canary})
     assert ours.canary not in str(caught.value)
+
+
+@pytest.mark.parametrize("table", ["audit_entries", "system_audit_entries"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET act = 'x'", "DELETE FROM {}", "TRUNCATE {}"])
+def test_not_even_the_systems_role_changes_the_record(app, table, statement):
+    with across_organizations("a test of the fence") as session, pytest.raises(DBAPIError):
+        session.execute(text(statement.format(table)))

@@ -123,7 +123,7 @@ def neighbour(app, theirs) -> Neighbour:
         override("mail.signature", theirs.canary, "organization", by=theirs.canary)
         ids["change_id"] = db.session.scalars(changes_of("mail.signature", "organization")).one().id
         record(message, "fetched", "stored", theirs.canary)
-        invite(f"guest@{theirs.canary}.test", [], invited_by=theirs.canary)
+        rows["invitation_id"], _ = invite(f"guest@{theirs.canary}.test", [], invited_by=theirs.canary)
         db.session.commit()
         ids |= {name: row.id for name, row in rows.items()}
     return Neighbour(ids)

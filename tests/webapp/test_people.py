@@ -10,7 +10,7 @@ from tenants.organizations import Membership, organizations_of
 from tenants.permissions import ADMINISTRATOR, Role, grant_role, permissions_of
 from tenants.second_factor import has_second_factor
 from tenants.users import ATTEMPTS_PER_ACCOUNT, sessions_of, user_by_address
-from tests.factories import PASSWORD, csrf_token, make_member, make_organization, make_user, sign_in
+from tests.factories import PASSWORD, csrf_token, make_member, sign_in
 
 INVITE = "/configuration/people/invite"
 
@@ -139,18 +139,6 @@ def test_disabling_a_member_touches_this_organization_only(app, inside, ours, th
     assert [o.name for o in organizations_of(ours.member.user)] == ["Neighbour"]
 
 
-def test_a_role_that_is_held_is_not_deleted(app, inside, ours):
-    client = sign_in(app, ours.admin)
-    post(client, "/configuration/roles/new", name="Sales", permissions=["lead.view"])
-    with inside(ours):
-        role_id = db.session.scalar(select(Role.id).where(Role.name == "Sales"))
-    roles = "/configuration/roles/"
-    post(client, f"/configuration/people/{ours.member.id}", roles=[str(role_id)])
-    assert post(client, f"{roles}{role_id}/delete", roles).status_code == 409
-    post(client, f"/configuration/people/{ours.member.id}", roles=[])
-    assert post(client, f"{roles}{role_id}/delete", roles).status_code == 302
-
-
 @pytest.mark.parametrize("path", ["people/", "roles/", "audit-log/", "people/invite"])
 def test_pages_about_people_are_for_those_who_manage_them(app, ours, path):
     assert sign_in(app, ours.member).get(f"/configuration/{path}").status_code == 403
@@ -277,41 +265,3 @@ def test_a_changed_password_ends_every_other_session(app, ours):
     assert post(here, "/security/password", "/security/", **fields).status_code == 302
     assert here.get("/security/").status_code == 200
     assert elsewhere.get("/security/").status_code == 302
-
-
-def test_a_system_administrator_makes_an_organization_and_hands_over_a_link(app, ours):
-    client = sign_in(app, make_user(name="Sys", is_system_admin=True))
-    page = post(
-        client, "/system/organizations/new", name="Third", slug="third", administrator="boss@third.test"
-    ).text
-    assert "/invitations/" in page
-    assert "Third" in client.get("/system/organizations/").text
-
-
-def test_a_system_administrator_cannot_lock_themselves_out(app, ours):
-    admin = make_user(name="Sys", is_system_admin=True)
-    client = sign_in(app, admin)
-    assert post(client, f"/system/users/{admin.id}", is_enabled="y").status_code == 409
-
-
-def test_a_disabled_user_is_out_at_once(app, ours):
-    client = sign_in(app, ours.member)
-    admin = sign_in(app, make_user(name="Sys", is_system_admin=True))
-    post(admin, f"/system/users/{ours.member.user_id}")
-    assert client.get("/my-configuration/email").status_code == 302
-
-
-def test_a_disabled_organization_is_closed_to_its_members(app, ours):
-    client = sign_in(app, ours.member)
-    admin = sign_in(app, make_user(name="Sys", is_system_admin=True))
-    post(admin, f"/system/organizations/{ours.id}/enable", "/system/organizations/", enabled="0")
-    assert client.get("/configuration/").status_code == 403
-
-
-def test_a_second_organization_of_the_same_short_name_is_refused(app, ours):
-    make_organization("Other")
-    client = sign_in(app, make_user(name="Sys", is_system_admin=True))
-    url = "/system/organizations/new"
-    fields = {"name": "Third", "administrator": "boss@third.test"}
-    assert post(client, url, slug="third", **fields).status_code == 200
-    assert post(client, url, slug="third", **fields).status_code == 422

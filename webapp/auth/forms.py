@@ -2,7 +2,10 @@
 
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField, SubmitField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import EqualTo, InputRequired, Length
+
+from tenants.users import MINIMUM_PASSWORD_LENGTH
+from webapp.validators import is_address
 
 
 class SignInForm(FlaskForm):
@@ -30,4 +33,37 @@ class CodeForm(FlaskForm):
         "Code from your authenticator app",
         validators=[InputRequired("Type the six digits that your app shows.")],
         render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True},
+    )
+
+
+class ForgottenForm(FlaskForm):
+    """Whose password was forgotten."""
+
+    address = StringField(
+        "E-mail address",
+        validators=[InputRequired("Type the address with which you sign in."), is_address, Length(max=320)],
+        filters=[lambda text: text and text.strip()],
+        render_kw={"autocomplete": "username", "type": "email", "autofocus": True},
+    )
+
+
+class NewPasswordForm(FlaskForm):
+    """A password, twice."""
+
+    password = PasswordField(
+        "New password",
+        validators=[
+            InputRequired("Choose a password."),
+            Length(
+                min=MINIMUM_PASSWORD_LENGTH,
+                max=1000,
+                message=f"Use at least {MINIMUM_PASSWORD_LENGTH} characters.",
+            ),
+        ],
+        render_kw={"autocomplete": "new-password", "autofocus": True},
+    )
+    again = PasswordField(
+        "The new password again",
+        validators=[EqualTo("password", "The two passwords differ. Type both again.")],
+        render_kw={"autocomplete": "new-password"},
     )

@@ -28,7 +28,12 @@ class InviteForm(FlaskForm):
         ],
         render_kw={"type": "email", "autocomplete": "off"},
     )
-    roles = CheckBoxes("Roles", coerce=str, validate_choice=False)
+    roles = CheckBoxes(
+        "Roles",
+        coerce=str,
+        validate_choice=False,
+        description="What the person may do here. You can change it later.",
+    )
 
 
 class MemberForm(FlaskForm):
@@ -95,26 +100,51 @@ class PasswordForm(FlaskForm):
 
 
 class OrganizationForm(FlaskForm):
-    """A new organization with its first administrator."""
+    """What an organization is called."""
 
     name = StringField("Name", [InputRequired("Give the organization a name."), Length(max=100)])
+
+
+class AdministratorForm(FlaskForm):
+    """Who is invited to administer an organization."""
+
+    address = StringField(
+        "E-mail address of the administrator",
+        [
+            InputRequired("Type the address of the administrator."),
+            is_address,
+            Length(max=320),
+        ],
+        render_kw={"type": "email", "autocomplete": "off"},
+    )
+
+
+class NewOrganizationForm(OrganizationForm, AdministratorForm):
+    """A new organization with its first administrator."""
+
     slug = StringField(
         "Short name",
-        [InputRequired("Choose a short name."), Length(max=40)],
-        description="For addresses and commands: small letters, digits and hyphens.",
-    )
-    administrator = StringField(
-        "E-mail address of the first administrator",
-        [
-            InputRequired("Type the address of the first administrator."),
-            is_address,
-        ],
-        render_kw={"type": "email"},
+        [InputRequired("Choose a short name."), Length(max=50)],
+        description="For files and commands: small letters, digits and hyphens. It stays as it is.",
     )
 
 
 class UserForm(FlaskForm):
-    """A user of the installation, as system administrators change them."""
+    """Who a user of the installation is."""
 
-    is_enabled = BooleanField("May sign in")
-    is_system_admin = BooleanField("System administrator")
+    name = StringField("Name", [Length(max=200)])
+    address = StringField(
+        "E-mail address",
+        [InputRequired("Type the address with which the person signs in."), is_address, Length(max=320)],
+        description="The person signs in with it.",
+        render_kw={"type": "email", "autocomplete": "off"},
+    )
+
+
+class NewUserForm(UserForm):
+    """A new user of the installation."""
+
+    is_system_admin = BooleanField(
+        "System administrator",
+        description="Sets up the installation: every organization, its mailboxes and its users.",
+    )

@@ -30,6 +30,11 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
     invitation = invitation_of(token)
     if g.user is None and user_by_address(invitation.address) is not None:
         return redirect(url_for("auth.sign_in", next=request.path))
+    if g.user is not None and g.user.address != invitation.address:
+        page = render_template(
+            "people/accept_other.html", organization=organization, address=invitation.address
+        )
+        return page, 404 if request.method == "POST" else 200
     form = AcceptForm() if g.user is not None else JoinForm()
     if form.validate_on_submit():
         try:
@@ -39,9 +44,7 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
         except AppError as error:
             db.session.rollback()
             form.form_errors.append(error.message)
-    page = render_template(
-        "people/accept.html", form=form, organization=organization, address=invitation.address
-    )
+    page = render_template("people/accept.html", form=form, organization=organization, invitation=invitation)
     return page, 422 if form.is_submitted() else 200
 
 
@@ -50,7 +53,8 @@ def _joined(organization: Organization, token: str, form: AcceptForm | JoinForm)
     name = form.name.data or "" if isinstance(form, JoinForm) else ""
     password = form.password.data or "" if isinstance(form, JoinForm) else ""
     user = join(token, g.user, name=name, password=password)
-    audit.record(audit.Actor(user.name or user.address, user.id), "member.joined", user.address)
+    person = audit.Actor(user.name or user.address, user.id, request.remote_addr or "")
+    audit.record(person, "member.joined", user.address)
     session = (
         sign_in(user, request.remote_addr or "", request.headers.get("User-Agent", "")) if is_new else ""
     )

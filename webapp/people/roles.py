@@ -1,32 +1,55 @@
-"""Roles of an organization."""
+"""Roles of an organization: the matrix of what they permit, and each role."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
-from flask import Blueprint, flash, g, redirect, render_template, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from mailboxes.access import mailboxes_of_role
 from tenants import people
+from tenants import roles as domain
 from tenants.database import db
-from tenants.errors import AppError, InvalidError
+from tenants.errors import AppError, ConflictError, ForbiddenError, InvalidError
 from tenants.permissions import PERMISSIONS, Role, roles
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
 from webapp.people.forms import RoleForm
+from webapp.records import uuid_or_none
 
 blueprint = Blueprint("roles", __name__, url_prefix="/configuration/roles")
 
+NAMED = 20  # people on a role's page
+Cells = dict[UUID, set[str]]
 
-@blueprint.get("/")
+
+@blueprint.route("/", methods=["GET", "POST"])
 @permission_required("user.manage")
 def index() -> ResponseReturnValue:
-    """Every role with what it permits."""
-    return render_template(
+    """The matrix. Only boxes that this person changed are saved, whatever others did meanwhile."""
+    error = ""
+    if request.method == "POST":
+        try:
+            _save_matrix()
+        except (ForbiddenError, ConflictError, InvalidError) as refusal:
+            db.session.rollback()
+            error = refusal.message
+        else:
+            db.session.commit()
+            flash("The permissions have been saved.", "success")
+            return redirect(url_for("roles.index"))
+    found = db.session.scalars(roles()).all()
+    page = render_template(
         "people/roles.html",
         tree=organization_tree(),
-        roles=db.session.scalars(roles()).all(),
+        roles=found,
         permissions=PERMISSIONS,
+        counts=domain.holder_counts(),
+        ticked=_cells(request.form.getlist("grant")) if error else {one.id: one.permissions for one in found},
+        error=error,
     )
+    return page, 422 if error else 200
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -39,27 +62,47 @@ def new() -> ResponseReturnValue:
 @blueprint.route("/<uuid:role_id>", methods=["GET", "POST"])
 @permission_required("user.manage")
 def edit(role_id: UUID) -> ResponseReturnValue:
-    """Change a role; the system's are shown only."""
+    """One role with the people who hold it; the system's are shown only."""
     return _page(people.role_of_organization(role_id))
 
 
-@blueprint.post("/<uuid:role_id>/delete")
+@blueprint.post("/<uuid:role_id>/clone")
+@permission_required("user.manage")
+def clone(role_id: UUID) -> ResponseReturnValue:
+    """The same role under another name, to be changed."""
+    by = people.granting(g.member)
+    made = domain.clone_role(people.role_of_organization(role_id), by=by, actor=actor())
+    db.session.commit()
+    flash(f"{made.name} permits the same. Give it a name of its own.", "success")
+    return redirect(url_for("roles.edit", role_id=made.id))
+
+
+@blueprint.route("/<uuid:role_id>/delete", methods=["GET", "POST"])
 @permission_required("user.manage")
 def delete(role_id: UUID) -> ResponseReturnValue:
-    """Delete a role that nobody holds."""
-    people.delete_role(people.role_of_organization(role_id), by=g.permissions, actor=actor())
-    db.session.commit()
-    flash("The role has been deleted.", "success")
-    return redirect(url_for("roles.index"))
+    """Delete a role, after saying who loses what."""
+    role = people.role_of_organization(role_id)
+    if request.method == "POST":
+        by = people.granting(g.member)
+        domain.delete_role(role, by=by, actor=actor(), from_holders=True)
+        db.session.commit()
+        flash(f"The role {role.name} has been deleted.", "success")
+        return redirect(url_for("roles.index"))
+    return render_template(
+        "people/delete_role.html",
+        tree=organization_tree(),
+        role=role,
+        losses=domain.losses(role),
+        mailboxes=db.session.scalars(mailboxes_of_role(role.id)).all(),
+    )
 
 
 def _page(role: Role | None) -> ResponseReturnValue:
     form = RoleForm(name=role.name, permissions=role.permissions) if role is not None else RoleForm()
     form.permissions.choices = list(PERMISSIONS.items())
     if form.validate_on_submit():
-        name, chosen = form.name.data or "", form.permissions.data or []
         try:
-            saved = people.save_role(role, name, chosen, by=g.permissions, actor=actor())
+            saved = _saved(role, form)
         except InvalidError as error:
             db.session.rollback()
             form[error.field or "name"].errors = [error.message]
@@ -70,5 +113,47 @@ def _page(role: Role | None) -> ResponseReturnValue:
             db.session.commit()
             flash(f"The role {saved.name} has been saved.", "success")
             return redirect(url_for("roles.index"))
-    page = render_template("people/role.html", tree=organization_tree(), form=form, role=role)
+    losses = domain.losses(role) if role is not None else []
+    page = render_template(
+        "people/role.html",
+        tree=organization_tree(),
+        form=form,
+        role=role,
+        refused=dict.fromkeys(
+            PERMISSIONS.keys() - g.permissions, "You do not have this permission yourself."
+        ),
+        holders=[loss.member for loss in losses[:NAMED]],
+        holder_count=len(losses),
+    )
     return page, 422 if form.errors else 200
+
+
+def _saved(role: Role | None, form: RoleForm) -> Role:
+    """Boxes that this person may not tick send nothing, and stay as they were."""
+    by = people.granting(g.member)
+    kept = set(role.permissions) - by if role is not None else set()
+    chosen = {*(form.permissions.data or []), *kept}
+    return domain.save_role(role, form.name.data or "", chosen, by=by, actor=actor())
+
+
+def _save_matrix() -> None:
+    by = people.granting(g.member)
+    before, after = _cells(request.form.getlist("had")), _cells(request.form.getlist("grant"))
+    given = {id: after.get(id, set()) - before.get(id, set()) for id in {*before, *after}}
+    taken = {id: before.get(id, set()) - after.get(id, set()) for id in {*before, *after}}
+    for changes, is_given in ((given, True), (taken, False)):  # an administrator may move from role to role
+        for id in sorted(one for one, cells in changes.items() if cells):
+            role = people.role_of_organization(id)
+            wanted = {*role.permissions, *changes[id]} if is_given else {*role.permissions} - changes[id]
+            domain.save_role(role, role.name, wanted, by=by, actor=actor())
+
+
+def _cells(texts: Iterable[str]) -> Cells:
+    """Boxes of the matrix, ``ROLE:PERMISSION``, by role; what makes no sense is left out."""
+    found: Cells = {}
+    for text in texts:
+        id, _, permission = text.partition(":")
+        role_id = uuid_or_none(id)
+        if role_id is not None and permission in PERMISSIONS:
+            found.setdefault(role_id, set()).add(permission)
+    return found

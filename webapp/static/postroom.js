@@ -113,6 +113,28 @@
     event.preventDefault();
   });
 
+  // Arrow keys move between the boxes of a matrix; Tab and Space work as everywhere.
+  document.addEventListener("keydown", (event) => {
+    const cell = event.target.closest("[data-matrix] td");
+    const step = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key];
+    if (!cell || !step) return;
+    const rows = all("tr", cell.closest("tbody"));
+    let row = rows.indexOf(cell.parentNode);
+    let column = cell.cellIndex;
+    do {
+      row += step[0];
+      column += step[1];
+      const there = rows[row] && rows[row].cells[column];
+      if (!there) return;
+      const box = one("input:not([disabled])", there);
+      if (box) {
+        box.focus();
+        event.preventDefault();
+        return;
+      }
+    } while (true);
+  });
+
   /* ---- Forms: typed confirmations, passwords demanded anew, inherited settings, rows ---- */
 
   function checkTyped(input) {

@@ -1,0 +1,138 @@
+"""The letters about people: an invitation, a link for a new password, the word that it was changed.
+
+Links begin with POSTROOM_BASE_URL, never with what a request calls this host (T18).
+"""
+
+from datetime import datetime, timedelta
+
+from flask import current_app
+
+from mailboxes.notices import call_off, can_send, queue_notice
+from tenants import password_links
+from tenants.application import settings_of
+from tenants.database import db, now
+from tenants.invitations import LIFETIME, Invitation
+from tenants.organizations import Organization
+from tenants.password_links import Opened
+from tenants.users import User
+
+INVITATION = """\
+Hello,
+
+{inviter} invites you to {organization} on Postroom, {base}
+
+Open this link to join. It works once, until {until}:
+
+{link}
+
+If you did not expect this, do nothing: without the link nothing happens.
+"""
+FORGOTTEN = """\
+Hello{name},
+
+somebody, most likely you, asked for a new password for {address} on Postroom, {base}
+
+Open this link to choose one. It works once, until {until}:
+
+{link}
+
+If it was not you, do nothing: your password stays as it is.
+"""
+WELCOME = """\
+Hello{name},
+
+you can use Postroom, {base}
+as {address}. Open this link to choose your password. It works once, until {until}:
+
+{link}
+"""
+CHANGED = """\
+Hello{name},
+
+the password of {address} on Postroom, {base}
+was just changed, and every device was signed out. If that was not you, tell an administrator at once.
+"""
+
+
+def invitation_link(invitation: Invitation, token: str) -> str:
+    """Where an invited person joins."""
+    return f"{_base()}/invitations/{invitation.organization_id}/{token}"
+
+
+def password_link(token: str) -> str:
+    """Where a person chooses a password."""
+    return f"{_base()}/new-password/{token}"
+
+
+def send_invitation(organization: Organization, invitation: Invitation, token: str) -> str:
+    """Queue the letter of an invitation; an earlier one that waits is called off.
+
+    Returns the link where the system cannot send mail, so that somebody hands it over; else "".
+    """
+    call_off(invitation.id)
+    link = invitation_link(invitation, token)
+    if not can_send():
+        return link
+    queue_notice(
+        "invitation",
+        invitation.address,
+        f"{invitation.invited_by} invites you to {organization.name}",
+        INVITATION.format(
+            inviter=invitation.invited_by,
+            organization=organization.name,
+            base=_base(),
+            until=_in_words(invitation.expires_at),
+            link=link,
+        ),
+        about_id=invitation.id,
+        lifetime=LIFETIME,
+    )
+    return ""
+
+
+def send_password_link(link: Opened) -> None:
+    """Queue a link to a new password; the session is bound to the installation."""
+    _queue(link.user, "password_link", "A new password", _with_link(FORGOTTEN, link), link.expires_at)
+
+
+def send_welcome(link: Opened) -> None:
+    """Queue a new user's link to their first password; the session is bound to the installation."""
+    _queue(link.user, "welcome", "Choose your password", _with_link(WELCOME, link), link.expires_at)
+
+
+def send_password_changed(user: User) -> None:
+    """Queue the word that a password was changed; the session is bound to the installation."""
+    _queue(user, "password_changed", "Your password was changed", _addressed(CHANGED, user))
+
+
+def answer_requests() -> None:
+    """Send links to those who asked for one and are known; inside the installation. Commits each."""
+    oldest = password_links.unanswered().limit(1).with_for_update(skip_locked=True)
+    while (asked := db.session.scalar(oldest)) is not None:
+        link = password_links.answer(asked)
+        if link is not None:
+            send_password_link(link)
+        db.session.commit()
+
+
+def _queue(user: User, kind: str, subject: str, body: str, until: datetime | None = None) -> None:
+    lifetime = until - now() if until is not None else timedelta(days=1)
+    queue_notice(kind, user.address, subject, body, about_id=user.id, lifetime=lifetime)
+
+
+def _with_link(text: str, link: Opened) -> str:
+    words = {"link": password_link(link.token), "until": _in_words(link.expires_at)}
+    return _addressed(text, link.user, **words)
+
+
+def _addressed(text: str, user: User, **words: str) -> str:
+    name = f" {user.name}" if user.name else ""
+    return text.format(name=name, address=user.address, base=_base(), **words)
+
+
+def _in_words(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _base() -> str:
+    return settings_of(current_app).base_url

@@ -1,0 +1,84 @@
+"""What a system administrator may do with organizations, but for their making and their end.
+
+Making one is in `mailboxes.offering`, because it begins with more than people; deleting in
+`mailboxes.departing`.
+"""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Select, func, or_, select
+
+from tenants.audit import Actor, record_for_system
+from tenants.database import across_organizations, db
+from tenants.errors import InvalidError, NotFoundError
+from tenants.organizations import Membership, Organization
+
+LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class OrganizationFilter:
+    """What the list is narrowed to; empty values do not narrow. ``state``: enabled or disabled."""
+
+    words: str = ""
+    state: str = ""
+
+
+ORGANIZATION_SORTS = {
+    "name": func.lower(Organization.name),
+    "slug": Organization.slug,
+    "created": Organization.created_at,
+}
+
+
+def organizations(filter: OrganizationFilter = OrganizationFilter()) -> Select[Organization]:
+    """Organizations of the installation that a filter lets through, in no order."""
+    query = select(Organization)
+    if filter.state in ("enabled", "disabled"):
+        query = query.where(Organization.is_enabled == (filter.state == "enabled"))
+    for word in filter.words.split():
+        columns = (Organization.name, Organization.slug)
+        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+    return query
+
+
+def organization_of(id: UUID) -> Organization:
+    """An organization of the installation; `NotFoundError` if there is none."""
+    organization = db.session.get(Organization, id)
+    if organization is None:
+        raise NotFoundError("There is no such organization.")
+    return organization
+
+
+def count_people(ids: list[UUID]) -> dict[UUID, int]:
+    """How many members these organizations have; those without any are missing."""
+    counted = select(Membership.organization_id, func.count()).where(Membership.organization_id.in_(ids))
+    with across_organizations("a system page counts people") as session:
+        return {row[0]: row[1] for row in session.execute(counted.group_by(Membership.organization_id))}
+
+
+def rename_organization(organization: Organization, name: str, *, actor: Actor) -> None:
+    """Call it differently; the slug, which files and commands use, stays."""
+    before, organization.name = organization.name, checked_name(name)
+    if before != organization.name:
+        names = {"name": before}, {"name": organization.name}
+        record_for_system(actor, "organization.renamed", organization.name, *names)
+
+
+def enable_organization(organization: Organization, enabled: bool, *, actor: Actor) -> None:
+    """Open an organization to its people, its mail and its answers, or close it to all of them."""
+    if organization.is_enabled == enabled:
+        return
+    organization.is_enabled = enabled
+    act = "organization.enabled" if enabled else "organization.disabled"
+    record_for_system(actor, act, organization.name, {"is_enabled": not enabled}, {"is_enabled": enabled})
+
+
+def checked_name(text: str) -> str:
+    """A name in one line; `InvalidError` at the field ``name``."""
+    name = " ".join(re.sub(r"[\x00-\x1f\x7f]", " ", text).split())
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise InvalidError(f"Give the organization a name of up to {LONGEST_NAME} characters.", field="name")
+    return name

@@ -1,0 +1,43 @@
+"""The system's SMTP server is the sink, so that notices leave and can be read."""
+
+import email
+import re
+from email import policy
+
+from flask import Flask
+
+from tenants.configuration.layers import override
+from tenants.database import db
+from tests.certificates import Certificates
+from tests.mailboxes.sending import let_out
+from tests.smtp_sink import Sink
+
+SENDER = "notices@postroom.test"
+
+
+def send_notices_to(app: Flask, sink: Sink, certificates: Certificates) -> None:
+    """Set up the system's own server."""
+    let_out(app, sink, certificates)
+    for key, value in (
+        ("smtp.host", "localhost"),
+        ("smtp.port", str(sink.tls_port)),
+        ("smtp.encryption", "tls"),
+        ("smtp.user", sink.user),
+        ("smtp.password", sink.password),
+        ("notice.sender_address", SENDER),
+    ):
+        override(key, value, "system", by="Sam")
+    db.session.commit()
+
+
+def letters(sink: Sink) -> list[tuple[str, str, str]]:
+    """What arrived: (recipient, subject, text)."""
+    parsed = [email.message_from_bytes(sunk.content, policy=policy.default) for sunk in sink.messages]
+    return [(one["To"], one["Subject"], one.get_content()) for one in parsed]
+
+
+def path_in(text: str) -> str:
+    """The link of a letter, without its host."""
+    found = re.search(r"https?://[^/\s]+(/(?:invitations|new-password)/\S+)", text)
+    assert found, text
+    return found[1]

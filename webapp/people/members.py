@@ -1,0 +1,151 @@
+"""Members of an organization: listed, given roles, disabled, one or many."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from flask import flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
+
+from mailboxes.crm.paging import Order, page
+from tenants import people
+from tenants.database import db
+from tenants.errors import AppError, InvalidError
+from tenants.invitations import open_invitations
+from tenants.organizations import MEMBER_SORTS, MemberFilter, Membership, members
+from tenants.outcomes import for_each
+from tenants.permissions import permissions_of, roles_by_member, roles_of
+from webapp import records
+from webapp.configuration.pages import actor
+from webapp.configuration.sidebar import organization_tree
+from webapp.guards import permission_required
+from webapp.people import choices
+from webapp.people.blueprint import blueprint
+from webapp.people.forms import MemberForm
+
+HEADINGS = (("Name", "name"), ("Address", "address"), ("Roles", ""), ("State", ""), ("Here since", "joined"))
+
+
+@blueprint.get("/")
+@permission_required("user.manage")
+def index() -> ResponseReturnValue:
+    """Members, a page at a time."""
+    filter = MemberFilter(
+        words=records.clean_text(request.args.get("q")),
+        role_id=records.id_argument("role"),
+        state=request.args.get("state", ""),
+    )
+    order = Order.of(request.args.get("sort", ""), MEMBER_SORTS, "name")
+    found = page(
+        members(filter),
+        MEMBER_SORTS[order.name],
+        Membership.id,
+        is_descending=order.is_descending,
+        cursor=request.args.get("page", ""),
+    )
+    return render_template(
+        "people/index.html",
+        tree=organization_tree(),
+        tabs=tabs("people.index"),
+        members=found.rows,
+        held=roles_by_member(member.id for member in found.rows),
+        pager=records.pages("people.index", found),
+        columns=[*records.columns("people.index", order, HEADINGS), {"label": "Actions", "hidden": True}],
+        roles=choices.role_pairs(),
+        is_filtered=bool(filter.words or filter.role_id or filter.state),
+        bulk_url=records.link("people.change_many"),
+    )
+
+
+@blueprint.route("/<uuid:member_id>", methods=["GET", "POST"])
+@permission_required("user.manage")
+def edit(member_id: UUID) -> ResponseReturnValue:
+    """The roles of a member, and what they permit together."""
+    member = people.member_of_organization(member_id)
+    held = [str(role.id) for role in db.session.scalars(roles_of(member))]
+    form = MemberForm(roles=held)
+    form.roles.choices = choices.role_pairs()
+    if form.validate_on_submit():
+        try:
+            chosen = _kept_where_refused(form.roles.data or [], held)
+            people.change_roles(member, chosen, by=people.granting(g.member), actor=actor())
+        except AppError as error:
+            db.session.rollback()
+            form.roles.errors = [error.message]
+        else:
+            db.session.commit()
+            flash(f"The roles of {member.name} have been saved.", "success")
+            return redirect(url_for("people.index"))
+    shown = render_template(
+        "people/edit.html",
+        tree=organization_tree(),
+        form=form,
+        member=member,
+        notes=choices.notes(),
+        refused=choices.refused(),
+        permitted=choices.in_words(permissions_of(member)),
+    )
+    return shown, 422 if form.errors else 200
+
+
+@blueprint.post("/<uuid:member_id>/enable")
+@permission_required("user.manage")
+def enable(member_id: UUID) -> ResponseReturnValue:
+    """Disable a member here, or enable them again."""
+    member = people.member_of_organization(member_id)
+    is_enabled = request.form.get("enabled") == "1"
+    people.enable(member, is_enabled, by=people.granting(g.member), actor=actor())
+    db.session.commit()
+    flash(f"{member.name} is {'enabled' if member.is_enabled else 'disabled'} here.", "success")
+    return redirect(url_for("people.index"))
+
+
+@blueprint.post("/change-many")
+@permission_required("user.manage")
+def change_many() -> ResponseReturnValue:
+    """Enable, disable, give or take a role: each ticked member by themselves."""
+    by = people.granting(g.member)
+    act = _act(request.form.get("act", ""), by)
+    chosen = db.session.scalars(select(Membership).where(Membership.id.in_(records.selected_ids()))).all()
+    outcomes = for_each(chosen, act, lambda member: member.name)
+    db.session.commit()
+    return records.told(outcomes, url_for("people.index"), organization_tree())
+
+
+def tabs(current: str) -> list[dict[str, object]]:
+    """The pages about people, with how many invitations are open."""
+    count = open_invitations().order_by(None).with_only_columns(func.count())
+    listed = (
+        ("Members", "people.index", 0),
+        ("Invitations", "people.invitations", db.session.scalar(count) or 0),
+    )
+    return [
+        {"label": label, "url": url_for(endpoint), "is_current": endpoint == current, "count": number}
+        for label, endpoint, number in listed
+    ]
+
+
+def _act(name: str, by: frozenset[str]) -> Callable[[Membership], None]:
+    role_id = records.uuid_or_none(request.form.get("role"))
+    if name in ("enable", "disable"):
+        return lambda member: people.enable(member, name == "enable", by=by, actor=actor())
+    if name not in ("add_role", "remove_role") or role_id is None:
+        raise InvalidError("Choose what to do, and which role it is about.")
+    role = people.role_of_organization(role_id)
+
+    def change(member: Membership) -> None:
+        held = [one.id for one in db.session.scalars(roles_of(member)) if one.id != role.id]
+        wanted = [*held, role.id] if name == "add_role" else held
+        people.change_roles(member, wanted, by=by, actor=actor())
+
+    return change
+
+
+def _kept_where_refused(sent: list[str], held: list[str]) -> list[UUID]:
+    """The ticked roles; a box that could not be ticked sends nothing, and stays as it was."""
+    locked = set(choices.refused())
+    wanted = [id for id in sent if id not in locked] + [id for id in held if id in locked]
+    try:
+        return [UUID(id) for id in dict.fromkeys(wanted)]
+    except ValueError:
+        raise InvalidError("Choose roles of the list.", field="roles") from None
