@@ -144,7 +144,7 @@ def _act(name: str, by: frozenset[str]) -> Callable[[Membership], None]:
 def _kept_where_refused(sent: list[str], held: list[str]) -> list[UUID]:
     """The ticked roles; a box that could not be ticked sends nothing, and stays as it was."""
     locked = set(choices.refused())
-    wanted = [id for id in sent if id not in locked] + [id for id in held if id in locked]
+    wanted = [*sent, *(id for id in held if id in locked)]
     try:
         return [UUID(id) for id in dict.fromkeys(wanted)]
     except ValueError:
