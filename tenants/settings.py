@@ -14,6 +14,7 @@ from pathlib import Path
 Network = IPv4Network | IPv6Network
 DEFAULT_PORTS = frozenset({25, 143, 465, 587, 993})
 MINIMUM_SECRET_LENGTH = 32
+MINIMUM_TOKEN_LENGTH = 20
 WELL_KNOWN_SECRETS = frozenset({"secret", "changeme", "change-me", "dev", "development"})
 
 
@@ -48,6 +49,7 @@ class Settings:
     customer_mail_directory: str = ""
     cheap_passwords: bool = False
     log_level: str = "INFO"
+    metrics_token: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
@@ -78,6 +80,7 @@ class Settings:
             customer_mail_directory=given.get("POSTROOM_CUSTOMER_MAIL_DIRECTORY", ""),
             cheap_passwords=given.get("POSTROOM_CHEAP_PASSWORDS") == "1",
             log_level=given.get("POSTROOM_LOG_LEVEL", "INFO"),
+            metrics_token=_metrics_token(given.get("POSTROOM_METRICS_TOKEN", "")),
         )
 
 
@@ -114,6 +117,15 @@ def _secret_key(given: Mapping[str, str]) -> str:
             f"Set it to at least {MINIMUM_SECRET_LENGTH} random characters: postroom new-key"
         )
     return key
+
+
+def _metrics_token(token: str) -> str:
+    if token and len(token) < MINIMUM_TOKEN_LENGTH:
+        raise SettingsError(
+            "POSTROOM_METRICS_TOKEN is too short. "
+            f"Set it to at least {MINIMUM_TOKEN_LENGTH} random characters."
+        )
+    return token
 
 
 def _networks(text: str) -> tuple[Network, ...]:

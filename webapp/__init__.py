@@ -20,6 +20,7 @@ from webapp.headers import secure
 # Modules with a ``blueprint`` each.
 BLUEPRINTS = (
     "webapp.home",
+    "webapp.metrics",
     "webapp.auth.views",
     "webapp.auth.passwords",
     "webapp.mail.views",

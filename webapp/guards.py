@@ -4,17 +4,18 @@ Being a member means: signed in, and a member of the chosen organization, in whi
 bound. A system administrator's page binds nothing by itself.
 """
 
+import hmac
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import abort, g, redirect, request, url_for
+from flask import abort, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from tenants.configuration.layers import value_of
 from tenants.database import enter_organization, now
-from tenants.errors import ForbiddenError
+from tenants.errors import ForbiddenError, NotFoundError
 from tenants.organizations import Organization, membership_of, organizations_of
 from tenants.permissions import PERMISSIONS, permissions_of
 from tenants.second_factor import has_second_factor
@@ -52,6 +53,11 @@ def permission_required(permission: str) -> Callable[[View], View]:
 def system_admin_required(view: View) -> View:
     """System administrators; outside any organization."""
     return _guarded(view, "system administrator", _demand_system_admin)
+
+
+def metrics_token_required(view: View) -> View:
+    """Machines that know ``POSTROOM_METRICS_TOKEN``; without one set, the page does not exist."""
+    return _guarded(view, "metrics token", _demand_metrics_token)
 
 
 def enter_chosen_organization(user: User) -> bool:
@@ -123,6 +129,16 @@ def _demand_system_admin() -> ResponseReturnValue | None:
     if refusal is None:
         g.zone = value_of("general.time_zone", user=g.user)
     return refusal or _demand_what_is_asked_of_sessions()
+
+
+def _demand_metrics_token() -> None:
+    token: str = current_app.config["POSTROOM"].metrics_token
+    if not token:
+        raise NotFoundError
+    given = request.authorization
+    known = given.token if given is not None and given.type == "bearer" else None
+    if not hmac.compare_digest((known or "").encode(), token.encode()):
+        abort(401)
 
 
 def _chosen_organization(user: User) -> Organization | None:

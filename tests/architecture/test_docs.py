@@ -98,3 +98,14 @@ def test_every_setting_is_read_by_the_code_behind_it(key):
 )
 def test_the_glossary_explains_every_class_people_speak_of(word):
     assert f"`{word}`" in text_of("docs/glossary.md")
+
+
+def test_the_tests_that_security_names_are_there():
+    text = (ROOT / "docs" / "security.md").read_text()
+    rows = [line.rsplit("|", 2)[1] for line in text.splitlines() if line.startswith("| ")][1:]
+    for row in rows:
+        folder = ""
+        for name in re.findall(r"`([^`]+)`", row):
+            path = name if "/" in name else f"{folder}/{name}"
+            folder = path.rpartition("/")[0]
+            assert list(ROOT.glob(path.rstrip("/"))), f"docs/security.md names {path}, which is not there"

@@ -25,6 +25,7 @@ LOOKS_ACROSS = {
     "mailboxes.interchange.describing_mailboxes": "global accounts are compared with a file",
     "mailboxes.interchange.mailboxes": "global accounts are changed by a file",
     "mailboxes.invariants": "invariants hold for the whole installation",
+    "mailboxes.metrics": "figures are sums over the whole installation",
     "mailboxes.notices": "the sweep finds whose notices are due, and the installation has its own",
     "mailboxes.outgoing.copies": "the Sent copy goes into a global account's folder",
     "mailboxes.outgoing.outbox": "the sweep finds outboxes with due messages",

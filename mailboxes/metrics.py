@@ -1,0 +1,125 @@
+"""Figures about the whole installation, for whoever operates it: how much waits where, and for how long.
+
+Each is a sum over all organizations and names none of them. Everything is counted through an index of what
+is open, so that asking costs the same however much is stored.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from mailboxes.sync.claiming import is_wanted
+from tenants.database import across_organizations
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure. ``values``: by the value of ``label``, or under "" where it has no label."""
+
+    name: str
+    help: str
+    values: dict[str, float]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """``sql`` gives rows of a label's value and a number; ``known`` are values that are told even if 0."""
+
+    name: str
+    help: str
+    sql: str
+    label: str = ""
+    known: tuple[str, ...] = ("",)
+
+
+def metrics() -> list[Metric]:
+    """All of them, from the tables."""
+    with across_organizations("metrics count over the whole installation") as session:
+        return [_answered(session, question) for question in _QUESTIONS]
+
+
+def _answered(session: Session, question: _Question) -> Metric:
+    values = dict.fromkeys(question.known, 0.0)
+    values |= {row[0]: float(row[1] or 0) for row in session.execute(text(question.sql))}
+    return Metric(question.name, question.help, values, question.label)
+
+
+def _age(column: str) -> str:
+    return f"greatest(0, extract(epoch FROM clock_timestamp() - min({column})))"
+
+
+_OPEN = ("ready", "claimed", "committing")
+_IS_OPEN = "state IN ('ready', 'claimed', 'committing')"
+_QUESTIONS = (
+    _Question(
+        "postroom_accounts",
+        "Accounts that are fetched from, by their state.",
+        f"SELECT state, count(*) FROM accounts a WHERE is_enabled AND imap_enabled AND {is_wanted('a')}"
+        " GROUP BY state",
+        "state",
+        ("new", "ok", "failing", "refused"),
+    ),
+    _Question(
+        "postroom_account_overdue_seconds",
+        "For how long the account has been due that waits longest for its pass.",
+        f"SELECT '', {_age('next_attempt_at')} FROM accounts a WHERE is_enabled AND imap_enabled"
+        f" AND next_attempt_at <= now() AND lease_expires_at < now() AND {is_wanted('a')}",
+    ),
+    _Question(
+        "postroom_arrivals_waiting",
+        "Fetched messages that wait for delivery: new mail and history.",
+        "SELECT CASE WHEN is_history THEN 'history' ELSE 'new' END, count(*) FROM arrivals"
+        " WHERE state = 'stored' GROUP BY 1",
+        "lane",
+        ("new", "history"),
+    ),
+    _Question(
+        "postroom_arrival_waiting_seconds",
+        "For how long the new message has waited that waits longest for delivery.",
+        f"SELECT '', {_age('arrived_at')} FROM arrivals WHERE state = 'stored' AND NOT is_history",
+    ),
+    _Question(
+        "postroom_arrivals_held",
+        "Messages that are no whole messages here: quarantined, too large, not handed out.",
+        "SELECT state, count(*) FROM arrivals WHERE state IN ('quarantined', 'too_large', 'unfetchable')"
+        " GROUP BY state",
+        "state",
+        ("quarantined", "too_large", "unfetchable"),
+    ),
+    _Question(
+        "postroom_arrivals_unrouted",
+        "Messages of global mailboxes that no organization has got.",
+        "SELECT '', count(*) FROM arrivals WHERE state = 'unrouted'",
+    ),
+    _Question(
+        "postroom_messages_pending",
+        "Delivered messages that wait to be converted or answered.",
+        "SELECT '', count(*) FROM messages WHERE work = 'pending'",
+    ),
+    _Question(
+        "postroom_message_pending_seconds",
+        "For how long the message has waited that waits longest to be converted or answered.",
+        f"SELECT '', {_age('arrived_at')} FROM messages WHERE work = 'pending'",
+    ),
+    _Question(
+        "postroom_outgoing_open",
+        "Messages in the outbox that are not sent yet, by their state.",
+        f"SELECT state, count(*) FROM outgoing WHERE {_IS_OPEN} GROUP BY state",
+        "state",
+        _OPEN,
+    ),
+    _Question(
+        "postroom_outgoing_overdue_seconds",
+        "For how long the message has been due that waits longest to be sent.",
+        f"SELECT '', {_age('next_attempt_at')} FROM outgoing WHERE {_IS_OPEN} AND next_attempt_at <= now()",
+    ),
+    _Question(
+        "postroom_notices_open",
+        "Notices of the system itself that are not sent yet, by their state.",
+        f"SELECT state, count(*) FROM notices WHERE {_IS_OPEN} GROUP BY state",
+        "state",
+        _OPEN,
+    ),
+)
