@@ -1,12 +1,18 @@
 """Arrivals: what a server handed out, with its bytes, before anything is read in them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import CheckConstraint, Connection, Index, UniqueConstraint, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OptionallyScoped, now, owned_key
+from tenants.database import Base, OptionallyScoped, db, now, owned_key
+
+LOCK_SECONDS = 5
 
 
 class Raw(OptionallyScoped, Base):
@@ -81,3 +87,27 @@ class Arrival(OptionallyScoped, Base):
     state: Mapped[str] = mapped_column(default="stored")
     failure: Mapped[str] = mapped_column(default="")
     vanished_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+@contextmanager
+def delivering(account_id: UUID) -> Iterator[bool]:
+    """Be the only one who delivers this account's arrivals; False if another one is at it for long.
+
+    A hint, held by a transaction of its own; what keeps doubles away are the constraints. Whoever has it
+    goes on until nothing waits, so that there is nothing to do for others.
+    """
+    with db.engine.connect() as connection, connection.begin():
+        yield _is_taken(connection, f"deliver {account_id}")
+
+
+def _is_taken(connection: Connection, name: str) -> bool:
+    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+    query = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+    try:
+        with connection.begin_nested():
+            connection.execute(query, {"name": name})
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return False
+        raise
+    return True

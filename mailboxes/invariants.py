@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from tenants.database import across_organizations
+from tenants.database import INSTALLATION, across_organizations
 
 SHOWN = 5
 PATIENCE = "interval '15 minutes'"
@@ -179,6 +179,71 @@ _STATED = (
         SELECT o.id, o.key FROM organization_overrides o WHERE NOT EXISTS (
           SELECT 1 FROM audit_entries a WHERE a.organization_id = o.organization_id
           AND a.act LIKE 'configuration.%' AND (a.after ? o.key OR a.before ? o.key))
+        """,
+    ),
+    Invariant(
+        "I21",
+        "What a global account got is in the one organization it was routed to, or in each it was copied to.",
+        f"""
+        SELECT l.arrival_id, 'in an organization it was not routed to' FROM locations l
+        WHERE l.account_owner_id = '{INSTALLATION}' AND NOT EXISTS (
+          SELECT 1 FROM routings r WHERE r.arrival_id = l.arrival_id
+          AND r.organization_id = l.organization_id AND r.left_at IS NULL)
+        UNION ALL
+        SELECT arrival_id, 'in several organizations' FROM routings
+        WHERE organization_id IS NOT NULL AND left_at IS NULL AND leaving_at IS NULL AND result <> 'copied'
+        GROUP BY arrival_id HAVING count(*) > 1
+        UNION ALL
+        SELECT r.arrival_id, 'delivered and not there' FROM routings r JOIN mailboxes m
+          ON m.organization_id = r.organization_id AND m.account_id = r.account_id
+        WHERE r.delivered_at > m.created_at AND r.left_at IS NULL AND r.leaving_at IS NULL
+          AND NOT EXISTS (SELECT 1 FROM locations l WHERE l.organization_id = r.organization_id
+                          AND l.arrival_id = r.arrival_id)
+          AND NOT EXISTS (SELECT 1 FROM audit_entries a WHERE a.organization_id = r.organization_id
+                          AND a.act = 'retention.removed')
+        UNION ALL
+        SELECT m.id, 'the same message in several organizations' FROM messages m
+        JOIN mailboxes b ON b.organization_id = m.organization_id AND b.id = m.mailbox_id
+        JOIN accounts c ON c.id = b.account_id AND c.organization_id IS NULL AND c.delivery_mode = 'routed'
+        JOIN mailboxes o ON o.account_id = b.account_id AND o.organization_id > b.organization_id
+        JOIN messages n ON n.organization_id = o.organization_id AND n.mailbox_id = o.id
+          AND n.stable_hash = m.stable_hash
+        WHERE EXISTS (SELECT 1 FROM locations l JOIN routings r ON r.arrival_id = l.arrival_id
+                      AND r.organization_id = l.organization_id AND r.result <> 'copied'
+                      WHERE l.organization_id = m.organization_id AND l.message_id = m.id)
+          AND EXISTS (SELECT 1 FROM locations l JOIN routings r ON r.arrival_id = l.arrival_id
+                      AND r.organization_id = l.organization_id AND r.result <> 'copied'
+                      WHERE l.organization_id = n.organization_id AND l.message_id = n.id)
+        """,
+    ),
+    Invariant(
+        "I22",
+        "What waits to be assigned is outside all organizations, with its bytes and the reason.",
+        """
+        SELECT a.id, 'without bytes or reason' FROM arrivals a WHERE a.state = 'unrouted'
+          AND (a.raw_id IS NULL OR a.failure = '')
+        UNION ALL
+        SELECT a.id, 'in an organization' FROM arrivals a JOIN routings r ON r.arrival_id = a.id
+        WHERE a.state = 'unrouted' AND r.organization_id IS NOT NULL AND r.left_at IS NULL
+        UNION ALL
+        SELECT r.arrival_id, 'unrouted and delivered' FROM routings r JOIN arrivals a ON a.id = r.arrival_id
+        WHERE r.organization_id IS NULL AND a.state IN ('delivered', 'too_large', 'unfetchable')
+        """,
+    ),
+    Invariant(
+        "I23",
+        "What moved to another organization has left the first one, and no move takes long.",
+        f"""
+        SELECT r.arrival_id, 'still there' FROM routings r JOIN locations l
+          ON l.organization_id = r.organization_id AND l.arrival_id = r.arrival_id
+        WHERE r.left_at IS NOT NULL
+        UNION ALL
+        SELECT arrival_id, 'is moving too long' FROM routings WHERE leaving_at < now() - {PATIENCE}
+        UNION ALL
+        SELECT r.arrival_id, 'left and not arrived' FROM routings r JOIN arrivals a ON a.id = r.arrival_id
+        WHERE r.left_at IS NOT NULL AND a.state = 'delivered' AND NOT EXISTS (
+          SELECT 1 FROM routings o WHERE o.arrival_id = r.arrival_id AND o.left_at IS NULL
+          AND o.delivered_at IS NOT NULL)
         """,
     ),
 )

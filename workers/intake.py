@@ -4,6 +4,7 @@ from uuid import UUID
 
 from mailboxes.intake import Delivered, deliver
 from mailboxes.reading import read_message
+from mailboxes.routing.moving import finish_moves
 from mailboxes.sync.foreground import bind_to_owner, owner_of
 from tenants.errors import NotFoundError
 from workers.queues import INTAKE, begun, ring_action, ring_intake, tell_pages
@@ -16,7 +17,8 @@ BATCHES_A_TURN = 5
 def deliver_arrivals(account_id: str) -> None:
     """Deliver what waits for an account, a turn of it; after each commit, whoever goes on is rung.
 
-    What is left waits behind the accounts of others.
+    First, messages that are to move to another organization leave theirs, and wait with the others. What is
+    left waits behind the accounts of others.
     """
     account = UUID(account_id)
     begun(INTAKE, account)
@@ -24,6 +26,7 @@ def deliver_arrivals(account_id: str) -> None:
         bind_to_owner(owner_of(account))
     except NotFoundError:
         return  # deleted since the bell was rung
+    finish_moves(account)
     delivered = deliver(account, ring_on, most=BATCHES_A_TURN)
     if len(delivered) >= BATCHES_A_TURN:
         ring_intake(account)

@@ -26,9 +26,10 @@ from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
 from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
+from mailboxes.routing.records import forget_facts
 from mailboxes.sync.claiming import Rhythms, claim_due, give_back, hurry_for_reads
 from mailboxes.sync.foreground import worker_name
-from tenants.database import INSTALLATION, across_organizations, db, inside
+from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 from tenants.organizations import Organization
 from tenants.password_links import forget_old_links, unanswered
 from tenants.users import forget_old_attempts
@@ -140,6 +141,13 @@ def forget_attempts() -> None:
     db.session.commit()
 
 
+def forget_routing_facts() -> None:
+    """Who wrote to whom, of what was routed long ago."""
+    with inside_installation("what was routed is forgotten in time"):
+        forget_facts()
+        db.session.commit()
+
+
 def remove_old_conversations() -> None:
     """What organizations no longer keep."""
     for organization_id in _organizations():
@@ -163,6 +171,7 @@ SCHEDULE = (
     Periodic("carry what the system offers", 5, carry_what_the_system_offers),
     Periodic("forget old sign-ins", 3600, forget_attempts),
     Periodic("forget old notices", 3600, forget_old_notices),
+    Periodic("forget who wrote what was routed", 3600, forget_routing_facts),
     Periodic("remove old conversations", 3600, remove_old_conversations),
 )
 
@@ -174,6 +183,8 @@ _WAITING = """
 SELECT a.id FROM accounts a WHERE EXISTS (
   SELECT 1 FROM arrivals w WHERE w.account_id = a.id AND w.state = 'stored'
   AND w.arrived_at < now() - make_interval(secs => :seconds))
+OR EXISTS (SELECT 1 FROM routings r WHERE r.account_id = a.id
+  AND r.leaving_at < now() - make_interval(secs => :seconds))
 """
 
 

@@ -17,6 +17,8 @@ from mailboxes.accounts import Account
 from mailboxes.global_mailboxes.checking import checked_label, checked_processing
 from mailboxes.global_mailboxes.fields import renewed
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization, global_mailboxes
+from mailboxes.routing.marks import hand_over_marks
+from mailboxes.routing.rules import hand_over_rules
 from mailboxes.setup import Connection, FolderChoice, MailboxValues, known_folders
 from mailboxes.setup.demands import LEVELS, demand_connection, normalize
 from mailboxes.setup.values import ACCOUNT_FIELDS, for_the_record, synced_folders
@@ -108,6 +110,8 @@ def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoi
     demand_connection(values.mailbox, account, folders)
     if is_moved(account, values.mailbox):
         account = successor_of(account, values.mailbox, folders)
+        hand_over_rules(source.account_id, account.id)
+        hand_over_marks(source.account_id, account.id)
     else:
         fill_account(account, values.mailbox, account)
         keep_folders(account, folders, values.mailbox.folders)

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, delivering
 from mailboxes.crash_points import crash_point
-from mailboxes.intake.arrived import Waiting, delivering, mark, mark_delivered, next_batch
+from mailboxes.intake.arrived import Waiting, mark, mark_delivered, next_batch
 from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
 from mailboxes.intake.routed import deliver_to_organizations
 from mailboxes.intake.storing import Item, Stored, store

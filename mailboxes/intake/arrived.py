@@ -1,16 +1,13 @@
 """Arrivals that wait for delivery, with their bytes and their attempts (both owners alike)."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import LockNotAvailable
-from sqlalchemy import ColumnElement, Connection, case, func, select, text, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import ColumnElement, case, func, select, update
 
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival, Raw
@@ -21,7 +18,6 @@ BATCH_MESSAGES = 200
 BATCH_BYTES = 16 * 1024 * 1024
 FEW_ATTEMPTS = 3  # a message that was tried no more often is still delivered before newer ones
 MOST_ATTEMPTS = 25  # deaths nobody could explain: most are of others' making, as when a machine ends
-LOCK_SECONDS = 5
 TOO_LARGE = "It is larger than messages that are fetched; it stays on the server."
 UNFETCHABLE = "The server does not hand it out: "
 
@@ -66,30 +62,6 @@ class Waiting:
 def box_of(special_use: str) -> str:
     """The kind of folder, as messages know it."""
     return _BOXES.get(special_use, "other")
-
-
-@contextmanager
-def delivering(account_id: UUID) -> Iterator[bool]:
-    """Be the only one who delivers this account's arrivals; False if another one is at it for long.
-
-    A hint, held by a transaction of its own; what keeps doubles away are the constraints. Whoever has it
-    goes on until nothing waits, so that there is nothing to do for others.
-    """
-    with db.engine.connect() as connection, connection.begin():
-        yield _is_taken(connection, f"deliver {account_id}")
-
-
-def _is_taken(connection: Connection, name: str) -> bool:
-    connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
-    query = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-    try:
-        with connection.begin_nested():
-            connection.execute(query, {"name": name})
-    except OperationalError as error:
-        if isinstance(error.orig, LockNotAvailable):
-            return False
-        raise
-    return True
 
 
 def next_batch(account_id: UUID) -> list[Waiting] | None:

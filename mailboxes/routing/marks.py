@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import ForeignKey, Index, delete, select
+from sqlalchemy import ForeignKey, Index, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -83,6 +83,13 @@ def keep_marks(account_id: UUID, marks: Mapping[bytes, UUID], served: Collection
             where=~among(RouteMark.organization_id, served),
         ),
         rows,
+    )
+
+
+def hand_over_marks(account_id: UUID, successor_id: UUID) -> None:
+    """Answers to what came by an account find their way through its successor. The caller commits."""
+    db.session.execute(
+        update(RouteMark).where(RouteMark.account_id == account_id).values(account_id=successor_id)
     )
 
 

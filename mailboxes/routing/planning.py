@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
-
 from mailboxes.accounts import Account
 from mailboxes.parsing import ParsedMessage
 from mailboxes.routing.deciding import Decision, Facts, Plan, route
@@ -22,11 +20,11 @@ from mailboxes.routing.marks import (
     organizations_marked,
 )
 from mailboxes.routing.reading import Letter, letter_of
-from mailboxes.routing.records import COPIED, Routing, routings_of, stored_facts, stored_steps
+from mailboxes.routing.records import COPIED, Routing, keep_routings, routings_of, stored_facts, stored_steps
 from mailboxes.routing.rules import as_rule, rules_of
 from mailboxes.routing.served import Served, plan_of, served_by
 from mailboxes.tokens import owners_of_tokens
-from tenants.database import db, now, uuid7
+from tenants.database import db
 
 COPY_SENTENCE = "Each organization that the mailbox serves gets a copy of its own."
 SHOWN_CHARACTERS = 300
@@ -102,7 +100,7 @@ def decide(ways: Ways, batch: Sequence[Read]) -> Decided:
     fresh = [one for one in batch if one.arrival_id not in decided.routings]
     rows = _copies(ways, fresh) if ways.account.delivery_mode == "copied" else _routed(ways, fresh, letters)
     if rows:
-        db.session.execute(insert(Routing), rows)
+        keep_routings(rows)
         decided.routings |= routings_of(letters)
     return decided
 
@@ -203,7 +201,6 @@ def _row(
     """A way as it is stored; without a decision it is a copy's."""
     target = decision.organization_id if decision else organization_id
     return {
-        "id": uuid7(),
         "account_id": account.id,
         "arrival_id": one.arrival_id,
         "organization_id": target,
@@ -213,7 +210,6 @@ def _row(
         "reason": decision.reason if decision else COPY_SENTENCE,
         "steps": stored_steps(decision.steps) if decision else [],
         "facts": _facts(one.parsed, facts, is_held=target is None) if decision else {},
-        "decided_at": now(),
     }
 
 

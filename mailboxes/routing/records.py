@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.routing.deciding import Facts, Step
@@ -26,7 +27,7 @@ class Routing(Base):
     """The way of an arrival to one organization, or to none yet (*unrouted*).
 
     ``facts`` are what the decision was made from, for a while; of what is unrouted also what its list
-    shows. ``leaving_to``: a move has begun; ``left_at``: the message has left this organization.
+    shows. ``leaving_at``: a move away has begun; ``left_at``: the message has left this organization.
     """
 
     __tablename__ = "routings"
@@ -34,7 +35,7 @@ class Routing(Base):
         UniqueConstraint("arrival_id", "organization_id", postgresql_nulls_not_distinct=True),
         Index("ix_routings_account_id", "account_id", "id"),
         Index("ix_routings_rule_id", "rule_id", "decided_at", postgresql_where=text("rule_id IS NOT NULL")),
-        Index("ix_routings_under_way", "account_id", postgresql_where=text("leaving_to IS NOT NULL")),
+        Index("ix_routings_leaving", "account_id", postgresql_where=text("leaving_at IS NOT NULL")),
         Index("ix_routings_facts", "decided_at", postgresql_where=text("facts <> '{}'::jsonb")),
     )
 
@@ -56,10 +57,26 @@ class Routing(Base):
     decided_by_id: Mapped[UUID | None] = mapped_column(default=None)
     decided_at: Mapped[datetime] = mapped_column(default=now)
     delivered_at: Mapped[datetime | None] = mapped_column(default=None)
-    leaving_to: Mapped[UUID | None] = mapped_column(
-        ForeignKey("organizations.id", ondelete="SET NULL"), default=None
-    )
+    leaving_at: Mapped[datetime | None] = mapped_column(default=None)
     left_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+def keep_routings(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store ways. One to an organization that the message has left before is taken again."""
+    if not rows:
+        return
+    statement = insert(Routing)
+    anew = {name: statement.excluded[name] for name in ("facts", "steps", *_DECIDED)}
+    db.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["arrival_id", "organization_id"],
+            set_={**anew, "delivered_at": None, "leaving_at": None, "left_at": None},
+        ),
+        [{"id": uuid7(), "decided_at": now(), **row} for row in rows],
+    )
+
+
+_DECIDED = ("result", "rule_id", "sentence", "reason", "decided_by", "decided_by_id", "decided_at")
 
 
 def routings_of(arrival_ids: Iterable[UUID]) -> dict[UUID, list[Routing]]:

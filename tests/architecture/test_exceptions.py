@@ -62,6 +62,7 @@ COMMITS = {
     "mailboxes.outgoing.sending": "the point of no return is committed before the final dot",
     "mailboxes.people_letters": "each answer to somebody who asked for a password by itself",
     "mailboxes.responses.claims": "the window of an account, in the installation",
+    "mailboxes.routing.moving": "a move is a chain of short transactions of two owners",
     "mailboxes.retention": "each batch by itself",
     "mailboxes.rotation": "all secrets or none, across organizations",
     "mailboxes.setup.global_saving": "two roles, two sessions",

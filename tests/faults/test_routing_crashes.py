@@ -9,6 +9,7 @@ from mailboxes import timeline
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.invariants import check_all
 from mailboxes.messages import Location, Message
+from mailboxes.routing.moving import begin_move, finish_moves
 from mailboxes.routing.records import Routing
 from mailboxes.threads import Thread
 from tenants.database import db, inside_installation
@@ -17,11 +18,14 @@ from tests.faults.crashing import is_killed_at
 from tests.mailboxes.arriving import letter
 from tests.mailboxes.global_mail import (
     ADDRESS,
+    SOMEBODY,
     arrive_globally,
     deliver_globally,
     make_global_account,
     make_rule,
+    receive_globally,
     serve,
+    subjects_in,
 )
 
 POINTS = (
@@ -75,3 +79,34 @@ def test_each_message_is_in_one_organization_wherever_it_dies(ours, theirs, insi
     assert is_killed_at(point, lambda: deliver_globally(account_id), time), f"{point} was not reached"
     deliver_globally(account_id)
     demand_each_once([ours, theirs], inside, each=1)
+
+
+MOVING_POINTS = (
+    "bytes brought back",
+    "message left",
+    "move finished",
+    "ways decided",
+    "between organizations",
+)
+
+
+@pytest.mark.parametrize("point", MOVING_POINTS)
+def test_a_move_that_dies_anywhere_ends_in_one_organization(ours, theirs, inside, point):
+    account_id = make_global_account(home=ours)
+    serve(ours, account_id)
+    serve(theirs, account_id)
+    (arrival,) = receive_globally(account_id, letter())
+    with inside_installation("a test") as session:
+        begin_move(arrival, theirs.id, whole=False, by=SOMEBODY)
+        session.commit()
+
+    def work() -> None:
+        with inside_installation("a test"):
+            finish_moves(account_id)
+        deliver_globally(account_id)
+
+    assert is_killed_at(point, work), f"{point} was not reached"
+    assert len(subjects_in(ours)) + len(subjects_in(theirs)) <= 1
+    work()
+    assert (subjects_in(ours), subjects_in(theirs)) == ([], ["Question"])
+    demand_each_once([theirs], inside, each=1)

@@ -8,9 +8,9 @@ from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG
 
 from mailboxes import timeline
-from mailboxes.arrivals import Arrival, Raw
+from mailboxes.arrivals import Arrival, Raw, delivering
 from mailboxes.intake import deliver, process_again
-from mailboxes.intake.arrived import FEW_ATTEMPTS, MOST_ATTEMPTS, TOO_LARGE, delivering
+from mailboxes.intake.arrived import FEW_ATTEMPTS, MOST_ATTEMPTS, TOO_LARGE
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.search import MessageWords
 from mailboxes.system_mailboxes import Mailbox
@@ -169,7 +169,7 @@ def test_a_message_in_sent_goes_out_and_joins_its_thread(ours: World, mailbox: M
 def test_a_broken_message_is_quarantined_and_the_next_ones_go_on(
     ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import mailboxes.intake as intake
+    import mailboxes.intake.batches as intake
 
     read = intake.read_message
 
@@ -200,7 +200,7 @@ def test_a_message_that_the_database_refuses_does_not_stop_its_batch(
 ) -> None:
     import dataclasses
 
-    import mailboxes.intake as intake
+    import mailboxes.intake.batches as intake
 
     read = intake.read_message
 
@@ -278,7 +278,7 @@ def test_attachments_are_listed_unless_switched_off(ours: World, mailbox: Mailbo
 def test_whoever_delivers_leaves_nothing_to_do_for_others(
     ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.intake.arrived.LOCK_SECONDS", 1)
+    monkeypatch.setattr("mailboxes.arrivals.LOCK_SECONDS", 1)
     with inside(ours):
         arrive(mailbox, letter())
         with delivering(mailbox.account_id) as is_ours:
