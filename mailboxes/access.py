@@ -70,12 +70,12 @@ def grants_in_effect(grants: Any = MailboxGrant) -> Subquery:
 
 
 def readable_mailboxes(member: Membership) -> Select[Mailbox]:
-    """Enabled mailboxes that this member may read, by label."""
+    """Enabled mailboxes that this member may read, by label, and those that only the system stopped."""
     reaching = grants_in_effect()
     return (
         select(Mailbox)
         .where(
-            Mailbox.is_enabled,
+            Mailbox.is_enabled | ~Mailbox.is_served,
             exists().where(
                 reaching.c.membership_id == member.id,
                 reaching.c.organization_id == Mailbox.organization_id,
@@ -121,12 +121,16 @@ def readable_ids(member: Membership) -> Select[UUID]:
 
 def may_reply(member: Membership, mailbox_id: UUID) -> bool:
     """Whether this member may answer from this mailbox."""
-    return member.is_active and any(level == REPLY for level, _ in _reaching(member, mailbox_id))
+    if not member.is_active or not any(level == REPLY for level, _ in _reaching(member, mailbox_id)):
+        return False
+    return bool(db.session.scalar(select(Mailbox.is_served).where(Mailbox.id == mailbox_id)))
 
 
 def demand_reply(member: Membership, mailbox_id: UUID) -> None:
     """`NotFoundError` without read access, `ForbiddenError` without the right to reply."""
-    readable_mailbox(member, mailbox_id)
+    mailbox = readable_mailbox(member, mailbox_id)
+    if not mailbox.is_served:
+        raise ForbiddenError("The system no longer serves this mailbox: nothing is sent from it.")
     if not may_reply(member, mailbox_id):
         raise ForbiddenError("You may read this mailbox, but not reply from it.")
 

@@ -102,6 +102,14 @@ def rule_of(mailbox: Mailbox, id: UUID) -> AutoResponseRule:
     return rule
 
 
+def own_rule_of(mailbox: Mailbox, id: UUID) -> AutoResponseRule:
+    """A rule that the organization may change; `NotFoundError` if there is none."""
+    rule = db.session.scalar(own_rules_of(mailbox).where(AutoResponseRule.id == id))
+    if rule is None:
+        raise NotFoundError("This rule does not exist.")
+    return rule
+
+
 def values_of(rule: AutoResponseRule) -> RuleValues:
     """A rule as a form shows it."""
     template = templates.template_of(rule.template_id)

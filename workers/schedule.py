@@ -21,6 +21,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailboxes.acting import organizations_with_pending
+from mailboxes.global_mailboxes.deleting import finish_deleting
 from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
@@ -168,6 +169,7 @@ SCHEDULE = (
     Periodic("send notices", 2, ring_for_due_notices),
     Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("follow the system's mailboxes", 30, catch_up),
+    Periodic("delete global mailboxes", 30, finish_deleting),
     Periodic("carry what the system offers", 5, carry_what_the_system_offers),
     Periodic("forget old sign-ins", 3600, forget_attempts),
     Periodic("forget old notices", 3600, forget_old_notices),

@@ -78,6 +78,12 @@ def _source(mailbox: Mailbox, value: str) -> str:
     return value
 
 
+def _automation_from(mailbox: Mailbox, value: str | None) -> str:
+    if value is None:
+        raise InvalidError("Choose a date and time.", field="automation_from")
+    return value
+
+
 def _trusted_forms(mailbox: Mailbox, value: list[str]) -> list[str]:
     return normal_addresses(value, "trusted_forms")
 
@@ -93,6 +99,7 @@ _CHECKS: dict[str, Callable[[Mailbox, Any], Any]] = {
     "processing": _processing,
     "owner": _owner,
     "source": _source,
+    "automation_from": _automation_from,
     "trusted_forms": _trusted_forms,
     "rules": _rules,
 }

@@ -36,12 +36,13 @@ _SIMPLE = ("converts_automatic", "trusted_forms", "answers_unaddressed", "signat
 class GlobalValues:
     """Everything the system's page of a global mailbox holds but its rules and the organizations chosen.
 
-    ``access`` maps the key of a system role to read or reply. In ``mailbox`` are the connection and what the
-    system says; ``action_settings`` hold the lead source too, grants and people nothing.
+    ``access`` maps the key of a system role to read or reply, ``source`` is the key of a lead source. In
+    ``mailbox`` are the connection and what else the system says; its grants are nobody's.
     """
 
     mailbox: MailboxValues = field(default_factory=MailboxValues)
     access: dict[str, str] = field(default_factory=dict)
+    source: str = ""
     delivery_mode: str = "routed"
     serves_all: bool = False
 
@@ -69,7 +70,6 @@ def values_of(source: GlobalMailbox, connection: Connection) -> GlobalValues:
     """A stored global mailbox as its page holds it; passwords stay out."""
     account = account_of(source)
     processing = source.said("processing")
-    settings = processing["settings"] | {"source": source.said("source")}
     said = {name: source.said(name) for name in (*_SIMPLE, "label", "automation_from")}
     given = {name: getattr(account, name) for name in ACCOUNT_FIELDS}
     mailbox = MailboxValues(
@@ -80,10 +80,16 @@ def values_of(source: GlobalMailbox, connection: Connection) -> GlobalValues:
         is_enabled=source.is_enabled,
         trusted_authserv_id=source.trusted_authserv_id,
         action=processing["action"],
-        action_settings=settings,
+        action_settings=dict(processing["settings"]),
         folders=list(connection.synced),
     )
-    return GlobalValues(mailbox, dict(source.said("access")), account.delivery_mode, source.serves_all)
+    return GlobalValues(
+        mailbox,
+        access=dict(source.said("access")),
+        source=source.said("source"),
+        delivery_mode=account.delivery_mode,
+        serves_all=source.serves_all,
+    )
 
 
 def create(values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> GlobalMailbox:
@@ -102,6 +108,7 @@ def create(values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> G
 
 def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> None:
     """What the page says becomes true. Another host or user is another account; messages stay."""
+    db.session.refresh(source, with_for_update=True)  # its rules may have changed meanwhile
     connection = connection_of(source)
     before = _for_the_record(values_of(source, connection))
     said = _checked(values, source)
@@ -210,13 +217,13 @@ def _checked(values: GlobalValues, source: GlobalMailbox | None) -> dict[str, An
         raise InvalidError("Choose how messages are delivered.", field="delivery_mode")
     if not set(values.access.values()) <= set(LEVELS):
         raise InvalidError("Choose roles of the list.", field="access")
-    settings = dict(mailbox.action_settings)
+    processing = {"action": mailbox.action, "settings": mailbox.action_settings}
     return {
         "label": mailbox.label,
         "enabled": mailbox.is_enabled,
-        "processing": checked_processing({"action": mailbox.action, "settings": settings}, of_system=True),
+        "processing": checked_processing(processing, of_system=True),
         "owner": "",
-        "source": str(settings.get("source") or ""),
+        "source": values.source,
         "automation_from": mailbox.automation_from.isoformat(),
         "access": dict(sorted(values.access.items())),
         **{name: getattr(mailbox, name) for name in _SIMPLE},
@@ -266,6 +273,7 @@ def _told(source: GlobalMailbox, act: str, names: list[str], by: Actor) -> int:
 def _for_the_record(values: GlobalValues) -> dict[str, Any]:
     return for_the_record(values.mailbox) | {
         "access": dict(values.access),
+        "source": values.source,
         "delivery_mode": values.delivery_mode,
         "serves_all": values.serves_all,
     }

@@ -43,7 +43,7 @@ def delete(mailbox: Mailbox, typed_label: str, *, by: Actor) -> list[str]:
     Leads, cases and contacts stay, and so does the mail server. `InvalidError` unless its label was
     typed, `ForbiddenError` if it is the system's. Returns the objects to forget once that is committed.
     """
-    if mailbox.is_global:
+    if mailbox.is_global and mailbox.is_served:
         raise ForbiddenError("This mailbox is the system's: its administrators delete it. You can pause it.")
     return remove(mailbox, typed_label, by=by)
 
@@ -52,6 +52,11 @@ def remove(mailbox: Mailbox, typed_label: str, *, by: Actor) -> list[str]:
     """What `delete` does, for any mailbox; a global account stays."""
     if typed_label.strip() != mailbox.label:
         raise InvalidError(f"Type the label {mailbox.label} to delete it.", field="confirmation")
+    return erase(mailbox, by=by)
+
+
+def erase(mailbox: Mailbox, *, by: Actor) -> list[str]:
+    """Delete it with what is in it, asked already; the objects to forget once that is committed."""
     effects = deletion_effects(mailbox)
     account = account_of(mailbox)
     raws = _raws_of(mailbox, account)

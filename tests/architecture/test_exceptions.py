@@ -18,6 +18,8 @@ LOOKS_ACROSS = {
     "tenants.organizations": "a user's own memberships, to choose one of them",
     "tenants.user_administration": "no organization loses its only administrator with a user",
     "mailboxes.acting": "the sweep finds organizations with pending messages",
+    "mailboxes.global_mailboxes.deleting": "a global mailbox goes from every organization it serves",
+    "mailboxes.global_mailboxes.listing": "system pages count who follows a global mailbox",
     "mailboxes.global_mailboxes.following": "what the system says is brought to whom it serves",
     "mailboxes.crm.system_sources": "a system page counts who follows what the system offers",
     "mailboxes.offering": "what the system offers is carried to every organization",
@@ -41,8 +43,9 @@ LOOKS_ACROSS = {
     "mailboxes.sync.leases": "leases of global accounts",
     "webapp.auth.passwords": "a password, and the word that it was changed, belong to no organization",
     "mailboxes.counting": "a system page counts mailboxes",
+    "webapp.global_mailboxes.door": "a system administrator sets up global mailboxes",
     "webapp.installation.users": "a letter about a password belongs to no organization",
-    "webapp.mailboxes.door": "a system administrator opens a global account",
+    "webapp.system.views": "global mailboxes end the system's Email Configuration page",
     "workers.schedule": "the sweep rings for all organizations",
     "workers.watch": "the watcher holds connections of all accounts",
     "embedded.sample": "the demo seeds itself",
@@ -50,6 +53,7 @@ LOOKS_ACROSS = {
 # module → why it commits although it is no door
 COMMITS = {
     "mailboxes.acting": "each message is a transaction of its own",
+    "mailboxes.global_mailboxes.deleting": "one organization after another",
     "mailboxes.global_mailboxes.following": "the system's change first, then its followers, in batches",
     "mailboxes.intake": "attempts are committed before a parse, each batch by itself",
     "mailboxes.intake.batches": "what is set aside is so whatever becomes of the others",

@@ -9,12 +9,12 @@ from flask import g, url_for
 
 from mailboxes import setup
 from mailboxes.crm.paging import Order
+from mailboxes.global_mailboxes import overriding
 from mailboxes.raws import forget_objects
 from mailboxes.setup import Connection, FolderChoice, MailboxValues, Overview
-from mailboxes.setup import global_saving as system
-from mailboxes.setup.grid import GridFilter, Listed, global_page, mailbox_page
+from mailboxes.setup.grid import GridFilter, Listed, mailbox_page
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db, inside_installation
+from tenants.database import db
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import opened_tree, organization_tree, system_tree
 
@@ -73,7 +73,10 @@ class Door:
 
     def switch(self, mailbox: Mailbox) -> None:
         """Pause it, or go on, committed."""
-        (setup.pause if mailbox.is_enabled else setup.resume)(mailbox, by=actor())
+        if mailbox.global_mailbox_id is not None:
+            overriding.switch(mailbox, is_enabled=not mailbox.is_enabled, by=actor())
+        else:
+            (setup.pause if mailbox.is_enabled else setup.resume)(mailbox, by=actor())
         db.session.commit()
 
     def sync_soon(self, mailbox: Mailbox) -> UUID | None:
@@ -85,42 +88,9 @@ class Door:
 
 @dataclass(frozen=True)
 class SystemDoor(Door):
-    """The system administrators' door: global accounts, each in its home organization."""
+    """The system administrators' door; what is done behind it is in `webapp.global_mailboxes`."""
 
     is_system = True
-
-    def mailbox_page(self, filter: GridFilter, order: Order, cursor: str) -> Listed:
-        """A page of the system's grid."""
-        return global_page(filter, order, cursor)
-
-    def owning(self) -> AbstractContextManager[Any]:
-        """The installation's own scope."""
-        return inside_installation("a system page reads and changes global accounts")
-
-    def overview_of(self, mailbox: Mailbox) -> Overview:
-        """How it is, with what only the installation sees."""
-        return system.global_overview_of(mailbox)
-
-    def create(self, values: MailboxValues, folders: list[FolderChoice]) -> Mailbox:
-        """A new global mailbox; both owners' transactions are committed inside."""
-        return system.create_global(values, folders, by=actor())
-
-    def change(self, mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice]) -> None:
-        """Change account and mailbox; both owners' transactions are committed inside."""
-        system.change_global(mailbox, values, folders, by=actor())
-
-    def delete(self, mailbox: Mailbox, typed_label: str) -> None:
-        """Delete mailbox and account; both owners' transactions are committed inside."""
-        system.delete_global(mailbox, typed_label, by=actor())
-
-    def switch(self, mailbox: Mailbox) -> None:
-        """Pause it, or go on, committed."""
-        (system.pause_global if mailbox.is_enabled else system.resume_global)(mailbox, by=actor())
-        db.session.commit()
-
-    def sync_soon(self, mailbox: Mailbox) -> UUID | None:
-        """Make the installation's account due at once, committed."""
-        return system.sync_global_soon(mailbox)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The mailbox page as a form, and the values it stands for."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -103,9 +104,9 @@ def mailbox_form(values: MailboxValues | None, *, is_new: bool) -> MailboxForm:
     fields: dict[str, Field] = {}
     for offer in offers():
         for setting in offer.action.fields:
-            fields[f"{offer.action.name}_{setting.name}"] = _setting_field(setting)
+            fields[f"{offer.action.name}_{setting.name}"] = setting_field(setting)
     form: MailboxForm = type("FullMailboxForm", (MailboxForm,), fields)(
-        data=_data(values) if values else None
+        data=data_of(values) if values else None
     )
     form.action.choices = [
         (NOTHING, "Do nothing"),
@@ -127,7 +128,7 @@ def values_from(form: MailboxForm) -> MailboxValues:
     return MailboxValues(
         label=form.label.data or "",
         address=form.address.data or "",
-        aliases=_lines(form.aliases.data),
+        aliases=lines_of(form.aliases.data),
         is_enabled=bool(form.is_enabled.data),
         kind=form.kind.data or "other",
         imap_enabled=bool(form.imap_enabled.data),
@@ -149,9 +150,9 @@ def values_from(form: MailboxForm) -> MailboxValues:
         copies_sent=bool(form.copies_sent.data),
         action=action,
         action_settings=settings,
-        automation_from=_utc(form.automation_from.data),
+        automation_from=utc(form.automation_from.data),
         converts_automatic=bool(form.converts_automatic.data),
-        trusted_forms=_lines(form.trusted_forms.data),
+        trusted_forms=lines_of(form.trusted_forms.data),
         trusted_authserv_id=form.trusted_authserv_id.data or "",
         answers_unaddressed=bool(form.answers_unaddressed.data),
         signature=(form.signature.data or "").strip() or None,
@@ -169,6 +170,21 @@ def typed_grants() -> list[Grant]:
             of_role = found[1] == "role"
             grants.append(Grant(level, id if of_role else None, None if of_role else id))
     return grants
+
+
+def typed_levels() -> dict[str, str]:
+    """What the pickers of access hold, as it was sent."""
+    return {name: level for name, level in request.form.items() if name.startswith("access-")}
+
+
+def grant_levels(grants: Iterable[Grant]) -> dict[str, str]:
+    """What the pickers of access hold for these grants."""
+    return {
+        f"access-role-{grant.role_id}"
+        if grant.role_id
+        else f"access-member-{grant.membership_id}": grant.level
+        for grant in grants
+    }
 
 
 def put_error(form: MailboxForm, error: InvalidError) -> None:
@@ -211,7 +227,8 @@ def _folder_node(folder: FolderChoice, chosen: list[bytes]) -> dict[str, Any]:
     }
 
 
-def _setting_field(setting: Any) -> Field:
+def setting_field(setting: Any) -> Field:
+    """The control of a setting of an action, with what the current organization can choose."""
     if setting.kind in {"member", "lead_source", "choice"}:
         empty = [] if setting.kind == "choice" and setting.required else [("", "—")]
         return SelectField(
@@ -224,7 +241,8 @@ def _setting_field(setting: Any) -> Field:
     return StringField(setting.label, description=setting.help, default=setting.default)
 
 
-def _data(values: MailboxValues) -> dict[str, Any]:
+def data_of(values: MailboxValues) -> dict[str, Any]:
+    """What the fields of the form hold."""
     data = dict(vars(values))
     for name in ("aliases", "trusted_forms"):
         data[name] = "\n".join(data[name])
@@ -235,11 +253,13 @@ def _data(values: MailboxValues) -> dict[str, Any]:
     return data
 
 
-def _lines(text: str | None) -> list[str]:
+def lines_of(text: str | None) -> list[str]:
+    """Words of a text field, each once."""
     return list(dict.fromkeys(part for part in re.split(r"[\s,;]+", text or "") if part))
 
 
-def _utc(moment: datetime | None) -> datetime:
+def utc(moment: datetime | None) -> datetime:
+    """A moment as it was typed in the person's zone; now where nothing was."""
     if moment is None:
         return datetime.now(UTC)
     return moment.replace(tzinfo=_zone()).astimezone(UTC)

@@ -17,20 +17,24 @@ from mailboxes.intake.held import held_arrival, held_arrivals, held_count, held_
 from mailboxes.setup import Connection, MailboxValues
 from mailboxes.setup.checking import choices_of as folder_choices
 from mailboxes.setup.checking import sealed, unsealed
+from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import active_members
 from tenants.permissions import roles
+from webapp.global_mailboxes.overriding import overriding_page
 from webapp.mailboxes import connecting
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import (
     LEVELS,
     MailboxForm,
     folder_tree,
+    grant_levels,
     mailbox_form,
     put_error,
+    typed_levels,
     values_from,
 )
 from webapp.mailboxes.grid import grid_of, list_url
@@ -81,7 +85,9 @@ def new_page(door: Door) -> ResponseReturnValue:
 
 
 def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
-    """A mailbox with its sections."""
+    """A mailbox with its sections; one that follows the system has a page of its own."""
+    if mailbox.global_mailbox_id is not None:
+        return overriding_page(door, mailbox)
     connection = door.connection_of(mailbox)
     stored = setup.values_of(mailbox, connection.account, connection.synced)
     form = mailbox_form(stored if not request.form else None, is_new=False)
@@ -282,16 +288,10 @@ def _typed_folders() -> list[bytes]:
 
 def _access_levels(mailbox: Mailbox | None) -> dict[str, str]:
     if "label" in request.form:
-        return {name: level for name, level in request.form.items() if name.startswith("access-")}
+        return typed_levels()
     if mailbox is None:
         return {f"access-member-{g.member.id}": "reply"} if g.get("member") is not None else {}
-    grants = setup.values_of(mailbox, None).grants
-    return {
-        f"access-role-{grant.role_id}"
-        if grant.role_id
-        else f"access-member-{grant.membership_id}": grant.level
-        for grant in grants
-    }
+    return grant_levels(grants_of(mailbox))
 
 
 def _history(mailbox: Mailbox) -> list[audit.AuditEntry]:

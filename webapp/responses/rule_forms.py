@@ -143,7 +143,7 @@ def _data(values: RuleValues) -> dict[str, Any]:
     data: dict[str, Any] = {
         "is_active": "on" if values.is_active else "off",
         "name": values.name,
-        "conditions": [_row(condition) for condition in values.conditions],
+        "conditions": [condition_row(condition) for condition in values.conditions],
         "template_id": str(values.template_id) if values.template_id else CUSTOM,
     }
     if values.response is not None:
@@ -151,7 +151,8 @@ def _data(values: RuleValues) -> dict[str, Any]:
     return data
 
 
-def _row(condition: Condition) -> dict[str, str]:
+def condition_row(condition: Condition) -> dict[str, str]:
+    """A condition as a row of the form holds it."""
     is_header = condition.field.startswith(HEADER)
     return {
         "field": _HEADER_CHOICE if is_header else condition.field,

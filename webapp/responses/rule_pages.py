@@ -49,12 +49,12 @@ def new_rule_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 
 def edit_rule_page(door: Door, mailbox: Mailbox, rule_id: UUID) -> ResponseReturnValue:
     """One rule."""
-    return _rule_page(door, mailbox, rules.rule_of(mailbox, rule_id))
+    return _rule_page(door, mailbox, rules.own_rule_of(mailbox, rule_id))
 
 
 def move_rule(door: Door, mailbox: Mailbox, rule_id: UUID) -> ResponseReturnValue:
     """One place up or down, as the button says."""
-    rule = rules.rule_of(mailbox, rule_id)
+    rule = rules.own_rule_of(mailbox, rule_id)
     move = rules.move_rule_up if request.form.get("direction") == "up" else rules.move_rule_down
     move(rule, by=actor())
     db.session.commit()
@@ -63,7 +63,7 @@ def move_rule(door: Door, mailbox: Mailbox, rule_id: UUID) -> ResponseReturnValu
 
 def switch_rule(door: Door, mailbox: Mailbox, rule_id: UUID) -> ResponseReturnValue:
     """Active or inactive, as the button says."""
-    rule = rules.rule_of(mailbox, rule_id)
+    rule = rules.own_rule_of(mailbox, rule_id)
     is_active = request.form.get("active") == "1"
     rules.activate(rule, is_active=is_active, by=actor())
     db.session.commit()
@@ -76,7 +76,7 @@ def switch_rule(door: Door, mailbox: Mailbox, rule_id: UUID) -> ResponseReturnVa
 
 def delete_rule(door: Door, mailbox: Mailbox, rule_id: UUID) -> ResponseReturnValue:
     """Asks; then the rule is gone, with the response that was its own."""
-    rule = rules.rule_of(mailbox, rule_id)
+    rule = rules.own_rule_of(mailbox, rule_id)
     if request.method == "GET":
         is_custom = templates.template_of(rule.template_id).is_custom
         return render_template(

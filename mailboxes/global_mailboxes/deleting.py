@@ -1,0 +1,124 @@
+"""A global mailbox goes, with what every organization that it serves holds of it.
+
+Marked first, which stops it at once; then one organization after another, each in its own transaction; at
+last the account. Whatever dies in between is finished by the sweep.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import func, select
+
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Arrival
+from mailboxes.global_mailboxes.saving import account_of, changed
+from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.messages import Message
+from mailboxes.raws import forget_objects, forget_raws
+from mailboxes.setup.deleting import erase
+from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import Actor, record_for_system
+from tenants.database import across_organizations, db, inside, inside_installation, now
+from tenants.errors import InvalidError
+
+AT_ONCE = 25  # organizations that a request waits for; the sweep goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What goes with a global mailbox, counted."""
+
+    organizations: int
+    messages: int
+    waiting: int
+
+
+def deletion_effects(source: GlobalMailbox) -> Effects:
+    """What people read before they type its label."""
+    of_it = Mailbox.global_mailbox_id == source.id
+    with across_organizations("a system page counts what goes with a global mailbox") as session:
+        organizations = session.scalar(select(func.count()).select_from(Mailbox).where(of_it))
+        messages = session.scalar(
+            select(func.count())
+            .select_from(Message)
+            .join(
+                Mailbox,
+                (Mailbox.organization_id == Message.organization_id) & (Mailbox.id == Message.mailbox_id),
+            )
+            .where(of_it)
+        )
+    waiting = select(func.count()).where(
+        Arrival.account_id == source.account_id, Arrival.state.in_(("stored", "unrouted", "quarantined"))
+    )
+    return Effects(organizations or 0, messages or 0, db.session.scalar(waiting) or 0)
+
+
+def begin_deleting(source: GlobalMailbox, typed_label: str, *, by: Actor) -> None:
+    """Stop it for everybody, and let it go from now on. `InvalidError` unless its label was typed."""
+    if typed_label.strip() != source.label:
+        raise InvalidError(f"Type the label {source.label} to delete it.", field="confirmation")
+    source.deleted_at, source.deleted_by = now(), by.name
+    account_of(source).is_enabled = False
+    changed(source)
+    record_for_system(by, "mailbox.deleted", source.label)
+
+
+def go_on_deleting(global_mailbox_id: UUID, most: int = AT_ONCE) -> bool:
+    """Delete it in some organizations more, and at last itself; whether it is gone. Commits."""
+    with inside_installation("a global mailbox is being deleted") as session:
+        source = session.get(GlobalMailbox, global_mailbox_id)
+        if source is None or source.deleted_at is None:
+            return source is None
+        by = Actor(source.deleted_by)
+    for mailbox_id, organization_id in _left(global_mailbox_id, most):
+        _erase(organization_id, mailbox_id, by)
+    if next(_left(global_mailbox_id, 1), None) is not None:
+        return False
+    _forget(global_mailbox_id)
+    return True
+
+
+def finish_deleting() -> None:
+    """Go on with every global mailbox that is to go; commits."""
+    with inside_installation("the sweep finishes what was interrupted") as session:
+        going = list(session.scalars(select(GlobalMailbox.id).where(GlobalMailbox.deleted_at.is_not(None))))
+    for id in going:
+        go_on_deleting(id)
+
+
+def _left(id: UUID, most: int) -> Iterator[tuple[UUID, UUID]]:
+    query = select(Mailbox.id, Mailbox.organization_id).where(Mailbox.global_mailbox_id == id).limit(most)
+    with across_organizations("a global mailbox is deleted in the organizations that it serves") as session:
+        yield from [(row.id, row.organization_id) for row in session.execute(query)]
+
+
+def _erase(organization_id: UUID, mailbox_id: UUID, by: Actor) -> None:
+    with inside(organization_id) as session:
+        mailbox = session.get(Mailbox, (organization_id, mailbox_id))
+        if mailbox is not None:
+            objects = erase(mailbox, by=by)
+            session.commit()
+            forget_objects(objects)
+            session.commit()
+
+
+def _forget(id: UUID) -> None:
+    """No mailbox reads it any more: it goes with its account, and what that had fetched and not delivered."""
+    with inside_installation("a global account is deleted with its mailbox") as session:
+        source = session.get_one(GlobalMailbox, id)
+        raws = [
+            raw_id
+            for raw_id in session.scalars(
+                select(Arrival.raw_id).where(Arrival.account_id == source.account_id)
+            )
+            if raw_id is not None
+        ]
+        session.delete(source)
+        session.flush()
+        session.execute(sql_delete(Account).where(Account.id == source.account_id))
+        objects = forget_raws(raws)
+        session.commit()
+        forget_objects(objects)
+        session.commit()

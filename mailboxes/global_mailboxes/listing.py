@@ -1,0 +1,267 @@
+"""What system administrators see of global mailboxes: how each is, whom it serves, who follows and who not.
+
+They see configuration, never messages. Lists come a page at a time, with a constant number of queries.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, literal, select, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Arrival
+from mailboxes.conversion import actions
+from mailboxes.crm.paging import Page, page
+from mailboxes.global_mailboxes.fields import FIELDS
+from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
+from mailboxes.messages import Message
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import across_organizations, db
+from tenants.organizations import Organization
+
+STATES = {
+    "new": ("busy", "Waiting for its first pass"),
+    "ok": ("ok", "Fetching"),
+    "failing": ("warn", "Failing, tries again by itself"),
+    "refused": ("bad", "Login rejected, needs a new password"),
+}
+# Which organizations the picker shows.
+SHOWN = {"all": "All organizations", "served": "Served", "others": "Not served", "overriding": "Overriding"}
+
+_NONE = literal({}, JSONB)
+_OVERRIDE_COUNTS = text(
+    """
+    SELECT o.field, count(*) FROM mailboxes m CROSS JOIN LATERAL jsonb_object_keys(m.overrides) AS o(field)
+    WHERE m.global_mailbox_id = :id AND m.is_served GROUP BY o.field
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """How many organizations' mailboxes follow a global one, and how.
+
+    ``behind``: those that the newest change has not reached yet.
+    """
+
+    served: int = 0
+    overriding: int = 0
+    paused: int = 0
+    behind: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOverview:
+    """One row of the grid. ``state`` is a tone, ``words`` says it; ``home`` names an organization, or ""."""
+
+    source: GlobalMailbox
+    account: Account
+    state: str
+    words: str
+    home: str
+    followers: Followers
+    waiting: int
+    held: int
+
+    @property
+    def action(self) -> str:
+        """What happens with new messages where nobody says otherwise."""
+        action = actions().get(self.source.said("processing")["action"])
+        return action.label if action else "Do nothing"
+
+    @property
+    def rule_counts(self) -> tuple[int, int]:
+        """How many rules are active, of how many."""
+        rules = self.source.said("rules")
+        return sum(rule["is_active"] for rule in rules), len(rules)
+
+
+@dataclass(frozen=True, slots=True)
+class StopEffects:
+    """How many mailboxes rest, how many of them say something otherwise, and the messages that stay."""
+
+    mailboxes: int
+    overriding: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRow:
+    """An organization as the picker shows it, with the fields that it overrides."""
+
+    organization: Organization
+    is_served: bool
+    mailbox: Mailbox | None
+    is_home: bool
+
+    @property
+    def overridden(self) -> list[str]:
+        """The fields that it says otherwise, by their labels."""
+        said = self.mailbox.overrides if self.mailbox is not None else {}
+        return [label for field, label in FIELDS.items() if field in said]
+
+
+def global_page(words: str = "", cursor: str = "") -> Page[GlobalOverview]:
+    """Global mailboxes by label, found by label or address. The session is bound to the installation."""
+    query = select(GlobalMailbox).where(GlobalMailbox.deleted_at.is_(None))
+    label: ColumnElement[str] = GlobalMailbox.values["label"]["value"].astext
+    if words:
+        found = (column.icontains(words, autoescape=True) for column in (label, GlobalMailbox.address))
+        query = query.where(next(found) | next(found))
+    key: SQLColumnExpression[Any] = func.lower(label)
+    listed = page(query, key, GlobalMailbox.id, is_descending=False, cursor=cursor)
+    return Page(_overviews(listed.rows), listed.previous, listed.next)
+
+
+def global_overview_of(source: GlobalMailbox) -> GlobalOverview:
+    """One mailbox's row."""
+    return _overviews([source])[0]
+
+
+def override_counts(source: GlobalMailbox) -> dict[str, int]:
+    """How many of the organizations served override each field; those not named: none."""
+    with across_organizations("a system page counts who overrides what a global mailbox says") as session:
+        return {row[0]: row[1] for row in session.execute(_OVERRIDE_COUNTS, {"id": source.id})}
+
+
+def organization_page(
+    source: GlobalMailbox, words: str = "", shown: str = "all", cursor: str = ""
+) -> Page[ServedRow]:
+    """Organizations by name, with how each stands to a global mailbox.
+
+    What a system administrator looks for narrows a list of which they may see every row.
+    """
+    home = db.session.scalar(select(Account.home_organization_id).where(Account.id == source.account_id))
+    with across_organizations("a system page lists whom a global mailbox serves") as session:
+        key: SQLColumnExpression[Any] = func.lower(Organization.name)
+        query = _organizations(source, words, shown)
+        listed = page(query, key, Organization.id, is_descending=False, cursor=cursor, session=session)
+        ids = [organization.id for organization in listed.rows]
+        served = set(session.scalars(_served(source).where(Organization.id.in_(ids))))
+        mailboxes = {
+            mailbox.organization_id: mailbox
+            for mailbox in session.scalars(
+                select(Mailbox).where(
+                    Mailbox.global_mailbox_id == source.id, Mailbox.organization_id.in_(ids)
+                )
+            )
+        }
+    rows = [ServedRow(one, one.id in served, mailboxes.get(one.id), one.id == home) for one in listed.rows]
+    return Page(rows, listed.previous, listed.next)
+
+
+def stop_effects(source: GlobalMailbox, organizations: Sequence[UUID]) -> StopEffects:
+    """What serving these organizations no more changes, counted."""
+    stopped = (Mailbox.global_mailbox_id == source.id, Mailbox.organization_id.in_(organizations))
+    query = (
+        select(Mailbox)
+        .where(*stopped, Mailbox.is_served)
+        .with_only_columns(func.count(), func.count().filter(Mailbox.overrides != _NONE))
+    )
+    messages = (
+        select(func.count())
+        .select_from(Message)
+        .join(
+            Mailbox,
+            (Mailbox.organization_id == Message.organization_id) & (Mailbox.id == Message.mailbox_id),
+        )
+        .where(*stopped)
+    )
+    with across_organizations("a system page counts what stays with whom it serves no more") as session:
+        count, overriding = session.execute(query).one()
+        return StopEffects(count, overriding, session.scalar(messages) or 0)
+
+
+def _overviews(sources: Sequence[GlobalMailbox]) -> list[GlobalOverview]:
+    accounts = {
+        account.id: (account, home or "")
+        for account, home in db.session.execute(
+            select(Account, Organization.name)
+            .outerjoin(Organization, Organization.id == Account.home_organization_id)
+            .where(Account.id.in_([source.account_id for source in sources]))
+        )
+    }
+    followers = _followers(sources)
+    waiting, held = _arrival_counts(accounts, "stored"), _arrival_counts(accounts, "quarantined")
+    return [
+        GlobalOverview(
+            source,
+            accounts[source.account_id][0],
+            *_state(source, accounts[source.account_id][0]),
+            accounts[source.account_id][1],
+            followers.get(source.id, Followers()),
+            waiting.get(source.account_id, 0),
+            held.get(source.account_id, 0),
+        )
+        for source in sources
+    ]
+
+
+def _followers(sources: Sequence[GlobalMailbox]) -> dict[UUID, Followers]:
+    def counted(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.count().filter(Mailbox.is_served, *conditions)
+
+    query = (
+        select(
+            Mailbox.global_mailbox_id,
+            counted(),
+            counted(Mailbox.overrides != _NONE),
+            counted(Mailbox.is_enabled.is_(False)),
+            counted(Mailbox.system_version != GlobalMailbox.version),
+        )
+        .join(GlobalMailbox, GlobalMailbox.id == Mailbox.global_mailbox_id)
+        .where(Mailbox.global_mailbox_id.in_([source.id for source in sources]))
+        .group_by(Mailbox.global_mailbox_id)
+    )
+    with across_organizations("a system page counts who follows a global mailbox") as session:
+        return {row[0]: Followers(*row[1:]) for row in session.execute(query) if row[0] is not None}
+
+
+def _arrival_counts(accounts: dict[UUID, Any], state: str) -> dict[UUID, int]:
+    query = (
+        select(Arrival.account_id, func.count())
+        .where(Arrival.account_id.in_(list(accounts)), Arrival.state == state)
+        .group_by(Arrival.account_id)
+    )
+    return {row[0]: row[1] for row in db.session.execute(query)}
+
+
+def _state(source: GlobalMailbox, account: Account) -> tuple[str, str]:
+    if not source.is_enabled:
+        return "paused", "Paused"
+    if not account.imap_enabled:
+        return "off", "Sends only" if account.smtp_enabled else "Not connected"
+    return STATES[account.state]
+
+
+def _organizations(source: GlobalMailbox, words: str, shown: str) -> Select[Organization]:
+    query = select(Organization)
+    if words:
+        found = (
+            column.icontains(words, autoescape=True) for column in (Organization.name, Organization.slug)
+        )
+        query = query.where(next(found) | next(found))
+    if shown == "served":
+        return query.where(Organization.id.in_(_served(source)))
+    if shown == "others":
+        return query.where(Organization.id.not_in(_served(source)))
+    if shown == "overriding":
+        overriding = select(Mailbox.organization_id).where(
+            Mailbox.global_mailbox_id == source.id,
+            Mailbox.is_served,
+            Mailbox.overrides != _NONE,
+        )
+        return query.where(Organization.id.in_(overriding))
+    return query
+
+
+def _served(source: GlobalMailbox) -> Select[UUID]:
+    if source.serves_all:
+        return select(Organization.id)
+    chosen = select(ServedOrganization.organization_id)
+    return select(Organization.id).where(
+        Organization.id.in_(chosen.where(ServedOrganization.global_mailbox_id == source.id))
+    )

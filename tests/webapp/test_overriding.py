@@ -1,0 +1,292 @@
+"""A global mailbox in the organizations that it serves: each field inherited, overridden and reset."""
+
+import pytest
+from sqlalchemy import select
+
+from mailboxes.crm.channels import Channel
+from mailboxes.crm.lead_sources import LeadSource, offer_lead_sources
+from mailboxes.global_mailboxes import following, saving
+from mailboxes.global_mailboxes.fields import FIELDS
+from mailboxes.messages import Message
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.templates import offer_system_templates
+from tenants.audit import AuditEntry
+from tenants.database import db, inside_installation
+from tenants.database import inside as inside_of
+from tenants.permissions import Role
+from tests.factories import csrf_token, make_mailbox, make_member, make_message, make_user, sign_in
+from tests.mailboxes.test_global_mailboxes import ADA, RULE_KEYS, applying, make_global, rule, system_says
+from tests.webapp.reading import form_values, read, send, words_of
+
+# field → what the system says later, and how an organization's page is filled in to say otherwise.
+TABLE = {
+    "label": ("Information", {"label": "Our own"}),
+    "enabled": (False, {"enabled": "false"}),
+    "processing": (
+        {"action": "case", "settings": {"status": "open", "priority": "high", "tags": ["vip"]}},
+        {"action": "case", "case_status": "open", "case_priority": "low", "case_tags": "a, b"},
+    ),
+    "owner": ("", {"owner": "the administrator"}),
+    "source": ("phone", {"source": "referral"}),
+    "automation_from": ("2026-02-02T08:00:00+00:00", {"automation_from": "2026-03-03T09:30"}),
+    "converts_automatic": (True, {"converts_automatic": "true"}),
+    "trusted_forms": (["web@forms.test"], {"trusted_forms": "ours@forms.test"}),
+    "answers_unaddressed": (True, {"answers_unaddressed": "true"}),
+    "signature": ("From the system", {"signature": "From us"}),
+    "access": ({"administrator": "reply"}, {"access": "the member"}),
+    "rules": ([rule(RULE_KEYS[1], "Day", is_active=True)], {"rules_from": "off"}),
+}
+AT_FIRST = {
+    "processing": {"action": "case", "settings": {"status": "open", "priority": "normal", "tags": []}},
+    "access": {"member": "read"},
+    "rules": [rule(RULE_KEYS[0], "Night", is_active=True)],
+}
+
+
+@pytest.fixture
+def source(ours, theirs, inside):
+    """A global mailbox that serves both organizations; the system says that it makes cases."""
+    for world in (ours, theirs):
+        with inside(world):
+            offer_system_templates()
+            offer_lead_sources()
+            db.session.commit()
+    id = make_global(ours, theirs)
+    for field, value in AT_FIRST.items():
+        system_says(id, field, value)
+    following.follow(id)
+    return id
+
+
+@pytest.fixture
+def ada(app, ours):
+    """Who administers ours."""
+    return sign_in(app, ours.admin)
+
+
+def url_of(world, inside):
+    with inside(world):
+        mailbox = db.session.scalar(select(Mailbox).where(Mailbox.global_mailbox_id.is_not(None)))
+        return f"/configuration/mailboxes/{mailbox.id}"
+
+
+def what_applies(world, inside):
+    with inside(world):
+        mailbox = db.session.scalar(select(Mailbox).where(Mailbox.global_mailbox_id.is_not(None)))
+        return applying(mailbox) | {"settings": mailbox.action_settings, "overridden": set(mailbox.overrides)}
+
+
+def filled_in(world, typed):
+    """What is typed, with this organization's people."""
+    values = dict(typed)
+    if "owner" in values:
+        values["owner"] = str(world.admin.id)
+    if values.pop("access", ""):
+        values |= {f"access-member-{world.member.id}": "read", **no_roles(world)}
+    return values
+
+
+def no_roles(world):
+    with inside_of(world.id):
+        return {f"access-role-{id}": "" for id in db.session.scalars(select(Role.id))}
+
+
+def say(client, url, field, typed, expect=200):
+    """Untick the box of a field, fill it in and save; the page that follows."""
+    return send(client, url, expect=expect, **{f"inherits-{field}": None}, **typed)
+
+
+class Page:
+    """The form of an organization's page, sent as a browser would, without looking at the pages each time."""
+
+    def __init__(self, app, world, inside):
+        self.world, self.url = world, url_of(world, inside)
+        self.client = sign_in(app, world.admin)
+        self.token = csrf_token(self.client.get(self.url).text)
+
+    def save(self, **overridden):
+        """Tick the boxes of all fields but these, and fill these in."""
+        boxes = {f"inherits-{field}": "y" for field in FIELDS if field not in overridden}
+        typed = {name: value for typed in overridden.values() for name, value in typed.items()}
+        data = {"csrf_token": self.token, **boxes, **filled_in(self.world, typed)}
+        answer = self.client.post(self.url, data=data)
+        assert answer.status_code == 302, answer.text
+
+
+def test_every_field_is_inherited_overridden_changed_meanwhile_and_reset(app, inside, source, ours, theirs):
+    """In two organizations at once, through the door, and any number of times."""
+    page, next_door = Page(app, ours, inside), Page(app, theirs, inside)
+    for field in FIELDS:
+        later, typed = TABLE[field]
+        at_first = what_applies(theirs, inside)
+        assert what_applies(ours, inside) == at_first, field
+
+        page.save(**{field: typed})
+        overridden = what_applies(ours, inside)
+        assert overridden["overridden"] == {field}
+        assert {**overridden, "overridden": set()} != at_first, field
+        assert what_applies(theirs, inside) == at_first, field
+
+        system_says(source, field, later)
+        following.follow(source)
+        assert what_applies(ours, inside) == overridden, field
+        followed = what_applies(theirs, inside)
+        assert (followed != at_first) == (field != "owner"), field  # the system names nobody
+
+        next_door.save(**{field: typed})
+        assert what_applies(theirs, inside)["overridden"] == {field}
+        for _ in range(2):
+            page.save()
+            assert what_applies(ours, inside) == followed, field
+            page.save(**{field: typed})
+            assert what_applies(ours, inside) == overridden, field
+        page.save()
+        next_door.save()
+        assert what_applies(theirs, inside) == what_applies(ours, inside) == followed, field
+
+
+def test_all_fields_are_overridden_and_reset_at_once(app, inside, source, ours, theirs):
+    neighbour = what_applies(theirs, inside)
+    page = Page(app, ours, inside)
+    page.save(**{field: typed for field, (_, typed) in TABLE.items()})
+    assert what_applies(ours, inside)["overridden"] == set(FIELDS)
+    for field, (later, _) in TABLE.items():
+        system_says(source, field, later)
+    following.follow(source)
+    assert what_applies(ours, inside)["label"] == "Our own"
+    page.save()
+    assert what_applies(ours, inside) == what_applies(theirs, inside)
+    assert what_applies(theirs, inside) != neighbour
+
+
+def test_the_page_says_what_applies_from_where_who_and_when(source, inside, ada, ours):
+    url = url_of(ours, inside)
+    say(ada, url, "label", {"label": "Our own"})
+    shown = words_of(read(ada, url))
+    assert "Effective: Our own · from Acme · set by" in shown
+    assert "The system says: Info" in shown
+    assert "1 field is overridden here" in shown
+    assert "Effective: Convert to case (Status: Open, Priority: Normal) · from System" in shown
+    assert "Effective: Every Member reads · from System · set by Sys Admin" in shown
+
+
+def test_connection_and_neighbours_are_never_shown(source, inside, ada, ours, theirs):
+    for page in (url_of(ours, inside), "/configuration/mailboxes/", "/configuration/mailboxes/applying"):
+        text = read(ada, page)
+        assert "info@everybody.test" in text
+        for hidden in ("imap.everybody.test", "imap_host", "hunter2", "INBOX", theirs.name, theirs.canary):
+            assert hidden not in text
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "sentence"),
+    [
+        ("label", {"label": "taken"}, "Another mailbox is called Taken"),
+        ("processing", {"action": "lead"}, "needs an active sales channel"),
+        ("processing", {"action": "case", "case_status": "odd"}, "Choose one of the list"),
+        ("trusted_forms", {"trusted_forms": "nobody"}, "is no e-mail address"),
+        ("automation_from", {"automation_from": ""}, "Choose a date and time"),
+        ("owner", {"owner": "the neighbour"}, "Choose one of the list"),
+        ("access", {"access-of-neighbour": "reply"}, "Choose roles and people of this organization"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field_and_nothing_is_lost(
+    source, inside, ada, ours, theirs, field, typed, sentence
+):
+    make_mailbox(ours, label="Taken")
+    if "owner" in typed:
+        typed = {"owner": str(theirs.admin.id)}
+    if "access-of-neighbour" in typed:
+        typed = {f"access-member-{theirs.member.id}": "reply"}
+    url = url_of(ours, inside)
+    page = say(ada, url, field, {**typed, "signature": "Kept", "inherits-signature": None}, expect=422)
+    assert sentence in page
+    assert form_values(page, url)["signature"] == "Kept"
+    assert what_applies(ours, inside)["overridden"] == set()
+
+
+def test_a_lead_source_is_found_by_its_key_among_the_organizations_own(source, inside, ada, ours):
+    with inside(ours):
+        renamed = db.session.scalar(select(LeadSource).where(LeadSource.key == "phone"))
+        renamed.name = "Telefon"
+        db.session.add(Channel(name="Direct"))
+        db.session.commit()
+    system_says(source, "source", "phone")
+    following.follow(source)
+    assert "Effective: Telefon · from System" in words_of(read(ada, url_of(ours, inside)))
+
+
+def test_pausing_here_overrides_and_going_on_follows(source, inside, ada, ours, theirs):
+    url = url_of(ours, inside)
+    send(ada, f"{url}/pause", at=url)
+    assert (what_applies(ours, inside)["enabled"], what_applies(theirs, inside)["enabled"]) == (False, True)
+    send(ada, f"{url}/pause", at=url)
+    assert what_applies(ours, inside)["overridden"] == set()
+
+
+def test_own_rules_replace_the_systems_and_are_kept(source, inside, ada, ours):
+    url = url_of(ours, inside)
+    assert "Night The system's" in words_of(read(ada, url))
+    say(ada, url, "rules", {"rules_from": "own"})
+    send(ada, f"{url}/rules/new", name="Ours", content_en="Thanks.")
+    assert what_applies(ours, inside)["rules"] == [("None", "Ours", True)]
+    send(ada, url, **{"inherits-rules": "y"})
+    assert what_applies(ours, inside)["rules"] == [(RULE_KEYS[0], "Night", True)]
+    say(ada, url, "rules", {"rules_from": "own"})
+    assert what_applies(ours, inside)["rules"] == [("None", "Ours", True)]
+    with inside(ours):
+        copy = db.session.scalar(select(Mailbox))
+    read(ada, f"{url}/rules/{RULE_KEYS[0]}", expect=404)
+    assert copy.rules_from == "own"
+
+
+def test_who_is_served_no_more_reads_on_and_sends_nothing(app, source, inside, ada, ours):
+    with inside(ours):
+        mailbox = db.session.scalar(select(Mailbox))
+    message = make_message(ours, mailbox)
+    with inside_installation("a test"):
+        saving.stop_serving(saving.global_mailbox_of(source), [ours.id], by=ADA)
+        db.session.commit()
+    following.follow(source)
+    url = url_of(ours, inside)
+    assert "No longer served" in words_of(read(ada, url))
+    member = sign_in(app, ours.member)
+    shown = read(member, f"/mail/conversations/{message.thread_id}")
+    assert message.subject in shown
+    token = csrf_token(ada.get(url).text)
+    assert ada.post(url, data={"csrf_token": token, "label": "Mine"}).status_code == 409
+    assert ada.post(f"{url}/pause", data={"csrf_token": token}).status_code == 409
+    send(ada, f"{url}/delete", confirmation="Info")
+    with inside(ours):
+        assert db.session.scalar(select(Mailbox)) is None
+        assert db.session.scalar(select(Message)) is None
+
+
+def test_one_page_says_which_mailboxes_apply_from_where(app, source, inside, ada, ours, theirs):
+    make_mailbox(ours, label="Orders")
+    make_mailbox(theirs, label="Secret of theirs")
+    say(ada, url_of(ours, inside), "signature", {"signature": "From us"})
+    system = sign_in(app, make_user(name="Sys Admin", is_system_admin=True))
+    for client, page in (
+        (ada, "/configuration/mailboxes/applying"),
+        (system, f"/system/organizations/{ours.id}/mailboxes/applying"),
+    ):
+        shown = words_of(read(client, page))
+        assert "Info" in shown
+        assert "System, 1 overridden" in shown
+        assert "Orders" in shown
+        assert "From us The system says: the one of the configuration Acme" in shown
+        assert "Secret of theirs" not in shown
+        assert "Orders" not in words_of(read(client, f"{page}?q=everybody"))
+    read(ada, f"/system/organizations/{ours.id}/mailboxes/applying", expect=403)
+    outsider = make_member(ours.id, "Outsider", role=None)
+    read(sign_in(app, outsider), "/configuration/mailboxes/applying", expect=403)
+
+
+def test_an_override_stands_on_the_record_of_the_organization(source, inside, ada, ours, theirs):
+    say(ada, url_of(ours, inside), "signature", {"signature": "From us"})
+    with inside(ours):
+        entry = db.session.scalar(select(AuditEntry).where(AuditEntry.act == "mailbox.changed"))
+        assert (entry.before, entry.after) == ({"signature": "as the system says"}, {"signature": "From us"})
+    with inside(theirs):
+        assert db.session.scalar(select(AuditEntry)) is None

@@ -1,0 +1,1 @@
+"""Pages of global mailboxes: for system administrators, and for each organization that follows."""

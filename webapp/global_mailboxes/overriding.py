@@ -1,0 +1,111 @@
+"""An organization's page of a global mailbox: what applies here, from where, and what is said otherwise."""
+
+from typing import Any
+
+from flask import flash, redirect, render_template
+from flask.typing import ResponseReturnValue
+
+from mailboxes import setup
+from mailboxes.access import people_with_access
+from mailboxes.conversion import offers
+from mailboxes.global_mailboxes import overriding
+from mailboxes.global_mailboxes.fields import APART
+from mailboxes.setup.values import grants_of
+from mailboxes.system_mailboxes import Mailbox
+from tenants import audit
+from tenants.database import db
+from tenants.errors import InvalidError
+from tenants.organizations import Organization, active_members
+from tenants.permissions import roles
+from webapp.configuration.forms import INHERITS
+from webapp.configuration.pages import actor
+from webapp.global_mailboxes.override_forms import OverrideForm, override_form, overrides_from
+from webapp.global_mailboxes.words import Names, origins_of
+from webapp.mailboxes.door import Door
+from webapp.mailboxes.forms import LEVELS, grant_levels, typed_levels
+from webapp.responses.rule_pages import rules_section
+from workers.queues import ring_outgoing
+
+SECTIONS = (
+    ("General", "general"),
+    ("Email processing", "processing"),
+    ("Access management", "access"),
+    ("Auto-response rules", "rules"),
+    ("Health", "health"),
+    ("History", "changes"),
+)
+
+
+def overriding_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
+    """GET shows how every field stands; POST makes true what the boxes and controls say."""
+    form = override_form(overriding.states(mailbox))
+    if not form.is_submitted():
+        return _page(door, mailbox, form)
+    if form.validate():
+        try:
+            changed = overriding.override_only(mailbox, overrides_from(form), by=actor())
+        except InvalidError as error:
+            db.session.rollback()
+            _put_error(form, error)
+        else:
+            db.session.commit()
+            ring_outgoing(mailbox.organization_id)
+            flash(_said(mailbox, len(changed)), "success")
+            return redirect(door.url("edit", mailbox_id=mailbox.id))
+    return _page(door, mailbox, form)
+
+
+def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnValue:
+    organization = db.session.get_one(Organization, mailbox.organization_id)
+    page = render_template(
+        "global_mailboxes/override.html",
+        door=door,
+        mailbox=mailbox,
+        form=form,
+        origins={one.state.field: one for one in origins_of(mailbox, organization, Names([mailbox]))},
+        override_count=len(mailbox.overrides),
+        inherits=INHERITS,
+        sections=SECTIONS,
+        offers=offers(),
+        settings={
+            one.action.name: [field for field in one.action.fields if field.name not in APART]
+            for one in offers()
+        },
+        overview=setup.overview_of(mailbox),
+        history=_history(mailbox),
+        **_access(mailbox, form),
+        **rules_section(mailbox),
+    )
+    return page, 422 if form.errors else 200
+
+
+def _access(mailbox: Mailbox, form: OverrideForm) -> dict[str, Any]:
+    """What the pickers need."""
+    return {
+        "roles": list(db.session.scalars(roles())),
+        "members": list(db.session.scalars(active_members())),
+        "levels": LEVELS,
+        "access": typed_levels() if form.is_submitted() else grant_levels(grants_of(mailbox)),
+        "people": people_with_access(mailbox),
+    }
+
+
+def _put_error(form: OverrideForm, error: InvalidError) -> None:
+    name = {"rules": "rules_from"}.get(error.field or "", error.field)
+    if name is None or name not in form:
+        form.form_errors.append(error.message)
+    else:
+        form[name].errors = [*form[name].errors, error.message]
+
+
+def _said(mailbox: Mailbox, count: int) -> str:
+    if not count:
+        return "Nothing had changed."
+    return f"{mailbox.label} has been saved. {count} {'field has' if count == 1 else 'fields have'} changed."
+
+
+def _history(mailbox: Mailbox) -> list[audit.AuditEntry]:
+    query = audit.entries().where(
+        audit.AuditEntry.act.like("mailbox.%"), audit.AuditEntry.subject == mailbox.label
+    )
+    return list(db.session.scalars(query.limit(20)))

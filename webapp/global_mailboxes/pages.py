@@ -1,0 +1,319 @@
+"""Global mailboxes: set up by system administrators, followed by the organizations that they serve."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from flask import flash, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from mailboxes import setup
+from mailboxes.connection_check import CheckReport
+from mailboxes.conversion import offers
+from mailboxes.global_mailboxes import deleting, listing, saving, system_rules
+from mailboxes.global_mailboxes.fields import FIELDS
+from mailboxes.global_mailboxes.saving import GlobalValues
+from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.intake import process_again
+from mailboxes.intake.held import held_arrival, held_arrivals, held_count, held_header, held_raw
+from mailboxes.setup import Connection, MailboxValues
+from mailboxes.setup.checking import choices_of as folder_choices
+from mailboxes.setup.checking import sealed, unsealed
+from tenants.audit import SystemAuditEntry
+from tenants.database import db
+from tenants.errors import InvalidError
+from tenants.permissions import SYSTEM_ROLES
+from webapp.configuration.pages import actor
+from webapp.global_mailboxes.blueprint import blueprint
+from webapp.global_mailboxes.door import commit_and_follow, enter, entered
+from webapp.global_mailboxes.forms import (
+    ACCESS,
+    GlobalMailboxForm,
+    global_form,
+    global_values_from,
+    systems_settings,
+)
+from webapp.guards import system_admin_required
+from webapp.mailboxes import connecting
+from webapp.mailboxes.door import Door
+from webapp.mailboxes.forms import LEVELS, folder_tree, put_error
+from webapp.records import clean_text
+from workers.queues import ring_intake
+
+SECTIONS = (
+    ("General", "general"),
+    ("Organizations", "organizations"),
+    ("Synchronization", "synchronization"),
+    ("Email processing", "processing"),
+    ("Access management", "access"),
+    ("Auto-response rules", "rules"),
+    ("Health", "health"),
+    ("History", "changes"),
+)
+FORM = ["GET", "POST"]
+
+
+@blueprint.get("/")
+@system_admin_required
+def index() -> ResponseReturnValue:
+    """The grid."""
+    door = enter()
+    words = clean_text(request.args.get("q"))
+    page = listing.global_page(words, request.args.get("page", ""))
+    return render_template("global_mailboxes/index.html", door=door, page=page, words=words)
+
+
+@blueprint.route("/new", methods=FORM)
+@system_admin_required
+def new() -> ResponseReturnValue:
+    """A global mailbox that is not there yet."""
+    door = enter()
+    is_shown = request.method == "GET"
+    form = global_form(GlobalValues(MailboxValues()) if is_shown else None)
+    if is_shown:
+        return _page(door, form, None, Connection(None), [])
+    connection = Connection(None, unsealed(form.folder_list.data or ""))
+    if connecting.is_asked():
+        return _page(door, form, None, connection, _typed_folders())
+    if "check" in request.form:
+        return _reported(door, form, None, connection, global_values_from(form).mailbox)
+    if form.validate():
+        try:
+            source = saving.create(global_values_from(form), connection.folders, by=actor())
+        except InvalidError as error:
+            db.session.rollback()
+            put_error(form, error)
+        else:
+            commit_and_follow(source)
+            flash(f"{source.label} has been saved. Choose the organizations that it serves.", "success")
+            return redirect(door.url("edit" if source.serves_all else "organizations", mailbox_id=source.id))
+    return _page(door, form, None, connection, _typed_folders(), None, 422)
+
+
+@blueprint.post("/discover")
+@system_admin_required
+def discover() -> ResponseReturnValue:
+    """Connection settings for an address."""
+    return connecting.discover_page(enter())
+
+
+@blueprint.route("/<uuid:mailbox_id>", methods=FORM)
+@system_admin_required
+def edit(mailbox_id: UUID) -> ResponseReturnValue:
+    """A global mailbox with its sections."""
+    door, source = entered(mailbox_id)
+    connection = saving.connection_of(source)
+    form = global_form(None if request.form else saving.values_of(source, connection))
+    if request.method == "GET":
+        return _page(door, form, source, connection, connection.synced)
+    connection = replace(connection, folders=unsealed(form.folder_list.data or "") or connection.folders)
+    if connecting.is_asked():
+        return _page(door, form, source, connection, _typed_folders())
+    if "check" in request.form:
+        return _reported(door, form, source, connection, global_values_from(form).mailbox)
+    if form.validate():
+        try:
+            saving.change(source, global_values_from(form), connection.folders, by=actor())
+        except InvalidError as error:
+            db.session.rollback()
+            put_error(form, error)
+        else:
+            commit_and_follow(source)
+            flash(f"{source.label} has been saved, here and where it is followed.", "success")
+            return redirect(door.url("edit", mailbox_id=source.id))
+    db.session.rollback()
+    return _page(door, form, source, connection, _typed_folders(), None, 422)
+
+
+@blueprint.post("/<uuid:mailbox_id>/check")
+@system_admin_required
+def check(mailbox_id: UUID) -> ResponseReturnValue:
+    """The connection as it is stored, tried; the report stands on the mailbox's page."""
+    door, source = entered(mailbox_id)
+    connection = saving.connection_of(source)
+    values = saving.values_of(source, connection)
+    return _reported(door, global_form(values), source, connection, values.mailbox)
+
+
+@blueprint.post("/<uuid:mailbox_id>/pause")
+@system_admin_required
+def pause(mailbox_id: UUID) -> ResponseReturnValue:
+    """Pause it for everybody, or let it fetch again."""
+    door, source = entered(mailbox_id)
+    saving.switch(source, is_enabled=not source.is_enabled, by=actor())
+    commit_and_follow(source)
+    flash(f"{source.label} is {'enabled' if source.is_enabled else 'paused'}.", "success")
+    return redirect(door.url("index"))
+
+
+@blueprint.post("/<uuid:mailbox_id>/sync")
+@system_admin_required
+def sync(mailbox_id: UUID) -> ResponseReturnValue:
+    """Fetch at the next tick of the schedule, whatever the back-off says."""
+    door, source = entered(mailbox_id)
+    saving.sync_soon(source)
+    db.session.commit()
+    flash(f"{source.label} will be fetched within seconds.", "success")
+    return redirect(door.url("index"))
+
+
+@blueprint.route("/<uuid:mailbox_id>/delete", methods=FORM)
+@system_admin_required
+def delete(mailbox_id: UUID) -> ResponseReturnValue:
+    """Names what goes, asks for the label, deletes."""
+    door, source = entered(mailbox_id)
+    effects, error = deleting.deletion_effects(source), ""
+    if request.method == "POST":
+        try:
+            deleting.begin_deleting(source, request.form.get("confirmation", ""), by=actor())
+        except InvalidError as refused:
+            db.session.rollback()
+            error = refused.message
+        else:
+            db.session.commit()
+            is_gone = deleting.go_on_deleting(source.id)
+            words = "has been deleted" if is_gone else "is being deleted; this takes a few minutes"
+            flash(f"{source.label} {words}.", "success")
+            return redirect(door.url("index"))
+    page = render_template(
+        "global_mailboxes/delete.html", door=door, mailbox=source, effects=effects, error=error
+    )
+    return page, 422 if error else 200
+
+
+@blueprint.get("/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>")
+@system_admin_required
+def held(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
+    """A message that could not be taken in: why, and its header."""
+    door, source = entered(mailbox_id)
+    found = held_arrival(source.account_id, arrival_id)
+    return render_template(
+        "mailboxes/held.html", door=door, mailbox=source, held=found, header=held_header(found)
+    )
+
+
+@blueprint.get("/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>/raw")
+@system_admin_required
+def held_file(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
+    """Its bytes, to be saved; no browser shows them."""
+    _, source = entered(mailbox_id)
+    response = make_response(held_raw(held_arrival(source.account_id, arrival_id)))
+    response.headers["Content-Type"] = "application/octet-stream"
+    response.headers["Content-Disposition"] = f'attachment; filename="message-{arrival_id}.eml"'
+    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
+    return response
+
+
+@blueprint.post("/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>/again")
+@system_admin_required
+def take_in_again(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
+    """Let a quarantined message try again."""
+    door, source = entered(mailbox_id)
+    held_arrival(source.account_id, arrival_id)  # of this mailbox, not of another
+    account_id = process_again(arrival_id)
+    db.session.commit()
+    ring_intake(account_id)
+    flash("The message is being read again. If it fails once more, it comes back here.", "success")
+    return redirect(door.url("edit", mailbox_id=source.id, _anchor="health"))
+
+
+def _reported(
+    door: Door,
+    form: GlobalMailboxForm,
+    source: GlobalMailbox | None,
+    connection: Connection,
+    values: MailboxValues,
+) -> ResponseReturnValue:
+    chosen = values.folders
+    try:
+        report = setup.check(values, connection.account)
+    except InvalidError as error:
+        put_error(form, error)
+        return _page(door, form, source, connection, chosen, None, 422)
+    if report.folders:
+        connection = replace(connection, folders=folder_choices(report.folders))
+        if not chosen:
+            chosen = [one.name_raw for one in connection.folders if one.special_use in {"inbox", "sent"}]
+    return _page(door, form, source, connection, chosen, report)
+
+
+def _page(
+    door: Door,
+    form: GlobalMailboxForm,
+    source: GlobalMailbox | None,
+    connection: Connection,
+    chosen: list[bytes],
+    report: CheckReport | None = None,
+    status: int = 200,
+) -> ResponseReturnValue:
+    folders = connection.folders
+    form.folder_list.data = sealed(folders) if folders else ""
+    page = render_template(
+        "global_mailboxes/edit.html",
+        door=door,
+        form=form,
+        mailbox=source,
+        account=connection.account,
+        sections=[
+            one for one in SECTIONS if source is not None or one[1] not in {"rules", "health", "changes"}
+        ],
+        folders=folder_tree(folders, chosen),
+        misses_sent=bool(folders) and not any(folder.special_use == "sent" for folder in folders),
+        report=report,
+        is_check="check" in request.form,
+        offers=offers(),
+        settings={one.action.name: systems_settings(one.action) for one in offers()},
+        roles=[(key, name) for key, (name, _) in SYSTEM_ROLES.items()],
+        levels=LEVELS,
+        access=_access(source),
+        **connecting.section(door, form),
+        **(_of_saved(source) if source is not None else {"affects": {}}),
+    )
+    return page, status
+
+
+def _of_saved(source: GlobalMailbox) -> dict[str, Any]:
+    """What the page shows of a mailbox that is there."""
+    overview = listing.global_overview_of(source)
+    return {
+        "overview": overview,
+        "affects": _affects(overview.followers.served, listing.override_counts(source)),
+        "rules": system_rules.rules_of(source),
+        "rule_templates": dict(system_rules.template_choices()),
+        "held": held_arrivals(source.account_id),
+        "held_count": held_count(source.account_id),
+        "history": _history(source),
+    }
+
+
+def _affects(served: int, counts: dict[str, int]) -> dict[str, str]:
+    """By field: who follows, and who says otherwise."""
+    return {field: _affect(served - counts.get(field, 0), counts.get(field, 0)) for field in FIELDS}
+
+
+def _affect(follow: int, override: int) -> str:
+    organizations = "organization follows" if follow == 1 else "organizations follow"
+    return (
+        f"{follow} {organizations} this value, {override} {'overrides' if override == 1 else 'override'} it"
+    )
+
+
+def _access(source: GlobalMailbox | None) -> dict[str, str]:
+    if "label" in request.form:
+        return {name: level for name, level in request.form.items() if name.startswith(ACCESS)}
+    said = source.said("access") if source is not None else {}
+    return {f"{ACCESS}{key}": level for key, level in said.items()}
+
+
+def _typed_folders() -> list[bytes]:
+    return [folder.encode("latin-1", "ignore") for folder in request.form.getlist("folders")]
+
+
+def _history(source: GlobalMailbox) -> list[SystemAuditEntry]:
+    query = (
+        select(SystemAuditEntry)
+        .where(SystemAuditEntry.act.like("mailbox.%"), SystemAuditEntry.subject == source.label)
+        .order_by(SystemAuditEntry.at.desc(), SystemAuditEntry.id.desc())
+    )
+    return list(db.session.scalars(query.limit(20)))

@@ -1,0 +1,95 @@
+"""Whom a global mailbox serves: found by name, chosen by the page, counted before anybody is left out."""
+
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from mailboxes.global_mailboxes import listing, saving
+from mailboxes.global_mailboxes.listing import SHOWN
+from tenants.database import db
+from tenants.errors import AppError
+from webapp.configuration.pages import actor
+from webapp.global_mailboxes.blueprint import blueprint
+from webapp.global_mailboxes.door import commit_and_follow, entered
+from webapp.guards import system_admin_required
+from webapp.records import clean_text, selected_ids, uuid_or_none
+
+
+@blueprint.get("/<uuid:mailbox_id>/organizations")
+@system_admin_required
+def organizations(mailbox_id: UUID) -> ResponseReturnValue:
+    """The organizations by name, each with how it stands to the mailbox."""
+    door, source = entered(mailbox_id)
+    words = clean_text(request.args.get("q"))
+    shown = request.args.get("shown", "all")
+    shown = shown if shown in SHOWN else "all"
+    page = listing.organization_page(source, words, shown, request.args.get("page", ""))
+    return render_template(
+        "global_mailboxes/organizations.html",
+        door=door,
+        mailbox=source,
+        overview=listing.global_overview_of(source),
+        page=page,
+        words=words,
+        shown=shown,
+        choices=list(SHOWN.items()),
+    )
+
+
+@blueprint.post("/<uuid:mailbox_id>/organizations")
+@system_admin_required
+def choose_organizations(mailbox_id: UUID) -> ResponseReturnValue:
+    """Serve the ticked ones; or ask first, where that means to serve them no more."""
+    door, source = entered(mailbox_id)
+    ids = selected_ids()
+    if request.form.get("do") == "stop" and not source.serves_all:
+        return render_template(
+            "global_mailboxes/stop_serving.html",
+            door=door,
+            mailbox=source,
+            ids=ids,
+            effects=listing.stop_effects(source, ids),
+        )
+    count = 0 if source.serves_all else saving.serve(source, ids, by=actor())
+    commit_and_follow(source)
+    flash(f"{_organizations(count)} more {'is' if count == 1 else 'are'} served.", "success")
+    return redirect(_back(mailbox_id))
+
+
+@blueprint.post("/<uuid:mailbox_id>/organizations/stop")
+@system_admin_required
+def stop_serving(mailbox_id: UUID) -> ResponseReturnValue:
+    """Serve the named ones no more."""
+    _, source = entered(mailbox_id)
+    try:
+        count = saving.stop_serving(source, selected_ids(), by=actor())
+    except AppError as error:
+        db.session.rollback()
+        flash(error.message, "error")
+        return redirect(_back(mailbox_id))
+    commit_and_follow(source)
+    words = (
+        "is served no more. Its mailbox rests and keeps" if count == 1 else "are served no more. They keep"
+    )
+    flash(f"{_organizations(count)} {words} what is there.", "success")
+    return redirect(_back(mailbox_id))
+
+
+@blueprint.post("/<uuid:mailbox_id>/home")
+@system_admin_required
+def make_home(mailbox_id: UUID) -> ResponseReturnValue:
+    """Deliver what no rule routes to this organization, or keep it outside all."""
+    _, source = entered(mailbox_id)
+    saving.make_home(source, uuid_or_none(request.form.get("organization")), by=actor())
+    commit_and_follow(source)
+    flash("The home organization has been changed.", "success")
+    return redirect(_back(mailbox_id))
+
+
+def _organizations(count: int) -> str:
+    return "1 organization" if count == 1 else f"{count} organizations"
+
+
+def _back(mailbox_id: UUID) -> str:
+    return url_for("system_mailboxes.organizations", mailbox_id=mailbox_id)
