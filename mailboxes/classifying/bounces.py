@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email
+import logging
 import re
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from flufl.bounce import all_failures
 
 from mailboxes.classifying.domains import split_address
 from mailboxes.parsing import ParsedMessage
+
+# One of its many detectors gives up on odd headers: no news to an operator, and no place for tracebacks.
+logging.getLogger("flufl.bounce").disabled = True
 
 MAXIMUM_RAW = 512 * 1024  # what is handed to flufl.bounce; explanations come first in a bounce
 MAXIMUM_LINE = 500

@@ -122,3 +122,9 @@ def test_a_complaint_is_a_report_and_no_bounce():
     found = bounced(raw)
     assert not found.is_bounce
     assert "report" in found.automatic_reasons
+
+
+def test_a_detector_that_gives_up_is_no_news(caplog):
+    raw = b"From:\nSubject: Undelivered mail\nContent-Type: text/plain\n\nReturned mail: user unknown\n"
+    classify(parse(raw), raw)
+    assert caplog.records == []
