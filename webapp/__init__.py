@@ -40,6 +40,7 @@ BLUEPRINTS = (
     "webapp.system.views",
     "webapp.installation.organizations",
     "webapp.installation.users",
+    "webapp.installation.audit_log",
     "webapp.conversions",
     "webapp.leads.views",
     "webapp.cases.views",

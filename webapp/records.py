@@ -34,7 +34,7 @@ from tenants.outcomes import Outcome
 
 FILTERS = (
     *("status", "q", "owner", "assignee", "source", "priority", "tag", "sort"),
-    *("role", "state"),
+    *("role", "state", "who", "what", "about", "since", "until"),
 )
 NOBODY = "nobody"  # a filter: without an owner, without an assignee
 CHANGED_MEANWHILE = (
@@ -146,10 +146,12 @@ def conversation_url(thread_id: UUID) -> str:
     return url_for("mail.conversation", thread_id=thread_id)
 
 
-def csv_file(name: str, header: tuple[str, ...], rows: Iterator[tuple[Any, ...]]) -> Response:
-    """A list as a file that is sent while it is read."""
+def csv_file(
+    name: str, header: tuple[str, ...], rows: Iterator[tuple[Any, ...]], *, of: str = ""
+) -> Response:
+    """A list as a file that is sent while it is read; ``of``: whose, if not the organization's."""
     response = Response(stream_with_context(csv_lines(header, rows)), mimetype="text/csv")
-    filename = f"{name}-{g.organization.slug}-{now():%Y-%m-%d}.csv"
+    filename = f"{name}-{of or g.organization.slug}-{now():%Y-%m-%d}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
     return response
 

@@ -1,20 +1,25 @@
-"""The audit log of an organization."""
+"""The audit log of an organization. There is no way to change it."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from tenants.audit import entries
-from tenants.database import db
+from tenants.audit import AuditEntry, record
 from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
+from webapp.people.audit_pages import log_file, log_page
 
 blueprint = Blueprint("audit", __name__, url_prefix="/configuration/audit-log")
-MANY = 200
 
 
 @blueprint.get("/")
 @permission_required("audit.view")
 def index() -> ResponseReturnValue:
-    """Who changed what, newest first."""
-    found = db.session.scalars(entries().limit(MANY)).all()
-    return render_template("people/audit.html", tree=organization_tree(), entries=found)
+    """Who changed what in the organization."""
+    return log_page(AuditEntry, "audit", organization_tree())
+
+
+@blueprint.post("/export")
+@permission_required("audit.view")
+def export() -> ResponseReturnValue:
+    """The filtered record as CSV."""
+    return log_file(AuditEntry, record)

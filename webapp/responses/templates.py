@@ -10,6 +10,7 @@ from mailboxes import rules
 from mailboxes import templates as domain
 from mailboxes.sanitizing import plain_text_to_html, sanitize
 from mailboxes.templates import KINDS, USED_FOR, InvalidTemplateError, Template
+from tenants import audit
 from tenants.configuration.catalog import LANGUAGES
 from tenants.database import db
 from tenants.errors import ConflictError
@@ -99,6 +100,7 @@ def restore(template_id: UUID) -> ResponseReturnValue:
 def offer() -> ResponseReturnValue:
     """Take over what the system offers and is missing here."""
     domain.offer_system_templates()
+    audit.record(actor(), "template.offered", "The system's templates")
     db.session.commit()
     flash("The system's templates are here now.", "success")
     return redirect(url_for("templates.index"))

@@ -1,0 +1,77 @@
+"""A request by which an administrator changed something has left an entry in the record, in every test.
+
+The test client asks this after each request: what was written in it, and was there an entry?
+"""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import event
+
+from tenants.database import db
+
+# Guards of people's daily work, which has histories of its own, and of nobody.
+NOT_ADMINISTRATIVE = {
+    "public",
+    "signed in",
+    "member",
+    *("lead.view", "lead.edit", "case.view", "case.edit", "contact.view", "contact.edit"),
+}
+# What a request writes although nobody changed anything.
+ASIDE = {"sign_ins", "sign_in_attempts", "notices"}
+# endpoint → why it leaves no entry although it writes
+NOT_RECORDED = {
+    f"{door}.{endpoint}": reason
+    for door in ("mailboxes", "system_mailboxes", "opened_mailboxes")
+    for endpoint, reason in (
+        ("sync", "a pass is asked for now instead of soon; nothing is set up differently"),
+        ("take_in_again", "a message that was held is tried again; its own history says so"),
+    )
+}
+ENTRIES = {"audit_entries", "system_audit_entries"}
+_WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
+
+
+@contextmanager
+def written_tables(app: Flask) -> Iterator[set[str]]:
+    """The tables to which this thread writes meanwhile, for good."""
+    tables: set[str] = set()
+    begun: dict[Any, set[str]] = {}
+    thread = threading.get_ident()
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        found = _WRITES.match(statement)
+        if found and threading.get_ident() == thread:
+            begun.setdefault(connection, set()).add(found[1])
+
+    def keep(connection: Any) -> None:
+        tables.update(begun.pop(connection, ()))
+
+    def forget(connection: Any) -> None:
+        begun.pop(connection, None)
+
+    listeners = {"before_cursor_execute": note, "commit": keep, "rollback": forget}
+    pairs = [(engine, name) for engine in db.engines.values() for name in listeners]
+    for engine, name in pairs:
+        event.listen(engine, name, listeners[name])
+    try:
+        yield tables
+    finally:
+        for engine, name in pairs:
+            event.remove(engine, name, listeners[name])
+
+
+def demand_an_entry(app: Flask, endpoint: str | None, status: int, tables: set[str]) -> None:
+    """`AssertionError` where an administrator's request wrote something, and no entry."""
+    view = app.view_functions.get(endpoint or "")
+    if view is None or status >= 400 or getattr(view, "guard", "public") in NOT_ADMINISTRATIVE:
+        return
+    written = tables - ASIDE - ENTRIES
+    assert not written or tables & ENTRIES or endpoint in NOT_RECORDED, (
+        f"{endpoint} wrote to {sorted(written)} and left no entry: call tenants.audit.record, "
+        "or say in tests/recording.py why there is none"
+    )
