@@ -14,7 +14,7 @@ from sqlalchemy import select
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival, delivering
 from mailboxes.crash_points import crash_point
-from mailboxes.intake.arrived import Waiting, mark, mark_delivered, next_batch
+from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted, next_batch
 from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
 from mailboxes.intake.routed import deliver_to_organizations
 from mailboxes.intake.storing import Item, Stored, store
@@ -95,7 +95,7 @@ def _deliver(mailbox: Mailbox, account: Account, batch: list[Waiting], apart: Re
 def _hold(account: Account, batch: list[Waiting]) -> Delivered:
     """The mailbox is gone, and its account is about to go: nothing is thrown away meanwhile."""
     for waiting in batch:
-        mark(waiting.id, "unrouted", "No mailbox reads this account.")
+        mark_unrouted(waiting.id, "No mailbox reads this account.")
     db.session.commit()
     return Delivered(account.organization_id, None)
 

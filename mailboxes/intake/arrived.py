@@ -111,11 +111,22 @@ def mark_delivered(delivered: Sequence[Waiting], *, keeps_raw: bool = True) -> N
 
 
 def mark(arrival_id: UUID, state: str, failure: str) -> None:
-    """Set an arrival aside: quarantined or unrouted, with the reason for people."""
+    """Set an arrival aside: quarantined, with the reason for people."""
     db.session.execute(
         update(Arrival)
         .where(Arrival.id == arrival_id)
         .values(state=state, failure=failure)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def mark_unrouted(arrival_id: UUID, reason: str) -> None:
+    """Nobody gets it for now. Of a stub the reason why it is one stays."""
+    is_stub = Arrival.sha256 == b""
+    db.session.execute(
+        update(Arrival)
+        .where(Arrival.id == arrival_id)
+        .values(state="unrouted", failure=case((is_stub, Arrival.failure), else_=reason))
         .execution_options(synchronize_session=False)
     )
 

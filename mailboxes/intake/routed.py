@@ -12,7 +12,7 @@ from uuid import UUID
 
 from mailboxes.accounts import Account
 from mailboxes.crash_points import crash_point
-from mailboxes.intake.arrived import Waiting, mark, mark_delivered
+from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted
 from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
 from mailboxes.intake.storing import Item, Stored, store
 from mailboxes.raws import forget_objects, forget_raws
@@ -59,7 +59,7 @@ def _read(item: Item) -> Read:
 def _hold(decided: Decided) -> None:
     """No organization gets these messages: they are kept outside all of them until somebody assigns them."""
     for way in decided.unrouted():
-        mark(way.arrival_id, "unrouted", way.reason)
+        mark_unrouted(way.arrival_id, way.reason)
 
 
 def _routed(item: Item, routings: Mapping[UUID, Routing]) -> Item:

@@ -112,7 +112,8 @@ def _note(way: Routing, arrival_ids: Sequence[UUID], target: UUID, by: Actor) ->
         "decided_by": by.name,
         "decided_by_id": by.id,
     }
-    keep_routings([{"arrival_id": id, **values} for id in arrival_ids])
+    facts = {id: way.facts for id, (way, *_) in routings_of(arrival_ids).items()}
+    keep_routings([{"arrival_id": id, **values, "facts": facts.get(id, {})} for id in arrival_ids])
     db.session.execute(_ways_away(way, arrival_ids).values(leaving_at=now()))
 
 

@@ -121,6 +121,46 @@ def move_rule(account: Account, rule: RoutingRule, position: int, *, by: Actor) 
     )
 
 
+def order_rules(account: Account, ids: Sequence[UUID], *, by: Actor) -> None:
+    """Put these rules, which may be a page of the list, into this order among the places that they have."""
+    hold_rules(account.id)
+    found = {
+        rule.id: rule for rule in db.session.scalars(rules_of(account.id).where(RoutingRule.id.in_(ids)))
+    }
+    chosen = [found[id] for id in dict.fromkeys(ids) if id in found]
+    before = [rule.words for rule in sorted(chosen, key=lambda rule: rule.position)]
+    for rule, place in zip(chosen, sorted(rule.position for rule in chosen), strict=True):
+        rule.position = place
+    db.session.flush()
+    after = [rule.words for rule in chosen]
+    if before != after:
+        record_for_system(by, "routing_rules.ordered", account.address, {"order": before}, {"order": after})
+
+
+def replace_rules(account: Account, drafts: Sequence[deciding.Rule], *, by: Actor) -> None:
+    """The list becomes this one; rules that have an id keep it, with their hits. The caller commits.
+
+    The drafts are `checked` and each condition is in them once.
+    """
+    hold_rules(account.id)
+    stored = {rule.id: rule for rule in db.session.scalars(rules_of(account.id))}
+    before = [_words(rule) for rule in stored.values()]
+    for id in stored.keys() - {draft.id for draft in drafts}:
+        db.session.delete(stored[id])
+    db.session.flush()  # their conditions are free now
+    for place, draft in enumerate(drafts, 1):
+        rule = stored.get(draft.id) if draft.id is not None else None
+        if rule is None:
+            rule = RoutingRule(account_id=account.id)
+            db.session.add(rule)
+        rule.position = place
+        _fill(rule, draft)
+    db.session.flush()
+    after = [_words(rule) for rule in db.session.scalars(rules_of(account.id))]
+    if before != after:
+        record_for_system(by, "routing_rules.replaced", account.address, {"rules": before}, {"rules": after})
+
+
 def delete_rule(account: Account, rule: RoutingRule, *, by: Actor) -> None:
     """Remove a rule; those below it move up."""
     count = hold_rules(account.id)
@@ -187,5 +227,13 @@ def _subject(account: Account, rule: RoutingRule) -> str:
 
 
 def _for_the_record(rule: RoutingRule) -> dict[str, Any]:
+    return {"condition": rule.words, "organization": _name(rule)}
+
+
+def _words(rule: RoutingRule) -> str:
+    return f"{rule.words} → {_name(rule)}"
+
+
+def _name(rule: RoutingRule) -> str:
     organization = db.session.get(Organization, rule.organization_id)
-    return {"condition": rule.words, "organization": organization.name if organization else ""}
+    return organization.name if organization else ""
