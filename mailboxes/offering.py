@@ -6,6 +6,7 @@ and by several at once.
 """
 
 import re
+from collections.abc import Callable
 from zoneinfo import available_timezones
 
 from sqlalchemy import func, select, update
@@ -13,15 +14,17 @@ from sqlalchemy.orm import Session
 
 from mailboxes.crm.carrying import carry_sources
 from mailboxes.crm.lead_sources import offer_lead_sources
-from mailboxes.crm.system_sources import system_sources
+from mailboxes.crm.system_sources import SystemLeadSource, system_sources, withdraw_system_source
 from mailboxes.global_mailboxes.following import serve_new_organization
+from mailboxes.global_mailboxes.table import GlobalMailbox, global_mailboxes
 from mailboxes.templates import offer_system_templates
 from mailboxes.templates.carrying import carry_templates
-from mailboxes.templates.system import system_templates
+from mailboxes.templates.system import SystemTemplate, system_templates, withdraw_system_template
+from tenants.audit import Actor
 from tenants.configuration.catalog import LANGUAGES, ORGANIZATION
 from tenants.configuration.layers import override
-from tenants.database import across_organizations, db, enter_organization
-from tenants.errors import InvalidError
+from tenants.database import across_organizations, db, enter_organization, inside_installation
+from tenants.errors import ConflictError, InvalidError
 from tenants.offers import current_revision
 from tenants.organization_administration import checked_name
 from tenants.organizations import Organization
@@ -85,6 +88,27 @@ def carry_offers(most: int | None = None) -> int:
     return count
 
 
+def withdraw_lead_source(source: SystemLeadSource) -> None:
+    """Offer a lead source no more; `ConflictError` names the global mailboxes that give it to leads."""
+    _demand_unused(_labels(lambda one: one.said("source") == source.key), "give new leads this source")
+    withdraw_system_source(source)
+
+
+def withdraw_template(template: SystemTemplate, *, by: Actor) -> None:
+    """Offer a template no more; `ConflictError` names the global mailboxes that answer with it."""
+    _demand_unused(labels_answering_with(template), "answer with this template")
+    withdraw_system_template(template, by=by)
+
+
+def labels_answering_with(template: SystemTemplate) -> list[str]:
+    """The labels of the global mailboxes whose rules answer with a template of the system."""
+
+    def answers(source: GlobalMailbox) -> bool:
+        return any(rule.get("template") == template.key for rule in source.said("rules") or [])
+
+    return _labels(answers)
+
+
 def begin_offers() -> None:
     """See that the system offers what is built in, where it never decided. Commits."""
     system_sources()
@@ -114,6 +138,17 @@ def _carry_some(session: Session) -> int:
         carry_templates(session, ids)
         session.execute(update(Organization).where(Organization.id.in_(ids)).values(offers_revision=revision))
     return len(ids)
+
+
+def _labels(uses: Callable[[GlobalMailbox], bool]) -> list[str]:
+    with inside_installation("what the system withdraws must not be used by a global mailbox") as session:
+        present = global_mailboxes().where(GlobalMailbox.deleted_at.is_(None))
+        return [one.label for one in session.scalars(present) if uses(one)]
+
+
+def _demand_unused(labels: list[str], what: str) -> None:
+    if labels:
+        raise ConflictError(f"These global mailboxes {what}: {', '.join(labels)}. Change them first.")
 
 
 def _checked_slug(slug: str) -> str:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import texts
 from tenants.database import Base, OrganizationScoped, db
-from tenants.errors import InvalidError, NotFoundError
+from tenants.errors import ConflictError, InvalidError, NotFoundError
 
 KINDS = {
     "sales": "Sales",
@@ -71,6 +71,14 @@ def change_channel(channel: Channel, name: str, kind: str) -> None:
 def activate_channel(channel: Channel, *, is_active: bool) -> None:
     """Sell through it, or no more. Leads that are there stay."""
     channel.is_active = is_active
+    db.session.flush()
+
+
+def delete_channel(channel: Channel) -> None:
+    """Take away one that is not active; nothing refers to it."""
+    if channel.is_active:
+        raise ConflictError("This channel is active. Deactivate it first: that says what it changes.")
+    db.session.delete(channel)
     db.session.flush()
 
 

@@ -21,6 +21,7 @@ from mailboxes.crm.system_sources import (
     demand_room,
     free_key,
     put_in_order,
+    swapped,
 )
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, scoped_key
 from tenants.errors import ConflictError, NotFoundError
@@ -87,6 +88,14 @@ def lead_source_of(id: UUID) -> LeadSource:
     return source
 
 
+def merged_lead_source_of(id: UUID) -> LeadSource:
+    """One that was merged into another; `NotFoundError` if there is none."""
+    source = db.session.scalar(merged_lead_sources().where(LeadSource.id == id))
+    if source is None:
+        raise NotFoundError("This lead source does not exist.")
+    return source
+
+
 def lead_source_with_key(key: str) -> LeadSource | None:
     """The source that a mailbox's settings or a file names; hidden ones count, merged ones lead on."""
     named = or_(LeadSource.key == key, LeadSource.system_key == key)
@@ -144,12 +153,8 @@ def order_lead_sources(ids: Sequence[UUID]) -> None:
 
 def move_lead_source(source: LeadSource, *, up: bool) -> None:
     """Change places with the neighbour above or below; at an end nothing happens."""
-    ids = list(db.session.scalars(lead_sources().with_only_columns(LeadSource.id)))
-    place = ids.index(source.id)
-    other = place - 1 if up else place + 1
-    if 0 <= other < len(ids):
-        ids[place], ids[other] = ids[other], ids[place]
-        order_lead_sources(ids)
+    ids = db.session.scalars(lead_sources().with_only_columns(LeadSource.id)).all()
+    order_lead_sources(swapped(ids, source.id, up=up))
 
 
 def hide_lead_source(source: LeadSource, *, is_hidden: bool) -> None:

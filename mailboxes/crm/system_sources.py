@@ -97,6 +97,12 @@ def order_system_sources(keys: Sequence[str]) -> None:
     _changed()
 
 
+def move_system_source(source: SystemLeadSource, *, up: bool) -> None:
+    """Change places with the neighbour above or below; at an end nothing happens."""
+    keys = [one.key for one in db.session.scalars(system_sources())]
+    order_system_sources(swapped(keys, source.key, up=up))
+
+
 def hide_system_source(source: SystemLeadSource, *, is_hidden: bool) -> None:
     """Offer it for new leads no more, or again; leads that have it keep it."""
     demand_no_default(source, is_hidden=is_hidden)
@@ -164,6 +170,15 @@ def put_in_order(rows: Mapping[Name, Row], names: Sequence[Name]) -> list[Row]:
     for position, row in enumerate(ordered, start=1):
         row.position = position
     return ordered
+
+
+def swapped(names: Sequence[Name], name: Name, *, up: bool) -> list[Name]:
+    """The names with one a place further up or down; at an end nothing changes."""
+    moved, place = list(names), list(names).index(name)
+    other = place - 1 if up else place + 1
+    if 0 <= other < len(moved):
+        moved[place], moved[other] = moved[other], moved[place]
+    return moved
 
 
 def demand_no_default(source: Any, *, is_hidden: bool) -> None:

@@ -7,12 +7,12 @@ from mailboxes.crm.system_sources import SystemLeadSource
 from mailboxes.interchange.describing import describe_system
 from mailboxes.interchange.values import Change, Description, Ranked, compared, merged
 from mailboxes.interchange.work import Work
+from mailboxes.offering import withdraw_lead_source, withdraw_template
 from mailboxes.templates import TemplateValues
 from mailboxes.templates.system import (
     SystemTemplate,
     save_system_template,
     system_templates,
-    withdraw_system_template,
 )
 from tenants.audit import record_for_system
 from tenants.database import db
@@ -69,7 +69,7 @@ def _keep_sources(current: Description, wanted: Description, work: Work) -> None
     _show_sources(present, wanted, work)
     for key in [key for key in current if key not in wanted]:
         with work.at("lead_sources", key):
-            sources.withdraw_system_source(present[key])
+            withdraw_lead_source(present[key])
     sources.order_system_sources(list(wanted))
     record_for_system(work.by, "lead_source.offered", ", ".join(wanted), dict(current), _offered())
 
@@ -94,7 +94,8 @@ def _show_sources(present: dict[str, SystemLeadSource], wanted: Description, wor
 def _keep_templates(current: Description, wanted: Description, work: Work) -> None:
     present: dict[str, SystemTemplate] = {one.key: one for one in db.session.scalars(system_templates())}
     for key in [key for key in current if key not in wanted]:
-        withdraw_system_template(present.pop(key), by=work.by)
+        with work.at("templates", key):
+            withdraw_template(present.pop(key), by=work.by)
     for key, one in wanted.items():
         if current.get(key) == one:
             continue

@@ -33,6 +33,7 @@ from mailboxes.templates.values import (
     TemplateValues,
     check_template,
     choose_language,
+    missing_languages,
 )
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "hide_template",
     "keep_texts",
     "languages_by_template",
+    "missing_languages",
     "name_template",
     "named_template",
     "offer_system_templates",

@@ -109,6 +109,17 @@ def choose_language(available: Sequence[str], wanted: Sequence[str | None], defa
     return present[min(present)]
 
 
+def missing_languages(written: Sequence[str], wanted: Sequence[str], default: str) -> list[tuple[str, str]]:
+    """Languages without a text, each with the one whose text is sent instead."""
+    if not written:
+        return []
+    return [
+        (language, choose_language(written, [language], default))
+        for language in wanted
+        if language not in written
+    ]
+
+
 def _problems(kind: str, language: str, subject: str, content: str) -> list[TemplateProblem]:
     if language not in LANGUAGES:
         return [TemplateProblem("content", 1, f"{language} is not the code of a language known here.")]

@@ -1,10 +1,17 @@
 """Lead sources and sales channels on their configuration pages."""
 
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from mailboxes.crm.channels import Channel, add_channel
-from mailboxes.crm.lead_sources import LeadSource, lead_sources, offer_lead_sources
-from mailboxes.crm.leads import make_lead
+from mailboxes.crm.lead_sources import (
+    LeadSource,
+    add_lead_source,
+    lead_source_with_key,
+    lead_sources,
+    offer_lead_sources,
+)
+from mailboxes.crm.leads import Lead, LeadChange, make_lead
+from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import AuditEntry
 from tenants.database import db, inside
 from tests.factories import csrf_token, make_mailbox, sign_in
@@ -42,7 +49,7 @@ def test_a_source_is_added_renamed_and_removed(app, ours):
     assert "already" in send(client, SOURCES, expect=422, name="trade FAIR")
     with inside(ours.id):
         own = db.session.scalars(select(LeadSource).where(LeadSource.key == "trade_fair")).one()
-    send(client, f"{SOURCES}{own.id}/rename", name="Fairs")
+    send(client, f"{SOURCES}{own.id}/edit", name="Fairs")
     assert names(ours)[-1] == "Fairs"
     send(client, f"{SOURCES}{own.id}/remove", at=SOURCES)
     assert "Fairs" not in names(ours)
@@ -87,6 +94,100 @@ def test_sources_are_ordered_hidden_and_made_the_default(app, ours):
     assert [(row.key, row.is_hidden) for row in rows if row.is_default] == [("phone", False)]
 
 
+def test_a_source_of_the_system_is_overridden_and_follows_again(app, ours):
+    ids = offered(ours)
+    client = sign_in(app, ours.admin)
+    url = f"{SOURCES}{ids['phone']}/edit"
+    page = send(client, url, name="Hotline", follows_name=None, hidden="1", follows_hidden=None)
+    assert "Hotline System: “Phone”" in words_of(page)
+    assert "Overridden" in words_of(page)
+    send(client, url, follows_name="y")
+    assert (names(ours)[2], phone(ours).overrides) == ("Phone", ["hidden"])
+    send(client, f"{SOURCES}{ids['phone']}/follow", at=SOURCES)
+    assert (phone(ours).is_hidden, phone(ours).overrides) == (False, [])
+
+
+def phone(world):
+    with inside(world.id):
+        return db.session.scalars(select(LeadSource).where(LeadSource.key == "phone")).one()
+
+
+def test_a_dragged_order_is_the_organizations_own_until_it_follows_again(app, ours, theirs):
+    ids = offered(ours)
+    foreign = offered(theirs)["email"]
+    client = sign_in(app, ours.admin)
+    token = csrf_token(read(client, SOURCES))
+    data = {"csrf_token": token, "order": [str(ids["referral"]), str(ids["email"])], "quietly": "1"}
+    assert client.post(f"{SOURCES}order", data=data).status_code == 204
+    assert names(ours)[:3] == ["Referral", "Email", "Web form"]
+    assert client.post(f"{SOURCES}order", data=data | {"order": str(foreign)}).status_code == 404
+    assert "The order is this organization’s own." in words_of(read(client, SOURCES))
+    send(client, f"{SOURCES}follow", at=SOURCES, what="position")
+    assert names(ours)[:3] == ["Email", "Web form", "Phone"]
+
+
+def test_two_sources_become_one_with_their_leads_and_mailboxes(app, ours, theirs):
+    ids, foreign = offered(ours), offered(theirs)
+    client = sign_in(app, ours.admin)
+    with inside(ours.id):
+        for number in range(3):
+            make_lead({"name": f"Tent {number}", "source_id": ids["phone"]}, "Ada")
+        db.session.commit()
+    with inside(theirs.id):
+        make_lead({"name": "Theirs", "source_id": foreign["phone"]}, "Ada")
+        db.session.commit()
+    mailbox = make_mailbox(ours, action="lead", action_settings={"source": "phone"}, label="Orders")
+    url = f"{SOURCES}{ids['phone']}/merge"
+    asked = words_of(read(client, url))
+    assert "3 leads get the source the other one" in asked
+    assert "1 mailbox gives new leads the other one: Orders." in asked
+    send(client, url, at=url, expect=422, into=str(foreign["email"]))
+    page = words_of(send(client, url, into=str(ids["email"])))
+    assert "“Phone” was merged into “Email”: 3 leads have it now." in page
+    assert "“Phone” counts as “Email”." in page
+    with inside(ours.id):
+        leads = db.session.scalars(select(Lead)).all()
+        assert {lead.source_id for lead in leads} == {ids["email"]}
+        changes = db.session.scalars(
+            select(LeadChange.changes).where(LeadChange.lead_id == leads[0].id)
+        ).all()
+        assert {"source": ["Phone", "Email"]} in changes
+        merged = db.session.scalars(select(Mailbox).where(Mailbox.id == mailbox.id)).one()
+        assert merged.action_settings["source"] == "email"
+        assert lead_source_with_key("phone").key == "email"
+    with inside(theirs.id):
+        assert db.session.scalars(select(Lead.source_id)).one() == foreign["phone"]
+    send(client, f"{SOURCES}{ids['phone']}/take-apart", at=SOURCES)
+    assert "Phone" in names(ours)
+
+
+def test_the_page_asks_no_more_for_more_sources(app, ours, theirs):
+    offered(ours)
+    client = sign_in(app, ours.admin)
+    read(client, SOURCES)
+
+    def queries():
+        asked = []
+
+        def note(conn, cursor, statement, *rest):
+            asked.append(statement)
+
+        event.listen(db.engine, "before_cursor_execute", note)
+        read(client, SOURCES)
+        event.remove(db.engine, "before_cursor_execute", note)
+        return len(asked)
+
+    few = queries()
+    with inside(ours.id):
+        for number in range(20):
+            source = add_lead_source(f"Source {number}")
+            make_lead({"name": "Tents", "source_id": source.id}, "Ada")
+        db.session.commit()
+    for number in range(3):
+        make_mailbox(ours, action="lead", action_settings={"source": f"source_{number}"})
+    assert queries() == few
+
+
 def test_a_channel_is_added_changed_and_deactivated(app, ours, theirs):
     client = sign_in(app, ours.admin)
     assert "Without one no message becomes a lead." in read(client, CHANNELS)
@@ -95,11 +196,14 @@ def test_a_channel_is_added_changed_and_deactivated(app, ours, theirs):
     make_mailbox(ours, action="lead", label="Orders")
     with inside(ours.id):
         channel = db.session.scalars(select(Channel)).one()
-    assert "1 mailbox is set to convert to leads and will make none: Orders." in read(client, CHANNELS)
-    page = send(client, f"{CHANNELS}{channel.id}/active", at=CHANNELS, active="0")
+    asked = read(client, f"{CHANNELS}{channel.id}/active")
+    assert "1 mailbox is set to convert to leads and will make none: Orders." in asked
+    page = send(client, f"{CHANNELS}{channel.id}/active", active="0")
     assert "No channel is active" in page
     send(client, f"{CHANNELS}{channel.id}/edit", name="Web shop", kind="web")
-    send(client, f"{CHANNELS}{channel.id}/active", at=CHANNELS, active="1")
+    assert "1 mailbox makes leads again" in read(client, f"{CHANNELS}{channel.id}/active")
+    send(client, f"{CHANNELS}{channel.id}/active", active="1")
+    assert "Deactivate it first" in send(client, f"{CHANNELS}{channel.id}/remove", at=CHANNELS)
     with inside(ours.id):
         channel = db.session.scalars(select(Channel)).one()
         assert (channel.name, channel.kind, channel.is_active) == ("Web shop", "web", True)
@@ -117,13 +221,17 @@ def test_members_and_neighbours_stay_outside(app, ours, theirs):
     client = sign_in(app, ours.admin)
     token = {"csrf_token": csrf_token(read(client, SOURCES)), "name": "Mine", "kind": "web", "hidden": "1"}
     for url in (
-        f"{SOURCES}{id}/rename",
+        f"{SOURCES}{id}/edit",
+        f"{SOURCES}{id}/merge",
+        f"{SOURCES}{id}/follow",
+        f"{SOURCES}{id}/take-apart",
         f"{SOURCES}{id}/hide",
         f"{SOURCES}{id}/remove",
         f"{SOURCES}{id}/move",
         f"{SOURCES}{id}/default",
         f"{CHANNELS}{channel.id}/edit",
         f"{CHANNELS}{channel.id}/active",
+        f"{CHANNELS}{channel.id}/remove",
     ):
         assert client.post(url, data=token).status_code == 404
     assert names(theirs)[0] == "Email"

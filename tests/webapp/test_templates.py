@@ -127,17 +127,95 @@ def test_a_rules_own_response_is_no_template(client, inside, ours):
     read(client, url_of(own), expect=404)
 
 
-def test_a_copy_and_the_systems_templates(client, inside, ours):
-    page = send(client, "/configuration/templates/offer", at=LIST)
-    assert "Acknowledgement" in words_of(page)
-    with inside(ours):
-        template = db.session.scalar(select(Template).where(Template.system_key == "acknowledgement"))
+def offered(inside, world):
+    with inside(world):
+        template = templates.offer_system_templates()["acknowledgement"]
+        db.session.commit()
+    return template
+
+
+def test_a_copy_of_a_systems_template_is_overridden_field_by_field(client, inside, ours, theirs):
+    assert "Acknowledgement" in words_of(send(client, "/configuration/templates/offer", at=LIST))
+    template = offered(inside, ours)
     page = send(client, url_of(template, "/clone"), at=url_of(template))
     assert "Acknowledgement (copy)" in page
-    page = send(client, url_of(template), content_en="Ours now.")
-    assert "differs from what the system offers" in page
+    assert "As the system offers it" in read(client, url_of(template))
+    page = send(client, url_of(template), content_en="Ours now.", follows_text_en=None, content_de="Ignored.")
+    assert "Overridden here" in page
+    with inside(ours):
+        changed = db.session.scalar(select(Template).where(Template.id == template.id))
+        texts = templates.values_of(changed).texts
+        assert changed.overrides == ["text.en"]
+        assert texts["en"][1] == "Ours now."
+        assert texts["de"] == templates.BUILT_IN_TEMPLATES["acknowledgement"].texts["de"]
+    listed = words_of(read(client, f"{LIST}?origin=changed"))
+    assert "Overridden" in listed
+    assert "Case received" not in listed
     page = send(client, url_of(template, "/restore"), at=url_of(template))
     assert "As the system offers it" in page
+
+
+def test_a_systems_template_is_hidden_but_not_deleted(client, inside, ours):
+    template = offered(inside, ours)
+    answer = client.post(url_of(template, "/delete"), data={"csrf_token": csrf_token(read(client, NEW))})
+    assert "Hide it instead" in judged(answer, url_of(template, "/delete"), 409)
+    assert "Hidden" in words_of(send(client, url_of(template, "/hide"), at=LIST, hidden="1"))
+    with inside(ours):
+        assert template.id not in [one.id for one in db.session.scalars(templates.templates("message"))]
+    send(client, url_of(template, "/hide"), at=LIST, hidden="0")
+    with inside(ours):
+        assert template.id in [one.id for one in db.session.scalars(templates.templates("message"))]
+
+
+def test_the_list_is_filtered_and_says_which_languages_are_missing(client, inside, ours, theirs):
+    with inside(ours):
+        override("general.languages", "en, de, fr", ORGANIZATION, by="Ada")
+        db.session.commit()
+    stored(inside, ours)
+    stored(inside, theirs, TemplateValues("Thanks from next door", texts={"en": ("", "x")}))
+    both = TemplateValues("Parcel", "html", ("case",), {"en": ("", "<p>P</p>"), "de": ("", "<p>Paket</p>")})
+    stored(inside, ours, both)
+    page = read(client, LIST)
+    assert "English is sent instead of German" in page
+    assert "next door" not in page
+    for query, shown in (
+        ("q=paket", ["Parcel"]),
+        ("q=thank", ["Thanks"]),
+        ("used_for=case", ["Parcel"]),
+        ("kind=plain", ["Thanks"]),
+        ("language=de", ["Parcel"]),
+        ("language=-de", ["Thanks"]),
+        ("language=-fr", ["Parcel", "Thanks"]),
+        ("origin=own", ["Parcel", "Thanks"]),
+        ("origin=system", []),
+    ):
+        page = BeautifulSoup(read(client, f"{LIST}?{query}"), "html.parser")
+        assert [cell.get_text() for cell in page.select("th[scope=row] a")] == shown, query
+
+
+def test_a_long_list_is_read_page_by_page_with_as_many_queries(client, inside, ours):
+    with inside(ours):
+        for number in range(52):
+            save_template(TemplateValues(f"T{number:02}", texts={"en": ("", "x")}), by=BY)
+        db.session.commit()
+    first = BeautifulSoup(read(client, LIST), "html.parser")
+    assert len(first.select("th[scope=row]")) == 50
+    second = read(client, first.select_one("a[rel=next]")["href"])
+    assert [cell.get_text() for cell in BeautifulSoup(second, "html.parser").select("th[scope=row]")] == [
+        "T50",
+        "T51",
+    ]
+
+
+def test_what_is_sent_for_a_missing_language_is_said(client, inside, ours):
+    with inside(ours):
+        override("general.languages", "en, de", ORGANIZATION, by="Ada")
+        db.session.commit()
+    template = stored(inside, ours)
+    page = words_of(read(client, url_of(template)))
+    assert "Written in 1 of 2 languages. German is missing: English is sent instead." in page
+    page = words_of(read(client, url_of(template, "/preview?language=de")))
+    assert "There is no text in German: this one in English is sent instead." in page
 
 
 def test_the_preview_is_filled_in_for_a_real_message(client, inside, ours):
@@ -152,6 +230,15 @@ def test_the_preview_is_filled_in_for_a_real_message(client, inside, ours):
     assert "Dear Carla" in answer.text
     assert "sandbox" in answer.headers["Content-Security-Policy"]
     assert "script-src" not in answer.headers["Content-Security-Policy"]
+
+
+def test_the_preview_takes_an_older_message_that_the_person_may_read(client, inside, ours, monkeypatch):
+    monkeypatch.setattr("webapp.responses.previews.MOST_MESSAGES", 1)
+    template, mailbox = stored(inside, ours), make_mailbox(ours)
+    old = make_message(ours, mailbox, subject="Older")
+    make_message(ours, mailbox, subject="Newer")
+    assert "Re: Newer" in words_of(read(client, url_of(template, "/preview")))
+    assert "Re: Older" in words_of(read(client, url_of(template, f"/preview?message={old.id}")))
 
 
 def test_the_preview_shows_no_message_that_the_person_may_not_read(client, inside, ours, theirs):

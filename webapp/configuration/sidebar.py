@@ -19,6 +19,8 @@ ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
 )
 SYSTEM_PAGES: tuple[tuple[str, str, str], ...] = (
     ("Mail", "Global mailboxes", "system_mailboxes.index"),
+    ("Mail", "E-mail templates", "system_templates.index"),
+    ("Records", "Lead sources", "system_lead_sources.index"),
     ("User Management", "Organizations", "organizations.index"),
     ("User Management", "Users", "users.index"),
     ("User Management", "Audit log", "system_audit.index"),

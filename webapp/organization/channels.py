@@ -9,10 +9,11 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
-from mailboxes.conversion import deactivation_effects
+from mailboxes.conversion import activation_effects, deactivation_effects
 from mailboxes.crm import channels as domain
 from tenants import audit
 from tenants.database import db
+from tenants.errors import ConflictError
 from webapp import records
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
@@ -48,7 +49,6 @@ def index() -> ResponseReturnValue:
         channels=channels,
         kinds=domain.KINDS,
         has_active=any(channel.is_active for channel in channels),
-        effects={channel.id: deactivation_effects(channel) for channel in channels if channel.is_active},
         sidebar=organization_tree(),
     )
     return page, 422 if request.method == "POST" else 200
@@ -71,15 +71,37 @@ def edit(channel_id: UUID) -> ResponseReturnValue:
     return page, 422 if request.method == "POST" else 200
 
 
-@blueprint.post("/<uuid:channel_id>/active")
+@blueprint.route("/<uuid:channel_id>/active", methods=["GET", "POST"])
 @permission_required("channel.manage")
 def activate(channel_id: UUID) -> ResponseReturnValue:
-    """Sell through a channel, or no more."""
+    """Sell through a channel, or no more; says before what that changes."""
     channel = domain.channel_of(channel_id)
+    if request.method == "GET":
+        return render_template(
+            "organization/activate_channel.html",
+            channel=channel,
+            effects=deactivation_effects(channel) if channel.is_active else activation_effects(),
+            sidebar=organization_tree(),
+        )
     is_active = request.form.get("active") == "1"
     domain.activate_channel(channel, is_active=is_active)
     act = "channel.activated" if is_active else "channel.deactivated"
     return _done(act, channel.name, "is active now" if is_active else "is not active any more")
+
+
+@blueprint.post("/<uuid:channel_id>/remove")
+@permission_required("channel.manage")
+def remove(channel_id: UUID) -> ResponseReturnValue:
+    """Take a channel away that is not active."""
+    channel = domain.channel_of(channel_id)
+    name = channel.name
+    try:
+        domain.delete_channel(channel)
+    except ConflictError as error:
+        db.session.rollback()
+        flash(error.message, "error")
+        return redirect(url_for("channels.index"))
+    return _done("channel.removed", name, "was removed")
 
 
 def _done(act: str, subject: str, words: str, **after: Any) -> ResponseReturnValue:

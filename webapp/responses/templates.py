@@ -1,50 +1,72 @@
-"""E-mail templates of the current organization: list, change, copy, restore, delete."""
+"""E-mail templates of the current organization: list, change, copy, hide, delete; follow the system again."""
 
+from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from markupsafe import Markup
+from sqlalchemy import func
 
 from mailboxes import rules
 from mailboxes import templates as domain
-from mailboxes.sanitizing import plain_text_to_html, sanitize
-from mailboxes.templates import KINDS, USED_FOR, InvalidTemplateError, Template
+from mailboxes.crm.paging import Page, page
+from mailboxes.templates import KINDS, USED_FOR, InvalidTemplateError, Template, TemplateFilter
 from tenants import audit
 from tenants.configuration.catalog import LANGUAGES
+from tenants.configuration.layers import value_of
 from tenants.database import db
 from tenants.errors import ConflictError
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
-from webapp.headers import FRAME_POLICY
-from webapp.responses.previews import chosen_message, recent_messages, rendered
-from webapp.responses.template_forms import TemplateForm, template_form, template_values
+from webapp.responses.previews import messages_to_choose, preview_document, preview_page
+from webapp.responses.template_forms import TemplateForm, followed_fields, template_form, template_values
 from webapp.responses.texts import (
     filter_notes,
     languages_of,
+    missing_in_words,
     put_template_error,
     text_parts,
     variable_groups,
 )
 
 blueprint = Blueprint("templates", __name__, url_prefix="/configuration/templates")
+ORIGINS = {"system": "System", "changed": "System, changed here", "own": "Own"}
+FILTERS = ("q", "used_for", "kind", "language", "origin")
 
 
 @blueprint.get("/")
 @permission_required("template.manage")
 def index() -> ResponseReturnValue:
-    """All templates, with their languages and where they are used."""
-    templates = db.session.scalars(domain.templates()).all()
+    """Templates with their languages and where they are used, filtered, a page at a time."""
+    shown = {name: request.args.get(name, "").strip() for name in FILTERS}
+    query = domain.filtered_templates(
+        TemplateFilter(shown["q"], shown["used_for"], shown["kind"], shown["language"][:10], shown["origin"])
+    )
+    found: Page[Template] = page(
+        query,
+        func.lower(Template.name),
+        Template.id,
+        is_descending=False,
+        cursor=request.args.get("page", ""),
+    )
+    ids = [template.id for template in found.rows]
+    languages = list(value_of("general.languages"))
+    written = domain.languages_by_template(ids)
     return render_template(
         "responses/templates.html",
-        templates=templates,
-        languages=domain.languages_by_template(),
+        templates=found.rows,
+        pages=_pages(found, shown),
+        shown=shown,
+        is_filtered=any(shown.values()),
+        languages=languages,
+        written=written,
+        missing={id: missing_in_words(written.get(id, []), languages) for id in ids},
         language_names=LANGUAGES,
-        uses=rules.uses_by_template([template.id for template in templates]),
+        uses=rules.uses_by_template(ids),
         kinds=KINDS,
         used_for=USED_FOR,
-        may_offer=not any(template.system_key for template in templates),
+        origins=ORIGINS,
         sidebar=organization_tree(),
     )
 
@@ -53,7 +75,7 @@ def index() -> ResponseReturnValue:
 @permission_required("template.manage")
 def new() -> ResponseReturnValue:
     """A new template."""
-    languages = languages_of(None)
+    languages = languages_of()
     form = template_form(None, languages)
     return _saved(form, None, languages) or _page(form, None, languages)
 
@@ -63,9 +85,9 @@ def new() -> ResponseReturnValue:
 def edit(template_id: UUID) -> ResponseReturnValue:
     """One template."""
     template = domain.named_template(template_id)
-    stored = domain.values_of(template)
-    languages = languages_of(stored)
-    form = template_form(stored, languages)
+    stored, offered = domain.values_of(template), domain.offered_values_of(template)
+    languages = languages_of(stored, offered)
+    form = template_form(stored, languages, template if offered is not None else None)
     return _saved(form, template, languages) or _page(form, template, languages)
 
 
@@ -82,7 +104,7 @@ def clone(template_id: UUID) -> ResponseReturnValue:
 @blueprint.post("/<uuid:template_id>/restore")
 @permission_required("template.manage")
 def restore(template_id: UUID) -> ResponseReturnValue:
-    """Give a copy of a system template the system's texts again."""
+    """Let a copy of a system's template follow it in everything again."""
     template = domain.named_template(template_id)
     try:
         domain.use_system_template(template, by=actor())
@@ -91,14 +113,29 @@ def restore(template_id: UUID) -> ResponseReturnValue:
         flash(error.message, "error")
     else:
         db.session.commit()
-        flash(f"{template.name} has the system's texts again.", "success")
+        flash(f"{template.name} follows the system again.", "success")
     return redirect(url_for("templates.edit", template_id=template_id))
+
+
+@blueprint.post("/<uuid:template_id>/hide")
+@permission_required("template.manage")
+def hide(template_id: UUID) -> ResponseReturnValue:
+    """Offer a template for choosing no more, or again."""
+    template = domain.named_template(template_id)
+    is_hidden = request.form.get("hidden") == "1"
+    domain.hide_template(template, is_hidden=is_hidden, by=actor())
+    db.session.commit()
+    what = (
+        "cannot be chosen any more; rules that answer with it go on" if is_hidden else "can be chosen again"
+    )
+    flash(f"{template.name} {what}.", "success")
+    return redirect(url_for("templates.index"))
 
 
 @blueprint.post("/offer")
 @permission_required("template.manage")
 def offer() -> ResponseReturnValue:
-    """Take over what the system offers and is missing here."""
+    """Take over what the system offers, before it came by itself."""
     domain.offer_system_templates()
     audit.record(actor(), "template.offered", "The system's templates")
     db.session.commit()
@@ -123,7 +160,7 @@ def delete(template_id: UUID) -> ResponseReturnValue:
             db.session.commit()
             flash(f"{name} has been deleted.", "success")
             return redirect(url_for("templates.index"))
-    page = render_template(
+    answer = render_template(
         "responses/delete_template.html",
         template=template,
         uses=rules.where_used(template),
@@ -131,7 +168,7 @@ def delete(template_id: UUID) -> ResponseReturnValue:
         error=error,
         sidebar=organization_tree(),
     )
-    return page, 409 if error else 200
+    return answer, 409 if error else 200
 
 
 @blueprint.get("/<uuid:template_id>/preview")
@@ -139,22 +176,18 @@ def delete(template_id: UUID) -> ResponseReturnValue:
 def preview(template_id: UUID) -> ResponseReturnValue:
     """A template in each language, filled in for a real message."""
     template = domain.named_template(template_id)
-    messages = list(db.session.scalars(recent_messages()))
-    message = chosen_message(messages)
-    shown = rendered(template, message, request.args.get("language", ""))
-    return render_template(
-        "responses/preview.html",
-        template=template,
+    messages, message = messages_to_choose()
+    return preview_page(
+        domain.values_of(template),
+        message,
         messages=messages,
-        message=message,
-        languages=[(code, LANGUAGES.get(code, code)) for code in domain.values_of(template).texts],
-        shown=shown,
-        body_url=url_for(
-            "templates.preview_body",
-            template_id=template.id,
-            language=shown.language,
-            message=message.id if message is not None else None,
-        ),
+        url=lambda **given: url_for("templates.preview", template_id=template.id, **given),
+        body_url=lambda **given: url_for("templates.preview_body", template_id=template.id, **given),
+        edit_url=url_for("templates.edit", template_id=template.id),
+        breadcrumbs=[
+            ("Configuration", url_for("organization.index")),
+            ("E-mail templates", url_for("templates.index")),
+        ],
         sidebar=organization_tree(),
     )
 
@@ -162,29 +195,18 @@ def preview(template_id: UUID) -> ResponseReturnValue:
 @blueprint.get("/<uuid:template_id>/preview/body")
 @permission_required("template.manage")
 def preview_body(template_id: UUID) -> ResponseReturnValue:
-    """The document inside the preview's frame; nothing runs in it."""
+    """What stands inside the preview's frame."""
     template = domain.named_template(template_id)
-    message = chosen_message(list(db.session.scalars(recent_messages())))
-    shown = rendered(template, message, request.args.get("language", ""))
-    html = plain_text_to_html(shown.text) if shown.html is None else sanitize(shown.html).html
-    response = make_response(
-        render_template(
-            "message_frame.html",
-            body=Markup(html),  # noqa: S704  # sanitized, and the frame runs nothing
-            is_plain=shown.html is None,
-            language=shown.language,
-        )
-    )
-    response.headers["Content-Security-Policy"] = FRAME_POLICY.format(images="'self' data:")
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+    return preview_document(domain.values_of(template), messages_to_choose()[1])
 
 
 def _saved(form: TemplateForm, template: Template | None, languages: list[str]) -> ResponseReturnValue | None:
     if not form.validate_on_submit():
         return None
+    is_copy = template is not None and template.system_key is not None
+    follows = followed_fields(form, languages) if is_copy else None
     try:
-        saved = domain.save_template(template_values(form, languages), template, by=actor())
+        saved = domain.save_template(template_values(form, languages), template, by=actor(), follows=follows)
     except InvalidTemplateError as error:
         db.session.rollback()
         put_template_error(form, error, languages)
@@ -196,15 +218,21 @@ def _saved(form: TemplateForm, template: Template | None, languages: list[str]) 
 
 
 def _page(form: TemplateForm, template: Template | None, languages: list[str]) -> ResponseReturnValue:
-    page = render_template(
+    answer = render_template(
         "responses/template.html",
         form=form,
         template=template,
+        is_copy=template is not None and template.system_key is not None,
         parts=text_parts(form, languages),
         variables=variable_groups(),
         filters=filter_notes(),
         uses=rules.where_used(template) if template is not None else [],
-        is_changed=template is not None and bool(template.overrides),
         sidebar=organization_tree(),
     )
-    return page, 422 if form.errors else 200
+    return answer, 422 if form.errors else 200
+
+
+def _pages(found: Page[Template], shown: dict[str, str]) -> dict[str, Any]:
+    kept: dict[str, Any] = {name: value for name, value in shown.items() if value}
+    links = {"newer_url": found.previous, "older_url": found.next}
+    return {name: url_for("templates.index", page=cursor, **kept) for name, cursor in links.items() if cursor}

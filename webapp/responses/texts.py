@@ -1,24 +1,38 @@
 """Subject and content in each language, on the form of a template and on that of a rule."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flask_wtf import FlaskForm
 from wtforms import Field, StringField, TextAreaField
 
-from mailboxes.templates import KINDS, InvalidTemplateError, TemplateValues
+from mailboxes.templates import KINDS, InvalidTemplateError, TemplateValues, missing_languages
 from mailboxes.templating import FILTERS, VARIABLES
 from tenants.configuration.catalog import LANGUAGES
 from tenants.configuration.layers import value_of
 
 KIND_CHOICES = list(KINDS.items())
+FOLLOWS_TEXT = "follows_text_"  # and a language: the box that lets the system's text apply
 
 
-def languages_of(values: TemplateValues | None) -> list[str]:
-    """The languages a form offers: those of the configuration, then others that are written already."""
-    offered = list(value_of("general.languages"))
-    written = list(values.texts) if values is not None else []
-    return [*offered, *(language for language in written if language not in offered)]
+def languages_of(*known: TemplateValues | None) -> list[str]:
+    """The languages a form offers: the default, those of the configuration, others that are written."""
+    written = [language for values in known if values is not None for language in values.texts]
+    wanted = [*value_of("general.languages"), *written]
+    return list(dict.fromkeys([code for code in (default_language(),) if code in wanted] + wanted))
+
+
+def default_language() -> str:
+    """The language that is sent where a text is missing in the one that is wanted."""
+    return str(value_of("general.language"))
+
+
+def missing_in_words(written: Sequence[str], languages: Sequence[str]) -> dict[str, str]:
+    """By the code of a language without a text, the name of the language that is sent instead."""
+    return {
+        code: LANGUAGES.get(other, other)
+        for code, other in missing_languages(written, languages, default_language())
+    }
 
 
 def text_fields(languages: Iterable[str]) -> dict[str, Field]:
@@ -71,15 +85,23 @@ def put_error(form: FlaskForm, name: str, sentence: str) -> None:
 
 
 def text_parts(form: FlaskForm, languages: list[str]) -> list[dict[str, Any]]:
-    """Each language with its two fields, as the page shows them; the first and the written are open."""
+    """Each language with its two fields, as the page shows them; the first two and faulty ones are open.
+
+    ``inherits``: the box that lets the text of a system's template apply; ``fallback``: what is sent instead.
+    """
+    boxes = {field.name: field for field in form if field.name.startswith(FOLLOWS_TEXT)}
+    written = [code for code in languages if _is_written(form, code)]
+    instead = missing_in_words(written, languages)
     return [
         {
             "language": language,
             "name": LANGUAGES.get(language, language),
             "subject": form[f"subject_{language}"],
             "content": form[f"content_{language}"],
-            "is_written": bool(form[f"subject_{language}"].data or form[f"content_{language}"].data),
-            "is_open": place == 0 or _needs_a_look(form, language),
+            "inherits": boxes.get(FOLLOWS_TEXT + language),
+            "is_written": language in written,
+            "fallback": instead.get(language, ""),
+            "is_open": place < 2 or _needs_a_look(form, language),
         }
         for place, language in enumerate(languages)
     ]
@@ -96,6 +118,10 @@ def variable_groups() -> Mapping[str, list[tuple[str, str]]]:
 def filter_notes() -> list[tuple[str, str]]:
     """The filters of the template language, with what each does."""
     return list(FILTERS.items())
+
+
+def _is_written(form: FlaskForm, language: str) -> bool:
+    return bool(form[f"subject_{language}"].data or form[f"content_{language}"].data)
 
 
 def _needs_a_look(form: FlaskForm, language: str) -> bool:

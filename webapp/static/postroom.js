@@ -375,6 +375,72 @@
     if (box.form) touched(box.form);
   });
 
+  /* ---- Lists in an order: rows are dragged, or walk with the arrow keys on their handle ---- */
+
+  const sortedRows = (area) => all("[data-sort-id]", area);
+  let dragged = null;
+
+  function placeRow(row, place) {
+    const rows = sortedRows(row.closest("[data-sortable]"));
+    const before = rows.indexOf(row);
+    const other = rows[place];
+    if (!other || other === row) return false;
+    if (place < before) other.before(row);
+    else other.after(row);
+    return true;
+  }
+
+  async function sendOrder(area) {
+    const body = new URLSearchParams({ quietly: "1", csrf_token: one('meta[name="csrf-token"]').content });
+    for (const row of sortedRows(area)) body.append("order", row.dataset.sortId);
+    const answer = await fetch(area.dataset.sortable, { method: "POST", body }).catch(() => null);
+    if (!answer || !answer.ok) {
+      toast("The order was not saved. Reload the page and try again.");
+      return;
+    }
+    toast("Order saved");
+    for (const words of all(`[data-sorted="${CSS.escape(area.id)}"]`)) words.hidden = false;
+  }
+
+  document.addEventListener("pointerdown", (event) => {
+    const handle = event.target.closest("[data-sort-handle]");
+    if (!handle || event.button !== 0) return;
+    handle.setPointerCapture(event.pointerId);
+    dragged = { row: handle.closest("[data-sort-id]"), isMoved: false };
+    dragged.row.classList.add("is-dragged");
+  });
+  document.addEventListener("pointermove", (event) => {
+    if (!dragged) return;
+    const rows = sortedRows(dragged.row.closest("[data-sortable]"));
+    const place = rows.findIndex((row) => {
+      const box = row.getBoundingClientRect();
+      return event.clientY >= box.top && event.clientY < box.bottom;
+    });
+    if (place >= 0 && placeRow(dragged.row, place)) dragged.isMoved = true;
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    document.addEventListener(end, () => {
+      if (!dragged) return;
+      dragged.row.classList.remove("is-dragged");
+      if (dragged.isMoved) sendOrder(dragged.row.closest("[data-sortable]"));
+      dragged = null;
+    });
+  }
+  document.addEventListener("keydown", (event) => {
+    const handle = event.target.closest("[data-sort-handle]");
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!handle || !step) return;
+    event.preventDefault();
+    const row = handle.closest("[data-sort-id]");
+    const area = row.closest("[data-sortable]");
+    const place = sortedRows(area).indexOf(row) + step;
+    if (!placeRow(row, place)) return;
+    handle.focus();
+    announce(`Place ${place + 1} of ${sortedRows(area).length}`);
+    clearTimeout(area.sending);
+    area.sending = setTimeout(() => sendOrder(area), 500);
+  });
+
   /* ---- Times: the words of webapp/filters.py, kept fresh ---- */
 
   const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
