@@ -2,7 +2,7 @@
 
 Access is the union of what a member's roles and the member themselves are granted. `grants_in_effect` says
 so, once: every list, search, count, event and download asks it through `readable_mailboxes`, and whoever
-explains access (`explain`, `people_with_access`, `mailboxes.access_changes`) reads the same rows.
+explains access (`explained`, `people_with_access`, `mailboxes.setup.granting`) reads the same rows.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    FromClause,
     Select,
     Subquery,
     Uuid,
@@ -32,7 +33,7 @@ from tenants.errors import ForbiddenError, NotFoundError
 from tenants.organizations import Membership, MembershipRole, active_members
 from tenants.permissions import Role
 
-REPLY = "reply"
+READ, REPLY = "read", "reply"
 PERSONALLY = "granted personally"
 MOST_COUNTED = 250
 
@@ -46,12 +47,13 @@ class Access:
     reasons: tuple[str, ...]
 
 
-def grants_in_effect(grants: Any = MailboxGrant) -> Subquery:
+def grants_in_effect(thought_of: FromClause | None = None) -> Subquery:
     """Every grant for every member whom it reaches: personally, or through a role that they hold.
 
-    ``grants`` are the stored ones, or others with the same columns that are only thought of. The columns:
+    Of the stored grants, or of others with the same columns that are only ``thought_of``. Its columns:
     organization_id, mailbox_id, membership_id, level, role_id (null where it is personal).
     """
+    grants: Any = MailboxGrant if thought_of is None else thought_of.c
     personal = select(
         grants.organization_id,
         grants.mailbox_id,
@@ -121,7 +123,7 @@ def readable_ids(member: Membership) -> Select[UUID]:
 
 def may_reply(member: Membership, mailbox_id: UUID) -> bool:
     """Whether this member may answer from this mailbox."""
-    if not member.is_active or not any(level == REPLY for level, _ in _reaching(member, mailbox_id)):
+    if not member.is_active or access_of(mailbox_id, [member])[0].level != REPLY:
         return False
     return bool(db.session.scalar(select(Mailbox.is_served).where(Mailbox.id == mailbox_id)))
 
@@ -137,7 +139,7 @@ def demand_reply(member: Membership, mailbox_id: UUID) -> None:
 
 def people_with_access(mailbox: Mailbox) -> list[Access]:
     """Everybody who may see a mailbox, by name, each with all reasons ("through role Sales")."""
-    return access_of(mailbox, db.session.scalars(members_with_access(mailbox)).all())
+    return access_of(mailbox.id, db.session.scalars(members_with_access(mailbox)).all())
 
 
 def members_with_access(mailbox: Mailbox) -> Select[Membership]:
@@ -148,18 +150,14 @@ def members_with_access(mailbox: Mailbox) -> Select[Membership]:
     )
 
 
-def access_of(mailbox: Mailbox, members: Sequence[Membership]) -> list[Access]:
-    """What these members may do in a mailbox and why, in their order; who has no access has no reasons."""
-    reaching = grants_in_effect()
-    rows = db.session.execute(
-        _with_roles(reaching).where(
-            reaching.c.mailbox_id == mailbox.id,
-            reaching.c.membership_id.in_([member.id for member in members]),
-        )
-    )
-    found: dict[UUID, list[tuple[str, str]]] = {}
-    for membership_id, level, role in rows:
-        found.setdefault(membership_id, []).append((level, _in_words(role)))
+def access_of(
+    mailbox_id: UUID, members: Sequence[Membership], reaching: Subquery | None = None
+) -> list[Access]:
+    """What these members may do in a mailbox and why, in their order; who has no access has no reasons.
+
+    ``reaching`` are other grants in effect than the stored ones.
+    """
+    found = _reasons(mailbox_id, [member.id for member in members], reaching)
     return [_access(member, found.get(member.id, [])) for member in members]
 
 
@@ -209,38 +207,31 @@ def mailboxes_of_role(role_id: UUID) -> Select[Mailbox]:
 
 def is_granted(member: Membership, mailbox: Mailbox) -> bool:
     """Whether an active member has access to a mailbox, be it paused or not."""
-    return member.is_active and bool(_reaching(member, mailbox.id))
+    return member.is_active and bool(explained(member, mailbox).reasons)
 
 
-def explain(member: Membership, mailbox: Mailbox) -> tuple[str, ...]:
-    """Why a member may see a mailbox; ``("not granted",)`` if not."""
-    return tuple(reason for _, reason in _reaching(member, mailbox.id)) or ("not granted",)
+def explained(member: Membership, mailbox: Mailbox) -> Access:
+    """How far a member may see a mailbox, and why; without reasons they may not."""
+    return access_of(mailbox.id, [member])[0]
 
 
-def _reaching(member: Membership, mailbox_id: UUID) -> list[tuple[str, str]]:
-    """(level, reason in words) of every grant that reaches a member in a mailbox."""
-    reaching = grants_in_effect()
-    rows = db.session.execute(
-        _with_roles(reaching).where(
-            reaching.c.mailbox_id == mailbox_id, reaching.c.membership_id == member.id
-        )
-    )
-    return [(level, _in_words(role)) for _, level, role in rows]
-
-
-def _with_roles(reaching: Subquery) -> Select[UUID, str, str]:
-    of_grant = (Role.organization_id == reaching.c.organization_id) & (Role.id == reaching.c.role_id)
-    return (
-        select(reaching.c.membership_id, reaching.c.level, Role.name)
-        .outerjoin(Role, of_grant)
+def _reasons(
+    mailbox_id: UUID, members: Sequence[UUID], reaching: Subquery | None = None
+) -> dict[UUID, list[tuple[str, str]]]:
+    """(level, reason in words) of every grant that reaches each of these members in a mailbox."""
+    source = grants_in_effect() if reaching is None else reaching
+    query = (
+        select(source.c.membership_id, source.c.level, Role.name)
+        .outerjoin(Role, (Role.organization_id == source.c.organization_id) & (Role.id == source.c.role_id))
+        .where(source.c.mailbox_id == mailbox_id, source.c.membership_id.in_(members))
         .order_by(Role.name)
     )
-
-
-def _in_words(role: str | None) -> str:
-    return PERSONALLY if role is None else f"through role {role}"
+    found: dict[UUID, list[tuple[str, str]]] = {}
+    for membership_id, level, role in db.session.execute(query):
+        found.setdefault(membership_id, []).append((level, f"through role {role}" if role else PERSONALLY))
+    return found
 
 
 def _access(member: Membership, reaching: list[tuple[str, str]]) -> Access:
-    level = REPLY if any(level == REPLY for level, _ in reaching) else "read"
+    level = REPLY if any(level == REPLY for level, _ in reaching) else READ
     return Access(member, level, tuple(reason for _, reason in reaching))

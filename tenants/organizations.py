@@ -140,6 +140,15 @@ def active_members() -> Select[Membership]:
     )
 
 
+def members_found(words: str) -> Select[Membership]:
+    """Members who may act whose name or address has all these words, by name."""
+    query = active_members()
+    for word in words.split():
+        wanted = (column.icontains(word, autoescape=True) for column in (User.name, User.address))
+        query = query.where(or_(*wanted))
+    return query
+
+
 def all_organizations() -> Select[Organization]:
     """Every organization of the installation, by name."""
     return select(Organization).order_by(Organization.name)

@@ -1,6 +1,6 @@
 """What a mailbox's page offers and accepts as the settings of an action."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,9 @@ from mailboxes.crm import texts
 from mailboxes.crm.lead_sources import lead_sources, visible_lead_sources
 from tenants.database import db
 from tenants.errors import InvalidError
-from tenants.organizations import active_members
+from tenants.organizations import Membership, active_members, members_found
+
+MOST_PEOPLE = 50  # more are found by typing
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,13 @@ def offers() -> list[Offer]:
     return [Offer(action, *standing_of(action)) for action in actions().values()]
 
 
-def choices_of(field: Field) -> list[tuple[str, str]]:
-    """(value, label) of a field's choices in the current organization; a text field has none."""
+def choices_of(field: Field, words: str = "", chosen: str = "") -> list[tuple[str, str]]:
+    """(value, label) of a field's choices in the current organization; a text field has none.
+
+    Of people the first `MOST_PEOPLE` whose name or address has these words, and the one who is chosen.
+    """
     if field.kind == "member":
-        return [(str(member.id), member.name) for member in db.session.scalars(active_members())]
+        return _people(words, chosen)
     if field.kind == "lead_source":
         return [(source.key, source.name) for source in db.session.scalars(visible_lead_sources())]
     return list(field.choices)
@@ -63,12 +68,28 @@ def _checked(field: Field, value: Any) -> Any:
         raise InvalidError(
             f"Choose: {field.label}." if field.kind != "text" else "Fill this in.", field=field.name
         )
-    if clean and field.kind in ("choice", "member", "lead_source") and clean not in _allowed(field):
+    if clean and field.kind in ("choice", "member", "lead_source") and clean not in _allowed(field, clean):
         raise InvalidError("Choose one of the list.", field=field.name)
     return clean
 
 
-def _allowed(field: Field) -> set[str]:
+def _people(words: str, chosen: str) -> list[tuple[str, str]]:
+    found = list(db.session.scalars(members_found(words).limit(MOST_PEOPLE)))
+    if chosen not in {"", *(str(member.id) for member in found)}:
+        found += _active_member(chosen)
+    return [(str(member.id), member.name) for member in found]
+
+
+def _active_member(id: str) -> Sequence[Membership]:
+    try:
+        return db.session.scalars(active_members().where(Membership.id == UUID(id))).all()
+    except ValueError:
+        return ()
+
+
+def _allowed(field: Field, value: str) -> set[str]:
+    if field.kind == "member":
+        return {str(member.id) for member in _active_member(value)}
     if field.kind == "lead_source":  # a hidden one that is chosen may stay
         return {source.key for source in db.session.scalars(lead_sources())}
     return {value for value, _ in choices_of(field)}

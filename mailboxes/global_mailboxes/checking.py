@@ -67,7 +67,7 @@ def _processing(mailbox: Mailbox, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _owner(mailbox: Mailbox, value: str) -> str:
-    if value and value not in {id for id, _ in choices_of(Field("owner", "Owner", "member"))}:
+    if value and value not in {id for id, _ in choices_of(Field("owner", "Owner", "member"), chosen=value)}:
         raise InvalidError("Choose one of the list.", field="owner")
     return value
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from mailboxes.accounts import Account
 from mailboxes.conversion import NOTHING, actions, checked_settings
@@ -45,17 +46,17 @@ def demand_valid(values: MailboxValues, mailbox: Mailbox | None) -> None:
 
 
 def _demand_free(values: MailboxValues, mailbox: Mailbox | None) -> None:
-    others = select(Mailbox).where(Mailbox.id != mailbox.id) if mailbox is not None else select(Mailbox)
+    same_label = func.lower(Mailbox.label) == func.lower(values.label)
+    others = select(Mailbox).where(or_(same_label, Mailbox.address == values.address))
+    if mailbox is not None:
+        others = others.where(Mailbox.id != mailbox.id)
     for other in db.session.scalars(others):
-        if other.label.casefold() == values.label.casefold():
-            raise InvalidError(
-                f"Another mailbox is called {other.label}. Choose another label.", field="label"
-            )
-        if other.address == values.address:
+        if other.address == values.address and other.label.lower() != values.label.lower():
             raise InvalidError(
                 f"The mailbox {other.label} has this address already. Change that one instead.",
                 field="address",
             )
+        raise InvalidError(f"Another mailbox is called {other.label}. Choose another label.", field="label")
 
 
 def demand_connection(
@@ -110,12 +111,18 @@ def _demand_action(values: MailboxValues, mailbox: Mailbox | None) -> None:
 
 def demand_grants(grants: Iterable[Grant]) -> None:
     """`InvalidError` unless these are roles and people of the current organization, with a known level."""
-    roles = set(db.session.scalars(select(Role.id)))
-    members = set(db.session.scalars(select(Membership.id)))
-    for grant in grants:
+    given = list(grants)
+    roles = _present(Role, {grant.role_id for grant in given})
+    members = _present(Membership, {grant.membership_id for grant in given})
+    for grant in given:
         known = grant.role_id in roles or grant.membership_id in members
         if not known or grant.level not in LEVELS:
             raise InvalidError("Choose roles and people of this organization.", field="grants")
+
+
+def _present(table: type[Role | Membership], ids: set[UUID | None]) -> set[UUID]:
+    """Those of these ids that name a row of the current organization."""
+    return set(db.session.scalars(select(table.id).where(table.id.in_(ids - {None}))))
 
 
 def normal_addresses(addresses: Iterable[str], field: str) -> list[str]:

@@ -217,7 +217,7 @@ def test_the_save_bar_says_what_will_change_and_leaving_warns(page):
     summary = page.locator("[data-save-summary]")
     playwright.expect(summary).to_have_text("Nothing changed yet.")
     page.locator("#interval").fill("45")
-    playwright.expect(summary).to_have_text("Will change: Interval.")
+    playwright.expect(summary).to_have_text("1 change: Interval.")
     warned = []
     page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))
     page.goto("/mailboxes")

@@ -21,7 +21,8 @@ from mailboxes.conversion import NOTHING, choices_of, offers
 from mailboxes.conversion import Field as Setting
 from mailboxes.global_mailboxes.fields import APART, FIELDS, NO_RULES, OWN_RULES, FieldState
 from webapp.configuration.forms import INHERITS, SWITCH
-from webapp.mailboxes.forms import lines_of, setting_field, typed_grants, utc
+from webapp.mailboxes.forms import lines_of, setting_field, utc
+from webapp.mailboxes.granting import typed_grants
 
 OWNER = Setting("owner", "Record owner", "member")
 SOURCE = Setting("source", "Lead source", "lead_source")

@@ -1,28 +1,23 @@
 """An organization's page of a global mailbox: what applies here, from where, and what is said otherwise."""
 
-from typing import Any
-
 from flask import flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from mailboxes import setup
-from mailboxes.access import people_with_access
 from mailboxes.conversion import offers
 from mailboxes.global_mailboxes import overriding
 from mailboxes.global_mailboxes.fields import APART
-from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError
-from tenants.organizations import Organization, active_members
-from tenants.permissions import roles
+from tenants.organizations import Organization
 from webapp.configuration.forms import INHERITS
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.override_forms import OverrideForm, override_form, overrides_from
 from webapp.global_mailboxes.words import Names, origins_of
+from webapp.mailboxes import granting
 from webapp.mailboxes.door import Door
-from webapp.mailboxes.forms import LEVELS, grant_levels, typed_levels
 from webapp.responses.rule_pages import rules_section
 from workers.queues import ring_outgoing
 
@@ -39,7 +34,7 @@ SECTIONS = (
 def overriding_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """GET shows how every field stands; POST makes true what the boxes and controls say."""
     form = override_form(overriding.states(mailbox))
-    if not form.is_submitted():
+    if not form.is_submitted() or granting.is_asked():
         return _page(door, mailbox, form)
     if form.validate():
         try:
@@ -73,21 +68,10 @@ def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnVal
         },
         overview=setup.overview_of(mailbox),
         history=_history(mailbox),
-        **_access(mailbox, form),
+        editor=granting.editor_of(mailbox, door.url("access", mailbox_id=mailbox.id)),
         **rules_section(mailbox),
     )
     return page, 422 if form.errors else 200
-
-
-def _access(mailbox: Mailbox, form: OverrideForm) -> dict[str, Any]:
-    """What the pickers need."""
-    return {
-        "roles": list(db.session.scalars(roles())),
-        "members": list(db.session.scalars(active_members())),
-        "levels": LEVELS,
-        "access": typed_levels() if form.is_submitted() else grant_levels(grants_of(mailbox)),
-        "people": people_with_access(mailbox),
-    }
 
 
 def _put_error(form: OverrideForm, error: InvalidError) -> None:

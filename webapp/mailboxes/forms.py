@@ -1,10 +1,8 @@
 """The mailbox page as a form, and the values it stands for."""
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from flask import g, request
@@ -24,8 +22,11 @@ from wtforms import (
 from wtforms.validators import InputRequired, Length, Optional
 
 from mailboxes.conversion import NOTHING, choices_of, offers
-from mailboxes.setup import FolderChoice, Grant, MailboxValues
+from mailboxes.conversion import Field as Setting
+from mailboxes.setup import FolderChoice, MailboxValues
 from tenants.errors import InvalidError
+from webapp.mailboxes.granting import LEVELS as GRANTED
+from webapp.mailboxes.granting import LONGEST_SEARCH, typed_grants
 
 ENCRYPTIONS = [("tls", "SSL/TLS"), ("starttls", "STARTTLS"), ("none", "None")]
 KINDS = [("other", "Other")]
@@ -35,7 +36,8 @@ HISTORIES = [
     ("days", "The last days"),
     ("all", "Everything"),
 ]
-LEVELS = [("", "No access"), ("read", "Read"), ("reply", "Read and reply")]
+
+LEVELS = [("", "No access"), *GRANTED]
 
 
 class MailboxForm(FlaskForm):
@@ -104,7 +106,9 @@ def mailbox_form(values: MailboxValues | None, *, is_new: bool) -> MailboxForm:
     fields: dict[str, Field] = {}
     for offer in offers():
         for setting in offer.action.fields:
-            fields[f"{offer.action.name}_{setting.name}"] = setting_field(setting)
+            name = f"{offer.action.name}_{setting.name}"
+            chosen = _chosen(values, offer.action.name, setting.name)
+            fields[name] = setting_field(setting, name, chosen)
     form: MailboxForm = type("FullMailboxForm", (MailboxForm,), fields)(
         data=data_of(values) if values else None
     )
@@ -160,33 +164,6 @@ def values_from(form: MailboxForm) -> MailboxValues:
     )
 
 
-def typed_grants() -> list[Grant]:
-    """Access as the page sends it: ``access-role-ID`` and ``access-member-ID`` with a level."""
-    grants = []
-    for name, level in request.form.items():
-        found = re.fullmatch(r"access-(role|member)-([0-9a-f-]{36})", name)
-        if found and level in {"read", "reply"}:
-            id = UUID(found[2])
-            of_role = found[1] == "role"
-            grants.append(Grant(level, id if of_role else None, None if of_role else id))
-    return grants
-
-
-def typed_levels() -> dict[str, str]:
-    """What the pickers of access hold, as it was sent."""
-    return {name: level for name, level in request.form.items() if name.startswith("access-")}
-
-
-def grant_levels(grants: Iterable[Grant]) -> dict[str, str]:
-    """What the pickers of access hold for these grants."""
-    return {
-        f"access-role-{grant.role_id}"
-        if grant.role_id
-        else f"access-member-{grant.membership_id}": grant.level
-        for grant in grants
-    }
-
-
 def put_error(form: MailboxForm, error: InvalidError) -> None:
     """Show an error at the field it concerns, or above the form."""
     field = form._fields.get(error.field or "")
@@ -227,18 +204,33 @@ def _folder_node(folder: FolderChoice, chosen: list[bytes]) -> dict[str, Any]:
     }
 
 
-def setting_field(setting: Any) -> Field:
-    """The control of a setting of an action, with what the current organization can choose."""
+def setting_field(setting: Setting, name: str = "", chosen: str = "") -> Field:
+    """The control of a setting of an action, with what the current organization can choose.
+
+    People are many: those that were searched for under ``find_NAME``, and the one who is ``chosen``.
+    """
     if setting.kind in {"member", "lead_source", "choice"}:
         empty = [] if setting.kind == "choice" and setting.required else [("", "—")]
         return SelectField(
             setting.label,
-            choices=[*empty, *choices_of(setting)],
+            choices=[*empty, *choices_of(setting, searched(name), chosen)],
             description=setting.help,
             default=setting.default,
             validate_choice=False,
         )
     return StringField(setting.label, description=setting.help, default=setting.default)
+
+
+def searched(name: str) -> str:
+    """What was typed beside a list of people to find one."""
+    return str(request.values.get(f"find_{name}", "")).replace("\x00", "").strip()[:LONGEST_SEARCH]
+
+
+def _chosen(values: MailboxValues | None, action: str, setting: str) -> str:
+    """What a setting holds: as it was sent, else as it is stored."""
+    if values is None or values.action != action:
+        return request.form.get(f"{action}_{setting}", "")
+    return str(values.action_settings.get(setting) or "")
 
 
 def data_of(values: MailboxValues) -> dict[str, Any]:

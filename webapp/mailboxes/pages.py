@@ -9,47 +9,31 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes import setup
-from mailboxes.access import people_with_access
 from mailboxes.connection_check import CheckReport
 from mailboxes.conversion import offers
 from mailboxes.intake import process_again
 from mailboxes.intake.held import held_arrival, held_arrivals, held_count, held_header, held_raw
-from mailboxes.setup import Connection, MailboxValues
+from mailboxes.setup import Connection, MailboxValues, Overview
 from mailboxes.setup.checking import choices_of as folder_choices
 from mailboxes.setup.checking import sealed, unsealed
-from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
-from tenants.organizations import active_members
-from tenants.permissions import roles
 from webapp.global_mailboxes.overriding import overriding_page
-from webapp.mailboxes import connecting
+from webapp.mailboxes import connecting, granting
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import (
-    LEVELS,
     MailboxForm,
     folder_tree,
-    grant_levels,
     mailbox_form,
     put_error,
-    typed_levels,
     values_from,
 )
 from webapp.mailboxes.grid import grid_of, list_url
+from webapp.mailboxes.sections import OF_SAVED, TITLES, Section, sections_of
 from webapp.responses.rule_pages import rules_section
 from workers.queues import ring_intake, ring_outgoing
-
-SECTIONS = (
-    ("General", "general"),
-    ("Synchronization", "synchronization"),
-    ("Email processing", "processing"),
-    ("Access management", "access"),
-    ("Auto-response rules", "rules"),
-    ("Health", "health"),
-    ("History", "changes"),
-)
 
 
 def grid_page(door: Door) -> ResponseReturnValue:
@@ -68,7 +52,7 @@ def new_page(door: Door) -> ResponseReturnValue:
     if not form.is_submitted():
         return _page(door, form, None, Connection(None), [])
     connection = Connection(None, unsealed(form.folder_list.data or ""))
-    if connecting.is_asked():
+    if connecting.is_asked() or granting.is_asked():
         return _page(door, form, None, connection, _typed_folders())
     if "check" in request.form:
         return _checked(door, form, None, connection)
@@ -95,7 +79,7 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
         return _page(door, form, mailbox, connection, connection.synced)
     typed = unsealed(form.folder_list.data or "")
     connection = replace(connection, folders=typed or connection.folders)
-    if connecting.is_asked():
+    if connecting.is_asked() or granting.is_asked():
         return _page(door, form, mailbox, connection, _typed_folders())
     if "check" in request.form:
         return _checked(door, form, mailbox, connection)
@@ -111,6 +95,12 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
             return redirect(door.url("edit", mailbox_id=mailbox.id))
     db.session.rollback()
     return _page(door, form, mailbox, connection, _typed_folders(), None, 422)
+
+
+def access_page(door: Door, mailbox: Mailbox | None = None) -> ResponseReturnValue:
+    """The access of a mailbox as it would be with what is typed; nothing is saved."""
+    editor = granting.editor_of(mailbox, _access_url(door, mailbox))
+    return render_template("mailboxes/_access.html", door=door, mailbox=mailbox, editor=editor)
 
 
 def check_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
@@ -237,25 +227,24 @@ def _page(
 ) -> ResponseReturnValue:
     folders = connection.folders
     form.folder_list.data = sealed(folders) if folders else ""
+    saved = _of_saved(door, mailbox) if mailbox is not None else {}
+    editor = granting.editor_of(mailbox, _access_url(door, mailbox))
     page = render_template(
         "mailboxes/edit.html",
         door=door,
         form=form,
         mailbox=mailbox,
         account=connection.account,
-        sections=_sections(door, mailbox),
+        sections=_sections(door, form, mailbox, chosen, editor, saved.get("overview")),
         folders=folder_tree(folders, chosen),
         misses_sent=bool(folders) and not any(folder.special_use == "sent" for folder in folders),
         report=report,
         is_check="check" in request.form,
         home=g.get("home"),
         offers=offers(),
-        roles=list(db.session.scalars(roles())),
-        members=list(db.session.scalars(active_members())),
-        levels=LEVELS,
-        access=_access_levels(mailbox),
+        editor=editor,
         **connecting.section(door, form),
-        **(_of_saved(door, mailbox) if mailbox is not None else {}),
+        **saved,
     )
     return page, status
 
@@ -267,7 +256,6 @@ def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
         count = held_count(mailbox.account_id)
     return {
         "overview": door.overview_of(mailbox),
-        "people": people_with_access(mailbox),
         "held": held,
         "held_count": count,
         "history": _history(mailbox),
@@ -275,23 +263,32 @@ def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
     }
 
 
-def _sections(door: Door, mailbox: Mailbox | None) -> list[tuple[str, str]]:
-    left_out = {"rules", "health", "changes"} if mailbox is None else set()
-    if mailbox is not None and mailbox.is_global and not door.is_system:
-        left_out = {"synchronization"}
-    return [section for section in SECTIONS if section[1] not in left_out]
+def _sections(
+    door: Door,
+    form: MailboxForm,
+    mailbox: Mailbox | None,
+    chosen: list[bytes],
+    editor: granting.Editor,
+    overview: Overview | None,
+) -> list[Section]:
+    left_out = OF_SAVED if mailbox is None else frozenset()
+    is_theirs = mailbox is not None and mailbox.is_global and not door.is_system
+    if is_theirs:
+        left_out |= {"synchronization"}
+    shown = [id for id in TITLES if id not in left_out]
+    values = values_from(form)
+    values.folders = chosen
+    return sections_of(shown, values, form.errors, overview, is_granted=bool(editor.granted))
 
 
 def _typed_folders() -> list[bytes]:
     return [folder.encode("latin-1", "ignore") for folder in request.form.getlist("folders")]
 
 
-def _access_levels(mailbox: Mailbox | None) -> dict[str, str]:
-    if "label" in request.form:
-        return typed_levels()
-    if mailbox is None:
-        return {f"access-member-{g.member.id}": "reply"} if g.get("member") is not None else {}
-    return grant_levels(grants_of(mailbox))
+def _access_url(door: Door, mailbox: Mailbox | None) -> str:
+    if mailbox is not None:
+        return door.url("access", mailbox_id=mailbox.id)
+    return door.url("new_access")
 
 
 def _history(mailbox: Mailbox) -> list[audit.AuditEntry]:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from mailboxes.system_mailboxes import Mailbox
 from webapp.mailboxes import pages
 from webapp.mailboxes.door import Door
+from webapp.mailboxes.people import people_page
 from webapp.responses import rule_pages
 
 Page = Callable[..., ResponseReturnValue]
@@ -21,6 +22,8 @@ FORM = ("GET", "POST")
 ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("", "edit", FORM, pages.edit_page),
     ("/delete", "delete", FORM, pages.delete_page),
+    ("/access", "access", SENT, pages.access_page),
+    ("/people", "people", SHOWN, people_page),
     ("/check", "check", SENT, pages.check_page),
     ("/pause", "pause", SENT, pages.pause_or_resume),
     ("/sync", "sync", SENT, pages.sync_now),

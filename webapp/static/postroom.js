@@ -135,6 +135,20 @@
     } while (true);
   });
 
+  /* ---- Pickers: from the search into what it found, and up and down in it ---- */
+
+  document.addEventListener("keydown", (event) => {
+    const picker = event.target.closest("[data-picker]");
+    if (!picker) return;
+    const isSearch = event.target.matches("[data-picker-search]");
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key] || (event.key === "Enter" && isSearch ? 1 : 0);
+    if (!step) return;
+    event.preventDefault();
+    const stops = [one("[data-picker-search]", picker), ...all(".picker-result", picker)];
+    const next = stops[stops.indexOf(event.target) + step];
+    if (next) next.focus();
+  });
+
   /* ---- Forms: typed confirmations, passwords demanded anew, inherited settings, rows ---- */
 
   function checkTyped(input) {
@@ -282,23 +296,38 @@
     return (text || control.name).trim().replace(/\s+/g, " ");
   }
 
+  /* What was changed in a form: its controls, and the parts of which the server says so (data-changed). */
+  function changedIn(form) {
+    const quiet = ["hidden", "submit", "button", "search"];
+    const changed = [...form.elements].filter((control) => control.name && control.name !== "csrf_token" && !quiet.includes(control.type) && !control.closest("[data-changed]") && isChanged(control));
+    const found = changed.map((control) => ({ element: control, label: labelOf(control) }));
+    for (const part of all("[data-changed]", form)) found.push({ element: part, label: part.dataset.changed });
+    for (const rows of all("[data-rows]", form)) {
+      if (Number(rows.dataset.rowsBefore) !== all("[data-row]", one("[data-rows-list]", rows)).length) found.push({ element: rows, label: "Conditions" });
+    }
+    return found;
+  }
+
   function touched(form) {
     if (!isGuarded(form)) return;
-    const changed = [...form.elements].filter((control) => control.name && control.name !== "csrf_token" && !["hidden", "submit", "button"].includes(control.type) && isChanged(control));
-    const rowsChanged = all("[data-rows]", form).some((rows) => Number(rows.dataset.rowsBefore) !== all("[data-row]", one("[data-rows-list]", rows)).length);
-    const labels = [...new Set(changed.map(labelOf))];
-    if (rowsChanged) labels.push("Conditions");
+    const changes = changedIn(form);
+    const labels = [...new Set(changes.map((change) => change.label))];
     const isUnsaved = "unsaved" in form.dataset; /* typed before, and only looked at by the server */
     const isDirty = labels.length > 0 || isUnsaved;
     if (isDirty) dirtyForms.add(form);
     else dirtyForms.delete(form);
+    for (const mark of all("[data-section-changed]")) {
+      const section = document.getElementById(mark.closest("a").hash.slice(1));
+      if (section && form.contains(section)) mark.hidden = !changes.some((change) => section.contains(change.element));
+    }
     const bar = one("[data-save-bar]", form);
     if (!bar) return;
     bar.classList.toggle("is-dirty", isDirty);
     if ("saveBarQuiet" in bar.dataset) bar.hidden = !isDirty;
     const shown = labels.slice(0, 4).join(", ") + (labels.length > 4 ? ` and ${labels.length - 4} more` : "");
     const otherwise = isUnsaved ? "What you typed is not saved yet." : "Nothing changed yet.";
-    one("[data-save-summary]", bar).textContent = labels.length && !isUnsaved ? `Will change: ${shown}.` : otherwise;
+    const number = labels.length === 1 ? "1 change" : `${labels.length} changes`;
+    one("[data-save-summary]", bar).textContent = labels.length && !isUnsaved ? `${number}: ${shown}.` : otherwise;
   }
 
   document.addEventListener("input", (event) => {
@@ -762,6 +791,8 @@
     each(".condition", prepareCondition);
     each("[data-rows]", (rows) => { rows.dataset.rowsBefore = all("[data-row]", one("[data-rows-list]", rows)).length; });
     each("[data-save-bar]", (bar) => touched(bar.closest("form")));
+    each("[data-changed]", (part) => { if (part.closest("form")) touched(part.closest("form")); });
+    each("#access-editor", (part) => { if (part.closest("form")) touched(part.closest("form")); });
     each("[data-selectable]", prepareSelection);
     each("iframe[data-message-frame]", prepareFrame);
     each("details[data-remember]", prepareRemembered);
