@@ -1,0 +1,139 @@
+"""People from a file: every row judged first, nothing saved; then exactly that."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from tenants.audit import AuditEntry
+from tenants.database import db
+from tenants.errors import InvalidError
+from tenants.invitations import Invitation
+from tenants.member_import import LARGEST_FILE, MOST_ROWS, read_rows
+from tenants.organizations import Membership
+from tests.factories import csrf_token, make_member, sign_in
+from tests.webapp.reading import form_values, judged, words_of
+from tests.webapp.test_roles import make_role
+
+IMPORT = "/configuration/people/import"
+
+
+def show(client, content, expect=200):
+    token = csrf_token(client.get(IMPORT).text)
+    data = {"csrf_token": token, "file": (io.BytesIO(content), "people.csv")}
+    return judged(client.post(IMPORT, data=data), IMPORT, expect)
+
+
+def confirm(client, page, **changed):
+    url = f"{IMPORT}/invite"
+    return client.post(url, data={**form_values(page, url), **changed})
+
+
+def invited(inside, world):
+    with inside(world):
+        rows = db.session.scalars(select(Invitation).order_by(Invitation.address)).all()
+        return [row.address for row in rows]
+
+
+def test_each_row_is_judged_and_nothing_is_saved(app, inside, ours, theirs):
+    content = (
+        "address;roles\r\n"
+        f"new@person.test;Member\r\n{ours.member.user.address};\r\nno address;\r\n"
+        f"new@person.test;\r\nx@person.test;Pirate\r\n{theirs.member.user.address};member\r\n"
+    )
+    page = words_of(show(sign_in(app, ours.admin), content.encode()))
+    for words in (
+        "Is a member already.",
+        "Type an e-mail address",
+        "Line 2 has the same address.",
+        "There is no role Pirate.",
+        "Invite 2 people",
+    ):
+        assert words in page
+    assert page.count("Will be invited.") == 2  # the neighbour's member like anybody else
+    assert invited(inside, ours) == []
+
+
+def test_exactly_those_who_were_shown_are_invited_with_their_roles(app, inside, ours, theirs):
+    client = sign_in(app, ours.admin)
+    page = show(client, b"email,role\nB@person.test,Member\na@person.test,\n")
+    answer = judged(confirm(client, page), IMPORT, 200)
+    assert answer.count("/invitations/") == 2 * 2  # shown, and to be copied
+    assert invited(inside, ours) == ["a@person.test", "b@person.test"]
+    with inside(ours):
+        acts = db.session.scalars(select(AuditEntry.act)).all()
+    assert acts == ["member.invited", "member.invited"]
+
+
+def test_who_joined_meanwhile_is_told_and_the_others_are_invited(app, inside, ours, theirs):
+    client = sign_in(app, ours.admin)
+    page = show(client, f"address\n{theirs.member.user.address}\nnew@person.test\n".encode())
+    with inside(ours):
+        db.session.add(Membership(user_id=theirs.member.user_id))
+        db.session.commit()
+    answer = words_of(judged(confirm(client, page), IMPORT, 200))
+    assert "Is a member already." in answer
+    assert invited(inside, ours) == ["new@person.test"]
+
+
+def test_what_was_not_shown_to_this_person_is_refused(app, inside, ours, theirs):
+    page = show(sign_in(app, theirs.admin), b"address\nnew@person.test\n")
+    client = sign_in(app, ours.admin)
+    token = csrf_token(client.get(IMPORT).text)
+    assert confirm(client, page, csrf_token=token).status_code == 409
+    assert invited(inside, ours) == []
+
+
+def test_a_file_gives_no_role_that_its_owner_lacks(app, inside, ours):
+    manager = make_member(ours.id, "Manager", role=None)
+    make_role(inside, ours, "People", ["user.manage"], manager)
+    page = words_of(show(sign_in(app, manager), b"address,roles\nx@person.test,Administrator\n"))
+    assert "You cannot give the role Administrator" in page
+    assert "Nobody would be invited" in page
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "address,roles\nzoë@person.test,Café".encode(),
+        b"\xef\xbb\xbf" + "address,roles\nzoë@person.test,Café".encode(),
+        "address;roles\nzoë@person.test;Café".encode("utf-16"),
+        "address\troles\r\nzoë@person.test\tCafé".encode("cp1252"),
+    ],
+)
+def test_encoding_and_delimiter_are_found(content):
+    (row,) = read_rows(content)
+    assert (row.line, row.address, row.roles) == (2, "zoë@person.test", ("Café",))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"name\nMia",
+        b"address\n",
+        b"address\n" + b"x" * LARGEST_FILE,
+        b"address\n" + b"a@b.test\n" * (MOST_ROWS + 1),
+        b"\x89PNG\0\0",
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_to_do(content):
+    with pytest.raises(InvalidError):
+        read_rows(content)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_rows_or_a_refusal(content):
+    try:
+        rows = read_rows(content)
+    except InvalidError:
+        return
+    assert all(row.line >= 2 for row in rows)
+
+
+def test_a_formula_is_shown_as_text_and_is_no_address(app, ours):
+    page = words_of(show(sign_in(app, ours.admin), b"address\n=HYPERLINK(1)\n"))
+    assert "=HYPERLINK(1)" in page
+    assert "Nobody would be invited" in page
