@@ -4,12 +4,13 @@
         imap_server.folder("INBOX").add(b"Subject: …")
         imap_server.on("FETCH", hang)                       # or drop, reply(b"…"), refuse("NO [INUSE] …"), …
         imap_server.on("LOGIN", refuse("NO no"), times=1)
+        imap_server.on("*", drop, nth=7)                    # at the seventh command, whatever it is
         …
         assert b"LOGIN" not in imap_server.received
 
-It knows the truth (`Folder.messages`) and keeps what it received and sent. ``port`` offers STARTTLS,
-``tls_port`` speaks TLS from the start. A behaviour gets the session and the command and returns whether
-it has answered.
+It knows the truth (`Folder.messages`) and keeps what it received and sent; `transcript_text` is who said
+what when. ``port`` offers STARTTLS, ``tls_port`` speaks TLS from the start. A behaviour gets the session and
+the command and returns whether it has answered; those that tests share are in `behaviours`.
 """
 
 import base64
@@ -20,46 +21,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 from tests.certificates import Certificates, ServerCertificate
+from tests.faults.truth import Folder
 
 USER, PASSWORD = "support@example.org", "secret"
 CAPABILITIES = "IMAP4rev1 LITERAL+ STARTTLS AUTH=PLAIN IDLE UIDPLUS"
 
 Behaviour = Callable[["Session", "Command"], bool]
-
-
-@dataclass
-class StoredMessage:
-    """A message as the server has it."""
-
-    raw: bytes
-    flags: list[str] = field(default_factory=list)
-    date: str = "20-Nov-2026 10:00:00 +0000"
-    claimed_size: int | None = None
-
-
-@dataclass
-class Folder:
-    """A folder and the truth about its messages, by UID."""
-
-    uid_validity: int = 1
-    uid_next: int = 1
-    messages: dict[int, StoredMessage] = field(default_factory=dict)
-
-    def add(self, raw: bytes, *, uid: int | None = None, **values: object) -> int:
-        """Store a message, return its UID."""
-        uid = uid or self.uid_next
-        self.messages[uid] = StoredMessage(raw, **values)  # type: ignore[arg-type]
-        self.uid_next = max(self.uid_next, uid + 1)
-        return uid
-
-    def sequence(self, uid: int) -> int:
-        """The message's number in its folder."""
-        return sorted(self.messages).index(uid) + 1
 
 
 @dataclass(frozen=True)
@@ -75,8 +47,9 @@ class Command:
 class ScriptedImap:
     """The server; change ``capabilities``, ``folders``, ``list_lines`` and behaviours while it runs.
 
-    ``cut_after``: the next connection ends after so many bytes from the server.
-    ``spoil_at``: in the next connection, the byte at this place is replaced by this one.
+    ``cut_after``: the next connection ends after so many bytes from the server; ``deaf_after``: … from the
+    client. ``spoil_at``: in the next connection, the byte at this place is replaced by this one.
+    ``keeps_transcript``: whether everything that is said is kept (not with a million messages).
     """
 
     host = "localhost"
@@ -93,40 +66,81 @@ class ScriptedImap:
         self.commands: list[Command] = []
         self.connection_count = 0
         self.cut_after: int | None = None
+        self.deaf_after: int | None = None
         self.spoil_at: tuple[int, int] | None = None
-        self._behaviours: dict[str, tuple[Behaviour, int | None]] = {}
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate.chain, certificate.key)
+        self.keeps_transcript = True
+        self.open_count = self.most_open = 0
+        self._transcript: list[tuple[float, int, str, bytes]] = []
+        self._armed: dict[str, list[_Armed]] = {}
+        self._lock = threading.Lock()
+        self.present(certificate)
         self._listeners: list[socket.socket] = []
         self._sessions: list[Session] = []
         self._threads: list[threading.Thread] = []
         self.is_stopping = threading.Event()
         self.port = self.tls_port = 0
 
+    def present(self, certificate: ServerCertificate) -> None:
+        """Show this certificate from now on."""
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate.chain, certificate.key)
+
     def folder(self, name: str = "INBOX") -> Folder:
         """The folder of this name, made if need be."""
         return self.folders.setdefault(name.encode(), Folder())
 
-    def on(self, verb: str, behaviour: Behaviour, *, times: int | None = None) -> None:
-        """Behave so at this verb (or at *connect*), for ever or so many times."""
-        self._behaviours[verb] = behaviour, times
+    def on(self, verb: str, behaviour: Behaviour, *, nth: int = 1, times: int | None = None) -> None:
+        """Behave so at this verb (*connect*, or ``*`` for any) from its n-th time on, for ever or so often.
+
+        Takes the place of what was said about this verb before; `also` adds to it.
+        """
+        self._armed[verb] = []
+        self.also(verb, behaviour, nth=nth, times=times)
+
+    def also(self, verb: str, behaviour: Behaviour, *, nth: int = 1, times: int | None = None) -> None:
+        """Behave so, too; what was said first comes first."""
+        self._armed.setdefault(verb, []).append(_Armed(behaviour, nth - 1, times))
 
     def heal(self) -> None:
         """Behave well again."""
-        self._behaviours.clear()
+        self._armed.clear()
+        self.cut_after = self.deaf_after = self.spoil_at = None
 
     def verbs(self) -> list[str]:
         """The verbs received so far."""
         return [command.verb for command in self.commands]
 
-    def behaviour(self, verb: str) -> Behaviour | None:
+    def behaviours(self, verb: str) -> list[Behaviour]:
         """What to do at this verb now, counted."""
-        behaviour, times = self._behaviours.get(verb, (None, None))
-        if behaviour is None or times == 0:
-            return None
-        if times is not None:
-            self._behaviours[verb] = behaviour, times - 1
-        return behaviour
+        with self._lock:
+            armed = [*self._armed.get(verb, []), *(self._armed.get("*", []) if verb != "connect" else [])]
+            return [one.behaviour for one in armed if one.is_due()]
+
+    def heard(self, number: int, data: bytes) -> None:
+        """Note what a client has said."""
+        if self.keeps_transcript:
+            self.received += data
+            self._transcript.append((time.monotonic(), number, "C", data))
+
+    def said(self, number: int, data: bytes) -> None:
+        """Note what the server has said."""
+        if self.keeps_transcript:
+            self.sent += data
+            self._transcript.append((time.monotonic(), number, "S", data))
+
+    def transcript_text(self) -> str:
+        """Who said what, when (seconds from the first word) and in which connection."""
+        began = self._transcript[0][0] if self._transcript else 0.0
+        return "\n".join(
+            f"{at - began:8.3f} {number:3} {who}: {data.decode('latin-1')!r}"
+            for at, number, who, data in self._transcript
+        )
+
+    def note_open(self, change: int) -> None:
+        """A connection has begun or ended."""
+        with self._lock:
+            self.open_count += change
+            self.most_open = max(self.most_open, self.open_count)
 
     def push(self, data: bytes) -> None:
         """Send every open session something unasked."""
@@ -163,7 +177,7 @@ class ScriptedImap:
             except OSError:
                 return
             self.connection_count += 1
-            session = Session(self, connection)
+            session = Session(self, connection, self.connection_count)
             self._sessions.append(session)
             self._start(lambda session=session: session.run(is_encrypted))  # type: ignore[misc]
 
@@ -177,31 +191,54 @@ class ScriptedImap:
         return self._context.wrap_socket(connection, server_side=True)
 
 
+@dataclass
+class _Armed:
+    """A behaviour, from a certain time on and so many times."""
+
+    behaviour: Behaviour
+    skipped: int
+    left: int | None
+
+    def is_due(self) -> bool:
+        if self.skipped:
+            self.skipped -= 1
+            return False
+        if self.left is not None:
+            self.left -= 1
+            return self.left >= 0
+        return True
+
+
 class Session:
     """One connection of the server; behaviours talk through it."""
 
-    def __init__(self, server: ScriptedImap, connection: socket.socket) -> None:
+    def __init__(self, server: ScriptedImap, connection: socket.socket, number: int) -> None:
         self.server = server
         self.socket = connection
+        self.number = number
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.selected: Folder | None = None
         self._buffer = bytearray()
         self._bytes_left, server.cut_after = server.cut_after, None
+        self._ears_left, server.deaf_after = server.deaf_after, None
         self._spoil_at, server.spoil_at = server.spoil_at, None
         self._sent_count = 0
 
     def run(self, is_encrypted: bool) -> None:
         """Serve until the connection ends."""
+        self.server.note_open(1)
         with suppress(OSError, EOFError, ValueError):
-            connected = self.server.behaviour("connect")
-            if connected is not None and connected(self, Command("", "connect", b"")):
-                return
-            if is_encrypted:
-                self.socket = self.server.encrypt(self.socket)
-            self.send(self.server.greeting)
-            while not self.server.is_stopping.is_set():
-                self._serve(self._command())
+            if not self._is_answered("connect", Command("", "connect", b"")):
+                if is_encrypted:
+                    self.socket = self.server.encrypt(self.socket)
+                self.send(self.server.greeting)
+                while not self.server.is_stopping.is_set():
+                    self._serve(self._command())
+        self.server.note_open(-1)
         self.close()
+
+    def _is_answered(self, verb: str, command: Command) -> bool:
+        return any(behaviour(self, command) for behaviour in self.server.behaviours(verb))
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are, as far as the connection is meant to live."""
@@ -211,7 +248,7 @@ class Session:
         if self._spoil_at is not None:
             data = self._spoilt(data, *self._spoil_at)
         self._sent_count += len(data)
-        self.server.sent += data
+        self.server.said(self.number, data)
         self.socket.sendall(data)
         if self._bytes_left == 0:
             raise EOFError
@@ -246,8 +283,13 @@ class Session:
         received = self.socket.recv(65536)
         if not received:
             raise EOFError
-        self.server.received += received
+        if self._ears_left is not None:
+            received = received[: self._ears_left]
+            self._ears_left -= len(received)
+        self.server.heard(self.number, received)
         self._buffer += received
+        if self._ears_left == 0:
+            raise EOFError
 
     def _literal(self, size: int) -> bytes:
         while len(self._buffer) < size:
@@ -272,8 +314,7 @@ class Session:
 
     def _serve(self, command: Command) -> None:
         self.server.commands.append(command)
-        behaviour = self.server.behaviour(command.verb)
-        if behaviour is not None and behaviour(self, command):
+        if self._is_answered(command.verb, command):
             return
         answer = getattr(self, f"_{command.verb.lower()}", None)
         if answer is None:
@@ -310,8 +351,7 @@ class Session:
         lines = self.server.list_lines
         if lines is None:
             lines = [b'* LIST () "/" "%s"' % name for name in self.server.folders]
-        for line in lines:
-            self.line(line)
+        self.send(b"".join(line + b"\r\n" for line in lines))
         self.done(command)
 
     def _examine(self, command: Command) -> None:
@@ -323,6 +363,8 @@ class Session:
         self.line(b"* %d EXISTS" % len(folder.messages))
         self.line(b"* OK [UIDVALIDITY %d] valid" % folder.uid_validity)
         self.line(b"* OK [UIDNEXT %d] next" % folder.uid_next)
+        if self._knows("CONDSTORE"):
+            self.line(b"* OK [HIGHESTMODSEQ %d] changes" % folder.mod_seq)
         self.done(command, "[READ-ONLY] open")
 
     _select = _examine
@@ -342,19 +384,28 @@ class Session:
         return self.server.folders.get(found[1]) if found else None
 
     def _search(self, command: Command) -> None:
-        uids = sorted(self.folder.messages)
-        if found := re.search(rb"UID ([\d:,*]+)", command.arguments):
-            uids = [uid for uid in uids if uid in self._asked(found[1].decode())]
+        found = re.search(rb"UID ([\d:,*]+)", command.arguments)
+        uids = self.folder.asked(found[1].decode()) if found else self.folder.uids()
         self.line(b"* SEARCH" + b"".join(b" %d" % uid for uid in uids))
         self.done(command)
 
     def _fetch(self, command: Command) -> None:
         wanted, _, items = command.arguments.partition(b" ")
-        for uid in sorted(self._asked(wanted.decode()) & set(self.folder.messages)):
-            self.send(self.fetch_answer(uid, items))
+        since = re.search(rb"CHANGEDSINCE (\d+)", items)
+        for uid in self.folder.asked(wanted.decode()):
+            if since is None or self.folder.messages[uid].mod_seq > int(since[1]):
+                self.send(self.fetch_answer(uid, items))
         self.done(command)
 
     def _store(self, command: Command) -> None:
+        found = re.match(rb"([\d:,*]+) ([+-])FLAGS(?:\.SILENT)? \(([^)]*)\)", command.arguments)
+        if found is None:
+            self.line(f"{command.tag} BAD what".encode())
+            return
+        given = found[3].decode().split()
+        for uid in self.folder.asked(found[1].decode()):
+            kept = [flag for flag in self.folder.messages[uid].flags if flag not in given]
+            self.folder.flag(uid, *kept, *(given if found[2] == b"+" else []))
         self.done(command)
 
     def _append(self, command: Command) -> None:
@@ -386,20 +437,15 @@ class Session:
             raise EOFError
         return self.selected
 
-    def _asked(self, wanted: str) -> set[int]:
-        known = self.folder.messages
-        highest = max(known, default=1)
-        asked: set[int] = set()
-        for piece in wanted.split(","):
-            first, _, last = piece.partition(":")
-            ends = [highest if end == "*" else int(end) for end in (first, last or first)]
-            asked |= {uid for uid in known if min(ends) <= uid <= max(ends)}
-        return asked
+    def _knows(self, capability: str) -> bool:
+        return capability in self.server.capabilities.split()
 
     def fetch_answer(self, uid: int, items: bytes) -> bytes:
         """A well-formed FETCH answer for one message."""
         message = self.folder.messages[uid]
         told = b"* %d FETCH (UID %d" % (self.folder.sequence(uid), uid)
+        if self._knows("CONDSTORE") and b"CHANGEDSINCE" in items:
+            told += b" MODSEQ (%d)" % message.mod_seq
         if b"FLAGS" in items:
             told += b" FLAGS (" + " ".join(message.flags).encode() + b")"
         if b"INTERNALDATE" in items:
@@ -416,105 +462,6 @@ class Session:
             origin = b"<" + found[2] + b">" if found[2] else b""
             told += b" BODY[%s]%s {%d}\r\n" % (found[1], origin, len(raw)) + raw
         return told + b")\r\n"
-
-
-# --- behaviours ----------------------------------------------------------------------------------
-
-
-def drop(session: Session, command: Command) -> bool:
-    """End the connection without a word."""
-    session.close()
-    return True
-
-
-def hang(session: Session, command: Command) -> bool:
-    """Say nothing until the server stops."""
-    session.server.is_stopping.wait(60)
-    return True
-
-
-def trickle(session: Session, command: Command) -> bool:
-    """One byte at a time, for ever: the slow loris (F20)."""
-    while not session.server.is_stopping.wait(0.05):
-        session.send(b"*")
-    return True
-
-
-def flood(session: Session, command: Command) -> bool:
-    """Untagged lines without end (F18)."""
-    while not session.server.is_stopping.is_set():
-        session.send(b"* OK still here\r\n" * 10_000)
-    return True
-
-
-def endless_line(session: Session, command: Command) -> bool:
-    """A line without end (F19)."""
-    while not session.server.is_stopping.is_set():
-        session.send(b"x" * 1_000_000)
-    return True
-
-
-def reply(data: bytes) -> Behaviour:
-    """Send these bytes instead of an answer; ``{tag}`` stands for the command's tag."""
-
-    def behave(session: Session, command: Command) -> bool:
-        session.send(data.replace(b"{tag}", command.tag.encode()))
-        return True
-
-    return behave
-
-
-def refuse(text: str) -> Behaviour:
-    """Complete the command with this, such as ``NO [INUSE] busy`` or ``BAD what``."""
-    return reply(f"{{tag}} {text}\r\n".encode())
-
-
-def tell_then(data: bytes) -> Behaviour:
-    """Send something untagged first, then answer well."""
-
-    def behave(session: Session, command: Command) -> bool:
-        session.send(data)
-        return False
-
-    return behave
-
-
-def reply_then_drop(data: bytes) -> Behaviour:
-    """Send these bytes, then end the connection."""
-
-    def behave(session: Session, command: Command) -> bool:
-        session.send(data.replace(b"{tag}", command.tag.encode()))
-        session.close()
-        return True
-
-    return behave
-
-
-def for_messages(answer: Callable[[Session, int, bytes], bytes | None]) -> Behaviour:
-    """Answer a FETCH of bodies with what ``answer(session, uid, good_answer)`` returns; None: leave out."""
-
-    def behave(session: Session, command: Command) -> bool:
-        if b"BODY" not in command.arguments:
-            return False
-        wanted, _, items = command.arguments.partition(b" ")
-        for uid in sorted(session._asked(wanted.decode())):
-            told = answer(session, uid, session.fetch_answer(uid, items))
-            if told is not None:
-                session.send(told)
-        session.done(command)
-        return True
-
-    return behave
-
-
-def pause(seconds: float) -> Behaviour:
-    """Answer well, later."""
-
-    def behave(session: Session, command: Command) -> bool:
-        time.sleep(seconds)
-        return False
-
-    return behave
 
 
 @pytest.fixture

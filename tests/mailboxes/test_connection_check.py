@@ -13,7 +13,7 @@ from mailboxes.smtp import SmtpSettings
 from mailboxes.wire import Timeouts
 from tests.certificates import Certificates
 from tests.dovecot import Dovecot
-from tests.faults import imap_server as server_side
+from tests.faults import behaviours
 from tests.faults.imap_server import ScriptedImap
 from tests.smtp_sink import Sink
 
@@ -180,7 +180,7 @@ def test_a_disabled_login_is_told(
 
 
 @pytest.mark.parametrize("verb", ["connect", "CAPABILITY", "LOGIN", "LIST"])
-@pytest.mark.parametrize("behaviour", [server_side.hang, server_side.drop, server_side.trickle])
+@pytest.mark.parametrize("behaviour", [behaviours.hang, behaviours.drop, behaviours.trickle])
 def test_a_server_that_misbehaves_ends_in_one_failed_step(
     imap_server: ScriptedImap,
     imap: ImapSettings,

@@ -39,8 +39,9 @@ from mailboxes.imap.folders import listings, raw_name, shown_name
 from mailboxes.imap.searching import ranges
 from mailboxes.wire import Timeouts
 from tests.certificates import Certificates
-from tests.faults import imap_server as server_side
-from tests.faults.imap_server import ScriptedImap, Session, for_messages, refuse, reply
+from tests.faults import behaviours
+from tests.faults.behaviours import Behaviour, for_messages, refuse, reply
+from tests.faults.imap_server import Command, ScriptedImap, Session
 
 RAW = b"Subject: hello\r\nFrom: a@example.com\r\n\r\nHow are you?\r\n"
 IMPATIENT = Timeouts(connect=5, greeting=0.5, command=0.5, body=0.5)
@@ -263,13 +264,13 @@ def test_a_goodbye_in_the_greeting_is_not_a_wrong_password(
 
 
 @pytest.mark.parametrize("verb", ["connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE", "SEARCH", "NOOP"])
-@pytest.mark.parametrize("behaviour", [server_side.hang, server_side.trickle])
+@pytest.mark.parametrize("behaviour", [behaviours.hang, behaviours.trickle])
 def test_no_command_waits_longer_than_its_deadline(
     imap_server: ScriptedImap,
     account: ImapSettings,
     loopback: EgressPolicy,
     verb: str,
-    behaviour: server_side.Behaviour,
+    behaviour: Behaviour,
 ) -> None:
     imap_server.on(verb, behaviour)
     with pytest.raises(ServerTimeoutError):
@@ -277,13 +278,13 @@ def test_no_command_waits_longer_than_its_deadline(
 
 
 @pytest.mark.parametrize("verb", ["connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE", "SEARCH", "NOOP"])
-@pytest.mark.parametrize("behaviour", [server_side.flood, server_side.endless_line])
+@pytest.mark.parametrize("behaviour", [behaviours.flood, behaviours.endless_line])
 def test_no_command_reads_more_than_its_budget(
     imap_server: ScriptedImap,
     account: ImapSettings,
     loopback: EgressPolicy,
     verb: str,
-    behaviour: server_side.Behaviour,
+    behaviour: Behaviour,
 ) -> None:
     imap_server.on(verb, behaviour)
     with pytest.raises((AnswerTooLongError, WrongProtocolError, ProtocolError)):
@@ -294,7 +295,7 @@ def test_no_command_reads_more_than_its_budget(
 def test_a_lost_connection_is_transient(
     imap_server: ScriptedImap, account: ImapSettings, loopback: EgressPolicy, verb: str
 ) -> None:
-    imap_server.on(verb, server_side.drop)
+    imap_server.on(verb, behaviours.drop)
     with pytest.raises(ConnectionLostError) as caught:
         whole_session(account, loopback)
     assert not caught.value.is_permanent
@@ -474,7 +475,7 @@ def test_a_message_that_vanishes_before_its_body_is_left_out(imap_server: Script
     folder = imap_server.folder()
     kept, lost = folder.add(RAW), folder.add(RAW)
 
-    def vanish(session: Session, command: server_side.Command) -> bool:
+    def vanish(session: Session, command: Command) -> bool:
         if b"BODY" in command.arguments:
             folder.messages.pop(lost, None)
         return False
@@ -538,8 +539,8 @@ def test_one_spoilt_message_never_stops_the_others(
     assert spoilt.raw == RAW or spoilt.is_unfetchable
 
 
-def healing(server: ScriptedImap) -> server_side.Behaviour:
-    def behave(session: Session, command: server_side.Command) -> bool:
+def healing(server: ScriptedImap) -> Behaviour:
+    def behave(session: Session, command: Command) -> bool:
         server.heal()
         return False
 
@@ -585,7 +586,8 @@ def test_a_large_message_comes_in_pieces(imap_server: ScriptedImap, opened: Open
     uid = imap_server.folder().add(raw)
     with opened() as connection:
         (message,) = fetched(connection, uid)
-    assert message.raw == raw
+    assert message.spool is not None
+    assert (message.spool.content(), message.raw) == (raw, None)
     assert not any(b"PEEK[])" in command.arguments for command in imap_server.commands)
 
 
@@ -614,9 +616,9 @@ def test_a_folder_renumbered_while_we_reconnect_is_not_read_on(
     folder = imap_server.folder()
     uid = folder.add(RAW)
 
-    def renumber(session: Session, command: server_side.Command) -> bool:
+    def renumber(session: Session, command: Command) -> bool:
         folder.uid_validity += 1
-        return server_side.drop(session, command)
+        return behaviours.drop(session, command)
 
     with opened() as connection:
         imap_server.on("FETCH", renumber, times=1)
@@ -627,7 +629,7 @@ def test_a_folder_renumbered_while_we_reconnect_is_not_read_on(
 def test_a_server_that_always_hangs_up_is_given_up(imap_server: ScriptedImap, opened: Open) -> None:
     uids = [imap_server.folder().add(RAW) for _ in range(10)]
     with opened() as connection:
-        imap_server.on("FETCH", server_side.drop)
+        imap_server.on("FETCH", behaviours.drop)
         with pytest.raises(ConnectionLostError):
             fetched(connection, *uids)
     assert imap_server.connection_count < 20
@@ -760,7 +762,7 @@ def test_a_server_that_promised_an_extended_list_is_asked_plainly(
 ) -> None:
     imap_server.capabilities += " LIST-EXTENDED SPECIAL-USE LIST-STATUS"
 
-    def stumble(session: Session, command: server_side.Command) -> bool:
+    def stumble(session: Session, command: Command) -> bool:
         return b"RETURN" in command.arguments and refuse("BAD what")(session, command)
 
     imap_server.on("LIST", stumble)
@@ -793,7 +795,7 @@ def test_nonsense_in_the_state_of_a_folder_is_no_number(imap_server: ScriptedIma
 def test_a_server_that_lies_about_condstore_is_asked_without(imap_server: ScriptedImap, opened: Open) -> None:
     imap_server.capabilities += " CONDSTORE"
 
-    def stumble(session: Session, command: server_side.Command) -> bool:
+    def stumble(session: Session, command: Command) -> bool:
         return b"CONDSTORE" in command.arguments and refuse("BAD what")(session, command)
 
     imap_server.on("EXAMINE", stumble)
@@ -890,7 +892,7 @@ def test_seen_is_not_stored_in_a_renumbered_folder(imap_server: ScriptedImap, op
 
 def test_news_during_idle_are_told(imap_server: ScriptedImap, opened: Open) -> None:
     with opened() as connection:
-        imap_server.on("IDLE", server_side.tell_then(b"* 1 EXISTS\r\n"))
+        imap_server.on("IDLE", behaviours.tell_then(b"* 1 EXISTS\r\n"))
         assert connection.idle_start() == ["EXISTS"]
         imap_server.push(b"* 2 EXISTS\r\n* 1 RECENT\r\n* 1 EXPU")  # cut in the middle of a line
         wait_readable(connection)
@@ -926,7 +928,7 @@ def test_an_idle_that_ends_is_an_error(
 def test_news_that_come_along_with_the_start_of_idle_are_told(
     imap_server: ScriptedImap, opened: Open
 ) -> None:
-    def eager(session: Session, command: server_side.Command) -> bool:
+    def eager(session: Session, command: Command) -> bool:
         session.send(b"* 1 RECENT\r\n+ idling\r\n* 5 EXISTS\r\n")
         session.read_line()
         session.done(command)

@@ -15,7 +15,8 @@ from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
 from tenants.database import db, now
 from tests.factories import World
-from tests.faults.imap_server import Command, ScriptedImap, Session, drop, refuse, reply
+from tests.faults.behaviours import drop, refuse, reply
+from tests.faults.imap_server import Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
 
 
@@ -114,7 +115,7 @@ def test_a_message_without_content_is_recorded_and_the_next_ones_go_on(scripted:
     def nothing_of_the_bad_one(session: Session, command: Command) -> bool:
         if b"BODY" not in command.arguments:
             return False
-        for uid in sorted(session._asked(command.arguments.split()[0].decode())):
+        for uid in session.folder.asked(command.arguments.split()[0].decode()):
             if uid == bad:
                 session.send(b"* 1 FETCH (UID %d BODY[] NIL)\r\n" % uid)
             else:
