@@ -16,7 +16,8 @@ from imapclient import IMAPClient
 from mailboxes.errors import ProtocolError, ServerUnavailableError, WrongProtocolError
 from mailboxes.wire import Wire
 
-_GOODBYE = re.compile(rb"\bBYE\b", re.IGNORECASE)
+_GOODBYE = re.compile(rb"\* BYE\b", re.IGNORECASE)
+_IMAP = re.compile(rb"\* (?:OK|PREAUTH)\b", re.IGNORECASE)
 
 
 class GuardedClient(IMAPClient):
@@ -27,7 +28,8 @@ class GuardedClient(IMAPClient):
 
     def __init__(self, wire: Wire, host: str, port: int, *, is_encrypted: bool) -> None:
         self._wire = wire
-        with _greeting():
+        self._heard: list[bytes] = []
+        with _greeting(self._heard):
             super().__init__(host, port, ssl=is_encrypted)
         self._imap.debug = 0  # IMAPClient sets 5: every line, passwords too, would go to the log
 
@@ -47,17 +49,18 @@ class GuardedClient(IMAPClient):
         return frozenset(name.decode("ascii", "replace").upper() for name in self.capabilities())
 
     def _create_IMAP4(self) -> imaplib.IMAP4:  # noqa: N802 - IMAPClient's name
-        return _GuardedImap4(self._wire, self.host, self.port)
+        return _GuardedImap4(self._wire, self.host, self.port, self._heard)
 
     def _set_read_timeout(self) -> None:
         """The wire has its own clock."""
 
 
 class _GuardedImap4(imaplib.IMAP4):
-    """imaplib's protocol engine without its transport."""
+    """imaplib's protocol engine without its transport. ``heard``: the lines it has read."""
 
-    def __init__(self, wire: Wire, host: str, port: int) -> None:
+    def __init__(self, wire: Wire, host: str, port: int, heard: list[bytes]) -> None:
         self._wire = wire
+        self._heard = heard
         super().__init__(host, port)
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
@@ -69,7 +72,9 @@ class _GuardedImap4(imaplib.IMAP4):
         return self._wire.read_bytes(size)
 
     def readline(self) -> bytes:
-        return self._wire.read_line() + b"\r\n"
+        line = self._wire.read_line()
+        self._heard.append(line)
+        return line + b"\r\n"
 
     def send(self, data: Any) -> None:
         self._wire.sendall(data)
@@ -79,17 +84,15 @@ class _GuardedImap4(imaplib.IMAP4):
 
 
 @contextmanager
-def _greeting() -> Iterator[None]:
+def _greeting(heard: list[bytes]) -> Iterator[None]:
     """Say in our words what is wrong with a greeting, without repeating it (F24, F26)."""
     try:
         yield
     except imaplib.IMAP4.error as error:
-        if any(_GOODBYE.search(_as_bytes(argument)) for argument in error.args):
+        if any(_GOODBYE.match(line) for line in heard):
             raise ServerUnavailableError from error
+        if heard and _IMAP.match(heard[0]):
+            raise ProtocolError from error
         raise WrongProtocolError from error
     except (ValueError, KeyError, IndexError) as error:
         raise ProtocolError from error
-
-
-def _as_bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")

@@ -17,6 +17,7 @@ from mailboxes.imap.dialogue import Parts
 
 LONGEST_SHOWN_NAME = 500
 LIST_BUDGET = 16 * 1024 * 1024
+INBOX = b"INBOX"  # the same folder in any case (RFC 9051 §5.1)
 
 _LIST = re.compile(rb"\* LIST\s*\(([^)]*)\)\s*(NIL|\"(?:\\?.)?\"|\S)\s+(.*)\Z", re.IGNORECASE | re.DOTALL)
 _STATUS = re.compile(rb"\* STATUS\s+(.*\S)\s*\(([^()]*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
@@ -123,6 +124,7 @@ def listings(answers: Sequence[Parts]) -> list[FolderListing]:
             found.setdefault(listing.name_raw, listing)
     for parts in answers:
         name_raw, numbers = status_numbers(parts)
+        name_raw = INBOX if name_raw.upper() == INBOX else name_raw
         if name_raw in found:
             found[name_raw] = replace(
                 found[name_raw],
@@ -185,15 +187,14 @@ def _listing(parts: Parts) -> FolderListing | None:
     flags = tuple(found[1].decode("ascii", "replace").split())
     lowered = {flag.lower() for flag in flags}
     use = next((_ATTRIBUTES[flag] for flag in sorted(lowered) if flag in _ATTRIBUTES), None)
-    if name_raw.upper() == b"INBOX":
-        use = "inbox"
+    is_inbox = name_raw.upper() == INBOX
     is_sendable = not any(character in name_raw for character in b"\r\n\0")
     return FolderListing(
-        name_raw=name_raw,
+        name_raw=INBOX if is_inbox else name_raw,
         name=shown_name(name_raw),
         delimiter=_delimiter(found[2]),
         flags=flags,
-        special_use=use,
+        special_use="inbox" if is_inbox else use,
         is_selectable=is_sendable and lowered.isdisjoint({"\\noselect", "\\nonexistent"}),
     )
 
