@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.messages import Message
+from mailboxes.spool import Spool
 from tenants.application import settings_of
 from tenants.bulk import insert_rows
 from tenants.database import INSTALLATION, db, uuid7
@@ -45,22 +46,37 @@ class MissingRawError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A message ready to be stored: its digest and its compressed bytes."""
+    """A message ready to be stored: its digest and its compressed bytes, in a spool where it is large."""
 
     sha256: bytes
     size: int
-    content: bytes
+    content: bytes | Spool
 
     @property
     def is_inline(self) -> bool:
         """Whether it goes into the database."""
         return self.size <= INLINE_BYTES
 
+    @property
+    def weight(self) -> int:
+        """How many bytes of memory and of a statement it takes."""
+        return len(self.content) if isinstance(self.content, bytes) else 0
+
 
 def pack(content: bytes) -> Packed:
     """Compress a message; pure, so that it can be done outside of any transaction."""
     digest = hashlib.sha256(content).digest()
     return Packed(digest, len(content), zstandard.ZstdCompressor(level=LEVEL).compress(content))
+
+
+def pack_spool(spool: Spool) -> Packed:
+    """Compress a large message, a chunk at a time."""
+    packed = Spool()
+    compressor = zstandard.ZstdCompressor(level=LEVEL).compressobj(size=spool.size)
+    for chunk in spool.chunks():
+        packed.add(compressor.compress(chunk))
+    packed.add(compressor.flush())
+    return Packed(spool.sha256, spool.size, packed)
 
 
 def keep_raw(content: bytes, owner: UUID | None) -> Raw:
@@ -178,8 +194,8 @@ def _upload(owner: UUID, items: Sequence[Packed]) -> None:
         list(pool.map(lambda item: _put(store, _key(owner, item.sha256), item.content), items))
 
 
-def _put(store: Any, key: str, content: bytes) -> None:
-    obstore.put(store, key, content)
+def _put(store: Any, key: str, content: bytes | Spool) -> None:
+    obstore.put(store, key, content if isinstance(content, bytes) else content.opened())
     if isinstance(store, LocalStore):
         _write_through(Path(str(store.prefix)) / key)
 

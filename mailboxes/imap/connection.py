@@ -141,14 +141,16 @@ class ImapConnection(ImapSession):
 
     # --- messages ----------------------------------------------------------------------------
 
-    def fetch_messages(self, uids: Iterable[int]) -> Iterator[FetchedMessage]:
+    def fetch_messages(self, uids: Iterable[int], most_bytes: int | None = None) -> Iterator[FetchedMessage]:
         """Fetch messages of the open folder, in the order asked for, a few megabytes at a time.
 
+        ``most_bytes``: how large a message may be, where that is not what the settings say.
         A UID that is not yielded was asked for again by SEARCH and is gone (F7, F8). A message that the
         server has but does not hand out is yielded with a ``failure``; the others go on (F44). The
         connection is made anew when an answer has thrown it out of step, at most ten times.
         """
-        yield from reading.MessageReader(self).messages(uids)
+        limit = self.settings.max_message_bytes if most_bytes is None else most_bytes
+        yield from reading.MessageReader(self, limit).messages(uids)
 
     # --- writing -----------------------------------------------------------------------------
 

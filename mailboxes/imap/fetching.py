@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from mailboxes.errors import ProtocolError
 from mailboxes.imap.dialogue import Parts, Token, tokens
+from mailboxes.spool import Spool
 
 UIDS_PER_COMMAND = 500
 MESSAGES_PER_BATCH = 200
@@ -34,9 +35,10 @@ _MONTHS = {name: at for at, name in enumerate(ENGLISH_MONTHS, 1)}
 class FetchedMessage:
     """A message as the server gave it.
 
-    ``raw``: all its bytes, or None if it is too large (``is_too_large``) or could not be fetched
-    (``failure`` says why); then ``header`` holds its header block, as far as it could be read.
-    ``size``: length of ``raw``, or what the server claims. ``received_at``: INTERNALDATE if sane.
+    ``raw``: all its bytes; those of a large one are in ``spool`` instead. Neither is there if it is too
+    large (``is_too_large``) or could not be fetched (``failure`` says why); then ``header`` holds its
+    header block, as far as it could be read. ``size``: the number of its bytes, or what the server claims.
+    ``received_at``: INTERNALDATE if sane.
     """
 
     uid: int
@@ -47,6 +49,12 @@ class FetchedMessage:
     header: bytes = b""
     is_too_large: bool = False
     failure: str = ""
+    spool: Spool | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all bytes are there."""
+        return self.raw is not None or self.spool is not None
 
     @property
     def is_unfetchable(self) -> bool:

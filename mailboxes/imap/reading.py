@@ -7,6 +7,7 @@ and not a message's (throttled, shutting down, password changed) is raised.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import MailServerError, ServerUnavailableError, UidValidityChangedError
@@ -14,10 +15,13 @@ from mailboxes.imap import fetching, searching
 from mailboxes.imap.dialogue import Parts, Token, uid_set
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
 from mailboxes.imap.session import LINE_BUDGET, ImapSession
+from mailboxes.spool import Spool
 
 MOST_RECONNECTS = 10
+PIECEWISE_ATTEMPTS = 3
 
-Attempt = Callable[[MessageDetails], bytes | None]
+Content = bytes | Spool
+Attempt = Callable[[MessageDetails], Content | None]
 
 
 def details(session: ImapSession, uids: Sequence[int], items: bytes) -> dict[int, MessageDetails]:
@@ -53,10 +57,15 @@ def fetch(
 
 
 class MessageReader:
-    """Reads messages of a session's open folder; one for each call of ``fetch_messages``."""
+    """Reads messages of a session's open folder; one for each call of ``fetch_messages``.
 
-    def __init__(self, session: ImapSession) -> None:
+    What is larger than ``most_bytes`` is told of and stays on the server.
+    """
+
+    def __init__(self, session: ImapSession, most_bytes: int) -> None:
         self._session = session
+        self._most_bytes = most_bytes
+        self._most_at_once = min(fetching.WHOLE_BYTES, most_bytes)
         self._settings = session.settings
         self._reconnects_left = MOST_RECONNECTS
 
@@ -85,7 +94,7 @@ class MessageReader:
             return {}
 
     def _batch(self, batch: Sequence[MessageDetails]) -> Iterator[FetchedMessage]:
-        small = [message for message in batch if message.size <= fetching.WHOLE_BYTES]
+        small = [message for message in batch if message.size <= self._most_at_once]
         bodies: dict[int, bytes] = {}
         try:
             bodies = self._bodies(small) if small else {}
@@ -102,14 +111,13 @@ class MessageReader:
         """The bytes of several messages by UID, those that came."""
         uids = [message.uid for message in batch]
         expected = sum(max(0, message.size) for message in batch)
-        limit = self._settings.max_message_bytes
         found = fetch(
             self._session,
             uids,
             b"(UID BODY.PEEK[])",
             seconds=self._settings.timeouts.body,
-            budget=2 * expected + limit + LINE_BUDGET,
-            literal_limit=limit,
+            budget=2 * expected + 2 * self._most_at_once + LINE_BUDGET,
+            literal_limit=min(2 * self._most_at_once, self._most_bytes),
         )
         bodies = {uid: fetching.body_of(items) for uid, items in found.items()}
         return {uid: raw for uid, raw in bodies.items() if raw}
@@ -119,40 +127,50 @@ class MessageReader:
         failure = "The server sent no content."
         for attempt in self._attempts(message):
             try:
-                raw = attempt(message)
+                content = attempt(message)
             except MailServerError as error:
                 self._go_on_after(error)
                 failure = error.message
                 continue
-            if raw is None:
+            if content is None:
                 return self._header_only(message)
-            if raw:
-                return _whole(message, raw)
+            if content:
+                return _whole(message, content)
         if not searching.search(self._session, b"UID %d" % message.uid):
             return None
         return self._header_only(message, failure)
 
     def _attempts(self, message: MessageDetails) -> Iterable[Attempt]:
-        """Ways to get the bytes, each tried once; they return b"" for nothing, None for too large."""
-        if message.size > self._settings.max_message_bytes:
+        """Ways to get the bytes, each tried once; they return b"" for nothing, None for too large.
+
+        What came before a cut counts: the next attempt goes on from there.
+        """
+        spool = Spool()
+        in_pieces = partial(self._in_pieces, spool=spool)
+        if message.size > self._most_bytes and not self._is_smaller_than_told(message):
             return (lambda _: None,)
-        if message.size > fetching.WHOLE_BYTES:
-            return (self._in_pieces, self._in_pieces)
-        return (self._in_one, self._in_pieces)
+        if message.size > self._most_at_once:
+            return (in_pieces,) * PIECEWISE_ATTEMPTS
+        return (self._in_one, in_pieces)
+
+    def _is_smaller_than_told(self, message: MessageDetails) -> bool:
+        """RFC822.SIZE is a hint: beyond the limit there may be nothing (F17)."""
+        try:
+            return not self._piece(message.uid, b"", self._most_bytes, 1)
+        except MailServerError as error:
+            self._go_on_after(error)
+            return False
 
     def _in_one(self, message: MessageDetails) -> bytes | None:
         return self._bodies([message]).get(message.uid, b"")
 
-    def _in_pieces(self, message: MessageDetails) -> bytes | None:
-        """A message by partial fetches, so that memory holds it once and a cut costs a piece (F16)."""
-        pieces: list[bytes] = []
-        offset = 0
-        while offset <= self._settings.max_message_bytes:
-            piece = self._piece(message.uid, b"", offset, fetching.PIECE_BYTES)
-            pieces.append(piece)
-            offset += len(piece)
-            if not piece or (len(piece) < fetching.PIECE_BYTES and offset >= message.size):
-                return b"".join(pieces)
+    def _in_pieces(self, message: MessageDetails, spool: Spool) -> Content | None:
+        """A message by partial fetches, so that memory holds a piece, and a cut costs one (F16)."""
+        while spool.size <= self._most_bytes:
+            piece = self._piece(message.uid, b"", spool.size, fetching.PIECE_BYTES)
+            spool.add(piece)
+            if not piece or (len(piece) < fetching.PIECE_BYTES and spool.size >= message.size):
+                return spool if spool.size > fetching.WHOLE_BYTES else spool.content()
         return None
 
     def _piece(self, uid: int, section: bytes, offset: int, size: int) -> bytes:
@@ -196,11 +214,12 @@ class MessageReader:
         self._session.reopen()
 
 
-def _whole(message: MessageDetails, raw: bytes) -> FetchedMessage:
+def _whole(message: MessageDetails, content: Content) -> FetchedMessage:
     return FetchedMessage(
         uid=message.uid,
-        raw=raw,
-        size=len(raw),
+        raw=None if isinstance(content, Spool) else content,
+        size=content.size if isinstance(content, Spool) else len(content),
         received_at=message.received_at,
         flags=message.flags,
+        spool=content if isinstance(content, Spool) else None,
     )

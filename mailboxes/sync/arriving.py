@@ -16,7 +16,7 @@ from mailboxes.arrivals import Arrival
 from mailboxes.crash_points import crash_point
 from mailboxes.imap import FetchedMessage
 from mailboxes.intake.arrived import TOO_LARGE, UNFETCHABLE
-from mailboxes.raws import Packed, keep_raws, pack
+from mailboxes.raws import Packed, keep_raws, pack, pack_spool
 from mailboxes.sync import leases
 from tenants.bulk import insert_rows
 from tenants.database import db
@@ -36,7 +36,7 @@ class Prepared:
     @property
     def is_whole(self) -> bool:
         """Whether all bytes are there."""
-        return self.message.raw is not None
+        return self.message.is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def prepared(messages: Iterable[FetchedMessage]) -> Iterator[list[Prepared]]:
     size = 0
     for message in messages:
         item = _prepared(message)
-        length = len(item.packed.content) if item.packed else 0
+        length = item.packed.weight if item.packed else 0
         if batch and (size + length > BYTES_PER_COMMIT or len(batch) == MESSAGES_PER_COMMIT):
             yield batch
             batch, size = [], 0
@@ -99,13 +99,15 @@ def arrive(
 
 
 def _prepared(message: FetchedMessage) -> Prepared:
+    if message.spool is not None:
+        return Prepared(message, pack_spool(message.spool))
     content = message.raw if message.raw is not None else message.header
     return Prepared(message, pack(content) if content else None)
 
 
 def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: Any) -> dict[str, Any]:
     message = item.message
-    failure = "" if item.is_whole else _failure(message)
+    failure = "" if item.is_whole else failure_of(message)
     return {
         "account_id": account.id,
         "folder_id": folder.id,
@@ -123,7 +125,8 @@ def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: A
     }
 
 
-def _failure(message: FetchedMessage) -> str:
+def failure_of(message: FetchedMessage) -> str:
+    """Why a message is not whole, for people."""
     return TOO_LARGE if message.is_too_large else f"{UNFETCHABLE}{message.failure}"
 
 
