@@ -1,6 +1,6 @@
 """Accounts: connections to servers, with their folders, cursors and leases."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, update
@@ -61,6 +61,9 @@ class Account(OptionallyScoped, Base):
     failure_count: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)
+    quiet_until: Mapped[datetime | None] = mapped_column(default=None)  # the server asked to be left alone
+    fetched_on: Mapped[date | None] = mapped_column(default=None)  # the day (UTC) of `fetched_bytes`
+    fetched_bytes: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     # The lease: who may commit for this account, proven by the fence (reliability §4.2).

@@ -69,6 +69,12 @@ class Arrival(OptionallyScoped, Base):
             postgresql_where=text("state IN ('quarantined', 'too_large', 'unfetchable')"),
         ),
         Index("ix_arrivals_folder_id", "folder_id", "uid_validity", "uid"),
+        Index(
+            "ix_arrivals_missing",
+            "folder_id",
+            "uid",
+            postgresql_where=text("state IN ('too_large', 'unfetchable')"),
+        ),
     )
 
     account_id: Mapped[UUID]
@@ -86,6 +92,7 @@ class Arrival(OptionallyScoped, Base):
     attempts: Mapped[int] = mapped_column(default=0)  # committed before each parse
     state: Mapped[str] = mapped_column(default="stored")
     failure: Mapped[str] = mapped_column(default="")
+    is_wanted: Mapped[bool] = mapped_column(default=False)  # somebody asks for it, whatever its size
     vanished_at: Mapped[datetime | None] = mapped_column(default=None)
 
 

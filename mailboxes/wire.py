@@ -109,6 +109,7 @@ class Wire:
         self._start = 0  # everything before it was read already
         self._deadline = time.monotonic() + Timeouts().command
         self._budget = LONGEST_LINE
+        self.received_count = 0  # bytes, in all
         self.is_encrypted = False
         self.is_closed = False
 
@@ -269,6 +270,7 @@ class Wire:
         self._take(received)
 
     def _take(self, received: bytes) -> None:
+        self.received_count += len(received)
         self._budget -= len(received)
         if self._budget < 0:
             self.close()

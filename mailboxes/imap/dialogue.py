@@ -44,7 +44,8 @@ _NOT_NOW = re.compile(
     r"connections? limit|maximum number|not connected|timed? ?out",
     re.IGNORECASE,
 )
-_THROTTLED = re.compile(r"throttl|rate limit|bandwidth|overquota|over quota", re.IGNORECASE)
+_THROTTLED = re.compile(r"throttl|rate limit", re.IGNORECASE)
+_QUOTA = re.compile(r"bandwidth|overquota|over quota", re.IGNORECASE)
 _TOKEN = re.compile(
     rb'\s*(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|(~?\{\d{1,20}\+?\})\Z|'
     rb'([^\s()"\[\]]+(?:\[[^\]]*\][^\s()"\[\]]*)?|[\[\]"][^\s()]*))',
@@ -52,6 +53,8 @@ _TOKEN = re.compile(
 )
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
+QUOTA_SECONDS = 3_600.0
+THROTTLED_SECONDS = 300.0
 CLOSED_TO_US = {"NONEXISTENT", "NOPERM", "CANNOT", "TRYCREATE"}
 NOT_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN"}
 BAD_CREDENTIALS = {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"}
@@ -124,7 +127,6 @@ class Dialogue:
     def __init__(self, wire: Wire, tags: Callable[[], bytes]) -> None:
         self.wire = wire
         self.has_free_literals = False
-        self.is_throttled = False
         self._tags = tags
         self._kept_line: bytes | None = None
         self._literal_limit = LONGEST_NAME
@@ -201,7 +203,6 @@ class Dialogue:
         shown = text.decode("utf-8", "replace").replace("\0", "")
         if found[2].upper() != b"OK":
             raise refusal(code, shown)
-        self.is_throttled = code == "THROTTLED"
         return Answer(untagged, code, argument, shown)
 
     def _offer(self, tag: bytes, line: bytes, argument: Literal | Reply) -> None:
@@ -256,8 +257,9 @@ def refuse_goodbye(line: bytes) -> None:
     if line[:5].upper() != b"* BYE":
         return
     text = line[5:].decode("utf-8", "replace")
-    if _THROTTLED.search(text) or _BACKOFF.search(text):
-        raise ThrottledError(retry_after=backoff_seconds(text))
+    code, _ = response_code(line[5:].strip())
+    if (error := throttling(code, text)) is not None:
+        raise error
     raise ServerUnavailableError("The server ended the connection.")
 
 
@@ -275,10 +277,19 @@ def backoff_seconds(text: str) -> float | None:
     return int(found[1]) / 1000 if found else None
 
 
+def throttling(code: str, text: str) -> ThrottledError | None:
+    """The error if we ask too much; where no number is told, a quota of bytes takes hours to recover."""
+    if code == "OVERQUOTA" or _QUOTA.search(text):
+        return ThrottledError(retry_after=backoff_seconds(text) or QUOTA_SECONDS)
+    if code == "THROTTLED" or _BACKOFF.search(text) or _THROTTLED.search(text):
+        return ThrottledError(retry_after=backoff_seconds(text) or THROTTLED_SECONDS)
+    return None
+
+
 def refusal(code: str, text: str) -> MailServerError:
     """The error for a NO or BAD, by its response code, or by its text where a server has no codes."""
-    if code in {"OVERQUOTA", "THROTTLED"} or _BACKOFF.search(text) or _THROTTLED.search(text):
-        return ThrottledError(retry_after=backoff_seconds(text))
+    if (error := throttling(code, text)) is not None:
+        return error
     if "not connected" in text.lower():
         return ServerUnavailableError(retry_after=300)  # Exchange, F33
     if code in NOT_NOW:

@@ -79,6 +79,8 @@ class ImapSession:
         self._client: GuardedClient | None = None
         self._dialogue: Dialogue | None = None
         self._folder: tuple[bytes, int | None] | None = None
+        self._received_before = 0
+        self.is_throttled = False
         self._idle_tag: bytes | None = None
 
     def __enter__(self) -> Self:
@@ -153,12 +155,20 @@ class ImapSession:
                 if dialogue is not None and self._idle_tag is None:
                     dialogue.run(b"LOGOUT", seconds=GOODBYE_SECONDS, budget=LINE_BUDGET)
             wire.close()
+        if wire is not None:
+            self._received_before += wire.received_count
+            wire.received_count = 0
         self._idle_tag = None
 
     @property
     def is_open(self) -> bool:
         """Whether commands can be given."""
         return self._wire is not None and not self._wire.is_closed
+
+    @property
+    def received_count(self) -> int:
+        """How many bytes the server has sent, over all connections of this session."""
+        return self._received_before + (self._wire.received_count if self._wire else 0)
 
     @property
     def certificate(self) -> Certificate | None:
@@ -194,7 +204,9 @@ class ImapSession:
     ) -> Answer:
         """Say one command, within the time-out for commands unless told otherwise; see `Dialogue.run`."""
         allowed = self.settings.timeouts.command if seconds is None else seconds
-        return self.dialogue.run(*arguments, seconds=allowed, take=take, **limits)
+        answer = self.dialogue.run(*arguments, seconds=allowed, take=take, **limits)
+        self.is_throttled = self.is_throttled or answer.code == "THROTTLED"
+        return answer
 
     def examine(self, folder_raw: bytes) -> FolderState:
         """Open a folder for reading only."""

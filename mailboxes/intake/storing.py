@@ -14,6 +14,7 @@ from sqlalchemy import or_, select, text, update
 
 from mailboxes import timeline
 from mailboxes.accounts import Account
+from mailboxes.intake.completing import complete_stubs
 from mailboxes.intake.rows import (
     Context,
     Entry,
@@ -59,10 +60,11 @@ def store(mailbox_id: UUID, account: Account, items: Sequence[Item]) -> Stored:
     """Store these arrivals as messages of a mailbox of the current organization. The caller commits."""
     mailbox = _held_mailbox(mailbox_id)
     context = context_of(mailbox, account)
+    items, has_work = complete_stubs(context, items)
     items = _not_here_yet(items)
     known = _known_messages(mailbox, items)
     fresh, repeated = _sorted_out(items, known)
-    stored = Stored(seen_again=len(repeated))
+    stored = Stored(seen_again=len(repeated), has_work=has_work)
     if fresh:
         entries = _entries(context, fresh)
         known.update({entry.item.reading.stable_hash: entry.id for entry in entries})
@@ -166,7 +168,7 @@ def _store_new(context: Context, entries: list[Entry], stored: Stored) -> None:
     refresh_summaries(threads.placed_threads - threads.merged.keys())
     reopen(_answered(context, threads, entries))
     stored.new.extend(entry.id for entry in entries)
-    stored.has_work = any(row["work"] == "pending" for row in rows)
+    stored.has_work = stored.has_work or any(row["work"] == "pending" for row in rows)
 
 
 def _store_parts(

@@ -40,6 +40,7 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
     """Connection and login as typed; passwords not typed are those of ``stored``."""
     passwords = account_passwords(values, stored)
     history = account.history, account.history_days
+    server = account.imap_host, account.imap_user
     for name in ACCOUNT_FIELDS:
         setattr(account, name, getattr(values, name))
     account.address = values.address
@@ -47,6 +48,8 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
     account.next_attempt_at = now()
     if account.state in {"refused", "failing"}:
         account.state, account.failure_count, account.last_error = "new", 0, ""
+    if server != (account.imap_host, account.imap_user):
+        account.quiet_until = None
     db.session.add(account)
     db.session.flush()  # a password is bound to the id
     if history != (account.history, account.history_days):

@@ -26,15 +26,16 @@ LONGEST_WITHOUT_PASS = 900
 
 
 def is_wanted(table: str) -> str:
-    """SQL: an enabled organization reads this account through an enabled mailbox.
+    """SQL: an enabled organization reads this account, whose server does not ask to be left alone.
 
     A global account counts through any of its mailboxes, or always where it has no home: what nobody gets
     waits to be assigned.
     """
-    return f"""({table}.organization_id IS NULL AND {table}.home_organization_id IS NULL OR EXISTS (
+    return f"""(coalesce({table}.quiet_until, '-infinity') < clock_timestamp() AND
+      ({table}.organization_id IS NULL AND {table}.home_organization_id IS NULL OR EXISTS (
         SELECT 1 FROM mailboxes m JOIN organizations o ON o.id = m.organization_id
         WHERE m.account_id = {table}.id AND m.account_owner_id = {table}.owner_id
-          AND m.is_enabled AND o.is_enabled))"""  # noqa: S608  # our own alias
+          AND m.is_enabled AND o.is_enabled)))"""  # noqa: S608  # our own alias
 
 
 _CLAIM = text(

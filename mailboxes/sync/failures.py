@@ -1,6 +1,7 @@
 """A pass failed or succeeded: what the account's row says then, and when it is tried again."""
 
 import random
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -8,6 +9,7 @@ from sqlalchemy import case, func, update
 
 from mailboxes.accounts import Account
 from mailboxes.errors import AuthenticationFailedError, LoginDisabledError, MailServerError
+from mailboxes.imap.dialogue import THROTTLED_SECONDS
 from mailboxes.sync.plan import pause_after
 from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
@@ -29,9 +31,14 @@ def as_mail_error(error: MailServerError | UnreadableSecretError) -> MailServerE
     return error if isinstance(error, MailServerError) else UnreadablePasswordError()
 
 
-def note_success(account: Account, *, has_more: bool) -> None:
-    """The account is well again, by itself; with history left it is due at once. The caller commits."""
+def note_success(account: Account, *, has_more: bool, is_throttled: bool = False) -> None:
+    """The account is well again, by itself; with history left it is due at once. The caller commits.
+
+    ``is_throttled``: the server has said that it is asked too much, though it has answered (F34).
+    """
     well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": now()}
+    if is_throttled:
+        well |= {"quiet_until": now() + timedelta(seconds=THROTTLED_SECONDS)}
     _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))
 
 
@@ -59,7 +66,15 @@ def note_failure(account: Account, error: MailServerError) -> None:
         failing_since=func.coalesce(Account.failing_since, now()),
         failure_count=failures,
         next_attempt_at=now() + pause,
+        quiet_until=now() + pause if error.retry_after else None,
     )
+
+
+def note_fetched(account: Account, count: int) -> None:
+    """Count bytes of the day (UTC). The caller commits."""
+    today = func.date(func.timezone("UTC", func.clock_timestamp()))
+    earlier = case((Account.fetched_on == today, Account.fetched_bytes), else_=0)
+    _write(account, fetched_bytes=earlier + count, fetched_on=today)
 
 
 def note_stall(account: Account, error: MailServerError) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Select, case, select, update
 
@@ -10,10 +12,11 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.imap import FolderListing
 from mailboxes.sync import leases
 from mailboxes.sync.plan import Cursor
+from tenants.bulk import among, insert_rows
 from tenants.database import db, now
 
 OTHER = "other"
-VISITED = {"inbox": 0, "sent": 1, "other": 2, "archive": 3, "drafts": 4, "trash": 4, "junk": 4}
+GONE = "The folder is no longer on the server."
 
 
 def refresh_folders(account: Account, fence: int, listed: Sequence[FolderListing]) -> None:
@@ -24,16 +27,15 @@ def refresh_folders(account: Account, fence: int, listed: Sequence[FolderListing
     if not listed:
         return
     leases.demand(account.id, fence)
-    known = {folder.name_raw: folder for folder in db.session.scalars(_folders_of(account))}
+    known = {row.name_raw: row for row in db.session.execute(_known(account))}
+    insert_rows(
+        Folder, [_new_folder(account, listing) for listing in listed if listing.name_raw not in known]
+    )
     for listing in listed:
-        folder = known.pop(listing.name_raw, None)
-        if folder is None:
-            db.session.add(_new_folder(account, listing))
-        else:
-            _update(folder, listing)
-    for folder in known.values():
-        folder.gone_at = folder.gone_at or now()
-        folder.last_error = folder.last_error or "The folder is no longer on the server."
+        row = known.pop(listing.name_raw, None)
+        if row is not None and (changed := _changes(row, listing)):
+            _write([row.id], changed)
+    _write([row.id for row in known.values() if row.gone_at is None], {"gone_at": now(), "last_error": GONE})
     db.session.commit()
 
 
@@ -87,34 +89,56 @@ def cursor_of(folder: Folder) -> Cursor:
 
 def keep_cursor(folder: Folder, **values: Any) -> None:
     """Write columns of a folder; the caller commits."""
-    db.session.execute(
-        update(Folder)
-        .where(Folder.id == folder.id)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
+    _write([folder.id], values)
 
 
 def _folders_of(account: Account) -> Select[Folder]:
     return select(Folder).where(Folder.account_id == account.id)
 
 
-def _new_folder(account: Account, listing: FolderListing) -> Folder:
-    return Folder(
-        organization_id=account.organization_id,
-        account_id=account.id,
-        name_raw=listing.name_raw,
-        name=listing.name,
-        delimiter=listing.delimiter,
-        special_use=listing.special_use or OTHER,
-        is_selectable=listing.is_selectable,
+def _known(account: Account) -> Select[UUID, bytes, str, str | None, bool, str, datetime | None, str]:
+    return select(
+        Folder.id,
+        Folder.name_raw,
+        Folder.name,
+        Folder.delimiter,
+        Folder.is_selectable,
+        Folder.special_use,
+        Folder.gone_at,
+        Folder.last_error,
+    ).where(Folder.account_id == account.id)
+
+
+def _new_folder(account: Account, listing: FolderListing) -> dict[str, Any]:
+    return {
+        "account_id": account.id,
+        "name_raw": listing.name_raw,
+        "name": listing.name,
+        "delimiter": listing.delimiter,
+        "special_use": listing.special_use or OTHER,
+        "is_selectable": listing.is_selectable,
+    }
+
+
+def _changes(row: Any, listing: FolderListing) -> dict[str, Any]:
+    """What the server now says otherwise about a folder; there are accounts with thousands of them."""
+    told: dict[str, Any] = {
+        "name": listing.name,
+        "delimiter": listing.delimiter,
+        "is_selectable": listing.is_selectable,
+        "special_use": listing.special_use or row.special_use,
+        "gone_at": None,
+        "last_error": row.last_error if row.gone_at is None else "",
+    }
+    return {name: value for name, value in told.items() if getattr(row, name) != value}
+
+
+def _write(folder_ids: list[UUID], values: dict[str, Any]) -> None:
+    if not folder_ids:
+        return
+    db.session.execute(
+        update(Folder)
+        .where(among(Folder.id, folder_ids))
+        .values(**values)
+        .execution_options(synchronize_session=False)
     )
-
-
-def _update(folder: Folder, listing: FolderListing) -> None:
-    folder.name, folder.delimiter = listing.name, listing.delimiter
-    folder.is_selectable = listing.is_selectable
-    if listing.special_use is not None:
-        folder.special_use = listing.special_use
-    if folder.gone_at is not None:
-        folder.gone_at, folder.last_error = None, ""

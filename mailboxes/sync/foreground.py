@@ -14,7 +14,7 @@ from mailboxes.intake import Delivered, deliver
 from mailboxes.sync import leases
 from mailboxes.sync.passes import PassReport, Progress, sync_account
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import across_organizations, enter_installation, enter_organization
+from tenants.database import across_organizations, db, enter_installation, enter_organization, now
 from tenants.errors import ConflictError, NotFoundError
 
 
@@ -25,16 +25,23 @@ def sync_now(
 ) -> PassReport:
     """Run passes over an account until nothing is left, and deliver what they brought.
 
-    `ConflictError` while another pass runs.
+    `ConflictError` while another pass runs, or while the server asks to be left alone.
     """
     with bound_to_owner(account_id):
         fence = leases.take(account_id, worker_name())
         if fence is None:
-            raise ConflictError("A pass over this mailbox is running. Try again in a moment.")
+            raise ConflictError(_why_not_now(account_id))
         with leases.held(account_id, fence):
             report = sync_account(account_id, fence, progress)
         deliver(account_id, delivered)
     return report
+
+
+def _why_not_now(account_id: UUID) -> str:
+    quiet_until = db.session.scalar(select(Account.quiet_until).where(Account.id == account_id))
+    if quiet_until is not None and quiet_until > now():
+        return f"The server asks to be left alone until {quiet_until:%Y-%m-%d %H:%M} UTC."
+    return "A pass over this mailbox is running. Try again in a moment."
 
 
 @contextmanager

@@ -96,6 +96,8 @@ def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bo
     uids = _left(run, folder, cursor, state)
     lane = history_lane(run, folder, cursor)
     for start in range(0, len(uids), UIDS_AT_ONCE):
+        if run.is_history_over:
+            return False
         if start and time.monotonic() > ends:
             run.left[folder.id] = uids[start:]
             return True

@@ -7,6 +7,7 @@ All times are the database's.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -21,6 +22,7 @@ from tenants.database import INSTALLATION, db, inside, inside_installation
 
 SECONDS = 60
 RENEWED_EVERY = 15.0
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger()
 
@@ -30,10 +32,14 @@ class LeaseLostError(RuntimeError):
 
 
 def take(account_id: UUID, owner: str, seconds: int = SECONDS) -> int | None:
-    """Take the lease if nobody holds it, and commit; the fence, or None."""
+    """Take the lease if nobody holds it and the server may be asked, and commit; the fence, or None."""
     fence = db.session.scalar(
         update(Account)
-        .where(Account.id == account_id, Account.lease_expires_at < func.clock_timestamp())
+        .where(
+            Account.id == account_id,
+            Account.lease_expires_at < func.clock_timestamp(),
+            func.coalesce(Account.quiet_until, LONG_AGO) < func.clock_timestamp(),
+        )
         .values(
             lease_owner=owner,
             lease_fence=Account.lease_fence + 1,

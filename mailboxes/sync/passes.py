@@ -5,22 +5,27 @@ committed with its cursor, so that a pass may end at any moment, in whatever way
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC
 from uuid import UUID
 
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.connections import egress_policy, imap_settings
+from mailboxes.connections import MEGABYTE, egress_policy, imap_settings
 from mailboxes.errors import MailServerError, UidValidityChangedError
 from mailboxes.imap import ImapConnection
 from mailboxes.sync import leases
-from mailboxes.sync.failures import as_mail_error, note_failure, note_stall, note_success
+from mailboxes.sync.budget import Budget
+from mailboxes.sync.failures import as_mail_error, note_failure, note_fetched, note_stall, note_success
 from mailboxes.sync.folders import refresh_folders, synced_folders
 from mailboxes.sync.following import mirror_reads
 from mailboxes.sync.history import history_round
 from mailboxes.sync.running import Heard, Pass, PassReport, Progress
 from mailboxes.sync.visiting import visit
-from tenants.database import db
+from tenants.configuration.layers import value_of
+from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
 
 PASS_SECONDS = 480.0  # then another account may have its turn
@@ -38,10 +43,13 @@ def sync_account(
     report = PassReport()
     account = _account(account_id)
     try:
-        settings, policy = imap_settings(account), egress_policy()
+        imap = ImapConnection(imap_settings(account), egress_policy())
+        budget = _budget(account)
         db.session.commit()
-        with ImapConnection(settings, policy) as imap:
-            _run(Pass(account, fence, imap, report, progress, stored, time.monotonic() + PASS_SECONDS))
+        budget.demand(0)
+        with _counted(imap, report):
+            ends = time.monotonic() + PASS_SECONDS
+            _run(Pass(account, fence, imap, report, progress, stored, ends, budget))
     except leases.LeaseLostError:
         report.is_lease_lost = True
         return report
@@ -49,6 +57,22 @@ def sync_account(
         db.session.rollback()
         report.error = as_mail_error(error)
     return _settled(account_id, fence, report)
+
+
+@contextmanager
+def _counted(imap: ImapConnection, report: PassReport) -> Iterator[None]:
+    """An open connection; what it has brought is told, however it ends."""
+    try:
+        with imap:
+            yield
+    finally:
+        report.fetched_bytes, report.is_throttled = imap.received_count, imap.is_throttled
+
+
+def _budget(account: Account) -> Budget:
+    at = now()
+    spent = account.fetched_bytes if account.fetched_on == at.astimezone(UTC).date() else 0
+    return Budget(int(value_of("sync.daily_mb")) * MEGABYTE, spent, at)
 
 
 def _account(account_id: UUID) -> Account:
@@ -65,8 +89,9 @@ def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
         return report
     account = _account(account_id)
     before = account.state, account.last_error
+    note_fetched(account, report.fetched_bytes)
     if report.error is None:
-        note_success(account, has_more=report.has_more)
+        note_success(account, has_more=report.has_more, is_throttled=report.is_throttled)
     elif isinstance(report.error, UidValidityChangedError):
         note_stall(account, report.error)
     else:

@@ -98,9 +98,14 @@ def floor_of(chosen: Collection[int], first_uid: int) -> int:
     return min((uid for uid in chosen if 0 < uid <= first_uid), default=first_uid + 1)
 
 
+def is_day_over(cursor: Cursor, at: datetime) -> bool:
+    """Whether the last full comparison is a day ago, or somebody asked for another one."""
+    return cursor.compared_at is None or at - cursor.compared_at >= COMPARED_EVERY
+
+
 def is_comparison_due(cursor: Cursor, exists: int, new_count: int, at: datetime) -> bool:
     """Whether the whole set of UIDs has to be looked at: daily, and when the count does not add up."""
-    if cursor.compared_at is None or at - cursor.compared_at >= COMPARED_EVERY:
+    if is_day_over(cursor, at):
         return True
     return cursor.server_count is None or exists != cursor.server_count + new_count
 
@@ -122,6 +127,11 @@ def difference(
         vanished=frozenset(alive - there) if is_complete else frozenset(),
         returned=frozenset(gone & there),
     )
+
+
+def is_numbered_anew(cursor: Cursor, uid_next: int | None, server: Collection[int]) -> bool:
+    """Whether the server counts from a lower UID again, though UIDVALIDITY says that it may not (F6)."""
+    return uid_next is not None and max(server, default=0) < uid_next <= cursor.last_uid
 
 
 def pause_after(failures: int, *, is_refused: bool, retry_after: float | None, jitter: float) -> timedelta:

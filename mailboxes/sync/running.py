@@ -8,6 +8,7 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.errors import MailServerError
 from mailboxes.imap import ImapConnection
 from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
+from mailboxes.sync.budget import Budget
 from mailboxes.sync.plan import Cursor
 
 UIDS_AT_ONCE = 500
@@ -29,6 +30,8 @@ class PassReport:
     changed_count: int = 0
     folder_count: int = 0
     has_more: bool = False
+    fetched_bytes: int = 0
+    is_throttled: bool = False
     is_lease_lost: bool = False
     is_news: bool = False
     error: MailServerError | None = None
@@ -58,9 +61,19 @@ class Pass:
     progress: Progress | None
     stored: Heard | None
     deadline: float
+    budget: Budget
     left: dict[UUID, list[int]] = field(default_factory=dict)  # UIDs of history to fetch, by folder
     done: int = 0
     total: int = 0
+
+    def demand_budget(self) -> None:
+        """Raise `BudgetSpentError` if nothing more may be fetched today."""
+        self.budget.demand(self.imap.received_count)
+
+    @property
+    def is_history_over(self) -> bool:
+        """Whether history has to wait for tomorrow."""
+        return not self.budget.is_left_for_history(self.imap.received_count)
 
     def expect(self, count: int) -> None:
         self.total += count
@@ -89,12 +102,14 @@ def take_in(
         run.expect(len(uids))
     count = 0
     for portion in portions(uids):
+        run.demand_budget()
         for batch in prepared(run.imap.fetch_messages(portion)):
             moved = advance([item.message.uid for item in batch])
             count += arrive(run.account, folder, run.fence, lane, batch, moved)
             run.note_done(len(batch))
             if run.stored is not None:
                 run.stored()
+            run.demand_budget()
     return count
 
 

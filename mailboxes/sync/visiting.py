@@ -25,8 +25,12 @@ from mailboxes.sync.plan import (
     epoch_of,
     floor_of,
     is_comparison_due,
+    is_day_over,
+    is_numbered_anew,
     new_uids,
 )
+from mailboxes.sync.refetching import refetch
+from mailboxes.sync.reusing import make_room, replace_reused
 from mailboxes.sync.running import Pass, portions, take_in, validity_of
 from tenants.database import db, now
 
@@ -137,6 +141,7 @@ def _follow(
     if is_comparison_due(cursor, state.exists, new_count, now()):
         _compare(run, folder, state, cursor_of(folder))
         kept["compared_at"] = now()
+    run.report.new_count += refetch(run, folder, cursor, is_daily=is_day_over(cursor, now()))
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, **kept)
     db.session.commit()
@@ -177,8 +182,9 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> N
         )
     ).all()
     db.session.commit()
+    there = run.imap.all_uids(state)
     found = difference(
-        run.imap.all_uids(state),
+        there,
         [row.uid for row in rows if row.is_living],
         [row.uid for row in rows if not row.is_living],
         cursor,
@@ -193,8 +199,15 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> N
         run.report.vanished_count += follow_removals(
             run.account, folder, run.fence, validity, found.vanished, now()
         )
-    if found.returned:
-        follow_returns(run.account, folder, run.fence, validity, found.returned)
+    has_begun_anew = is_numbered_anew(cursor, state.uid_next, there)
+    suspects = {row.uid for row in rows if row.is_living}.intersection(there) if has_begun_anew else set()
+    if found.returned or suspects:
+        returned = replace_reused(run, folder, cursor, found.returned, suspects)
+        follow_returns(run.account, folder, run.fence, validity, returned)
+    if has_begun_anew:
+        make_room(run, folder, cursor, {row.uid for row in rows}.difference(there))
+        keep_cursor(folder, last_uid=max(there, default=0))
+        db.session.commit()
     if not cursor.has_history_left:
         follow_renumbering(run.account, folder, run.fence, validity, now())
 

@@ -1,0 +1,117 @@
+"""What the server did not hand out, or what was too large, is fetched when it can be or somebody asks for it.
+
+A message that could not be fetched is tried again with each full comparison; one that was too large, when
+the limit has been raised. *Fetch anyway* asks for a single one, whatever its size (up to `MOST_BYTES`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, select, update
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.raws import keep_raws
+from mailboxes.sync import leases
+from mailboxes.sync.arriving import Prepared, failure_of, prepared
+from mailboxes.sync.plan import Cursor
+from mailboxes.sync.running import Pass
+from tenants.database import db, now
+from tenants.errors import NotFoundError
+
+MOST_BYTES = 200 * 1024 * 1024  # what a system administrator may set as the limit of an installation
+AT_ONCE = 200
+NOT_WHOLE = ("too_large", "unfetchable")
+
+Missing = Row[UUID, int, bool]
+
+
+def fetch_anyway(account_id: UUID, arrival_id: UUID) -> None:
+    """Ask for a message that is not whole here, with the next pass, which is due at once.
+
+    The session is bound to the account's owner; the caller commits. `NotFoundError` if it is whole, or gone.
+    """
+    wanted = db.session.scalar(
+        update(Arrival)
+        .where(
+            Arrival.id == arrival_id,
+            Arrival.account_id == account_id,
+            Arrival.state.in_(NOT_WHOLE),
+            Arrival.vanished_at.is_(None),
+        )
+        .values(is_wanted=True)
+        .returning(Arrival.id)
+        .execution_options(synchronize_session=False)
+    )
+    if wanted is None:
+        raise NotFoundError("This message is not on the server any more, or was fetched meanwhile.")
+    db.session.execute(
+        update(Account)
+        .where(Account.id == account_id, Account.next_attempt_at > now(), Account.state == "ok")
+        .values(next_attempt_at=now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+def refetch(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> int:
+    """Fetch again what is not whole here; how many messages are now. The folder is open."""
+    missing = _missing(run, folder, cursor, is_daily=is_daily)
+    db.session.commit()
+    wanted = [row.uid for row in missing if row.is_wanted]
+    others = [row.uid for row in missing if not row.is_wanted]
+    count = 0
+    for uids, most_bytes in ((wanted, MOST_BYTES), (others, None)):
+        for batch in prepared(run.imap.fetch_messages(uids, most_bytes)):
+            count += _complete(run, folder, cursor, batch)
+            if run.stored is not None:
+                run.stored()
+    return count
+
+
+def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Sequence[Missing]:
+    limit = run.imap.settings.max_message_bytes
+    is_worth_a_try = (Arrival.state == "unfetchable") | Arrival.size.between(1, limit)
+    is_due = Arrival.is_wanted | is_worth_a_try if is_daily else Arrival.is_wanted
+    return db.session.execute(
+        select(Arrival.id, Arrival.uid, Arrival.is_wanted)
+        .where(
+            Arrival.folder_id == folder.id,
+            Arrival.uid_validity == cursor.uid_validity,
+            Arrival.state.in_(NOT_WHOLE),
+            Arrival.vanished_at.is_(None),
+            is_due,
+        )
+        .order_by(Arrival.is_wanted.desc(), Arrival.uid.desc())
+        .limit(AT_ONCE)
+    ).all()
+
+
+def _complete(run: Pass, folder: Folder, cursor: Cursor, batch: Sequence[Prepared]) -> int:
+    """Put the bytes where only a reason was; commits. How many messages are whole now."""
+    leases.demand(run.account.id, run.fence)
+    whole = [(item, item.packed) for item in batch if item.is_whole and item.packed is not None]
+    raw_ids = keep_raws([packed for _, packed in whole])
+    for (item, packed), raw_id in zip(whole, raw_ids, strict=True):
+        received_at = func.coalesce(Arrival.received_at, item.message.received_at)
+        found = {"raw_id": raw_id, "sha256": packed.sha256, "size": packed.size, "received_at": received_at}
+        _update(folder, cursor, item, **found, state="stored", failure="", attempts=0)
+    for item in batch:
+        if not item.is_whole:
+            _update(folder, cursor, item, failure=failure_of(item.message))
+    db.session.commit()
+    return len(whole)
+
+
+def _update(folder: Folder, cursor: Cursor, item: Prepared, **values: Any) -> None:
+    db.session.execute(
+        update(Arrival)
+        .where(
+            Arrival.folder_id == folder.id,
+            Arrival.uid_validity == cursor.uid_validity,
+            Arrival.uid == item.message.uid,
+            Arrival.state.in_(NOT_WHOLE),
+        )
+        .values(is_wanted=False, **values)
+        .execution_options(synchronize_session=False)
+    )
