@@ -1,0 +1,11 @@
+"""Where chance comes from: ``SEED=7 pytest tests/faults/…`` replays a run; every failure tells its seed."""
+
+import os
+import random
+
+SEED = int(os.environ.get("SEED") or random.randrange(10**6))
+
+
+def chance(name: str) -> random.Random:
+    """A source of chance of its own for each name, so that tests do not disturb one another's."""
+    return random.Random(f"{SEED} {name}")

@@ -1,0 +1,26 @@
+"""Every row of the fault matrix of mail servers (reliability §2, F1 to F51), healed to the last flag.
+
+    SEED=7 pytest tests/faults/test_matrix.py                  the phases that a seed draws
+    ./dev bench faults                                          every variant in all three phases
+
+While a fault lasts, nothing may break but what the row says; afterwards two passes must make the database
+what the server is. Rows that need more than a server have tests of their own: `ELSEWHERE` names them.
+"""
+
+import pytest
+
+from tests.faults import matrix
+from tests.faults.scenario import PHASES
+from tests.faults.seeds import chance
+from tests.faults.stage import Stage
+
+
+@pytest.mark.parametrize("id", sorted(matrix.FAULTS))
+def test_a_fault_heals_without_a_trace(stage: Stage, id: str) -> None:
+    matrix.play(stage, id, chance(id).choice(PHASES))
+
+
+def test_every_row_is_there() -> None:
+    """Nothing of the matrix is forgotten."""
+    rows = {fault.row for fault in matrix.FAULTS.values()} | matrix.ELSEWHERE.keys()
+    assert {f"F{number}" for number in range(1, 52)} - rows == set()
