@@ -21,13 +21,17 @@ STATES = {
     "too_large": "Too large",
     "unfetchable": "Cannot be fetched",
 }
+MISSING = ("too_large", "unfetchable")  # only the header is here, or not even that
 MOST_SHOWN = 50
 LONGEST_HEADER = 20_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One of them. ``size`` is that on the server, in bytes; ``has_raw``: whether bytes were kept."""
+    """One of them. ``size`` is that on the server, in bytes; ``has_raw``: whether bytes were kept.
+
+    ``is_fetchable``: it is on the server, and nobody has asked for it yet.
+    """
 
     id: UUID
     state: str
@@ -38,6 +42,7 @@ class Held:
     uid: int
     has_raw: bool
     is_quarantined: bool
+    is_fetchable: bool
 
     @property
     def words(self) -> str:
@@ -97,4 +102,5 @@ def _shown(arrival: Arrival, folder: str) -> Held:
         uid=arrival.uid,
         has_raw=arrival.raw_id is not None,
         is_quarantined=arrival.state == "quarantined" and arrival.raw_id is not None,
+        is_fetchable=arrival.state in MISSING and arrival.vanished_at is None and not arrival.is_wanted,
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Row, func, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.intake.held import MISSING
 from mailboxes.raws import keep_raws
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Prepared, failure_of, prepared
@@ -22,7 +23,6 @@ from tenants.errors import NotFoundError
 
 MOST_BYTES = 200 * 1024 * 1024  # what a system administrator may set as the limit of an installation
 AT_ONCE = 200
-NOT_WHOLE = ("too_large", "unfetchable")
 
 Missing = Row[UUID, int, bool]
 
@@ -37,7 +37,7 @@ def fetch_anyway(account_id: UUID, arrival_id: UUID) -> None:
         .where(
             Arrival.id == arrival_id,
             Arrival.account_id == account_id,
-            Arrival.state.in_(NOT_WHOLE),
+            Arrival.state.in_(MISSING),
             Arrival.vanished_at.is_(None),
         )
         .values(is_wanted=True)
@@ -78,7 +78,7 @@ def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Se
         .where(
             Arrival.folder_id == folder.id,
             Arrival.uid_validity == cursor.uid_validity,
-            Arrival.state.in_(NOT_WHOLE),
+            Arrival.state.in_(MISSING),
             Arrival.vanished_at.is_(None),
             is_due,
         )
@@ -110,7 +110,7 @@ def _update(folder: Folder, cursor: Cursor, item: Prepared, **values: Any) -> No
             Arrival.folder_id == folder.id,
             Arrival.uid_validity == cursor.uid_validity,
             Arrival.uid == item.message.uid,
-            Arrival.state.in_(NOT_WHOLE),
+            Arrival.state.in_(MISSING),
         )
         .values(is_wanted=False, **values)
         .execution_options(synchronize_session=False)

@@ -77,6 +77,8 @@ COMMITS = {
     "mailboxes.sync.history": "each slice of history by itself, and no transaction while a server is asked",
     "mailboxes.sync.leases": "a lease counts at once",
     "mailboxes.sync.passes": "states of a pass, whatever comes next",
+    "mailboxes.sync.refetching": "what has come whole, per batch",
+    "mailboxes.sync.reusing": "no transaction while a server is asked",
     "mailboxes.sync.visiting": "where a folder stands, and no transaction while a server is asked",
 }
 

@@ -33,5 +33,7 @@ def stage(
 ) -> Iterator[Stage]:
     """A fresh account of the organization, behind a fresh server."""
     with _application.app_context():
-        yield Stage(_application, imap_server, arena, certificates)
+        stage = Stage(_application, imap_server, arena, certificates)
+        yield stage
+        stage.heal()
         db.session.remove()

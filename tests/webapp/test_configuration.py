@@ -367,7 +367,8 @@ def test_a_system_administrator_adds_a_mailbox_to_one_organization(app, inside, 
 def test_a_system_administrator_sees_no_message_that_could_not_be_taken_in(app):
     endpoints = {rule.endpoint for rule in app.url_map.iter_rules()}
     assert "mailboxes.held" in endpoints
-    assert not {f"opened_mailboxes.{name}" for name in ("held", "held_file", "take_in_again")} & endpoints
+    of_messages = ("held", "held_file", "take_in_again", "fetch_anyway")
+    assert not {f"opened_mailboxes.{name}" for name in of_messages} & endpoints
 
 
 def test_an_organization_administrator_opens_no_other_organization(app, ours, theirs):

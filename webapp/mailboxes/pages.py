@@ -16,6 +16,7 @@ from mailboxes.intake.held import held_arrival, held_arrivals, held_count, held_
 from mailboxes.setup import Connection, MailboxValues, Overview
 from mailboxes.setup.checking import choices_of as folder_choices
 from mailboxes.setup.checking import sealed, unsealed
+from mailboxes.sync import refetching
 from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db
@@ -176,6 +177,15 @@ def take_in_again(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseRet
         db.session.commit()
     ring_intake(account_id)
     flash("The message is being read again. If it fails once more, it comes back here.", "success")
+    return redirect(door.url("edit", mailbox_id=mailbox.id, _anchor="health"))
+
+
+def fetch_anyway(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
+    """Fetch a message that is too large, or that the server did not hand out, with the next pass."""
+    with door.owning():
+        refetching.fetch_anyway(mailbox.account_id, arrival_id)
+        db.session.commit()
+    flash("The message is being fetched. It appears whole in its conversation, or stays here.", "success")
     return redirect(door.url("edit", mailbox_id=mailbox.id, _anchor="health"))
 
 

@@ -30,6 +30,7 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("/arrivals/<uuid:arrival_id>", "held", SHOWN, pages.held_page),
     ("/arrivals/<uuid:arrival_id>/raw", "held_file", SHOWN, pages.held_file),
     ("/arrivals/<uuid:arrival_id>/again", "take_in_again", SENT, pages.take_in_again),
+    ("/arrivals/<uuid:arrival_id>/fetch", "fetch_anyway", SENT, pages.fetch_anyway),
     ("/rules/new", "new_rule", FORM, rule_pages.new_rule_page),
     ("/rules/<uuid:rule_id>", "edit_rule", FORM, rule_pages.edit_rule_page),
     ("/rules/<uuid:rule_id>/move", "move_rule", SENT, rule_pages.move_rule),
@@ -37,7 +38,7 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("/rules/<uuid:rule_id>/delete", "delete_rule", FORM, rule_pages.delete_rule),
 )
 # They show messages that could not be taken in.
-OF_MESSAGES = frozenset({"held", "held_file", "take_in_again"})
+OF_MESSAGES = frozenset({"held", "held_file", "take_in_again", "fetch_anyway"})
 
 
 def add_routes(
