@@ -1,7 +1,6 @@
-"""What a system administrator may do with organizations, but for their making and their end.
+"""What a system administrator may do with organizations that are there.
 
-Making one is in `mailboxes.offering`, because it begins with more than people; deleting in
-`mailboxes.departing`.
+Making one is in `mailboxes.offering`, because it begins with more than people.
 """
 
 import re
