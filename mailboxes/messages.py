@@ -40,6 +40,13 @@ class Message(OrganizationScoped, Base):
             "thread_id",
             postgresql_where=text("direction = 'in' AND NOT is_read_by_all"),
         ),
+        Index(
+            "ix_messages_shadow",
+            "organization_id",
+            "mailbox_id",
+            "id",
+            postgresql_where=text("is_shadow"),
+        ),
         Index("ix_messages_list", "organization_id", "mailbox_id", "shown_at", "id"),
         Index(
             "ix_messages_elsewhere",
@@ -93,6 +100,7 @@ class Message(OrganizationScoped, Base):
     conversion_reason: Mapped[str] = mapped_column(default="")
     may_respond: Mapped[bool] = mapped_column(default=False)
     response_reason: Mapped[str] = mapped_column(default="")
+    is_shadow: Mapped[bool] = mapped_column(default=False)  # came in shadow: automation never touches it
     work: Mapped[str] = mapped_column(default="none")
     work_attempts: Mapped[int] = mapped_column(default=0)
     work_error: Mapped[str] = mapped_column(default="")

@@ -46,6 +46,8 @@ class Mailbox(OrganizationScoped, Base):
     address: Mapped[str]  # lower case
     aliases: Mapped[list[str]] = mapped_column(default=list)
     is_enabled: Mapped[bool] = mapped_column(default=True)
+    # It fetches, and shows what automation would have made and answered; automation does neither.
+    is_shadow: Mapped[bool] = mapped_column(default=False)
 
     # nothing, lead, case, or the name of a plug-in's action; its settings by their field names
     action: Mapped[str] = mapped_column(default="nothing")

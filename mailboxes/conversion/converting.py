@@ -23,10 +23,12 @@ from mailboxes.conversion.claims import (
 )
 from mailboxes.conversion.links import RecordLink, link_to, links_of
 from mailboxes.conversion.people import contact_of, is_from_person, mailbox_of
-from mailboxes.conversion.settings import Offer, offers
+from mailboxes.conversion.settings import Offer, offers, settings_in_words
 from mailboxes.crash_points import crash_point
 from mailboxes.crm import cases
 from mailboxes.messages import Message
+from mailboxes.shadow import SHADOW, is_in_shadow
+from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
 from mailboxes.timeline import Event
 from tenants.database import db
@@ -36,6 +38,7 @@ from tenants.permissions import permissions_of
 
 STAGE = "converted"
 MADE, ATTACHED, NOT_CONVERTED, REOPENED = "converted", "attached", "not converted", "case reopened"
+SHADOWED = "would have converted"
 IGNORED_BOXES = ("sent", "drafts", "spam", "trash")
 BY_HAND = "by_hand"
 
@@ -62,10 +65,12 @@ def convert(message: Message) -> None:
     _wait_for_others(message)
     if _is_acted_upon(message):
         return
+    is_shadow = is_in_shadow(message)
     if message.box not in IGNORED_BOXES:
-        contact_of(message)
+        if not is_shadow:
+            contact_of(message)
         attach_reply(message)
-    outcome = _outcome(message)
+    outcome = _shadow_outcome(message) if is_shadow else _outcome(message)
     timeline.record(message, STAGE, outcome.result, outcome.reason, details=outcome.details)
 
 
@@ -143,16 +148,9 @@ def _outcome(message: Message) -> Outcome:
     if linked:
         return _attached(linked)
     mailbox = mailbox_of(message)
-    if not message.may_convert:
-        return _not_converted(message.conversion_reason or "It is not the first message of a conversation.")
-    if mailbox.action == NOTHING:
-        return _not_converted("This mailbox does nothing with new conversations.")
-    action = actions().get(mailbox.action)
+    action, why_not = _chosen_action(message, mailbox)
     if action is None:
-        return _not_converted(f"The plug-in with the action “{mailbox.action}” is not installed here.")
-    is_offered, why_not = standing_of(action)
-    if not is_offered:
-        return _not_converted(f"{why_not} It can be converted by hand later.")
+        return _not_converted(why_not)
     try:
         with db.session.begin_nested():
             record, is_new = _made(action, message, mailbox.action_settings, None)
@@ -162,6 +160,40 @@ def _outcome(message: Message) -> Outcome:
         return _attached([link_to(action.name, record.id)])
     reason = _with_notes(f"A new {action.noun}: “{record.label}”.", record)
     return Outcome(MADE, reason, _details(action.name, record))
+
+
+def _chosen_action(message: Message, mailbox: Mailbox) -> tuple[Action | None, str]:
+    """What the mailbox makes of a message that belongs to no record yet; or why it makes nothing of it."""
+    if not message.may_convert:
+        return None, message.conversion_reason or "It is not the first message of a conversation."
+    if mailbox.action == NOTHING:
+        return None, "This mailbox does nothing with new conversations."
+    action = actions().get(mailbox.action)
+    if action is None:
+        return None, f"The plug-in with the action “{mailbox.action}” is not installed here."
+    is_offered, why_not = standing_of(action)
+    return (action, "") if is_offered else (None, f"{why_not} It can be converted by hand later.")
+
+
+def _shadow_outcome(message: Message) -> Outcome:
+    """What would have become of a message; nothing is made, claimed or linked."""
+    linked = links_of(message.thread_id)
+    if linked:
+        return _attached(linked)
+    mailbox = mailbox_of(message)
+    other = db.session.scalar(select(Thread.linked_thread_id).where(Thread.id == message.thread_id))
+    shared = links_of(other) if other is not None else []
+    if shared:
+        words = " and ".join(f"the {one.noun} “{one.label}”" for one in shared)
+        return Outcome(SHADOWED, f"Shadow: it would have belonged to {words}.", {SHADOW: shared[0].kind})
+    action, why_not = _chosen_action(message, mailbox)
+    if action is None:
+        return Outcome(NOT_CONVERTED, f"Shadow: no record would have been made. {why_not}", {SHADOW: ""})
+    reason = f"Shadow: would have made a {action.noun} “{message.subject or '(no subject)'}”"
+    settings = settings_in_words(action, mailbox.action_settings)
+    because = f"because {message.conversion_reason[:1].lower()}{message.conversion_reason[1:]}"
+    sentence = f"{', '.join((reason, *settings, because))}"
+    return Outcome(SHADOWED, sentence, {SHADOW: action.name})
 
 
 class PlugInError(AppError):

@@ -99,3 +99,15 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return str(value) if isinstance(value, (str, UUID)) else ""
+
+
+def settings_in_words(action: Action, values: Mapping[str, Any]) -> list[str]:
+    """What the settings of an action say, each as "owner Ada"; those that say nothing are left out."""
+    found = []
+    for field in action.fields:
+        value = values.get(field.name)
+        text = ", ".join(value) if isinstance(value, list) else str(value or "")
+        names = dict(choices_of(field, chosen=text))
+        if text:
+            found.append(f"{field.label.lower()} {names.get(text, text)}")
+    return found

@@ -186,6 +186,7 @@ def _eligibility(context: Context, entry: Entry) -> dict[str, Any]:
         "may_respond": respond.is_allowed,
         "response_reason": respond.reason,
         "work": "pending" if is_work(at) else "none",
+        "is_shadow": mailbox.is_shadow,
     }
 
 

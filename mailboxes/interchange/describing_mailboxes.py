@@ -58,6 +58,7 @@ def _mailbox(mailbox: Mailbox, slug: str, names: dict[str, str]) -> Description:
         "label": values.label,
         "aliases": values.aliases,
         "enabled": values.is_enabled,
+        "shadow": values.is_shadow or None,
         "processing": _processing(values, names),
         "signature": values.signature,
         "access": dict(_grant(grant, names) for grant in values.grants),

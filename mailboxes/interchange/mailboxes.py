@@ -112,6 +112,7 @@ def _values(
     values.label = wanted.get("label", address)
     values.aliases = wanted.get("aliases", [])
     values.is_enabled = wanted.get("enabled", True)
+    values.is_shadow = wanted.get("shadow", False)
     values.signature = wanted.get("signature")
     _fill_processing(values, wanted.get("processing", {}))
     values.grants = [_grant(one) for one in wanted.get("access", {}).values()]

@@ -319,6 +319,7 @@ _RULE: dict[str, Reader] = {
 _MAILBOX: dict[str, Reader] = {
     "address": address,
     "label": line,
+    "shadow": switch,
     "aliases": listed(address),
     "enabled": switch,
     "scope": _scope,

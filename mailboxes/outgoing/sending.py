@@ -14,7 +14,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 
 from mailboxes import timeline
 from mailboxes.connections import egress_policy
@@ -112,7 +112,12 @@ def _claimed() -> Outgoing | None:
             Mailbox,
             (Mailbox.organization_id == Outgoing.organization_id) & (Mailbox.id == Outgoing.mailbox_id),
         )
-        .where(Outgoing.state == "ready", Outgoing.next_attempt_at <= now(), Mailbox.is_enabled)
+        .where(
+            Outgoing.state == "ready",
+            Outgoing.next_attempt_at <= now(),
+            Mailbox.is_enabled,
+            or_(Outgoing.kind != AUTOMATIC, Mailbox.is_shadow.is_(False)),
+        )
         .order_by(Outgoing.next_attempt_at, Outgoing.id)
         .limit(1)
         .with_for_update(of=Outgoing, skip_locked=True)

@@ -34,19 +34,21 @@ from mailboxes.responses.knowing import (
     with_usage,
 )
 from mailboxes.rules import AutoResponseRule, rule_of
+from mailboxes.shadow import ANSWER, SHADOW, is_in_shadow, would_have_answered_since
 from mailboxes.template_values import harmless_subject, values_for
 from mailboxes.templates import Rendered
 from mailboxes.templating import TemplateError
 from mailboxes.threads import Thread
 from tenants.configuration.catalog import LANGUAGES
 from tenants.configuration.layers import value_of
-from tenants.database import db
+from tenants.database import db, now
 
 LONGEST_ANSWER = 50_000  # characters of text and HTML together
 SHOWN_REASONS = 3
 ALREADY = Decision(False, None, (Reason("already-decided", "The rules have been asked about it."),))
 WITHOUT_RULES = Decision(False, None, (Reason(NO_RULE, "The mailbox has no active rule."),))
 ANSWERED, NOT_ANSWERED = "answered", "not answered"
+WOULD_HAVE_ANSWERED = "would have answered"
 
 
 def respond(message: Message) -> Decision:
@@ -57,6 +59,9 @@ def respond(message: Message) -> Decision:
     if message.is_bounce:
         note_bounce(message)
     decision, answer = _decided(message)
+    if is_in_shadow(message):
+        _tell_shadow(message, decision, answer)
+        return replace(decision, send=False)
     if answer is not None and not _has_window(message, decision):
         decision, answer = _against(decision, "R14-window", "Somebody was faster."), None
     _tell(message, decision, answer)
@@ -170,6 +175,33 @@ def _tell(message: Message, decision: Decision, answer: Rendered | None) -> None
         "recipient": decision.recipient,
     }
     timeline.record(message, STAGE, ANSWERED if answer is not None else NOT_ANSWERED, shown, details=details)
+
+
+def _tell_shadow(message: Message, decision: Decision, answer: Rendered | None) -> None:
+    """What would have been decided: nothing is claimed, counted or queued."""
+    reasons = " ".join(reason.sentence for reason in decision.reasons[:SHOWN_REASONS])
+    recipient = canonical_address(decision.recipient)
+    since = now() - timedelta(hours=int(value_of("response.window_hours")))
+    if answer is not None and would_have_answered_since(message.mailbox_id, recipient, since):
+        answer, reasons = None, f"This mailbox would have answered {decision.recipient} before."
+    details: dict[str, Any] = {
+        SHADOW: ANSWER if answer is not None else "",
+        "rule_id": str(decision.rule_id) if decision.rule_id else None,
+        "recipient": decision.recipient,
+        "canonical": recipient,
+    }
+    said = f"Shadow: would not have answered. {reasons}"
+    if answer is not None and decision.rule_id is not None:
+        rule = rule_of(mailbox_of(message), decision.rule_id)
+        template = templates.template_of(rule.template_id)
+        named = "a response of its own" if template.is_custom else f"template “{template.name}”"
+        language = LANGUAGES.get(answer.language, answer.language) if answer.language else "no language"
+        said = (
+            f"Shadow: would have answered {decision.recipient} with rule “{rule.name}”, {named}, "
+            f"in {language}, because: {reasons}"
+        )
+    result = WOULD_HAVE_ANSWERED if answer is not None else NOT_ANSWERED
+    timeline.record(message, STAGE, result, said, details=details)
 
 
 def _against(decision: Decision, code: str, sentence: str) -> Decision:

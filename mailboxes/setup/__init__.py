@@ -13,7 +13,7 @@ from mailboxes.setup.connection import Connection, connection_of
 from mailboxes.setup.deleting import delete, deletion_effects
 from mailboxes.setup.grid import GridFilter, mailbox_page
 from mailboxes.setup.overview import Overview, overview_of
-from mailboxes.setup.saving import change, create, pause, resume, sync_soon
+from mailboxes.setup.saving import change, create, go_live, pause, resume, sync_soon
 from mailboxes.setup.values import Grant, MailboxValues, values_of
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "create",
     "delete",
     "deletion_effects",
+    "go_live",
     "known_folders",
     "mailbox_page",
     "overview_of",

@@ -35,7 +35,7 @@ SCOPES: dict[str, tuple[str, ColumnElement[bool]]] = {
     "system": ("System", Mailbox.account_owner_id == INSTALLATION),
     "overridden": ("Overridden", Mailbox.overrides != {}),
 }
-OTHERWISE = "label"
+OTHERWISE, SHADOW = "label", "shadow"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ def _filtered(query: Select[Any], filter: GridFilter) -> Select[Any]:
         query = query.where(or_(*wanted))
     if filter.scope in SCOPES:
         query = query.where(SCOPES[filter.scope][1])
-    if filter.state in STATE_FILTERS:
+    if filter.state == SHADOW:
+        query = query.where(Mailbox.is_shadow)
+    elif filter.state in STATE_FILTERS:
         query = query.where(state_of().in_(STATE_FILTERS[filter.state][1]))
     if filter.action:
         query = query.where(Mailbox.action == filter.action)

@@ -51,6 +51,8 @@ def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice],
     if mailbox.is_global:
         values.address, values.aliases = mailbox.address, list(mailbox.aliases)
     normalize(values)
+    if mailbox.is_shadow and not values.is_shadow:
+        values.automation_from = max(values.automation_from, now())
     demand_valid(values, mailbox)
     if account is not None:
         folders = folders or known_folders(account)
@@ -75,6 +77,13 @@ def resume(mailbox: Mailbox, *, by: Actor) -> None:
     sync_soon(mailbox)
     resume_sending(mailbox)
     record(by, "mailbox.resumed", mailbox.label)
+
+
+def go_live(mailbox: Mailbox, *, by: Actor) -> None:
+    """End shadow mode: automation begins with what arrives from now on."""
+    mailbox.is_shadow = False
+    mailbox.automation_from = now()
+    record(by, "mailbox.live", mailbox.label, {"is_shadow": True}, {"is_shadow": False})
 
 
 def sync_soon(mailbox: Mailbox) -> UUID | None:

@@ -36,6 +36,7 @@ class MailboxValues:
     address: str = ""
     aliases: list[str] = field(default_factory=list)
     is_enabled: bool = True
+    is_shadow: bool = False
     kind: str = "other"
     imap_enabled: bool = True
     imap_host: str = ""
@@ -87,6 +88,7 @@ MAILBOX_FIELDS = (
     "address",
     "aliases",
     "is_enabled",
+    "is_shadow",
     "action",
     "action_settings",
     "automation_from",

@@ -54,6 +54,12 @@ class MailboxForm(FlaskForm):
     aliases = TextAreaField("Further addresses", description="One a line. Messages to them count as ours.")
     is_enabled = BooleanField("Enabled", description="Switched off, the mailbox is paused; nothing is lost.")
 
+    is_shadow = BooleanField(
+        "Shadow mode",
+        description="It fetches, and shows what it would have converted and answered. It does neither until "
+        "this is switched off; what came until then is left to people.",
+    )
+
     kind = SelectField("Account type", choices=KINDS, validate_choice=False)
     imap_enabled = BooleanField("Enable IMAP", description="Fetch messages.")
     imap_host = StringField("IMAP host", render_kw={"autocomplete": "off"})
@@ -134,6 +140,7 @@ def values_from(form: MailboxForm) -> MailboxValues:
         address=form.address.data or "",
         aliases=lines_of(form.aliases.data),
         is_enabled=bool(form.is_enabled.data),
+        is_shadow=bool(form.is_shadow.data),
         kind=form.kind.data or "other",
         imap_enabled=bool(form.imap_enabled.data),
         imap_host=form.imap_host.data or "",

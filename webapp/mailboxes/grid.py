@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from mailboxes.conversion import actions
 from mailboxes.crm.paging import Order
-from mailboxes.setup.grid import OTHERWISE, SCOPES, SORTS, STATE_FILTERS, GridFilter
+from mailboxes.setup.grid import OTHERWISE, SCOPES, SHADOW, SORTS, STATE_FILTERS, GridFilter
 from mailboxes.setup.overview import Overview
 from webapp.mailboxes.door import Door
 
@@ -57,7 +57,11 @@ def grid_of(door: Door, arguments: Mapping[str, str]) -> Grid:
         pager=_pager(door, asked, listed.page.previous, listed.page.next),
         query=urlencode(asked),
         scopes=[("", "Any"), *((key, words) for key, (words, _) in SCOPES.items())],
-        states=[("", "Any"), *((key, words) for key, (words, _) in STATE_FILTERS.items())],
+        states=[
+            ("", "Any"),
+            *((key, words) for key, (words, _) in STATE_FILTERS.items()),
+            (SHADOW, "In shadow mode"),
+        ],
         actions=[("", "Any"), *((action.name, action.label) for action in actions().values())],
     )
 

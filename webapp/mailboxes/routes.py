@@ -11,6 +11,7 @@ from mailboxes.system_mailboxes import Mailbox
 from webapp.mailboxes import pages
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.people import people_page
+from webapp.mailboxes.shadow import shadow_page
 from webapp.responses import rule_pages
 
 Page = Callable[..., ResponseReturnValue]
@@ -24,6 +25,7 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("/delete", "delete", FORM, pages.delete_page),
     ("/access", "access", SENT, pages.access_page),
     ("/people", "people", SHOWN, people_page),
+    ("/shadow", "shadow", FORM, shadow_page),
     ("/check", "check", SENT, pages.check_page),
     ("/pause", "pause", SENT, pages.pause_or_resume),
     ("/sync", "sync", SENT, pages.sync_now),
@@ -38,7 +40,7 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("/rules/<uuid:rule_id>/delete", "delete_rule", FORM, rule_pages.delete_rule),
 )
 # They show messages that could not be taken in.
-OF_MESSAGES = frozenset({"held", "held_file", "take_in_again", "fetch_anyway"})
+OF_MESSAGES = frozenset({"shadow", "held", "held_file", "take_in_again", "fetch_anyway"})
 
 
 def add_routes(
