@@ -24,7 +24,10 @@ NOT_ADMINISTRATIVE = {
 # What a request writes although nobody changed anything.
 ASIDE = {"sign_ins", "sign_in_attempts", "notices"}
 # endpoint → why it leaves no entry although it writes
-NOT_RECORDED = {"people.import_file": "it shows what would become of a file, and saves nothing"} | {
+NOT_RECORDED = {
+    "people.import_file": "it shows what would become of a file, and saves nothing",
+    "routing_trials.index": "it shows where a message would go, and saves nothing",
+} | {
     f"{door}.{endpoint}": reason
     for door in ("mailboxes", "system_mailboxes", "opened_mailboxes")
     for endpoint, reason in (

@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
+from sqlalchemy import ForeignKey, Index, Select, UniqueConstraint, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from mailboxes.routing.deciding import Facts, Step
+from mailboxes.routing.deciding import Facts, Step, comparable
 from tenants.bulk import among
 from tenants.database import Base, db, now, uuid7
 
@@ -111,6 +111,24 @@ def note_delivered(arrival_ids: Iterable[UUID]) -> None:
         .values(delivered_at=now())
         .execution_options(synchronize_session=False)
     )
+
+
+def every_way_of(arrival_id: UUID) -> list[Routing]:
+    """Everything that was decided about an arrival, the ways it has left first."""
+    query = select(Routing).where(Routing.arrival_id == arrival_id)
+    return list(db.session.scalars(query.order_by(Routing.left_at.is_(None), Routing.decided_at, Routing.id)))
+
+
+def latest(account_id: UUID, address: str = "") -> Select[Routing]:
+    """What was decided about messages that are somewhere; from or to an address, if one is given."""
+    query = select(Routing).where(
+        Routing.account_id == account_id, Routing.organization_id.is_not(None), Routing.left_at.is_(None)
+    )
+    if not address:
+        return query
+    wanted = comparable(address) or address.lower()
+    is_sender, is_recipient = {"sender": wanted}, {"recipients": [wanted]}
+    return query.where(Routing.facts.contains(is_sender) | Routing.facts.contains(is_recipient))
 
 
 def hits_of_rules(account_id: UUID) -> dict[UUID, int]:

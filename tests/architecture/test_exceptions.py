@@ -46,6 +46,7 @@ LOOKS_ACROSS = {
     "webapp.global_mailboxes.door": "a system administrator sets up global mailboxes",
     "webapp.installation.users": "a letter about a password belongs to no organization",
     "webapp.system.views": "global mailboxes end the system's Email Configuration page",
+    "webapp.routing.door": "a system administrator looks after routing",
     "workers.schedule": "the sweep rings for all organizations",
     "workers.watch": "the watcher holds connections of all accounts",
     "embedded.sample": "the demo seeds itself",

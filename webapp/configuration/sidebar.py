@@ -5,8 +5,11 @@ from uuid import UUID
 
 from flask import current_app, g, request, url_for
 
+from mailboxes.routing.unrouted import unrouted_count
 from tenants.configuration.catalog import GROUPS, ORGANIZATION, SYSTEM, settings_at
+from webapp.routing.door import installation
 
+UNROUTED = "Unrouted"
 # Pages beside the settings: heading, label, endpoint, permission.
 ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Mail", "System mailboxes", "mailboxes.index", "mailbox.manage"),
@@ -19,6 +22,8 @@ ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
 )
 SYSTEM_PAGES: tuple[tuple[str, str, str], ...] = (
     ("Mail", "Global mailboxes", "system_mailboxes.index"),
+    ("Mail", "Routing", "routing.index"),
+    ("Mail", UNROUTED, "unrouted.index"),
     ("Mail", "E-mail templates", "system_templates.index"),
     ("Records", "Lead sources", "system_lead_sources.index"),
     ("User Management", "Organizations", "organizations.index"),
@@ -108,4 +113,12 @@ def _heading(label: str, pages: list[tuple[str, str, dict[str, Any]]]) -> dict[s
         for label, endpoint, values in pages
         if endpoint in current_app.view_functions
     ]
-    return {"label": label, "entries": entries, "is_open": True}
+    return {"label": label, "entries": [_counted(entry) for entry in entries], "is_open": True}
+
+
+def _counted(entry: dict[str, Any]) -> dict[str, Any]:
+    """What waits for a system administrator is counted where it is listed."""
+    if entry["label"] != UNROUTED:
+        return entry
+    with installation():
+        return {**entry, "count": unrouted_count(), "note": "waiting"}

@@ -1,0 +1,118 @@
+"""*Try routing*: one message, step by step, and what another list would have done. Nothing has effects."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from mailboxes.accounts import Account
+from mailboxes.routing import deciding
+from mailboxes.routing.records import FACTS_DAYS, Routing
+from mailboxes.routing.rules import as_rule, replace_rules, rules_of
+from mailboxes.routing.trying import Replay, Trial, recent, replay, try_again, try_raw
+from tenants.audit import Actor
+from tenants.database import db
+from webapp.configuration.pages import actor
+from webapp.configuration.sidebar import system_tree
+from webapp.guards import system_admin_required
+from webapp.records import uuid_or_none
+from webapp.routing.door import installation, organization_names, place_of
+from webapp.routing.drafts import MOST_DRAFTED, DraftRow, checked_drafts, drafts_of, typed_drafts
+from webapp.routing.forms import TryForm
+
+blueprint = Blueprint("routing_trials", __name__, url_prefix="/system/routing")
+
+
+@blueprint.route("/<uuid:account_id>/try", methods=["GET", "POST"])
+@system_admin_required
+def index(account_id: UUID) -> ResponseReturnValue:
+    """Where a message would go now, and why."""
+    form = TryForm()
+    with installation() as session:
+        place, ways = place_of(session, account_id), recent(account_id)
+        form.recent.choices = [("", "Choose one, or paste below"), *map(_choice, ways)]
+        trial = _trial(place.account, form) if form.validate_on_submit() else None
+        names = place.names
+        if trial is not None:
+            names = names | organization_names(
+                session, {step.organization_id for step in trial.decision.steps}
+            )
+    page = render_template(
+        "routing/try.html", tree=system_tree(), place=place, form=form, trial=trial, names=names
+    )
+    return page, 422 if form.errors else 200
+
+
+@blueprint.route("/<uuid:account_id>/list", methods=["GET", "POST"])
+@system_admin_required
+def changed_list(account_id: UUID) -> ResponseReturnValue:
+    """The whole list in one form: tried on what came lately, and kept if it is right."""
+    by, days = actor(), _days()
+    with installation() as session:
+        place = place_of(session, account_id)
+        stored = [as_rule(rule) for rule in session.scalars(rules_of(account_id).limit(MOST_DRAFTED + 1))]
+        if len(stored) > MOST_DRAFTED:
+            flash(f"Lists of more than {MOST_DRAFTED} rules are changed rule by rule.", "info")
+            return redirect(url_for("routing.rules", account_id=account_id))
+        rows = typed_drafts() if request.method == "POST" else drafts_of(stored, place)
+        drafts = checked_drafts(rows, place, stored)
+        tried = (
+            _tried(place.account, drafts, by, days)
+            if request.method == "POST" and drafts is not None
+            else None
+        )
+        names = place.names | organization_names(session, _organizations_in(tried))
+    if tried is not None and "save" in request.form:
+        flash("The list has been saved.", "success")
+        return redirect(url_for("routing.rules", account_id=account_id))
+    page = render_template(
+        "routing/list.html",
+        tree=system_tree(),
+        place=place,
+        rows=[*rows, DraftRow.empty(), DraftRow.empty()],
+        fields=deciding.FIELDS,
+        tried=tried,
+        names=names,
+        days=days,
+        most_days=FACTS_DAYS,
+    )
+    return page, 422 if drafts is None else 200
+
+
+def _trial(account: Account, form: TryForm) -> Trial | None:
+    if raw := (form.raw.data or "").strip():
+        return try_raw(account, raw.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "replace"))
+    chosen = uuid_or_none(form.recent.data)
+    if chosen is None:
+        form.form_errors.append("Choose a message, or paste one.")
+        return None
+    trial = try_again(account, chosen)
+    if trial is None:
+        form.recent.errors = ["What this message was decided by is forgotten. Choose another one."]
+    return trial
+
+
+def _tried(account: Account, drafts: list[deciding.Rule], by: Actor, days: int) -> Replay:
+    if "save" in request.form:
+        replace_rules(account, drafts, by=by)
+        db.session.commit()
+    return replay(account, drafts, days)
+
+
+def _organizations_in(tried: Replay | None) -> set[UUID | None]:
+    return {id for pair in tried.moves for id in pair} if tried is not None else set()
+
+
+def _choice(way: Routing) -> tuple[str, str]:
+    recipients: list[Any] = way.facts.get("recipients") or ["nobody named"]
+    return str(way.arrival_id), f"{way.facts.get('sender') or 'unknown'} → {recipients[0]}"
+
+
+def _days() -> int:
+    given = request.form.get("days", "")
+    return (
+        min(max(int(given), 1), FACTS_DAYS)
+        if given.isascii() and given.isdigit() and len(given) < 4
+        else FACTS_DAYS
+    )
