@@ -11,6 +11,7 @@ import psycopg
 
 ORGANIZATIONS, MAILBOXES, PEOPLE = 2_000, 20_000, 50_000
 MESSAGES_EACH = 5
+ENTRIES = 20_000  # of the audit log of the largest organization
 
 
 def fill(connection: psycopg.Connection[Any], ours: UUID, member: UUID, message: UUID) -> None:
@@ -68,16 +69,24 @@ _ACCOUNT = f"SELECT account_id FROM mailboxes WHERE id = ({_MAILBOX})"
 _BOXES = "JOIN filled_mailboxes f ON true WHERE r.id = ({})"
 _IN = {"organization_id": "f.organization_id"}
 _ANEW = {**_IN, "id": "gen_random_uuid()"}
+_IN_EACH = (
+    f"JOIN filled_organizations f ON true WHERE {_OURS}",
+    {"organization_id": "f.id", "id": "gen_random_uuid()"},
+)
 _MULTIPLIED: tuple[tuple[str, str, dict[str, str]], ...] = (
     (
         "organizations",
         "JOIN filled_organizations f ON true WHERE r.id = %(ours)s",
         {"id": "f.id", "name": "'Organization ' || f.n", "slug": "'organization-' || f.n"},
     ),
+    ("roles", *_IN_EACH),
+    ("organization_overrides", *_IN_EACH),
+    ("organization_override_changes", *_IN_EACH),
+    ("lead_sources", *_IN_EACH),
     (
-        "roles",
-        f"JOIN filled_organizations f ON true WHERE {_OURS}",
-        {"organization_id": "f.id", "id": "gen_random_uuid()"},
+        "audit_entries",
+        f"CROSS JOIN generate_series(1, {ENTRIES}) m WHERE {_OURS} AND r.act = 'benchmark.begun'",
+        {"id": "gen_random_uuid()", "at": "r.at - m * interval '1 minute'"},
     ),
     (
         "users",

@@ -304,7 +304,8 @@ def test_a_preview_shows_what_is_wrong_at_its_field(app, ours):
     fields = {"sync-interval-seconds": "soon", "inherits-sync-interval-seconds": None, "preview": "1"}
     answer = save(sign_in(app, system_admin()), SYSTEM_PAGE, **fields)
     assert answer.status_code == 422
-    assert "Type a whole number of seconds" in answer.text
+    effects = BeautifulSoup(answer.text, "html.parser").select_one("#effects").get_text(" ", strip=True)
+    assert "Nothing can be saved like this yet: Type a whole number of seconds" in effects
 
 
 def test_the_organizations_that_override_are_listed_with_their_values(app, inside, ours, theirs):

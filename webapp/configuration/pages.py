@@ -98,7 +98,8 @@ def group_page(scope: Scope, key: str, **more: Any) -> ResponseReturnValue:
             flash(_said(changes), "success")
             return redirect(request.full_path.rstrip("?"))
         db.session.rollback()
-    return _page(scope, view, form, effects, more), 422 if form.errors else 200
+    is_part = bool(request.headers.get("HX-Request"))  # only what saving would change is taken from it
+    return _page(scope, view, form, effects, more), 422 if form.errors and not is_part else 200
 
 
 def actor() -> audit.Actor:
@@ -242,17 +243,16 @@ def _pages(scope: Scope, words: str) -> list[dict[str, Any]]:
 
 
 def _entry(scope: Scope, group: Group, count: int, current: str) -> dict[str, Any]:
-    sections = [section for section in SECTIONS.values() if section.group == group.key]
-    used = {setting.section for setting in settings_at(scope.level)}
+    used = dict.fromkeys(one.section for one in settings_at(scope.level) if one.group == group.key)
     return {
         "label": group.label,
         "url": scope.group_url(group.key),
         "is_current": group.key == current,
         "count": count,
         "sections": [
-            (section.label, scope.group_url(group.key, _anchor=section.key))
-            for section in sections
-            if section.key in used and group.key == current and len(sections) > 1
+            (SECTIONS[key].label, scope.group_url(group.key, _anchor=key))
+            for key in used
+            if group.key == current and len(used) > 1
         ],
     }
 

@@ -12,6 +12,7 @@ from webapp.configuration.opening import open_organization
 from webapp.guards import system_admin_required
 from webapp.mailboxes import connecting, pages
 from webapp.mailboxes.door import Door, opened_door
+from webapp.mailboxes.people import choices_page
 from webapp.mailboxes.routes import add_routes
 
 blueprint = Blueprint(
@@ -51,6 +52,21 @@ def discover() -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """A new mailbox of this organization."""
     return pages.new_page(_door())
+
+
+@blueprint.post("/new/access")
+@system_admin_required
+def new_access() -> ResponseReturnValue:
+    """Who would see it."""
+    return pages.access_page(_door())
+
+
+@blueprint.get("/people-choices")
+@system_admin_required
+def people_choices() -> ResponseReturnValue:
+    """The options of a list of people of this organization."""
+    open_organization(g.opening)
+    return choices_page()
 
 
 def _entered(mailbox_id: UUID) -> tuple[Door, Mailbox]:

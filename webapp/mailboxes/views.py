@@ -2,18 +2,15 @@
 
 from uuid import UUID
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from mailboxes.conversion import Field, choices_of
 from mailboxes.system_mailboxes import Mailbox
 from webapp.guards import permission_required
 from webapp.mailboxes import connecting, pages
 from webapp.mailboxes.door import Door, organization_door
-from webapp.mailboxes.forms import searched
+from webapp.mailboxes.people import choices_page
 from webapp.mailboxes.routes import add_routes
-
-PERSON = Field("person", "Person", "member")
 
 blueprint = Blueprint("mailboxes", __name__, url_prefix="/configuration/mailboxes")
 
@@ -57,9 +54,7 @@ def new_access() -> ResponseReturnValue:
 @permission_required("mailbox.manage")
 def people_choices() -> ResponseReturnValue:
     """The options of a list of people, after something was typed to find one."""
-    name = request.args.get("field", "")
-    found = choices_of(PERSON, searched(name), request.args.get(name, ""))
-    return render_template("mailboxes/_options.html", choices=found, chosen=request.args.get(name, ""))
+    return choices_page()
 
 
 def _entered(mailbox_id: UUID) -> tuple[Door, Mailbox]:
