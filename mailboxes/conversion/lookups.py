@@ -52,10 +52,10 @@ def remove_lead_source(source: LeadSource) -> None:
 
 def merge_effects(source: LeadSource, into: LeadSource | None = None) -> list[str]:
     """What merging a source into another one changes, in sentences with numbers."""
-    name = f"“{into.name}”" if into is not None else "the other one"
+    name = f"the source “{into.name}”" if into is not None else "the other source"
     count = lead_count_by_source().get(source.id, 0)
     using = [mailbox.label for mailbox in _mailboxes_using(source)]
-    effects = [f"{_leads(count)} get{'s' if count == 1 else ''} the source {name}; their history says so."]
+    effects = [f"{_leads(count)} get{'s' if count == 1 else ''} {name}; their history says so."]
     if using:
         noun = "mailbox gives" if len(using) == 1 else "mailboxes give"
         effects.append(f"{len(using)} {noun} new leads {name}: {', '.join(using)}.")

@@ -139,8 +139,8 @@ def test_two_sources_become_one_with_their_leads_and_mailboxes(app, ours, theirs
     mailbox = make_mailbox(ours, action="lead", action_settings={"source": "phone"}, label="Orders")
     url = f"{SOURCES}{ids['phone']}/merge"
     asked = words_of(read(client, url))
-    assert "3 leads get the source the other one" in asked
-    assert "1 mailbox gives new leads the other one: Orders." in asked
+    assert "3 leads get the other source" in asked
+    assert "1 mailbox gives new leads the other source: Orders." in asked
     send(client, url, at=url, expect=422, into=str(foreign["email"]))
     page = words_of(send(client, url, into=str(ids["email"])))
     assert "“Phone” was merged into “Email”: 3 leads have it now." in page
