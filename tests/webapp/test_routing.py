@@ -85,6 +85,16 @@ def test_rules_are_added_moved_changed_and_deleted(admin, account_id, ours, thei
     assert values(account_id) == ["one"]
 
 
+def test_rules_are_put_into_the_order_in_which_they_were_dragged(admin, account_id, ours):
+    for value in ("one", "two", "three"):
+        make_rule(account_id, "tag", value, ours)
+    with inside_installation("a test") as session:
+        ids = [str(rule.id) for rule in session.scalars(rules_of(account_id))]
+    assert 'data-sortable="' in admin.get(f"/system/routing/{account_id}").text
+    post(admin, f"/system/routing/{account_id}/order", order=[ids[2], ids[0], ids[1], "no id"])
+    assert values(account_id) == ["three", "one", "two"]
+
+
 def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_is_lost(admin, account_id, ours):
     url = f"/system/routing/{account_id}/rules/new"
     for data, sentence in (
