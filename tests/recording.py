@@ -33,6 +33,7 @@ NOT_RECORDED = {
     for endpoint, reason in (
         ("sync", "a pass is asked for now instead of soon; nothing is set up differently"),
         ("take_in_again", "a message that was held is tried again; its own history says so"),
+        ("fetch_anyway", "a message that was held is fetched; its own history says so"),
     )
 }
 ENTRIES = {"audit_entries", "system_audit_entries"}

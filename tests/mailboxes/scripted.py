@@ -61,6 +61,7 @@ class Scripted:
         self.server.heal()
         with self.inside(self.world):
             db.session.execute(update(Folder).values(compared_at=now() - timedelta(days=2)))
+            db.session.execute(update(Account).values(quiet_until=None))
             db.session.commit()
         for _ in range(3):
             report = self.sync()
