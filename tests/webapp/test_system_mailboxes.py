@@ -345,3 +345,26 @@ def test_what_is_held_back_is_shown_and_taken_in_again(app, inside, client, admi
     send(client, f"{url}/arrivals/{arrival.id}/again", at=f"{url}/arrivals/{arrival.id}")
     with inside_installation("a test"):
         assert db.session.scalar(select(Arrival.state)) == "stored"
+
+
+def test_what_is_too_large_is_fetched_anyway(client, administrator, inside, ours, url):
+    account = the_account()
+    with inside_installation("a test"):
+        folder = db.session.scalar(select(Folder).limit(1))
+        arrival = Arrival(
+            account_id=account.id,
+            folder_id=folder.id,
+            uid_validity=1,
+            uid=8,
+            state="too_large",
+            failure="No.",
+        )
+        db.session.add(arrival)
+        db.session.commit()
+    assert "Fetch anyway" in read(client, url)
+    mailbox = the_mailbox(inside, ours)
+    own = f"/configuration/mailboxes/{mailbox.id}/arrivals/{arrival.id}"
+    send(administrator, f"{own}/fetch", at="/configuration/mailboxes/", expect=404)
+    send(client, f"{url}/arrivals/{arrival.id}/fetch", at=f"{url}/arrivals/{arrival.id}")
+    with inside_installation("a test"):
+        assert db.session.scalar(select(Arrival.is_wanted))

@@ -20,6 +20,7 @@ from mailboxes.intake.held import held_arrival, held_arrivals, held_count, held_
 from mailboxes.setup import Connection, MailboxValues
 from mailboxes.setup.checking import choices_of as folder_choices
 from mailboxes.setup.checking import sealed, unsealed
+from mailboxes.sync import refetching
 from tenants.audit import SystemAuditEntry
 from tenants.database import db
 from tenants.errors import InvalidError
@@ -215,6 +216,17 @@ def take_in_again(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
     db.session.commit()
     ring_intake(account_id)
     flash("The message is being read again. If it fails once more, it comes back here.", "success")
+    return redirect(door.url("edit", mailbox_id=source.id, _anchor="health"))
+
+
+@blueprint.post("/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>/fetch")
+@system_admin_required
+def fetch_anyway(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
+    """Fetch a message that is too large, or that the server did not hand out, with the next pass."""
+    door, source = entered(mailbox_id)
+    refetching.fetch_anyway(source.account_id, arrival_id)
+    db.session.commit()
+    flash("The message is being fetched. It appears whole in its conversation, or stays here.", "success")
     return redirect(door.url("edit", mailbox_id=source.id, _anchor="health"))
 
 
