@@ -130,7 +130,6 @@ def in_words(rule: AutoResponseRule) -> list[str]:
 
 def add_rule(mailbox: Mailbox, values: RuleValues, *, by: Actor) -> AutoResponseRule:
     """A rule at the end of the list. `InvalidRuleError` or `InvalidTemplateError` says what is wrong."""
-    _demand_own(mailbox)
     _demand_valid(values)
     count = len(db.session.scalars(own_rules_of(mailbox)).all())
     if count >= MOST_RULES:
@@ -302,11 +301,6 @@ def _demand_valid(values: RuleValues) -> None:
     if len(values.name.strip()) > LONGEST_NAME:
         raise InvalidRuleError(f"Use at most {LONGEST_NAME} characters.", field="name")
     demand_valid_conditions(values.conditions)
-
-
-def _demand_own(mailbox: Mailbox) -> None:
-    if mailbox.rules_from != "own":
-        raise ConflictError("The system's rules apply here, or none. Choose the organization's own first.")
 
 
 def _demand_not_systems(rule: AutoResponseRule) -> None:

@@ -107,6 +107,15 @@ def move_rule(source: GlobalMailbox, rule: SystemRule, step: int, *, by: Actor) 
         _keep(source, rules, "rule.moved", None, rule, by)
 
 
+def order_rules(source: GlobalMailbox, keys: Sequence[UUID], *, by: Actor) -> None:
+    """Put the rules in this order."""
+    _lock(source)
+    rules = {rule.key: rule for rule in rules_of(source)}
+    ordered = [rules[key] for key in keys]
+    if ordered != list(rules.values()):
+        _keep(source, ordered, "rule.moved", None, ordered[0], by)
+
+
 def _lock(source: GlobalMailbox) -> None:
     db.session.refresh(source, with_for_update=True)
 

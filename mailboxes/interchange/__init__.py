@@ -34,9 +34,7 @@ def export(slug: str | None = None) -> str:
         if slug is None:
             described = {"system": _system(), "users": describe_users()}
     chosen = slugs if slug is None else [slug]
-    described["organizations"] = {
-        one: _organization(one, with_system_accounts=slug is None) for one in chosen
-    }
+    described["organizations"] = {one: _organization(one) for one in chosen}
     return written(described)
 
 
@@ -52,9 +50,9 @@ def _system() -> Description:
     return {name: value for name, value in described.items() if value}
 
 
-def _organization(slug: str, *, with_system_accounts: bool) -> Description:
+def _organization(slug: str) -> Description:
     with current_app.app_context():
         organization = db.session.scalars(select(Organization).where(Organization.slug == slug)).one()
         enter_organization(organization.id)
         offer_dictionaries()  # what the system just changed may not have reached it; kept by nobody here
-        return describe_organization(organization, with_system_accounts=with_system_accounts)
+        return describe_organization(organization)

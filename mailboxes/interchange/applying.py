@@ -1,8 +1,8 @@
 """A document becomes true: first rehearsed as a whole and undone, then for good.
 
-Every organization is a transaction of its own (a global mailbox needs more of them, see
-`mailboxes.setup.global_saving`; those come last). The rehearsal runs all of them to their end, so that a
-mistake anywhere in the file is found before anything is kept.
+Every organization is a transaction of its own; global mailboxes come when all of them are there, and what
+organizations say otherwise of these after that. The rehearsal runs all of it to its end, so that a mistake
+anywhere in the file is found before anything is kept.
 """
 
 from flask import current_app
@@ -11,9 +11,12 @@ from sqlalchemy import select
 from mailboxes.interchange import dictionaries
 from mailboxes.interchange import organization as acts
 from mailboxes.interchange.describing import describe_organization
+from mailboxes.interchange.describing_globals import describe_overrides
+from mailboxes.interchange.global_mailboxes import apply_global_mailboxes
 from mailboxes.interchange.installation import apply_installation
 from mailboxes.interchange.mailboxes import keep_mailboxes
 from mailboxes.interchange.offers import one_default
+from mailboxes.interchange.overrides import keep_overrides
 from mailboxes.interchange.reading import Document
 from mailboxes.interchange.values import Change, Description, compared, merged
 from mailboxes.interchange.work import Work
@@ -53,6 +56,24 @@ def _carry_out(document: Document, by: Actor, *, keep: bool) -> list[Change]:
             _end(keep=keep)
             if keep:
                 forget_objects(work.objects)
+    changes += apply_global_mailboxes(Work(document, by, ("system",), keeps=keep))
+    return changes + (_override_at_last(document, by) if keep else [])
+
+
+def _override_at_last(document: Document, by: Actor) -> list[Change]:
+    """What organizations say otherwise of global mailboxes that the same file brought to them."""
+    changes: list[Change] = []
+    for slug, given in document.organizations.items():
+        with current_app.app_context():
+            organization = db.session.scalars(select(Organization).where(Organization.slug == slug)).one()
+            enter_organization(organization.id)
+            work = Work(document, by, ("organizations", slug), keeps=True)
+            before = describe_overrides()
+            wanted = merged(before, given.get("global_mailboxes", {}))
+            keep_overrides(before, wanted, work)
+            place = (f"organization {slug}", "global_mailboxes")
+            changes += compared(before, describe_overrides(), place)
+            db.session.commit()
     return changes
 
 
@@ -73,12 +94,12 @@ def _apply_organization(slug: str, work: Work) -> list[Change]:
     else:
         enter_organization(organization.id)
         offer_dictionaries()  # in a rehearsal, the system's offers have just changed
-    before = _matched(describe_organization(organization, with_system_accounts=True), given)
+    before = _matched(describe_organization(organization), given)
     _make_true(organization, before, given, work)
     db.session.flush()
     return [
         *changes,
-        *compared(before, describe_organization(organization, with_system_accounts=True), place),
+        *compared(before, describe_organization(organization), place),
         *work.extra,
     ]
 
@@ -112,6 +133,7 @@ def _make_true(organization: Organization, current: Description, given: Descript
         ("channels", acts.keep_channels),
         ("templates", dictionaries.keep_templates),
         ("mailboxes", keep_mailboxes),
+        ("global_mailboxes", keep_overrides),
         ("templates", dictionaries.remove_templates),
         ("lead_sources", dictionaries.remove_lead_sources),
         ("roles", acts.remove_roles),

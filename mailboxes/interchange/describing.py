@@ -12,6 +12,7 @@ from sqlalchemy import select
 from mailboxes.crm.channels import channels
 from mailboxes.crm.lead_sources import LeadSource, lead_sources, merged_lead_sources
 from mailboxes.crm.system_sources import SystemLeadSource, system_sources
+from mailboxes.interchange.describing_globals import describe_global_mailboxes, describe_overrides
 from mailboxes.interchange.describing_mailboxes import describe_mailboxes, secret_name
 from mailboxes.interchange.values import Description, Ranked, Secret
 from mailboxes.templates import Template, TemplateValues, templates, values_of
@@ -33,6 +34,7 @@ def describe_system() -> Description:
             (one.key, _system_source(one)) for one in db.session.scalars(system_sources())
         ),
         "templates": {one.key: _system_template(one) for one in db.session.scalars(system_templates())},
+        "mailboxes": describe_global_mailboxes(),
     }
 
 
@@ -68,11 +70,8 @@ def describe_user(user: User) -> Description:
     return _without_nothing(described)
 
 
-def describe_organization(organization: Organization, *, with_system_accounts: bool) -> Description:
-    """Everything that an organization's administrators set up.
-
-    ``with_system_accounts``: with the connections of its global mailboxes, which are not for them.
-    """
+def describe_organization(organization: Organization) -> Description:
+    """Everything that an organization's administrators set up."""
     return _without_nothing(
         {
             "slug": organization.slug,
@@ -87,7 +86,8 @@ def describe_organization(organization: Organization, *, with_system_accounts: b
                 for one in sorted(db.session.scalars(channels()), key=lambda one: one.name)
             },
             "templates": {template_name(one): _template(one) for one in db.session.scalars(templates())},
-            "mailboxes": describe_mailboxes(organization.slug, with_system_accounts=with_system_accounts),
+            "mailboxes": describe_mailboxes(organization.slug),
+            "global_mailboxes": describe_overrides(),
         }
     )
 

@@ -1,6 +1,8 @@
 """The mailboxes of the current organization, in the words of a file."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 from sqlalchemy import select
 
@@ -11,29 +13,36 @@ from mailboxes.connections import Protocol, password_of
 from mailboxes.conversion import actions
 from mailboxes.imap.folders import WELL_KNOWN_NAMES
 from mailboxes.interchange.values import Description, Ranked, Secret
-from mailboxes.rules import AutoResponseRule, rules_of
+from mailboxes.rules import AutoResponseRule, own_rules_of
 from mailboxes.setup.checking import SPECIAL_USES
 from mailboxes.setup.saving import account_of
 from mailboxes.setup.values import Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox, mailboxes
 from mailboxes.templates import TemplateValues, template_of
-from tenants.database import db, inside_installation
+from tenants.database import db
 from tenants.organizations import Membership
 from tenants.permissions import Role
 from tenants.secrets import UnreadableSecretError
 
 
-def describe_mailboxes(slug: str, *, with_system_accounts: bool) -> Description:
-    """All of them by address; ``slug`` is in the names of their secrets."""
-    roles = {role.id: role.name for role in db.session.scalars(select(Role))}
-    people = {member.id: member.user.address for member in db.session.scalars(select(Membership))}
-    names = {str(id): name for id, name in {**roles, **people}.items()}
-    found = sorted(db.session.scalars(mailboxes()), key=lambda mailbox: mailbox.address)
-    described = {mailbox.address: _mailbox(mailbox, slug, names) for mailbox in found}
-    for mailbox in found:
-        if mailbox.is_global and with_system_accounts:
-            described[mailbox.address]["account"] = _account_of_system(mailbox)
-    return described
+def describe_mailboxes(slug: str) -> Description:
+    """An organization's own, by address; ``slug`` is in the names of their secrets."""
+    names = Names()
+    found = db.session.scalars(mailboxes().where(Mailbox.global_mailbox_id.is_(None)))
+    ordered = sorted(found, key=lambda mailbox: mailbox.address)
+    return {mailbox.address: _mailbox(mailbox, slug, names) for mailbox in ordered}
+
+
+class Names:
+    """What the roles of the current organization are called, and the addresses of its people."""
+
+    def __init__(self) -> None:
+        self.roles = {role.id: role.name for role in db.session.scalars(select(Role))}
+        self.people = {member.id: member.user.address for member in db.session.scalars(select(Membership))}
+
+    def person(self, id: Any) -> str:
+        """The address of a member whose id is stored as text; "" for one who is gone."""
+        return {str(one): address for one, address in self.people.items()}.get(str(id), "")
 
 
 def secret_name(owner: str, *words: str) -> str:
@@ -50,7 +59,7 @@ def guessed_use(name: str) -> str:
     return str(SPECIAL_USES.get(use) or use)
 
 
-def _mailbox(mailbox: Mailbox, slug: str, names: dict[str, str]) -> Description:
+def _mailbox(mailbox: Mailbox, slug: str, names: Names) -> Description:
     account = account_of(mailbox)
     values = setup.values_of(mailbox, account)
     described: Description = {
@@ -61,23 +70,16 @@ def _mailbox(mailbox: Mailbox, slug: str, names: dict[str, str]) -> Description:
         "shadow": values.is_shadow or None,
         "processing": _processing(values, names),
         "signature": values.signature,
-        "access": dict(_grant(grant, names) for grant in values.grants),
-        "rules": _rules(mailbox),
+        "access": described_access(values.grants, names),
+        "rules": described_rules(mailbox),
     }
-    if mailbox.is_global:
-        described["scope"] = "system"
     if account is not None:
-        described["account"] = _account(account, slug)
+        described["account"] = described_account(account, slug)
     return {key: value for key, value in described.items() if value is not None}
 
 
-def _account_of_system(mailbox: Mailbox) -> Description:
-    with inside_installation("the account of a global mailbox is compared with a file, or written to one"):
-        account = account_of(mailbox)
-        return _account(account, "SYSTEM") if account is not None else {}
-
-
-def _account(account: Account, slug: str) -> Description:
+def described_account(account: Account, slug: str) -> Description:
+    """A connection, with its secrets as such."""
     return {
         "type": account.kind,
         "imap": _server(account, "imap", slug),
@@ -117,7 +119,7 @@ def _folders(account: Account) -> list[str | Description]:
     ]
 
 
-def _processing(values: MailboxValues, names: dict[str, str]) -> Description:
+def _processing(values: MailboxValues, names: Names) -> Description:
     return {
         "action": values.action,
         "settings": _action_settings(values, names),
@@ -129,26 +131,33 @@ def _processing(values: MailboxValues, names: dict[str, str]) -> Description:
     }
 
 
-def _action_settings(values: MailboxValues, names: dict[str, str]) -> Description:
+def _action_settings(values: MailboxValues, names: Names) -> Description:
     """People by address; a person who is gone is left out."""
     action = actions().get(values.action)
     people = {field.name for field in action.fields if field.kind == "member"} if action else set()
     return {
-        key: names.get(str(value), "") if key in people else value
-        for key, value in values.action_settings.items()
+        key: names.person(value) if key in people else value for key, value in values.action_settings.items()
     }
 
 
-def _grant(grant: Grant, names: dict[str, str]) -> tuple[str, Description]:
-    kind = "role" if grant.role_id is not None else "person"
-    name = names[str(grant.role_id or grant.membership_id)]
-    return f"{kind} {name}", {kind: name, "level": grant.level}
+def described_access(grants: Iterable[Grant], names: Names) -> Description:
+    """Who has access, by role or person."""
+    return dict(_grant(grant, names) for grant in grants)
 
 
-def _rules(mailbox: Mailbox) -> Ranked:
+def _grant(grant: Grant, names: Names) -> tuple[str, Description]:
+    if grant.role_id is not None:
+        name = names.roles[grant.role_id]
+        return f"role {name}", {"role": name, "level": grant.level}
+    name = names.person(grant.membership_id)
+    return f"person {name}", {"person": name, "level": grant.level}
+
+
+def described_rules(mailbox: Mailbox) -> Ranked:
+    """The organization's own rules, in order."""
     found = Ranked()
-    for rule in db.session.scalars(rules_of(mailbox)):
-        found[_free(rule.name, found)] = _rule(rule)
+    for rule in db.session.scalars(own_rules_of(mailbox)):
+        found[free_name(rule.name, found)] = _rule(rule)
     return found
 
 
@@ -172,6 +181,7 @@ def _response(response: TemplateValues) -> Description:
     return {"type": response.kind, "texts": texts}
 
 
-def _free(name: str, taken: Ranked) -> str:
+def free_name(name: str, taken: Ranked) -> str:
+    """A name that is there already is numbered, as in a file that is read."""
     names = [name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in names if candidate not in taken)

@@ -11,19 +11,17 @@ from mailboxes.imap import raw_name
 from mailboxes.interchange.describing_mailboxes import guessed_use
 from mailboxes.interchange.offers import texts_from
 from mailboxes.interchange.organization import member_id
-from mailboxes.interchange.values import Change, Description, Secret, compared
+from mailboxes.interchange.values import Description, Secret
 from mailboxes.interchange.work import Work
-from mailboxes.rules import AutoResponseRule, RuleValues, rules_of
-from mailboxes.setup import FolderChoice, Grant, MailboxValues, global_saving
+from mailboxes.rules import AutoResponseRule, RuleValues, own_rules_of
+from mailboxes.setup import FolderChoice, Grant, MailboxValues
 from mailboxes.setup.connection import Connection, connection_of
-from mailboxes.setup.demands import demand_connection, demand_valid, normalize
 from mailboxes.system_mailboxes import Mailbox, mailboxes
 from mailboxes.templates import TemplateValues, templates
-from tenants.database import db, inside_installation
+from tenants.database import db
 from tenants.errors import InvalidError
 from tenants.permissions import roles
 
-_OF_SYSTEM = ("address", "aliases", "account")  # what an organization may not change of a global mailbox
 _SERVER_FIELDS = ("enabled", "host", "port", "encryption", "user")
 
 
@@ -31,75 +29,28 @@ def keep_mailboxes(current: Description, wanted: Description, work: Work) -> Non
     """Mailboxes with their rules: those that the file calls absent go first, and free their labels."""
     for address in [address for address in current if address not in wanted]:
         with work.at("mailboxes", address):
-            _remove(_stored()[address], work)
-    for address in sorted(wanted, key=lambda address: wanted[address].get("scope") == "system"):
-        if current.get(address) != wanted[address]:
-            inside = work.inside("mailboxes", address)
-            _keep_mailbox(address, current.get(address), wanted[address], inside)
-
-
-def _remove(mailbox: Mailbox, work: Work) -> None:
-    if not mailbox.is_global:
-        work.objects.extend(setup.delete(mailbox, mailbox.label, by=work.by))
-    elif work.keeps:
-        global_saving.delete_global(mailbox, mailbox.label, by=work.by)
-    else:
-        work.extra.append(Change("-", _place(work, "mailboxes", mailbox.address), {}, None))
+            mailbox = _stored()[address]
+            work.objects.extend(setup.delete(mailbox, mailbox.label, by=work.by))
+    for address, given in wanted.items():
+        if current.get(address) != given:
+            _keep_mailbox(address, current.get(address), given, work.inside("mailboxes", address))
 
 
 def _keep_mailbox(address: str, current: Description | None, wanted: Description, work: Work) -> None:
     mailbox = _stored().get(address)
-    if _without_rules(current) != _without_rules(wanted):
+    if mailbox is None or _without_rules(current) != _without_rules(wanted):
         with work.at():
-            mailbox = _saved(mailbox, address, current or {}, wanted, work)
-    if mailbox is not None:
-        former = (current or {}).get("rules", {})
-        keep_rules(mailbox, former, wanted.get("rules", {}), work)
+            mailbox = _saved(mailbox, address, wanted, work)
+    keep_rules(mailbox, (current or {}).get("rules", {}), wanted.get("rules", {}), work)
 
 
-def _saved(
-    mailbox: Mailbox | None, address: str, current: Description, wanted: Description, work: Work
-) -> Mailbox | None:
-    if current and current.get("scope") != wanted.get("scope"):
-        raise InvalidError("A mailbox cannot change its owner. Delete it, and make another one.")
-    if wanted.get("scope") == "system":
-        return _saved_global(mailbox, address, current, wanted, work)
+def _saved(mailbox: Mailbox | None, address: str, wanted: Description, work: Work) -> Mailbox:
     connection = connection_of(mailbox) if mailbox is not None else Connection(None)
     values, folders = _values(address, mailbox, connection, wanted)
     if mailbox is None:
         return setup.create(values, folders, by=work.by)
     setup.change(mailbox, values, folders, by=work.by)
     return mailbox
-
-
-def _saved_global(
-    mailbox: Mailbox | None, address: str, current: Description, wanted: Description, work: Work
-) -> Mailbox | None:
-    """Those of the system's functions that commit are only imitated in a rehearsal."""
-    connection = Connection(None)
-    if mailbox is not None:
-        with inside_installation("the account of a global mailbox is changed by a file"):
-            connection = connection_of(mailbox)
-    values, folders = _values(address, mailbox, connection, wanted)
-    if mailbox is not None and all(wanted.get(key) == current.get(key) for key in _OF_SYSTEM):
-        setup.change(mailbox, values, [], by=work.by)
-    elif not work.keeps:
-        normalize(values)
-        demand_valid(values, mailbox)
-        demand_connection(values, connection.account, folders)
-        after = _without_rules(wanted)
-        work.extra.extend(compared(_without_rules(current or None), after, _place(work)))
-    elif mailbox is None:
-        return global_saving.create_global(values, folders, by=work.by)
-    else:
-        global_saving.change_global(mailbox, values, folders, by=work.by)
-    return mailbox
-
-
-def _place(work: Work, *names: str) -> tuple[str, ...]:
-    """Where in an installation, as `Change` tells it."""
-    _, slug, *rest = work.place
-    return (f"organization {slug}", *rest, *names)
 
 
 def _values(
@@ -115,14 +66,13 @@ def _values(
     values.is_shadow = wanted.get("shadow", False)
     values.signature = wanted.get("signature")
     _fill_processing(values, wanted.get("processing", {}))
-    values.grants = [_grant(one) for one in wanted.get("access", {}).values()]
-    folders = _fill_account(values, connection.folders, wanted.get("account", {}))
+    values.grants = [grant_of(one) for one in wanted.get("access", {}).values()]
+    folders = fill_account(values, connection.folders, wanted.get("account", {}))
     return values, folders
 
 
-def _fill_account(
-    values: MailboxValues, known: list[FolderChoice], wanted: Description
-) -> list[FolderChoice]:
+def fill_account(values: MailboxValues, known: list[FolderChoice], wanted: Description) -> list[FolderChoice]:
+    """What a file says of a connection; the folders that are known then."""
     values.kind = wanted.get("type", values.kind)
     for protocol in ("imap", "smtp"):
         server = wanted.get(protocol, {})
@@ -165,7 +115,7 @@ def _folders(known: list[FolderChoice], wanted: list[str | Description]) -> list
 
 def _fill_processing(values: MailboxValues, wanted: Description) -> None:
     values.action = wanted.get("action", values.action)
-    values.action_settings = _action_settings(values.action, wanted.get("settings", {}))
+    values.action_settings = action_settings(values.action, wanted.get("settings", {}))
     values.automation_from = wanted.get("automation_from", values.automation_from)
     values.converts_automatic = wanted.get("convert_automatic", False)
     values.trusted_forms = wanted.get("trusted_forms", [])
@@ -173,14 +123,15 @@ def _fill_processing(values: MailboxValues, wanted: Description) -> None:
     values.answers_unaddressed = wanted.get("answer_unaddressed", False)
 
 
-def _action_settings(action: str, wanted: Description) -> dict[str, Any]:
+def action_settings(action: str, wanted: Description) -> dict[str, Any]:
     """People are addresses in a file, and ids in the store. Keys that the action lacks are refused."""
     known = actions()[action]
     people = {field.name for field in known.fields if field.kind == "member"}
     return {key: member_id(str(value)) if key in people and value else value for key, value in wanted.items()}
 
 
-def _grant(wanted: Description) -> Grant:
+def grant_of(wanted: Description) -> Grant:
+    """Access as the store has it, from names of this organization."""
     level = wanted.get("level", "read")
     if "person" in wanted:
         return Grant(level, membership_id=UUID(member_id(wanted["person"])))
@@ -191,8 +142,8 @@ def _grant(wanted: Description) -> Grant:
 
 
 def keep_rules(mailbox: Mailbox, current: Description, wanted: Description, work: Work) -> None:
-    """Auto-response rules, in the order of the file."""
-    present = dict(zip(current, db.session.scalars(rules_of(mailbox)), strict=True))
+    """An organization's own auto-response rules, in the order of the file."""
+    present = dict(zip(current, db.session.scalars(own_rules_of(mailbox)), strict=True))
     for name in [name for name in current if name not in wanted]:
         rule_table.delete_rule(present.pop(name), by=work.by)
     for name, given in wanted.items():
@@ -236,7 +187,8 @@ def _template_id(name: str) -> UUID:
 
 
 def _stored() -> dict[str, Mailbox]:
-    return {mailbox.address: mailbox for mailbox in db.session.scalars(mailboxes())}
+    own = mailboxes().where(Mailbox.global_mailbox_id.is_(None))
+    return {mailbox.address: mailbox for mailbox in db.session.scalars(own)}
 
 
 def _without_rules(described: Description | None) -> Description | None:

@@ -1,23 +1,21 @@
 """What a file may say: every key, its kind, and what identifies each thing.
 
 ```yaml
-system: {settings: {…}, lead_sources: […], templates: […]}
+system: {settings: {…}, lead_sources: […], templates: […], mailboxes: […]}
 users: [{address, name, enabled, system_administrator, password, settings}]
-organizations: [{slug, name, enabled, settings, roles, members, lead_sources, channels, templates, mailboxes}]
+organizations: [{slug, name, enabled, settings, roles, members, lead_sources, channels, templates, mailboxes,
+  global_mailboxes}]
 ```
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mailboxes.conditions import FIELDS, HEADER, OPERATORS
-from mailboxes.conversion import actions
 from mailboxes.crm import channels
 from mailboxes.interchange.describing import of_system
-from mailboxes.interchange.describing_mailboxes import guessed_use
 from mailboxes.interchange.nodes import (
     File,
     Part,
@@ -27,20 +25,18 @@ from mailboxes.interchange.nodes import (
     choice,
     line,
     listed,
-    moment,
-    number,
-    optional_text,
     or_nothing,
     parsed,
     switch,
     text,
     unordered,
 )
-from mailboxes.interchange.values import ABSENT, Description, Ranked
+from mailboxes.interchange.reading_mailboxes import GLOBAL_MAILBOX, MAILBOX, OVERRIDES, TEXTS
+from mailboxes.interchange.records import STATE, record, things
+from mailboxes.interchange.values import Description
 from mailboxes.templates import KINDS, USED_FOR
 from tenants.configuration.catalog import (
     CATALOG,
-    LANGUAGES,
     ORGANIZATION,
     SYSTEM,
     USER,
@@ -51,7 +47,6 @@ from tenants.configuration.values import InvalidValueError
 from tenants.permissions import PERMISSIONS
 
 LARGEST_FILE = 10 * 1024 * 1024
-STATE = "state"
 
 
 @dataclass(frozen=True)
@@ -82,63 +77,6 @@ def read_document(content: str, name: str, environment: Mapping[str, str]) -> Do
     )
 
 
-def record(fields: Mapping[str, Reader], required: tuple[str, ...] = ()) -> Reader:
-    """A mapping of these keys; those left out are not in the result."""
-
-    def read(part: Part) -> Description:
-        parts = part.fields(fields)
-        for name in required:
-            if name not in parts:
-                raise part.error(f"The line “{name}: …” is missing here.")
-        return {name: fields[name](one) for name, one in parts.items()}
-
-    return read
-
-
-def things(
-    fields: Mapping[str, Reader],
-    identity: str | Callable[[Part], str],
-    *,
-    ranked: bool = False,
-    removable: bool = True,
-    repeatable: bool = False,
-    reader: Reader | None = None,
-) -> Reader:
-    """A list of records by what identifies each: a key of theirs, or what a function says."""
-    known = {**fields, STATE: choice("present", "absent")} if removable else dict(fields)
-    identify = _by_key(identity, known) if isinstance(identity, str) else identity
-
-    def read(part: Part) -> Description:
-        found: Description = Ranked() if ranked else {}
-        for item in part.items():
-            item.fields(known)
-            name = identify(item)
-            if name in found and not repeatable:
-                raise item.error(f"{name} stands here twice. Keep one of them.")
-            name = _numbered(name, found)
-            values = (reader or record(known))(item.named(name))
-            found[name] = ABSENT if values.pop(STATE, "") == "absent" else values
-        return found
-
-    return read
-
-
-def _by_key(key: str, fields: Mapping[str, Reader]) -> Callable[[Part], str]:
-    def identify(part: Part) -> str:
-        parts = part.fields(fields)
-        if key not in parts:
-            raise part.error(f"The line “{key}: …” is missing here: it says which one is meant.")
-        return str(fields[key](parts[key]))
-
-    return identify
-
-
-def _numbered(name: str, taken: Mapping[str, Any]) -> str:
-    """A second one of the same name is called ``name (2)``."""
-    names = [name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))]
-    return next(candidate for candidate in names if candidate not in taken)
-
-
 def _template_identity(part: Part) -> str:
     parts = part.fields(_TEMPLATE.keys() | {STATE})
     if "system" in parts:
@@ -146,15 +84,6 @@ def _template_identity(part: Part) -> str:
     if "name" not in parts:
         raise part.error("The line “name: …” or “system: …” is missing here: it says which one is meant.")
     return line(parts["name"])
-
-
-def _grantee(part: Part) -> str:
-    parts = part.fields(_GRANT.keys() | {STATE})
-    if ("role" in parts) == ("person" in parts):
-        raise part.error("Write either “role: …” or “person: …” here.")
-    if "role" in parts:
-        return f"role {line(parts['role'])}"
-    return f"person {address(parts['person'])}"
 
 
 def _settings(level: str) -> Reader:
@@ -210,132 +139,13 @@ def _typed(setting: Setting, part: Part) -> str:
     return str(value)
 
 
-def _field_of_condition(part: Part) -> str:
-    value = line(part)
-    if value.startswith(HEADER) or value in FIELDS:
-        return value
-    raise part.error(f"{value} is no field. Write one of: {', '.join(FIELDS)} (header:NAME).")
-
-
-def _history(part: Part) -> int | str:
-    """now, all, inherit, or a number of days."""
-    value = part.filled()
-    return number(part) if isinstance(value, int) else choice("inherit", "now", "all")(part)
-
-
-def _scope(part: Part) -> str | None:
-    """Only what is the system's is marked."""
-    return "system" if choice("organization", "system")(part) == "system" else None
-
-
-def _action(part: Part) -> str:
-    return str(choice(*actions())(part))
-
-
-def _processing(part: Part) -> Description:
-    """The settings are those of the action, which a plug-in may bring."""
-    found: Description = record(_PROCESSING)(part)
-    known = actions()
-    chosen = [known[found["action"]]] if "action" in found else list(known.values())
-    names = {field.name for action in chosen for field in action.fields}
-    if "settings" in found:
-        part.fields()["settings"].fields(names)
-    return found
-
-
-def _action_settings(part: Part) -> Description:
-    """A value is a text or a list of texts."""
-    return {
-        key: listed(line)(one) if one.is_list else optional_text(one) or ""
-        for key, one in part.fields().items()
-    }
-
-
-def _rule(part: Part) -> Description:
-    """A rule answers with a template or a response of its own: the one that is written goes first."""
-    found: Description = record(_RULE | {STATE: choice("present", "absent")})(part)
-    if "template" in found and "response" in found:
-        raise part.error("Write either “template: …” or “response: …” here.")
-    for one, other in (("template", "response"), ("response", "template")):
-        if found.get(one) is not None:
-            found[other] = None
-    return found
-
-
-def _folder(part: Part) -> str | Description:
-    """A name, or what the folder is for beside it."""
-    if not part.is_mapping:
-        return line(part)
-    found: Description = record(_FOLDER, ("name",))(part)
-    says_more = found.get("use", "") not in {"", guessed_use(found["name"])}
-    return found if says_more else str(found["name"])
-
-
-_FOLDER: dict[str, Reader] = {
-    "name": line,
-    "use": choice("inbox", "sent", "drafts", "spam", "trash", "archive", "all", "other"),
-}
-_TEXTS = record({language: or_nothing(record({"subject": text, "content": text})) for language in LANGUAGES})
-_RESPONSE: dict[str, Reader] = {"type": choice(*KINDS), "texts": _TEXTS}
-_SERVER: dict[str, Reader] = {
-    "enabled": switch,
-    "host": text,
-    "port": number,
-    "encryption": choice("tls", "starttls", "none"),
-    "user": text,
-    "password": Part.secret,
-}
-_ACCOUNT: dict[str, Reader] = {
-    "type": choice("other", "google", "microsoft"),
-    "imap": record(_SERVER),
-    "smtp": record(_SERVER),
-    "folders": unordered(_folder),
-    "history": _history,
-    "mirror_read_state": switch,
-    "copy_sent": switch,
-}
-_PROCESSING: dict[str, Reader] = {
-    "action": _action,
-    "settings": _action_settings,
-    "automation_from": moment,
-    "convert_automatic": switch,
-    "trusted_forms": listed(address),
-    "trusted_authentication_server": text,
-    "answer_unaddressed": switch,
-}
-_GRANT: dict[str, Reader] = {"role": line, "person": address, "level": choice("read", "reply")}
-_CONDITION: dict[str, Reader] = {
-    "field": _field_of_condition,
-    "operator": choice(*OPERATORS),
-    "value": text,
-}
-_RULE: dict[str, Reader] = {
-    "name": line,
-    "active": switch,
-    "conditions": listed(record(_CONDITION, ("field", "operator"))),
-    "template": line,
-    "response": record(_RESPONSE),
-}
-_MAILBOX: dict[str, Reader] = {
-    "address": address,
-    "label": line,
-    "shadow": switch,
-    "aliases": listed(address),
-    "enabled": switch,
-    "scope": _scope,
-    "account": record(_ACCOUNT),
-    "processing": _processing,
-    "signature": optional_text,
-    "access": things(_GRANT, _grantee),
-    "rules": things(_RULE, "name", ranked=True, repeatable=True, reader=_rule),
-}
 _TEMPLATE: dict[str, Reader] = {
     "name": or_nothing(line),
     "system": line,
     "hidden": switch,
     "type": or_nothing(choice(*KINDS)),
     "used_for": or_nothing(listed(choice(*USED_FOR))),
-    "texts": or_nothing(_TEXTS),
+    "texts": or_nothing(TEXTS),
 }
 _LEAD_SOURCE: dict[str, Reader] = {
     "key": line,
@@ -356,10 +166,11 @@ _SYSTEM: dict[str, Reader] = {
             "name": line,
             "type": choice(*KINDS),
             "used_for": listed(choice(*USED_FOR)),
-            "texts": _TEXTS,
+            "texts": TEXTS,
         },
         "key",
     ),
+    "mailboxes": things(GLOBAL_MAILBOX, "address"),
 }
 _ORGANIZATION: dict[str, Reader] = {
     "slug": line,
@@ -377,7 +188,8 @@ _ORGANIZATION: dict[str, Reader] = {
         {"name": line, "type": choice(*channels.KINDS), "active": switch}, "name", removable=False
     ),
     "templates": things(_TEMPLATE, _template_identity),
-    "mailboxes": things(_MAILBOX, "address"),
+    "mailboxes": things(MAILBOX, "address"),
+    "global_mailboxes": things(OVERRIDES, "address"),
 }
 _USER: dict[str, Reader] = {
     "address": address,

@@ -21,6 +21,7 @@ _PLACES = {
     "case": ("processing", "settings"),
     "trusted": ("processing", "trusted_forms"),
     "grants": ("access",),
+    "delivery": ("delivery",),
 }
 
 

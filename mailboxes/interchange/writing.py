@@ -10,10 +10,12 @@ from mailboxes.interchange.values import Description, Secret
 _LISTS = {
     "access",
     "channels",
+    "global_mailboxes",
     "lead_sources",
     "mailboxes",
     "members",
     "organizations",
+    "own_rules",
     "roles",
     "rules",
     "templates",

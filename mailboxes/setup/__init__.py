@@ -5,7 +5,7 @@
 - `proposals_for(address)`: connection settings to offer for an address.
 - `mailbox_page(filter, order)`: the grid, which is the health page too.
 - `deletion_effects(mailbox)`, `delete(mailbox, typed_label)`.
-- `mailboxes.setup.global_saving` does the same for global mailboxes, for system administrators.
+- `mailboxes.global_mailboxes` does the same for global mailboxes, for system administrators.
 """
 
 from mailboxes.setup.checking import FolderChoice, check, known_folders, proposals_for

@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from mailboxes.accounts import Account
 from mailboxes.crm.paging import Order, Page, page
 from mailboxes.setup.overview import (
     STATES,
@@ -19,7 +18,7 @@ from mailboxes.setup.overview import (
     with_accounts,
 )
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import INSTALLATION, across_organizations, db
+from tenants.database import INSTALLATION, db
 
 SIZE = 50
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,18 +71,6 @@ SORTS: dict[str, SQLColumnExpression[Any]] = {
 def mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:
     """Mailboxes of the current organization."""
     return _listed(db.session(), select(Mailbox.id), filter, order, cursor)
-
-
-def global_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:
-    """Global mailboxes, each as its home organization has it, for system administrators.
-
-    What they look for narrows a list of which they may see every row.
-    """
-    query = select(Mailbox.id).where(
-        Mailbox.account_owner_id == INSTALLATION, Mailbox.organization_id == Account.home_organization_id
-    )
-    with across_organizations("the system's pages list the mailboxes that read global accounts") as session:
-        return _listed(session, query, filter, order, cursor)
 
 
 def _listed(session: Session, query: Select[Any], filter: GridFilter, order: Order, cursor: str) -> Listed:

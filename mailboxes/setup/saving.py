@@ -1,7 +1,6 @@
 """A mailbox of an organization is created or changed. Each function is one act; the door commits.
 
-What belongs to a global account is in `mailboxes.setup.global_saving`; here its mailbox is changed as
-the organization may: everything but address, connection and folders.
+A mailbox that follows a global one is changed in `mailboxes.global_mailboxes.overriding`.
 """
 
 from typing import Any
@@ -48,8 +47,6 @@ def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice],
     """What the page says becomes true. Another host or user is another account; messages stay."""
     account = account_of(mailbox)
     before = for_the_record(values_of(mailbox, account), connects=account is not None)
-    if mailbox.is_global:
-        values.address, values.aliases = mailbox.address, list(mailbox.aliases)
     normalize(values)
     if mailbox.is_shadow and not values.is_shadow:
         values.automation_from = max(values.automation_from, now())

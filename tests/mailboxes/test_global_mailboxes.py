@@ -427,8 +427,6 @@ def test_the_rules_of_the_system_are_not_changed_in_an_organization(served, worl
         ):
             with pytest.raises(ForbiddenError):
                 change()
-        with pytest.raises(ConflictError):
-            rules.add_rule(the_mailbox(), rules.values_of(copy), by=ADA)
 
 
 def test_own_rules_are_kept_while_the_systems_apply(served, worlds):

@@ -591,52 +591,128 @@ def test_what_a_page_would_refuse_is_refused_with_its_line(applied, nordwind, li
 
 
 GLOBAL = """
+    system:
+      mailboxes:
+        - address: info@installation.example
+          label: Info
+          delivery: routed
+          serves: [nordwind]
+          home: nordwind
+          account:
+            imap:
+              {enabled: true, host: imap.installation.example, user: i, password: "${SUPPORT_PASSWORD}"}
+            folders: [INBOX]
+          processing: {action: case, settings: {status: open, priority: normal, tags: [web]}}
+          lead_source: phone
+          automation_from: 2026-01-02T03:04:05Z
+          access: [{role: member, level: read}]
+          rules:
+            - name: Night
+              template: acknowledgement
+              conditions: [{field: subject, operator: contains, value: x}]
+            - {name: All, template: acknowledgement, active: false}
     organizations:
       - slug: nordwind
-        mailboxes:
+        global_mailboxes:
           - address: info@installation.example
-            label: Info
-            scope: system
-            account:
-              imap:
-                {enabled: true, host: imap.installation.example, user: i, password: "${SUPPORT_PASSWORD}"}
-              folders: [INBOX]
-            access: [{role: Service, level: read}]
-            rules: [{name: All, template: Acknowledgement}]
-    """
+            label: Auskunft
+            owner: ada@nordwind.example
+            signature: ""
+            access: [{role: Service, level: reply}, {person: ada@nordwind.example, level: read}]
+            rules: own
+            own_rules: [{name: Ours, template: Acknowledgement}]
+"""
+SYSTEM = "system / mailboxes / info@installation.example"
+HERE = "organization nordwind / global_mailboxes / info@installation.example"
 
 
-def test_a_mailbox_of_the_system_is_planned_made_changed_and_removed(applied, nordwind):
-    place = "organization nordwind / mailboxes / info@installation.example"
-    assert plan(GLOBAL) == [f"+ {place}"]
-    assert db.session.scalars(select(Mailbox).where(Mailbox.label == "Info")).all() == []
-    assert apply(GLOBAL) == [f"+ {place}"]
+def test_a_global_mailbox_is_planned_made_changed_and_removed(applied, nordwind):
+    assert plan(GLOBAL) == [f"+ {HERE}", f"+ {SYSTEM}"]
+    assert db.session.scalars(select(Mailbox).where(Mailbox.address.startswith("info"))).all() == []
+    assert sorted(apply(GLOBAL)) == [f"+ {HERE}", f"+ {SYSTEM}"]
     assert apply(GLOBAL) == []
-    assert mailbox("info@installation.example").is_global
+    served = mailbox("info@installation.example")
+    assert (served.label, served.rules_from, served.action) == ("Auskunft", "own", "case")
+    assert [rule.name for rule in db.session.scalars(rules_of(served))] == ["Ours"]
     moved = GLOBAL.replace("imap.installation.example", "imap2.installation.example")
-    assert plan(moved) == apply(moved)
+    assert (
+        plan(moved)
+        == apply(moved)
+        == [f"~ {SYSTEM} / account / imap / host: imap.installation.example → imap2.installation.example"]
+    )
     assert apply(moved) == []
-    renamed = moved.replace("label: Info", "label: Auskunft")
-    assert apply(renamed) == [f"~ {place} / label: Info → Auskunft"]
-    gone = moved.replace("scope: system", "state: absent")
-    assert plan(gone) == [f"- {place}"]
-    assert apply(gone) == [f"- {place}"]
+    renamed = moved.replace("label: Info", "label: Information").replace("label: Auskunft", "label: null")
+    assert set(plan(renamed)) == {f"~ {SYSTEM} / label: Info → Information", f"- {HERE} / label: Auskunft"}
+    apply(renamed)
+    assert apply(renamed) == []
+    assert the_label() == "Information"
+    gone = "system: {mailboxes: [{address: info@installation.example, state: absent}]}"
+    assert plan(gone) == [f"- {SYSTEM}"]
+    assert apply(gone) == [f"- {SYSTEM}"]
+    assert the_label() is None
 
 
-def test_only_the_whole_export_holds_the_connection_of_a_mailbox_of_the_system(applied, nordwind):
+def the_label():
+    query = select(Mailbox.label).where(Mailbox.address == "info@installation.example")
+    return db.session.scalar(query)
+
+
+def test_whom_a_global_mailbox_serves_is_what_the_file_says(applied, nordwind, theirs, inside):
+    with inside(theirs):
+        other = db.session.scalars(select(Organization.slug).where(Organization.id == theirs.id)).one()
     apply(GLOBAL)
-    assert "imap.installation.example" not in interchange.export("nordwind")
+    for serves, expected in ((f"[{other}]", 1), ("all", 1), ("[nordwind]", 0)):
+        apply(GLOBAL.replace("serves: [nordwind]", f"serves: {serves}"))
+        with inside(theirs):
+            query = select(Mailbox.label).where(Mailbox.is_served)
+            assert len(list(db.session.scalars(query))) == expected
+        assert the_label() == "Auskunft"
+
+
+def test_what_is_otherwise_here_follows_again_when_the_file_takes_it_back(applied, nordwind):
+    apply(GLOBAL)
+    text = """
+        organizations:
+          - slug: nordwind
+            global_mailboxes: [{address: info@installation.example, state: absent}]
+    """
+    assert plan(text) == apply(text)
+    served = mailbox("info@installation.example")
+    db.session.refresh(served)
+    assert (served.label, served.overrides) == ("Info", {})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "message"),
+    [
+        ("serves: [nordwind]", "serves: [nowhere]", "There is no organization nowhere"),
+        ("home: nordwind", "home: nowhere", "There is no organization nowhere"),
+        ("{role: member", "{role: Service", "Service is not possible"),
+        ("template: acknowledgement", "template: nothing", "Choose a template of the system"),
+        ("owner: ada@nordwind.example", "owner: root@installation.example", "root@installation.example"),
+        ("tags: [web]}", "tags: [web], owner: ada@nordwind.example}", "owner is not known here"),
+        ("label: Auskunft", "label: Sales", "Another mailbox is called Sales"),
+    ],
+)
+def test_what_cannot_be_of_a_global_mailbox_is_refused_and_nothing_is_kept(
+    applied, nordwind, wrong, right, message
+):
+    with pytest.raises(FileError, match=message):
+        apply(GLOBAL.replace(wrong, right))
+    assert the_label() is None
+
+
+def test_only_the_whole_export_holds_what_is_the_systems(applied, nordwind):
+    apply(GLOBAL)
+    own = interchange.export("nordwind")
+    assert "imap.installation.example" not in own
+    assert "label: Auskunft" in own
     whole = interchange.export()
     assert "imap.installation.example" in whole
     assert "${POSTROOM_SYSTEM_INFO_IMAP_PASSWORD}" in whole
     assert (
         apply(whole, secrets_of_an_export() | {"POSTROOM_SYSTEM_INFO_IMAP_PASSWORD": "imap secret one"}) == []
     )
-
-
-def test_a_mailbox_keeps_its_owner(applied, nordwind):
-    with pytest.raises(FileError, match="cannot change its owner"):
-        apply(change_of("scope: system"))
 
 
 def test_what_is_the_same_in_several_places_can_be_written_once(applied, nordwind):
@@ -656,7 +732,12 @@ def test_what_is_the_same_in_several_places_can_be_written_once(applied, nordwin
 def test_the_file_in_the_documentation_can_be_applied(app, theirs):
     text = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
     example = text.partition("```yaml\n")[2].partition("```")[0]
-    names = ("POSTROOM_SYSTEM_SMTP_PASSWORD", "ADA_PASSWORD", "POSTROOM_EXAMPLE_SUPPORT_IMAP_PASSWORD")
+    names = (
+        "POSTROOM_SYSTEM_SMTP_PASSWORD",
+        "POSTROOM_SYSTEM_INFO_IMAP_PASSWORD",
+        "ADA_PASSWORD",
+        "POSTROOM_EXAMPLE_SUPPORT_IMAP_PASSWORD",
+    )
     environment = dict.fromkeys(names, "a long secret")
     assert apply(example, environment)
     assert apply(example, environment) == []
