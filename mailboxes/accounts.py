@@ -13,7 +13,8 @@ class Account(OptionallyScoped, Base):
     """A connection to a mail server; global where no organization owns it.
 
     ``state`` is what people read: new, ok, failing (it will be tried again at ``next_attempt_at``),
-    refused (the login was rejected; waits for new credentials).
+    refused (the login was rejected; waits for new credentials), disconnected (the provider no longer lets
+    us in; waits until somebody connects it again).
     """
 
     __tablename__ = "accounts"
@@ -22,7 +23,7 @@ class Account(OptionallyScoped, Base):
         CheckConstraint("kind IN ('other', 'google', 'microsoft')", name="kind"),
         CheckConstraint("imap_encryption IN ('tls', 'starttls', 'none')", name="imap_encryption"),
         CheckConstraint("smtp_encryption IN ('tls', 'starttls', 'none')", name="smtp_encryption"),
-        CheckConstraint("state IN ('new', 'ok', 'failing', 'refused')", name="state"),
+        CheckConstraint("state IN ('new', 'ok', 'failing', 'refused', 'disconnected')", name="state"),
         CheckConstraint("history IN ('now', 'days', 'all', 'inherit')", name="history"),
         CheckConstraint("delivery_mode IN ('routed', 'copied')", name="delivery_mode"),
         Index("ix_accounts_next_attempt_at", "next_attempt_at"),
@@ -48,6 +49,8 @@ class Account(OptionallyScoped, Base):
     smtp_encryption: Mapped[str] = mapped_column(default="starttls")
     smtp_user: Mapped[str] = mapped_column(default="")  # empty: the IMAP login serves both
     smtp_secret: Mapped[bytes | None] = mapped_column(default=None)  # encrypted
+    # Signs in by a connection to its provider (`mailboxes.oauth`) instead of passwords: as whom.
+    connected_as: Mapped[str] = mapped_column(default="")
     smtp_refuses_null_sender: Mapped[bool] = mapped_column(default=False)
 
     history: Mapped[str] = mapped_column(default="inherit")
@@ -58,6 +61,7 @@ class Account(OptionallyScoped, Base):
     state: Mapped[str] = mapped_column(default="new")
     last_error: Mapped[str] = mapped_column(default="")  # one sentence, with what to do
     failing_since: Mapped[datetime | None] = mapped_column(default=None)
+    told_since: Mapped[datetime | None] = mapped_column(default=None)  # the failing that was told of
     failure_count: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)

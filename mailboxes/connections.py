@@ -5,10 +5,12 @@ from typing import Literal, cast
 
 from flask import current_app
 
+from mailboxes import oauth
 from mailboxes.accounts import Account
 from mailboxes.discovery import Places
 from mailboxes.egress import DEFAULT_PORTS, EgressPolicy
 from mailboxes.imap import Encryption, ImapSettings
+from mailboxes.sasl import TokenSource
 from mailboxes.smtp import SmtpSettings
 from tenants.application import settings_of
 from tenants.configuration.layers import value_of
@@ -22,12 +24,14 @@ _COLUMNS: dict[Protocol, str] = {"imap": "imap_secret", "smtp": "smtp_secret"}
 
 def imap_settings(account: Account) -> ImapSettings:
     """How to read this account; `UnreadableSecretError` if its password cannot be decrypted."""
+    server = _server_of(account, "imap")
     return ImapSettings(
-        host=account.imap_host,
-        port=account.imap_port,
-        encryption=cast("Encryption", account.imap_encryption),
+        host=server.host,
+        port=server.port,
+        encryption=cast("Encryption", server.encryption),
         user=account.imap_user,
-        password=password_of(account, "imap"),
+        password="" if account.connected_as else password_of(account, "imap"),
+        tokens=_tokens_of(account),
         ca_file=settings_of(current_app).ca_file,
         max_message_bytes=int(value_of("sync.max_message_mb")) * MEGABYTE,
     )
@@ -37,13 +41,15 @@ def smtp_settings(account: Account) -> SmtpSettings | None:
     """How to send for this account, with its own SMTP login or the IMAP one; None without SMTP."""
     if not account.smtp_enabled or not account.smtp_host:
         return None
-    has_own_login = bool(account.smtp_user)
+    has_own_login = bool(account.smtp_user) and not account.connected_as
+    server = _server_of(account, "smtp")
     return SmtpSettings(
-        host=account.smtp_host,
-        port=account.smtp_port,
-        encryption=cast("Encryption", account.smtp_encryption),
+        host=server.host,
+        port=server.port,
+        encryption=cast("Encryption", server.encryption),
         user=account.smtp_user if has_own_login else account.imap_user,
-        password=password_of(account, "smtp" if has_own_login else "imap"),
+        password="" if account.connected_as else password_of(account, "smtp" if has_own_login else "imap"),
+        tokens=_tokens_of(account),
         ca_file=settings_of(current_app).ca_file,
     )
 
@@ -68,6 +74,21 @@ def discovery_places() -> Places:
     """Where settings for a new mailbox may be looked for."""
     directory = str(value_of("discovery.directory"))
     return Places(egress_policy(), web_policy(), directory, settings_of(current_app).ca_file)
+
+
+def _tokens_of(account: Account) -> TokenSource | None:
+    return oauth.source_of_account(account) if account.connected_as else None
+
+
+def _server_of(account: Account, protocol: Protocol) -> oauth.MailServer:
+    """Where to connect. Tokens are shown to their provider's servers alone, whatever the row says."""
+    provider = oauth.provider_of(account.kind) if account.connected_as else None
+    if provider is not None:
+        return provider.imap if protocol == "imap" else provider.smtp
+    host, port, encryption = (
+        getattr(account, f"{protocol}_{name}") for name in ("host", "port", "encryption")
+    )
+    return oauth.MailServer(host, port, encryption)
 
 
 def store_password(account: Account, protocol: Protocol, password: str) -> None:

@@ -207,6 +207,30 @@ class AuthenticationFailedError(MailServerError):
     is_permanent = True
 
 
+class TokenRefusedError(AuthenticationFailedError):
+    """A fresh access token was refused: the account may not use this protocol, or the user is another."""
+
+    message = "The server did not let the connected account in."
+    advice = (
+        "Check that IMAP and SMTP are permitted for the account at its provider, and that it was "
+        "connected as the right user. Then connect it again."
+    )
+
+
+class ConsentEndedError(AuthenticationFailedError):
+    """Nobody may read the account any more: the permission was revoked, has expired, or was never given."""
+
+    message = "The provider no longer lets Postroom into the account."
+    advice = "The account has to be connected again, on the page of its mailbox."
+
+
+class UnreadableConnectionError(AuthenticationFailedError):
+    """The tokens of a connection were stored with a key that is not there."""
+
+    message = "The stored connection of the account cannot be decrypted."
+    advice = "Connect the account again, or restore the encryption key it was stored with."
+
+
 class LoginDisabledError(MailServerError):
     """Signing in with a password is not offered (here, or without encryption). Nothing was sent."""
 
@@ -227,6 +251,19 @@ class ServerUnavailableError(MailServerError):
 
     message = "The server is not available at the moment."
     advice = "Postroom tries again by itself."
+
+
+class TokenUnavailableError(ServerUnavailableError):
+    """The provider gives no access token at the moment; the permission still holds."""
+
+    message = "The provider of the account does not answer at the moment."
+
+
+class ClientRefusedError(TokenUnavailableError):
+    """The provider does not know this installation: a matter of system administrators."""
+
+    message = "The provider does not accept this installation."
+    advice = "A system administrator has to check client id and secret, under Google and Microsoft 365."
 
 
 class ThrottledError(ServerUnavailableError):

@@ -59,13 +59,14 @@ _QUESTIONS = (
         f"SELECT state, count(*) FROM accounts a WHERE is_enabled AND imap_enabled AND {is_wanted('a')}"
         " GROUP BY state",
         "state",
-        ("new", "ok", "failing", "refused"),
+        ("new", "ok", "failing", "refused", "disconnected"),
     ),
     _Question(
         "postroom_account_overdue_seconds",
         "For how long the account has been due that waits longest for its pass.",
         f"SELECT '', {_age('next_attempt_at')} FROM accounts a WHERE is_enabled AND imap_enabled"
-        f" AND next_attempt_at <= now() AND lease_expires_at < now() AND {is_wanted('a')}",
+        " AND state <> 'disconnected' AND next_attempt_at <= now() AND lease_expires_at < now()"
+        f" AND {is_wanted('a')}",
     ),
     _Question(
         "postroom_arrivals_waiting",

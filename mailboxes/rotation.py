@@ -1,6 +1,7 @@
 """Every stored secret, encrypted anew with the newest key."""
 
 import base64
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.notices import Notice
+from mailboxes.oauth import OAuthConnection
 from tenants import secrets
 from tenants.configuration.catalog import CATALOG
 from tenants.configuration.overrides import OrganizationOverride, SystemOverride
@@ -18,18 +20,20 @@ from tenants.second_factor import SecondFactor
 def reencrypt_all() -> int:
     """Rotate all secrets of the installation in one transaction; how many were not current."""
     with across_organizations("key rotation touches every stored secret") as session:
-        count = _accounts(session) + _overrides(session) + _second_factors(session) + _notices(session)
+        count = _rows(session, Account, ("imap_secret", "smtp_secret"))
+        count += _rows(session, OAuthConnection, ("access_secret", "refresh_secret", "verifier_secret"))
+        count += _overrides(session) + _second_factors(session) + _notices(session)
         session.commit()
     return count
 
 
-def _accounts(session: Session) -> int:
+def _rows(session: Session, table: Any, columns: tuple[str, ...]) -> int:
     count = 0
-    for account in session.scalars(select(Account).with_for_update()):
-        for column in ("imap_secret", "smtp_secret"):
-            blob: bytes | None = getattr(account, column)
+    for row in session.scalars(select(table).with_for_update()):
+        for column in columns:
+            blob: bytes | None = getattr(row, column)
             if blob and not secrets.is_current(blob):
-                setattr(account, column, _again(blob, "accounts", account.id, column))
+                setattr(row, column, _again(blob, table.__tablename__, row.id, column))
                 count += 1
     return count
 

@@ -14,6 +14,7 @@ import mailboxes.global_mailboxes.table
 import mailboxes.inbox.reading
 import mailboxes.messages
 import mailboxes.notices
+import mailboxes.oauth
 import mailboxes.outgoing
 import mailboxes.responses
 import mailboxes.routing.marks

@@ -7,7 +7,7 @@ from sqlalchemy import Select, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OrganizationScoped, db
-from tenants.organizations import Membership, MembershipRole
+from tenants.organizations import Membership, MembershipRole, active_members
 
 PERMISSIONS: dict[str, str] = {
     "organization.configure": "Change the organization's configuration",
@@ -93,6 +93,19 @@ def roles_by_member(ids: Iterable[UUID]) -> dict[UUID, list[Role]]:
     for id, role in rows:
         found.setdefault(id, []).append(role)
     return found
+
+
+def members_who_may(permission: str) -> Select[Membership]:
+    """Active members of the current organization who hold a permission, by name."""
+    holding = (
+        select(MembershipRole.membership_id)
+        .join(
+            Role,
+            (Role.organization_id == MembershipRole.organization_id) & (Role.id == MembershipRole.role_id),
+        )
+        .where(Role.permissions.contains([permission]))
+    )
+    return active_members().where(Membership.id.in_(holding))
 
 
 def offer_system_roles() -> dict[str, Role]:

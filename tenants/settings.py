@@ -47,6 +47,10 @@ class Settings:
     is_demo: bool = False
     customer_smtp_url: str = ""
     customer_mail_directory: str = ""
+    google_client_id: str = ""
+    google_client_secret: str = field(default="", repr=False)
+    microsoft_client_id: str = ""
+    microsoft_client_secret: str = field(default="", repr=False)
     cheap_passwords: bool = False
     log_level: str = "INFO"
     metrics_token: str = field(default="", repr=False)
@@ -78,6 +82,10 @@ class Settings:
             is_demo=given.get("POSTROOM_DEMO") == "1",
             customer_smtp_url=given.get("POSTROOM_CUSTOMER_SMTP_URL", ""),
             customer_mail_directory=given.get("POSTROOM_CUSTOMER_MAIL_DIRECTORY", ""),
+            google_client_id=given.get("POSTROOM_GOOGLE_CLIENT_ID", ""),
+            google_client_secret=given.get("POSTROOM_GOOGLE_CLIENT_SECRET", ""),
+            microsoft_client_id=given.get("POSTROOM_MICROSOFT_CLIENT_ID", ""),
+            microsoft_client_secret=given.get("POSTROOM_MICROSOFT_CLIENT_SECRET", ""),
             cheap_passwords=given.get("POSTROOM_CHEAP_PASSWORDS") == "1",
             log_level=given.get("POSTROOM_LOG_LEVEL", "INFO"),
             metrics_token=_metrics_token(given.get("POSTROOM_METRICS_TOKEN", "")),

@@ -223,6 +223,11 @@ def users(filter: UserFilter = UserFilter()) -> Select[User]:
     return query
 
 
+def system_administrators() -> Select[User]:
+    """Enabled users who administer the installation, by name."""
+    return select(User).where(User.is_system_admin, User.is_enabled).order_by(User.name, User.address)
+
+
 def last_seen(ids: list[UUID]) -> dict[UUID, datetime]:
     """When these users were last here, as far as their live sessions tell."""
     rows = db.session.execute(

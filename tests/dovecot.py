@@ -51,6 +51,7 @@ mailbox_list_index = yes
 mail_max_userip_connections = 500
 passdb {{
   driver = static
+  mechanisms = plain login
   args = password={password}
 }}
 userdb {{
@@ -100,20 +101,36 @@ default_vsz_limit = 0
 """
 
 
+OAUTH2 = """
+auth_mechanisms = plain login xoauth2 oauthbearer
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
+}}
+"""
+
+
 class Dovecot:
     """One running server. ``port`` speaks IMAP with STARTTLS, ``tls_port`` IMAPS, for ``localhost``.
 
     ``settings``: lines of configuration by key, such as ``{"separator": "."}``; keys that the template
-    does not name (``disable_plaintext_auth``) are added at its end and win.
+    does not name (``disable_plaintext_auth``) are added at its end and win. ``oauth2``: the content of a
+    file for its oauth2 passdb: then it takes tokens, too.
     """
 
     host = "localhost"
     password = PASSWORD
 
     def __init__(
-        self, folder: Path, certificate: ServerCertificate, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        certificate: ServerCertificate,
+        settings: Mapping[str, str] | None = None,
+        oauth2: str = "",
     ) -> None:
         self.folder = folder
+        self._oauth2 = oauth2
         self.port, self.tls_port = _free_ports(2)
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self._settings = {"separator": "/", "prefix": "", "format": "maildir", **(settings or {})}
@@ -186,6 +203,9 @@ class Dovecot:
             shutil.copy(path, self.folder / f"{name}.pem")
         known = {key: value for key, value in self._settings.items() if f"{{{key}}}" in CONFIGURATION}
         more = [f"{key} = {value}" for key, value in self._settings.items() if key not in known]
+        if self._oauth2:
+            (self.folder / "oauth2.conf").write_text(self._oauth2)
+            more.append(OAUTH2.format(folder=self.folder))
         self._configuration.write_text(
             CONFIGURATION.format(
                 **known,
@@ -224,12 +244,12 @@ def dovecot(certificates: Certificates) -> Iterator[Dovecot]:
 
 @contextmanager
 def start_dovecot(
-    certificate: ServerCertificate, settings: Mapping[str, str] | None = None
+    certificate: ServerCertificate, settings: Mapping[str, str] | None = None, oauth2: str = ""
 ) -> Iterator[Dovecot]:
     """A Dovecot with settings of its own: ``with start_dovecot(certificates.good, {…}) as server``."""
     if shutil.which("dovecot", path=_PATH) is None:
         missing("Dovecot", "apt-get install -y dovecot-imapd")
-    with temporary_folder() as folder, Dovecot(folder, certificate, settings) as server:
+    with temporary_folder() as folder, Dovecot(folder, certificate, settings, oauth2) as server:
         yield server
 
 

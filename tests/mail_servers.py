@@ -1,8 +1,8 @@
 """Plug-in: the mail servers that tests talk to.
 
 Fixtures: ``certificates``, ``dovecot`` (real IMAP), ``imap_server`` (scripted IMAP, with faults),
-``smtp_sink`` (SMTP that stores or refuses), ``names`` (DNS), ``loopback`` (an egress policy that
-permits them all).
+``smtp_sink`` (SMTP that stores or refuses), ``names`` (DNS), ``oauth_provider``, ``loopback`` (an
+egress policy that permits them all).
 """
 
 from ipaddress import ip_network
@@ -14,9 +14,20 @@ from tests.certificates import certificates
 from tests.dns_server import names
 from tests.dovecot import dovecot
 from tests.faults.imap_server import imap_server
+from tests.oauth_provider import oauth_provider, running_provider
 from tests.smtp_sink import running_sink, smtp_sink
 
-__all__ = ["certificates", "dovecot", "imap_server", "loopback", "names", "running_sink", "smtp_sink"]
+__all__ = [
+    "certificates",
+    "dovecot",
+    "imap_server",
+    "loopback",
+    "names",
+    "oauth_provider",
+    "running_provider",
+    "running_sink",
+    "smtp_sink",
+]
 
 
 @pytest.fixture(scope="session")

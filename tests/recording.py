@@ -22,7 +22,7 @@ NOT_ADMINISTRATIVE = {
     *("lead.view", "lead.edit", "case.view", "case.edit", "contact.view", "contact.edit"),
 }
 # What a request writes although nobody changed anything.
-ASIDE = {"sign_ins", "sign_in_attempts", "notices"}
+ASIDE = {"sign_ins", "sign_in_attempts", "notices", "oauth_connections"}
 # endpoint → why it leaves no entry although it writes
 NOT_RECORDED = {
     "people.import_file": "it shows what would become of a file, and saves nothing",

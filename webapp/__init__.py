@@ -27,6 +27,7 @@ BLUEPRINTS = (
     "webapp.events",
     "webapp.organization.views",
     "webapp.mailboxes.views",
+    "webapp.mailboxes.consenting",
     "webapp.mailboxes.opened_views",
     "webapp.global_mailboxes.views",
     "webapp.global_mailboxes.applying",

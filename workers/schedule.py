@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailboxes import oauth, troubles
 from mailboxes.acting import organizations_with_pending
 from mailboxes.global_mailboxes.deleting import finish_deleting
 from mailboxes.global_mailboxes.following import catch_up
@@ -127,6 +128,12 @@ def ring_for_due_mail() -> None:
         _once("outgoing", organization_id, queues.ring_outgoing)
 
 
+def tell_of_troubles() -> None:
+    """Accounts that wait for people."""
+    for owner_id in troubles.tell_of_troubles():
+        queues.ring_notices(owner_id)
+
+
 def ring_for_due_notices() -> None:
     """Whatever mail of the system itself waits, and whoever asked for a link by mail."""
     if db.session.scalar(unanswered().limit(1)) is not None:
@@ -166,12 +173,14 @@ SCHEDULE = (
     Periodic("deliver what is stored", 2, ring_for_stored_arrivals),
     Periodic("act on what is pending", 2, ring_for_pending_messages),
     Periodic("send what is due", 2, ring_for_due_mail),
+    Periodic("tell of troubles", 10, tell_of_troubles),
     Periodic("send notices", 2, ring_for_due_notices),
     Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("follow the system's mailboxes", 30, catch_up),
     Periodic("delete global mailboxes", 30, finish_deleting),
     Periodic("carry what the system offers", 5, carry_what_the_system_offers),
     Periodic("forget old sign-ins", 3600, forget_attempts),
+    Periodic("forget unused connections", 3600, oauth.forget_unused),
     Periodic("forget old notices", 3600, forget_old_notices),
     Periodic("forget who wrote what was routed", 3600, forget_routing_facts),
     Periodic("remove old conversations", 3600, remove_old_conversations),

@@ -106,7 +106,10 @@ def _weight(account_id: UUID, shard: int) -> bytes:
 
 
 class Watch:
-    """The connections of one shard. Only the thread that calls `turn` touches the database."""
+    """The connections of one shard. Only the thread that calls `turn` touches the database.
+
+    But for access tokens: the source of them works in whatever thread asks, in a scope of its own.
+    """
 
     def __init__(self, number: int = 0, of: int = 1, threads: int = THREADS) -> None:
         self.watched: dict[UUID, Watched] = {}
@@ -330,6 +333,7 @@ def _posts() -> list[Post]:
             Account.imap_encryption,
             Account.imap_user,
             Account.imap_secret,
+            Account.connected_as,
             func.array_agg(Folder.name_raw).label("folders"),
             func.array_agg(Folder.special_use).label("uses"),
         )
@@ -337,7 +341,7 @@ def _posts() -> list[Post]:
         .where(
             Account.is_enabled,
             Account.imap_enabled,
-            Account.state != "refused",
+            Account.state.not_in(("refused", "disconnected")),
             text(is_wanted("accounts")),
             Folder.is_synced,
             Folder.is_selectable,
@@ -351,6 +355,7 @@ def _posts() -> list[Post]:
 
 def _post(row: Any) -> Post:
     pairs = sorted(zip(row.uses, row.folders, strict=True), key=lambda pair: (pair[0] != "inbox", pair[1]))
-    connection = (row.imap_host, row.imap_port, row.imap_encryption, row.imap_user, row.imap_secret)
+    login = (row.imap_user, row.imap_secret, row.connected_as)
+    connection = (row.imap_host, row.imap_port, row.imap_encryption, *login)
     version = hashlib.sha256(repr(connection).encode()).hexdigest()
     return Post(row.id, row.organization_id, tuple(name for _, name in pairs), version)

@@ -26,6 +26,7 @@ STATES = {
     "new": ("busy", "Waiting for its first pass"),
     "ok": ("ok", "Fetching"),
     "failing": ("warn", "Failing, tries again by itself"),
+    "disconnected": ("bad", "Needs to be connected again"),
     "refused": ("bad", "Login rejected, needs a new password"),
 }
 # Which organizations the picker shows.

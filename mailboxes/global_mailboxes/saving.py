@@ -210,7 +210,7 @@ def changed(source: GlobalMailbox) -> None:
 def _checked(values: GlobalValues, source: GlobalMailbox | None) -> dict[str, Any]:
     """What the system says, ready to be stored; the values are put in order on the way."""
     mailbox = values.mailbox
-    normalize(mailbox)
+    normalize(mailbox, account_of(source) if source is not None else None)
     mailbox.label = checked_label(mailbox.label)
     _demand_free(mailbox, source)
     if values.delivery_mode not in MODES:

@@ -69,9 +69,13 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the client says when the server asks for it with ``+``, without counting it first."""
+    """What the client says when the server asks for it with ``+``, without counting it first.
+
+    ``confession``: what it says if the server then asks again to tell of an error (RFC 7628 §3.2.3).
+    """
 
     data: bytes
+    confession: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,8 @@ class Dialogue:
         with self.wire.allowance(seconds, budget):
             self._literal_limit = literal_limit
             tag = self.send(*arguments)
-            return self.complete(tag, take)
+            last = arguments[-1]
+            return self.complete(tag, take, last.confession if isinstance(last, Reply) else None)
 
     def send(self, *arguments: Argument) -> bytes:
         """Send a command without waiting for its end; return its tag."""
@@ -168,11 +173,15 @@ class Dialogue:
         self.wire.sendall(line + b"\r\n")
         return tag
 
-    def complete(self, tag: bytes, take: Taker | None = None) -> Answer:
+    def complete(self, tag: bytes, take: Taker | None = None, confession: bytes | None = None) -> Answer:
         """Read until the tagged answer of this command."""
         untagged: list[Parts] = []
         while len(untagged) < MOST_ANSWERS:
             parts = self.read_parts(tag)
+            if confession is not None and parts[0].startswith(b"+"):
+                self.wire.sendall(confession + b"\r\n")
+                confession = None
+                continue
             if not parts[0].startswith(b"* "):
                 return self._completed(tag, parts[0], untagged)
             refuse_goodbye(parts[0])

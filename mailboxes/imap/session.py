@@ -14,6 +14,7 @@ from typing import Self
 from mailboxes import egress
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import (
+    AuthenticationFailedError,
     CommandRefusedError,
     FolderUnavailableError,
     LoginDisabledError,
@@ -21,6 +22,7 @@ from mailboxes.errors import (
     ProtocolError,
     ServerUnavailableError,
     TlsUnavailableError,
+    TokenRefusedError,
     UidValidityChangedError,
     UnencryptedLoginError,
 )
@@ -40,6 +42,7 @@ from mailboxes.imap.dialogue import (
 )
 from mailboxes.imap.fetching import whole_number
 from mailboxes.imap.settings import ImapSettings
+from mailboxes.sasl import CONFESSIONS, TokenSource, initial_response, mechanism_of
 from mailboxes.wire import Certificate, Wire, tls_context
 
 LINE_BUDGET = 1024 * 1024
@@ -75,6 +78,7 @@ class ImapSession:
         self.capabilities: frozenset[str] = frozenset()
         self._policy = policy
         self._resolver = resolver
+        self._target: egress.Target | None = None
         self._wire: Wire | None = None
         self._client: GuardedClient | None = None
         self._dialogue: Dialogue | None = None
@@ -117,7 +121,7 @@ class ImapSession:
         if target is None:
             host, port = self.settings.host, self.settings.port
             target = egress.resolve(host, port, self._policy, seconds, self._resolver)
-        self._target_name = target.name
+        self._target, self._target_name = target, target.name
         self._wire = Wire(egress.open_socket(target, seconds), self.settings.timeouts.command)
 
     def secure(self) -> None:
@@ -136,15 +140,15 @@ class ImapSession:
             self._start_tls()
 
     def log_in(self) -> None:
-        """Sign in by LOGIN or AUTHENTICATE PLAIN; afterwards the capabilities are read anew (F35)."""
+        """Sign in by password or token; afterwards the capabilities are read anew (F35)."""
         client = self._client
         if client is None:
             raise ProtocolError
         if not client.is_signed_in:
-            try:
-                self.run(*self._login_command())
-            except CommandRefusedError as error:
-                raise login_refusal(error) from error
+            if self.settings.tokens is not None:
+                self._log_in_by_token(self.settings.tokens)
+            else:
+                self._log_in(self._login_command())
         self._read_capabilities()
 
     def close(self) -> None:
@@ -249,6 +253,38 @@ class ImapSession:
                 names.update(words[2:])
         self.capabilities = frozenset(names)
         self.dialogue.has_free_literals = "LITERAL+" in names
+
+    def _log_in(self, command: list[Argument]) -> None:
+        try:
+            self.run(*command)
+        except CommandRefusedError as error:
+            raise login_refusal(error) from error
+
+    def _log_in_by_token(self, tokens: TokenSource) -> None:
+        """A token that was refused is refreshed once: clocks differ, and permissions end early (F32)."""
+        token = tokens("")
+        try:
+            self._log_in(self._token_command(token))
+        except AuthenticationFailedError:
+            fresh = tokens(token)
+            self.connect(self._target)  # a refusal has closed the connection
+            self.secure()
+            try:
+                self._log_in(self._token_command(fresh))
+            except AuthenticationFailedError as error:
+                raise TokenRefusedError from error
+
+    def _token_command(self, token: str) -> list[Argument]:
+        offered = (name.removeprefix("AUTH=") for name in self.capabilities if name.startswith("AUTH="))
+        mechanism = mechanism_of(offered)
+        if mechanism is None or not self.wire.is_encrypted:  # a token is never said in clear
+            self.close()
+            raise LoginDisabledError
+        refuse_control(token.encode("utf-8"))
+        response = initial_response(
+            mechanism, self.settings.user, token, self._target_name, self.settings.port
+        )
+        return [b"AUTHENTICATE", mechanism.encode(), Reply(response, CONFESSIONS[mechanism])]
 
     def _login_command(self) -> list[Argument]:
         user = self.settings.user.encode("utf-8")

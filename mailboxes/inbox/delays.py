@@ -12,6 +12,8 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 from tenants.organizations import Membership
 
+NOT_WELL = ("failing", "refused", "disconnected")
+
 
 @dataclass(frozen=True)
 class Delay:
@@ -28,7 +30,9 @@ def delays(member: Membership) -> list[Delay]:
     rows = db.session.execute(
         select(Mailbox.id, Mailbox.label, Account.failing_since, Account.last_error)
         .join(Account, (Account.id == Mailbox.account_id) & (Account.owner_id == Mailbox.account_owner_id))
-        .where(Mailbox.id.in_(readable_ids(member)), Account.state.in_(("failing", "refused")))
+        .where(
+            Mailbox.id.in_(readable_ids(member)), Account.state.in_(("failing", "refused", "disconnected"))
+        )
         .order_by(Mailbox.label)
     )
     return [Delay(row.id, row.label, row.failing_since, row.last_error) for row in rows]

@@ -15,6 +15,7 @@ from mailboxes.outgoing.outbox import (
     organizations_with_due_mail,
     outbox_of,
     outgoing_of,
+    resume_sending_for,
     sending_stop,
 )
 from mailboxes.outgoing.queueing import (
@@ -41,6 +42,7 @@ __all__ = [
     "queue_automatic_response",
     "queue_reply",
     "resume_sending",
+    "resume_sending_for",
     "route_of",
     "send_again",
     "send_due",

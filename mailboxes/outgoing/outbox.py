@@ -13,6 +13,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    update,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -121,6 +122,24 @@ def due_copies() -> Select[Outgoing]:
 def doubtful_but_seen() -> Select[Outgoing]:
     """Messages whose fate was unknown, and whose copy has turned up on the server."""
     return select(Outgoing).where(Outgoing.state == "unknown", _is_on_server())
+
+
+def resume_sending_for(account_id: UUID) -> None:
+    """An account is let in again: what waits in its mailboxes, wherever they are, is tried now; commits."""
+    with across_organizations(
+        "an account that was connected again may send for several organizations"
+    ) as session:
+        session.execute(
+            update(Outgoing)
+            .where(
+                Outgoing.mailbox_id.in_(select(Mailbox.id).where(Mailbox.account_id == account_id)),
+                Outgoing.state == "ready",
+                Outgoing.last_error != "",
+            )
+            .values(next_attempt_at=now(), last_error="")
+            .execution_options(synchronize_session=False)
+        )
+        session.commit()
 
 
 def organizations_with_due_mail() -> list[UUID]:

@@ -17,6 +17,7 @@ from mailboxes.connection_check import CheckReport, check_connection
 from mailboxes.connections import discovery_places, egress_policy, password_of
 from mailboxes.discovery import Proposal, discover
 from mailboxes.imap import Encryption, FolderListing, ImapSettings
+from mailboxes.setup.signing_in import demand_connected, take_providers_servers, tokens_of
 from mailboxes.setup.values import IMAP_PLACE, SMTP_PLACE, MailboxValues
 from mailboxes.smtp import SmtpSettings
 from tenants.application import settings_of
@@ -51,6 +52,8 @@ def check(values: MailboxValues, account: Account | None) -> CheckReport:
     """
     if not values.imap_enabled and not values.smtp_enabled:
         raise InvalidError("Switch on IMAP, SMTP or both to check them.", field="imap_enabled")
+    take_providers_servers(values, account)
+    demand_connected(values, account)
     imap = _imap(values, account) if values.imap_enabled else None
     smtp = _smtp(values, account) if values.smtp_enabled else None
     with one_of_few():
@@ -135,26 +138,33 @@ def needs_password(values: MailboxValues, account: Account | None, place: tuple[
 
 
 def _imap(values: MailboxValues, account: Account | None) -> ImapSettings:
+    tokens = tokens_of(values, account)
     return ImapSettings(
         host=values.imap_host,
         port=values.imap_port,
         encryption=cast("Encryption", values.imap_encryption),
         user=values.imap_user,
-        password=imap_password(values, account),
+        password="" if tokens else imap_password(values, account),
+        tokens=tokens,
         ca_file=settings_of(current_app).ca_file,
     )
 
 
 def _smtp(values: MailboxValues, account: Account | None) -> SmtpSettings:
-    own_login = bool(values.smtp_user)
+    own_login, tokens = bool(values.smtp_user), tokens_of(values, account)
     return SmtpSettings(
         host=values.smtp_host,
         port=values.smtp_port,
         encryption=cast("Encryption", values.smtp_encryption),
         user=values.smtp_user if own_login else values.imap_user,
-        password=smtp_password(values, account) if own_login else shared_password(values, account),
+        password="" if tokens else _sending_password(values, account),
+        tokens=tokens,
         ca_file=settings_of(current_app).ca_file,
     )
+
+
+def _sending_password(values: MailboxValues, account: Account | None) -> str:
+    return smtp_password(values, account) if values.smtp_user else shared_password(values, account)
 
 
 def imap_password(values: MailboxValues, account: Account | None) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import func, or_, select
 from mailboxes.accounts import Account
 from mailboxes.conversion import NOTHING, actions, checked_settings
 from mailboxes.setup.checking import FolderChoice, imap_password, shared_password, smtp_password
+from mailboxes.setup.signing_in import demand_connected, is_connected, take_providers_servers
 from mailboxes.setup.values import Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
@@ -24,12 +25,14 @@ LONGEST_LABEL = 100
 MANY_ADDRESSES = 50
 
 
-def normalize(values: MailboxValues) -> None:
+def normalize(values: MailboxValues, account: Account | None = None) -> None:
     """One way of writing each value; `InvalidError` at the field of an address or host that is none."""
     values.label = " ".join(values.label.split())
     values.address = _address(values.address, "address")
     values.aliases = normal_addresses(values.aliases, "aliases")
     values.trusted_forms = normal_addresses(values.trusted_forms, "trusted_forms")
+    take_providers_servers(values, account)
+    demand_connected(values, account)
     values.imap_host = _host(values.imap_host, "imap_host", needed=values.imap_enabled)
     values.smtp_host = _host(values.smtp_host, "smtp_host", needed=values.smtp_enabled)
     for name in ("imap_user", "smtp_user", "trusted_authserv_id"):
@@ -138,6 +141,8 @@ def account_passwords(values: MailboxValues, stored: Account | None) -> tuple[st
 
     `InvalidError` where one is missing, or was given for another place.
     """
+    if is_connected(values, stored) or (values.connects_later and not values.imap_password):
+        return "", ""
     login = values.imap_enabled or (values.smtp_enabled and not values.smtp_user)
     shared = imap_password(values, stored) if values.imap_enabled else ""
     if values.smtp_enabled and not values.smtp_user:

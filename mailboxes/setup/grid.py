@@ -24,7 +24,7 @@ SIZE = 50
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # What people look for: the words of the filter, and the states that it finds.
 STATE_FILTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "attention": ("Needs attention", ("refused", "failing", "interrupted", "unconnected")),
+    "attention": ("Needs attention", ("disconnected", "refused", "failing", "interrupted", "unconnected")),
     "new": ("Waiting for its first pass", ("new",)),
     "ok": ("Works", ("ok", "system", "sends")),
     "paused": ("Paused", ("paused", "unserved")),

@@ -21,6 +21,7 @@ from tenants.organizations import Organization
 
 # What a state is called, with its tone; the order is that of the grid: what needs somebody comes first.
 STATES: dict[str, tuple[str, str]] = {
+    "disconnected": ("bad", "Needs to be connected again"),
     "refused": ("bad", "Login rejected, needs a new password"),
     "failing": ("warn", "Failing, tries again by itself"),
     "interrupted": ("warn", "A change was interrupted: open it and save it again"),

@@ -47,7 +47,7 @@ def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice],
     """What the page says becomes true. Another host or user is another account; messages stay."""
     account = account_of(mailbox)
     before = for_the_record(values_of(mailbox, account), connects=account is not None)
-    normalize(values)
+    normalize(values, account)
     if mailbox.is_shadow and not values.is_shadow:
         values.automation_from = max(values.automation_from, now())
     demand_valid(values, mailbox)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account, Folder
+from mailboxes.oauth import Pending
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from tenants.database import db, now
 
@@ -30,6 +31,7 @@ class MailboxValues:
     """A mailbox with its account. Empty passwords keep what is stored.
 
     ``folders``: raw names of the folders to read. An empty ``smtp_user`` lets the IMAP login serve both.
+    ``connection``: one to the provider, just made. ``connects_later``: saved without one, to be connected.
     """
 
     label: str = ""
@@ -50,6 +52,8 @@ class MailboxValues:
     smtp_encryption: str = "starttls"
     smtp_user: str = ""
     smtp_password: str = field(default="", repr=False)
+    connection: Pending | None = None
+    connects_later: bool = False
     folders: list[bytes] = field(default_factory=list)
     history: str = "inherit"
     history_days: int | None = None

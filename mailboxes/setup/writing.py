@@ -4,10 +4,12 @@ from collections.abc import Iterable
 
 from sqlalchemy import delete, select
 
+from mailboxes import oauth
 from mailboxes.accounts import Account, Folder, choose_history_again
 from mailboxes.connections import store_password
 from mailboxes.setup.checking import FolderChoice
 from mailboxes.setup.demands import account_passwords
+from mailboxes.setup.signing_in import keep_connection
 from mailboxes.setup.values import ACCOUNT_FIELDS, MAILBOX_FIELDS, Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from tenants.database import db, now
@@ -33,6 +35,7 @@ def successor_of(account: Account, values: MailboxValues, folders: Iterable[Fold
     account.last_error = ""
     store_password(account, "imap", "")
     store_password(account, "smtp", "")
+    oauth.forget(account)
     return successor
 
 
@@ -56,6 +59,7 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
         choose_history_again(account)
     store_password(account, "imap", passwords[0])
     store_password(account, "smtp", passwords[1])
+    keep_connection(account, values, stored)
 
 
 def fill_mailbox(mailbox: Mailbox, values: MailboxValues) -> None:

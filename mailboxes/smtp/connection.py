@@ -118,10 +118,16 @@ class SmtpConnection:
 
     def log_in(self) -> None:
         """Sign in if there is a user."""
-        session = self._open_session()
-        if self.settings.user:
-            with self._open_wire().allowance(self.settings.timeouts.command, REPLY_BYTES):
-                session.authenticate(self.settings.user, self.settings.password)
+        session, settings = self._open_session(), self.settings
+        if not settings.user:
+            return
+        with self._open_wire().allowance(settings.timeouts.command, REPLY_BYTES):
+            if settings.tokens is not None:
+                session.authenticate_by_token(
+                    settings.user, settings.tokens, self._target_name, settings.port
+                )
+            else:
+                session.authenticate(settings.user, settings.password)
 
     def close(self) -> None:
         """Say QUIT if the server listens, and close. Never raises."""

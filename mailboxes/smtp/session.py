@@ -16,9 +16,11 @@ from mailboxes.errors import (
     SendingRefusedError,
     ServerUnavailableError,
     TlsUnavailableError,
+    TokenRefusedError,
     UnsafeArgumentError,
     WrongProtocolError,
 )
+from mailboxes.sasl import CONFESSIONS, TokenSource, initial_response, mechanism_of
 from mailboxes.smtp.envelope import Envelope, in_seven_bits, on_the_wire
 from mailboxes.smtp.settings import SmtpSettings
 from mailboxes.wire import Wire
@@ -108,6 +110,21 @@ class GuardedSmtp(smtplib.SMTP):
         if not 200 <= code < 300:
             raise _login_refusal(code, text)
 
+    def authenticate_by_token(self, user: str, tokens: TokenSource, host: str, port: int) -> None:
+        """AUTH XOAUTH2 or OAUTHBEARER, over TLS alone; a token that is refused is refreshed once (F32)."""
+        mechanism = mechanism_of(self.esmtp_features.get("auth", "").split())
+        if mechanism is None or not self._wire.is_encrypted:
+            raise LoginDisabledError
+        token = tokens("")
+        try:
+            self._say_token(mechanism, initial_response(mechanism, user, token, host, port))
+        except AuthenticationFailedError:
+            fresh = tokens(token)
+            try:
+                self._say_token(mechanism, initial_response(mechanism, user, fresh, host, port))
+            except AuthenticationFailedError as error:
+                raise TokenRefusedError from error
+
     def say_goodbye(self) -> None:
         """QUIT, without minding what comes back."""
         try:
@@ -159,6 +176,13 @@ class GuardedSmtp(smtplib.SMTP):
             text = f"The message is larger than the {int(largest) // 1024} KB that the server takes."
             raise SendingRefusedError(text, code=552, text=text)
         return data
+
+    def _say_token(self, mechanism: str, response: bytes) -> None:
+        code, text = self._say(b"AUTH " + mechanism.encode() + b" " + response)
+        if code == 334:  # an account of the error, which wants an answer before the refusal
+            code, text = self._say(CONFESSIONS[mechanism])
+        if not 200 <= code < 300:
+            raise _login_refusal(code, text)
 
     def _log_in_by_steps(self, user: str, password: str) -> tuple[int, bytes]:
         code, text = self._say(b"AUTH LOGIN")

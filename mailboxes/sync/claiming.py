@@ -48,8 +48,8 @@ _CLAIM = text(
         row_number() OVER (PARTITION BY a.owner_id ORDER BY a.next_attempt_at, a.id)
           + coalesce(u.passes, 0) AS turn
       FROM accounts a LEFT JOIN under_way u ON u.owner_id = a.owner_id
-      WHERE a.is_enabled AND a.imap_enabled AND a.next_attempt_at <= clock_timestamp()
-        AND a.lease_expires_at < clock_timestamp()
+      WHERE a.is_enabled AND a.imap_enabled AND a.state <> 'disconnected'
+        AND a.next_attempt_at <= clock_timestamp() AND a.lease_expires_at < clock_timestamp()
         AND {is_wanted("a")}
     ), chosen AS (
       SELECT id FROM due WHERE turn <= :under_way ORDER BY turn, next_attempt_at LIMIT :most

@@ -8,7 +8,12 @@ import structlog
 from sqlalchemy import case, func, update
 
 from mailboxes.accounts import Account
-from mailboxes.errors import AuthenticationFailedError, LoginDisabledError, MailServerError
+from mailboxes.errors import (
+    AuthenticationFailedError,
+    ConsentEndedError,
+    LoginDisabledError,
+    MailServerError,
+)
 from mailboxes.imap.dialogue import THROTTLED_SECONDS
 from mailboxes.sync.plan import pause_after
 from tenants.database import db, now
@@ -61,7 +66,7 @@ def note_failure(account: Account, error: MailServerError) -> None:
     )
     _write(
         account,
-        state="refused" if is_refused else "failing",
+        state=_state_after(error, is_refused=is_refused),
         last_error=f"{error.message} {error.advice}".strip(),
         failing_since=func.coalesce(Account.failing_since, now()),
         failure_count=failures,
@@ -75,6 +80,12 @@ def note_fetched(account: Account, count: int) -> None:
     today = func.date(func.timezone("UTC", func.clock_timestamp()))
     earlier = case((Account.fetched_on == today, Account.fetched_bytes), else_=0)
     _write(account, fetched_bytes=earlier + count, fetched_on=today)
+
+
+def _state_after(error: MailServerError, *, is_refused: bool) -> str:
+    if isinstance(error, ConsentEndedError):
+        return "disconnected"
+    return "refused" if is_refused else "failing"
 
 
 def note_stall(account: Account, error: MailServerError) -> None:

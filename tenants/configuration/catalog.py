@@ -77,6 +77,9 @@ GROUPS = (
     Group("localization", "Localization", help="Languages and time zone."),
     Group("people", "Sign-in and Sessions", help="How people sign in, and for how long."),
     Group("network", "Network", help="Which mail servers may be reached."),
+    Group(
+        "accounts", "Google and Microsoft 365", help="How mailboxes are connected there, without a password."
+    ),
     Group("data", "Data", help="How long messages are kept."),
     Group("display", "Display", ("System Configuration", "User Interface"), "Lists, keys and menus."),
 )
@@ -91,6 +94,8 @@ _SECTIONS = (
     Section("language", "localization", "Language and time"),
     Section("sessions", "people", "Sessions"),
     Section("servers", "network", "Mail servers"),
+    Section("google", "accounts", "Google", "An OAuth client that you register in the Google Cloud console."),
+    Section("microsoft", "accounts", "Microsoft 365", "An application that you register in Entra ID."),
     Section("retention", "data", "Retention"),
     Section("lists", "display", "Lists, keys and menus"),
 )
@@ -134,6 +139,19 @@ _SETTINGS = (
     Setting("session.two_factor_required", "sessions", "Demand a second factor", "People set up an authenticator app at their next sign-in.", "switch", False, values.switch),
     Setting("network.permitted_hosts", "servers", "Permitted mail servers", "One host a line, * for a part, :port if only one is meant. Empty permits every public server.", "hosts", [], values.hosts, (SYSTEM,)),
     Setting("discovery.directory", "servers", "Directory of mail settings", "Asked with the domain of an address that is typed for a mailbox, such as https://autoconfig.thunderbird.net/v1.1. Empty asks nobody but the domain itself.", "text", "", values.https_address, (SYSTEM,)),
+    Setting("oauth.google.client_id", "google", "Client id of Google", "Empty takes that of the environment; without one no mailbox is connected with Google.", "text", "", values.text(), (SYSTEM,)),
+    Setting("oauth.google.client_secret", "google", "Client secret of Google", "Stored encrypted and never shown again.", "secret", None, values.password, (SYSTEM,)),
+    Setting("oauth.google.authorization_url", "google", "Where people permit it at Google", "The page of the provider that asks for permission.", "text", "https://accounts.google.com/o/oauth2/v2/auth", values.https_address, (SYSTEM,)),
+    Setting("oauth.google.token_url", "google", "Where Google gives tokens", "Asked by this installation with its client secret.", "text", "https://oauth2.googleapis.com/token", values.https_address, (SYSTEM,)),
+    Setting("oauth.google.revocation_url", "google", "Where Google takes tokens back", "Told when a mailbox is disconnected; empty tells nobody.", "text", "https://oauth2.googleapis.com/revoke", values.https_address, (SYSTEM,)),
+    Setting("oauth.google.imap_server", "google", "IMAP server of Google", "Tokens are shown to no other. Port 143 means STARTTLS, any other SSL/TLS.", "text", "imap.gmail.com:993", values.server, (SYSTEM,)),
+    Setting("oauth.google.smtp_server", "google", "SMTP server of Google", "Tokens are shown to no other. Port 587 means STARTTLS, any other SSL/TLS.", "text", "smtp.gmail.com:465", values.server, (SYSTEM,)),
+    Setting("oauth.microsoft.client_id", "microsoft", "Client id of Microsoft", "Empty takes that of the environment; without one no mailbox is connected with Microsoft.", "text", "", values.text(), (SYSTEM,)),
+    Setting("oauth.microsoft.client_secret", "microsoft", "Client secret of Microsoft", "Stored encrypted and never shown again. Microsoft lets it expire: renew it in time.", "secret", None, values.password, (SYSTEM,)),
+    Setting("oauth.microsoft.authorization_url", "microsoft", "Where people permit it at Microsoft", "Name your directory instead of common to admit its accounts alone.", "text", "https://login.microsoftonline.com/common/oauth2/v2.0/authorize", values.https_address, (SYSTEM,)),
+    Setting("oauth.microsoft.token_url", "microsoft", "Where Microsoft gives tokens", "Asked by this installation with its client secret. The same directory as above.", "text", "https://login.microsoftonline.com/common/oauth2/v2.0/token", values.https_address, (SYSTEM,)),
+    Setting("oauth.microsoft.imap_server", "microsoft", "IMAP server of Microsoft", "Tokens are shown to no other. Port 143 means STARTTLS, any other SSL/TLS.", "text", "outlook.office365.com:993", values.server, (SYSTEM,)),
+    Setting("oauth.microsoft.smtp_server", "microsoft", "SMTP server of Microsoft", "Tokens are shown to no other. Port 587 means STARTTLS, any other SSL/TLS.", "text", "smtp.office365.com:587", values.server, (SYSTEM,)),
     Setting("retention.days", "retention", "Keep messages for", "0 keeps them for ever. Older conversations are removed here with their attachments; the mail server is left alone, and leads and cases stay.", "number", 0, Number(0, 36500, "days", "days"), unit="days"),
     Setting("mail.page_size", "lists", "Conversations per page", "Older ones are on the pages behind it.", "number", 50, Number(10, 200, "rows"), EVERYWHERE),
     Setting("mail.keyboard_shortcuts", "lists", "Keyboard shortcuts", "Press ? to see them.", "switch", True, values.switch, EVERYWHERE),

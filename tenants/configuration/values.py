@@ -125,6 +125,15 @@ def https_address(text: str) -> str:
     return url
 
 
+def server(text: str) -> str:
+    """A host with its port."""
+    name = text.strip().lower()
+    found = re.fullmatch(r"[a-z0-9.-]{1,253}:(\d{1,5})", name)
+    if found is None or not 0 < int(found[1]) <= 65535:
+        raise InvalidValueError("Type a server with its port, such as imap.example.com:993.")
+    return name
+
+
 def history(text: str) -> int | str:
     """A number of days, or all."""
     if text.strip().lower() == "all":

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from flask import request
 from wtforms import Field, RadioField, SelectField, StringField
 
 from mailboxes.conversion import NOTHING, offers
@@ -13,7 +12,9 @@ from mailboxes.global_mailboxes.fields import APART
 from mailboxes.global_mailboxes.saving import MODES, GlobalValues
 from tenants.database import db
 from tenants.permissions import SYSTEM_ROLES
-from webapp.mailboxes.forms import MailboxForm, data_of, values_from
+from webapp.mailboxes.consenting import values_with_connection
+from webapp.mailboxes.forms import MailboxForm, data_of, kinds
+from webapp.mailboxes.typed import typed_again, typed_form
 
 ACCESS = "access-"
 ALL, CHOSEN = "all", "chosen"
@@ -40,7 +41,8 @@ def global_form(values: GlobalValues | None) -> GlobalMailboxForm:
         for setting in systems_settings(offer.action):
             fields[f"{offer.action.name}_{setting.name}"] = _setting_field(setting)
     form_class = type("FullGlobalMailboxForm", (GlobalMailboxForm,), fields)
-    form: GlobalMailboxForm = form_class(data=_data(values) if values is not None else None)
+    form: GlobalMailboxForm = form_class(data=_data(values) if values is not None else None, **typed_again())
+    form.kind.choices = kinds(form.kind.data)
     form.action.choices = [(NOTHING, "Do nothing")]
     form.action.choices += [
         (offer.action.name, offer.action.label) for offer in offers() if offer.action.name != NOTHING
@@ -61,7 +63,7 @@ def systems_settings(action: Action) -> list[Setting]:
 def global_values_from(form: GlobalMailboxForm) -> GlobalValues:
     """What was typed, as values. `InvalidError` where a field cannot be understood."""
     return GlobalValues(
-        values_from(form),
+        values_with_connection(form),
         access=typed_access(),
         source=form.source.data or "",
         delivery_mode=form.delivery_mode.data or "",
@@ -71,8 +73,8 @@ def global_values_from(form: GlobalMailboxForm) -> GlobalValues:
 
 def typed_access() -> dict[str, str]:
     """Access as the page sends it: ``access-KEY`` of a system role with a level."""
-    typed = {key: request.form.get(f"{ACCESS}{key}", "") for key in SYSTEM_ROLES}
-    return {key: level for key, level in typed.items() if level}
+    levels = {key: typed_form().get(f"{ACCESS}{key}", "") for key in SYSTEM_ROLES}
+    return {key: level for key, level in levels.items() if level}
 
 
 def _source_choices(chosen: str) -> list[tuple[str, str]]:

@@ -36,9 +36,10 @@ from webapp.global_mailboxes.forms import (
     systems_settings,
 )
 from webapp.guards import system_admin_required
-from webapp.mailboxes import connecting
+from webapp.mailboxes import connecting, consenting
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import LEVELS, folder_tree, put_error
+from webapp.mailboxes.typed import typed_form
 from webapp.records import clean_text
 from workers.queues import ring_intake
 
@@ -70,12 +71,13 @@ def index() -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """A global mailbox that is not there yet."""
     door = enter()
+    if consenting.is_begun():
+        return _begun(door, None, Connection(None))
+    is_back = consenting.restore()
     is_shown = request.method == "GET"
-    form = global_form(GlobalValues(MailboxValues()) if is_shown else None)
-    if is_shown:
-        return _page(door, form, None, Connection(None), [])
+    form = global_form(GlobalValues(MailboxValues()) if is_shown and not is_back else None)
     connection = Connection(None, unsealed(form.folder_list.data or ""))
-    if connecting.is_asked():
+    if is_shown or connecting.is_asked():
         return _page(door, form, None, connection, _typed_folders())
     if "check" in request.form:
         return _reported(door, form, None, connection, global_values_from(form).mailbox)
@@ -105,11 +107,14 @@ def edit(mailbox_id: UUID) -> ResponseReturnValue:
     """A global mailbox with its sections."""
     door, source = entered(mailbox_id)
     connection = saving.connection_of(source)
-    form = global_form(None if request.form else saving.values_of(source, connection))
-    if request.method == "GET":
+    if consenting.is_begun():
+        return _begun(door, source, connection)
+    is_back = consenting.restore()
+    form = global_form(None if typed_form() else saving.values_of(source, connection))
+    if request.method == "GET" and not is_back:
         return _page(door, form, source, connection, connection.synced)
     connection = replace(connection, folders=unsealed(form.folder_list.data or "") or connection.folders)
-    if connecting.is_asked():
+    if is_back or connecting.is_asked():
         return _page(door, form, source, connection, _typed_folders())
     if "check" in request.form:
         return _reported(door, form, source, connection, global_values_from(form).mailbox)
@@ -157,6 +162,27 @@ def sync(mailbox_id: UUID) -> ResponseReturnValue:
     db.session.commit()
     flash(f"{source.label} will be fetched within seconds.", "success")
     return redirect(door.url("index"))
+
+
+@blueprint.get("/connected")
+@system_admin_required
+def connected() -> ResponseReturnValue:
+    """Back from the provider of an account."""
+    return consenting.connected_page(enter())
+
+
+@blueprint.post("/<uuid:mailbox_id>/reconnect")
+@system_admin_required
+def reconnect(mailbox_id: UUID) -> ResponseReturnValue:
+    """Off to the provider, for an account that is there."""
+    return consenting.reconnect_page(*entered(mailbox_id))
+
+
+@blueprint.post("/<uuid:mailbox_id>/disconnect")
+@system_admin_required
+def disconnect(mailbox_id: UUID) -> ResponseReturnValue:
+    """Forget the tokens of its account."""
+    return consenting.disconnect_page(*entered(mailbox_id))
 
 
 @blueprint.route("/<uuid:mailbox_id>/delete", methods=FORM)
@@ -230,6 +256,18 @@ def fetch_anyway(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
     return redirect(door.url("edit", mailbox_id=source.id, _anchor="health"))
 
 
+def _begun(door: Door, source: GlobalMailbox | None, connection: Connection) -> ResponseReturnValue:
+    """Off to the provider, unless that cannot be."""
+    try:
+        return consenting.begin_page(door, source)
+    except InvalidError as error:
+        db.session.rollback()
+        form = global_form(None)
+        connection = replace(connection, folders=unsealed(form.folder_list.data or "") or connection.folders)
+        put_error(form, error)
+        return _page(door, form, source, connection, _typed_folders(), None, 422)
+
+
 def _reported(
     door: Door,
     form: GlobalMailboxForm,
@@ -279,7 +317,9 @@ def _page(
         roles=[(key, name) for key, (name, _) in SYSTEM_ROLES.items()],
         levels=LEVELS,
         access=_access(source),
+        is_unsaved="label" in typed_form(),
         **connecting.section(door, form),
+        **consenting.section(),
         **(_of_saved(source) if source is not None else {"affects": {}}),
     )
     return page, status
@@ -312,14 +352,14 @@ def _affect(follow: int, override: int) -> str:
 
 
 def _access(source: GlobalMailbox | None) -> dict[str, str]:
-    if "label" in request.form:
-        return {name: level for name, level in request.form.items() if name.startswith(ACCESS)}
+    if "label" in typed_form():
+        return {name: level for name, level in typed_form().items() if name.startswith(ACCESS)}
     said = source.said("access") if source is not None else {}
     return {f"{ACCESS}{key}": level for key, level in said.items()}
 
 
 def _typed_folders() -> list[bytes]:
-    return [folder.encode("latin-1", "ignore") for folder in request.form.getlist("folders")]
+    return [folder.encode("latin-1", "ignore") for folder in typed_form().getlist("folders")]
 
 
 def _history(source: GlobalMailbox) -> list[SystemAuditEntry]:

@@ -33,6 +33,11 @@ class Door:
     is_system = False
     shows_messages = True  # those that could not be taken in
 
+    @property
+    def place(self) -> str:
+        """The door in a word, by which somebody who comes back from elsewhere finds it again."""
+        return self.blueprint
+
     def url(self, endpoint: str, **values: Any) -> str:
         """The address of a page behind this door."""
         return url_for(f"{self.blueprint}.{endpoint}", **values)
@@ -99,6 +104,11 @@ class OpenedDoor(Door):
 
     organization_id: UUID
     shows_messages = False
+
+    @property
+    def place(self) -> str:
+        """The door in a word, with the organization."""
+        return f"{self.blueprint}-{self.organization_id}"
 
     def url(self, endpoint: str, **values: Any) -> str:
         """The address of a page behind this door."""

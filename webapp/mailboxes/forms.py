@@ -21,15 +21,16 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Length, Optional
 
+from mailboxes import oauth
 from mailboxes.conversion import NOTHING, choices_of, offers
 from mailboxes.conversion import Field as Setting
 from mailboxes.setup import FolderChoice, MailboxValues
 from tenants.errors import InvalidError
 from webapp.mailboxes.granting import LEVELS as GRANTED
 from webapp.mailboxes.granting import LONGEST_SEARCH, typed_grants
+from webapp.mailboxes.typed import typed_again, typed_form
 
 ENCRYPTIONS = [("tls", "SSL/TLS"), ("starttls", "STARTTLS"), ("none", "None")]
-KINDS = [("other", "Other")]
 HISTORIES = [
     ("inherit", "As configured for the organization"),
     ("now", "From now"),
@@ -60,7 +61,7 @@ class MailboxForm(FlaskForm):
         "this is switched off; what came until then is left to people.",
     )
 
-    kind = SelectField("Account type", choices=KINDS, validate_choice=False)
+    kind = SelectField("Account type", validate_choice=False)
     imap_enabled = BooleanField("Enable IMAP", description="Fetch messages.")
     imap_host = StringField("IMAP host", render_kw={"autocomplete": "off"})
     imap_port = IntegerField("IMAP port", [Optional()])
@@ -115,14 +116,16 @@ def mailbox_form(values: MailboxValues | None, *, is_new: bool) -> MailboxForm:
             name = f"{offer.action.name}_{setting.name}"
             chosen = _chosen(values, offer.action.name, setting.name)
             fields[name] = setting_field(setting, name, chosen)
+    again = typed_again()
     form: MailboxForm = type("FullMailboxForm", (MailboxForm,), fields)(
-        data=data_of(values) if values else None
+        data=data_of(values) if values else None, **again
     )
+    form.kind.choices = kinds(form.kind.data)
     form.action.choices = [
         (NOTHING, "Do nothing"),
         *[(offer.action.name, offer.action.label) for offer in offers() if offer.action.name != NOTHING],
     ]
-    if is_new and request.method == "GET":
+    if is_new and request.method == "GET" and not again:
         form.is_enabled.data = form.imap_enabled.data = form.copies_sent.data = True
     return form
 
@@ -154,7 +157,7 @@ def values_from(form: MailboxForm) -> MailboxValues:
         smtp_encryption=form.smtp_encryption.data or "starttls",
         smtp_user=form.smtp_user.data or "",
         smtp_password=form.smtp_password.data or "",
-        folders=[folder.encode("latin-1", "ignore") for folder in request.form.getlist("folders")],
+        folders=[folder.encode("latin-1", "ignore") for folder in typed_form().getlist("folders")],
         history=form.history.data or "inherit",
         history_days=form.history_days.data,
         mirrors_read_state=bool(form.mirrors_read_state.data),
@@ -236,8 +239,15 @@ def searched(name: str) -> str:
 def _chosen(values: MailboxValues | None, action: str, setting: str) -> str:
     """What a setting holds: as it was sent, else as it is stored."""
     if values is None or values.action != action:
-        return request.form.get(f"{action}_{setting}", "")
+        return typed_form().get(f"{action}_{setting}", "")
     return str(values.action_settings.get(setting) or "")
+
+
+def kinds(current: str | None) -> list[tuple[str, str]]:
+    """Account types that can be chosen here, and the one that is."""
+    offered = [("other", "Other"), *oauth.offered_kinds()]
+    known = {kind for kind, _ in offered}
+    return offered if current in {None, *known} else [*offered, (str(current), str(current).capitalize())]
 
 
 def data_of(values: MailboxValues) -> dict[str, Any]:

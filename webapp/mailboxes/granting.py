@@ -20,6 +20,7 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 from tenants.organizations import Membership, members_found
 from tenants.permissions import Role
+from webapp.mailboxes.typed import typed_form
 
 LEVELS = (("read", "Read"), ("reply", "Read and reply"))
 GIVEN_FIRST = "reply"  # until somebody chooses otherwise
@@ -71,7 +72,7 @@ def is_asked() -> bool:
 def editor_of(mailbox: Mailbox | None, url: str) -> Editor:
     """The section as it is stored, or as it was typed. ``url`` answers with the section alone."""
     stored = _stored(mailbox)
-    typed = _typed() if "label" in request.form else dict(stored)
+    typed = _typed() if "label" in typed_form() else dict(stored)
     words = request.form.get("find", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
     granted = _named(typed)
     found = _found(words, typed)
@@ -106,14 +107,14 @@ def grants_from(levels: Levels) -> list[Grant]:
 def _typed() -> dict[str, str]:
     """What the form says, after its button was pressed."""
     levels = {}
-    for name, level in request.form.items():
+    for name, level in typed_form().items():
         found = _FIELD.fullmatch(name)
         if found and level in dict(LEVELS):
             levels[found[1]] = level
-    added = request.form.get("add", "")
+    added = typed_form().get("add", "")
     if _FIELD.fullmatch(f"access-{added}"):
         levels.setdefault(added, GIVEN_FIRST)
-    levels.pop(request.form.get("remove", ""), None)
+    levels.pop(typed_form().get("remove", ""), None)
     return levels
 
 
@@ -158,9 +159,9 @@ def _of_members(members: Iterable[Membership]) -> list[Choice]:
 def _said(granted: list[Choice]) -> str:
     """What the button has done, for whoever does not see it."""
     names = {one.key: one.name for one in granted}
-    if request.form.get("add") in names:
-        return f"{names[request.form['add']]} added. Nothing is saved yet."
-    return "Removed. Nothing is saved yet." if "remove" in request.form else ""
+    if typed_form().get("add") in names:
+        return f"{names[typed_form()['add']]} added. Nothing is saved yet."
+    return "Removed. Nothing is saved yet." if "remove" in typed_form() else ""
 
 
 def _seen(mailbox: Mailbox | None) -> list[Access]:

@@ -10,7 +10,7 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants.organizations import Organization
 from webapp.configuration.opening import open_organization
 from webapp.guards import system_admin_required
-from webapp.mailboxes import connecting, pages
+from webapp.mailboxes import connecting, consenting, pages
 from webapp.mailboxes.door import Door, opened_door
 from webapp.mailboxes.people import choices_page
 from webapp.mailboxes.routes import add_routes
@@ -67,6 +67,13 @@ def people_choices() -> ResponseReturnValue:
     """The options of a list of people of this organization."""
     open_organization(g.opening)
     return choices_page()
+
+
+@blueprint.get("/connected")
+@system_admin_required
+def connected() -> ResponseReturnValue:
+    """Back from the provider of an account."""
+    return consenting.connected_page(_door())
 
 
 def _entered(mailbox_id: UUID) -> tuple[Door, Mailbox]:

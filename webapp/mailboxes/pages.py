@@ -22,7 +22,7 @@ from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
 from webapp.global_mailboxes.overriding import overriding_page
-from webapp.mailboxes import connecting, granting
+from webapp.mailboxes import connecting, consenting, granting
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import (
     MailboxForm,
@@ -33,6 +33,7 @@ from webapp.mailboxes.forms import (
 )
 from webapp.mailboxes.grid import grid_of, list_url
 from webapp.mailboxes.sections import OF_SAVED, TITLES, Section, sections_of
+from webapp.mailboxes.typed import typed_form
 from webapp.responses.rule_pages import rules_section
 from workers.queues import ring_intake, ring_outgoing
 
@@ -49,17 +50,18 @@ def states_page(door: Door) -> ResponseReturnValue:
 
 def new_page(door: Door) -> ResponseReturnValue:
     """A mailbox that is not there yet."""
-    form = mailbox_form(MailboxValues() if request.method == "GET" else None, is_new=True)
-    if not form.is_submitted():
-        return _page(door, form, None, Connection(None), [])
+    is_back = consenting.restore()
+    form = mailbox_form(MailboxValues() if request.method == "GET" and not is_back else None, is_new=True)
     connection = Connection(None, unsealed(form.folder_list.data or ""))
-    if connecting.is_asked() or granting.is_asked():
+    if consenting.is_begun():
+        return _begun(door, form, None, connection)
+    if not form.is_submitted() or connecting.is_asked() or granting.is_asked():
         return _page(door, form, None, connection, _typed_folders())
     if "check" in request.form:
         return _checked(door, form, None, connection)
     if form.validate():
         try:
-            mailbox = door.create(values_from(form), connection.folders)
+            mailbox = door.create(consenting.values_with_connection(form), connection.folders)
         except InvalidError as error:
             db.session.rollback()
             put_error(form, error)
@@ -75,27 +77,19 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
         return overriding_page(door, mailbox)
     connection = door.connection_of(mailbox)
     stored = setup.values_of(mailbox, connection.account, connection.synced)
-    form = mailbox_form(stored if not request.form else None, is_new=False)
-    if not form.is_submitted():
+    is_back = consenting.restore()
+    form = mailbox_form(stored if not typed_form() else None, is_new=False)
+    if not form.is_submitted() and not is_back:
         return _page(door, form, mailbox, connection, connection.synced)
-    typed = unsealed(form.folder_list.data or "")
-    connection = replace(connection, folders=typed or connection.folders)
-    if connecting.is_asked() or granting.is_asked():
+    listed = unsealed(form.folder_list.data or "")
+    connection = replace(connection, folders=listed or connection.folders)
+    if consenting.is_begun():
+        return _begun(door, form, mailbox, connection)
+    if is_back or connecting.is_asked() or granting.is_asked():
         return _page(door, form, mailbox, connection, _typed_folders())
     if "check" in request.form:
         return _checked(door, form, mailbox, connection)
-    if form.validate():
-        try:
-            door.change(mailbox, values_from(form), connection.folders)
-        except InvalidError as error:
-            db.session.rollback()
-            put_error(form, error)
-        else:
-            ring_outgoing(mailbox.organization_id)
-            flash(f"{mailbox.label} has been saved.", "success")
-            return redirect(door.url("edit", mailbox_id=mailbox.id))
-    db.session.rollback()
-    return _page(door, form, mailbox, connection, _typed_folders(), None, 422)
+    return _changed(door, form, mailbox, connection)
 
 
 def access_page(door: Door, mailbox: Mailbox | None = None) -> ResponseReturnValue:
@@ -204,10 +198,37 @@ def _back(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     return redirect(door.url("edit", mailbox_id=mailbox.id))
 
 
+def _changed(door: Door, form: MailboxForm, mailbox: Mailbox, connection: Connection) -> ResponseReturnValue:
+    if form.validate():
+        try:
+            door.change(mailbox, consenting.values_with_connection(form), connection.folders)
+        except InvalidError as error:
+            db.session.rollback()
+            put_error(form, error)
+        else:
+            ring_outgoing(mailbox.organization_id)
+            flash(f"{mailbox.label} has been saved.", "success")
+            return redirect(door.url("edit", mailbox_id=mailbox.id))
+    db.session.rollback()
+    return _page(door, form, mailbox, connection, _typed_folders(), None, 422)
+
+
+def _begun(
+    door: Door, form: MailboxForm, mailbox: Mailbox | None, connection: Connection
+) -> ResponseReturnValue:
+    """Off to the provider, unless that cannot be."""
+    try:
+        return consenting.begin_page(door, mailbox)
+    except InvalidError as error:
+        db.session.rollback()
+        put_error(form, error)
+        return _page(door, form, mailbox, connection, _typed_folders(), None, 422)
+
+
 def _checked(
     door: Door, form: MailboxForm, mailbox: Mailbox | None, connection: Connection
 ) -> ResponseReturnValue:
-    return _reported(door, form, mailbox, connection, values_from(form))
+    return _reported(door, form, mailbox, connection, consenting.values_with_connection(form))
 
 
 def _reported(
@@ -253,7 +274,9 @@ def _page(
         home=g.get("home"),
         offers=offers(),
         editor=editor,
+        is_unsaved="label" in typed_form(),
         **connecting.section(door, form),
+        **consenting.section(),
         **saved,
     )
     return page, status
@@ -292,7 +315,7 @@ def _sections(
 
 
 def _typed_folders() -> list[bytes]:
-    return [folder.encode("latin-1", "ignore") for folder in request.form.getlist("folders")]
+    return [folder.encode("latin-1", "ignore") for folder in typed_form().getlist("folders")]
 
 
 def _access_url(door: Door, mailbox: Mailbox | None) -> str:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.system_mailboxes import Mailbox
 from webapp.guards import permission_required
-from webapp.mailboxes import connecting, pages
+from webapp.mailboxes import connecting, consenting, pages
 from webapp.mailboxes.door import Door, organization_door
 from webapp.mailboxes.people import choices_page
 from webapp.mailboxes.routes import add_routes
@@ -55,6 +55,13 @@ def new_access() -> ResponseReturnValue:
 def people_choices() -> ResponseReturnValue:
     """The options of a list of people, after something was typed to find one."""
     return choices_page()
+
+
+@blueprint.get("/connected")
+@permission_required("mailbox.manage")
+def connected() -> ResponseReturnValue:
+    """Back from the provider of an account."""
+    return consenting.connected_page(organization_door())
 
 
 def _entered(mailbox_id: UUID) -> tuple[Door, Mailbox]:

@@ -797,6 +797,7 @@
     each("iframe[data-message-frame]", prepareFrame);
     each("details[data-remember]", prepareRemembered);
     each("[data-vanish-after]", vanish);
+    each("a[data-lead-on]", (link) => location.replace(link.href));
     each("[data-focus]", (element) => element.focus());
     each(".news-bar .button", (link) => announce(link.textContent));
     if (root !== document) for (const area of all("[data-selectable]")) prepareSelection(area);

@@ -1,0 +1,451 @@
+"""Accounts that are connected without a password: permitted, refreshed, revoked, connected again."""
+
+import json
+import threading
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+from sqlalchemy import func, select, update
+
+from mailboxes import oauth
+from mailboxes.connections import imap_settings, smtp_settings
+from mailboxes.errors import (
+    ConsentEndedError,
+    MailServerError,
+    TokenUnavailableError,
+    UnreadableConnectionError,
+)
+from mailboxes.oauth import OAuthConnection, RefusedConsentError
+from mailboxes.oauth.client import refreshed_tokens
+from mailboxes.rotation import reencrypt_all
+from mailboxes.sync.claiming import Rhythms, claim_due
+from tenants.database import INSTALLATION, db, inside_installation, now
+from tenants.errors import InvalidError
+from tests.mailboxes.connected import (
+    CALLBACK,
+    SESSION,
+    account_of,
+    connected_mailbox,
+    connection_of,
+    permitted,
+    register,
+)
+
+WHO = "support@acme.test"
+
+
+@pytest.fixture
+def provider(app, oauth_provider, certificates):
+    register(app, oauth_provider, certificates)
+    return oauth_provider
+
+
+@pytest.fixture
+def mailbox(inside, ours, theirs, provider):
+    return connected_mailbox(inside, ours, provider, WHO)
+
+
+def begin(**given):
+    url = oauth.begin(oauth.Request("google", SESSION, "mailboxes", CALLBACK, **given))
+    db.session.commit()
+    return url
+
+
+def finish(answer, session=SESSION, redirect_uri=CALLBACK):
+    return oauth.finish(answer["state"], answer["code"], session=session, redirect_uri=redirect_uri, by="Ada")
+
+
+def tokens_of(inside, world, mailbox):
+    with inside(world):
+        return imap_settings(account_of(mailbox)).tokens
+
+
+# --- asking and answering ------------------------------------------------------------------------
+
+
+def test_the_question_carries_state_challenge_and_the_address_to_begin_with(inside, ours, provider):
+    with inside(ours):
+        url = begin(hint=WHO)
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+    assert asked["redirect_uri"] == CALLBACK
+    assert asked["state"].startswith("mailboxes.")
+    assert asked["login_hint"] == WHO
+    assert len(asked["code_challenge"]) == 43
+    assert (asked["prompt"], asked["access_type"]) == ("consent", "offline")
+    assert "secret" not in url
+
+
+def test_an_answer_becomes_a_connection(inside, ours, provider):
+    with inside(ours):
+        connection = finish(provider.permit(begin(), WHO))
+        assert (connection.state, connection.identity, connection.connected_by) == ("connected", WHO, "Ada")
+        assert provider.knows(WHO, connection.opened("access"))
+        assert connection.verifier_secret is None
+
+
+def test_an_answer_counts_once(inside, ours, provider):
+    with inside(ours):
+        answer = provider.permit(begin(), WHO)
+        finish(answer)
+        db.session.commit()
+        with pytest.raises(RefusedConsentError):
+            finish(answer)
+    assert len(provider.asked) == 1
+
+
+@pytest.mark.parametrize("wrong", ["session", "organization", "state", "late"])
+def test_an_answer_belongs_to_its_question(inside, ours, theirs, provider, wrong):
+    with inside(ours):
+        answer = provider.permit(begin(), WHO)
+        if wrong == "late":
+            db.session.execute(update(OAuthConnection).values(asked_at=now() - timedelta(minutes=16)))
+            db.session.commit()
+    if wrong == "state":
+        answer["state"] = "mailboxes.guessed"
+    with inside(theirs if wrong == "organization" else ours), pytest.raises(RefusedConsentError):
+        finish(answer, session=b"another" if wrong == "session" else SESSION)
+    assert provider.asked == []
+
+
+def test_of_twenty_answers_at_once_one_counts(app, inside, ours, provider):
+    with inside(ours):
+        answer = provider.permit(begin(), WHO)
+    outcomes = []
+
+    def answer_it():
+        with app.app_context(), inside(ours):
+            try:
+                finish(answer)
+                db.session.commit()
+                outcomes.append("connected")
+            except RefusedConsentError:
+                outcomes.append("refused")
+
+    threads = [threading.Thread(target=answer_it) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["connected", *["refused"] * 19]
+
+
+def test_a_stolen_code_is_worth_nothing_without_the_verifier(inside, ours, theirs, provider):
+    with inside(ours):
+        stolen = provider.permit(begin(), WHO)["code"]
+    with inside(theirs):
+        answer = provider.permit(begin(), "evil@acme.test")
+        with pytest.raises(RefusedConsentError):
+            finish({**answer, "code": stolen})
+
+
+@pytest.mark.parametrize(
+    ("happens", "sentence"),
+    [
+        (lambda provider: provider.fail(503), "does not answer at the moment"),
+        (lambda provider: provider.fail(200, b"<html>"), "does not answer at the moment"),
+        (lambda provider: provider.fail(200, b"[]"), "does not answer at the moment"),
+        (lambda provider: provider.fail(200, b'{"access_token": 7}'), "does not answer at the moment"),
+        (lambda provider: provider.fail(302, b"", Location="https://evil.test/"), "does not answer"),
+        (lambda provider: provider.fail(401, b'{"error": "invalid_client"}'), "does not accept this install"),
+        (lambda provider: setattr(provider, "gives_refresh_token", False), "no lasting permission"),
+    ],
+)
+def test_what_came_to_nothing_says_why_and_keeps_the_page(inside, ours, provider, happens, sentence):
+    happens(provider)
+    with inside(ours):
+        answer = provider.permit(begin(typed={"page": "/new"}), WHO)
+        with pytest.raises(RefusedConsentError, match=sentence) as refused:
+            finish(answer)
+        assert "canary" not in refused.value.message
+        left = oauth.left_page(refused.value.connection_id, SESSION)
+        assert left == {"page": "/new"}
+        assert oauth.pending(refused.value.connection_id, SESSION) is None
+
+
+def test_who_declines_is_told_so(inside, ours, provider):
+    with inside(ours):
+        answer = provider.permit(begin(), WHO)
+        with pytest.raises(RefusedConsentError, match="was not permitted"):
+            finish({**answer, "code": ""})
+
+
+def test_without_a_client_id_nobody_is_asked(inside, ours):
+    with inside(ours), pytest.raises(InvalidError, match="not set up"):
+        oauth.begin(oauth.Request("google", SESSION, "mailboxes", CALLBACK))
+    assert oauth.offered_kinds() == []
+
+
+def test_client_id_and_secret_may_come_from_the_environment(app, monkeypatch):
+    import dataclasses
+
+    settings = dataclasses.replace(
+        app.config["POSTROOM"], microsoft_client_id="from-env", microsoft_client_secret="secret-env"
+    )
+    monkeypatch.setitem(app.config, "POSTROOM", settings)
+    found = oauth.provider_of("microsoft")
+    assert (found.client_id, found.client_secret) == ("from-env", "secret-env")
+    assert "secret-env" not in repr(found)
+    assert (found.imap.host, found.smtp.encryption) == ("outlook.office365.com", "starttls")
+    assert oauth.offered_kinds() == [("microsoft", "Microsoft 365")]
+
+
+# --- whose it is ---------------------------------------------------------------------------------
+
+
+def test_a_connection_that_waits_is_for_the_session_that_made_it(inside, ours, theirs, provider):
+    with inside(ours):
+        made = permitted(provider, WHO)
+        assert oauth.pending(made.id, SESSION).identity == WHO
+        assert oauth.pending(made.id, b"another") is None
+    with inside(theirs):
+        assert oauth.pending(made.id, SESSION) is None
+        with pytest.raises(InvalidError):
+            oauth.adopt(made.id, account_of_new(theirs))
+
+
+def account_of_new(world):
+    from tests.factories import make_mailbox
+
+    mailbox = make_mailbox(world)
+    return account_of(mailbox)
+
+
+def test_a_connection_goes_with_one_account_only(inside, ours, mailbox):
+    from tests.factories import make_mailbox
+
+    other = make_mailbox(ours)
+    with inside(ours):
+        connection = connection_of(mailbox)
+        assert oauth.pending(connection.id, SESSION) is None
+        with pytest.raises(InvalidError):
+            oauth.adopt(connection.id, account_of(other))
+
+
+def test_tokens_are_shown_to_the_providers_servers_alone(inside, ours, provider, mailbox):
+    with inside(ours):
+        account = account_of(mailbox)
+        account.imap_host, account.smtp_host = "evil.test", "evil.test"
+        assert imap_settings(account).host == "localhost"
+        assert smtp_settings(account).host == "localhost"
+        assert imap_settings(account).password == ""
+        assert "canary" not in repr(imap_settings(account))
+
+
+def test_connections_nobody_saved_are_forgotten(inside, ours, provider, mailbox):
+    with inside(ours):
+        begin()
+        permitted(provider, WHO)
+    oauth.forget_unused()
+    with inside(ours):
+        assert db.session.scalar(select(func.count()).select_from(OAuthConnection)) == 3
+        db.session.execute(update(OAuthConnection).values(asked_at=now() - timedelta(hours=25)))
+        db.session.commit()
+    oauth.forget_unused()
+    with inside(ours):
+        assert db.session.scalars(select(OAuthConnection.account_id)).all() == [mailbox.account_id]
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+def test_a_token_that_lives_is_given_without_asking(inside, ours, provider, mailbox):
+    tokens = tokens_of(inside, ours, mailbox)
+    assert tokens("") == tokens("")
+    assert provider.refresh_count == 0
+
+
+def test_a_token_is_refreshed_before_it_ends(inside, ours, provider, mailbox):
+    tokens = tokens_of(inside, ours, mailbox)
+    first = tokens("")
+    with inside(ours):
+        connection_of(mailbox).expires_at = now() + timedelta(minutes=4)
+        db.session.commit()
+    assert tokens("") != first
+    assert provider.refresh_count == 1
+
+
+def test_a_token_that_was_refused_is_replaced_whatever_its_age(inside, ours, provider, mailbox):
+    tokens = tokens_of(inside, ours, mailbox)
+    first = tokens("")
+    second = tokens(first)
+    assert second != first
+    assert tokens(first) == second  # somebody else has replaced it already
+    assert provider.refresh_count == 1
+
+
+def test_a_short_life_is_used_for_half_of_it(inside, ours, provider, mailbox):
+    provider.seconds = 60
+    tokens = tokens_of(inside, ours, mailbox)
+    second = tokens(tokens(""))
+    assert tokens("") == second
+    with inside(ours):
+        remaining = connection_of(mailbox).expires_at - now() - oauth.tokens.EARLY
+        assert timedelta(seconds=20) < remaining <= timedelta(seconds=30)
+
+
+def test_many_who_need_one_at_once_ask_once(app, inside, ours, provider, mailbox):
+    tokens = tokens_of(inside, ours, mailbox)
+    first, found = tokens(""), []
+    threads = [threading.Thread(target=lambda: found.append(tokens(first))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    assert provider.refresh_count == 1
+
+
+def test_a_new_refresh_token_is_kept(inside, ours, provider, mailbox):
+    provider.rotates = True
+    tokens = tokens_of(inside, ours, mailbox)
+    with inside(ours):
+        before = connection_of(mailbox).opened("refresh")
+    third = tokens(tokens(tokens("")))
+    with inside(ours):
+        assert connection_of(mailbox).opened("refresh") != before
+    assert provider.knows(WHO, third)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b"oops"),
+        (503, b""),
+        (429, b"slow down"),
+        (400, b'{"error": "temporarily_unavailable"}'),
+        (401, b'{"error": "invalid_client"}'),
+        (200, b"not json"),
+    ],
+)
+def test_a_provider_that_does_not_answer_ends_nothing_and_is_left_alone(
+    inside, ours, provider, mailbox, status, body
+):
+    tokens = tokens_of(inside, ours, mailbox)
+    first = tokens("")
+    provider.fail(status, body)
+    with pytest.raises(TokenUnavailableError) as unavailable:
+        tokens(first)
+    assert not unavailable.value.is_permanent
+    for _ in range(3):
+        with pytest.raises(TokenUnavailableError):
+            tokens(first)
+    assert provider.refresh_count == 1
+    with inside(ours):
+        assert connection_of(mailbox).state == "connected"
+        assert account_of(mailbox).state != "disconnected"
+        connection_of(mailbox).next_attempt_at = now()
+        db.session.commit()
+    provider.heal()
+    assert provider.knows(WHO, tokens(first))
+    with inside(ours):
+        assert connection_of(mailbox).failure_count == 0
+
+
+def test_an_unreachable_provider_is_transient_too(app, inside, ours, provider, mailbox):
+    import dataclasses
+
+    tokens = tokens_of(inside, ours, mailbox)
+    first = tokens("")
+    settings = app.config["POSTROOM"]
+    app.config["POSTROOM"] = dataclasses.replace(settings, permitted_networks=())
+    with pytest.raises(TokenUnavailableError):
+        tokens(first)
+
+
+@pytest.mark.parametrize("code", ["invalid_grant", "interaction_required", "consent_required"])
+def test_a_permission_that_is_gone_is_said_once_and_for_all(inside, ours, theirs, provider, mailbox, code):
+    tokens = tokens_of(inside, ours, mailbox)
+    first = tokens("")
+    provider.fail(400, json.dumps({"error": code}).encode())
+    for _ in range(3):
+        with pytest.raises(ConsentEndedError) as ended:
+            tokens(first)
+    assert ended.value.is_permanent
+    assert provider.refresh_count == 1
+    with inside(ours):
+        account, connection = account_of(mailbox), connection_of(mailbox)
+        assert (account.state, connection.state) == ("disconnected", "ended")
+        assert (connection.access_secret, connection.refresh_secret) == (None, None)
+        assert "connected again" in account.last_error
+        account.next_attempt_at = now() - timedelta(minutes=1)
+        db.session.commit()
+    assert claim_due("test", 10, Rhythms()) == []
+
+
+def test_disconnecting_forgets_the_tokens_and_tells_the_provider(inside, ours, provider, mailbox):
+    tokens = tokens_of(inside, ours, mailbox)
+    with inside(ours):
+        refresh = connection_of(mailbox).opened("refresh")
+        tell = oauth.disconnect(account_of(mailbox), "Ada")
+        db.session.commit()
+        tell()
+        assert account_of(mailbox).last_error == "Disconnected by Ada."
+    assert provider.revoked == [refresh]
+    with pytest.raises(ConsentEndedError):
+        tokens("")
+
+
+def test_a_key_that_is_gone_loses_no_token(app, inside, ours, provider, mailbox):
+    import dataclasses
+
+    tokens = tokens_of(inside, ours, mailbox)
+    settings = app.config["POSTROOM"]
+    app.config["POSTROOM"] = dataclasses.replace(settings, encryption_keys={"2": b"x" * 32})
+    with pytest.raises(UnreadableConnectionError, match="cannot be decrypted"):
+        tokens("")
+    app.config["POSTROOM"] = settings
+    assert provider.knows(WHO, tokens(""))
+
+
+def test_tokens_of_a_global_account_are_the_installations(inside, ours, provider):
+    with inside_installation("a test"):
+        made = permitted(provider, WHO)
+        tokens = oauth.source_of_pending(INSTALLATION, made.id)
+    with inside(ours):
+        assert provider.knows(WHO, tokens(""))
+        assert db.session.scalar(select(func.count()).select_from(OAuthConnection)) == 0
+
+
+# --- secrets -------------------------------------------------------------------------------------
+
+
+def test_no_token_is_stored_in_clear_and_rotation_takes_them_along(
+    app, inside, ours, provider, mailbox, database_urls
+):
+    import dataclasses
+
+    with inside(ours):
+        begin()
+    with psycopg.connect(database_urls.system.replace("+psycopg", "")) as connection:
+        rows = connection.execute("SELECT c::text FROM oauth_connections c").fetchall()
+        blobs = connection.execute("SELECT access_secret, refresh_secret FROM oauth_connections").fetchall()
+    assert "canary" not in str(rows)
+    assert not any(b"canary" in blob for row in blobs for blob in row if blob)
+    settings = app.config["POSTROOM"]
+    keys = {**settings.encryption_keys, "2": b"n" * 32}
+    app.config["POSTROOM"] = dataclasses.replace(settings, encryption_keys=keys)
+    assert reencrypt_all() >= 3
+    app.config["POSTROOM"] = dataclasses.replace(settings, encryption_keys={"2": b"n" * 32})
+    with inside(ours):
+        assert provider.knows(WHO, connection_of(mailbox).opened("access"))
+
+
+def test_nothing_secret_is_logged(inside, ours, provider, mailbox, capfd, caplog):
+    tokens = tokens_of(inside, ours, mailbox)
+    first = tokens("")
+    tokens(first)
+    provider.revoke(WHO)
+    with pytest.raises(ConsentEndedError):
+        tokens(tokens(""))
+    written = capfd.readouterr()
+    for text in (written.out, written.err, caplog.text):
+        assert "canary" not in text
+
+
+@pytest.mark.parametrize("token", ["a\r\nEHLO", "ü", "x" * 20_000, ""])
+def test_a_token_that_could_carry_a_command_is_not_taken(app, provider, token):
+    provider.fail(200, json.dumps({"access_token": token, "expires_in": 60}).encode())
+    with pytest.raises(MailServerError):
+        refreshed_tokens(oauth.provider_of("google"), "canary-refresh")
