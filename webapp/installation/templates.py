@@ -24,6 +24,7 @@ from webapp.guards import system_admin_required
 from webapp.responses.previews import preview_document, preview_page
 from webapp.responses.template_forms import TemplateForm, template_form, template_values
 from webapp.responses.texts import (
+    default_language,
     filter_notes,
     languages_of,
     missing_in_words,
@@ -40,12 +41,14 @@ blueprint = Blueprint("system_templates", __name__, url_prefix="/system/template
 def index() -> ResponseReturnValue:
     """All of them, with who follows each."""
     templates = db.session.scalars(domain.system_templates()).all()
-    written, languages = domain.system_languages(), languages_of()
+    written, languages, default = domain.system_languages(), languages_of(), default_language()
     return render_template(
         "installation/templates.html",
         templates=templates,
         written=written,
-        missing={one.key: missing_in_words(written.get(one.key, []), languages) for one in templates},
+        missing={
+            one.key: missing_in_words(written.get(one.key, []), languages, default) for one in templates
+        },
         language_names=LANGUAGES,
         kinds=KINDS,
         used_for=USED_FOR,

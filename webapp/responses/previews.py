@@ -20,7 +20,7 @@ from tenants.database import db, now
 from tenants.errors import NotFoundError
 from webapp import records
 from webapp.headers import FRAME_POLICY
-from webapp.responses.texts import languages_of, missing_in_words
+from webapp.responses.texts import default_language, languages_of, missing_in_words
 
 MOST_MESSAGES = 25
 
@@ -54,7 +54,7 @@ def preview_page(values: TemplateValues, message: Message | None, **more: Any) -
         name=values.name,
         languages=[(code, LANGUAGES.get(code, code)) for code in languages],
         current=wanted if wanted in languages else shown.language,
-        fallback=missing_in_words(list(values.texts), languages).get(wanted, ""),
+        fallback=missing_in_words(list(values.texts), languages, default_language()).get(wanted, ""),
         language_name=LANGUAGES.get(wanted, wanted),
         shown=shown,
         message=message,

@@ -22,6 +22,7 @@ from webapp.guards import permission_required
 from webapp.responses.previews import messages_to_choose, preview_document, preview_page
 from webapp.responses.template_forms import TemplateForm, followed_fields, template_form, template_values
 from webapp.responses.texts import (
+    default_language,
     filter_notes,
     languages_of,
     missing_in_words,
@@ -52,7 +53,7 @@ def index() -> ResponseReturnValue:
     )
     ids = [template.id for template in found.rows]
     languages = list(value_of("general.languages"))
-    written = domain.languages_by_template(ids)
+    written, default = domain.languages_by_template(ids), default_language()
     return render_template(
         "responses/templates.html",
         templates=found.rows,
@@ -61,7 +62,7 @@ def index() -> ResponseReturnValue:
         is_filtered=any(shown.values()),
         languages=languages,
         written=written,
-        missing={id: missing_in_words(written.get(id, []), languages) for id in ids},
+        missing={id: missing_in_words(written.get(id, []), languages, default) for id in ids},
         language_names=LANGUAGES,
         uses=rules.uses_by_template(ids),
         kinds=KINDS,

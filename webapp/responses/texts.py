@@ -27,11 +27,10 @@ def default_language() -> str:
     return str(value_of("general.language"))
 
 
-def missing_in_words(written: Sequence[str], languages: Sequence[str]) -> dict[str, str]:
+def missing_in_words(written: Sequence[str], languages: Sequence[str], default: str) -> dict[str, str]:
     """By the code of a language without a text, the name of the language that is sent instead."""
     return {
-        code: LANGUAGES.get(other, other)
-        for code, other in missing_languages(written, languages, default_language())
+        code: LANGUAGES.get(other, other) for code, other in missing_languages(written, languages, default)
     }
 
 
@@ -91,7 +90,7 @@ def text_parts(form: FlaskForm, languages: list[str]) -> list[dict[str, Any]]:
     """
     boxes = {field.name: field for field in form if field.name.startswith(FOLLOWS_TEXT)}
     written = [code for code in languages if _is_written(form, code)]
-    instead = missing_in_words(written, languages)
+    instead = missing_in_words(written, languages, default_language())
     return [
         {
             "language": language,
