@@ -767,3 +767,16 @@ def test_ports_and_hosts_may_come_from_the_environment(applied, nordwind):
     )
     account = account_of(mailbox())
     assert (account.imap_host, account.imap_port) == ("127.0.0.1", 1143)
+
+
+@pytest.mark.parametrize("state", ["shadow: true", "shadow: false"])
+def test_shadow_is_said_once_and_kept_when_a_file_says_nothing(app, theirs, state):
+    text = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
+    example = text.partition("```yaml\n")[2].partition("```")[0]
+    names = ("POSTROOM_SYSTEM_SMTP_PASSWORD", "ADA_PASSWORD", "POSTROOM_EXAMPLE_SUPPORT_IMAP_PASSWORD")
+    environment = dict.fromkeys(names, "a long secret")
+    said = example.replace("shadow: true", state)
+    assert apply(said, environment)
+    assert apply(said, environment) == []
+    silent = "\n".join(line for line in said.splitlines() if "shadow:" not in line)
+    assert apply(silent, environment) == []
