@@ -56,7 +56,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={uid} gid={gid} home={folder}/home/%u
+  args = allow_all_users=yes uid={uid} gid={gid} home={folder}/home/%u
 }}
 namespace inbox {{
   inbox = yes

@@ -14,7 +14,7 @@ from mailboxes.classifying.domains import split_address
 from mailboxes.parsing import ParsedMessage
 
 # One of its many detectors gives up on odd headers: no news to an operator, and no place for tracebacks.
-logging.getLogger("flufl.bounce").disabled = True
+logging.getLogger("flufl.bounce").addFilter(lambda record: False)
 
 MAXIMUM_RAW = 512 * 1024  # what is handed to flufl.bounce; explanations come first in a bounce
 MAXIMUM_LINE = 500

@@ -74,7 +74,7 @@ def _values(
 def fill_account(values: MailboxValues, known: list[FolderChoice], wanted: Description) -> list[FolderChoice]:
     """What a file says of a connection; the folders that are known then."""
     values.kind = wanted.get("type", values.kind)
-    values.connects_later = True  # no file holds a permission: it is given on the page
+    values.connects_later = values.kind != "other"  # no file holds a permission: it is given on the page
     for protocol in ("imap", "smtp"):
         server = wanted.get(protocol, {})
         for name in _SERVER_FIELDS:

@@ -773,7 +773,12 @@ def test_ports_and_hosts_may_come_from_the_environment(applied, nordwind):
 def test_shadow_is_said_once_and_kept_when_a_file_says_nothing(app, theirs, state):
     text = (Path(__file__).parents[2] / "docs" / "files.md").read_text()
     example = text.partition("```yaml\n")[2].partition("```")[0]
-    names = ("POSTROOM_SYSTEM_SMTP_PASSWORD", "ADA_PASSWORD", "POSTROOM_EXAMPLE_SUPPORT_IMAP_PASSWORD")
+    names = (
+        "POSTROOM_SYSTEM_SMTP_PASSWORD",
+        "POSTROOM_SYSTEM_INFO_IMAP_PASSWORD",
+        "ADA_PASSWORD",
+        "POSTROOM_EXAMPLE_SUPPORT_IMAP_PASSWORD",
+    )
     environment = dict.fromkeys(names, "a long secret")
     said = example.replace("shadow: true", state)
     assert apply(said, environment)
