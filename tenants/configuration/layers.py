@@ -157,7 +157,7 @@ def stored_state(key: str, level: str, *, user: User | None = None) -> dict[str,
 def demand_secrets_anew(changed: Collection[str], level: str) -> None:
     """Refuse a change of the place that a secret of this level was set for, unless that changed, too."""
     for secret in (one for one in CATALOG.values() if one.is_secret and one.key not in changed):
-        place = secret.key.partition(".")[0] + "."
+        place = secret.key.rpartition(".")[0] + "."
         if any(key.startswith(place) for key in changed) and stored_state(secret.key, level).get("value"):
             raise InvalidError(
                 f"{secret.label}: type it anew, or let it go. It was set for another server or user.",
@@ -233,7 +233,7 @@ def _winner(setting: Setting, level: str, user: User | None) -> tuple[str, Row |
 
 
 def _is_redirected(key: str) -> bool:
-    group = key.partition(".")[0] + "."
+    group = key.rpartition(".")[0] + "."
     others = tuple(setting for name, setting in CATALOG.items() if name.startswith(group) and name != key)
     return any(other.is_overridden for other in effective_all(others, ORGANIZATION))
 
