@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 
 from mailboxes.filenames import distinct_filenames
 from mailboxes.messages import Attachment, Message
-from mailboxes.parsing import attachment_content, header_block, parse
+from mailboxes.parsing import attachment_content, parse
 from mailboxes.raws import raw_content
 from mailboxes.sanitizing import Images, plain_text_to_html, sanitize
 from tenants.database import db
@@ -61,11 +61,6 @@ def source_of(message: Message) -> Source:
     return Source(
         parse(raw).headers, text[:LONGEST_SOURCE], len(text) > LONGEST_SOURCE or len(raw) > len(text)
     )
-
-
-def header_text_of(message: Message) -> str:
-    """The header block as it came, for a message of which nothing else could be read."""
-    return header_block(_raw_of(message)) if message.raw_id is not None else ""
 
 
 def bytes_of(message: Message) -> bytes:

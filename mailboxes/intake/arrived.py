@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import ColumnElement, case, select, update
 
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival, Raw
@@ -135,12 +135,6 @@ def is_waiting(account_id: UUID) -> bool:
     """Whether anything of this account waits for delivery."""
     found = select(Arrival.id).where(Arrival.account_id == account_id, Arrival.state == "stored").limit(1)
     return db.session.scalar(found) is not None
-
-
-def waiting_count(account_id: UUID) -> int:
-    """How many arrivals of this account wait for delivery."""
-    query = select(func.count()).where(Arrival.account_id == account_id, Arrival.state == "stored")
-    return db.session.scalar(query) or 0
 
 
 def _pending(account_id: UUID, attempts: ColumnElement[bool]) -> Sequence[Any]:

@@ -13,7 +13,7 @@ from mailboxes.setup.connection import Connection, connection_of
 from mailboxes.setup.deleting import delete, deletion_effects
 from mailboxes.setup.grid import GridFilter, mailbox_page
 from mailboxes.setup.overview import Overview, overview_of
-from mailboxes.setup.saving import change, create, go_live, pause, resume, sync_soon
+from mailboxes.setup.saving import change, create, go_live, own_account, pause, resume, sync_soon
 from mailboxes.setup.values import Grant, MailboxValues, values_of
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "known_folders",
     "mailbox_page",
     "overview_of",
+    "own_account",
     "pause",
     "proposals_for",
     "resume",

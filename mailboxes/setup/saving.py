@@ -4,7 +4,6 @@ A mailbox that follows a global one is changed in `mailboxes.global_mailboxes.ov
 """
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import select
 
@@ -24,6 +23,7 @@ from mailboxes.setup.writing import (
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor, record
 from tenants.database import current_organization_id, db, now
+from tenants.errors import ForbiddenError
 
 
 def create(values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> Mailbox:
@@ -45,21 +45,20 @@ def create(values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> 
 
 def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> None:
     """What the page says becomes true. Another host or user is another account; messages stay."""
-    account = account_of(mailbox)
-    before = for_the_record(values_of(mailbox, account), connects=account is not None)
+    account = own_account(mailbox)
+    before = for_the_record(values_of(mailbox, account))
     normalize(values, account)
     if mailbox.is_shadow and not values.is_shadow:
         values.automation_from = max(values.automation_from, now())
     demand_valid(values, mailbox)
-    if account is not None:
-        folders = folders or known_folders(account)
-        demand_connection(values, account, folders)
-        mailbox.account_id = _changed_account(account, values, folders).id
+    folders = folders or known_folders(account)
+    demand_connection(values, account, folders)
+    mailbox.account_id = _changed_account(account, values, folders).id
     fill_mailbox(mailbox, values)
     keep_grants(mailbox, values.grants)
     db.session.flush()
     resume_sending(mailbox)  # perhaps the new settings are right
-    record(by, "mailbox.changed", mailbox.label, *changes(before, values, connects=account is not None))
+    record(by, "mailbox.changed", mailbox.label, *changes(before, values))
 
 
 def pause(mailbox: Mailbox, *, by: Actor) -> None:
@@ -83,13 +82,18 @@ def go_live(mailbox: Mailbox, *, by: Actor) -> None:
     record(by, "mailbox.live", mailbox.label, {"is_shadow": True}, {"is_shadow": False})
 
 
-def sync_soon(mailbox: Mailbox) -> UUID | None:
-    """Make the account due at once, whatever its back-off says. Returns the account."""
+def sync_soon(mailbox: Mailbox) -> None:
+    """Make the account due at once, whatever its back-off says. `ForbiddenError` if it is the system's."""
+    own_account(mailbox).next_attempt_at = now()
+    db.session.flush()
+
+
+def own_account(mailbox: Mailbox) -> Account:
+    """The organization's account that a mailbox reads; `ForbiddenError` if it is the system's."""
     account = account_of(mailbox)
-    if account is not None:
-        account.next_attempt_at = now()
-        db.session.flush()
-    return mailbox.account_id
+    if account is None:
+        raise ForbiddenError("The system's administrators look after the connection of this mailbox.")
+    return account
 
 
 def account_of(mailbox: Mailbox) -> Account | None:
@@ -97,11 +101,9 @@ def account_of(mailbox: Mailbox) -> Account | None:
     return db.session.scalar(select(Account).where(Account.id == mailbox.account_id))
 
 
-def changes(
-    before: dict[str, Any], values: MailboxValues, *, connects: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def changes(before: dict[str, Any], values: MailboxValues) -> tuple[dict[str, Any], dict[str, Any]]:
     """For the record: what was otherwise before, and what it is now."""
-    after = for_the_record(values, connects=connects)
+    after = for_the_record(values)
     changed = [name for name in after if before.get(name) != after[name]]
     given = {"imap_password": values.imap_password, "smtp_password": values.smtp_password}
     passwords = {name: "changed" for name, value in given.items() if value}

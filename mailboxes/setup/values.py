@@ -117,13 +117,11 @@ def values_of(mailbox: Mailbox, account: Account | None, folders: list[bytes] | 
     return MailboxValues(**given, folders=read, grants=grants_of(mailbox))
 
 
-def for_the_record(values: MailboxValues, *, connects: bool = True) -> dict[str, Any]:
-    """What the audit log keeps of a mailbox, with its connection or without: no passwords, text only."""
-    names = (*MAILBOX_FIELDS, *ACCOUNT_FIELDS) if connects else MAILBOX_FIELDS
-    kept = {name: getattr(values, name) for name in names}
+def for_the_record(values: MailboxValues) -> dict[str, Any]:
+    """What the audit log keeps of a mailbox and its connection: no passwords, text only."""
+    kept = {name: getattr(values, name) for name in (*MAILBOX_FIELDS, *ACCOUNT_FIELDS)}
     kept["automation_from"] = values.automation_from.isoformat()
-    if connects:
-        kept["folders"] = sorted(name.decode(errors="replace") for name in values.folders)
+    kept["folders"] = sorted(name.decode(errors="replace") for name in values.folders)
     kept["access"] = sorted(
         f"{grant.role_id or grant.membership_id} {grant.level}" for grant in values.grants
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from tenants import secrets
 from tenants.configuration.catalog import CATALOG, ORGANIZATION, SYSTEM, USER, Setting
@@ -163,11 +163,6 @@ def demand_secrets_anew(changed: Collection[str], level: str) -> None:
                 f"{secret.label}: type it anew, or let it go. It was set for another server or user.",
                 field=secret.key,
             )
-
-
-def forget_overrides_of(user: User) -> None:
-    """Remove what a person set for themselves."""
-    db.session.execute(delete(UserOverride).where(UserOverride.user_id == user.id))
 
 
 Row = SystemOverride | OrganizationOverride | UserOverride

@@ -44,11 +44,6 @@ class Scope:
         """Whether this is the installation's own level."""
         return self.level == SYSTEM
 
-    @property
-    def is_organization(self) -> bool:
-        """Whether an organization is configured."""
-        return self.level == ORGANIZATION
-
     def group_url(self, key: str, **more: Any) -> str:
         """The page of a group."""
         return self.url("group", key=key, **more)

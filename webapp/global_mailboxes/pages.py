@@ -1,26 +1,23 @@
 """Global mailboxes: set up by system administrators, followed by the organizations that they serve."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import flash, make_response, redirect, render_template, request
+from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from mailboxes import setup
 from mailboxes.connection_check import CheckReport
 from mailboxes.conversion import offers
 from mailboxes.global_mailboxes import deleting, listing, saving, system_rules
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.saving import GlobalValues
 from mailboxes.global_mailboxes.table import GlobalMailbox
-from mailboxes.intake import process_again
-from mailboxes.intake.held import held_arrival, held_arrivals, held_count, held_header, held_raw
+from mailboxes.intake.held import held_arrivals, held_count
 from mailboxes.setup import Connection, MailboxValues
-from mailboxes.setup.checking import choices_of as folder_choices
-from mailboxes.setup.checking import sealed, unsealed
-from mailboxes.sync import refetching
+from mailboxes.setup.checking import unsealed
 from tenants.audit import SystemAuditEntry
 from tenants.database import db
 from tenants.errors import InvalidError
@@ -36,12 +33,11 @@ from webapp.global_mailboxes.forms import (
     systems_settings,
 )
 from webapp.guards import system_admin_required
-from webapp.mailboxes import connecting, consenting
+from webapp.mailboxes import connecting, consenting, held, synchronization
 from webapp.mailboxes.door import Door
-from webapp.mailboxes.forms import LEVELS, folder_tree, put_error
+from webapp.mailboxes.forms import LEVELS, put_error
 from webapp.mailboxes.typed import typed_form
 from webapp.records import clean_text
-from workers.queues import ring_intake
 
 SECTIONS = (
     ("General", "general"),
@@ -209,51 +205,26 @@ def delete(mailbox_id: UUID) -> ResponseReturnValue:
     return page, 422 if error else 200
 
 
-@blueprint.get("/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>")
-@system_admin_required
-def held(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
-    """A message that could not be taken in: why, and its header."""
-    door, source = entered(mailbox_id)
-    found = held_arrival(source.account_id, arrival_id)
-    return render_template(
-        "mailboxes/held.html", door=door, mailbox=source, held=found, header=held_header(found)
+def _opening(page: Callable[[Door, GlobalMailbox, UUID], ResponseReturnValue]) -> Callable[..., Any]:
+    def view(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
+        return page(*entered(mailbox_id), arrival_id)
+
+    view.__name__, view.__doc__ = page.__name__, page.__doc__
+    return view
+
+
+for _path, _endpoint, _method, _shown in (
+    ("", "held", "GET", held.held_page),
+    ("/raw", "held_file", "GET", held.held_file),
+    ("/again", "take_in_again", "POST", held.take_in_again),
+    ("/fetch", "fetch_anyway", "POST", held.fetch_anyway),
+):
+    blueprint.add_url_rule(
+        f"/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>{_path}",
+        _endpoint,
+        system_admin_required(_opening(_shown)),
+        methods=[_method],
     )
-
-
-@blueprint.get("/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>/raw")
-@system_admin_required
-def held_file(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
-    """Its bytes, to be saved; no browser shows them."""
-    _, source = entered(mailbox_id)
-    response = make_response(held_raw(held_arrival(source.account_id, arrival_id)))
-    response.headers["Content-Type"] = "application/octet-stream"
-    response.headers["Content-Disposition"] = f'attachment; filename="message-{arrival_id}.eml"'
-    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
-    return response
-
-
-@blueprint.post("/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>/again")
-@system_admin_required
-def take_in_again(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
-    """Let a quarantined message try again."""
-    door, source = entered(mailbox_id)
-    held_arrival(source.account_id, arrival_id)  # of this mailbox, not of another
-    account_id = process_again(arrival_id)
-    db.session.commit()
-    ring_intake(account_id)
-    flash("The message is being read again. If it fails once more, it comes back here.", "success")
-    return redirect(door.url("edit", mailbox_id=source.id, _anchor="health"))
-
-
-@blueprint.post("/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>/fetch")
-@system_admin_required
-def fetch_anyway(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
-    """Fetch a message that is too large, or that the server did not hand out, with the next pass."""
-    door, source = entered(mailbox_id)
-    refetching.fetch_anyway(source.account_id, arrival_id)
-    db.session.commit()
-    flash("The message is being fetched. It appears whole in its conversation, or stays here.", "success")
-    return redirect(door.url("edit", mailbox_id=source.id, _anchor="health"))
 
 
 def _begun(door: Door, source: GlobalMailbox | None, connection: Connection) -> ResponseReturnValue:
@@ -275,16 +246,11 @@ def _reported(
     connection: Connection,
     values: MailboxValues,
 ) -> ResponseReturnValue:
-    chosen = values.folders
     try:
-        report = setup.check(values, connection.account)
+        report, connection, chosen = synchronization.tried(values, connection)
     except InvalidError as error:
         put_error(form, error)
-        return _page(door, form, source, connection, chosen, None, 422)
-    if report.folders:
-        connection = replace(connection, folders=folder_choices(report.folders))
-        if not chosen:
-            chosen = [one.name_raw for one in connection.folders if one.special_use in {"inbox", "sent"}]
+        return _page(door, form, source, connection, values.folders, None, 422)
     return _page(door, form, source, connection, chosen, report)
 
 
@@ -297,29 +263,21 @@ def _page(
     report: CheckReport | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
-    folders = connection.folders
-    form.folder_list.data = sealed(folders) if folders else ""
     page = render_template(
         "global_mailboxes/edit.html",
         door=door,
         form=form,
         mailbox=source,
-        account=connection.account,
         sections=[
             one for one in SECTIONS if source is not None or one[1] not in {"rules", "health", "changes"}
         ],
-        folders=folder_tree(folders, chosen),
-        misses_sent=bool(folders) and not any(folder.special_use == "sent" for folder in folders),
-        report=report,
-        is_check="check" in request.form,
         offers=offers(),
         settings={one.action.name: systems_settings(one.action) for one in offers()},
         roles=[(key, name) for key, (name, _) in SYSTEM_ROLES.items()],
         levels=LEVELS,
         access=_access(source),
         is_unsaved="label" in typed_form(),
-        **connecting.section(door, form),
-        **consenting.section(),
+        **synchronization.section(door, form, connection, chosen, report),
         **(_of_saved(source) if source is not None else {"affects": {}}),
     )
     return page, status

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from flask import g, url_for
+from flask import url_for
 from markupsafe import Markup
 
 from mailboxes.inbox.conversation import Conversation, Opened
@@ -306,8 +306,3 @@ def _tone(result: str) -> str:
     if any(word in result for word in bad):
         return "bad"
     return "warn" if any(word in result for word in warn) else ""
-
-
-def may_answer(conversation: Conversation) -> bool:
-    """Whether the buttons that answer are offered."""
-    return conversation.may_reply and g.member.is_active

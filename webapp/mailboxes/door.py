@@ -1,6 +1,5 @@
 """From where mailboxes are set up: the organization's configuration, or the system's."""
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,7 @@ from mailboxes import setup
 from mailboxes.crm.paging import Order
 from mailboxes.global_mailboxes import overriding
 from mailboxes.raws import forget_objects
-from mailboxes.setup import Connection, FolderChoice, MailboxValues, Overview
+from mailboxes.setup import FolderChoice, MailboxValues
 from mailboxes.setup.grid import GridFilter, Listed, mailbox_page
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
@@ -46,19 +45,6 @@ class Door:
         """A page of the grid."""
         return mailbox_page(filter, order, cursor)
 
-    def owning(self) -> AbstractContextManager[Any]:
-        """A scope in which ``db.session`` is bound to the owner of the accounts of this door."""
-        return nullcontext()
-
-    def connection_of(self, mailbox: Mailbox) -> Connection:
-        """The account of a mailbox, as far as this door shows it."""
-        with self.owning():
-            return setup.connection_of(mailbox)
-
-    def overview_of(self, mailbox: Mailbox) -> Overview:
-        """How a mailbox is."""
-        return setup.overview_of(mailbox)
-
     def create(self, values: MailboxValues, folders: list[FolderChoice]) -> Mailbox:
         """A new mailbox, committed."""
         mailbox = setup.create(values, folders, by=actor())
@@ -84,11 +70,10 @@ class Door:
             (setup.pause if mailbox.is_enabled else setup.resume)(mailbox, by=actor())
         db.session.commit()
 
-    def sync_soon(self, mailbox: Mailbox) -> UUID | None:
+    def sync_soon(self, mailbox: Mailbox) -> None:
         """Make its account due at once, committed."""
-        account_id = setup.sync_soon(mailbox)
+        setup.sync_soon(mailbox)
         db.session.commit()
-        return account_id
 
 
 @dataclass(frozen=True)

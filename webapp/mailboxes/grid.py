@@ -84,7 +84,7 @@ def _filter(asked: Mapping[str, str]) -> GridFilter:
 def _columns(door: Door, asked: Mapping[str, str], order: Order) -> list[Any]:
     headings = (
         ("Mailbox", "label"),
-        ("Delivers to" if door.is_system else "Scope", ""),
+        ("Scope", ""),
         ("State", "state"),
         ("IMAP", ""),
         ("SMTP", ""),

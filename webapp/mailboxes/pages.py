@@ -1,32 +1,28 @@
-"""What both doors to a mailbox do: an organization's administrators and the system's."""
+"""What each door to a mailbox of an organization does: its administrators', and that of who has opened it."""
 
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from flask import flash, g, make_response, redirect, render_template, request
+from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes import setup
 from mailboxes.connection_check import CheckReport
 from mailboxes.conversion import offers
-from mailboxes.intake import process_again
-from mailboxes.intake.held import held_arrival, held_arrivals, held_count, held_header, held_raw
+from mailboxes.intake.held import held_arrivals, held_count
 from mailboxes.setup import Connection, MailboxValues, Overview
-from mailboxes.setup.checking import choices_of as folder_choices
-from mailboxes.setup.checking import sealed, unsealed
-from mailboxes.sync import refetching
+from mailboxes.setup.checking import unsealed
 from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
 from webapp.global_mailboxes.overriding import overriding_page
-from webapp.mailboxes import connecting, consenting, granting
+from webapp.mailboxes import connecting, consenting, granting, synchronization
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import (
     MailboxForm,
-    folder_tree,
     mailbox_form,
     put_error,
     values_from,
@@ -35,7 +31,7 @@ from webapp.mailboxes.grid import grid_of, list_url
 from webapp.mailboxes.sections import OF_SAVED, TITLES, Section, sections_of
 from webapp.mailboxes.typed import typed_form
 from webapp.responses.rule_pages import rules_section
-from workers.queues import ring_intake, ring_outgoing
+from workers.queues import ring_outgoing
 
 
 def grid_page(door: Door) -> ResponseReturnValue:
@@ -75,7 +71,7 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """A mailbox with its sections; one that follows the system has a page of its own."""
     if mailbox.global_mailbox_id is not None:
         return overriding_page(door, mailbox)
-    connection = door.connection_of(mailbox)
+    connection = setup.connection_of(mailbox)
     stored = setup.values_of(mailbox, connection.account, connection.synced)
     is_back = consenting.restore()
     form = mailbox_form(stored if not typed_form() else None, is_new=False)
@@ -100,7 +96,8 @@ def access_page(door: Door, mailbox: Mailbox | None = None) -> ResponseReturnVal
 
 def check_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """The connection as it is stored, tried; the report stands on the mailbox's page."""
-    connection = door.connection_of(mailbox)
+    setup.own_account(mailbox)  # of the system's nothing is shown
+    connection = setup.connection_of(mailbox)
     stored = setup.values_of(mailbox, connection.account, connection.synced)
     form = mailbox_form(stored, is_new=False)
     return _reported(door, form, mailbox, connection, stored)
@@ -142,45 +139,6 @@ def sync_now(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     door.sync_soon(mailbox)
     flash(f"{mailbox.label} will be fetched within seconds.", "success")
     return _back(door, mailbox)
-
-
-def held_page(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
-    """A message that could not be taken in: why, and its header."""
-    with door.owning():
-        found = held_arrival(mailbox.account_id, arrival_id)
-        header = held_header(found)
-    return render_template("mailboxes/held.html", door=door, mailbox=mailbox, held=found, header=header)
-
-
-def held_file(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
-    """Its bytes, to be saved; no browser shows them."""
-    with door.owning():
-        content = held_raw(held_arrival(mailbox.account_id, arrival_id))
-    response = make_response(content)
-    response.headers["Content-Type"] = "application/octet-stream"
-    response.headers["Content-Disposition"] = f'attachment; filename="message-{arrival_id}.eml"'
-    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
-    return response
-
-
-def take_in_again(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
-    """Let a quarantined message try again."""
-    with door.owning():
-        held_arrival(mailbox.account_id, arrival_id)  # of this mailbox, not of another
-        account_id = process_again(arrival_id)
-        db.session.commit()
-    ring_intake(account_id)
-    flash("The message is being read again. If it fails once more, it comes back here.", "success")
-    return redirect(door.url("edit", mailbox_id=mailbox.id, _anchor="health"))
-
-
-def fetch_anyway(door: Door, mailbox: Mailbox, arrival_id: UUID) -> ResponseReturnValue:
-    """Fetch a message that is too large, or that the server did not hand out, with the next pass."""
-    with door.owning():
-        refetching.fetch_anyway(mailbox.account_id, arrival_id)
-        db.session.commit()
-    flash("The message is being fetched. It appears whole in its conversation, or stays here.", "success")
-    return redirect(door.url("edit", mailbox_id=mailbox.id, _anchor="health"))
 
 
 def mailbox_of_organization(id: UUID) -> Mailbox:
@@ -234,16 +192,11 @@ def _checked(
 def _reported(
     door: Door, form: MailboxForm, mailbox: Mailbox | None, connection: Connection, values: MailboxValues
 ) -> ResponseReturnValue:
-    chosen = values.folders
     try:
-        report = setup.check(values, connection.account)
+        report, connection, chosen = synchronization.tried(values, connection)
     except InvalidError as error:
         put_error(form, error)
-        return _page(door, form, mailbox, connection, chosen, None, 422)
-    if report.folders:
-        connection = replace(connection, folders=folder_choices(report.folders))
-        if not chosen:
-            chosen = [one.name_raw for one in connection.folders if one.special_use in {"inbox", "sent"}]
+        return _page(door, form, mailbox, connection, values.folders, None, 422)
     return _page(door, form, mailbox, connection, chosen, report)
 
 
@@ -256,8 +209,6 @@ def _page(
     report: CheckReport | None = None,
     status: int = 200,
 ) -> ResponseReturnValue:
-    folders = connection.folders
-    form.folder_list.data = sealed(folders) if folders else ""
     saved = _of_saved(door, mailbox) if mailbox is not None else {}
     editor = granting.editor_of(mailbox, _access_url(door, mailbox))
     page = render_template(
@@ -265,18 +216,11 @@ def _page(
         door=door,
         form=form,
         mailbox=mailbox,
-        account=connection.account,
-        sections=_sections(door, form, mailbox, chosen, editor, saved.get("overview")),
-        folders=folder_tree(folders, chosen),
-        misses_sent=bool(folders) and not any(folder.special_use == "sent" for folder in folders),
-        report=report,
-        is_check="check" in request.form,
-        home=g.get("home"),
+        sections=_sections(form, mailbox, chosen, editor, saved.get("overview")),
         offers=offers(),
         editor=editor,
         is_unsaved="label" in typed_form(),
-        **connecting.section(door, form),
-        **consenting.section(),
+        **synchronization.section(door, form, connection, chosen, report),
         **saved,
     )
     return page, status
@@ -284,20 +228,16 @@ def _page(
 
 def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
     """What the page shows of a mailbox that is there."""
-    with door.owning():
-        held = held_arrivals(mailbox.account_id) if door.shows_messages else []
-        count = held_count(mailbox.account_id)
     return {
-        "overview": door.overview_of(mailbox),
-        "held": held,
-        "held_count": count,
+        "overview": setup.overview_of(mailbox),
+        "held": held_arrivals(mailbox.account_id) if door.shows_messages else [],
+        "held_count": held_count(mailbox.account_id),
         "history": _history(mailbox),
         **rules_section(mailbox),
     }
 
 
 def _sections(
-    door: Door,
     form: MailboxForm,
     mailbox: Mailbox | None,
     chosen: list[bytes],
@@ -305,9 +245,6 @@ def _sections(
     overview: Overview | None,
 ) -> list[Section]:
     left_out = OF_SAVED if mailbox is None else frozenset()
-    is_theirs = mailbox is not None and mailbox.is_global and not door.is_system
-    if is_theirs:
-        left_out |= {"synchronization"}
     shown = [id for id in TITLES if id not in left_out]
     values = values_from(form)
     values.folders = chosen

@@ -8,7 +8,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from mailboxes.system_mailboxes import Mailbox
-from webapp.mailboxes import consenting, pages
+from webapp.mailboxes import consenting, held, pages
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.people import people_page
 from webapp.mailboxes.shadow import shadow_page
@@ -31,10 +31,10 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("/sync", "sync", SENT, pages.sync_now),
     ("/reconnect", "reconnect", SENT, consenting.reconnect_page),
     ("/disconnect", "disconnect", SENT, consenting.disconnect_page),
-    ("/arrivals/<uuid:arrival_id>", "held", SHOWN, pages.held_page),
-    ("/arrivals/<uuid:arrival_id>/raw", "held_file", SHOWN, pages.held_file),
-    ("/arrivals/<uuid:arrival_id>/again", "take_in_again", SENT, pages.take_in_again),
-    ("/arrivals/<uuid:arrival_id>/fetch", "fetch_anyway", SENT, pages.fetch_anyway),
+    ("/arrivals/<uuid:arrival_id>", "held", SHOWN, held.held_page),
+    ("/arrivals/<uuid:arrival_id>/raw", "held_file", SHOWN, held.held_file),
+    ("/arrivals/<uuid:arrival_id>/again", "take_in_again", SENT, held.take_in_again),
+    ("/arrivals/<uuid:arrival_id>/fetch", "fetch_anyway", SENT, held.fetch_anyway),
     ("/rules/new", "new_rule", FORM, rule_pages.new_rule_page),
     ("/rules/<uuid:rule_id>", "edit_rule", FORM, rule_pages.edit_rule_page),
     ("/rules/<uuid:rule_id>/move", "move_rule", SENT, rule_pages.move_rule),
