@@ -7,10 +7,11 @@ from alembic import command
 from sqlalchemy.exc import OperationalError
 
 from commands.application import TERMINAL, command_context
+from tenants import password_links
 from tenants.audit import record_for_system
 from tenants.database import db
 from tenants.schema import migration_config, newest
-from tenants.users import User, choose_password, user_by_address
+from tenants.users import User, user_by_address
 
 
 @click.command()
@@ -45,7 +46,7 @@ def create_admin(address: str, name: str, password: str) -> None:
         user.is_enabled = True
         user.name = name or user.name
         db.session.flush()  # the id that a password belongs to
-        choose_password(user, password)
+        password_links.choose(user, password)
         record_for_system(TERMINAL, "user.made_system_admin", user.address)
         db.session.commit()
         click.echo(f"{user.address} may now sign in as a system administrator.")

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import quote
 
+from mailboxes.domain_names import ascii_domain
 from mailboxes.parsing.cleaning import body_text, one_line
 from tenants.errors import InvalidError
 
@@ -200,10 +201,8 @@ def _folded(name: str, tokens: Sequence[str]) -> str:
 
 
 def _ascii_domain(domain: str) -> str:
-    if domain.isascii():
-        return domain.lower()
     try:
-        return domain.lower().encode("idna").decode("ascii")
+        return ascii_domain(domain)
     except UnicodeError:
         return ""
 

@@ -28,6 +28,7 @@ from ipaddress import (
     ip_network,
 )
 
+from mailboxes.domain_names import ascii_domain
 from mailboxes.errors import (
     EgressRefusedError,
     HostUnreachableError,
@@ -299,7 +300,7 @@ def _ascii_name(text: str) -> str:
     """A host name in A-labels (RFC 5890); the last label of a name is never a number."""
     name = text.removesuffix(".")
     try:
-        name = name if name.isascii() else name.encode("idna").decode("ascii")
+        name = ascii_domain(name)
     except UnicodeError as error:
         raise EgressRefusedError from error
     labels: Sequence[str] = name.split(".")

@@ -11,6 +11,7 @@ from mailboxes.notices import call_off, can_send, queue_notice
 from tenants import password_links
 from tenants.application import settings_of
 from tenants.database import db, now
+from tenants.errors import InvalidError
 from tenants.invitations import LIFETIME, Invitation
 from tenants.organizations import Organization
 from tenants.password_links import Opened
@@ -110,8 +111,11 @@ def answer_requests() -> None:
     oldest = password_links.unanswered().limit(1).with_for_update(skip_locked=True)
     while (asked := db.session.scalar(oldest)) is not None:
         link = password_links.answer(asked)
-        if link is not None:
-            send_password_link(link)
+        try:
+            if link is not None:
+                send_password_link(link)
+        except InvalidError:
+            db.session.delete(asked)  # no letter reaches this address, and others wait behind it
         db.session.commit()
 
 

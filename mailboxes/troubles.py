@@ -17,7 +17,7 @@ from mailboxes.sync.foreground import bound_to_owner
 from mailboxes.system_mailboxes import Mailbox
 from tenants.application import settings_of
 from tenants.database import across_organizations, db
-from tenants.errors import NotFoundError
+from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Organization
 from tenants.permissions import members_who_may
 from tenants.users import system_administrators
@@ -96,17 +96,21 @@ def _tell(account_id: UUID) -> UUID | None:
     told = False
     since = account.failing_since or account.told_since
     label, name, link = _words(account)
+    body = BODIES[account.state].format(
+        name=name, since=f"{since:%Y-%m-%d %H:%M}", error=account.last_error, link=link
+    )
     for recipient in _recipients(account):
-        made = queue_notice(
-            f"account.{account.state}",
-            recipient,
-            SUBJECTS[account.state].format(label=label),
-            BODIES[account.state].format(
-                name=name, since=f"{since:%Y-%m-%d %H:%M}", error=account.last_error, link=link
-            ),
-            about_id=account.id,
-            once=f"account.{account.state} {account.id} {since:%Y%m%dT%H%M%S%f} {recipient}",
-        )
+        try:
+            made = queue_notice(
+                f"account.{account.state}",
+                recipient,
+                SUBJECTS[account.state].format(label=label),
+                body,
+                about_id=account.id,
+                once=f"account.{account.state} {account.id} {since:%Y%m%dT%H%M%S%f} {recipient}",
+            )
+        except InvalidError:
+            continue  # no letter reaches this address; the others are told
         told = told or made is not None
     account.told_since = account.failing_since
     db.session.commit()

@@ -67,7 +67,10 @@ def fetch(
         )
         if answer.status not in REDIRECTS or "location" not in answer.headers:
             return answer
-        url = urljoin(url, answer.headers["location"])
+        try:
+            url = urljoin(url, answer.headers["location"])
+        except ValueError as error:
+            raise ProtocolError("The server redirects to what is no address.") from error
     raise ProtocolError("The server redirects again and again.")
 
 

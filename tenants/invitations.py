@@ -37,15 +37,17 @@ class Invitation(OrganizationScoped, Base):
 
 
 def invite(address: str, role_ids: list[UUID], *, invited_by: str) -> tuple[Invitation, str]:
-    """An invitation and its link's token (256 random bits); an open one of the same address ends.
+    """An invitation and its link's token (256 random bits); an open one of the same address is renewed.
 
     `InvalidError` if the address belongs to a member of this organization, which its administrators
     know anyway.
     """
     address = address.strip().lower()
     _demand_a_stranger(address)
-    for former in db.session.scalars(open_invitations().where(Invitation.address == address)):
-        withdraw(former)
+    former = db.session.scalar(open_invitations().where(Invitation.address == address).with_for_update())
+    if former is not None:
+        former.role_ids, former.invited_by = role_ids, invited_by
+        return former, renew(former)
     if _open_count() >= MOST_OPEN:
         raise ConflictError(f"{MOST_OPEN} invitations are open. Withdraw some of them first.")
     token = random.token_urlsafe(32)

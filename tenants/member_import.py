@@ -56,7 +56,7 @@ def read_rows(content: bytes) -> list[ImportRow]:
     text = _decoded(content)
     header, _, _ = text.partition("\n")
     delimiter = max(DELIMITERS, key=header.count)
-    lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    lines = _cells_of(text, delimiter)
     names = [name.strip().casefold() for name in lines[0]] if lines else []
     address, role = _column(names, ADDRESSES), _column(names, ROLES)
     if address is None:
@@ -73,6 +73,14 @@ def read_rows(content: bytes) -> list[ImportRow]:
     if len(rows) > MOST_ROWS:
         raise InvalidError(f"The file has more than {MOST_ROWS} rows. Divide it.", field="file")
     return rows
+
+
+def _cells_of(text: str, delimiter: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    except csv.Error:
+        words = "The file cannot be read as CSV. Look for a quotation mark that is not closed."
+        raise InvalidError(words, field="file") from None
 
 
 def judge(rows: Sequence[ImportRow], by: frozenset[str]) -> list[Verdict]:

@@ -107,10 +107,15 @@ def owner_of(token: str, *, to_use: bool = False) -> User:
 def use(token: str, password: str, place: str) -> User:
     """Choose a password; every session and every other link of the person ends."""
     user = owner_of(token, to_use=True)
-    choose_password(user, password)
+    choose(user, password)
     forget_failed_attempts(user, place)
-    end_all(user)
     return user
+
+
+def choose(user: User, password: str) -> None:
+    """Give a user a password, however it came about; links to another one end, as sessions do."""
+    choose_password(user, password)
+    end_all(user)
 
 
 def end_all(user: User) -> None:

@@ -98,6 +98,7 @@ def enable_user(user: User, enabled: bool, *, actor: Actor) -> None:
     if not enabled:
         _refuse_oneself(user, actor)
         demand_others_administer(user)
+        end_all(user)
     with keeping_a_system_administrator():
         user.is_enabled = enabled
         sign_out_everywhere(user)
@@ -162,8 +163,9 @@ def demand_others_administer(user: User) -> None:
         member_of = select(Membership.organization_id).where(Membership.user_id == user.id)
         ids = session.scalars(member_of).all()
     _lock(list(ids))
+    gone = [user.id, *_disabled_here()]
     with across_organizations("which organizations lose their only administrator with a user") as session:
-        alone = session.scalars(_administered_only_by(user)).all()
+        alone = session.scalars(_administered_only_by(user, gone)).all()
     if alone:
         shown = ", ".join(alone[:NAMED]) + (f" and {len(alone) - NAMED} more" if len(alone) > NAMED else "")
         raise ConflictError(
@@ -191,14 +193,21 @@ def _lock(organization_ids: list[UUID]) -> None:
     db.session.execute(chosen.with_for_update(key_share=True))
 
 
-def _administered_only_by(user: User) -> Select[str]:
+def _disabled_here() -> list[UUID]:
+    """Users whom this transaction has disabled: no other session sees that before its commit."""
+    db.session.flush()
+    known = [user.id for user in db.session.identity_map.values() if isinstance(user, User)]
+    return list(db.session.scalars(select(User.id).where(User.id.in_(known), User.is_enabled.is_(False))))
+
+
+def _administered_only_by(user: User, gone: list[UUID]) -> Select[str]:
     administered = members_who_may(*ADMINISTERS).with_only_columns(Membership.organization_id)
     return (
         select(Organization.name)
         .where(
             Organization.is_enabled,
             Organization.id.in_(administered.where(Membership.user_id == user.id)),
-            Organization.id.not_in(administered.where(Membership.user_id != user.id)),
+            Organization.id.not_in(administered.where(Membership.user_id.not_in(gone))),
         )
         .order_by(Organization.name)
     )

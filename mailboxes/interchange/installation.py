@@ -6,12 +6,13 @@ from mailboxes.interchange.describing import describe_system_settings, describe_
 from mailboxes.interchange.offers import apply_offers
 from mailboxes.interchange.values import Change, Description, Secret, compared, merged
 from mailboxes.interchange.work import Work
+from tenants import password_links
 from tenants.audit import record_for_system
 from tenants.configuration import layers
 from tenants.configuration.catalog import SYSTEM, USER
 from tenants.database import db
 from tenants.user_administration import demand_others_administer, keeping_a_system_administrator
-from tenants.users import User, choose_password, knows_password, sign_out_everywhere, user_by_address
+from tenants.users import User, knows_password, sign_out_everywhere, user_by_address
 
 
 def apply_installation(work: Work) -> list[Change]:
@@ -35,7 +36,7 @@ def keep_user(address: str, given: Description, work: Work) -> list[Change]:
         changes += compared(before, describe_user(user), ("users", address))
     if user is not None and isinstance(password, Secret) and not knows_password(user, password.value or ""):
         with work.at("password"):
-            choose_password(user, password.value or "")
+            password_links.choose(user, password.value or "")
         record_for_system(work.by, "user.password_changed", user.address)
         changes.append(Change("~", ("users", address, "password"), password, password))
     return changes

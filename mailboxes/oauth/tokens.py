@@ -24,7 +24,7 @@ from mailboxes.errors import (
     UnreadableConnectionError,
 )
 from mailboxes.oauth.client import Tokens, refreshed_tokens
-from mailboxes.oauth.providers import provider_of
+from mailboxes.oauth.providers import Provider, provider_of
 from mailboxes.oauth.rows import OAuthConnection, Secret
 from mailboxes.sasl import TokenSource
 from tenants.database import INSTALLATION, db, inside, inside_installation, now
@@ -73,21 +73,21 @@ class _Source:
 
 
 def _living(connection: OAuthConnection, refused: str) -> str:
-    """The stored token if it lives, else a new one."""
+    """The stored token if it lives, else a new one; none to anybody without the provider's own servers."""
     token = _opened(connection, "access")
+    provider = provider_of(connection.kind)
+    if provider is None:
+        raise _put_off(connection, TokenUnavailableError("Postroom is not registered at this provider."))
     lives = connection.expires_at is not None and connection.expires_at > now() + EARLY
     if token and lives and token != refused:
         return token
     if connection.next_attempt_at > now():
         waiting = (connection.next_attempt_at - now()).total_seconds()
         raise TokenUnavailableError(retry_after=waiting)
-    return _refreshed(connection)
+    return _refreshed(connection, provider)
 
 
-def _refreshed(connection: OAuthConnection) -> str:
-    provider = provider_of(connection.kind)
-    if provider is None:
-        raise _put_off(connection, TokenUnavailableError("Postroom is not registered at this provider."))
+def _refreshed(connection: OAuthConnection, provider: Provider) -> str:
     refresh_token = _opened(connection, "refresh")
     try:
         tokens = refreshed_tokens(provider, refresh_token)

@@ -21,6 +21,8 @@ from mailboxes.oauth import OAuthConnection, RefusedConsentError
 from mailboxes.oauth.client import refreshed_tokens
 from mailboxes.rotation import reencrypt_all
 from mailboxes.sync.claiming import Rhythms, claim_due
+from tenants.configuration.catalog import SYSTEM
+from tenants.configuration.layers import override
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tenants.errors import InvalidError
 from tests.mailboxes.connected import (
@@ -231,6 +233,15 @@ def test_tokens_are_shown_to_the_providers_servers_alone(inside, ours, provider,
         assert smtp_settings(account).host == "localhost"
         assert imap_settings(account).password == ""
         assert "canary" not in repr(imap_settings(account))
+
+
+def test_without_the_provider_nobody_is_shown_a_token(app, inside, ours, provider, mailbox):
+    tokens = tokens_of(inside, ours, mailbox)
+    for key in ("client_id", "client_secret"):
+        override(f"oauth.google.{key}", "", SYSTEM, by="x")
+    db.session.commit()
+    with pytest.raises(TokenUnavailableError):
+        tokens("")
 
 
 def test_connections_nobody_saved_are_forgotten(inside, ours, provider, mailbox):

@@ -94,6 +94,12 @@ def test_a_redirect_leads_nowhere_that_could_not_be_asked_directly(serve, target
     assert len(requests) == 1
 
 
+def test_a_redirect_to_what_is_no_address_is_a_fault_of_the_server(serve):
+    ask, _ = serve(Reply(status=302, headers={"Location": "https://["}))
+    with pytest.raises(ProtocolError):
+        ask()
+
+
 def test_a_redirect_is_followed_a_few_times(serve):
     def hop(request):
         left = int(request.path.strip("/"))

@@ -137,3 +137,8 @@ def test_a_formula_is_shown_as_text_and_is_no_address(app, ours):
     page = words_of(show(sign_in(app, ours.admin), b"address\n=HYPERLINK(1)\n"))
     assert "=HYPERLINK(1)" in page
     assert "Nobody would be invited" in page
+
+
+def test_a_quotation_mark_that_is_not_closed_is_said():
+    with pytest.raises(InvalidError, match="quotation mark"):
+        read_rows(b'address\n"' + b"x" * 200_000)

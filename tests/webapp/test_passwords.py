@@ -80,6 +80,13 @@ def test_every_session_and_every_other_link_ends(app, ours, asked):
     read(app.test_client(), first, 404)
 
 
+def test_a_password_that_was_changed_elsewhere_ends_the_links_that_were_sent(app, ours, asked):
+    path = asked(ours.member.user.address)
+    signed_in = sign_in(app, ours.member)
+    send(signed_in, "/security/password", at="/security/", current=PASSWORD, password=NEW, again=NEW)
+    read(app.test_client(), path, 404)
+
+
 def test_twenty_uses_at_the_same_moment_set_one_password(app, ours, asked):
     token = asked(ours.member.user.address).rpartition("/")[2]
     barrier, won = threading.Barrier(20), []

@@ -199,6 +199,16 @@ def test_many_are_changed_at_once_and_each_refusal_is_told(app, client, ours, th
     ]
 
 
+def test_two_who_administer_together_are_not_disabled_together(app, client, ours, theirs):
+    second = make_member(ours.id, "Second", role=ADMINISTRATOR)
+    chosen = [str(member.user_id) for member in (ours.admin, second)]
+    page = send(client, f"{LIST}change-many", at=LIST, selected=chosen, act="disable")
+    assert "is the only administrator of Acme" in words_of(page)
+    ids = [ours.admin.user_id, second.user_id]
+    states = db.session.scalars(select(User.is_enabled).where(User.id.in_(ids))).all()
+    assert sorted(states) == [False, True]
+
+
 def test_nobody_but_system_administrators_comes_here(app, ours):
     client = sign_in(app, ours.admin)
     for path in (LIST, f"{LIST}new", page_of(ours.member.user)):

@@ -3,11 +3,11 @@
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from tenants import second_factor
+from tenants import password_links, second_factor
 from tenants.audit import record_for_system
 from tenants.database import db
 from tenants.errors import AppError, InvalidError
-from tenants.users import authenticate, choose_password, sessions_of, sign_in, sign_out_elsewhere
+from tenants.users import authenticate, sessions_of, sign_in, sign_out_elsewhere
 from webapp.auth import cookie
 from webapp.auth.forms import CodeForm
 from webapp.configuration.pages import actor
@@ -37,7 +37,7 @@ def password() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             authenticate(g.user.address, form.current.data or "", place=request.remote_addr or "")
-            choose_password(g.user, form.password.data or "")
+            password_links.choose(g.user, form.password.data or "")
         except AppError as error:
             db.session.commit()  # the failed attempt counts
             form.current.errors = [error.message]
