@@ -227,15 +227,21 @@ class Session:
     def run(self, is_encrypted: bool) -> None:
         """Serve until the connection ends."""
         self.server.note_open(1)
-        with suppress(OSError, EOFError, ValueError):
-            if not self._is_answered("connect", Command("", "connect", b"")):
-                if is_encrypted:
-                    self.socket = self.server.encrypt(self.socket)
-                self.send(self.server.greeting)
-                while not self.server.is_stopping.is_set():
-                    self._serve(self._command())
-        self.server.note_open(-1)
-        self.close()
+        try:
+            with suppress(OSError, EOFError, ValueError):
+                self._converse(is_encrypted)
+        finally:  # a mistake in a behaviour must not look like a server that is silent
+            self.server.note_open(-1)
+            self.close()
+
+    def _converse(self, is_encrypted: bool) -> None:
+        if self._is_answered("connect", Command("", "connect", b"")):
+            return
+        if is_encrypted:
+            self.socket = self.server.encrypt(self.socket)
+        self.send(self.server.greeting)
+        while not self.server.is_stopping.is_set():
+            self._serve(self._command())
 
     def _is_answered(self, verb: str, command: Command) -> bool:
         return any(behaviour(self, command) for behaviour in self.server.behaviours(verb))

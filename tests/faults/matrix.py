@@ -12,11 +12,12 @@ __all__ = ["ELSEWHERE", "FAULTS", "play"]
 ROWS = (rows_numbering, rows_bodies, rows_connection, rows_signing_in, rows_folders)
 ELSEWHERE = MappingProxyType(
     {
-        "F32": "tests/mailboxes/test_oauth.py",
-        "F47": "tests/faults/test_million.py",
-        "F49": "tests/workers/test_watch.py",
-        "F50": "tests/faults/test_poison.py",
-        "F51": "tests/faults/test_surroundings.py",
+        "F32": "tests/mailboxes/test_oauth_story.py::test_the_whole_story",
+        "F47": "tests/faults/test_million.py::test_a_large_folder_is_taken_over_whatever_breaks",
+        "F49": "tests/workers/test_watch.py::test_a_dead_connection_is_made_anew",
+        "F50": "tests/faults/test_crashes.py"
+        "::test_a_message_that_kills_its_reader_is_set_aside_and_the_others_are_delivered",
+        "F51": "tests/faults/test_surroundings.py::test_a_database_that_takes_nothing",
     }
 )
 

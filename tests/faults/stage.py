@@ -66,7 +66,12 @@ class Stage:
         """One more letter, like no other."""
         self.letter_count += 1
         number = self.letter_count
-        raw = letter(f"Letter {number}", message_id=f"l{number}@x", sender=f"P <p{number}@customer.test>")
+        raw = letter(
+            f"Letter {number}",
+            message_id=f"l{number}@x",
+            sender=f"P <p{number}@customer.test>",
+            body=f"How much is it? I saw it in {self.mailbox.id}.",  # no other stage has these bytes
+        )
         return self.server.folder(folder).add(raw, **given)
 
     def live_on(self) -> None:

@@ -7,12 +7,16 @@ While a fault lasts, nothing may break but what the row says; afterwards two pas
 what the server is. Rows that need more than a server have tests of their own: `ELSEWHERE` names them.
 """
 
+from pathlib import Path
+
 import pytest
 
 from tests.faults import matrix
 from tests.faults.scenario import PHASES
 from tests.faults.seeds import chance
 from tests.faults.stage import Stage
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("id", sorted(matrix.FAULTS))
@@ -22,5 +26,8 @@ def test_a_fault_heals_without_a_trace(stage: Stage, id: str) -> None:
 
 def test_every_row_is_there() -> None:
     """Nothing of the matrix is forgotten."""
+    for place in matrix.ELSEWHERE.values():
+        path, _, name = place.partition("::")
+        assert f"def {name}(" in (ROOT / path).read_text(), place
     rows = {fault.row for fault in matrix.FAULTS.values()} | matrix.ELSEWHERE.keys()
     assert {f"F{number}" for number in range(1, 52)} - rows == set()
