@@ -17,6 +17,7 @@ from mailboxes.errors import ProtocolError, ServerUnavailableError, WrongProtoco
 from mailboxes.wire import Wire
 
 _GOODBYE = re.compile(rb"\* BYE\b", re.IGNORECASE)
+_WORDS = re.compile(rb"(\S+) (OK|NO|BAD|BYE|PREAUTH|CAPABILITY)( .*)?\Z", re.IGNORECASE | re.DOTALL)
 _IMAP = re.compile(rb"\* (?:OK|PREAUTH)\b", re.IGNORECASE)
 
 
@@ -74,13 +75,21 @@ class _GuardedImap4(imaplib.IMAP4):
     def readline(self) -> bytes:
         line = self._wire.read_line()
         self._heard.append(line)
-        return line + b"\r\n"
+        return _in_capitals(line) + b"\r\n"
 
     def send(self, data: Any) -> None:
         self._wire.sendall(data)
 
     def shutdown(self) -> None:
         self._wire.close()
+
+
+def _in_capitals(line: bytes) -> bytes:
+    """A line as imaplib reads it: with capitals, and with a text where a server leaves it out (F45)."""
+    found = _WORDS.match(line)
+    if found is None:
+        return line
+    return found[1] + b" " + found[2].upper() + (found[3] or b" .")
 
 
 @contextmanager

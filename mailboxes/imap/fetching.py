@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
 
 from mailboxes.errors import ProtocolError
 from mailboxes.imap.dialogue import Parts, Token, tokens
@@ -20,6 +21,10 @@ CHANGES_BUDGET = 128 * 1024 * 1024
 DETAIL_ITEMS = b"(UID FLAGS INTERNALDATE RFC822.SIZE)"
 ENGLISH_MONTHS: tuple[str, ...] = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
 ENGLISH_MONTHS += ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+SYSTEM_FLAGS = MappingProxyType(  # the same in any case (RFC 9051 §2.3.2)
+    {flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft", "\\Recent")}
+)
 
 _FETCH = re.compile(rb"\* \d{1,20} FETCH\s*", re.IGNORECASE)
 _KNOWN = re.compile(
@@ -119,11 +124,12 @@ def body_of(items: Mapping[bytes, Token], offset: int = 0) -> bytes:
 
 
 def flag_names(value: Token) -> tuple[str, ...]:
-    """Flags as text, in the server's order; what no database stores is none."""
+    """Flags as text, in the server's order and the usual case; what no database stores is none."""
     if not isinstance(value, list):
         return ()
     flags = (flag for flag in value if isinstance(flag, bytes) and b"\0" not in flag)
-    return tuple(flag.decode("utf-8", "replace") for flag in flags)
+    named = (flag.decode("utf-8", "replace") for flag in flags)
+    return tuple(SYSTEM_FLAGS.get(flag.lower(), flag) for flag in named)
 
 
 def whole_number(value: Token) -> int | None:

@@ -318,12 +318,13 @@ class ImapSession:
             if len(command) == 2 or error.code in CLOSED_TO_US:
                 raise FolderUnavailableError(code=error.code, text=error.text) from error
             answer = self.run_on_folder(*command[:2])
-        state = _folder_state(answer)
+        state = _folder_state(answer, has_mod_seq="CONDSTORE" in self.capabilities)
         self._folder = folder_raw, state.uid_validity
         return state
 
 
-def _folder_state(answer: Answer) -> FolderState:
+def _folder_state(answer: Answer, *, has_mod_seq: bool) -> FolderState:
+    """Numbers of changes count only where the server promises to keep them (Yahoo tells some, F35)."""
     codes: dict[str, int | None] = {}
     exists = 0
     for parts in answer.untagged:
@@ -337,7 +338,7 @@ def _folder_state(answer: Answer) -> FolderState:
         uid_validity=plausible_uid_validity(codes.get("UIDVALIDITY")),
         uid_next=positive(codes.get("UIDNEXT")),
         exists=exists,
-        highest_mod_seq=positive(codes.get("HIGHESTMODSEQ")),
+        highest_mod_seq=positive(codes.get("HIGHESTMODSEQ")) if has_mod_seq else None,
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.crash_points import crash_point
-from mailboxes.errors import FolderUnavailableError
+from mailboxes.errors import CommandRefusedError, FolderUnavailableError
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
@@ -148,15 +148,24 @@ def _follow(
 
 
 def _follow_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:
-    flags: dict[int, tuple[str, ...]] = {}
-    if state.highest_mod_seq is not None and cursor.mod_seq is not None:
-        if state.highest_mod_seq != cursor.mod_seq:
-            flags = {found.uid: found.flags for found in run.imap.changed_since(cursor.mod_seq)}
-    elif state.exists:
-        newest = _newest_stored(folder, cursor)
-        db.session.commit()
-        flags = run.imap.fetch_flags(newest) if newest else {}
+    flags = _changed_flags(run, folder, state, cursor)
     return follow_flags(run.account, folder, run.fence, validity_of(cursor), flags)
+
+
+def _changed_flags(
+    run: Pass, folder: Folder, state: FolderState, cursor: Cursor
+) -> dict[int, tuple[str, ...]]:
+    """What has changed, where the server knows that; else the flags of the newest messages."""
+    if state.highest_mod_seq is not None and cursor.mod_seq is not None:
+        if state.highest_mod_seq == cursor.mod_seq:
+            return {}
+        try:
+            return {found.uid: found.flags for found in run.imap.changed_since(cursor.mod_seq)}
+        except CommandRefusedError:  # it promised too much (F35)
+            log.info("changes are not told", folder=str(folder.id))
+    newest = _newest_stored(folder, cursor) if state.exists else []
+    db.session.commit()
+    return run.imap.fetch_flags(newest) if newest else {}
 
 
 def _newest_stored(folder: Folder, cursor: Cursor) -> list[int]:
