@@ -47,6 +47,12 @@ class Message(OrganizationScoped, Base):
             "id",
             postgresql_where=text("is_shadow"),
         ),
+        Index(
+            "ix_messages_unread_at",
+            "organization_id",
+            "mailbox_id",
+            postgresql_where=text("unread_at IS NOT NULL"),
+        ),
         Index("ix_messages_list", "organization_id", "mailbox_id", "shown_at", "id"),
         Index(
             "ix_messages_elsewhere",
@@ -107,6 +113,7 @@ class Message(OrganizationScoped, Base):
     work_after: Mapped[datetime] = mapped_column(default=now)
 
     is_read_by_all: Mapped[bool] = mapped_column(default=False)
+    unread_at: Mapped[datetime | None] = mapped_column(default=None)  # marked so; the server is to be told
     is_answered_on_server: Mapped[bool] = mapped_column(default=False)
     removed_on_server_at: Mapped[datetime | None] = mapped_column(default=None)
     sent_by_id: Mapped[UUID | None] = mapped_column(default=None)  # the member, for a person's reply

@@ -26,13 +26,16 @@ from sqlalchemy import (
     text,
     true,
     union_all,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped
 
 from mailboxes.access import readable_ids
+from mailboxes.accounts import Account
 from mailboxes.inbox.selection import Selection
 from mailboxes.messages import Message, MessageRead
+from mailboxes.system_mailboxes import Mailbox
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, scoped_key, uuid7
 from tenants.organizations import Membership
 
@@ -126,9 +129,23 @@ def mark_read(member: Membership, messages: Select[Message]) -> int:
 
 
 def mark_unread(member: Membership, messages: Select[Message]) -> int:
-    """Make these messages new again for this member, and for nobody else; how many there are."""
+    """Make these messages new again for this member, and for nobody else; how many there are.
+
+    Where the account mirrors the read state there is one for everybody: the server is told that it is unread.
+    """
     ours = messages.where(Message.direction == "in", Message.mailbox_id.in_(readable_ids(member)))
-    rows = list(db.session.scalars(ours))
+    found = list(db.session.scalars(ours))
+    mirrored = _mirrored({message.mailbox_id for message in found})
+    for_all = [message.id for message in found if message.mailbox_id in mirrored]
+    if for_all:
+        forget_reads(for_all)
+        db.session.execute(
+            update(Message)
+            .where(Message.id.in_(for_all))
+            .values(is_read_by_all=False, unread_at=now())
+            .execution_options(synchronize_session="fetch")
+        )
+    rows = [message for message in found if message.mailbox_id not in mirrored]
     _tell_the_others_apart(member, [message for message in rows if message.is_read_by_all])
     db.session.execute(
         delete(MessageRead).where(
@@ -138,7 +155,31 @@ def mark_unread(member: Membership, messages: Select[Message]) -> int:
     )
     for mailbox_id in {message.mailbox_id for message in rows}:
         _move_marks_back(mailbox_id, min(m.id for m in rows if m.mailbox_id == mailbox_id))
-    return len(rows)
+    return len(found)
+
+
+def forget_reads(message_ids: Collection[UUID]) -> None:
+    """Nobody has read these messages, whoever had."""
+    ids = list(message_ids)
+    db.session.execute(
+        delete(MessageRead)
+        .where(MessageRead.message_id.in_(ids))
+        .execution_options(synchronize_session=False)
+    )
+    query = select(Message.mailbox_id, Message.id).where(Message.id.in_(ids)).order_by(Message.id.desc())
+    first = {row.mailbox_id: row.id for row in db.session.execute(query)}
+    for mailbox_id in sorted(first):
+        _move_marks_back(mailbox_id, first[mailbox_id])
+
+
+def _mirrored(mailbox_ids: Collection[UUID]) -> set[UUID]:
+    """Those whose account, one of the organization's own, mirrors the read state."""
+    query = (
+        select(Mailbox.id)
+        .join(Account, (Account.owner_id == Mailbox.account_owner_id) & (Account.id == Mailbox.account_id))
+        .where(Mailbox.id.in_(mailbox_ids), Account.mirrors_read_state)
+    )
+    return set(db.session.scalars(query))
 
 
 def messages_of_threads(thread_ids: Collection[UUID]) -> Select[Message]:

@@ -1,4 +1,4 @@
-"""What happened on the server to messages that are stored: flags, moves, removals; and reads, mirrored.
+"""What happened on the server to messages that are stored: flags, moves, removals.
 
 Nothing of ours is ever deleted because the server has lost it: it is marked, and comes back if it does.
 """
@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Row, delete, exists, select, text, update
+from sqlalchemy import Row, exists, select, text, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.imap import ImapConnection
+from mailboxes.inbox.reading import forget_reads
 from mailboxes.intake.storing import settle_boxes
-from mailboxes.messages import Location, Message, MessageRead
+from mailboxes.messages import Location, Message
 from mailboxes.routing.records import holders_of
 from mailboxes.sync import leases
 from tenants.bulk import among, array_literal
@@ -21,7 +21,6 @@ from tenants.database import db, inside
 
 SEEN = "\\Seen"
 ANSWERED = "\\Answered"
-MOST_MIRRORED = 1_000
 
 Flags = Mapping[int, Sequence[str]]
 
@@ -74,22 +73,6 @@ def follow_returns(
     _in_each_place(account, ids, lambda: settle_boxes(_set_locations(ids, None)))
     db.session.commit()
     return len(ids)
-
-
-def mirror_reads(account: Account, fence: int, imap: ImapConnection) -> int:
-    r"""Set \Seen on the server for what somebody has read here, by +FLAGS alone; how many were set.
-
-    Only for accounts that mirror the read state. Leaves folders open for writing: `examine` afterwards.
-    """
-    count = 0
-    for folder_id, uid_validity, places in _unmirrored(account):
-        folder = db.session.scalars(select(Folder).where(Folder.id == folder_id)).one()
-        name = folder.name_raw
-        db.session.commit()
-        imap.add_seen(name, [uid for uid, _ in places], uid_validity)
-        flags = {uid: [*known, SEEN] for uid, known in places}
-        count += follow_flags(account, folder, fence, uid_validity, flags)
-    return count
 
 
 # --- flags -----------------------------------------------------------------------------------
@@ -158,42 +141,7 @@ def _follow_reads(changed: Sequence[Row[UUID, int, list[str]]], flags: Flags) ->
             .execution_options(synchronize_session=False)
         )
         if not is_read:
-            db.session.execute(
-                delete(MessageRead)
-                .where(MessageRead.message_id.in_(messages))
-                .execution_options(synchronize_session=False)
-            )
-
-
-def _unmirrored(account: Account) -> list[tuple[UUID, int, list[tuple[int, list[str]]]]]:
-    r"""Places of read messages without \Seen, by folder and epoch."""
-    has_reader = exists().where(
-        MessageRead.organization_id == Message.organization_id, MessageRead.message_id == Message.id
-    )
-    query = (
-        select(Location.folder_id, Location.uid_validity, Location.uid, Location.flags)
-        .join(
-            Message,
-            (Message.organization_id == Location.organization_id) & (Message.id == Location.message_id),
-        )
-        .join(Arrival, (Arrival.owner_id == Location.account_owner_id) & (Arrival.id == Location.arrival_id))
-        .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
-        .where(
-            Arrival.account_id == account.id,
-            Folder.is_synced,
-            Folder.uid_validity == Location.uid_validity,
-            Location.vanished_at.is_(None),
-            ~Location.flags.contains([SEEN]),
-            Message.is_read_by_all | has_reader,
-        )
-        .limit(MOST_MIRRORED)
-    )
-    if account.organization_id is None:
-        return []  # copies of a global account are not mirrored
-    places: dict[tuple[UUID, int], list[tuple[int, list[str]]]] = {}
-    for row in db.session.execute(query):
-        places.setdefault((row.folder_id, row.uid_validity), []).append((row.uid, row.flags))
-    return [(folder_id, uid_validity, found) for (folder_id, uid_validity), found in places.items()]
+            forget_reads(list(db.session.scalars(messages)))
 
 
 # --- removals --------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from mailboxes.sync import leases
 from mailboxes.sync.budget import Budget
 from mailboxes.sync.failures import as_mail_error, note_failure, note_fetched, note_stall, note_success
 from mailboxes.sync.folders import refresh_folders, synced_folders
-from mailboxes.sync.following import mirror_reads
 from mailboxes.sync.history import history_round
+from mailboxes.sync.mirroring import mirror_reads
 from mailboxes.sync.running import Heard, Pass, PassReport, Progress
 from mailboxes.sync.visiting import visit
 from tenants.configuration.layers import value_of

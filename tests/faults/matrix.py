@@ -35,6 +35,7 @@ def play(stage: Stage, id: str, phase: PhaseName) -> None:
     for demand in demands_of(fault, phase, when_healed=True):
         demand(stage, happened)
     assert stage.check().is_ok
+    assert stage.what_was_written() == set()
 
 
 def _check_says_so(stage: Stage, happened: Happened, must_fail: bool | None) -> None:

@@ -1,5 +1,6 @@
 """What a scenario is played on: a scripted server, a mailbox behind it that makes leads, and the oracle."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,7 +30,7 @@ from tenants.database import db, inside, now
 from tenants.errors import ConflictError
 from tests.certificates import Certificates
 from tests.factories import World, make_mailbox, make_organization
-from tests.faults.imap_server import CAPABILITIES, ScriptedImap
+from tests.faults.imap_server import CAPABILITIES, Command, ScriptedImap
 from tests.faults.oracle import Known, Oracle, Truth, known
 from tests.mailboxes.arriving import letter
 from tests.world import permitted_ports
@@ -175,6 +176,16 @@ class Stage:
             rows = db.session.execute(select(Arrival.uid, Arrival.state).where(Arrival.folder_id == inbox.id))
             return {row.uid: row.state for row in rows}
 
+    def what_was_written(self) -> set[str]:
+        """Commands that change something on the server, or would mark a message as seen."""
+        reading = {"CAPABILITY", "STARTTLS", "LOGIN", "AUTHENTICATE", "LIST", "STATUS", "LOGOUT", "NOOP"}
+        reading |= {"EXAMINE", "SEARCH", "IDLE"}
+        return {
+            f"{command.verb} {command.arguments.decode('latin-1')}"
+            for command in self.server.commands
+            if command.verb not in reading and not _is_a_peek(command)
+        }
+
     def subjects(self) -> list[str]:
         """The subjects of all messages, in order."""
         with inside(self.world.id):
@@ -284,6 +295,10 @@ class Stage:
             )
             db.session.commit()
         return mailbox
+
+
+def _is_a_peek(command: Command) -> bool:
+    return command.verb == "FETCH" and not re.search(rb"BODY\[|RFC822(?!\.SIZE)", command.arguments)
 
 
 @contextmanager

@@ -1,0 +1,97 @@
+r"""The read state of an account that mirrors it: read or marked unread here, the server is told.
+
+By ``+FLAGS`` and ``-FLAGS`` of ``\Seen`` alone; nothing else is ever written to a folder that is read.
+"""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, exists, select, update
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.imap import ImapConnection
+from mailboxes.messages import Location, Message, MessageRead
+from mailboxes.sync.following import SEEN, follow_flags
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import db
+
+MOST_MIRRORED = 1_000
+
+Places = list[tuple[UUID, int, list[tuple[int, list[str]]]]]
+Store = Callable[[bytes, Sequence[int], int | None], None]
+
+
+def mirror_reads(account: Account, fence: int, imap: ImapConnection) -> int:
+    r"""Set and take back \Seen on the server as people have read and unread here; how many changed.
+
+    Only for accounts that mirror the read state. Leaves folders open for writing: `examine` afterwards.
+    """
+    if account.organization_id is None:
+        return 0  # of a global account, each organization reads for itself
+    is_read = Message.is_read_by_all | exists().where(
+        MessageRead.organization_id == Message.organization_id, MessageRead.message_id == Message.id
+    )
+    read = _places(account, ~Location.flags.contains([SEEN]), is_read)
+    unread = _places(account, Location.flags.contains([SEEN]), ~is_read, Message.unread_at.is_not(None))
+    count = _store(account, fence, read, imap.add_seen, lambda known: [*known, SEEN])
+    count += _store(account, fence, unread, imap.remove_seen, lambda known: [f for f in known if f != SEEN])
+    _forget_what_is_told(account, is_read)
+    return count
+
+
+def _store(
+    account: Account, fence: int, found: Places, tell: Store, changed: Callable[[list[str]], list[str]]
+) -> int:
+    count = 0
+    for folder_id, uid_validity, places in found:
+        folder = db.session.scalars(select(Folder).where(Folder.id == folder_id)).one()
+        name = folder.name_raw
+        db.session.commit()
+        tell(name, [uid for uid, _ in places], uid_validity)
+        flags = {uid: changed(known) for uid, known in places}
+        count += follow_flags(account, folder, fence, uid_validity, flags)
+    return count
+
+
+def _places(account: Account, *conditions: ColumnElement[bool]) -> Places:
+    """Where messages lie that meet the conditions, by folder and epoch."""
+    query = (
+        select(Location.folder_id, Location.uid_validity, Location.uid, Location.flags)
+        .join(
+            Message,
+            (Message.organization_id == Location.organization_id) & (Message.id == Location.message_id),
+        )
+        .join(Arrival, (Arrival.owner_id == Location.account_owner_id) & (Arrival.id == Location.arrival_id))
+        .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
+        .where(
+            Arrival.account_id == account.id,
+            Folder.is_synced,
+            Folder.uid_validity == Location.uid_validity,
+            Location.vanished_at.is_(None),
+            *conditions,
+        )
+        .limit(MOST_MIRRORED)
+    )
+    places: dict[tuple[UUID, int], list[tuple[int, list[str]]]] = {}
+    for row in db.session.execute(query):
+        places.setdefault((row.folder_id, row.uid_validity), []).append((row.uid, row.flags))
+    return [(folder_id, uid_validity, found) for (folder_id, uid_validity), found in places.items()]
+
+
+def _forget_what_is_told(account: Account, is_read: ColumnElement[bool]) -> None:
+    """A mark that no place on the server contradicts any more, or that somebody has undone, is over."""
+    is_seen_there = exists().where(
+        Location.organization_id == Message.organization_id,
+        Location.message_id == Message.id,
+        Location.vanished_at.is_(None),
+        Location.flags.contains([SEEN]),
+    )
+    of_account = select(Mailbox.id).where(Mailbox.account_id == account.id)
+    db.session.execute(
+        update(Message)
+        .where(Message.mailbox_id.in_(of_account), Message.unread_at.is_not(None), ~is_seen_there | is_read)
+        .values(unread_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
