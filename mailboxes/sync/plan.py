@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 MOST_RENUMBERINGS = 5  # in a row; then UIDs of the folder are no longer trusted
+STEADY_VISITS = 10  # with the same UIDVALIDITY; then they are again
+NO_VALIDITY = 0  # no server may have it (RFC 9051 §9): whatever comes next is a renumbering
 COMPARED_EVERY = timedelta(days=1)
 FLAGS_WITHOUT_MODSEQ = 500  # newest messages whose flags are asked for in each pass
 
@@ -74,6 +76,23 @@ def epoch_of(cursor: Cursor, uid_validity: int | None) -> Epoch:
     if cursor.uid_validity is None:
         return Epoch.FIRST
     return Epoch.SAME if cursor.uid_validity == uid_validity else Epoch.RENUMBERED
+
+
+def renumberings_after(cursor: Cursor) -> int:
+    """How many there have been with this one; the last that is put up with makes the folder unstable."""
+    count = cursor.renumberings + 1
+    return count if count < MOST_RENUMBERINGS else MOST_RENUMBERINGS + STEADY_VISITS
+
+
+def trust_after(cursor: Cursor, uid_validity: int | None) -> tuple[int | None, int]:
+    """After a visit to an unstable folder: the UIDVALIDITY and the count of renumberings to keep.
+
+    A folder that shows the same UIDVALIDITY for `STEADY_VISITS` begins a new epoch with its next visit.
+    """
+    if uid_validity is None or uid_validity != cursor.uid_validity:
+        return uid_validity, MOST_RENUMBERINGS + STEADY_VISITS
+    count = cursor.renumberings - 1
+    return (uid_validity, count) if count >= MOST_RENUMBERINGS else (NO_VALIDITY, 0)
 
 
 def new_uids(found: Iterable[int], cursor: Cursor) -> list[int]:

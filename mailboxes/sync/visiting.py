@@ -1,6 +1,8 @@
 """One visit to one folder: new mail, and once in a pass also what changed."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +30,8 @@ from mailboxes.sync.plan import (
     is_day_over,
     is_numbered_anew,
     new_uids,
+    renumberings_after,
+    trust_after,
 )
 from mailboxes.sync.refetching import refetch
 from mailboxes.sync.reusing import make_room, replace_reused
@@ -75,7 +79,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
     uids = run.imap.all_uids(state)
     first_uid = max(uids, default=0)
     floor = floor_of(chosen_history(run, folder, epoch), first_uid)
-    renumberings = cursor.renumberings + 1 if epoch is Epoch.RENUMBERED else 0
+    renumberings = renumberings_after(cursor) if epoch is Epoch.RENUMBERED else 0
     begun = Cursor(
         uid_validity=state.uid_validity,
         last_uid=first_uid,
@@ -232,17 +236,43 @@ def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Curso
     lane = Lane(time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63)
     known = _known_bytes(folder)
     db.session.commit()
-    for portion in portions(uids):
+    is_daily = is_day_over(cursor, now())
+    for portion in portions(uids if is_daily else _unfamiliar(run, folder, uids)):
         for batch in prepared(run.imap.fetch_messages(portion)):
             fresh = [item for item in batch if item.packed is None or item.packed.sha256 not in known]
             if fresh:
                 run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
                 if run.stored is not None:
                     run.stored()
+    validity, renumberings = trust_after(cursor, state.uid_validity)
     leases.demand(run.account.id, run.fence)
-    keep_cursor(folder, compared_at=now(), server_count=state.exists, last_error=UNSTABLE)
+    keep_cursor(
+        folder,
+        uid_validity=validity,
+        last_uid=0,
+        history_floor=None,
+        changed_validity_count=renumberings,
+        compared_at=now() if is_daily else cursor.compared_at,
+        server_count=state.exists,
+        last_error=UNSTABLE,
+    )
     db.session.commit()
     log.info("folder is unstable", folder=str(folder.id))
+
+
+def _unfamiliar(run: Pass, folder: Folder, uids: Sequence[int]) -> list[int]:
+    """Without those of which as many of the same date and size are stored: once a day all are read anew."""
+    rows = db.session.execute(
+        select(Arrival.received_at, Arrival.size).where(
+            Arrival.folder_id == folder.id, Arrival.sha256 != b"", Arrival.received_at.is_not(None)
+        )
+    )
+    stored = Counter((row.received_at, row.size) for row in rows)
+    db.session.commit()
+    told = run.imap.fetch_details(uids) if uids else {}
+    there = Counter((found.received_at, found.size) for found in told.values())
+    familiar = {pair for pair, count in there.items() if count <= stored[pair]}
+    return [uid for uid in uids if uid not in told or (told[uid].received_at, told[uid].size) not in familiar]
 
 
 def _known_bytes(folder: Folder) -> set[bytes]:

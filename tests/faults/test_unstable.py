@@ -1,0 +1,90 @@
+"""F2, F3: a folder whose UIDs mean nothing is read by content, and trusted again once it holds."""
+
+import itertools
+
+from sqlalchemy import update
+
+from mailboxes.accounts import Folder
+from mailboxes.sync.plan import MOST_RENUMBERINGS, STEADY_VISITS, Cursor, Epoch, epoch_of, trust_after
+from tenants.database import db, inside
+from tests.faults.imap_server import Command, Session
+from tests.faults.stage import INBOX, Stage
+
+
+def unsettle(stage: Stage) -> None:
+    """Let the inbox be renumbered at every opening, until nobody trusts it."""
+    numbers = itertools.count(100)
+
+    def renumber(session: Session, command: Command) -> bool:
+        if b"INBOX" in command.arguments:
+            session.server.folder(INBOX).uid_validity = next(numbers)
+        return False
+
+    stage.server.on("EXAMINE", renumber)
+    for _ in range(MOST_RENUMBERINGS + 1):
+        stage.sync()
+    assert "renumbers" in error_of(stage)
+    stage.server.heal()
+
+
+def error_of(stage: Stage) -> str:
+    with inside(stage.world.id):
+        return stage.folders()[INBOX].last_error
+
+
+def bodies_asked(stage: Stage) -> int:
+    commands = stage.server.commands
+    return sum(command.verb == "FETCH" and b"BODY" in command.arguments for command in commands)
+
+
+def test_a_folder_that_holds_is_trusted_again_and_is_what_the_server_is(stage: Stage) -> None:
+    stage.fill(INBOX, 3)
+    stage.sync()
+    unsettle(stage)
+    for _ in range(STEADY_VISITS + 1):
+        stage.sync()
+    assert "renumbers" in error_of(stage)
+    stage.sync()
+    assert error_of(stage) == ""
+    stage.live_on()
+    stage.settle()
+    messages, convertible, _ = stage.oracle.records()
+    assert (messages, convertible) == (6, 3)
+
+
+def test_while_it_is_unstable_nothing_known_is_read_again_but_once_a_day(stage: Stage) -> None:
+    stage.fill(INBOX, 3)
+    stage.sync()
+    unsettle(stage)
+    stage.sync()
+    before = bodies_asked(stage)
+    stage.sync()
+    assert bodies_asked(stage) == before
+    stage.add(date="21-Nov-2026 10:00:00 +0000")
+    stage.sync()
+    assert (bodies_asked(stage), len(stage.subjects())) == (before + 1, 4)
+    with inside(stage.world.id):
+        db.session.execute(update(Folder).values(compared_at=None))
+        db.session.commit()
+    stage.sync()
+    assert bodies_asked(stage) > before + 1
+
+
+def test_trust_comes_back_after_so_many_visits_in_a_row_and_no_sooner() -> None:
+    cursor = Cursor(uid_validity=7, renumberings=MOST_RENUMBERINGS + STEADY_VISITS)
+    for visit in range(1, 2 * STEADY_VISITS):
+        validity = 8 if visit == 5 else 7 if visit < 5 else 8
+        kept, renumberings = trust_after(cursor, validity)
+        cursor = Cursor(uid_validity=kept, renumberings=renumberings)
+        is_trusted = epoch_of(cursor, validity) is Epoch.RENUMBERED
+        assert is_trusted == (visit == 5 + STEADY_VISITS + 1), visit
+        if is_trusted:
+            return
+
+
+def test_a_folder_that_never_tells_its_uidvalidity_is_never_trusted() -> None:
+    cursor = Cursor()
+    for _ in range(3 * STEADY_VISITS):
+        validity, renumberings = trust_after(cursor, None)
+        cursor = Cursor(uid_validity=validity, renumberings=renumberings)
+        assert epoch_of(cursor, 5) is Epoch.UNSTABLE
