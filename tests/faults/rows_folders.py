@@ -16,7 +16,7 @@ from tests.mailboxes.arriving import letter
 if TYPE_CHECKING:
     from tests.faults.scenario import Happened
 
-FLOOD = int(os.environ.get("FLOOD") or 50)  # the bench takes a thousand
+FLOOD = int(os.environ.get("FLOOD") or 25)  # the bench takes a thousand
 ODD_NAMES = (
     b'* LIST (\\HasNoChildren) "/" "INBOX"',
     b'* LIST () "/" "Projects"',

@@ -124,6 +124,12 @@ class Stage:
                 store_password(account, "imap", password)
             db.session.commit()
 
+    def read_only_the_inbox(self) -> None:
+        """Let no other folder be synced."""
+        with inside(self.world.id):
+            self.folders()[PROJECTS].is_synced = False
+            db.session.commit()
+
     def account(self) -> Account:
         """The account's row as it is now (inside the organization)."""
         query = select(Account).where(Account.id == self.mailbox.account_id)
