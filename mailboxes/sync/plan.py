@@ -59,6 +59,11 @@ class Cursor:
         """Whether it is decided where the history begins."""
         return self.history_floor > 0
 
+    @property
+    def is_distrusted(self) -> bool:
+        """Whether its UIDs mean nothing, whatever the server says now."""
+        return self.renumberings >= MOST_RENUMBERINGS
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -71,7 +76,7 @@ class Difference:
 
 def epoch_of(cursor: Cursor, uid_validity: int | None) -> Epoch:
     """Whether stored UIDs mean anything. A server without UIDVALIDITY promises nothing (F3)."""
-    if uid_validity is None or cursor.renumberings >= MOST_RENUMBERINGS:
+    if uid_validity is None or cursor.is_distrusted:
         return Epoch.UNSTABLE
     if cursor.uid_validity is None:
         return Epoch.FIRST
@@ -85,7 +90,7 @@ def renumberings_after(cursor: Cursor) -> int:
 
 
 def trust_after(cursor: Cursor, uid_validity: int | None) -> tuple[int | None, int]:
-    """After a visit to an unstable folder: the UIDVALIDITY and the count of renumberings to keep.
+    """After a visit to a distrusted folder: the UIDVALIDITY and the count of renumberings to keep.
 
     A folder that shows the same UIDVALIDITY for `STEADY_VISITS` begins a new epoch with its next visit.
     """

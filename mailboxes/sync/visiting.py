@@ -244,20 +244,25 @@ def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Curso
                 run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
                 if run.stored is not None:
                     run.stored()
-    validity, renumberings = trust_after(cursor, state.uid_validity)
     leases.demand(run.account.id, run.fence)
-    keep_cursor(
-        folder,
-        uid_validity=validity,
-        last_uid=0,
-        history_floor=None,
-        changed_validity_count=renumberings,
-        compared_at=now() if is_daily else cursor.compared_at,
-        server_count=state.exists,
-        last_error=UNSTABLE,
-    )
+    compared_at = now() if is_daily else cursor.compared_at
+    keep_cursor(folder, compared_at=compared_at, last_error=UNSTABLE, **_numbers_after(cursor, state))
     db.session.commit()
     log.info("folder is unstable", folder=str(folder.id))
+
+
+def _numbers_after(cursor: Cursor, state: FolderState) -> dict[str, Any]:
+    """What to keep of them; a folder that only leaves out its UIDVALIDITY goes on where it was."""
+    if not cursor.is_distrusted:
+        return {} if cursor.uid_validity else {"server_count": state.exists}
+    validity, renumberings = trust_after(cursor, state.uid_validity)
+    return {
+        "uid_validity": validity,
+        "last_uid": 0,
+        "history_floor": None,
+        "changed_validity_count": renumberings,
+        "server_count": state.exists,
+    }
 
 
 def _unfamiliar(run: Pass, folder: Folder, uids: Sequence[int]) -> list[int]:

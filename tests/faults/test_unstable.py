@@ -8,6 +8,7 @@ from mailboxes.accounts import Folder
 from mailboxes.sync.plan import MOST_RENUMBERINGS, STEADY_VISITS, Cursor, Epoch, epoch_of, trust_after
 from tenants.database import db, inside
 from tests.faults.imap_server import Command, Session
+from tests.faults.rows_numbering import without_validity
 from tests.faults.stage import INBOX, Stage
 
 
@@ -82,9 +83,14 @@ def test_trust_comes_back_after_so_many_visits_in_a_row_and_no_sooner() -> None:
             return
 
 
-def test_a_folder_that_never_tells_its_uidvalidity_is_never_trusted() -> None:
-    cursor = Cursor()
-    for _ in range(3 * STEADY_VISITS):
-        validity, renumberings = trust_after(cursor, None)
-        cursor = Cursor(uid_validity=validity, renumberings=renumberings)
-        assert epoch_of(cursor, 5) is Epoch.UNSTABLE
+def test_while_it_leaves_out_its_uidvalidity_a_folder_keeps_its_place(stage: Stage) -> None:
+    stage.fill(INBOX, 3)
+    stage.sync()
+    stage.server.on("EXAMINE", without_validity)
+    stage.live_on()
+    for _ in range(2):
+        stage.sync()
+    assert "renumbers" in error_of(stage)
+    assert len(stage.subjects()) == 6
+    stage.settle()
+    assert error_of(stage) == ""
