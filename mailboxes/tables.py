@@ -16,6 +16,7 @@ import mailboxes.messages
 import mailboxes.notices
 import mailboxes.oauth
 import mailboxes.outgoing
+import mailboxes.proofs
 import mailboxes.responses
 import mailboxes.routing.marks
 import mailboxes.routing.records

@@ -1,8 +1,9 @@
 """By which server a mailbox sends, and as whom.
 
 A mailbox sends by its account's SMTP. Without one it sends by the system's, from its own address only if
-that is proven: the account signs in as this address and has been read. Otherwise the system's address is
-the sender, and the mailbox stands in Reply-To (product §9).
+that is proven: the account signs in as this address and has been read, or somebody opened a link that
+was mailed to it (`mailboxes.proofs`). Otherwise the system's address is the sender, and the mailbox stands
+in Reply-To (product §9).
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from mailboxes.accounts import Account
 from mailboxes.composing import Mailer
 from mailboxes.connections import smtp_settings
 from mailboxes.outgoing.outbox import sending_stop
+from mailboxes.proofs import is_proven
 from mailboxes.smtp import SmtpSettings
 from mailboxes.system_mailboxes import Mailbox
 from tenants.application import settings_of
@@ -110,9 +112,12 @@ def _address_for_unproven() -> str:
 
 
 def _is_proven(mailbox: Mailbox, account: Account | None) -> bool:
-    if account is None or account.synced_at is None:
+    if account is None:
         return False
-    return account.imap_user.strip().lower() == mailbox.address
+    if not mailbox.is_global:
+        return is_proven(account, mailbox.address, db.session())
+    with across_organizations("a global account's proofs count where its mailboxes send") as session:
+        return is_proven(account, mailbox.address, session)
 
 
 def _system_settings(host: str) -> SmtpSettings:

@@ -29,7 +29,11 @@ def normalize(values: MailboxValues, account: Account | None = None) -> None:
     """One way of writing each value; `InvalidError` at the field of an address or host that is none."""
     values.label = " ".join(values.label.split())
     values.address = _address(values.address, "address")
-    values.aliases = normal_addresses(values.aliases, "aliases")
+    values.aliases = [
+        alias
+        for alias in dict.fromkeys(normal_addresses(values.aliases, "aliases"))
+        if alias != values.address
+    ]
     values.trusted_forms = normal_addresses(values.trusted_forms, "trusted_forms")
     take_providers_servers(values, account)
     demand_connected(values, account)
@@ -44,6 +48,7 @@ def demand_valid(values: MailboxValues, mailbox: Mailbox | None) -> None:
     if not values.label or len(values.label) > LONGEST_LABEL:
         raise InvalidError(f"Give the mailbox a label of up to {LONGEST_LABEL} characters.", field="label")
     _demand_free(values, mailbox)
+    _demand_free_addresses(values, mailbox)
     _demand_action(values, mailbox)
     demand_grants(values.grants)
 
@@ -60,6 +65,23 @@ def _demand_free(values: MailboxValues, mailbox: Mailbox | None) -> None:
                 field="address",
             )
         raise InvalidError(f"Another mailbox is called {other.label}. Choose another label.", field="label")
+
+
+def _demand_free_addresses(values: MailboxValues, mailbox: Mailbox | None) -> None:
+    """An address or alias leads to one mailbox of an organization, be it the address there or an alias."""
+    typed = [values.address, *values.aliases]
+    others = select(Mailbox).where(
+        Mailbox.global_mailbox_id.is_(None),
+        or_(Mailbox.address.in_(typed), Mailbox.aliases.overlap(typed)),
+    )
+    if mailbox is not None:
+        others = others.where(Mailbox.id != mailbox.id)
+    for other in db.session.scalars(others.order_by(Mailbox.label)):
+        taken = next(one for one in typed if one in {other.address, *other.aliases})
+        raise InvalidError(
+            f"{taken} belongs to the mailbox {other.label}. Take it away there first.",
+            field="address" if taken == values.address else "aliases",
+        )
 
 
 def demand_connection(

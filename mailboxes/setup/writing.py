@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 from mailboxes import oauth
 from mailboxes.accounts import Account, Folder, choose_history_again
 from mailboxes.connections import store_password
+from mailboxes.proofs import take_proofs_along
 from mailboxes.setup.checking import FolderChoice
 from mailboxes.setup.demands import account_passwords
 from mailboxes.setup.signing_in import keep_connection
@@ -36,6 +37,7 @@ def successor_of(account: Account, values: MailboxValues, folders: Iterable[Fold
     store_password(account, "imap", "")
     store_password(account, "smtp", "")
     oauth.forget(account)
+    take_proofs_along(account, successor)
     return successor
 
 

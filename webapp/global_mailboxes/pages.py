@@ -33,7 +33,7 @@ from webapp.global_mailboxes.forms import (
     systems_settings,
 )
 from webapp.guards import system_admin_required
-from webapp.mailboxes import connecting, consenting, held, synchronization
+from webapp.mailboxes import connecting, consenting, held, proving, synchronization
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import LEVELS, put_error
 from webapp.mailboxes.typed import typed_form
@@ -167,6 +167,20 @@ def connected() -> ResponseReturnValue:
     return consenting.connected_page(enter())
 
 
+@blueprint.route("/confirm-address/<token>", methods=FORM)
+@system_admin_required
+def confirm_address(token: str) -> ResponseReturnValue:
+    """The link that proves an address of a global mailbox."""
+    return proving.confirm_page(enter(), token)
+
+
+@blueprint.post("/<uuid:mailbox_id>/prove")
+@system_admin_required
+def prove(mailbox_id: UUID) -> ResponseReturnValue:
+    """Mail the link that proves an address."""
+    return proving.prove_page(*entered(mailbox_id))
+
+
 @blueprint.post("/<uuid:mailbox_id>/reconnect")
 @system_admin_required
 def reconnect(mailbox_id: UUID) -> ResponseReturnValue:
@@ -278,6 +292,7 @@ def _page(
         access=_access(source),
         is_unsaved="label" in typed_form(),
         **synchronization.section(door, form, connection, chosen, report),
+        **proving.section(source, connection.account),
         **(_of_saved(source) if source is not None else {"affects": {}}),
     )
     return page, status

@@ -19,7 +19,7 @@ from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
 from webapp.global_mailboxes.overriding import overriding_page
-from webapp.mailboxes import connecting, consenting, granting, synchronization
+from webapp.mailboxes import connecting, consenting, granting, proving, synchronization
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import (
     MailboxForm,
@@ -221,6 +221,7 @@ def _page(
         editor=editor,
         is_unsaved="label" in typed_form(),
         **synchronization.section(door, form, connection, chosen, report),
+        **proving.section(mailbox, connection.account),
         **saved,
     )
     return page, status

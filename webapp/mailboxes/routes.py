@@ -8,7 +8,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from mailboxes.system_mailboxes import Mailbox
-from webapp.mailboxes import consenting, held, pages
+from webapp.mailboxes import consenting, held, pages, proving
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.people import people_page
 from webapp.mailboxes.shadow import shadow_page
@@ -29,6 +29,7 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("/check", "check", SENT, pages.check_page),
     ("/pause", "pause", SENT, pages.pause_or_resume),
     ("/sync", "sync", SENT, pages.sync_now),
+    ("/prove", "prove", SENT, proving.prove_page),
     ("/reconnect", "reconnect", SENT, consenting.reconnect_page),
     ("/disconnect", "disconnect", SENT, consenting.disconnect_page),
     ("/arrivals/<uuid:arrival_id>", "held", SHOWN, held.held_page),

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.system_mailboxes import Mailbox
 from webapp.guards import permission_required
-from webapp.mailboxes import connecting, consenting, pages
+from webapp.mailboxes import connecting, consenting, pages, proving
 from webapp.mailboxes.door import Door, organization_door
 from webapp.mailboxes.people import choices_page
 from webapp.mailboxes.routes import add_routes
@@ -62,6 +62,13 @@ def people_choices() -> ResponseReturnValue:
 def connected() -> ResponseReturnValue:
     """Back from the provider of an account."""
     return consenting.connected_page(organization_door())
+
+
+@blueprint.route("/confirm-address/<token>", methods=["GET", "POST"])
+@permission_required("mailbox.manage")
+def confirm_address(token: str) -> ResponseReturnValue:
+    """The link that proves an address."""
+    return proving.confirm_page(organization_door(), token)
 
 
 def _entered(mailbox_id: UUID) -> tuple[Door, Mailbox]:
