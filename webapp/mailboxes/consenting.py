@@ -88,11 +88,10 @@ def reconnect_page(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
 def disconnect_page(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     """Forget the tokens, and tell the provider."""
     account = _account(mailbox)
+    _record(door, "mailbox.disconnected", mailbox.label, account)
     tell_the_provider = oauth.disconnect(account, actor().name)
     db.session.commit()
     tell_the_provider()
-    _record(door, "mailbox.disconnected", mailbox.label, account)
-    db.session.commit()
     flash(f"{mailbox.label} is disconnected. Its messages stay; nothing is fetched or sent.", "success")
     return redirect(door.url("edit", mailbox_id=mailbox.id, _anchor="synchronization"))
 
@@ -105,6 +104,8 @@ def connected_page(door: Door) -> ResponseReturnValue:
             state, code, session=_session(), redirect_uri=_redirect_uri(), by=actor().name
         )
         left, account = dict(connection.typed), _reconnected(connection)
+        if account is not None:
+            _record(door, "mailbox.connected", str(left.get("mailbox", "")), account)
         db.session.commit()
     except RefusedConsentError as error:
         flash(error.message, "error")
@@ -112,8 +113,6 @@ def connected_page(door: Door) -> ResponseReturnValue:
         return redirect(_back_to(door, left, error.connection_id))
     if account is None:
         return redirect(_back_to(door, left, connection.id))
-    _record(door, "mailbox.connected", str(left.get("mailbox", "")), account)
-    db.session.commit()
     resume_sending_for(account.id)
     flash(f"{left.get('mailbox')} is connected again, as {account.connected_as}.", "success")
     return redirect(_back_to(door, left, None))
