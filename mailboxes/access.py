@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread
-from tenants.database import db
+from tenants.database import db, is_one_of
 from tenants.errors import ForbiddenError, NotFoundError
 from tenants.organizations import Membership, MembershipRole, active_members
 from tenants.permissions import Role
@@ -166,7 +166,7 @@ def people_counts(session: Session, mailbox_ids: Sequence[UUID]) -> dict[UUID, i
 
     A role may have many members and be granted everywhere: each role is only looked into so far.
     """
-    granted = select(MailboxGrant).where(MailboxGrant.mailbox_id.in_(mailbox_ids)).subquery()
+    granted = select(MailboxGrant).where(is_one_of(MailboxGrant.mailbox_id, mailbox_ids)).subquery()
     active = active_members().order_by(None)
     granted_roles = select(granted.c.organization_id, granted.c.role_id).distinct().subquery()
     holders = (

@@ -7,7 +7,7 @@ organizations opens a session of its own with `across_organizations` and says wh
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -17,6 +17,7 @@ from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import (
+    ColumnElement,
     Computed,
     Connection,
     DateTime,
@@ -25,9 +26,12 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     LargeBinary,
     MetaData,
+    SQLColumnExpression,
     Text,
     Uuid,
+    any_,
     event,
+    literal,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -211,6 +215,14 @@ def current_organization_id() -> UUID:
     if bound_to is None or bound_to == INSTALLATION:
         raise OutsideOrganizationError("this runs inside an organization only")
     return bound_to
+
+
+def is_one_of(column: SQLColumnExpression[Any], ids: Iterable[UUID]) -> ColumnElement[bool]:
+    """Whether a column is one of these ids, which go as one parameter.
+
+    The statement is the same however many they are: it is prepared once, where ``IN`` would be anew.
+    """
+    return column == any_(literal(list(ids), ARRAY(Uuid)))
 
 
 def pool_options(pooler: str) -> dict[str, Any]:

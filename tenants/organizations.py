@@ -136,7 +136,7 @@ def active_members() -> Select[Membership]:
         select(Membership)
         .join(User, User.id == Membership.user_id)
         .where(Membership.is_enabled, User.is_enabled)
-        .order_by(User.name, User.address)
+        .order_by(SHOWN_NAME, User.id)
     )
 
 

@@ -158,16 +158,15 @@ def session_of(token: str) -> SignIn | None:
     return row
 
 
-def signed_in_user(token: str) -> User | None:
-    """The enabled user this token stands for, if the session is neither ended nor idle too long."""
-    row = session_of(token)
-    if row is None or row.needs_code:
+def signed_in_user(session: SignIn | None) -> User | None:
+    """The enabled user of a live session (`session_of`), which is marked as seen now."""
+    if session is None or session.needs_code:
         return None
-    user = db.session.get(User, row.user_id)
+    user = db.session.get(User, session.user_id)
     if user is None or not user.is_enabled:
         return None
-    if row.seen_at <= now() - TOUCH_EVERY:
-        row.seen_at = now()
+    if session.seen_at <= now() - TOUCH_EVERY:
+        session.seen_at = now()
     return user
 
 

@@ -99,8 +99,8 @@ def _know_the_visitor(app: Flask) -> None:
         g.user = None
         token = cookie.token_of(request)
         if token and request.endpoint != "static":
-            g.user = signed_in_user(token)
             session = session_of(token)
+            g.user = signed_in_user(session)
             g.session_began_at = session.created_at if session is not None else now()
             if db.session.dirty:
                 db.session.commit()  # when the session was last seen

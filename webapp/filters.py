@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, g, has_app_context
+from flask import Flask, current_app, g, has_app_context, url_for
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _AVATAR_HUES = 8
@@ -29,6 +29,15 @@ def add_filters(app: Flask) -> None:
         avatar_hue,
     ):
         app.add_template_filter(filter_)
+    app.add_template_global(icons_url)
+
+
+def icons_url() -> str:
+    """Where the icons are. A page has hundreds of them: the address is made once for all."""
+    if "icons_url" not in g:
+        version = current_app.jinja_env.globals.get("static_version")
+        g.icons_url = url_for("static", filename="icons.svg", v=version)
+    return str(g.icons_url)
 
 
 def relative_time(at: datetime, now: datetime | None = None) -> str:

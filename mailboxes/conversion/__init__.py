@@ -26,13 +26,13 @@ from mailboxes.conversion.links import (
 from mailboxes.conversion.lookups import (
     activation_effects,
     deactivation_effects,
-    mailboxes_by_source,
     merge_effects,
     merge_lead_sources,
     remove_lead_source,
 )
 from mailboxes.conversion.people import contact_of, person_of
 from mailboxes.conversion.settings import Offer, checked_settings, choices_of, offers
+from mailboxes.conversion.uses import uses_by_source
 
 __all__ = [
     "GROUP",
@@ -58,11 +58,11 @@ __all__ = [
     "deactivation_effects",
     "links_of",
     "links_of_threads",
-    "mailboxes_by_source",
     "merge_effects",
     "merge_lead_sources",
     "offers",
     "offers_by_hand",
     "person_of",
     "remove_lead_source",
+    "uses_by_source",
 ]

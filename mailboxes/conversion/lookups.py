@@ -1,38 +1,15 @@
 """What lead sources and channels mean for mailboxes and leads: what may go, and what that changes."""
 
-from collections.abc import Iterable, Sequence
-from uuid import UUID
+from sqlalchemy import text, update
 
-from sqlalchemy import Select, select, text, update
-
-from mailboxes.conversion.actions import actions
-from mailboxes.conversion.claims import LEAD
+from mailboxes.conversion.uses import converting_to_leads, mailboxes_using, source_settings, uses_of
 from mailboxes.crm.channels import Channel, has_active_channel, is_last_active
 from mailboxes.crm.lead_sources import LeadSource, delete_lead_source, turn_into_signpost
 from mailboxes.crm.leads import Lead, lead_count_by_source
-from mailboxes.system_mailboxes import Mailbox, mailboxes
+from mailboxes.system_mailboxes import Mailbox
 from tenants.database import current_organization_id, db, now
 from tenants.errors import ConflictError, InvalidError
 from tenants.offers import NEW_ID
-
-
-def mailboxes_converting_to_leads() -> Select[Mailbox]:
-    """Mailboxes whose action is *Convert to lead*, by label."""
-    return select(Mailbox).where(Mailbox.action == LEAD).order_by(Mailbox.label)
-
-
-def mailboxes_by_source() -> dict[UUID, list[Mailbox]]:
-    """By a source's id, the mailboxes whose new leads get it; two queries, however many there are."""
-    rows = db.session.execute(
-        select(LeadSource.key, LeadSource.system_key, LeadSource.merged_into_id, LeadSource.id)
-    )
-    named = {name: row[2] or row[3] for row in rows for name in (row[1], row[0]) if name}
-    found: dict[UUID, list[Mailbox]] = {}
-    for mailbox in db.session.scalars(mailboxes()):
-        for name in _source_settings(mailbox):
-            if (id := named.get(str(mailbox.action_settings[name]))) is not None:
-                found.setdefault(id, []).append(mailbox)
-    return found
 
 
 def remove_lead_source(source: LeadSource) -> None:
@@ -42,11 +19,9 @@ def remove_lead_source(source: LeadSource) -> None:
         raise ConflictError(
             f"{used} {'lead has' if used == 1 else 'leads have'} this source. Hide it instead, or merge it."
         )
-    using = [mailbox.label for mailbox in _mailboxes_using(source)]
-    if using:
-        raise ConflictError(
-            f"New leads get this source in: {', '.join(using)}. Choose another one there, or merge it."
-        )
+    using = uses_of(source)
+    if using.count:
+        raise ConflictError(f"New leads get this source in: {using}. Choose another one there, or merge it.")
     delete_lead_source(source)
 
 
@@ -54,11 +29,11 @@ def merge_effects(source: LeadSource, into: LeadSource | None = None) -> list[st
     """What merging a source into another one changes, in sentences with numbers."""
     name = f"the source “{into.name}”" if into is not None else "the other source"
     count = lead_count_by_source().get(source.id, 0)
-    using = [mailbox.label for mailbox in _mailboxes_using(source)]
+    using = uses_of(source)
     effects = [f"{_leads(count)} get{'s' if count == 1 else ''} {name}; their history says so."]
-    if using:
-        noun = "mailbox gives" if len(using) == 1 else "mailboxes give"
-        effects.append(f"{len(using)} {noun} new leads {name}: {', '.join(using)}.")
+    if using.count:
+        noun = "mailbox gives" if using.count == 1 else "mailboxes give"
+        effects.append(f"{using.count} {noun} new leads {name}: {using}.")
     if source.is_default:
         effects.append(f"The default source is {name} then.")
     return [*effects, f"“{source.name}” cannot be chosen any more. This cannot be taken back."]
@@ -76,7 +51,7 @@ def merge_lead_sources(source: LeadSource, into: LeadSource, *, by: str) -> tupl
         .values(source_id=into.id, updated_at=now())
         .execution_options(synchronize_session="fetch")
     )
-    using = _mailboxes_using(source)
+    using = db.session.scalars(mailboxes_using(source)).all()
     for mailbox in using:
         _give(mailbox, source, into)
     turn_into_signpost(source, into)
@@ -87,14 +62,14 @@ def deactivation_effects(channel: Channel) -> list[str]:
     """What deactivating a channel changes, in sentences with numbers."""
     if not is_last_active(channel):
         return ["Another channel is active: mailboxes go on making leads, and the option stays."]
-    labels = _labels(db.session.scalars(mailboxes_converting_to_leads()))
+    using = converting_to_leads()
     effects = ["It is the last active channel: no mailbox can be set to “Convert to lead” any more."]
-    if not labels:
+    if not using.count:
         return [*effects, "No mailbox makes leads now."]
-    noun = "mailbox is" if len(labels) == 1 else "mailboxes are"
+    noun = "mailbox is" if using.count == 1 else "mailboxes are"
     return [
         *effects,
-        f"{len(labels)} {noun} set to convert to leads and will make none: {', '.join(labels)}.",
+        f"{using.count} {noun} set to convert to leads and will make none: {using}.",
         "What arrives there meanwhile stays in My Emails without a record; its timeline says why, and it can "
         "be converted by hand once a channel is active again.",
     ]
@@ -104,11 +79,11 @@ def activation_effects() -> list[str]:
     """What activating a channel changes."""
     if has_active_channel():
         return ["Another channel is active already: mailboxes make leads as before."]
-    labels = _labels(db.session.scalars(mailboxes_converting_to_leads()))
+    using = converting_to_leads()
     effects = ["Mailboxes can be set to “Convert to lead”."]
-    if labels:
-        noun = "mailbox makes" if len(labels) == 1 else "mailboxes make"
-        effects.append(f"{len(labels)} {noun} leads again of what arrives from now on: {', '.join(labels)}.")
+    if using.count:
+        noun = "mailbox makes" if using.count == 1 else "mailboxes make"
+        effects.append(f"{using.count} {noun} leads again of what arrives from now on: {using}.")
     return effects
 
 
@@ -120,17 +95,6 @@ FROM leads WHERE organization_id = :organization_id AND source_id = :source_id
 """  # noqa: S608  # made of constants
 
 
-def _source_settings(mailbox: Mailbox) -> list[str]:
-    """The settings of a mailbox's action that name a lead source, its plug-in's too."""
-    action = actions().get(mailbox.action)
-    names = [field.name for field in action.fields if field.kind == "lead_source"] if action else []
-    return [name for name in names if mailbox.action_settings.get(name)]
-
-
-def _mailboxes_using(source: LeadSource) -> list[Mailbox]:
-    return mailboxes_by_source().get(source.id, [])
-
-
 def _give(mailbox: Mailbox, source: LeadSource, into: LeadSource) -> None:
     """What follows the system keeps naming its key, which leads on to the other source."""
     own = mailbox.overrides.get("source", {}).get("value")
@@ -138,7 +102,7 @@ def _give(mailbox: Mailbox, source: LeadSource, into: LeadSource) -> None:
         return
     changed = {
         name: into.key
-        for name in _source_settings(mailbox)
+        for name in source_settings(mailbox)
         if mailbox.action_settings[name] in (source.key, source.system_key)
     }
     mailbox.action_settings = {**mailbox.action_settings, **changed}
@@ -147,10 +111,6 @@ def _give(mailbox: Mailbox, source: LeadSource, into: LeadSource) -> None:
             **mailbox.overrides,
             "source": {**mailbox.overrides["source"], "value": into.key},
         }
-
-
-def _labels(found: Iterable[Mailbox]) -> Sequence[str]:
-    return [mailbox.label for mailbox in found]
 
 
 def _leads(count: int) -> str:

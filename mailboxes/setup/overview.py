@@ -16,7 +16,7 @@ from mailboxes.conversion import actions
 from mailboxes.messages import Message
 from mailboxes.rules import AutoResponseRule
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db
+from tenants.database import db, is_one_of
 from tenants.organizations import Organization
 
 # What a state is called, with its tone; the order is that of the grid: what needs somebody comes first.
@@ -115,7 +115,7 @@ def overviews_of(session: Session, ids: Sequence[UUID]) -> list[Overview]:
         for row in session.execute(
             with_accounts(query.add_columns(Organization.name).select_from(Mailbox))
             .join(Organization, Organization.id == Mailbox.organization_id)
-            .where(Mailbox.id.in_(ids))
+            .where(is_one_of(Mailbox.id, ids))
         )
     }
     rules, people = _rule_counts(session, ids), people_counts(session, ids)
@@ -152,7 +152,7 @@ def _rule_counts(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[int,
     active = func.count().filter(AutoResponseRule.is_active)
     query = (
         select(AutoResponseRule.mailbox_id, func.count(), active)
-        .where(AutoResponseRule.mailbox_id.in_(ids))
+        .where(is_one_of(AutoResponseRule.mailbox_id, ids))
         .group_by(AutoResponseRule.mailbox_id)
     )
     return {row[0]: (row[1], row[2]) for row in session.execute(query)}

@@ -21,6 +21,7 @@ from tenants.configuration.overrides import (
     UserChange,
     UserOverride,
 )
+from tenants.configuration.stored import Row, organization_rows, personal_rows, system_rows
 from tenants.configuration.values import InvalidValueError
 from tenants.database import INSTALLATION, current_organization_id, db, now
 from tenants.errors import ForbiddenError, InvalidError
@@ -88,9 +89,8 @@ def effective(key: str, level: str = ORGANIZATION, *, user: User | None = None) 
 
 
 def effective_all(settings: tuple[Setting, ...], level: str, *, user: User | None = None) -> list[Effective]:
-    """How settings stand, seen from a level; one query for each level."""
-    keys = [setting.key for setting in settings]
-    stored = _stored(keys, level, user)
+    """How settings stand, seen from a level; one query for each level, once in a transaction."""
+    stored = _stored(level, user)
     return [_resolve(setting, level, stored) for setting in settings]
 
 
@@ -165,23 +165,15 @@ def demand_secrets_anew(changed: Collection[str], level: str) -> None:
             )
 
 
-Row = SystemOverride | OrganizationOverride | UserOverride
 Stored = dict[str, dict[str, Row]]
 
 
-def _stored(keys: list[str], level: str, user: User | None) -> Stored:
-    rows: Stored = {SYSTEM: {}, ORGANIZATION: {}, USER: {}}
-    for system in db.session.scalars(select(SystemOverride).where(SystemOverride.key.in_(keys))):
-        rows[SYSTEM][system.key] = system
-    if level != SYSTEM and _is_inside():
-        query = select(OrganizationOverride).where(OrganizationOverride.key.in_(keys))
-        for own in db.session.scalars(query):
-            rows[ORGANIZATION][own.key] = own
-    if level == USER and user is not None:
-        mine = select(UserOverride).where(UserOverride.user_id == user.id, UserOverride.key.in_(keys))
-        for personal in db.session.scalars(mine):
-            rows[USER][personal.key] = personal
-    return rows
+def _stored(level: str, user: User | None) -> Stored:
+    return {
+        SYSTEM: system_rows(),
+        ORGANIZATION: organization_rows() if level != SYSTEM else {},
+        USER: personal_rows(user) if level == USER and user is not None else {},
+    }
 
 
 def _resolve(setting: Setting, level: str, stored: Stored) -> Effective:
@@ -222,7 +214,7 @@ def _counts(row: Row) -> bool:
 
 
 def _winner(setting: Setting, level: str, user: User | None) -> tuple[str, Row | None]:
-    stored = _stored([setting.key], level, user)
+    stored = _stored(level, user)
     at = _resolve(setting, level, stored).level
     return at, None if at == DEFAULT else stored[at][setting.key]
 
@@ -323,7 +315,3 @@ def _demanded(user: User | None) -> User:
     if user is None:
         raise ValueError("a personal setting needs the person")
     return user
-
-
-def _is_inside() -> bool:
-    return db.session.info.get("organization_id") not in {None, INSTALLATION}

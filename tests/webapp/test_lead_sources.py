@@ -126,6 +126,18 @@ def test_a_dragged_order_is_the_organizations_own_until_it_follows_again(app, ou
     assert names(ours)[:3] == ["Email", "Web form", "Phone"]
 
 
+def test_the_first_of_many_mailboxes_are_named_and_the_others_counted(app, ours, theirs):
+    offered(ours)
+    for number in range(7):
+        make_mailbox(ours, label=f"Box {number}", action="lead", action_settings={"source": "web_form"})
+    make_mailbox(ours, label="Case box", action="case", action_settings={"source": "web_form"})
+    make_mailbox(theirs, label="Box of theirs", action="lead", action_settings={"source": "web_form"})
+    page = words_of(read(sign_in(app, ours.admin), SOURCES))
+    assert "Box 0, Box 1, Box 2, Box 3, Box 4 and 2 more" in page
+    assert "Case box" not in page
+    assert "Box of theirs" not in page
+
+
 def test_two_sources_become_one_with_their_leads_and_mailboxes(app, ours, theirs):
     ids, foreign = offered(ours), offered(theirs)
     client = sign_in(app, ours.admin)

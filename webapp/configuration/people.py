@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import Select, select
 
 from tenants.configuration.layers import Effective
 from tenants.database import db
 from tenants.organizations import Membership, active_members
+from tenants.users import User
 
 MOST = 200  # as many as a list can show
 
@@ -33,20 +33,25 @@ def people_for(states: Iterable[Effective], mentioned: Iterable[object] = ()) ->
     wanted = [state for state in states if state.setting.kind == "member"]
     if not wanted:
         return People()
-    members = list(db.session.scalars(active_members().limit(MOST + 1)))
+    members = _named(active_members().limit(MOST + 1))
     is_whole = len(members) <= MOST
-    known = {str(member.id) for member in members}
     values = {str(one) for one in (*(state.value for state in wanted), *mentioned) if one}
-    members += _members(values - known)
+    members |= _mentioned(values - members.keys())
     return People(
-        names={str(member.id): member.name for member in members},
-        addresses={str(member.id): member.user.address for member in members},
+        names={id: name or address for id, (name, address) in members.items()},
+        addresses={id: address for id, (_, address) in members.items()},
         is_whole=is_whole,
     )
 
 
-def _members(ids: set[str]) -> list[Membership]:
+def _mentioned(ids: set[str]) -> dict[str, tuple[str, str]]:
     if not ids:
-        return []
-    query = select(Membership).where(Membership.id.in_([UUID(id) for id in ids]))
-    return list(db.session.scalars(query.options(joinedload(Membership.user))))
+        return {}
+    wanted = Membership.id.in_([UUID(id) for id in ids])
+    return _named(select(Membership).join(User, User.id == Membership.user_id).where(wanted))
+
+
+def _named(query: Select[Membership]) -> dict[str, tuple[str, str]]:
+    """Names and addresses by id, of members with their users: columns, for they may be hundreds."""
+    rows = db.session.execute(query.with_only_columns(Membership.id, User.name, User.address))
+    return {str(id): (name, address) for id, name, address in rows}

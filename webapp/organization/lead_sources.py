@@ -11,10 +11,10 @@ from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
 from mailboxes.conversion import (
-    mailboxes_by_source,
     merge_effects,
     merge_lead_sources,
     remove_lead_source,
+    uses_by_source,
 )
 from mailboxes.crm import lead_sources as domain
 from mailboxes.crm.lead_sources import DEFAULT, HIDDEN, NAME, POSITION, LeadSource
@@ -75,7 +75,7 @@ def index() -> ResponseReturnValue:
         names={source.id: source.name for source in sources},
         offered=_offered(),
         lead_counts=lead_count_by_source(),
-        mailboxes=mailboxes_by_source(),
+        uses=uses_by_source(),
         has_own_order=domain.is_list_own(POSITION, sources),
         has_own_default=domain.is_list_own(DEFAULT, sources),
         sidebar=organization_tree(),

@@ -6,6 +6,7 @@ from tenants.configuration.catalog import CATALOG, EVERYWHERE, ORGANIZATION, SYS
 from tenants.configuration.layers import effective, inherit, lock, override, secret_of, unlock, value_of
 from tenants.database import db
 from tenants.errors import ForbiddenError, InvalidError
+from tests.queries import counted_queries
 
 KEY = "sync.interval_seconds"
 
@@ -130,3 +131,20 @@ def test_every_setting_has_words_and_a_default_its_own_reader_takes(setting):
     assert setting in settings_at(setting.levels[0])
     if setting.kind in {"number", "choice", "text", "history"} and setting.default != "":
         assert setting.read(str(setting.default)) == setting.default
+
+
+def test_a_transaction_reads_each_level_once_and_again_after_a_change(app, inside, ours):
+    with inside(ours), counted_queries(app) as statements:
+        for key in CATALOG:
+            value_of(key, user=ours.member.user)
+        assert sum("_overrides" in statement for statement in statements) == 3
+        override(KEY, "30", ORGANIZATION, by="Ada")
+        assert value_of(KEY) == 30
+
+
+def test_what_somebody_else_sets_applies_from_the_next_transaction(app, inside, ours):
+    with inside(ours):
+        assert value_of(KEY) == 60
+        set_for_system(app, KEY, "120")
+        db.session.commit()
+        assert value_of(KEY) == 120
