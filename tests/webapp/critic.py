@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 import html5lib
-from bs4 import BeautifulSoup, Tag
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 # html5lib is older than these; a browser accepts them.
 _KNOWN_TO_BROWSERS = {"non-void-element-with-trailing-solidus"}
@@ -21,11 +21,11 @@ _REFERRING = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "po
 def criticise(html: str, url: str) -> None:
     """Raise an `AssertionError` that names every fault of the page or part at `url`."""
     is_page = "<html" in html[:2000].lower()
-    soup = BeautifulSoup(html, "html5lib")
+    page = LexborHTMLParser(html)
     faults = [
         *_invalid(html, is_page),
-        *(fault for rule in _RULES for fault in rule(soup)),
-        *(fault for rule in (_PAGE_RULES if is_page else ()) for fault in rule(soup)),
+        *(fault for rule in _RULES for fault in rule(page)),
+        *(fault for rule in (_PAGE_RULES if is_page else ()) for fault in rule(page)),
     ]
     assert not faults, f"{url} has {len(faults)} fault(s):\n- " + "\n- ".join(faults)
 
@@ -42,8 +42,8 @@ def _invalid(html: str, is_page: bool) -> Iterator[str]:
 # ---- Rules of every part of a page
 
 
-def _ids_are_unique(soup: BeautifulSoup) -> Iterator[str]:
-    ids = Counter(str(tag["id"]) for tag in soup.find_all(id=True))
+def _ids_are_unique(page: LexborHTMLParser) -> Iterator[str]:
+    ids = Counter(_said(tag, "id") for tag in page.css("[id]"))
     for id_, number in ids.items():
         if number > 1:
             yield f"Give each element its own id: {id_!r} is there {number} times"
@@ -51,152 +51,171 @@ def _ids_are_unique(soup: BeautifulSoup) -> Iterator[str]:
             yield f"An id is one word without spaces, not {id_!r}"
 
 
-def _controls_have_labels(soup: BeautifulSoup) -> Iterator[str]:
-    labelled = {str(label["for"]) for label in soup.select("label[for]") if label.get_text(strip=True)}
-    for control in soup.select("input, select, textarea"):
-        if control.get("type") in _UNLABELLED_INPUTS or _is_named(control, labelled):
+def _controls_have_labels(page: LexborHTMLParser) -> Iterator[str]:
+    labelled = {_said(label, "for") for label in page.css("label[for]") if _words(label)}
+    for control in page.css("input, select, textarea"):
+        if _said(control, "type") in _UNLABELLED_INPUTS or _is_named(control, labelled):
             continue
         yield f"Give a label (or aria-label) to {_shown(control)}"
 
 
-def _is_named(control: Tag, labelled: set[str]) -> bool:
-    around = control.find_parent("label")
+def _is_named(control: LexborNode, labelled: set[str]) -> bool:
     return (
-        control.get("id") in labelled
-        or any(str(control.get(name) or "").strip() for name in _NAMING)
-        or (around is not None and bool(around.get_text(strip=True)))
+        _said(control, "id") in labelled
+        or _has_a_name(control)
+        or any(around.tag == "label" and _words(around) for around in _around(control))
     )
 
 
-def _links_and_buttons_have_names(soup: BeautifulSoup) -> Iterator[str]:
-    for tag in soup.select("a[href], button, summary"):
-        image = tag.select_one("[aria-label], img[alt]:not([alt=''])")
-        if not (tag.get_text(strip=True) or any(tag.get(name) for name in _NAMING) or image):
+def _links_and_buttons_have_names(page: LexborHTMLParser) -> Iterator[str]:
+    for tag in page.css("a[href], button, summary"):
+        image = tag.css_first("[aria-label], img[alt]:not([alt=''])")
+        if not (_words(tag) or _has_a_name(tag) or image):
             yield f"Say in words (or aria-label) what this does: {_shown(tag)}"
-    for button in soup.select("button:not([type])"):
+    for button in page.css("button:not([type])"):
         yield f"Give the button a type, submit or button: {_shown(button)}"
 
 
-def _forms_say_where_and_prove_themselves(soup: BeautifulSoup) -> Iterator[str]:
-    for form in soup.find_all("form"):
-        method = str(form.get("method", "get")).lower()
+def _forms_say_where_and_prove_themselves(page: LexborHTMLParser) -> Iterator[str]:
+    for form in page.css("form"):
+        method = (_said(form, "method") or "get").lower()
         if method == "dialog":
             continue
-        if not form.get("action") and not form.get("hx-post"):
+        if not _said(form, "action") and not _said(form, "hx-post"):
             yield f"Give the form an action (url_for …): {_shown(form)}"
-        if method == "post" and form.select_one("input[name=csrf_token]") is None:
+        has_token = form.css_first("input[name=csrf_token]") is not None
+        if method == "post" and not has_token:
             yield f"Put form.hidden_tag() or csrf_field() into {_shown(form)}"
-        if method == "get" and form.select_one("input[name=csrf_token]") is not None:
+        if method == "get" and has_token:
             yield f"A GET form must not carry the csrf token into addresses: {_shown(form)}"
 
 
-def _passwords_are_never_echoed(soup: BeautifulSoup) -> Iterator[str]:
-    for control in soup.select("input[type=password][value]"):
-        if control["value"]:
-            yield f"Never send a password back: {control.get('name')} has a value"
+def _passwords_are_never_echoed(page: LexborHTMLParser) -> Iterator[str]:
+    for control in page.css("input[type=password][value]"):
+        if _said(control, "value"):
+            yield f"Never send a password back: {_said(control, 'name')} has a value"
 
 
-def _scripts_carry_the_nonce(soup: BeautifulSoup) -> Iterator[str]:
-    for tag in soup.select("script, style"):
-        if not tag.get("nonce"):
+def _scripts_carry_the_nonce(page: LexborHTMLParser) -> Iterator[str]:
+    for tag in page.css("script, style"):
+        if not _said(tag, "nonce"):
             yield f"Add the nonce of this answer to {_shown(tag)}, or move it into static/"
 
 
-def _nothing_is_inline(soup: BeautifulSoup) -> Iterator[str]:
-    for tag in soup.find_all(True):
-        if "style" in tag.attrs:
+def _nothing_is_inline(page: LexborHTMLParser) -> Iterator[str]:
+    for tag in page.css("*"):
+        attributes = tag.attributes
+        if "style" in attributes:
             yield f"Use a class of postroom.css instead of style=: {_shown(tag)}"
-        for name in tag.attrs:
+        for name in attributes:
             if name.lower().startswith(("on", "hx-on")):
                 yield f"Listen in postroom.js instead of {name}=: {_shown(tag)}"
-        if str(tag.get("href", "")).lower().startswith("javascript:"):
+        if (attributes.get("href") or "").lower().startswith("javascript:"):
             yield f"A link leads somewhere: {_shown(tag)}"
 
 
-def _nothing_comes_from_elsewhere(soup: BeautifulSoup) -> Iterator[str]:
-    for tag in soup.select("script[src], img[src], iframe[src], link[href], use[href]"):
-        source = str(tag.get("src") or tag.get("href") or "")
+def _nothing_comes_from_elsewhere(page: LexborHTMLParser) -> Iterator[str]:
+    for tag in page.css("script[src], img[src], iframe[src], link[href], use[href]"):
+        source = _said(tag, "src") or _said(tag, "href")
         if source.startswith("//") or "://" in source:
             yield f"Serve it from static/, no other host: {_shown(tag)}"
 
 
-def _pictures_and_frames_are_described(soup: BeautifulSoup) -> Iterator[str]:
-    for image in soup.select("img:not([alt])"):
+def _pictures_and_frames_are_described(page: LexborHTMLParser) -> Iterator[str]:
+    for image in page.css("img:not([alt])"):
         yield f'Describe the picture, or alt="" where words stand beside it: {_shown(image)}'
-    for frame in soup.find_all("iframe"):
-        if not frame.get("title") or frame.get("sandbox") is None:
+    for frame in page.css("iframe"):
+        if not _said(frame, "title") or "sandbox" not in frame.attributes:
             yield f"A frame has a title and a sandbox: {_shown(frame)}"
-        if "allow-scripts" in str(frame.get("sandbox")):
+        if "allow-scripts" in _said(frame, "sandbox"):
             yield f"No scripts in the frame of a message: {_shown(frame)}"
 
 
-def _references_lead_somewhere(soup: BeautifulSoup) -> Iterator[str]:
-    ids = {str(tag["id"]) for tag in soup.find_all(id=True)}
+def _references_lead_somewhere(page: LexborHTMLParser) -> Iterator[str]:
+    ids = {_said(tag, "id") for tag in page.css("[id]")}
     for name in _REFERRING:
-        for tag in soup.select(f"[{name}]"):
-            for target in str(tag[name]).split():
+        for tag in page.css(f"[{name}]"):
+            for target in _said(tag, name).split():
                 if target not in ids:
                     yield f"{name}={target!r} names no element of the page: {_shown(tag)}"
 
 
-def _tables_have_headings(soup: BeautifulSoup) -> Iterator[str]:
-    for table in soup.find_all("table"):
-        if table.select_one("th[scope]") is None:
+def _tables_have_headings(page: LexborHTMLParser) -> Iterator[str]:
+    for table in page.css("table"):
+        if table.css_first("th[scope]") is None:
             yield f"Give the table headings with a scope: {_shown(table)}"
-        if table.find("caption") is None and not any(table.get(name) for name in _NAMING):
+        if table.css_first("caption") is None and not _has_a_name(table):
             yield f"Give the table a caption (it may be sr-only): {_shown(table)}"
 
 
-def _values_are_meant_for_people(soup: BeautifulSoup) -> Iterator[str]:
-    for tag in soup.select("td, dd, p, strong, small, h1, h2, li"):
-        speaks_of_templates = tag.find_parent(class_=["field-errors", "error-summary"]) is not None
-        is_unfilled = "{{" in tag.get_text() and not speaks_of_templates
-        if tag.get_text(strip=True) in {"None", "Undefined"} or is_unfilled:
-            yield f"Say it in words instead of {tag.get_text(strip=True)[:40]!r} in {_shown(tag)}"
+def _values_are_meant_for_people(page: LexborHTMLParser) -> Iterator[str]:
+    for tag in page.css("td, dd, p, strong, small, h1, h2, li"):
+        words = _words(tag)
+        if words in {"None", "Undefined"} or ("{{" in words and not _speaks_of_templates(tag)):
+            yield f"Say it in words instead of {words[:40]!r} in {_shown(tag)}"
+
+
+def _speaks_of_templates(tag: LexborNode) -> bool:
+    return any({"field-errors", "error-summary"} & set(_said(box, "class").split()) for box in _around(tag))
 
 
 # ---- Rules of a whole page
 
 
-def _page_has_title_and_language(soup: BeautifulSoup) -> Iterator[str]:
-    title = soup.title.get_text(strip=True) if soup.title else ""
+def _page_has_title_and_language(page: LexborHTMLParser) -> Iterator[str]:
+    title = " ".join(_words(title) for title in page.css("head > title"))
     if not title or title.startswith("·"):
         yield "Fill {% block title %}"
-    if soup.html is None or not soup.html.get("lang"):
+    if page.root is None or not _said(page.root, "lang"):
         yield "Say the language of the page in <html lang>"
 
 
-def _page_has_one_h1(soup: BeautifulSoup) -> Iterator[str]:
-    headings = [heading.get_text(strip=True) for heading in soup.find_all("h1")]
+def _page_has_one_h1(page: LexborHTMLParser) -> Iterator[str]:
+    headings = [_words(heading) for heading in page.css("h1")]
     if len(headings) != 1:
         yield f"A page has exactly one h1, this one has {len(headings)}: {headings}"
     elif not headings[0]:
         yield "The h1 is empty"
 
 
-def _page_has_landmarks(soup: BeautifulSoup) -> Iterator[str]:
-    if len(soup.find_all("main")) != 1:
+def _page_has_landmarks(page: LexborHTMLParser) -> Iterator[str]:
+    if len(page.css("main")) != 1:
         yield "A page has exactly one <main>: extend base.html or base_plain.html"
-    if soup.select_one("body > header") is None:
+    if page.css_first("body > header") is None:
         yield "A page has a <header>: extend base.html or base_plain.html"
-    if soup.select_one("a.skip[href='#main']") is None:
+    if page.css_first("a.skip[href='#main']") is None:
         yield "A page begins with the link that skips to #main"
-    navigations = soup.find_all("nav")
-    labels = [str(nav.get("aria-label") or nav.get("aria-labelledby") or "") for nav in navigations]
-    if len(navigations) > 1 and "" in labels:
+    labels = [_said(nav, "aria-label") or _said(nav, "aria-labelledby") for nav in page.css("nav")]
+    if len(labels) > 1 and "" in labels:
         yield "Where there are several <nav>, each has its own aria-label"
 
 
-def _shown(tag: Tag) -> str:
-    words = tag.get_text(" ", strip=True)[:40]
-    attributes = " ".join(
-        f"{name}={value if isinstance(value, str) else ' '.join(value)!r}"
-        for name, value in list(tag.attrs.items())[:6]
-    )
-    return f"<{tag.name} {attributes}>{words}"
+# ---- What a tag says
 
 
-_Rule = Callable[[BeautifulSoup], Iterator[str]]
+def _said(tag: LexborNode, attribute: str) -> str:
+    return tag.attributes.get(attribute) or ""
+
+
+def _words(tag: LexborNode) -> str:
+    return " ".join(tag.text(separator=" ").split())
+
+
+def _has_a_name(tag: LexborNode) -> bool:
+    return any(_said(tag, name).strip() for name in _NAMING)
+
+
+def _around(tag: LexborNode) -> Iterator[LexborNode]:
+    while (tag := tag.parent) is not None:
+        yield tag
+
+
+def _shown(tag: LexborNode) -> str:
+    attributes = " ".join(f"{name}={value}" for name, value in list(tag.attributes.items())[:6])
+    return f"<{tag.tag} {attributes}>{_words(tag)[:40]}"
+
+
+_Rule = Callable[[LexborHTMLParser], Iterator[str]]
 _RULES: tuple[_Rule, ...] = (
     _ids_are_unique,
     _controls_have_labels,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bs4 import BeautifulSoup, Tag
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from tests.factories import csrf_token
 
@@ -21,24 +21,25 @@ def filled(html: str, **changes: Any) -> dict[str, Any]:
 
 def fields_of(html: str) -> dict[str, Any]:
     """The names and values of the form's controls; several for what can be ticked more than once."""
-    form = BeautifulSoup(html, "html.parser").select_one("form.settings-form")
+    form = LexborHTMLParser(html).css_first("form.settings-form")
     assert form is not None, "the page has no settings"
     values: dict[str, Any] = {}
-    for control in form.select("input[name], textarea[name], select[name]"):
-        if not control.has_attr("disabled"):
+    for control in form.css("input[name], textarea[name], select[name]"):
+        if "disabled" not in control.attributes:
             _add(values, control)
     return values
 
 
-def _add(values: dict[str, Any], control: Tag) -> None:
-    name = str(control["name"])
-    if control.name == "select":
-        chosen = control.select_one("option[selected]") or control.select_one("option")
-        values[name] = chosen["value"] if chosen else ""
-    elif control.get("type") == "checkbox" and control.get("value", "y") != "y":
-        if control.has_attr("checked"):
-            values.setdefault(name, []).append(control["value"])
-    elif control.get("type") == "checkbox":
-        values[name] = "y" if control.has_attr("checked") else None
+def _add(values: dict[str, Any], control: LexborNode) -> None:
+    attributes = control.attributes
+    name, value = attributes["name"] or "", attributes.get("value") or ""
+    if control.tag == "select":
+        chosen = control.css_first("option[selected]") or control.css_first("option")
+        values[name] = chosen.attributes.get("value") or "" if chosen else ""
+    elif attributes.get("type") == "checkbox" and value not in ("", "y"):
+        if "checked" in attributes:
+            values.setdefault(name, []).append(value)
+    elif attributes.get("type") == "checkbox":
+        values[name] = "y" if "checked" in attributes else None
     else:
-        values[name] = control.get("value") or control.text.removeprefix("\n")
+        values[name] = value or control.text()

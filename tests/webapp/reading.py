@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bs4 import BeautifulSoup, Tag
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from tests.factories import csrf_token
 from tests.webapp.critic import criticise
@@ -36,29 +36,30 @@ def judged(answer: Any, url: str, expect: int) -> str:
 
 def words_of(html: str) -> str:
     """What a person reads on the main part of a page."""
-    main = BeautifulSoup(html, "html.parser").select_one("main")
+    main = LexborHTMLParser(html).css_first("main")
     assert main is not None
-    return " ".join(main.get_text(" ").split())
+    return " ".join(main.text(separator=" ").split())
 
 
 def form_values(html: str, action: str) -> dict[str, str]:
     """The fields of the POST form that is sent to ``action`` (or to its own page), as the page shows them."""
-    soup = BeautifulSoup(html, "html.parser")
-    forms = [form for form in soup.select('form[method="post"]') if form.get("action") in (action, None)]
+    forms = LexborHTMLParser(html).css('form[method="post"]')
+    meant = [form for form in forms if form.attributes.get("action") in (action, None)]
     values: dict[str, str] = {}
-    for control in forms[0].select("input[name], textarea[name], select[name]") if forms else ():
+    for control in meant[0].css("input[name], textarea[name], select[name]") if meant else ():
         value = _value(control)
         if value is not None:
-            values[str(control["name"])] = value
+            values[control.attributes["name"] or ""] = value
     return values
 
 
-def _value(control: Tag) -> str | None:
-    if control.name == "textarea":
-        return control.get_text().removeprefix("\n").removeprefix("\r\n")
-    if control.name == "select":
-        chosen = control.select_one("option[selected]") or control.select_one("option")
-        return str(chosen["value"]) if chosen is not None else None
-    if control.get("type") in ("checkbox", "radio"):
-        return str(control.get("value", "y")) if control.has_attr("checked") else None
-    return str(control.get("value", ""))
+def _value(control: LexborNode) -> str | None:
+    attributes = control.attributes
+    if control.tag == "textarea":
+        return control.text()
+    if control.tag == "select":
+        chosen = control.css_first("option[selected]") or control.css_first("option")
+        return chosen.attributes.get("value") or "" if chosen is not None else None
+    if attributes.get("type") in ("checkbox", "radio"):
+        return attributes.get("value", "y") or "" if "checked" in attributes else None
+    return attributes.get("value") or ""
