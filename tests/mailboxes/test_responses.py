@@ -177,7 +177,8 @@ def test_our_own_mark_is_known_and_a_forged_one_has_no_effect(ours, mailbox, rul
 def test_a_mark_is_ours_only_whole(app, ours, mailbox):
     token = loop_token(ours.id, mailbox.id, mailbox.id)
     assert is_own_loop_token([token])
-    for broken in ("", token[:-1], token[1:], "b" + token[1:], token.swapcase() + "a", "é"):
+    other = "c" if token[0] == "b" else "b"
+    for broken in ("", token[:-1], token[1:], other + token[1:], token.swapcase() + "a", "é"):
         assert not is_own_loop_token([broken])
 
 

@@ -1,5 +1,6 @@
 """Jobs run in forked horses, twice or never, and leave the tables right."""
 
+import pkgutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -19,7 +20,7 @@ from tests.dovecot import Dovecot
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.served import Served
-from workers import queues
+from workers import queues, runtime
 from workers.action import act_on_messages
 from workers.intake import deliver_arrivals
 from workers.processes import JOBS, PROCESSES, ForeignJobError, KnownJob, run_worker
@@ -137,10 +138,16 @@ def test_the_application_of_a_worker_is_made_once(app: Any) -> None:
     assert worker_app() is worker_app()
 
 
-@pytest.mark.parametrize("function", JOBS.values())
-def test_a_worker_of_one_queue_knows_every_table(function: str) -> None:
+def test_a_worker_of_one_queue_knows_every_table() -> None:
     """A row is written in the order of the foreign keys, which a process of its own has to know."""
-    module = function.rpartition(".")[0]
-    program = f"import {module}; from tenants.database import Base; print(len(Base.metadata.sorted_tables))"
+    program = (
+        "import workers.runtime; from tenants.database import Base; print(len(Base.metadata.sorted_tables))"
+    )
     known = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert int(known.stdout) == len(METADATA.sorted_tables)
+
+
+@pytest.mark.parametrize("name", JOBS.values())
+def test_every_job_runs_within_the_runtime(name: str) -> None:
+    function: Any = pkgutil.resolve_name(name)
+    assert function.__globals__ is vars(runtime), "decorate it with @job"
