@@ -29,6 +29,8 @@ BLUEPRINTS = (
     "webapp.mailboxes.views",
     "webapp.mailboxes.consenting",
     "webapp.mailboxes.opened_views",
+    "webapp.quarantine.views",
+    "webapp.quarantine.system_views",
     "webapp.global_mailboxes.views",
     "webapp.global_mailboxes.applying",
     "webapp.responses.templates",

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.arrivals import Arrival, delivering
+from mailboxes.arrivals import delivering
 from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted, next_batch
 from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
@@ -21,9 +21,8 @@ from mailboxes.intake.storing import Item, Stored, store
 from mailboxes.reading.apart import ReaderApart
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
-from tenants.errors import NotFoundError
 
-__all__ = ["Delivered", "deliver", "process_again"]
+__all__ = ["Delivered", "deliver"]
 
 Told = Callable[[Delivered], None]
 
@@ -45,20 +44,6 @@ def deliver(account_id: UUID, told: Told | None = None, *, most: int | None = No
                 if told is not None:
                     told(delivered)
     return batches
-
-
-def process_again(arrival_id: UUID) -> UUID:
-    """Let a quarantined arrival of the bound owner try again; returns its account, to ring for.
-
-    The caller commits. `NotFoundError` if there is no such arrival in quarantine.
-    """
-    arrival = db.session.scalar(
-        select(Arrival).where(Arrival.id == arrival_id, Arrival.state == "quarantined").with_for_update()
-    )
-    if arrival is None or arrival.raw_id is None:
-        raise NotFoundError
-    arrival.state, arrival.attempts, arrival.failure = "stored", 1, ""
-    return arrival.account_id
 
 
 def _account(account_id: UUID) -> Account:

@@ -1,18 +1,22 @@
 """Arrivals that are no whole messages: quarantined, too large or not handed out by the server.
 
-For the health section of a mailbox's page. The session is bound to the owner of the account.
+For the health section of a mailbox's page, and for the quarantine of everything that an owner fetches.
+The session is bound to the owner of the accounts.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select, update
 
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.crm.paging import Page, page
 from mailboxes.parsing import header_block
 from mailboxes.raws import raw_content
+from tenants.bulk import among
 from tenants.database import db
 from tenants.errors import NotFoundError
 
@@ -23,6 +27,7 @@ STATES = {
 }
 MISSING = ("too_large", "unfetchable")  # only the header is here, or not even that
 MOST_SHOWN = 50
+MOST_COUNTED = 1_000  # in the navigation
 LONGEST_HEADER = 20_000  # characters
 
 
@@ -30,10 +35,11 @@ LONGEST_HEADER = 20_000  # characters
 class Held:
     """One of them. ``size`` is that on the server, in bytes; ``has_raw``: whether bytes were kept.
 
-    ``is_fetchable``: it is on the server, and nobody has asked for it yet.
+    ``is_fetchable``: it is on the server, and nobody has asked for it yet; ``is_asked_for``: somebody has.
     """
 
     id: UUID
+    account_id: UUID
     state: str
     failure: str
     size: int
@@ -43,6 +49,7 @@ class Held:
     has_raw: bool
     is_quarantined: bool
     is_fetchable: bool
+    is_asked_for: bool = False
 
     @property
     def words(self) -> str:
@@ -52,8 +59,56 @@ class Held:
 
 def held_arrivals(account_id: UUID) -> list[Held]:
     """The latest, newest first."""
-    rows = db.session.execute(_held(account_id).order_by(Arrival.id.desc()).limit(MOST_SHOWN))
-    return [_shown(arrival, folder) for arrival, folder in rows]
+    query = _held(Arrival.account_id == account_id)
+    return [_shown(*row) for row in db.session.execute(query.order_by(Arrival.id.desc()).limit(MOST_SHOWN))]
+
+
+def held_page(state: str = "", account_id: UUID | None = None, cursor: str = "") -> Page[Held]:
+    """A page of everything that the owner's accounts have, newest first: of one state, of one account."""
+    query = select(Arrival).where(*_chosen(state, account_id))
+    found = page(query, Arrival.arrived_at, Arrival.id, is_descending=True, cursor=cursor)
+    folders = select(Folder.id, Folder.name).where(among(Folder.id, {one.folder_id for one in found.rows}))
+    names = {row.id: row.name for row in db.session.execute(folders)}
+    return Page([_shown(one, names[one.folder_id]) for one in found.rows], found.previous, found.next)
+
+
+def held_counts(account_id: UUID | None = None) -> dict[str, int]:
+    """How many there are in each state."""
+    query = select(Arrival.state, func.count()).where(*_chosen("", account_id)).group_by(Arrival.state)
+    return {row[0]: row[1] for row in db.session.execute(query)}
+
+
+def accounts_with_held() -> dict[UUID, int]:
+    """Accounts that have some, with how many."""
+    query = select(Arrival.account_id, func.count()).where(*_chosen()).group_by(Arrival.account_id)
+    return {row[0]: row[1] for row in db.session.execute(query)}
+
+
+def quarantined_count() -> int:
+    """How many are in quarantine at this owner, at most `MOST_COUNTED`."""
+    query = select(Arrival.id).where(Arrival.state == "quarantined").limit(MOST_COUNTED)
+    return db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
+def process_again(
+    account_ids: Collection[UUID] | None = None, arrival_ids: Collection[UUID] | None = None
+) -> dict[UUID, int]:
+    """Let what is in quarantine be read and delivered anew; how many of which account, to ring for.
+
+    None means all there are of this owner. Whoever comes second gets nothing: what is under way is no
+    longer in quarantine. It is read apart, as everything that was tried before. The caller commits.
+    """
+    wanted: list[ColumnElement[bool]] = [Arrival.state == "quarantined", Arrival.raw_id.is_not(None)]
+    wanted += [] if account_ids is None else [among(Arrival.account_id, account_ids)]
+    wanted += [] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
+    taken = db.session.scalars(
+        update(Arrival)
+        .where(*wanted)
+        .values(state="stored", attempts=1, failure="")
+        .returning(Arrival.account_id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return {account_id: taken.count(account_id) for account_id in set(taken)}
 
 
 def held_count(account_id: UUID) -> int:
@@ -64,7 +119,8 @@ def held_count(account_id: UUID) -> int:
 
 def held_arrival(account_id: UUID, arrival_id: UUID) -> Held:
     """One of this account; `NotFoundError` if there is none, or if it was delivered meanwhile."""
-    row = db.session.execute(_held(account_id).where(Arrival.id == arrival_id)).one_or_none()
+    one = _held(Arrival.account_id == account_id, Arrival.id == arrival_id)
+    row = db.session.execute(one).one_or_none()
     if row is None:
         raise NotFoundError("This message is not held any more.")
     return _shown(*row)
@@ -83,17 +139,23 @@ def held_header(held: Held) -> str:
     return header_block(held_raw(held))[:LONGEST_HEADER] if held.has_raw else ""
 
 
-def _held(account_id: UUID) -> Select[Arrival, str]:
+def _chosen(state: str = "", account_id: UUID | None = None) -> list[ColumnElement[bool]]:
+    chosen = [Arrival.state == state if state in STATES else Arrival.state.in_(STATES)]
+    return chosen if account_id is None else [*chosen, Arrival.account_id == account_id]
+
+
+def _held(*which: ColumnElement[bool]) -> Select[Arrival, str]:
     return (
         select(Arrival, Folder.name)
         .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
-        .where(Arrival.account_id == account_id, Arrival.state.in_(STATES))
+        .where(Arrival.state.in_(STATES), *which)
     )
 
 
 def _shown(arrival: Arrival, folder: str) -> Held:
     return Held(
         id=arrival.id,
+        account_id=arrival.account_id,
         state=arrival.state,
         failure=arrival.failure,
         size=arrival.size,
@@ -103,4 +165,5 @@ def _shown(arrival: Arrival, folder: str) -> Held:
         has_raw=arrival.raw_id is not None,
         is_quarantined=arrival.state == "quarantined" and arrival.raw_id is not None,
         is_fetchable=arrival.state in MISSING and arrival.vanished_at is None and not arrival.is_wanted,
+        is_asked_for=arrival.state in MISSING and arrival.is_wanted,
     )

@@ -260,6 +260,8 @@ def _way(way: Routing | None) -> list[Step]:
 
 def _fetched(arrival: Waiting) -> str:
     text = f"From the folder {arrival.folder_name}."
+    if arrival.attempts:
+        text += " It could not be delivered at first, and was tried again."
     if arrival.is_stub:
         return f"{text} {arrival.failure}"
     return f"{text} It was there before the folder was chosen." if arrival.is_history else text

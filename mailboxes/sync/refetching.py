@@ -4,11 +4,11 @@ A message that could not be fetched is tried again with each full comparison; on
 the limit has been raised. *Fetch anyway* asks for a single one, whatever its size (up to `MOST_BYTES`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
@@ -18,8 +18,8 @@ from mailboxes.sync import leases
 from mailboxes.sync.arriving import Prepared, failure_of, prepared
 from mailboxes.sync.plan import Cursor
 from mailboxes.sync.running import Pass
+from tenants.bulk import among
 from tenants.database import db, now
-from tenants.errors import NotFoundError
 
 MOST_BYTES = 200 * 1024 * 1024  # what a system administrator may set as the limit of an installation
 AT_ONCE = 200
@@ -27,28 +27,37 @@ AT_ONCE = 200
 Missing = Row[UUID, int, bool]
 
 
-def fetch_anyway(account_id: UUID, arrival_id: UUID) -> None:
-    """Ask for a message that is not whole here, with the next pass, which is due at once.
+def fetch_anyway(
+    account_ids: Collection[UUID] | None = None, arrival_ids: Collection[UUID] | None = None
+) -> int:
+    """Ask for messages that are not whole here, with the next pass, which is due at once; for how many.
 
-    The session is bound to the account's owner; the caller commits. `NotFoundError` if it is whole, or gone.
+    None means all there are of this owner. Those that are whole by now, or gone, are left out. The session
+    is bound to the accounts' owner; the caller commits.
     """
-    wanted = db.session.scalar(
+    wanted: list[ColumnElement[bool]] = [
+        Arrival.state.in_(MISSING),
+        Arrival.vanished_at.is_(None),
+        Arrival.is_wanted.is_(False),
+    ]
+    wanted += [] if account_ids is None else [among(Arrival.account_id, account_ids)]
+    wanted += [] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
+    asked = db.session.scalars(
         update(Arrival)
-        .where(
-            Arrival.id == arrival_id,
-            Arrival.account_id == account_id,
-            Arrival.state.in_(MISSING),
-            Arrival.vanished_at.is_(None),
-        )
+        .where(*wanted)
         .values(is_wanted=True)
-        .returning(Arrival.id)
+        .returning(Arrival.account_id)
         .execution_options(synchronize_session=False)
-    )
-    if wanted is None:
-        raise NotFoundError("This message is not on the server any more, or was fetched meanwhile.")
+    ).all()
+    hurry(set(asked))
+    return len(asked)
+
+
+def hurry(account_ids: Collection[UUID]) -> None:
+    """These accounts get a pass at once, unless they fail and wait for their turn. The caller commits."""
     db.session.execute(
         update(Account)
-        .where(Account.id == account_id, Account.next_attempt_at > now(), Account.state == "ok")
+        .where(among(Account.id, account_ids), Account.next_attempt_at > now(), Account.state == "ok")
         .values(next_attempt_at=now())
         .execution_options(synchronize_session=False)
     )

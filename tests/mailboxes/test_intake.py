@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import REGCONFIG
 
 from mailboxes import timeline
 from mailboxes.arrivals import Arrival, Raw, delivering
-from mailboxes.intake import deliver, process_again
+from mailboxes.intake import deliver
 from mailboxes.intake.arrived import FEW_ATTEMPTS, MOST_ATTEMPTS, TOO_LARGE
+from mailboxes.intake.held import process_again
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.search import MessageWords
 from mailboxes.system_mailboxes import Mailbox
@@ -189,7 +190,8 @@ def test_a_broken_message_is_quarantined_and_the_next_ones_go_on(
         assert poisoned.raw_id is not None
     monkeypatch.undo()
     with inside(ours):
-        assert process_again(poisoned.id) == mailbox.account_id
+        assert process_again(arrival_ids=[poisoned.id]) == {mailbox.account_id: 1}
+        assert process_again(arrival_ids=[poisoned.id]) == {}
         db.session.commit()
         deliver(mailbox.account_id)
         assert len(messages_of(ids)) == 3

@@ -27,6 +27,7 @@ from tenants.organizations import Membership
 from tenants.permissions import Role
 from tests.architecture.test_routes import APP, RULES
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in
+from tests.mailboxes.arriving import arrive
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 SCOPED = sorted(
@@ -65,7 +66,6 @@ def neighbour(app, theirs) -> Neighbour:
         "thread_id": message.thread_id,
         "member_id": theirs.member.id,
         "user_id": theirs.member.user_id,
-        "arrival_id": uuid4(),
         "letter_id": uuid4(),
     }
     from tenants.database import inside
@@ -123,6 +123,8 @@ def neighbour(app, theirs) -> Neighbour:
         override("mail.signature", theirs.canary, "organization", by=theirs.canary)
         ids["change_id"] = db.session.scalars(changes_of("mail.signature", "organization")).one().id
         record(message, "fetched", "stored", theirs.canary)
+        letter = f"Subject: {theirs.canary}\r\n\r\n{theirs.canary} {SECRET}\r\n".encode()
+        [ids["arrival_id"]] = arrive(mailbox, letter, state="quarantined", failure=theirs.canary)
         rows["invitation_id"], _ = invite(f"guest@{theirs.canary}.test", [], invited_by=theirs.canary)
         db.session.commit()
         ids |= {name: row.id for name, row in rows.items()}

@@ -1,18 +1,22 @@
 """The tree on the left of every configuration page, for an organization and for the system."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from flask import current_app, g, request, url_for
 
+from mailboxes.intake.held import quarantined_count
 from mailboxes.routing.unrouted import unrouted_count
 from tenants.configuration.catalog import GROUPS, ORGANIZATION, SYSTEM, settings_at
 from webapp.routing.door import installation
 
 UNROUTED = "Unrouted"
+QUARANTINE = "Quarantine"
 # Pages beside the settings: heading, label, endpoint, permission.
 ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Mail", "System mailboxes", "mailboxes.index", "mailbox.manage"),
+    ("Mail", QUARANTINE, "quarantine.index", "mailbox.manage"),
     ("Mail", "E-mail templates", "templates.index", "template.manage"),
     ("Records", "Lead sources", "lead_sources.index", "lead_source.manage"),
     ("Records", "Sales channels", "channels.index", "channel.manage"),
@@ -24,12 +28,17 @@ SYSTEM_PAGES: tuple[tuple[str, str, str], ...] = (
     ("Mail", "Global mailboxes", "system_mailboxes.index"),
     ("Mail", "Routing", "routing.index"),
     ("Mail", UNROUTED, "unrouted.index"),
+    ("Mail", QUARANTINE, "system_quarantine.index"),
     ("Mail", "E-mail templates", "system_templates.index"),
     ("Records", "Lead sources", "system_lead_sources.index"),
     ("User Management", "Organizations", "organizations.index"),
     ("User Management", "Users", "users.index"),
     ("User Management", "Audit log", "system_audit.index"),
 )
+COUNTED_FOR_THE_SYSTEM: dict[str, tuple[Callable[[], int], str]] = {
+    "unrouted.index": (unrouted_count, "waiting"),
+    "system_quarantine.index": (quarantined_count, "in quarantine"),
+}
 
 
 def organization_tree() -> list[dict[str, Any]]:
@@ -113,12 +122,16 @@ def _heading(label: str, pages: list[tuple[str, str, dict[str, Any]]]) -> dict[s
         for label, endpoint, values in pages
         if endpoint in current_app.view_functions
     ]
-    return {"label": label, "entries": [_counted(entry) for entry in entries], "is_open": True}
+    return {"label": label, "entries": [_counted(entry, pages) for entry in entries], "is_open": True}
 
 
-def _counted(entry: dict[str, Any]) -> dict[str, Any]:
-    """What waits for a system administrator is counted where it is listed."""
-    if entry["label"] != UNROUTED:
+def _counted(entry: dict[str, Any], pages: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
+    """What waits for an administrator is counted where it is listed."""
+    endpoint = next(endpoint for label, endpoint, _ in pages if label == entry["label"])
+    if endpoint == "quarantine.index":
+        return {**entry, "count": quarantined_count(), "note": "in quarantine"}
+    if endpoint not in COUNTED_FOR_THE_SYSTEM:
         return entry
+    count, note = COUNTED_FOR_THE_SYSTEM[endpoint]
     with installation():
-        return {**entry, "count": unrouted_count(), "note": "waiting"}
+        return {**entry, "count": count(), "note": note}

@@ -1,0 +1,191 @@
+"""The quarantine: what is held back of all mailboxes, why, and processed again, one or many."""
+
+import pytest
+from sqlalchemy import select
+
+import mailboxes.intake.batches as reading
+from mailboxes import timeline
+from mailboxes.acting import act_on_pending
+from mailboxes.arrivals import Arrival
+from mailboxes.crm.cases import Case
+from mailboxes.intake import deliver
+from mailboxes.messages import Message
+from mailboxes.system_mailboxes import MailboxGrant
+from tenants.audit import AuditEntry
+from tenants.database import db, inside_installation
+from tests.factories import make_mailbox, make_user, sign_in
+from tests.mailboxes.arriving import arrive, letter
+from tests.mailboxes.global_mail import arrive_globally, make_global_account
+from tests.webapp.reading import read, send, words_of
+
+LIST = "/configuration/quarantine/"
+
+
+@pytest.fixture
+def poison(monkeypatch):
+    """Reading breaks on these messages until it is told to be well again."""
+    read_message = reading.read_message
+
+    def fails(raw, *given, **more):
+        if b"poison" in raw:
+            raise RecursionError("too deep")
+        return read_message(raw, *given, **more)
+
+    monkeypatch.setattr(reading, "read_message", fails)
+
+
+@pytest.fixture
+def client(app, ours):
+    return sign_in(app, ours.admin)
+
+
+def quarantine(inside, world, mailbox, *subjects):
+    """Let messages arrive that cannot be read."""
+    with inside(world):
+        ids = arrive(mailbox, *(letter(one, body="poison") for one in subjects))
+        deliver(mailbox.account_id)
+    return ids
+
+
+def states(inside, world):
+    with inside(world):
+        return sorted(db.session.scalars(select(Arrival.state)))
+
+
+def test_it_lists_what_all_mailboxes_hold_back_and_why(inside, ours, theirs, client, poison):
+    first, second = make_mailbox(ours, label="Support"), make_mailbox(ours, label="Sales")
+    (arrival,) = quarantine(inside, ours, first, "One")
+    quarantine(inside, ours, second, "Two", "Three")
+    quarantine(inside, theirs, make_mailbox(theirs, label="Strange"), "Four")
+    page = read(client, LIST)
+    words = words_of(page)
+    assert words.count("Reading it failed (RecursionError).") == 3
+    assert "Support" in words
+    assert "Sales" in words
+    assert "Strange" not in words
+    assert "Process all 3 again" in words
+    assert f"/configuration/mailboxes/{first.id}/arrivals/{arrival}/raw" in page
+    only = words_of(read(client, f"{LIST}?account={second.account_id}"))
+    assert only.count("Reading it failed") == 2
+    assert "Nothing is held back here" in words_of(read(client, f"{LIST}?state=too_large"))
+
+
+def test_the_navigation_counts_what_is_in_quarantine(inside, ours, theirs, client, poison):
+    quarantine(inside, theirs, make_mailbox(theirs), "Theirs")
+    assert "in quarantine" not in read(client, "/configuration/mailboxes/")
+    quarantine(inside, ours, make_mailbox(ours), "One", "Two")
+    assert '<span class="count">2<span class="sr-only"> in quarantine' in read(
+        client, "/configuration/mailboxes/"
+    )
+
+
+def test_the_ticked_ones_are_processed_again(inside, ours, client, poison):
+    mailbox = make_mailbox(ours)
+    ids = quarantine(inside, ours, mailbox, "One", "Two", "Three")
+    page = send(client, LIST, do="again", everything=None, selected=[str(id) for id in ids[:2]])
+    assert "Messages that are being read again: 2." in page
+    assert states(inside, ours) == ["quarantined", "stored", "stored"]
+    with inside(ours):
+        entry = db.session.scalars(
+            select(AuditEntry).where(AuditEntry.act == "message.processed_again")
+        ).one()
+        assert entry.after == {"messages": 2}
+
+
+def test_all_are_processed_again_and_become_messages_with_their_cases_once(
+    inside, ours, theirs, client, monkeypatch
+):
+    settings = {"owner": str(ours.admin.id), "status": "new", "priority": "normal"}
+    mailbox = make_mailbox(ours, action="case", action_settings=settings)
+    neighbour = make_mailbox(theirs)
+    with monkeypatch.context() as broken:
+        broken.setattr(reading, "read_message", lambda *given, **more: 1 / 0)
+        quarantine(inside, ours, mailbox, "One", "Two")
+        quarantine(inside, theirs, neighbour, "Theirs")
+    for _ in range(2):  # pressed twice, and delivered twice
+        send(client, LIST, do="again", everything="1")
+        with inside(ours):
+            deliver(mailbox.account_id)
+    with inside(ours):
+        act_on_pending()
+        messages = db.session.scalars(select(Message).order_by(Message.subject)).all()
+        assert [message.subject for message in messages] == ["One", "Two"]
+        assert [message.is_opening for message in messages] == [True, True]
+        assert len(db.session.scalars(select(Case)).all()) == 2
+        fetched = next(iter(db.session.scalars(timeline.events_of(messages[0]))))
+        assert "was tried again" in fetched.reason
+    assert states(inside, ours) == ["delivered", "delivered"]
+    assert states(inside, theirs) == ["quarantined"]
+
+
+def test_what_fails_once_more_comes_back(inside, ours, client, monkeypatch):
+    mailbox = make_mailbox(ours)
+    monkeypatch.setattr(reading, "read_message", lambda *given, **more: 1 / 0)
+    monkeypatch.setattr(reading.ReaderApart, "read", lambda *given, **more: _refuse())
+    quarantine(inside, ours, mailbox, "One")
+    send(client, LIST, do="again", everything="1")
+    with inside(ours):
+        deliver(mailbox.account_id)
+    assert states(inside, ours) == ["quarantined"]
+    assert "It fails." in words_of(read(client, LIST))
+
+
+def _refuse():
+    raise reading.PoisonError("it fails")
+
+
+def test_what_is_too_large_is_asked_for_in_bulk(inside, ours, theirs, client):
+    mailbox = make_mailbox(ours)
+    with inside(ours):
+        arrive(mailbox, letter(), letter("Two"), state="too_large", failure="Too large.")
+    with inside(theirs):
+        arrive(make_mailbox(theirs), letter(), state="too_large")
+    page = send(client, LIST, at=f"{LIST}?state=too_large", do="fetch", everything="1")
+    assert "Messages that are being fetched: 2." in page
+    assert "It is fetched with the next pass." in page
+    for world, wanted in ((ours, [True, True]), (theirs, [False])):
+        with inside(world):
+            assert list(db.session.scalars(select(Arrival.is_wanted))) == wanted
+
+
+def test_who_is_not_granted_the_mailbox_sees_why_but_not_what(app, inside, ours, client, poison):
+    mailbox = make_mailbox(ours)
+    (arrival,) = quarantine(inside, ours, mailbox, "Confidential")
+    url = f"/configuration/mailboxes/{mailbox.id}/arrivals/{arrival}"
+    assert "Confidential" in read(client, url)
+    with inside(ours):
+        grant = db.session.scalars(
+            select(MailboxGrant).where(MailboxGrant.membership_id == ours.admin.id)
+        ).one()
+        db.session.delete(grant)
+        db.session.commit()
+    page = read(client, url)
+    assert "Confidential" not in page
+    assert "Reading it failed" in page
+    assert "not granted access" in page
+    read(client, f"{url}/raw", expect=403)
+
+
+def test_members_and_neighbours_process_nothing(app, inside, ours, theirs, poison):
+    (arrival,) = quarantine(inside, ours, make_mailbox(ours), "One")
+    send(sign_in(app, ours.member), LIST, at="/mail/", do="again", everything="1", expect=403)
+    neighbour = sign_in(app, theirs.admin)
+    send(neighbour, LIST, do="again", selected=[str(arrival)])
+    send(neighbour, LIST, do="again", everything="1")
+    send(neighbour, LIST, do="again", everything="1", account=str(arrival))
+    assert states(inside, ours) == ["quarantined"]
+
+
+def test_system_administrators_have_one_for_global_accounts_only(app, inside, ours, poison):
+    client = sign_in(app, make_user(name="Sam", is_system_admin=True))
+    quarantine(inside, ours, make_mailbox(ours), "Ours")
+    account_id = make_global_account()
+    arrive_globally(account_id, letter("Global", body="poison"))
+    with inside_installation("a test"):
+        deliver(account_id)
+    words = words_of(read(client, "/system/quarantine/"))
+    assert words.count("Reading it failed") == 1
+    send(client, "/system/quarantine/", do="again", everything="1")
+    with inside_installation("a test"):
+        assert list(db.session.scalars(select(Arrival.state))) == ["stored"]
+    assert states(inside, ours) == ["quarantined"]

@@ -1,0 +1,127 @@
+"""The quarantine, the same at both levels: what is held back of all mailboxes, and one button for many."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from mailboxes.intake import held
+from mailboxes.sync import refetching
+from tenants.database import db
+from webapp.mailboxes.door import Door
+from webapp.records import id_argument, selected_ids, uuid_or_none
+from workers.queues import ring_intake
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Named:
+    """The mailbox that reads an account, as rows and filters name it."""
+
+    id: UUID
+    label: str
+
+
+@dataclass(frozen=True)
+class Level:
+    """Whose quarantine it is. ``note`` records, in words, what somebody did with how many."""
+
+    blueprint: str
+    door: Door
+    mailboxes: Callable[[set[UUID]], Mapping[UUID, Named]]  # by account
+    note: Callable[[str, int], None]
+
+    def url(self, **arguments: Any) -> str:
+        """The list, with what is chosen in it."""
+        chosen = {name: value for name, value in arguments.items() if value}
+        base = url_for(f"{self.blueprint}.index")
+        return f"{base}?{urlencode(chosen)}" if chosen else base
+
+
+def list_page(level: Level) -> ResponseReturnValue:
+    """What is held back, newest first: of one state, of one mailbox, or everything."""
+    state = request.args.get("state", "")
+    state = state if state in held.STATES else ""
+    account = id_argument("account")
+    found = held.held_page(state, account, request.args.get("page", ""))
+    counts = held.held_counts(account)
+    accounts = held.accounts_with_held()
+    named = level.mailboxes({*accounts, *(row.account_id for row in found.rows)})
+    return render_template(
+        "quarantine/index.html",
+        level=level,
+        door=level.door,
+        rows=found.rows,
+        named=named,
+        state=state,
+        account=account,
+        counts=counts,
+        tabs=_tabs(level, state, account, counts),
+        choices=_choices(named, accounts),
+        pager=_pager(level, state, account, found.previous, found.next),
+    )
+
+
+def act(level: Level) -> ResponseReturnValue:
+    """Process or fetch again: the ticked ones, or all of a mailbox, or all there are."""
+    account = uuid_or_none(request.form.get("account"))
+    ids = None if request.form.get("everything") else selected_ids()
+    back = redirect(level.url(account=account, state=request.form.get("state")))
+    if ids == []:
+        flash("Tick the messages first.", "info")
+        return back
+    accounts = None if account is None else [account]
+    (_fetch if request.form.get("do") == "fetch" else _process)(level, accounts, ids)
+    return back
+
+
+def _process(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) -> None:
+    taken = held.process_again(accounts, ids)
+    count = sum(taken.values())
+    if count:
+        level.note("message.processed_again", count)
+        db.session.commit()
+    for account_id in taken:
+        ring_intake(account_id)
+    words = f"Messages that are being read again: {count}. What fails once more comes back here."
+    flash(words if count else "None of these is in quarantine any more.", "success" if count else "info")
+
+
+def _fetch(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) -> None:
+    count = refetching.fetch_anyway(accounts, ids)
+    if count:
+        level.note("message.fetched_anyway", count)
+        db.session.commit()
+    words = f"Messages that are being fetched: {count}. They appear whole in their conversations."
+    flash(words if count else "None of these can be fetched (again).", "success" if count else "info")
+
+
+def _tabs(level: Level, state: str, account: UUID | None, counts: dict[str, int]) -> list[dict[str, Any]]:
+    words = {"": "All", **held.STATES}
+    return [
+        {
+            "label": label,
+            "url": level.url(state=key, account=account),
+            "is_current": key == state,
+            "count": counts.get(key, 0) if key else sum(counts.values()),
+        }
+        for key, label in words.items()
+    ]
+
+
+def _choices(named: Mapping[UUID, Named], accounts: Mapping[UUID, int]) -> list[tuple[str, str]]:
+    """The mailboxes that have some, for the filter."""
+    found = [(str(id), f"{named[id].label} ({count})") for id, count in accounts.items() if id in named]
+    return [("", "All mailboxes"), *sorted(found, key=lambda one: one[1].casefold())]
+
+
+def _pager(level: Level, state: str, account: UUID | None, previous: str, next: str) -> dict[str, str]:
+    links = {"newer_url": previous, "older_url": next}
+    return {
+        name: level.url(state=state, account=account, page=cursor) for name, cursor in links.items() if cursor
+    }

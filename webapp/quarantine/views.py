@@ -1,0 +1,46 @@
+"""The quarantine of an organization's mailboxes, for its administrators."""
+
+from uuid import UUID
+
+from flask import Blueprint
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import record
+from tenants.bulk import among
+from tenants.database import db
+from webapp.configuration.pages import actor
+from webapp.guards import permission_required
+from webapp.mailboxes.door import organization_door
+from webapp.quarantine import pages
+from webapp.quarantine.pages import Level, Named
+
+blueprint = Blueprint("quarantine", __name__, url_prefix="/configuration/quarantine")
+
+
+@blueprint.get("/")
+@permission_required("mailbox.manage")
+def index() -> ResponseReturnValue:
+    """The list."""
+    return pages.list_page(_level())
+
+
+@blueprint.post("/")
+@permission_required("mailbox.manage")
+def act() -> ResponseReturnValue:
+    """One button for one or many."""
+    return pages.act(_level())
+
+
+def _level() -> Level:
+    return Level("quarantine", organization_door(), _mailboxes, _note)
+
+
+def _mailboxes(account_ids: set[UUID]) -> dict[UUID, Named]:
+    query = select(Mailbox).where(among(Mailbox.account_id, account_ids))
+    return {mailbox.account_id: Named(mailbox.id, mailbox.label) for mailbox in db.session.scalars(query)}
+
+
+def _note(act: str, count: int) -> None:
+    record(actor(), act, "Quarantine", {}, {"messages": count})
