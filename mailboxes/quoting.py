@@ -182,6 +182,12 @@ _SENT_FROM = re.compile(
     + r"\s*[)*_>\]]{0,2}\s*$",
     re.IGNORECASE,
 )
+# The first letters of all that `_FORWARD`, `_ABOVE_LINE` and `_SENT_FROM` say in ASCII.
+_TELLING = frozenset(
+    {"beg", "deb", "anf", "ini", "rep", "res", "ple", "typ", "wri", "bit", "sen", "env", "inv", "ver"}
+    | {"ges", "ski", "wys", "ode", "von", "vom", "die", "obt", "hol", "hen", "ott", "dow", "pob", "get"}
+    | {"out", "iph"}
+)
 
 
 def reply_text(text: str) -> str:
@@ -204,30 +210,63 @@ def split(text: str) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
+def begins_as_prose(line: str) -> bool:
+    """Whether a line begins like a sentence: with a letter, and with no word that tells anything here.
+
+    A cheap question before the dear ones: whatever `_QUOTED`, `_SEPARATOR`, `_FORWARD`, `_ABOVE_LINE`,
+    `_RULE`, `_SIGNATURE_MARK`, `_DASHED_NAME` or `_SENT_FROM` matches does not begin so.
+    """
+    beginning = line[:3]
+    return line[:1].isalpha() and beginning.isascii() and beginning.lower() not in _TELLING
+
+
+def _may_end(line: str, *, has_colon: bool) -> bool:
+    """Whether an attribution may end with this line."""
+    if not has_colon and line.isascii() and not line.rstrip().endswith(">"):
+        return False
+    return _ENDS.search(line) is not None
+
+
 class _Kinds:
     """Decides line by line."""
 
     def __init__(self, lines: list[str]) -> None:
         self.lines = [line[:MAXIMUM_LINE] for line in lines]
         self.kinds: list[Kind] = ["reply"] * len(lines)
-        self.may_end = [_ENDS.search(line) is not None for line in self.lines]
         self.has_colon = [":" in line or "：" in line for line in self.lines]
+        self.may_end = [
+            _may_end(line, has_colon=colon) for line, colon in zip(self.lines, self.has_colon, strict=True)
+        ]
+        self.is_prose = [
+            not colon and begins_as_prose(line)
+            for line, colon in zip(self.lines, self.has_colon, strict=True)
+        ]
         self.position = 0
 
     def all(self) -> list[Kind]:
+        if self._is_nothing_but_prose():
+            return self.kinds
         while self.position < len(self.lines):
             self._step()
         self._mark_signatures()
         self._join_blank_lines()
         return self.kinds
 
+    def _is_nothing_but_prose(self) -> bool:
+        """Whether no line shows any sign; so it is with most new messages."""
+        has_sign = any(
+            not prose and line and not line.isspace()
+            for prose, line in zip(self.is_prose, self.lines, strict=True)
+        )
+        return not has_sign and not any(self.may_end)
+
     def _step(self) -> None:
-        line = self.lines[self.position]
+        line, is_prose = self.lines[self.position], self.is_prose[self.position]
         if not line.strip():
             self.position += 1
-        elif self._is_quoted(self.position):
+        elif not is_prose and self._is_quoted(self.position):
             self._mark(1)
-        elif self._begins_rest():
+        elif not is_prose and self._begins_rest():
             self._mark(len(self.lines) - self.position)
         elif count := self._attribution_length():
             self._mark_attribution(count)
@@ -330,6 +369,8 @@ class _Kinds:
                 self.kinds[index] = "signature"
 
     def _begins_signature(self, index: int, line: str, *, has_reply: bool) -> bool:
+        if self.is_prose[index]:
+            return False
         if _SIGNATURE_MARK.match(line):
             return has_reply
         if _RULE.match(line):

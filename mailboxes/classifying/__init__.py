@@ -234,7 +234,11 @@ class _Headers:
         return [canonical_address(value) for value in self.all("delivered-to") if value][:100]
 
     def spam_signs(self) -> list[str]:
-        return [name for name, is_spam in _SPAM_TESTS.items() if any(map(is_spam, self.all(name)))]
+        return [
+            name
+            for name, is_spam in _SPAM_TESTS.items()
+            if name in self.values and any(map(is_spam, self.values[name]))
+        ]
 
 
 def _says_yes(value: str) -> bool:

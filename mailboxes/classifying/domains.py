@@ -39,6 +39,8 @@ def ascii_domain(domain: str) -> str:
 def decoded_address(address: str) -> str:
     """The address behind SRS and BATV rewriting; else the address itself, in lower case."""
     local, domain = split_address(address)
+    if "=" not in local:
+        return f"{local}@{domain}" if domain else local
     if rewritten := _SRS1.fullmatch(local) or _SRS0.fullmatch(local):
         local, domain = rewritten[2], ascii_domain(rewritten[1])
     if tagged := _BATV.fullmatch(local) or _BATV_REVERSED.fullmatch(local):

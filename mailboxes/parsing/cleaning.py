@@ -10,6 +10,7 @@ _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _BODY_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
+_BODY_CONTROLS_IN_ASCII = bytes([*range(9), 0x0B, *range(0x0E, 0x20), 0x7F])
 
 
 def one_line(text: str) -> str:
@@ -21,10 +22,13 @@ def one_line(text: str) -> str:
 
 def has_line_break(text: str) -> bool:
     """Whether a decoded header value hides a line break or NUL (reliability §3.1 rule 2)."""
-    return any(character in text for character in "\r\n\x00")
+    return "\n" in text or "\r" in text or "\x00" in text
 
 
 def body_text(text: str) -> str:
     """A text body with ``\\n`` line ends and without controls that PostgreSQL or a page refuses."""
-    text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+    if "\r" in text:
+        text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+    if text.isascii():  # by bytes that is many times faster
+        return text.encode("ascii").translate(None, _BODY_CONTROLS_IN_ASCII).decode("ascii")
     return _BODY_CONTROLS.sub("", text)

@@ -17,7 +17,7 @@ from mailboxes.parsing.values import Defects, Limits
 
 
 class Header(NamedTuple):
-    """One header: its name as written and its raw value with the folding still in it."""
+    """One header: its name as written, and its raw value on one line (unfolded, and not decoded)."""
 
     name: str
     value: bytes
@@ -36,6 +36,7 @@ _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 _MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
 _HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
+_HEADERS = re.compile(rb"(?m)^([!-9;-~]{1,200}):([^\n]*(?:\n[ \t][^\n]*)*)\n")
 _BLANK_FOLD = re.compile(rb"\n[ \t]+\r*\n")
 # White space alone on a folded line, before an encoded word: the mailer's folding, not its text.
 _BROKEN_FOLD = re.compile(rb"\r?\n[ \t]{1,200}\r?\n[ \t]{1,200}(?==\?)")
@@ -94,6 +95,8 @@ class _Reader:
     def read(self) -> tuple[Header, ...]:
         """All headers of the block: well-formed ones at once, from the first odd one by line."""
         if not _BLANK_FOLD.search(self.raw, self.position, self.end):
+            if at_once := self._all_well_formed():
+                return at_once
             self._read_well_formed()
         while self.position < self.end and self.stopped_at is None:
             line_end = self.raw.find(b"\n", self.position, self.end)
@@ -101,8 +104,17 @@ class _Reader:
             self._take(self.raw[self.position : line_end])
             self.position = line_end
         return tuple(
-            Header(name, b"".join(lines)) for name, lines in zip(self.names, self.values, strict=True)
+            Header(name, _unfolded(b"".join(lines)))
+            for name, lines in zip(self.names, self.values, strict=True)
         )
+
+    def _all_well_formed(self) -> tuple[Header, ...]:
+        """The headers of a block in which there is nothing else; none of any other block."""
+        found = _HEADERS.findall(self.raw, self.position, self.end)
+        length = sum([len(name) + len(value) + 2 for name, value in found])  # a colon, a line end
+        if len(found) > self.limits.headers or self.position + length != self.end:
+            return ()
+        return tuple([Header(name.decode("ascii"), _unfolded(value)) for name, value in found])
 
     def _read_well_formed(self) -> None:
         while header := _HEADER.match(self.raw, self.position, self.end):
@@ -151,21 +163,21 @@ class _Reader:
         return self.may_skip
 
 
-def unfolded(value: bytes) -> bytes:
+def _unfolded(value: bytes) -> bytes:
     """A raw value on one line (RFC 5322 §2.2.3)."""
+    value = value.strip()
     if b"\n" in value or b"\r" in value:
-        value = _BROKEN_FOLD.sub(b"", value)
+        if b"=?" in value:
+            value = _BROKEN_FOLD.sub(b"", value)
         value = value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
     return value.replace(b"\t", b" ").strip()
 
 
 def header_text(value: bytes, charset: str | None) -> str:
-    """A raw value as text, encoded words and all other things still in it."""
-    line = unfolded(value)
-    try:
-        return line.decode("ascii")
-    except UnicodeDecodeError:
-        return decoded(line, "utf-8" if _is_utf8(line) else charset)
+    """The value of a `Header` as text, encoded words and all other things still in it."""
+    if value.isascii():
+        return value.decode("ascii")
+    return decoded(value, "utf-8" if _is_utf8(value) else charset)
 
 
 def _is_utf8(line: bytes) -> bool:
@@ -177,5 +189,7 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def readable(value: bytes, charset: str | None) -> str:
-    """A raw value as a person reads it: decoded, on one line, without controls."""
+    """The value of a `Header` as a person reads it: decoded, without controls."""
+    if value.isascii() and b"=?" not in value and (text := value.decode("ascii")).isprintable():
+        return text
     return one_line(decoded_words(header_text(value, charset)))

@@ -6,7 +6,7 @@ import hashlib
 
 from mailboxes.parsing.charsets import decoded
 from mailboxes.parsing.cleaning import body_text
-from mailboxes.parsing.headers import Header, header_block, message_start, unfolded, with_line_feeds
+from mailboxes.parsing.headers import Header, header_block, message_start, with_line_feeds
 from mailboxes.parsing.values import DEFAULT, Defects
 
 VERSION = 1
@@ -32,7 +32,7 @@ def hash_of(headers: tuple[Header, ...], body: bytes) -> bytes:
     wanted: dict[str, list[bytes]] = {name: [] for name in _FIELDS}
     for header in headers:
         if (name := header.name.lower()) in wanted:
-            wanted[name].append(unfolded(header.value))
+            wanted[name].append(header.value)
     for values in wanted.values():
         digest.update(len(values).to_bytes(4, "big"))
         for value in values:

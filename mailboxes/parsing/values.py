@@ -110,7 +110,8 @@ class ParsedMessage:
     def all_headers(self, name: str) -> list[str]:
         """Every header of that name, in any case and in order."""
         wanted = name.lower()
-        return [value for key, value in self.headers if key.lower() == wanted]
+        length = len(wanted)  # names are ASCII: one of another length is another one
+        return [value for key, value in self.headers if len(key) == length and key.lower() == wanted]
 
 
 @dataclass(slots=True)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailboxes.quoting import reply_text, split
+from mailboxes import quoting
+from mailboxes.quoting import begins_as_prose, reply_text, split
 
 ATTRIBUTIONS = [
     "On Mon, Apr 2, 2012 at 6:26 PM, Ada <a@b.c> wrote:",
@@ -114,3 +115,27 @@ LINES = st.sampled_from(
 @settings(max_examples=200, deadline=None)
 def test_no_line_is_lost(text):
     assert "\n".join(segment.text for segment in split(text)) == text.replace("\r\n", "\n")
+
+
+_MARKS_AND_WORDS = (
+    *("_QUOTED", "_SEPARATOR", "_FORWARD", "_ABOVE_LINE", "_RULE"),
+    *("_SIGNATURE_MARK", "_DASHED_NAME", "_SENT_FROM"),
+)
+
+
+@pytest.mark.parametrize("name", _MARKS_AND_WORDS)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_no_line_that_tells_something_is_taken_for_prose(name, data):
+    """The cheap question before the patterns never hides what a pattern would find."""
+    line = data.draw(st.from_regex(getattr(quoting, name)))
+    if getattr(quoting, name).match(line):
+        assert not begins_as_prose(line), line
+
+
+@pytest.mark.parametrize(
+    ("line", "is_prose"),
+    [("We ordered this.", True), ("> We ordered this.", False), ("Sent from my phone", False), ("", False)],
+)
+def test_prose_begins_with_a_letter_and_no_telling_word(line, is_prose):
+    assert begins_as_prose(line) is is_prose
