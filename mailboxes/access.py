@@ -2,7 +2,7 @@
 
 Access is the union of what a member's roles and the member themselves are granted. `grants_in_effect` says
 so, once: every list, search, count, event and download asks it through `readable_mailboxes`, and whoever
-explains access (`explained`, `people_with_access`, `mailboxes.setup.granting`) reads the same rows.
+explains access (`explained`, `members_with_access`, `mailboxes.setup.granting`) reads the same rows.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread
 from tenants.database import db, is_one_of
 from tenants.errors import ForbiddenError, NotFoundError
-from tenants.organizations import Membership, MembershipRole, active_members
+from tenants.organizations import Membership, MembershipRole, active_members, members_found
 from tenants.permissions import Role
 
 READ, REPLY = "read", "reply"
@@ -137,15 +137,10 @@ def demand_reply(member: Membership, mailbox_id: UUID) -> None:
         raise ForbiddenError("You may read this mailbox, but not reply from it.")
 
 
-def people_with_access(mailbox: Mailbox) -> list[Access]:
-    """Everybody who may see a mailbox, by name, each with all reasons ("through role Sales")."""
-    return access_of(mailbox.id, db.session.scalars(members_with_access(mailbox)).all())
-
-
-def members_with_access(mailbox: Mailbox) -> Select[Membership]:
-    """Active members who may see a mailbox (once it is not paused), by name."""
+def members_with_access(mailbox: Mailbox, words: str = "") -> Select[Membership]:
+    """Active members of a name who may see a mailbox (once it is not paused), by name."""
     reaching = grants_in_effect()
-    return active_members().where(
+    return members_found(words).where(
         Membership.id.in_(select(reaching.c.membership_id).where(reaching.c.mailbox_id == mailbox.id))
     )
 

@@ -38,6 +38,7 @@ class Mailbox(OrganizationScoped, Base):
             name="account_owner",
         ),
         Index("ix_mailboxes_account_id", "account_id"),
+        Index("ix_mailboxes_shown_label", "organization_id", text("lower(label)"), "id"),  # the grid's order
     )
 
     account_id: Mapped[UUID]

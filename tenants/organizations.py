@@ -13,6 +13,7 @@ from tenants.database import (
     across_organizations,
     current_organization_id,
     db,
+    is_one_of,
     now,
     uuid7,
 )
@@ -113,6 +114,7 @@ class MemberFilter:
     state: str = ""
 
 
+MOST_OFFERED = 50  # in a list to choose from; others are found by typing
 MEMBER_SORTS = {"name": SHOWN_NAME, "address": User.address, "joined": Membership.joined_at}
 
 
@@ -147,6 +149,30 @@ def members_found(words: str) -> Select[Membership]:
         wanted = (column.icontains(word, autoescape=True) for column in (User.name, User.address))
         query = query.where(or_(*wanted))
     return query
+
+
+def members_offered(words: str = "", *chosen: str) -> list[tuple[str, str]]:
+    """(id, name) of the first `MOST_OFFERED` members who may act and whose name or address has these words.
+
+    And of those who are ``chosen``, whatever was searched for, as long as they may act.
+    """
+    found = _named(members_found(words).limit(MOST_OFFERED))
+    missing = [id for id in map(_id, set(chosen) - dict(found).keys()) if id is not None]
+    if missing:
+        found += _named(active_members().where(is_one_of(Membership.id, missing)))
+    return found
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _named(query: Select[Membership]) -> list[tuple[str, str]]:
+    rows = db.session.execute(query.with_only_columns(Membership.id, User.name, User.address))
+    return [(str(id), name or address) for id, name, address in rows]
 
 
 def all_organizations() -> Select[Organization]:

@@ -6,7 +6,7 @@ from mailboxes.access import Access, access_of, members_with_access
 from mailboxes.crm.paging import Page, page
 from mailboxes.system_mailboxes import Mailbox
 from tenants.organizations import Membership, members_found
-from tenants.users import User
+from tenants.users import SHOWN_NAME
 
 SIZE = 50
 LONGEST_SEARCH = 200
@@ -23,6 +23,6 @@ def people_found(mailbox: Mailbox) -> Page[Access]:
     query = members_found(words) if words else members_with_access(mailbox)
     cursor = request.args.get("page", "")
     members = page(
-        query.order_by(None), User.name, Membership.id, is_descending=False, cursor=cursor, size=SIZE
+        query.order_by(None), SHOWN_NAME, Membership.id, is_descending=False, cursor=cursor, size=SIZE
     )
     return Page(access_of(mailbox.id, members.rows), members.previous, members.next)

@@ -23,13 +23,11 @@ from sqlalchemy import Select
 from wtforms import HiddenField
 
 from mailboxes.crm.exporting import csv_lines
-from mailboxes.crm.history import member_names
 from mailboxes.crm.paging import Order, Page
 from mailboxes.system_mailboxes import mailboxes
 from mailboxes.threads import Thread
 from tenants.database import db, now
 from tenants.errors import AppError
-from tenants.organizations import active_members
 from tenants.outcomes import Outcome
 
 FILTERS = (
@@ -113,14 +111,6 @@ def pages(endpoint: str, page: Page[Any]) -> dict[str, str]:
     """Links to a page's neighbours, as `pager` takes them."""
     links = {"newer_url": page.previous, "older_url": page.next}
     return {name: link(endpoint, page=cursor) for name, cursor in links.items() if cursor}
-
-
-def member_choices(nobody: str, *, keep: UUID | None = None) -> list[tuple[str, str]]:
-    """Who may own a record or work on it, and nobody; ``keep`` is offered though they left."""
-    active = [(str(member.id), member.name) for member in db.session.scalars(active_members())]
-    if keep is not None and str(keep) not in {id for id, _ in active}:
-        active += [(str(id), f"{name} (left)") for id, name in member_names([keep]).items()]
-    return [("", nobody), *active]
 
 
 def conversation_rows(query: Select[Thread], limit: int = 20) -> list[dict[str, Any]]:

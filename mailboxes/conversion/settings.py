@@ -10,9 +10,7 @@ from mailboxes.crm import texts
 from mailboxes.crm.lead_sources import lead_sources, visible_lead_sources
 from tenants.database import db
 from tenants.errors import InvalidError
-from tenants.organizations import Membership, active_members, members_found
-
-MOST_PEOPLE = 50  # more are found by typing
+from tenants.organizations import Membership, active_members, members_offered
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,10 @@ def offers() -> list[Offer]:
 def choices_of(field: Field, words: str = "", chosen: str = "") -> list[tuple[str, str]]:
     """(value, label) of a field's choices in the current organization; a text field has none.
 
-    Of people the first `MOST_PEOPLE` whose name or address has these words, and the one who is chosen.
+    Of people the first `MOST_OFFERED` whose name or address has these words, and the one who is chosen.
     """
     if field.kind == "member":
-        return _people(words, chosen)
+        return members_offered(words, chosen)
     if field.kind == "lead_source":
         return [(source.key, source.name) for source in db.session.scalars(visible_lead_sources())]
     return list(field.choices)
@@ -71,13 +69,6 @@ def _checked(field: Field, value: Any) -> Any:
     if clean and field.kind in ("choice", "member", "lead_source") and clean not in _allowed(field, clean):
         raise InvalidError("Choose one of the list.", field=field.name)
     return clean
-
-
-def _people(words: str, chosen: str) -> list[tuple[str, str]]:
-    found = list(db.session.scalars(members_found(words).limit(MOST_PEOPLE)))
-    if chosen not in {"", *(str(member.id) for member in found)}:
-        found += _active_member(chosen)
-    return [(str(member.id), member.name) for member in found]
 
 
 def _active_member(id: str) -> Sequence[Membership]:

@@ -8,7 +8,14 @@ from uuid import UUID
 from sqlalchemy import Select, func, or_, select, tuple_, update
 
 from mailboxes import timeline
-from mailboxes.access import may_reply, people_with_access, readable_ids, readable_mailbox, readable_thread
+from mailboxes.access import (
+    is_granted,
+    may_reply,
+    members_with_access,
+    readable_ids,
+    readable_mailbox,
+    readable_thread,
+)
 from mailboxes.drafts import Draft, own_drafts
 from mailboxes.inbox.listing import Key
 from mailboxes.inbox.reading import is_unread_by
@@ -86,9 +93,9 @@ def open_conversation(
     )
 
 
-def may_be_assigned(mailbox: Mailbox) -> list[Membership]:
-    """Who may work on the conversations of a mailbox, by name."""
-    return [access.member for access in people_with_access(mailbox)]
+def may_be_assigned(mailbox: Mailbox, words: str = "") -> Select[Membership]:
+    """Who may work on the conversations of a mailbox, by name; with words, those of that name."""
+    return members_with_access(mailbox, words)
 
 
 def change_status(member: Membership, thread_ids: Sequence[UUID], status: str) -> int:
@@ -109,7 +116,7 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
         mailboxes = db.session.scalars(
             select(Mailbox).where(Mailbox.id.in_(select(Thread.mailbox_id).where(Thread.id.in_(thread_ids))))
         )
-        if assignee is None or any(assignee not in may_be_assigned(mailbox) for mailbox in mailboxes):
+        if assignee is None or not all(is_granted(assignee, mailbox) for mailbox in mailboxes):
             raise InvalidError("This person may not read the mailbox.", field="assignee")
         name = assignee.name
     changed = _changed(member, thread_ids, {"assignee_id": assignee_id})

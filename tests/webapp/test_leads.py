@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -279,3 +280,19 @@ def test_the_file_has_the_filtered_list_and_runs_no_formula(app, ours, theirs):
     assert (row[7], row[9], row[13]) == ("'+47 1", "Email", "'@SUM(1)\nsecond")
     with inside(ours.id):
         assert [entry.act for entry in db.session.scalars(select(AuditEntry))] == ["leads.exported"]
+
+
+def test_an_owner_is_found_by_name_where_people_are_many_and_nothing_is_saved_meanwhile(app, ours, theirs):
+    for number in range(55):
+        make_member(ours.id, f"Person {number:02}")
+    make_member(theirs.id, "Person 54 of theirs")
+    client = sign_in(app, ours.admin)
+    page = read(client, "/leads/new")
+    assert "Person 54" not in page
+    found = read(client, "/people/choices?field=owner_id&find_owner_id=person+54&empty=Nobody")
+    assert re.findall(r">([^<]*)</option>", found) == ["Nobody", "Person 54"]
+    data = {"csrf_token": csrf_token(page), "name": "Kept", "find_owner_id": "person 54", "find_people": "1"}
+    shown = client.post("/leads/new", data=data).text
+    assert "Person 54</option>" in shown
+    assert 'value="Kept"' in shown
+    assert "Kept" not in read(client, "/leads/")

@@ -13,9 +13,9 @@ from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.database import db, now
-from tests.factories import csrf_token, make_mailbox, make_message, make_thread, sign_in
+from tests.factories import csrf_token, make_mailbox, make_member, make_message, make_thread, sign_in
 from tests.webapp.critic import criticise
-from tests.webapp.reading import read
+from tests.webapp.reading import read, words_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -339,3 +339,22 @@ def test_who_may_only_read_is_offered_no_answer(app, ours, inside):
     page = read(sign_in(app, ours.member), url_of(message))
     assert "but not reply from it" in page
     assert "/answer" not in page
+
+
+def test_whom_it_is_given_to_is_found_by_name_among_many(client, ours, theirs, inside):
+    others = [make_member(ours.id, f"Person {number:02}") for number in range(30)]
+    box = make_mailbox(ours, readers=(ours.member, *others[:25]))
+    message = make_message(ours, box)
+    make_member(theirs.id, "Person 24 of theirs")
+    page = words_of(read(client, url_of(message)))
+    assert "Person 18" in page
+    assert "Person 24" not in page
+    found = words_of(read(client, f"{url_of(message)}/assignees?person=person+24"))
+    assert "Person 24" in found
+    assert "theirs" not in found
+    assert "Person 25" not in words_of(read(client, f"{url_of(message)}/assignees?person=person+25"))
+    part = client.get(
+        f"{url_of(message)}/assignees?person=24", headers={"HX-Request": "true", "HX-Target": "assignees"}
+    )
+    assert "<html" not in part.text
+    assert part.text.count('name="assignee"') == 1

@@ -4,7 +4,7 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
-from mailboxes.access import grants_in_effect, people_with_access, readable_mailboxes
+from mailboxes.access import grants_in_effect, members_with_access, readable_mailboxes
 from mailboxes.setup import Grant
 from mailboxes.setup.granting import access_changes
 from mailboxes.system_mailboxes import MailboxGrant
@@ -191,7 +191,7 @@ def test_lists_and_explanations_ask_the_same_grants(inside, ours, theirs, mailbo
     with inside(ours):
         db.session.add(MailboxGrant(mailbox_id=mailbox.id, role_id=sales.id))
         db.session.commit()
-        said = {access.member.id for access in people_with_access(mailbox)}
+        said = {member.id for member in db.session.scalars(members_with_access(mailbox))}
         everybody = db.session.scalars(select(Membership)).all()
         reading = {one.id for one in everybody if db.session.scalars(readable_mailboxes(one)).all()}
         reached = set(db.session.scalars(select(grants_in_effect().c.membership_id)))

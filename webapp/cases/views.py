@@ -18,6 +18,7 @@ from tenants.database import db
 from tenants.errors import InvalidError
 from webapp import records
 from webapp.cases.forms import CaseForm, CommentForm
+from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
 
@@ -63,7 +64,8 @@ def index() -> ResponseReturnValue:
         tabs=_tabs(filter),
         names=history.member_names(people),
         contacts=contact_titles(case.contact_id for case in page.rows),
-        member_choices=records.member_choices("Anybody"),
+        assignee_choices=member_choices("assignee"),
+        owner_choices=member_choices("owner"),
         statuses=domain.STATUS_NAMES,
         priorities=domain.PRIORITY_NAMES,
         export_url=records.link("cases.export"),
@@ -80,8 +82,10 @@ def new() -> ResponseReturnValue:
     """A case that somebody opens by hand."""
     form = _form(None, owner_id=str(g.member.id), source="phone", priority="normal")
     made: list[Case] = []
-    if form.validate_on_submit() and records.accepts(
-        form, lambda: made.append(domain.open_case(_values(form), g.member.name))
+    if (
+        not is_searching()
+        and form.validate_on_submit()
+        and records.accepts(form, lambda: made.append(domain.open_case(_values(form), g.member.name)))
     ):
         db.session.commit()
         flash(f"The case “{made[0].subject}” was opened.", "success")
@@ -103,7 +107,8 @@ def edit(case_id: UUID) -> ResponseReturnValue:
     case = domain.case_of(case_id)
     form = _form(case)
     if (
-        form.validate_on_submit()
+        not is_searching()
+        and form.validate_on_submit()
         and not form.is_stale(case.updated_at)
         and records.accepts(form, lambda: domain.change_case(case, _values(form), g.member.name))
     ):
@@ -214,8 +219,9 @@ def _case_page(case: Case, comment_form: CommentForm) -> str:
 
 def _form(case: Case | None, **defaults: str) -> CaseForm:
     form = CaseForm(data=defaults or _stored(case))
-    form.owner_id.choices = records.member_choices("Nobody", keep=case.owner_id if case else None)
-    form.assignee_id.choices = records.member_choices("Nobody", keep=case.assignee_id if case else None)
+    owners = member_choices("owner_id", keep=case.owner_id if case else None)
+    assignees = member_choices("assignee_id", keep=case.assignee_id if case else None)
+    form.owner_id.choices, form.assignee_id.choices = [("", "Nobody"), *owners], [("", "Nobody"), *assignees]
     return form
 
 
@@ -255,4 +261,4 @@ def _contact_id(form: CaseForm) -> UUID | None:
 
 def _form_page(form: CaseForm, case: Case | None) -> ResponseReturnValue:
     page = render_template("cases/form.html", form=form, case=case)
-    return page, 422 if request.method == "POST" else 200
+    return page, 422 if request.method == "POST" and not is_searching() else 200

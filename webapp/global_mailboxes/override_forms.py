@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import g
+from flask import g, request
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
@@ -20,11 +20,12 @@ from wtforms import (
 from mailboxes.conversion import NOTHING, choices_of, offers
 from mailboxes.conversion import Field as Setting
 from mailboxes.global_mailboxes.fields import APART, FIELDS, NO_RULES, OWN_RULES, FieldState
+from tenants.organizations import members_offered
+from webapp.choosing import searched
 from webapp.configuration.forms import INHERITS, SWITCH
 from webapp.mailboxes.forms import lines_of, setting_field, utc
 from webapp.mailboxes.granting import typed_grants
 
-OWNER = Setting("owner", "Record owner", "member")
 SOURCE = Setting("source", "Lead source", "lead_source")
 RULES = [(OWN_RULES, "Own rules instead of the system's"), (NO_RULES, "No automatic responses")]
 SWITCHES = ("enabled", "converts_automatic", "answers_unaddressed")
@@ -77,20 +78,24 @@ class OverrideForm(FlaskForm):
 
 def override_form(states: list[FieldState]) -> OverrideForm:
     """The form, filled with what applies; the box of each field that follows is ticked."""
+    data = _data({state.field: state.value for state in states})
     fields: dict[str, Field] = {
         f"{INHERITS}{state.field}": BooleanField(default=not state.is_overridden) for state in states
     }
     for offer in offers():
         for setting in offer.action.fields:
             if setting.name not in APART:
-                fields[f"{offer.action.name}_{setting.name}"] = setting_field(setting)
+                name = f"{offer.action.name}_{setting.name}"
+                chosen = request.form.get(name) or str(data.get(name) or "")
+                fields[name] = setting_field(setting, name, chosen)
     form_class = type("FullOverrideForm", (OverrideForm,), fields)
-    form: OverrideForm = form_class(data=_data({state.field: state.value for state in states}))
+    form: OverrideForm = form_class(data=data)
     form.action.choices = [(NOTHING, "Do nothing")]
     form.action.choices += [
         (offer.action.name, offer.action.label) for offer in offers() if offer.action.name != NOTHING
     ]
-    form.owner.choices = [("", "The organization's default record owner"), *choices_of(OWNER)]
+    owners = members_offered(searched("owner"), str(form.owner.data or ""))
+    form.owner.choices = [("", "The organization's default record owner"), *owners]
     form.source.choices = [("", "The organization's default source"), *choices_of(SOURCE)]
     return form
 

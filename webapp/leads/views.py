@@ -17,6 +17,7 @@ from mailboxes.crm.paging import Order
 from tenants import audit
 from tenants.database import db
 from webapp import records
+from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
 from webapp.leads.forms import LeadForm
@@ -61,7 +62,7 @@ def index() -> ResponseReturnValue:
         columns=records.columns("leads.index", order, HEADINGS),
         tabs=_tabs(filter),
         owners=history.member_names(lead.owner_id for lead in page.rows),
-        owner_choices=records.member_choices("Anybody"),
+        owner_choices=member_choices("owner"),
         sources={source.id: source.name for source in db.session.scalars(lead_sources())},
         statuses=domain.STATUS_NAMES,
         export_url=records.link("leads.export"),
@@ -77,8 +78,10 @@ def new() -> ResponseReturnValue:
     default = default_lead_source()
     form = _form(None, owner_id=str(g.member.id), source_id=str(default.id) if default else "")
     made: list[Lead] = []
-    if form.validate_on_submit() and records.accepts(
-        form, lambda: made.append(domain.make_lead(_values(form), g.member.name))
+    if (
+        not is_searching()
+        and form.validate_on_submit()
+        and records.accepts(form, lambda: made.append(domain.make_lead(_values(form), g.member.name)))
     ):
         db.session.commit()
         flash(f"The lead “{made[0].name}” was made.", "success")
@@ -111,7 +114,8 @@ def edit(lead_id: UUID) -> ResponseReturnValue:
     lead = domain.lead_of(lead_id)
     form = _form(lead)
     if (
-        form.validate_on_submit()
+        not is_searching()
+        and form.validate_on_submit()
         and not form.is_stale(lead.updated_at)
         and records.accepts(form, lambda: domain.change_lead(lead, _values(form), g.member.name))
     ):
@@ -193,7 +197,8 @@ def _form(lead: Lead | None, **defaults: str) -> LeadForm:
         form.version.data = lead.updated_at.isoformat()
         form.owner_id.data = str(lead.owner_id or "")
         form.source_id.data = str(lead.source_id or "")
-    form.owner_id.choices = records.member_choices("Nobody", keep=lead.owner_id if lead else None)
+    people = member_choices("owner_id", keep=lead.owner_id if lead else None)
+    form.owner_id.choices = [("", "Nobody"), *people]
     shown = [(str(source.id), source.name) for source in db.session.scalars(visible_lead_sources())]
     current = lead.source_id if lead is not None else None
     if current is not None and str(current) not in dict(shown):
@@ -210,4 +215,4 @@ def _values(form: LeadForm) -> dict[str, Any]:
 
 def _form_page(form: LeadForm, lead: Lead | None) -> ResponseReturnValue:
     page = render_template("leads/form.html", form=form, lead=lead)
-    return page, 422 if request.method == "POST" else 200
+    return page, 422 if request.method == "POST" and not is_searching() else 200

@@ -1,4 +1,4 @@
-"""One conversation: shown, kept up to date, read, assigned, done."""
+"""One conversation: shown, kept up to date, read, done."""
 
 import hashlib
 from typing import Any
@@ -14,21 +14,19 @@ from mailboxes.inbox import reading
 from mailboxes.inbox.conversation import (
     STATUSES,
     Conversation,
-    assign,
     change_status,
-    may_be_assigned,
     open_conversation,
 )
 from mailboxes.inbox.listing import Key
 from mailboxes.messages import Message
 from tenants.configuration.layers import value_of
 from tenants.database import db
-from tenants.errors import NotFoundError
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
 from webapp.mail.composing import composer_of, undo_of
 from webapp.mail.place import place_of_request, wants_part
 from webapp.mail.presenting import latest_events, messages_of
+from webapp.mail.views_assigning import people_to_assign
 from webapp.mail.views_list import back_to_list, shown_list
 from workers import queues
 
@@ -131,17 +129,6 @@ def status(thread_id: UUID) -> ResponseReturnValue:
     return back_to_list()
 
 
-@blueprint.post("/conversations/<uuid:thread_id>/assignee")
-@member_required
-def assignee(thread_id: UUID) -> ResponseReturnValue:
-    """Give the conversation to somebody, or to nobody."""
-    thread = readable_thread(g.member, thread_id)
-    assign(g.member, [thread.id], _member_id(request.form.get("assignee", "")))
-    db.session.commit()
-    queues.tell_pages(g.organization.id, thread.mailbox_id, "conversation")
-    return redirect(place_of_request().url("mail.conversation", thread_id=thread.id), 303)
-
-
 def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
     """All that the right pane shows."""
     place = place_of_request()
@@ -156,7 +143,7 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         "events": latest_events(opened.messages),
         "records": links_of(opened.thread.id),
         "conversions": offers_by_hand(opened.thread.id, g.member),
-        "people": may_be_assigned(opened.mailbox),
+        **people_to_assign(opened.mailbox),
         "statuses": STATUSES,
         "customer": _customer(opened),
         "reply_first": value_of("mail.reply_button", user=g.user),
@@ -186,12 +173,3 @@ def _customer(opened: Conversation) -> dict[str, str] | None:
         if one.message.direction == "in" and one.message.sender_address:
             return {"name": one.message.sender_name, "address": one.message.sender_address}
     return None
-
-
-def _member_id(text: str) -> UUID | None:
-    if not text:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFoundError from None

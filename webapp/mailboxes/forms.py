@@ -26,8 +26,9 @@ from mailboxes.conversion import NOTHING, choices_of, offers
 from mailboxes.conversion import Field as Setting
 from mailboxes.setup import FolderChoice, MailboxValues
 from tenants.errors import InvalidError
+from webapp.choosing import searched
 from webapp.mailboxes.granting import LEVELS as GRANTED
-from webapp.mailboxes.granting import LONGEST_SEARCH, typed_grants
+from webapp.mailboxes.granting import typed_grants
 from webapp.mailboxes.typed import typed_again, typed_form
 
 ENCRYPTIONS = [("tls", "SSL/TLS"), ("starttls", "STARTTLS"), ("none", "None")]
@@ -229,11 +230,6 @@ def setting_field(setting: Setting, name: str = "", chosen: str = "") -> Field:
             validate_choice=False,
         )
     return StringField(setting.label, description=setting.help, default=setting.default)
-
-
-def searched(name: str) -> str:
-    """What was typed beside a list of people to find one."""
-    return str(request.values.get(f"find_{name}", "")).replace("\x00", "").strip()[:LONGEST_SEARCH]
 
 
 def _chosen(values: MailboxValues | None, action: str, setting: str) -> str:

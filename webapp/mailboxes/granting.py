@@ -20,6 +20,7 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 from tenants.organizations import Membership, members_found
 from tenants.permissions import Role
+from webapp.choosing import is_searching
 from webapp.mailboxes.typed import typed_form
 
 LEVELS = (("read", "Read"), ("reply", "Read and reply"))
@@ -66,7 +67,7 @@ class Editor:
 def is_asked() -> bool:
     """Whether the form was sent for this section only, not to be saved."""
     searches = request.form.get("save") == "enter" and bool(request.form.get("find"))
-    return searches or any(name in request.form for name in ("add", "remove", "find_people"))
+    return searches or is_searching() or any(name in request.form for name in ("add", "remove"))
 
 
 def editor_of(mailbox: Mailbox | None, url: str) -> Editor:

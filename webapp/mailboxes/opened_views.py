@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.system_mailboxes import Mailbox
 from tenants.organizations import Organization
+from webapp.choosing import options_page
 from webapp.configuration.opening import open_organization
 from webapp.guards import system_admin_required
 from webapp.mailboxes import connecting, consenting, pages
 from webapp.mailboxes.door import Door, opened_door
-from webapp.mailboxes.people import choices_page
 from webapp.mailboxes.routes import add_routes
 
 blueprint = Blueprint(
@@ -66,7 +66,7 @@ def new_access() -> ResponseReturnValue:
 def people_choices() -> ResponseReturnValue:
     """The options of a list of people of this organization."""
     open_organization(g.opening)
-    return choices_page()
+    return options_page()
 
 
 @blueprint.get("/connected")

@@ -6,10 +6,10 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from mailboxes.system_mailboxes import Mailbox
+from webapp.choosing import options_page
 from webapp.guards import permission_required
 from webapp.mailboxes import connecting, consenting, pages, proving
 from webapp.mailboxes.door import Door, organization_door
-from webapp.mailboxes.people import choices_page
 from webapp.mailboxes.routes import add_routes
 
 blueprint = Blueprint("mailboxes", __name__, url_prefix="/configuration/mailboxes")
@@ -54,7 +54,7 @@ def new_access() -> ResponseReturnValue:
 @permission_required("mailbox.manage")
 def people_choices() -> ResponseReturnValue:
     """The options of a list of people, after something was typed to find one."""
-    return choices_page()
+    return options_page()
 
 
 @blueprint.get("/connected")
