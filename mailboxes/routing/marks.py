@@ -52,7 +52,7 @@ def marks_made_by(letter: Letter) -> list[bytes]:
 
 
 def moved_thread_mark(organization_id: UUID, thread_id: UUID) -> bytes:
-    """The mark of a conversation that has left an organization."""
+    """The mark of a conversation that has left an organization whole."""
     return _digest("thread", f"{organization_id}|{thread_id}")
 
 
@@ -84,6 +84,19 @@ def keep_marks(account_id: UUID, marks: Mapping[bytes, UUID], served: Collection
         ),
         rows,
     )
+
+
+def lead_marks(account_id: UUID, digests: Iterable[bytes], organization_id: UUID) -> None:
+    """These lead to an organization from now on, wherever they led before. The caller commits."""
+    rows = [
+        {"account_id": account_id, "digest": digest, "organization_id": organization_id}
+        for digest in sorted(digests)
+    ]
+    if rows:
+        statement = insert(RouteMark)
+        anew = {"organization_id": statement.excluded.organization_id}
+        statement = statement.on_conflict_do_update(index_elements=["account_id", "digest"], set_=anew)
+        db.session.execute(statement, rows)
 
 
 def hand_over_marks(account_id: UUID, successor_id: UUID) -> None:

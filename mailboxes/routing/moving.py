@@ -19,7 +19,7 @@ from mailboxes.crash_points import crash_point
 from mailboxes.parsing import parse, stable_hash
 from mailboxes.raws import MissingRawError, forget_objects, keep_raws, pack, raw_content
 from mailboxes.routing.leaving import arrivals_of, leave, message_at, others_that_came_in
-from mailboxes.routing.marks import forget_marks, keep_marks, marks_made_by, moved_thread_mark
+from mailboxes.routing.marks import forget_marks, lead_marks, marks_made_by, moved_thread_mark
 from mailboxes.routing.planning import ways_of
 from mailboxes.routing.reading import letter_of
 from mailboxes.routing.records import COPIED, MOVED, Routing, keep_routings, routings_of
@@ -129,9 +129,9 @@ def _ways_away(way: Routing, arrival_ids: Sequence[UUID]) -> Update:
 
 @dataclass(frozen=True, slots=True)
 class _Leaving:
-    """What an organization has of a message that leaves it."""
+    """What an organization has of a message that leaves it; the thread, if nothing else stays in it."""
 
-    thread_id: UUID
+    ended_thread_id: UUID | None
     arrival_ids: list[UUID]
     raw: bytes
 
@@ -169,7 +169,8 @@ def _leaving(organization_id: UUID, arrival_id: UUID) -> _Leaving | None:
         except MissingRawError:
             log.warning("a message without bytes cannot move", arrival=str(arrival_id))
             return None
-        return _Leaving(message.thread_id, arrivals_of(message), raw)
+        ended = None if others_that_came_in(message) else message.thread_id
+        return _Leaving(ended, arrivals_of(message), raw)
 
 
 def _bring_back(account: Account, source: UUID, target: UUID, leaving: _Leaving) -> None:
@@ -184,8 +185,28 @@ def _bring_back(account: Account, source: UUID, target: UUID, leaving: _Leaving)
     own = ways_of(account).plan.own_addresses
     letter = letter_of(parse(leaving.raw), stable_hash(leaving.raw), own, is_ours=False)
     forget_marks(account.id, source, marks_made_by(letter))
-    keep_marks(account.id, {moved_thread_mark(source, leaving.thread_id): target}, ())
+    if leaving.ended_thread_id is not None:
+        _note_ended(source, leaving.arrival_ids, leaving.ended_thread_id)
+        lead_marks(account.id, _marks_of_ended(leaving.arrival_ids), target)
     db.session.commit()
+
+
+def _note_ended(source: UUID, arrival_ids: Sequence[UUID], thread_id: UUID) -> None:
+    ways = select(Routing).where(Routing.arrival_id.in_(arrival_ids), Routing.organization_id == source)
+    for way in db.session.scalars(ways):
+        way.left_thread_ids = list(dict.fromkeys([*way.left_thread_ids, thread_id]))
+    db.session.flush()
+
+
+def _marks_of_ended(arrival_ids: Sequence[UUID]) -> set[bytes]:
+    """Our tokens of the conversations that a message has ended: all follow it to where it is now."""
+    ways = select(Routing.organization_id, Routing.left_thread_ids).where(Routing.arrival_id.in_(arrival_ids))
+    return {
+        moved_thread_mark(organization_id, thread_id)
+        for organization_id, thread_ids in db.session.execute(ways)
+        for thread_id in thread_ids
+        if organization_id is not None
+    }
 
 
 def _has_left(organization_id: UUID, arrival_id: UUID, by: Actor) -> bool:

@@ -98,7 +98,11 @@ def decide(ways: Ways, batch: Sequence[Read]) -> Decided:
     }
     decided = Decided(_decided_before(ways, letters), letters)
     fresh = [one for one in batch if one.arrival_id not in decided.routings]
-    rows = _copies(ways, fresh) if ways.account.delivery_mode == "copied" else _routed(ways, fresh, letters)
+    rows = (
+        _copies(ways, fresh, letters)
+        if ways.account.delivery_mode == "copied"
+        else _routed(ways, fresh, letters)
+    )
     if rows:
         keep_routings(rows)
         decided.routings |= routings_of(letters)
@@ -142,15 +146,26 @@ def _decided_before(ways: Ways, letters: dict[UUID, Letter]) -> dict[UUID, list[
 # --- decided now -----------------------------------------------------------------------------
 
 
-def _copies(ways: Ways, fresh: Sequence[Read]) -> list[dict[str, Any]]:
-    if not ways.plan.served:
-        decision = route(Facts(), Plan(served=frozenset()))
-        return [_row(ways.account, one, decision, Facts()) for one in fresh]
-    return [
+def _copies(ways: Ways, fresh: Sequence[Read], letters: dict[UUID, Letter]) -> list[dict[str, Any]]:
+    """What came in goes to everybody; what was sent is of the one who sent it."""
+    rows = _of_their_senders(ways, [one for one in fresh if one.is_ours or not ways.plan.served], letters)
+    return rows + [
         _row(ways.account, one, None, Facts(), organization_id)
         for one in fresh
+        if not one.is_ours
         for organization_id in sorted(ways.plan.served)
     ]
+
+
+def _of_their_senders(ways: Ways, sent: Sequence[Read], letters: dict[UUID, Letter]) -> list[dict[str, Any]]:
+    """By our token in it, else the home organization's: an answer of one is no other's to read."""
+    looking = _Looking(ways.account.id, [letters[one.arrival_id] for one in sent], ways.served)
+    plan = Plan(served=ways.plan.served, home=ways.plan.home)
+    rows = []
+    for one in sent:
+        facts = Facts(tokens=looking.facts(letters[one.arrival_id]).tokens)
+        rows.append(_row(ways.account, one, route(facts, plan), facts))
+    return rows
 
 
 def _routed(ways: Ways, fresh: Sequence[Read], letters: dict[UUID, Letter]) -> list[dict[str, Any]]:

@@ -27,7 +27,8 @@ class Routing(Base):
     """The way of an arrival to one organization, or to none yet (*unrouted*).
 
     ``facts`` are what the decision was made from, for a while; of what is unrouted also what its list
-    shows. ``leaving_at``: a move away has begun; ``left_at``: the message has left this organization.
+    shows. ``leaving_at``: a move away has begun; ``left_at``: the message has left this organization;
+    ``left_thread_ids``: the conversations that ended there with its leaving.
     """
 
     __tablename__ = "routings"
@@ -59,6 +60,7 @@ class Routing(Base):
     delivered_at: Mapped[datetime | None] = mapped_column(default=None)
     leaving_at: Mapped[datetime | None] = mapped_column(default=None)
     left_at: Mapped[datetime | None] = mapped_column(default=None)
+    left_thread_ids: Mapped[list[UUID]] = mapped_column(default=list)
 
 
 def keep_routings(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -333,6 +333,21 @@ def test_what_is_read_in_one_organization_is_not_read_in_another(copied, ours, t
             assert db.session.scalar(select(func.count()).select_from(MessageRead)) == 0
 
 
+def test_what_an_organization_sends_is_copied_to_no_other(copied, ours, theirs, inside):
+    (arrival,) = receive_globally(copied, letter("To all", sender=ALICE, message_id="same@customer.test"))
+    message = message_in(theirs, arrival)
+    with inside(theirs):
+        token = thread_token(db.session.get_one(Thread, (theirs.id, message.thread_id)))
+    sent = {"sender": ADDRESS, "answers": ["same@customer.test"]}
+    receive_globally(
+        copied, letter("By the neighbour", headers=f"{TOKEN_HEADER}: {token}", **sent), folder="sent"
+    )
+    receive_globally(copied, letter("By a mail program", **sent), folder="sent")
+    assert subjects_in(theirs) == ["To all", "By the neighbour"]
+    assert subjects_in(ours) == ["To all", "By a mail program"]
+    demand_sound()
+
+
 def test_a_removal_on_the_server_is_noted_in_every_organization(copied, ours, theirs):
     (arrival,) = receive_globally(copied, letter("To all"))
     with inside_installation("a test") as session:

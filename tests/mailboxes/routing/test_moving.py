@@ -223,6 +223,33 @@ def test_a_whole_conversation_moves_at_once_and_later_answers_follow_it(account_
     demand_sound()
 
 
+def answer_id(inside: Any, world: World, arrival_id: Any) -> str:
+    """The Message-ID of an answer that an organization sends in this conversation."""
+    message = message_in(world, arrival_id)
+    with inside(world):
+        return header_id(db.session.get_one(Thread, (world.id, message.thread_id)), "postroom.test")
+
+
+def test_answers_to_what_stays_of_a_conversation_stay_with_it(account_id, ours, theirs, inside):
+    (one,) = receive_globally(account_id, letter("A", message_id="one@customer.test"))
+    receive_globally(account_id, letter("Re: A", answers=["one@customer.test"]))
+    our_id = answer_id(inside, ours, one)
+    move(one, theirs)
+    receive_globally(account_id, letter("Re: yours", sender="x@customer.test", answers=[our_id]))
+    assert (subjects_in(ours), subjects_in(theirs)) == (["Re: A", "Re: yours"], ["A"])
+
+
+def test_answers_follow_a_message_that_is_moved_back(account_id, ours, theirs, inside):
+    (one,) = receive_globally(account_id, letter("A"))
+    our_id = answer_id(inside, ours, one)
+    move(one, theirs)
+    their_id = answer_id(inside, theirs, one)
+    move(one, ours)
+    receive_globally(account_id, letter("Re: ours", sender="x@customer.test", answers=[our_id]))
+    receive_globally(account_id, letter("Re: theirs", sender="y@customer.test", answers=[their_id]))
+    assert (subjects_in(ours), subjects_in(theirs)) == (["A", "Re: ours", "Re: theirs"], [])
+
+
 def test_all_places_of_a_message_move_with_it_and_it_can_move_back(account_id, ours, theirs, inside):
     raw = letter("A")
     (one,) = receive_globally(account_id, raw)
