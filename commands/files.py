@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import click
+from sqlalchemy import select
 
 from commands.application import TERMINAL, command_context
 from mailboxes import interchange
+from mailboxes.archive import archived
+from tenants.audit import ARCHIVED, record
+from tenants.database import db, enter_organization
+from tenants.organizations import Organization
 
 
 @click.command()
@@ -36,8 +41,16 @@ def apply(file: Path, is_plan: bool) -> None:
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file instead of the screen."
 )
-def export(slug: str | None, output: Path | None) -> None:
+@click.option(
+    "--archive",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A ZIP file for everything of the organization: messages, records and configuration.",
+)
+def export(slug: str | None, output: Path | None, archive: Path | None) -> None:
     """Write the installation as a file for “postroom apply”, without a secret in clear."""
+    if archive is not None:
+        _archive(slug, archive)
+        return
     with command_context():
         content = interchange.export(slug)
     if output is None:
@@ -45,6 +58,22 @@ def export(slug: str | None, output: Path | None) -> None:
     else:
         output.write_text(content, encoding="utf-8")
         click.echo(f"Written to {output}.", err=True)
+
+
+def _archive(slug: str | None, path: Path) -> None:
+    """Everything of one organization, written while it is read, for the eyes of who asked for it alone."""
+    if slug is None:
+        raise click.UsageError("An archive is of one organization: name it with --organization.")
+    with command_context():
+        organization = db.session.scalar(select(Organization).where(Organization.slug == slug))
+        if organization is None:
+            raise click.ClickException(f"There is no organization {slug}.")
+        enter_organization(organization.id)
+        record(TERMINAL, ARCHIVED, organization.name)
+        db.session.commit()
+        with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.writelines(archived())
+    click.echo(f"Written to {path}.", err=True)
 
 
 def _summary(count: int, *, is_plan: bool) -> str:

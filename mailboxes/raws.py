@@ -148,6 +148,14 @@ def forget_objects(keys: Sequence[str]) -> None:
             obstore.delete(_store(), [key])
 
 
+def forget_objects_of(owner: UUID) -> None:
+    """Delete every object of an owner whose rows are gone, with those that no row ever named."""
+    store = _store()
+    for found in obstore.list(store, prefix=f"{owner}/"):
+        with suppress(ObjectNotFoundError, FileNotFoundError):
+            obstore.delete(store, [one["path"] for one in found])
+
+
 def _known(digests: Sequence[bytes]) -> dict[bytes, UUID]:
     rows = db.session.execute(select(Raw.sha256, Raw.id).where(Raw.sha256.in_(digests)))
     return {row.sha256: row.id for row in rows}

@@ -14,6 +14,7 @@ from tenants.database import Base, OrganizationScoped, db, now, uuid7
 
 HIDDEN = "(hidden)"
 EXPORT_HEADER = ("Time", "Person", "From where", "What", "About", "Before", "After")
+ARCHIVED = "organization.archived"  # somebody took all of it as a file
 SECRET_WORDS = ("password", "secret", "token", "key")
 
 

@@ -44,10 +44,12 @@ def organizations(filter: OrganizationFilter = OrganizationFilter()) -> Select[O
 
 
 def organization_of(id: UUID) -> Organization:
-    """An organization of the installation; `NotFoundError` if there is none."""
+    """An organization of the installation that stays; `NotFoundError` if there is none."""
     organization = db.session.get(Organization, id)
     if organization is None:
         raise NotFoundError("There is no such organization.")
+    if organization.deleted_at is not None:
+        raise NotFoundError(f"{organization.name} is being deleted. Nothing of it can be opened any more.")
     return organization
 
 

@@ -31,6 +31,9 @@ class Organization(Base):
     is_enabled: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
     offers_revision: Mapped[int] = mapped_column(default=0)  # of what the system offers, see tenants.offers
+    # It is being deleted: closed for good, and gone as soon as everything of it is.
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+    deleted_by: Mapped[str] = mapped_column(default="")
 
 
 class Membership(OrganizationScoped, Base):

@@ -46,7 +46,7 @@ BLUEPRINTS = (
     "webapp.routing.unrouted_views",
     "webapp.routing.move_views",
     "webapp.routing.trial_views",
-    "webapp.installation.organizations",
+    "webapp.installation.organization_deletion",
     "webapp.installation.templates",
     "webapp.installation.users",
     "webapp.installation.audit_log",
@@ -57,6 +57,7 @@ BLUEPRINTS = (
     "webapp.contacts.views",
     "webapp.organization.lead_sources",
     "webapp.organization.channels",
+    "webapp.organization.archive",
     "webapp.customer.views",
 )
 LARGEST_REQUEST = 64 * 1024 * 1024  # with files

@@ -66,6 +66,11 @@ def ring_notices(owner_id: UUID = INSTALLATION) -> None:
     _ring_once(NOTICES, "workers.notices.send_notices", owner_id, seconds=SENDING_SECONDS)
 
 
+def ring_deletion(organization_id: UUID) -> None:
+    """Ask that more of an organization that is to go be deleted."""
+    _ring(ACTION, "workers.deletion.delete_organization", str(organization_id))
+
+
 def begun(name: str, id: UUID) -> None:
     """A job about this begins, and looks after this call: what is stored from now on needs another bell."""
     _quietly(lambda: redis().delete(_waiting(name, id)))

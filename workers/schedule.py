@@ -26,6 +26,7 @@ from mailboxes.global_mailboxes.deleting import finish_deleting
 from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
+from mailboxes.organization_deletion import organizations_to_delete
 from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
 from mailboxes.routing.records import forget_facts
@@ -163,6 +164,12 @@ def remove_old_conversations() -> None:
             remove_old()
 
 
+def ring_for_organizations_to_delete() -> None:
+    """Whatever of an organization that is to go is left."""
+    for organization_id in organizations_to_delete():
+        _once("deletion", organization_id, queues.ring_deletion)
+
+
 def carry_what_the_system_offers() -> None:
     """To organizations that have not got the latest: a change reaches all of them, or died on its way."""
     carry_offers(MOST_IN_A_REQUEST)
@@ -178,6 +185,7 @@ SCHEDULE = (
     Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("follow the system's mailboxes", 30, catch_up),
     Periodic("delete global mailboxes", 30, finish_deleting),
+    Periodic("delete organizations", 30, ring_for_organizations_to_delete),
     Periodic("carry what the system offers", 5, carry_what_the_system_offers),
     Periodic("forget old sign-ins", 3600, forget_attempts),
     Periodic("forget unused connections", 3600, oauth.forget_unused),

@@ -6,7 +6,7 @@
 """
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from mailboxes.crm.system_sources import BUILT_IN_SOURCES
 from mailboxes.interchange.applying import apply, plan
@@ -27,7 +27,7 @@ __all__ = ["Change", "Document", "FileError", "apply", "export", "plan", "read_d
 def export(slug: str | None = None) -> str:
     """One organization as a file, or the whole installation with its users and settings."""
     with current_app.app_context():  # a session of its own, bound to no organization
-        slugs = list(db.session.scalars(select(Organization.slug).order_by(Organization.slug)))
+        slugs = list(db.session.scalars(_slugs()))
         if slug is not None and slug not in slugs:
             raise NotFoundError(f"There is no organization {slug}. Known are: {', '.join(slugs) or 'none'}.")
         described: Description = {}
@@ -36,6 +36,11 @@ def export(slug: str | None = None) -> str:
     chosen = slugs if slug is None else [slug]
     described["organizations"] = {one: _organization(one) for one in chosen}
     return written(described)
+
+
+def _slugs() -> Select[str]:
+    """Organizations that stay."""
+    return select(Organization.slug).where(Organization.deleted_at.is_(None)).order_by(Organization.slug)
 
 
 def _system() -> Description:

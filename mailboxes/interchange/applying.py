@@ -88,6 +88,9 @@ def _apply_organization(slug: str, work: Work) -> list[Change]:
     given = work.document.organizations[slug]
     place = (f"organization {slug}",)
     organization = db.session.scalar(select(Organization).where(Organization.slug == slug))
+    if organization is not None and organization.deleted_at is not None:
+        with work.at():
+            raise InvalidError(f"{organization.name} is being deleted. Apply the file when it is gone.")
     changes = [] if organization is not None else [Change("+", place, None, {})]
     if organization is None:
         organization = _created(slug, given, work)

@@ -1,14 +1,27 @@
 """Organizations, as system administrators see them: listed, made, renamed, closed."""
 
+import io
+from zipfile import ZipFile
+
 import pytest
 from sqlalchemy import select
 
 from mailboxes.notices import send_due_notices
+from mailboxes.organization_deletion import go_on_deleting
 from tenants.audit import SystemAuditEntry
 from tenants.database import db
 from tenants.organizations import Organization, organizations_of
+from tenants.permissions import Role, grant_role
 from tenants.users import user_by_address
-from tests.factories import PASSWORD, make_mailbox, make_organization, make_user, sign_in
+from tests.factories import (
+    PASSWORD,
+    csrf_token,
+    make_mailbox,
+    make_message,
+    make_organization,
+    make_user,
+    sign_in,
+)
 from tests.mailboxes.sending import outbox
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
 from tests.webapp.reading import read, send, words_of
@@ -123,3 +136,60 @@ def test_an_administrator_of_an_organization_sees_none_of_this(app, ours, theirs
     for path in (LIST, f"{LIST}new", page_of(theirs)):
         assert client.get(path).status_code == 403
     assert make_organization("Other").name not in client.get(LIST).text
+
+
+def test_it_is_deleted_with_its_name_typed_after_what_goes_was_named(app, client, ours, theirs, monkeypatch):
+    rung = []
+    monkeypatch.setattr("workers.queues.ring_deletion", rung.append)
+    make_message(ours, make_mailbox(ours))
+    member = sign_in(app, ours.admin)
+    page = words_of(read(client, f"{page_of(ours)}/delete"))
+    assert "Members that go: 2" in page
+    assert "Messages that go: 1" in page
+    assert "Nobody has taken its archive" in page
+    refused = send(client, f"{page_of(ours)}/delete", confirmation="Neighbour", expect=422)
+    assert "Type the name Acme to delete it" in refused
+    listed = send(client, f"{page_of(ours)}/delete", confirmation="Acme")
+    assert "Being deleted" in listed
+    assert rung == [ours.id]
+    assert acts() == ["organization.deleted"]
+    assert "is being deleted" in read(client, page_of(ours), expect=404)
+    assert member.get("/configuration/people/").status_code == 403
+    while not go_on_deleting(ours.id):
+        db.session.remove()
+    assert "Acme" not in read(client, LIST)
+    assert "Neighbour" in read(client, LIST)
+
+
+def test_the_configuration_is_handed_out_without_messages_and_is_on_both_records(app, client, ours, theirs):
+    make_message(ours, make_mailbox(ours, address="help@acme.test"), text="zqletter")
+    token = csrf_token(read(client, f"{page_of(ours)}/delete"))
+    content = client.post(f"{page_of(ours)}/configuration-file", data={"csrf_token": token}).text
+    assert "help@acme.test" in content
+    assert "zqletter" not in content
+    assert acts() == ["configuration.exported"]
+
+
+def test_who_may_export_and_manages_mailboxes_takes_the_archive(app, client, ours, theirs):
+    make_message(ours, make_mailbox(ours), text=ours.canary)
+    admin = sign_in(app, ours.admin)
+    token = csrf_token(read(admin, "/configuration/archive/"))
+    answer = admin.post("/configuration/archive/", data={"csrf_token": token})
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="acme-')
+    assert ZipFile(io.BytesIO(answer.data)).testzip() is None
+    assert "Last taken" in words_of(read(admin, "/configuration/archive/"))
+    assert "took the archive" in words_of(read(client, f"{page_of(ours)}/delete"))
+
+
+def test_who_does_not_manage_mailboxes_takes_no_archive(app, inside, ours, theirs):
+    with inside(ours):
+        role = Role(name="Exporter", permissions=["data.export"])
+        db.session.add(role)
+        db.session.flush()
+        grant_role(ours.member, role.id)
+        db.session.commit()
+    member = sign_in(app, ours.member)
+    page = read(member, "/configuration/archive/")
+    assert "only people who manage mailboxes" in words_of(page)
+    data = {"csrf_token": csrf_token(page)}
+    assert member.post("/configuration/archive/", data=data).status_code == 403

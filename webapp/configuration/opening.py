@@ -10,7 +10,7 @@ from tenants import audit
 from tenants.audit import AuditEntry
 from tenants.configuration.layers import value_of
 from tenants.database import db, enter_organization, now
-from tenants.errors import NotFoundError
+from tenants.organization_administration import organization_of
 from tenants.organizations import Organization
 from webapp.configuration.pages import actor
 
@@ -20,9 +20,7 @@ ANEW = timedelta(hours=1)  # what is opened page by page is one opening
 
 def open_organization(organization_id: UUID) -> Organization:
     """Bind the session to this organization, for its configuration only; commits the record of it."""
-    organization = db.session.get(Organization, organization_id)
-    if organization is None:
-        raise NotFoundError
+    organization = organization_of(organization_id)
     enter_organization(organization.id)
     g.zone = value_of("general.time_zone", user=g.user)
     if not _is_recorded():

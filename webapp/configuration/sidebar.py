@@ -23,6 +23,7 @@ ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("User Management", "People", "people.index", "user.manage"),
     ("User Management", "Roles", "roles.index", "user.manage"),
     ("User Management", "Audit log", "audit.index", "audit.view"),
+    ("User Management", "Archive", "archive.index", "data.export"),
 )
 SYSTEM_PAGES: tuple[tuple[str, str, str], ...] = (
     ("Mail", "Global mailboxes", "system_mailboxes.index"),

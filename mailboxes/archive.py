@@ -1,0 +1,114 @@
+"""Everything of an organization in one file, for those who leave or keep a copy: a ZIP archive.
+
+It is written while it is read: neither the memory nor a disk holds more of it than one message.
+
+- ``configuration.yaml``: what administrators set up, as `postroom export` writes it, without a secret
+- ``mail/ADDRESS.mbox``: every message of a mailbox as it came or went (mboxrd), oldest first
+- ``records/*.csv``: leads, cases, comments, contacts, and the audit log
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from time import asctime
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from sqlalchemy import select
+
+from mailboxes import interchange
+from mailboxes.crm.cases import Case, CaseComment
+from mailboxes.crm.contacts import Contact, ContactAddress
+from mailboxes.crm.exporting import csv_lines
+from mailboxes.crm.leads import Lead
+from mailboxes.filenames import distinct_filenames
+from mailboxes.messages import Message
+from mailboxes.raws import raw_contents
+from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import ARCHIVED, AuditEntry, entries
+from tenants.database import current_organization_id, db
+from tenants.organizations import Organization
+
+RECORDS = {
+    "leads": Lead,
+    "cases": Case,
+    "comments": CaseComment,
+    "contacts": Contact,
+    "addresses": ContactAddress,
+    "audit-log": AuditEntry,
+}
+ROWS = 200  # read at once
+_FROM = re.compile(rb"^(>*From )", re.MULTILINE)
+
+
+class _Outlet(io.RawIOBase):
+    """What the archive writes, until it is taken."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def taken(self) -> Iterator[bytes]:
+        pieces, self._pieces = self._pieces, []
+        yield from pieces
+
+
+def archived() -> Iterator[bytes]:
+    """The archive of the current organization, piece by piece."""
+    organization = db.session.get_one(Organization, current_organization_id())
+    outlet = _Outlet()
+    with ZipFile(outlet, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("configuration.yaml", interchange.export(organization.slug))
+        yield from outlet.taken()
+        for path, pieces in _entries():
+            with archive.open(path, "w", force_zip64=True) as entry:
+                for piece in pieces:
+                    entry.write(piece)
+                    yield from outlet.taken()
+            yield from outlet.taken()
+    yield from outlet.taken()
+
+
+def last_archived() -> AuditEntry | None:
+    """When somebody last took the archive of the current organization, and who."""
+    return db.session.scalar(entries().where(AuditEntry.act == ARCHIVED).limit(1))
+
+
+def _entries() -> Iterator[tuple[str, Iterator[bytes]]]:
+    mailboxes = db.session.scalars(select(Mailbox).order_by(Mailbox.address, Mailbox.id)).all()
+    names = distinct_filenames(f"{mailbox.address}.mbox" for mailbox in mailboxes)
+    for mailbox, name in zip(mailboxes, names, strict=True):
+        yield f"mail/{name}", _mail_of(mailbox)
+    for name, table in RECORDS.items():
+        yield f"records/{name}.csv", _rows_of(table)
+
+
+def _mail_of(mailbox: Mailbox) -> Iterator[bytes]:
+    """The messages of a mailbox; one without bytes is left out."""
+    columns = select(Message.raw_id, Message.sender_address, Message.arrived_at)
+    query = columns.where(Message.mailbox_id == mailbox.id, Message.raw_id.is_not(None))
+    for row in db.session.execute(query.order_by(Message.id).execution_options(yield_per=ROWS)):
+        raw = raw_contents([row.raw_id]).get(row.raw_id)
+        if raw is not None:
+            sender = re.sub(r"\s", "", row.sender_address) or "MAILER-DAEMON"
+            yield f"From {sender} {asctime(row.arrived_at.utctimetuple())}\n".encode("utf-8", "replace")
+            yield _FROM.sub(rb">\1", raw)
+            yield b"\n" if raw.endswith(b"\n") else b"\n\n"
+
+
+def _rows_of(table: type[Any]) -> Iterator[bytes]:
+    columns = [column for column in table.__table__.columns if column.name != "organization_id"]
+    header = tuple(column.name for column in columns)
+    rows = db.session.execute(
+        select(*(getattr(table, name) for name in header))
+        .order_by(table.id)
+        .execution_options(yield_per=ROWS)
+    )
+    for line in csv_lines(header, (tuple(row) for row in rows)):
+        yield line.encode()

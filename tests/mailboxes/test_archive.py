@@ -1,0 +1,72 @@
+"""The archive of an organization: all of its mail as it came, its records, and nothing of the neighbour."""
+
+import io
+import mailbox as mail_programs
+import re
+from contextlib import closing
+from zipfile import ZipFile
+
+from mailboxes.archive import archived
+from mailboxes.crm.leads import Lead
+from mailboxes.raws import raw_content
+from tenants.database import db
+from tests.factories import make_mailbox, make_message
+
+
+def archive_of(inside, world):
+    with inside(world):
+        return ZipFile(io.BytesIO(b"".join(archived())))
+
+
+def lines_of(raw):
+    return raw.strip().splitlines()
+
+
+def test_every_message_is_in_it_as_it_came_and_a_mail_program_reads_it(inside, ours, theirs, tmp_path):
+    box = make_mailbox(ours, address="help@acme.test")
+    kept = [make_message(ours, box, text=text) for text in ("First", "From the start\n>From here\nlast")]
+    make_message(theirs, make_mailbox(theirs, address="help@acme.test"), text=theirs.canary)
+    archive = archive_of(inside, ours)
+    assert archive.testzip() is None
+    path = tmp_path / "help.mbox"
+    path.write_bytes(archive.read("mail/help@acme.test.mbox"))
+    with closing(mail_programs.mbox(path)) as box_file:
+        found = [one.as_bytes() for one in box_file]
+    with inside(ours):
+        stored = [raw_content(message.raw_id) for message in kept]
+    assert [lines_of(re.sub(rb"(?m)^>(>*From )", rb"\1", one)) for one in found] == [*map(lines_of, stored)]
+    whole = b"".join(archive.read(name) for name in archive.namelist())
+    assert theirs.canary.encode() not in whole
+
+
+def test_records_and_the_configuration_are_in_it(inside, ours, theirs):
+    make_mailbox(ours, address="help@acme.test")
+    with inside(ours):
+        db.session.add(Lead(name="=cmd", notes="A note"))
+        db.session.commit()
+    archive = archive_of(inside, ours)
+    assert "help@acme.test" in archive.read("configuration.yaml").decode()
+    leads = archive.read("records/leads.csv").decode()
+    assert "A note" in leads
+    assert ",'=cmd," in leads  # no formula for a spreadsheet
+    assert {"records/cases.csv", "records/contacts.csv", "records/audit-log.csv"} <= set(archive.namelist())
+
+
+def test_it_is_written_while_it_is_read(inside, ours, theirs, monkeypatch):
+    box = make_mailbox(ours)
+    for number in range(3):
+        make_message(
+            ours, box, text=f"{number} " + "".join(chr(33 + (number * i * i) % 90) for i in range(9000))
+        )
+    asked = []
+    with inside(ours):
+        from mailboxes import archive
+
+        monkeypatch.setattr(
+            archive, "raw_contents", lambda ids: asked.append(1) or {id: raw_content(id) for id in ids}
+        )
+        pieces = archived()
+        next(pieces)
+        assert asked == []
+        assert sum(map(len, pieces)) > 0
+    assert len(asked) == 3

@@ -1,0 +1,124 @@
+"""An organization is deleted, and nothing of it stays; the neighbour and global mailboxes go on."""
+
+import psycopg
+import pytest
+from sqlalchemy import select
+
+from mailboxes import organization_deletion as domain
+from mailboxes import raws
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Raw
+from mailboxes.messages import Message
+from mailboxes.organization_deletion import begin_deleting, go_on_deleting
+from mailboxes.routing.rules import RoutingRule
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.tables import METADATA
+from tenants.audit import Actor
+from tenants.database import db, inside_installation
+from tenants.errors import InvalidError
+from tenants.organizations import Organization
+from tenants.users import User
+from tests.factories import make_mailbox, make_message
+from tests.webapp.test_isolation import fingerprints, neighbour  # noqa: F401  # the fixture
+
+BY = Actor("Sam System")
+RECORDS = {"system_audit_entries"}  # what was done stays known
+
+
+@pytest.fixture
+def going(app, theirs, neighbour):  # noqa: F811
+    """The neighbour with one row of everything, and what the installation remembers of it."""
+    make_message(theirs, make_mailbox(theirs, address="big@theirs.test"), text="x" * (raws.INLINE_BYTES + 1))
+    with inside_installation("a test"):
+        account = Account(address="all@system.test", home_organization_id=theirs.id)
+        db.session.add(account)
+        db.session.flush()
+        db.session.add(
+            RoutingRule(
+                account_id=account.id,
+                position=1,
+                field="recipient",
+                value="x@system.test",
+                organization_id=theirs.id,
+            )
+        )
+        db.session.commit()
+    db.session.get(User, theirs.admin.user_id).current_organization_id = theirs.id
+    db.session.commit()
+    return theirs
+
+
+def begin(inside, world):
+    with inside(world):
+        begin_deleting(db.session.get(Organization, world.id), world.name, by=BY)
+        db.session.commit()
+
+
+def tables_that_name(database_urls, *texts):
+    with psycopg.connect(database_urls.system.replace("+psycopg", "")) as connection:
+        return {
+            table
+            for table in METADATA.tables
+            for text in texts
+            if connection.execute(
+                f"SELECT 1 FROM {table} t WHERE strpos(t::text, %s) > 0", (text,)
+            ).fetchone()
+        }
+
+
+def objects_of(app, world):
+    folder = raws._store()
+    return [one["path"] for found in raws.obstore.list(folder, prefix=f"{world.id}/") for one in found]
+
+
+def test_nothing_stays_in_any_table_or_file_and_the_neighbour_is_untouched(
+    app, inside, ours, going, database_urls, monkeypatch
+):
+    monkeypatch.setattr(domain, "AT_ONCE", 1)
+    make_message(ours, make_mailbox(ours), text="y" * (raws.INLINE_BYTES + 1))
+    before, objects = fingerprints(database_urls, ours.id), objects_of(app, ours)
+    assert len(tables_that_name(database_urls, str(going.id))) > 30
+    assert objects_of(app, going)
+    begin(inside, going)
+    while not go_on_deleting(going.id):
+        db.session.remove()
+    assert tables_that_name(database_urls, str(going.id)) <= RECORDS
+    assert tables_that_name(database_urls, going.canary) <= RECORDS | {"users"}  # people stay
+    assert objects_of(app, going) == []
+    assert fingerprints(database_urls, ours.id) == before
+    assert objects_of(app, ours) == objects
+    assert go_on_deleting(going.id)  # again, as a job that was rung twice
+
+
+def test_what_was_interrupted_is_gone_on_with(app, inside, ours, going, monkeypatch):
+    monkeypatch.setattr(domain, "MOST_IN_A_TURN", 1)
+    monkeypatch.setattr(domain, "AT_ONCE", 1)
+    begin(inside, going)
+    assert not go_on_deleting(going.id)
+    assert domain.organizations_to_delete() == [going.id]
+    while not go_on_deleting(going.id):
+        db.session.remove()
+    assert domain.organizations_to_delete() == []
+
+
+def test_a_name_that_is_not_typed_deletes_nothing(app, inside, ours, theirs):
+    with inside(ours), pytest.raises(InvalidError, match="Type the name Acme"):
+        begin_deleting(db.session.get(Organization, ours.id), theirs.name, by=BY)
+    assert not go_on_deleting(ours.id)
+    assert db.session.get(Organization, ours.id).is_enabled
+
+
+def test_what_the_system_has_is_counted_and_goes_on(app, inside, ours, going):
+    with inside(going):
+        effects = domain.deletion_effects()
+    assert (effects.counts["members"], effects.people_left_alone, effects.routing_rules) == (2, 2, 1)
+    assert effects.counts["messages"] == 2
+    begin(inside, going)
+    while not go_on_deleting(going.id):
+        db.session.remove()
+    with inside_installation("a test") as session:
+        account = session.scalar(select(Account).where(Account.address == "all@system.test"))
+        assert (account.home_organization_id, account.is_enabled) == (None, True)
+    with inside(ours):
+        assert db.session.scalars(select(Mailbox)).all() == db.session.scalars(select(Message)).all() == []
+        assert db.session.scalars(select(Raw)).all() == []

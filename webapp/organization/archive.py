@@ -1,0 +1,46 @@
+"""The archive of an organization: everything of it in one file, for whoever manages all of its mailboxes."""
+
+from flask import Blueprint, Response, g, render_template, stream_with_context
+from flask.typing import ResponseReturnValue
+
+from mailboxes.archive import archived, last_archived
+from mailboxes.counting import what_there_is
+from tenants import audit
+from tenants.database import db, now
+from tenants.errors import ForbiddenError
+from webapp.configuration.pages import actor
+from webapp.configuration.sidebar import organization_tree
+from webapp.guards import permission_required
+
+blueprint = Blueprint("archive", __name__, url_prefix="/configuration/archive")
+
+ALL_MAILBOXES = "mailbox.manage"  # who has it may open any of them to themselves
+
+
+@blueprint.get("/")
+@permission_required("data.export")
+def index() -> ResponseReturnValue:
+    """What would be in it, in numbers, and who took the last one."""
+    return render_template(
+        "organization/archive.html",
+        sidebar=organization_tree(),
+        numbers=what_there_is(),
+        last=last_archived(),
+        may_take=ALL_MAILBOXES in g.permissions,
+    )
+
+
+@blueprint.post("/")
+@permission_required("data.export")
+def download() -> Response:
+    """The file, sent while it is written; who took it is on record."""
+    if ALL_MAILBOXES not in g.permissions:
+        raise ForbiddenError(
+            "The archive holds the messages of every mailbox. Ask somebody who manages them."
+        )
+    audit.record(actor(), audit.ARCHIVED, g.organization.name)
+    db.session.commit()
+    response = Response(stream_with_context(archived()), mimetype="application/zip")
+    name = f"{g.organization.slug}-{now():%Y-%m-%d}.zip"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
