@@ -19,6 +19,7 @@ from mailboxes.messages import Message
 from mailboxes.raws import forget_objects, forget_raws
 from mailboxes.setup.deleting import erase
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread, ThreadRecord
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db, inside, inside_installation, now
 from tenants.errors import InvalidError
@@ -33,6 +34,8 @@ class Effects:
     organizations: int
     messages: int
     waiting: int
+    leads: int  # these stay, as do the cases
+    cases: int
 
 
 def deletion_effects(source: GlobalMailbox) -> Effects:
@@ -49,10 +52,23 @@ def deletion_effects(source: GlobalMailbox) -> Effects:
             )
             .where(of_it)
         )
+        leads, cases = session.execute(
+            select(func.count(ThreadRecord.lead_id.distinct()), func.count(ThreadRecord.case_id.distinct()))
+            .join(
+                Thread,
+                (Thread.organization_id == ThreadRecord.organization_id)
+                & (Thread.id == ThreadRecord.thread_id),
+            )
+            .join(
+                Mailbox,
+                (Mailbox.organization_id == Thread.organization_id) & (Mailbox.id == Thread.mailbox_id),
+            )
+            .where(of_it)
+        ).one()
     waiting = select(func.count()).where(
         Arrival.account_id == source.account_id, Arrival.state.in_(("stored", "unrouted", "quarantined"))
     )
-    return Effects(organizations or 0, messages or 0, db.session.scalar(waiting) or 0)
+    return Effects(organizations or 0, messages or 0, db.session.scalar(waiting) or 0, leads, cases)
 
 
 def begin_deleting(source: GlobalMailbox, typed_label: str, *, by: Actor) -> None:

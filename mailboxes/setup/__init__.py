@@ -10,7 +10,7 @@
 
 from mailboxes.setup.checking import FolderChoice, check, known_folders, proposals_for
 from mailboxes.setup.connection import Connection, connection_of
-from mailboxes.setup.deleting import delete, deletion_effects
+from mailboxes.setup.deleting import delete, deletion_effects, records_that_stay
 from mailboxes.setup.grid import GridFilter, mailbox_page
 from mailboxes.setup.overview import Overview, overview_of
 from mailboxes.setup.saving import change, create, go_live, own_account, pause, resume, sync_soon
@@ -36,6 +36,7 @@ __all__ = [
     "own_account",
     "pause",
     "proposals_for",
+    "records_that_stay",
     "resume",
     "sync_soon",
     "values_of",

@@ -14,7 +14,7 @@ from mailboxes.raws import forget_raws
 from mailboxes.rules import AutoResponseRule
 from mailboxes.setup.saving import account_of
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.threads import Thread
+from mailboxes.threads import Thread, ThreadRecord
 from tenants.audit import Actor, record
 from tenants.database import db
 from tenants.errors import ForbiddenError, InvalidError
@@ -35,6 +35,20 @@ def deletion_effects(mailbox: Mailbox) -> dict[str, int]:
         ),
     }
     return {what: db.session.scalar(query) or 0 for what, query in counted.items()}
+
+
+def records_that_stay(mailbox: Mailbox) -> dict[str, int]:
+    """Leads and cases that came from a mailbox: they stay, and lose their conversations there."""
+    linked = (
+        select(func.count(ThreadRecord.lead_id.distinct()), func.count(ThreadRecord.case_id.distinct()))
+        .join(
+            Thread,
+            (Thread.organization_id == ThreadRecord.organization_id) & (Thread.id == ThreadRecord.thread_id),
+        )
+        .where(Thread.mailbox_id == mailbox.id)
+    )
+    leads, cases = db.session.execute(linked).one()
+    return {"leads": leads, "cases": cases}
 
 
 def delete(mailbox: Mailbox, typed_label: str, *, by: Actor) -> list[str]:

@@ -6,10 +6,14 @@ from sqlalchemy import func, select
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.connections import password_of
+from mailboxes.crm.cases import Case
+from mailboxes.crm.leads import Lead
 from mailboxes.setup.checking import FolderChoice, sealed
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
+from mailboxes.threads import ThreadRecord
 from tenants.database import db
-from tests.factories import csrf_token, make_mailbox, sign_in
+from tests.factories import csrf_token, make_mailbox, make_message, sign_in
+from tests.webapp.reading import read, words_of
 
 NEW = "/configuration/mailboxes/new"
 FOLDERS = [
@@ -166,6 +170,22 @@ def test_deleting_asks_for_the_label(app, inside, client, ours):
     with inside(ours):
         assert db.session.scalar(select(func.count()).select_from(Mailbox)) == 0
         assert db.session.scalar(select(func.count()).select_from(Account)) == 0
+
+
+def test_the_page_that_deletes_names_the_leads_and_cases_that_stay(app, inside, client, ours, theirs):
+    for world in (ours, theirs):
+        box = make_mailbox(world, label="Sales")
+        message = make_message(world, box)
+        with inside(world):
+            lead, case = Lead(name="Lead"), Case(subject="Case")
+            db.session.add_all([lead, case])
+            db.session.flush()
+            db.session.add(ThreadRecord(thread_id=message.thread_id, kind="lead", lead_id=lead.id))
+            db.session.add(ThreadRecord(thread_id=message.thread_id, kind="case", case_id=case.id))
+            db.session.commit()
+        if world is ours:
+            url = f"/configuration/mailboxes/{box.id}/delete"
+    assert "1 lead and 1 case from it stay, without their conversations" in words_of(read(client, url))
 
 
 def test_the_grid_says_how_each_mailbox_is(app, client, ours):

@@ -121,6 +121,7 @@ def delete_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
         door=door,
         mailbox=mailbox,
         effects=setup.deletion_effects(mailbox),
+        stays=setup.records_that_stay(mailbox),
         error=error,
     )
     return page, 422 if error else 200
