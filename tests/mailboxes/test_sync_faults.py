@@ -79,6 +79,17 @@ def test_mail_below_the_cursor_is_found_by_the_daily_comparison(scripted: Script
     assert scripted.subjects() == ["Five", "Three"]
 
 
+def test_uidnext_is_a_hint_and_what_comes_below_it_is_new_mail(scripted: Scripted) -> None:  # F4
+    scripted.add("Old", date="01-Jan-2020 10:00:00 +0000")
+    scripted.server.folder().uid_next = 1_000
+    scripted.sync()
+    scripted.add("New", uid=2, date=now().strftime("%d-%b-%Y %H:%M:%S +0000"))
+    assert scripted.sync().new_count == 1
+    with scripted.inside(scripted.world):
+        found = db.session.execute(select(Message.subject, Message.may_convert).order_by(Message.subject))
+        assert found.all() == [("New", True), ("Old", False)]
+
+
 def test_an_emptied_folder_whose_uids_begin_anew_goes_on(scripted: Scripted) -> None:  # F6
     scripted.add("Old")
     scripted.sync()

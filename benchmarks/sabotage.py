@@ -1,0 +1,114 @@
+"""``./dev sabotage [WORD …]``: break the source in one place after another; the named test has to notice.
+
+The tests that are named pass first, without any sabotage. Then each is applied to a copy of the tree; two
+copies work side by side. Told is what the named test said: *red* is what is wanted. Whatever is not red is a
+hole in the tests, and the exit code is 1.
+"""
+
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.tables import print_table
+from embedded.folders import temporary_folder
+from tests.faults.sabotages import SABOTAGES, Sabotage
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 300.0
+LIMIT = ("--timeout", "100")  # of one test; what hangs has noticed, too
+COPIES = 2
+RED, GREEN, BROKEN = "red", "GREEN: nobody noticed", "BROKEN: the test did not run"
+Row = tuple[str, str, float, str]
+
+
+def main() -> None:
+    """Apply those with the words in their name or place, and exit with 1 if one was not noticed."""
+    word = " ".join(sys.argv[1:])
+    chosen = [one for one in SABOTAGES if word in f"{one.name} {one.path}"]
+    if not chosen:
+        sys.exit(f"No sabotage has {word!r} in its name or place.")
+    _demand_green(chosen)
+    rows = _played(chosen)
+    red = sum(outcome == RED for _, outcome, _, _ in rows)
+    columns = ("sabotage", "outcome", "seconds", "test")
+    print_table(f"{red} of {len(rows)} sabotages were noticed", columns, rows)
+    sys.exit(red < len(rows))
+
+
+def _demand_green(chosen: Sequence[Sabotage]) -> None:
+    """A test that fails anyway would prove nothing."""
+    for phase in sorted({one.phase for one in chosen}):
+        tests = dict.fromkeys(one.test for one in chosen if one.phase == phase)
+        done = _pytest(ROOT, phase, *tests)
+        if done.returncode:
+            sys.exit(f"Without any sabotage, tests fail that should pass:\n{done.stdout[-5_000:]}")
+        print(f"{len(tests)} tests pass without sabotage ({phase})", flush=True)
+
+
+def _played(chosen: Iterable[Sabotage]) -> list[Row]:
+    trees: queue.SimpleQueue[Path] = queue.SimpleQueue()
+    with temporary_folder() as folder, ThreadPoolExecutor(COPIES) as pool:
+        for number in range(COPIES):
+            trees.put(folder / f"tree{number}")
+        return list(pool.map(lambda sabotage: _row(sabotage, trees), chosen))
+
+
+def _row(sabotage: Sabotage, trees: "queue.SimpleQueue[Path]") -> Row:
+    began, tree = time.monotonic(), trees.get()
+    try:
+        outcome = _outcome(sabotage, tree)
+    finally:
+        trees.put(tree)
+    seconds = time.monotonic() - began
+    print(f"{outcome:8} {sabotage.name} ({seconds:.0f} s)", flush=True)
+    return sabotage.name, outcome, seconds, sabotage.test.rpartition("::")[2]
+
+
+def _outcome(sabotage: Sabotage, tree: Path) -> str:
+    _copy(tree)
+    sabotage.apply(tree)
+    try:
+        done = _pytest(tree, sabotage.phase, sabotage.test, seconds=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return RED  # it hangs where it should not
+    if done.returncode <= 0:
+        return RED if done.returncode else GREEN  # killed: the fault has ended the test itself
+    summary = done.stdout.rstrip().rpartition("\n")[2]
+    return RED if re.search(r"\d+ failed", summary) else BROKEN
+
+
+def _pytest(
+    tree: Path, phase: str, *tests: str, seconds: float | None = None
+) -> "subprocess.CompletedProcess[str]":
+    options = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", *LIMIT]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=tree,
+        env=os.environ | {"PHASE": phase, "PYTHONPATH": str(tree), "CUTS": "20"},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
+def _copy(tree: Path) -> None:
+    """The files that git knows, without what they were built into."""
+    shutil.rmtree(tree, ignore_errors=True)
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        source, target = ROOT / name, tree / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+
+
+if __name__ == "__main__":
+    main()

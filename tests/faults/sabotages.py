@@ -1,0 +1,366 @@
+"""Sabotages: small changes of the source that break a promise, each with the test that must turn red.
+
+A test that never was red proves nothing. ``./dev sabotage`` applies each to a copy of the tree and runs the
+one test that it names; ``./dev sabotage WORD`` only those with the word in their name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MATRIX = "tests/faults/test_matrix.py::test_a_fault_heals_without_a_trace[{}]"
+SYNC, INTAKE, IMAP = Path("mailboxes/sync"), Path("mailboxes/intake"), Path("mailboxes/imap")
+CRASHES = "tests/faults/test_crashes.py::test_a_crash_at_any_point_is_healed_by_the_next_pass[{}]"
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """In ``path``, ``found`` becomes ``instead``; then ``test`` fails (one of the matrix in ``phase``)."""
+
+    name: str
+    path: Path
+    found: str
+    instead: str
+    test: str
+    phase: str = "incremental"
+
+    def apply(self, root: Path) -> None:
+        """Change the source below ``root``; `AssertionError` if it is not what it was."""
+        place = root / self.path
+        source = place.read_text()
+        assert source.count(self.found) == 1, (
+            f"{self.name}: {self.path} has it {source.count(self.found)} times"
+        )
+        place.write_text(source.replace(self.found, self.instead))
+
+
+def _of_matrix(
+    name: str, path: Path, found: str, instead: str, id: str, phase: str = "incremental"
+) -> Sabotage:
+    return Sabotage(name, path, found, instead, MATRIX.format(id), phase)
+
+
+SABOTAGES = (
+    # data
+    Sabotage(
+        "cursor before the arrivals",
+        SYNC / "arriving.py",
+        '    count = insert_rows(Arrival, rows, ignoring_conflicts=True)\n    crash_point("arrivals stored")\n    _advance(folder, advance)\n',
+        '    _advance(folder, advance)\n    db.session.commit()\n    count = insert_rows(Arrival, rows, ignoring_conflicts=True)\n    crash_point("arrivals stored")\n',
+        CRASHES.format("arrivals stored"),
+    ),
+    Sabotage(
+        "cursor is UIDNEXT",
+        SYNC / "visiting.py",
+        "    first_uid = max(uids, default=0)\n    floor = floor_of(chosen_history(run, folder, epoch), first_uid)\n",
+        "    first_uid = (state.uid_next or 1) - 1\n    floor = floor_of(chosen_history(run, folder, epoch), first_uid)\n",
+        "tests/mailboxes/test_sync_faults.py::test_uidnext_is_a_hint_and_what_comes_below_it_is_new_mail",
+    ),
+    Sabotage(
+        "Message-ID as identity",
+        Path("mailboxes/parsing/identity.py"),
+        "    _add(digest, _folded(body))\n",
+        '    _add(digest, _folded(body))\n    if wanted["message-id"]:\n        digest = hashlib.sha256(wanted["message-id"][0])\n',
+        MATRIX.format("F41"),
+        "first",
+    ),
+    _of_matrix(
+        "messages without Message-ID skipped",
+        INTAKE / "storing.py",
+        "    known = _known_messages(mailbox, items)\n",
+        "    items = [item for item in items if item.reading.parsed.message_id]\n    known = _known_messages(mailbox, items)\n",
+        "F41",
+        "first",
+    ),
+    Sabotage(
+        "attempts not committed before the parse",
+        INTAKE / "__init__.py",
+        '        db.session.commit()\n        crash_point("attempts counted")\n',
+        '        db.session.flush()\n        crash_point("attempts counted")\n',
+        "tests/faults/test_crashes.py::test_a_message_that_kills_its_reader_is_set_aside_and_the_others_are_delivered",
+    ),
+    Sabotage(
+        "no reader apart",
+        INTAKE / "batches.py",
+        "    if waiting.attempts:\n",
+        "    if waiting.attempts > 1_000:\n",
+        "tests/faults/test_crashes.py::test_a_message_that_kills_its_reader_is_set_aside_and_the_others_are_delivered",
+    ),
+    Sabotage(
+        "half a message stored",
+        IMAP / "reading.py",
+        "            if not piece or (len(piece) < fetching.PIECE_BYTES and spool.size >= message.size):\n",
+        "            if not piece or spool.size > fetching.WHOLE_BYTES:\n",
+        MATRIX.format("F16/pieces"),
+        "first",
+    ),
+    _of_matrix(
+        "a header alone is the message",
+        SYNC / "arriving.py",
+        '    failure = "" if item.is_whole else failure_of(message)\n',
+        '    failure = ""\n',
+        "F9/nil",
+    ),
+    Sabotage(
+        "a removed message is forgotten",
+        SYNC / "following.py",
+        "            update(Arrival)\n            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)  # type: ignore[arg-type]\n            .values(vanished_at=at)\n",
+        "            __import__('sqlalchemy').delete(Arrival)\n            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)\n",
+        "tests/mailboxes/test_sync.py::test_a_removed_message_is_kept_and_marked",
+    ),
+    Sabotage(
+        "a stub is a second message",
+        INTAKE / "storing.py",
+        "    items, has_work = complete_stubs(context, items)\n",
+        "    has_work = False\n",
+        "tests/faults/test_fetching_again.py::test_a_stub_that_is_fetched_anyway_is_the_same_message_with_everything_in_it",
+    ),
+    Sabotage(
+        "a full disk quarantines",
+        INTAKE / "batches.py",
+        "        return not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)\n",
+        "        return True\n",
+        "tests/faults/test_surroundings.py::test_a_disk_that_is_full_at_delivery_quarantines_nothing[before delivery]",
+    ),
+    Sabotage(
+        "history is new mail",
+        SYNC / "arriving.py",
+        '        "is_history": lane.is_history(message),\n',
+        '        "is_history": False,\n',
+        "tests/mailboxes/test_sync.py::test_history_is_taken_over_as_chosen_and_makes_no_work",
+    ),
+    # sync
+    Sabotage(
+        "no wall clock",
+        Path("mailboxes/wire.py"),
+        "        remaining = self._deadline - time.monotonic()\n",
+        "        remaining = self._silence\n",
+        "tests/mailboxes/test_imap.py::test_no_command_waits_longer_than_its_deadline[trickle-SEARCH]",
+    ),
+    Sabotage(
+        "no budget of bytes",
+        Path("mailboxes/wire.py"),
+        "        if self._budget < 0:\n",
+        "        if self._budget < -(1 << 33):\n",
+        "tests/mailboxes/test_wire.py::test_the_budget_counts_all_bytes_of_a_command",
+    ),
+    _of_matrix(
+        "sequence numbers",
+        IMAP / "reading.py",
+        'fetching.whole_number(found.get(b"UID")) if found else None\n',
+        'fetching.whole_number(found.get(b"UID", parts[0].split()[1])) if found else None\n',
+        "F10",
+    ),
+    Sabotage(
+        "an empty search is all gone",
+        SYNC / "plan.py",
+        "    is_complete = len(there) >= exists\n",
+        "    is_complete = True\n",
+        "tests/mailboxes/test_plan.py::test_nothing_is_gone_while_the_server_shows_less_than_it_counts",
+    ),
+    _of_matrix(
+        "SELECT instead of EXAMINE",
+        IMAP / "session.py",
+        '        return self.open_folder(b"EXAMINE", folder_raw)\n',
+        '        return self.open_folder(b"SELECT", folder_raw)\n',
+        "F43/fetch",
+    ),
+    _of_matrix(
+        "BODY instead of PEEK",
+        IMAP / "reading.py",
+        '            b"(UID BODY.PEEK[])",\n',
+        '            b"(UID BODY[])",\n',
+        "F43/fetch",
+    ),
+    Sabotage(
+        "Seen stored unasked",
+        SYNC / "passes.py",
+        "        if is_first_round and run.account.mirrors_read_state:\n",
+        "        if is_first_round:\n",
+        "tests/faults/test_mirroring.py::test_without_the_option_it_is_each_members_own_and_nothing_is_written",
+    ),
+    _of_matrix(
+        "a goodbye is a wrong password",
+        IMAP / "dialogue.py",
+        '    raise ServerUnavailableError("The server ended the connection.")\n',
+        "    raise AuthenticationFailedError\n",
+        "F24/FETCH",
+    ),
+    Sabotage(
+        "no number in the back-off",
+        IMAP / "dialogue.py",
+        "    return int(found[1]) / 1000 if found else None\n",
+        "    return None\n",
+        "tests/mailboxes/test_imap.py::test_a_refused_login_is_a_wrong_password_or_not_now[BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds-ThrottledError]",
+    ),
+    _of_matrix(
+        "quiet is not kept",
+        SYNC / "leases.py",
+        "            func.coalesce(Account.quiet_until, LONG_AGO) < func.clock_timestamp(),\n",
+        "",
+        "F34/fetch",
+    ),
+    _of_matrix(
+        "the batch stops at a bad message",
+        IMAP / "reading.py",
+        "        self._reconnects_left -= 1\n        if self._reconnects_left < 0:\n",
+        "        self._reconnects_left -= 1\n        if self._reconnects_left < 100:\n",
+        "F13",
+    ),
+    _of_matrix(
+        "one bad name kills the list",
+        IMAP / "folders.py",
+        "    if not found:\n        return None\n    name_raw = _name(found[3], parts)\n",
+        "    if not found:\n        raise ValueError\n    name_raw = _name(found[3], parts)\n",
+        "F36",
+    ),
+    Sabotage(
+        "history before new mail",
+        SYNC / "history.py",
+        "        if start and time.monotonic() > ends:\n",
+        "        if start and time.monotonic() > ends + 3600:\n",
+        "tests/mailboxes/test_sync_faults.py::test_new_mail_comes_before_the_history",
+    ),
+    _of_matrix(
+        "UID 0 is sent",
+        IMAP / "connection.py",
+        '        criteria = [] if from_uid is None else [b"UID %d:*" % lowest]\n',
+        '        criteria = [] if from_uid is None else [b"UID 0:*"]\n',
+        "F6/zero",
+    ),
+    _of_matrix(
+        "no full comparison",
+        SYNC / "plan.py",
+        "    if is_day_over(cursor, at):\n        return True\n    return cursor",
+        "    return cursor",
+        "F5",
+    ),
+    _of_matrix(
+        "UIDVALIDITY is not looked at",
+        SYNC / "plan.py",
+        "    return Epoch.SAME if cursor.uid_validity == uid_validity else Epoch.RENUMBERED\n",
+        "    return Epoch.SAME\n",
+        "F1/before",
+    ),
+    _of_matrix(
+        "what is seen again is new",
+        SYNC / "history.py",
+        "        history_before=synced_at - SKEW if has_former and synced_at else set_up_at(run.account),\n",
+        "        history_before=None if not has_former else datetime(1990, 1, 1, tzinfo=UTC),\n",
+        "F1/before",
+    ),
+    _of_matrix(
+        "UIDs that are used again are not noticed",
+        SYNC / "plan.py",
+        "    return uid_next is not None and max(server, default=0) < uid_next <= cursor.last_uid\n",
+        "    return False\n",
+        "F6/reused",
+    ),
+    _of_matrix(
+        "what returns is believed",
+        SYNC / "reusing.py",
+        "            fresh = [item for item in batch if _digest(item) != known.get(item.message.uid)]\n",
+        "            fresh = []\n",
+        "F6/reused-later",
+    ),
+    _of_matrix(
+        "what was missing stays missing",
+        SYNC / "visiting.py",
+        "    run.report.new_count += refetch(run, folder, cursor, is_daily=is_day_over(cursor, now()))\n",
+        "",
+        "F9/empty",
+    ),
+    Sabotage(
+        "never trusted again",
+        SYNC / "plan.py",
+        "    count = cursor.renumberings - 1\n",
+        "    count = cursor.renumberings\n",
+        "tests/faults/test_unstable.py::test_a_folder_that_holds_is_trusted_again_and_is_what_the_server_is",
+    ),
+    Sabotage(
+        "renumbered for ever",
+        SYNC / "plan.py",
+        "        return self.renumberings >= MOST_RENUMBERINGS\n",
+        "        return False\n",
+        "tests/mailboxes/test_sync_faults.py::test_a_folder_that_is_renumbered_at_every_opening_is_known_by_content",
+    ),
+    _of_matrix(
+        "an inbox by its letters",
+        IMAP / "folders.py",
+        "        name_raw=INBOX if is_inbox else name_raw,\n",
+        "        name_raw=name_raw,\n",
+        "F37/trees",
+    ),
+    _of_matrix(
+        "a gone folder says nothing",
+        SYNC / "folders.py",
+        '{"gone_at": now(), "last_error": GONE}',
+        '{"gone_at": now()}',
+        "F38/deleted",
+    ),
+    _of_matrix(
+        "RFC822.SIZE is believed",
+        IMAP / "reading.py",
+        "        if message.size > self._most_bytes and not self._is_smaller_than_told(message):\n",
+        "        if message.size > self._most_bytes:\n",
+        "F16/mistaken",
+    ),
+    _of_matrix(
+        "STARTTLS is optional",
+        IMAP / "session.py",
+        '        if "STARTTLS" not in self.capabilities:\n            self.close()\n            raise TlsUnavailableError\n',
+        '        if "STARTTLS" not in self.capabilities:\n            return\n',
+        "F28/stripped",
+        "check",
+    ),
+    _of_matrix(
+        "the password is sent where login is disabled",
+        IMAP / "session.py",
+        '        if "LOGINDISABLED" in self.capabilities and not (is_plain_offered and self.wire.is_encrypted):\n',
+        "        if False:\n",
+        "F29",
+        "check",
+    ),
+    Sabotage(
+        "flags in their own case",
+        IMAP / "fetching.py",
+        "    return tuple(SYSTEM_FLAGS.get(flag.lower(), flag) for flag in named)\n",
+        "    return tuple(named)\n",
+        "tests/faults/test_quirks.py::test_a_quirk_costs_no_message[lowercase/everything]",
+    ),
+    Sabotage(
+        "changes are promised",
+        SYNC / "visiting.py",
+        "        except CommandRefusedError:  # it promised too much (F35)\n",
+        "        except ZeroDivisionError:\n",
+        "tests/faults/test_quirks.py::test_a_quirk_costs_no_message[icloud/bad-condstore]",
+    ),
+    Sabotage(
+        "no budget of a day",
+        SYNC / "budget.py",
+        "        if self.spent + received >= self.most:\n",
+        "        if self.spent + received >= self.most * 1_000:\n",
+        "tests/faults/test_fetching_again.py::test_when_the_day_is_spent_the_server_is_left_alone_until_midnight",
+    ),
+    # concurrency
+    Sabotage(
+        "a lease without a fence",
+        SYNC / "leases.py",
+        "        .where(Account.id == account_id, Account.lease_fence == fence)\n        .with_for_update(read=True)\n",
+        "        .where(Account.id == account_id)\n        .with_for_update(read=True)\n",
+        "tests/mailboxes/test_sync.py::test_a_worker_that_was_stopped_beyond_its_lease_commits_nothing",
+    ),
+    Sabotage(
+        "a lease without an end",
+        SYNC / "leases.py",
+        "            Account.lease_expires_at < func.clock_timestamp(),\n            func",
+        "            Account.lease_owner == '',\n            func",
+        CRASHES.format("connected"),
+    ),
+    Sabotage(
+        "a lease for everybody",
+        SYNC / "leases.py",
+        "            Account.lease_expires_at < func.clock_timestamp(),\n            func",
+        "            func",
+        "tests/mailboxes/test_sync.py::test_two_passes_at_once_are_refused",
+    ),
+)
