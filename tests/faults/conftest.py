@@ -12,7 +12,14 @@ from tenants.database import db
 from tests.certificates import Certificates
 from tests.factories import World, make_organization
 from tests.faults.imap_server import ScriptedImap
+from tests.faults.seeds import is_time_over
 from tests.faults.stage import Stage
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A run that may take so long only (``SECONDS``) leaves out what is left then."""
+    if is_time_over():
+        pytest.skip("the time of this run is over")
 
 
 @pytest.fixture(scope="module")

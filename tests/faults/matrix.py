@@ -2,14 +2,21 @@
 
 from types import MappingProxyType
 
-from tests.faults import rows_bodies, rows_connection, rows_folders, rows_numbering, rows_signing_in
+from tests.faults import (
+    rows_bodies,
+    rows_connection,
+    rows_folders,
+    rows_numbering,
+    rows_signing_in,
+    rows_surroundings,
+)
 from tests.faults.faults import FAULTS, demands_of
 from tests.faults.scenario import Happened, PhaseName, Scenario
 from tests.faults.stage import INBOX, PROJECTS, Stage
 
 __all__ = ["ELSEWHERE", "FAULTS", "play"]
 
-ROWS = (rows_numbering, rows_bodies, rows_connection, rows_signing_in, rows_folders)
+ROWS = (rows_numbering, rows_bodies, rows_connection, rows_signing_in, rows_folders, rows_surroundings)
 ELSEWHERE = MappingProxyType(
     {
         "F32": "tests/mailboxes/test_oauth_story.py::test_the_whole_story",
@@ -18,6 +25,7 @@ ELSEWHERE = MappingProxyType(
         "F50": "tests/faults/test_crashes.py"
         "::test_a_message_that_kills_its_reader_is_set_aside_and_the_others_are_delivered",
         "F51": "tests/faults/test_surroundings.py::test_a_database_that_takes_nothing",
+        "F52": "tests/faults/test_outbox_kills.py::test_a_kill_at_any_point_of_sending_never_doubles",
     }
 )
 

@@ -1,6 +1,9 @@
-"""A process that is killed anywhere between the server and a stored message loses and doubles nothing."""
+"""A process that is killed anywhere between the server and a stored message loses and doubles nothing.
 
-import random
+TIMES=3 PAIRS=200 pytest tests/faults/test_crashes.py      up to three times in a row, and more pairs
+"""
+
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +23,7 @@ from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.factories import World
 from tests.faults.crashing import is_killed_at
 from tests.faults.imap_server import ScriptedImap
+from tests.faults.seeds import chance, is_time_over
 from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.scripted import Scripted
 
@@ -43,6 +47,8 @@ DELIVERY_POINTS = (
     "after commit of delivery",
 )
 MESSAGES = 6
+TIMES = int(os.environ.get("TIMES") or 1)
+PAIRS = int(os.environ.get("PAIRS") or 6)
 
 
 @pytest.fixture
@@ -61,39 +67,44 @@ def free_lease(scripted: Scripted) -> None:
         db.session.commit()
 
 
-def demand_everything_once(scripted: Scripted) -> None:
+def demand_everything_once(
+    scripted: Scripted, messages: int = MESSAGES, threads: int = MESSAGES // 2
+) -> None:
     """Every message, once, with all that hangs on it."""
     free_lease(scripted)
     assert scripted.sync().error is None
     with scripted.inside(scripted.world):
-        for model, count in ((Arrival, 6), (Message, 6), (Location, 6), (Thread, 3), (Raw, 6)):
-            assert db.session.scalar(select(func.count()).select_from(model)) == count, model
-        assert db.session.scalar(select(func.count()).select_from(timeline.Event)) == 4 * MESSAGES
+        for model in (Arrival, Message, Location, Raw):
+            assert db.session.scalar(select(func.count()).select_from(model)) == messages, model
+        assert db.session.scalar(select(func.count()).select_from(Thread)) == threads
+        assert db.session.scalar(select(func.count()).select_from(timeline.Event)) == 4 * messages
         assert set(db.session.scalars(select(Arrival.state))) == {"delivered"}
     assert [finding for finding in check_all() if finding.broken and finding.invariant.name != "I19"] == []
 
 
+@pytest.mark.parametrize("times", range(1, TIMES + 1))
 @pytest.mark.parametrize("point", [*PASS_POINTS, *DELIVERY_POINTS])
-def test_a_crash_at_any_point_is_healed_by_the_next_pass(scripted: Scripted, point: str) -> None:
+def test_a_crash_at_any_point_is_healed_by_the_next_pass(scripted: Scripted, point: str, times: int) -> None:
     assert is_killed_at(point, lambda: sync_now(scripted.mailbox.account_id)), f"{point} was not reached"
-    demand_everything_once(scripted)
-
-
-@pytest.mark.parametrize("point", ["before commit of delivery", "after parsing", "after commit of arrivals"])
-def test_a_crash_twice_in_a_row_is_healed_too(scripted: Scripted, point: str) -> None:
-    for _ in range(2):
+    for _ in range(times - 1):  # again, if what is left leads there once more
         free_lease(scripted)
         is_killed_at(point, lambda: sync_now(scripted.mailbox.account_id))
     demand_everything_once(scripted)
 
 
-def test_random_pairs_of_crashes_are_healed(scripted: Scripted) -> None:
-    dice = random.Random(20261120)
-    for _ in range(6):
+@pytest.mark.timeout(120 + 5 * PAIRS)
+def test_random_pairs_of_crashes_are_healed(scripted: Scripted, record_property: Any) -> None:
+    dice = chance("pairs of crashes")
+    done = 0
+    while done < PAIRS and not is_time_over():
+        scripted.server.folder().add(letter(f"Another {done}", message_id=f"another{done}@x"))
         for point in dice.sample([*PASS_POINTS, *DELIVERY_POINTS], 2):
             free_lease(scripted)
             is_killed_at(point, lambda: sync_now(scripted.mailbox.account_id), dice.randint(1, 2))
-    demand_everything_once(scripted)
+        done += 1
+    record_property("total", PAIRS)
+    record_property("done", done)
+    demand_everything_once(scripted, MESSAGES + done, MESSAGES // 2 + done)
 
 
 def test_a_message_that_kills_its_reader_is_set_aside_and_the_others_are_delivered(

@@ -10,7 +10,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from embedded.postgres import DatabaseUrls, Postgres
 from mailboxes import raws
-from mailboxes.errors import NameNotFoundError
 from tenants.database import db, inside
 from tests.faults.imap_server import Command, Session
 from tests.faults.stage import INBOX, Stage
@@ -124,13 +123,4 @@ def test_a_disk_that_is_full_at_delivery_quarantines_nothing(
             connection.execute("DROP FUNCTION refuse_everything CASCADE")
     db.session.remove()
     assert "quarantined" not in waiting.arrivals().values()
-    waiting.settle()
-
-
-def test_a_name_that_has_no_address_for_a_while(waiting: Stage) -> None:
-    waiting.connect(host="does-not-exist.invalid")
-    report = waiting.sync()
-    assert isinstance(report.error, NameNotFoundError)
-    assert not report.error.is_permanent
-    assert (waiting.state(), waiting.pause_seconds() < 3_600) == ("failing", True)
     waiting.settle()
