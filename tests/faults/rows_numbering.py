@@ -26,6 +26,14 @@ def renumbered_before(stage: Stage) -> None:
     renumber(stage.server.folder(INBOX))
 
 
+@change("F1/exchanged", "UIDVALIDITY has changed, and the same UIDs name other messages")
+def exchanged_before(stage: Stage) -> None:
+    inbox = stage.server.folder(INBOX)
+    uids = inbox.uids()
+    inbox.uid_validity += 1
+    inbox.messages = dict(zip(uids, [inbox.messages[uid] for uid in reversed(uids)], strict=True))
+
+
 @behaviour("F1/during", "UIDVALIDITY changes in the middle of a pass", at="EXAMINE")
 def renumbered_during(session: Session, command: Command) -> bool:
     if b"INBOX" in command.arguments and session.server.verbs().count("EXAMINE") == 3:
@@ -118,6 +126,13 @@ def below_the_cursor(stage: Stage) -> None:
     high = stage.add(INBOX)
     stage.sync()
     stage.add(INBOX, uid=high - 2)
+
+
+@change("F5/exchanged", "a message appears below the cursor while another one goes: the count stays")
+def exchanged_below_the_cursor(stage: Stage) -> None:
+    below_the_cursor(stage)
+    inbox = stage.server.folder(INBOX)
+    inbox.remove(inbox.uids()[0])
 
 
 @change("F6/emptied", "the folder is emptied and numbers from 1 again, under the same UIDVALIDITY")

@@ -232,14 +232,14 @@ SABOTAGES = (
         SYNC / "plan.py",
         "    if is_day_over(cursor, at):\n        return True\n    return cursor",
         "    return cursor",
-        "F5",
+        "F5/exchanged",
     ),
     _of_matrix(
         "UIDVALIDITY is not looked at",
         SYNC / "plan.py",
         "    return Epoch.SAME if cursor.uid_validity == uid_validity else Epoch.RENUMBERED\n",
         "    return Epoch.SAME\n",
-        "F1/before",
+        "F1/exchanged",
     ),
     _of_matrix(
         "what is seen again is new",
