@@ -7,7 +7,6 @@ administrator who only types an address proves it alone. A proof belongs to an a
 the mailbox reads another one.
 """
 
-import hashlib
 import secrets as random
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,6 +20,7 @@ from mailboxes.notices import Notice, call_off, can_send, queue_notice
 from tenants.application import settings_of
 from tenants.database import Base, OptionallyScoped, db, now, owned_key, uuid7
 from tenants.errors import ConflictError, NotFoundError
+from tenants.secrets import hash_of_token
 
 LIFETIME = timedelta(hours=24)
 PAUSE = timedelta(minutes=2)
@@ -77,7 +77,7 @@ def ask_for_proof(account: Account, address: str, place: str, what: str, *, by: 
             id=uuid7(), organization_id=account.organization_id, account_id=account.id, address=address
         )
         db.session.add(proof)
-    proof.token_hash, proof.asked_at, proof.expires_at = _hash(token), now(), now() + LIFETIME
+    proof.token_hash, proof.asked_at, proof.expires_at = hash_of_token(token), now(), now() + LIFETIME
     proof.asked_by = by
     db.session.flush()
     call_off(proof.id)
@@ -102,7 +102,7 @@ def ask_for_proof(account: Account, address: str, place: str, what: str, *, by: 
 def proof_of_link(token: str, *, to_confirm: bool = False) -> AddressProof:
     """The proof that a link of this owner would give; `NotFoundError` if it is used, over or none of ours."""
     query = select(AddressProof).where(
-        AddressProof.token_hash == _hash(token), AddressProof.expires_at > now()
+        AddressProof.token_hash == hash_of_token(token), AddressProof.expires_at > now()
     )
     proof = db.session.scalar(query.with_for_update() if to_confirm else query)
     if proof is None:
@@ -163,7 +163,3 @@ def _demand_patience(proof: AddressProof | None) -> None:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())[:100]
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

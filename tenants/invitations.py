@@ -1,6 +1,5 @@
 """Invitations: a link, once, into an organization. It answers alike whether the person is known."""
 
-import hashlib
 import secrets as random
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,15 +8,19 @@ from sqlalchemy import Select, UniqueConstraint, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tenants.audit import Actor
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now
 from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership, lock_organization
-from tenants.permissions import Role, grant_role, roles
+from tenants.people import MANAGES_PEOPLE
+from tenants.permissions import Role, grant_role, permissions_of, roles
+from tenants.secrets import hash_of_token
 from tenants.users import User, choose_password, user_by_address
 
 LIFETIME = timedelta(days=7)
 MOST_OPEN = 5_000
 SIGN_IN_FIRST = "Sign in first, then open the link of the invitation again."
+ASK_ANEW = "Ask an administrator of the organization for a new invitation."
 OVER = "This invitation has been used, withdrawn or is too old. Ask for a new one."
 
 
@@ -31,12 +34,13 @@ class Invitation(OrganizationScoped, Base):
     role_ids: Mapped[list[UUID]] = mapped_column(default=list)
     token_hash: Mapped[bytes]
     invited_by: Mapped[str]
+    invited_by_id: Mapped[UUID | None] = mapped_column(default=None)  # a user, or nobody who signs in
     made_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
-def invite(address: str, role_ids: list[UUID], *, invited_by: str) -> tuple[Invitation, str]:
+def invite(address: str, role_ids: list[UUID], *, by: Actor) -> tuple[Invitation, str]:
     """An invitation and its link's token (256 random bits); an open one of the same address is renewed.
 
     `InvalidError` if the address belongs to a member of this organization, which its administrators
@@ -46,16 +50,17 @@ def invite(address: str, role_ids: list[UUID], *, invited_by: str) -> tuple[Invi
     _demand_a_stranger(address)
     former = db.session.scalar(open_invitations().where(Invitation.address == address).with_for_update())
     if former is not None:
-        former.role_ids, former.invited_by = role_ids, invited_by
-        return former, renew(former)
+        former.role_ids = role_ids
+        return former, renew(former, by=by)
     if _open_count() >= MOST_OPEN:
         raise ConflictError(f"{MOST_OPEN} invitations are open. Withdraw some of them first.")
     token = random.token_urlsafe(32)
     invitation = Invitation(
         address=address,
         role_ids=role_ids,
-        token_hash=_hash(token),
-        invited_by=invited_by,
+        token_hash=hash_of_token(token),
+        invited_by=by.name,
+        invited_by_id=by.id,
         expires_at=now() + LIFETIME,
     )
     db.session.add(invitation)
@@ -81,18 +86,23 @@ def open_invitation(id: UUID) -> Invitation:
 
 
 def invitation_of(token: str, *, to_accept: bool = False) -> Invitation:
-    """The open invitation of a link; `NotFoundError` if it is used, over or none of ours."""
-    query = open_invitations().where(Invitation.token_hash == _hash(token))
+    """The open invitation of a link; `NotFoundError` if it is used, over or none of ours.
+
+    `ForbiddenError` once whoever made it may no longer invite, or no longer give one of its roles.
+    """
+    query = open_invitations().where(Invitation.token_hash == hash_of_token(token))
     invitation = db.session.scalar(query.with_for_update() if to_accept else query)
     if invitation is None:
         raise NotFoundError(OVER)
+    _demand_still_grantable(invitation)
     return invitation
 
 
-def renew(invitation: Invitation) -> str:
-    """A new link's token for an invitation; the link before ends."""
+def renew(invitation: Invitation, *, by: Actor) -> str:
+    """A new link's token for an invitation, which is ``by``'s from now on; the link before ends."""
     token = random.token_urlsafe(32)
-    invitation.token_hash, invitation.expires_at = _hash(token), now() + LIFETIME
+    invitation.invited_by, invitation.invited_by_id = by.name, by.id
+    invitation.token_hash, invitation.expires_at = hash_of_token(token), now() + LIFETIME
     db.session.flush()
     return token
 
@@ -142,8 +152,31 @@ def _join(user: User, invitation: Invitation) -> None:
         db.session.flush()
     if not member.is_enabled:
         raise ForbiddenError("You have been disabled here. Ask an administrator of the organization.")
-    for role in db.session.scalars(roles().where(Role.id.in_(invitation.role_ids))):  # one may be gone
+    for role in db.session.scalars(_roles_of(invitation)):
         grant_role(member, role.id)
+
+
+def _roles_of(invitation: Invitation) -> Select[Role]:
+    """What it promises; one of them may be gone."""
+    return roles().where(Role.id.in_(invitation.role_ids))
+
+
+def _demand_still_grantable(invitation: Invitation) -> None:
+    """An invitation gives no more than its inviter could give today."""
+    if invitation.invited_by_id is None:
+        return
+    inviter = db.session.get(User, invitation.invited_by_id)
+    if inviter is not None and inviter.is_enabled and inviter.is_system_admin:
+        return
+    member = db.session.scalar(select(Membership).where(Membership.user_id == invitation.invited_by_id))
+    may = permissions_of(member) if member is not None else frozenset()
+    if MANAGES_PEOPLE not in may:
+        raise ForbiddenError(f"{invitation.invited_by} may no longer invite people here. {ASK_ANEW}")
+    for role in db.session.scalars(_roles_of(invitation)):
+        if not set(role.permissions) <= may:
+            raise ForbiddenError(
+                f"{invitation.invited_by} may no longer give the role {role.name}. {ASK_ANEW}"
+            )
 
 
 def _demand_a_stranger(address: str) -> None:
@@ -159,7 +192,3 @@ def _demand_a_stranger(address: str) -> None:
 def _open_count() -> int:
     query = open_invitations().order_by(None).with_only_columns(func.count())
     return db.session.scalar(query) or 0
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

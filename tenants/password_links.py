@@ -4,7 +4,6 @@ Who forgot a password *asks*: a row with an address, the same for one that is kn
 A worker looks at it later, so that neither the answer nor its time tells which it was.
 """
 
-import hashlib
 import secrets as random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, db, now, uuid7
 from tenants.errors import NotFoundError
+from tenants.secrets import hash_of_token
 from tenants.users import (
     User,
     choose_password,
@@ -96,7 +96,7 @@ def make(user: User, lifetime: timedelta = LIFETIME) -> Opened:
 
 def owner_of(token: str, *, to_use: bool = False) -> User:
     """Whose password a link sets; `NotFoundError` if it is used, over or none of ours."""
-    link = _open().where(PasswordLink.token_hash == _hash(token))
+    link = _open().where(PasswordLink.token_hash == hash_of_token(token))
     found = db.session.scalar(link.with_for_update() if to_use else link)
     user = db.session.get(User, found.user_id) if found is not None else None
     if user is None or not user.is_enabled:
@@ -135,7 +135,7 @@ def forget_old_links() -> None:
 
 def _opened(link: PasswordLink, user: User) -> Opened:
     token = random.token_urlsafe(32)
-    link.user_id, link.token_hash = user.id, _hash(token)
+    link.user_id, link.token_hash = user.id, hash_of_token(token)
     db.session.flush()
     return Opened(user, token, link.expires_at)
 
@@ -151,7 +151,3 @@ def _open() -> Select[PasswordLink]:
 def _open_count(user: User) -> int:
     query = _open().where(PasswordLink.user_id == user.id).with_only_columns(func.count())
     return db.session.scalar(query) or 0
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -9,13 +9,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, exists, select
+from sqlalchemy import delete, select
 
 from tenants.audit import Actor, record
 from tenants.database import db
 from tenants.errors import ConflictError, ForbiddenError, NotFoundError
-from tenants.organizations import Membership, MembershipRole, active_members, lock_organization
-from tenants.permissions import PERMISSIONS, Role, grant_role, permissions_of, roles, roles_of
+from tenants.organizations import Membership, MembershipRole, lock_organization
+from tenants.permissions import (
+    PERMISSIONS,
+    Role,
+    grant_role,
+    members_who_may,
+    permissions_of,
+    roles,
+    roles_of,
+)
 
 MANAGES_PEOPLE = "user.manage"
 ADMINISTERS = ("organization.configure", MANAGES_PEOPLE)  # who holds both is an administrator
@@ -115,20 +123,3 @@ def _who_is_there() -> tuple[bool, ...]:
 
 def _somebody_may(permissions: tuple[str, ...]) -> bool:
     return db.session.scalar(members_who_may(*permissions).limit(1)) is not None
-
-
-def members_who_may(*permissions: str) -> Select[Membership]:
-    """Active members whose roles permit all of these, as the database knows it, not as we remember it."""
-    return active_members().order_by(None).where(*map(_may, permissions))
-
-
-def _may(permission: str) -> ColumnElement[bool]:
-    held = (
-        select(MembershipRole.id)
-        .join(
-            Role,
-            (Role.organization_id == MembershipRole.organization_id) & (Role.id == MembershipRole.role_id),
-        )
-        .where(MembershipRole.membership_id == Membership.id, Role.permissions.any_() == permission)
-    )
-    return exists(held)

@@ -5,6 +5,7 @@ ciphertext with its tag. The place (table, row, column) is authenticated, so tha
 another row does not open there.
 """
 
+import hashlib
 import os
 from uuid import UUID
 
@@ -20,6 +21,11 @@ NONCE_LENGTH = 12
 
 class UnreadableSecretError(RuntimeError):
     """The blob was made with a key this installation no longer has, or for another row."""
+
+
+def hash_of_token(token: str) -> bytes:
+    """What is kept of a token of 256 random bits, by which it is found again and cannot be used."""
+    return hashlib.sha256(token.encode()).digest()
 
 
 def encrypt(secret: str, *, table: str, row: UUID | str, column: str) -> bytes:

@@ -17,8 +17,8 @@ from tenants.errors import ConflictError, InvalidError
 from tenants.organizations import Membership, MembershipRole, Organization
 from tenants.outcomes import Outcome, for_each
 from tenants.password_links import end_all
-from tenants.people import ADMINISTERS, members_who_may
-from tenants.permissions import Role
+from tenants.people import ADMINISTERS
+from tenants.permissions import Role, members_who_may
 from tenants.users import (
     SHOWN_NAME,
     User,

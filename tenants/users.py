@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, db, now, uuid7
 from tenants.errors import AppError, InvalidError, NotFoundError, TooManyAttemptsError
+from tenants.secrets import hash_of_token
 
 MINIMUM_PASSWORD_LENGTH = 10
 LONGEST_NAME = 200
@@ -138,7 +139,7 @@ def sign_in(
     token = random.token_urlsafe(32)
     db.session.add(
         SignIn(
-            token_hash=_token_hash(token),
+            token_hash=hash_of_token(token),
             user_id=user.id,
             expires_at=now() + lifetime,
             needs_code=needs_code,
@@ -152,7 +153,7 @@ def sign_in(
 def session_of(token: str) -> SignIn | None:
     """The live session of this token, whether or not its second factor was given."""
     moment = now()
-    row = db.session.get(SignIn, _token_hash(token))
+    row = db.session.get(SignIn, hash_of_token(token))
     if row is None or row.expires_at <= moment or row.seen_at <= moment - SESSION_IDLE:
         return None
     return row
@@ -181,7 +182,7 @@ def sessions_of(user: User) -> Select[SignIn]:
 
 def sign_out(token: str) -> None:
     """End the session of this token."""
-    db.session.execute(delete(SignIn).where(SignIn.token_hash == _token_hash(token)))
+    db.session.execute(delete(SignIn).where(SignIn.token_hash == hash_of_token(token)))
 
 
 def sign_out_everywhere(user: User) -> None:
@@ -191,7 +192,7 @@ def sign_out_everywhere(user: User) -> None:
 
 def sign_out_elsewhere(user: User, token: str) -> None:
     """End all sessions of a user but the one of this token, which gets no younger by that."""
-    others = SignIn.token_hash != _token_hash(token)
+    others = SignIn.token_hash != hash_of_token(token)
     db.session.execute(delete(SignIn).where(SignIn.user_id == user.id, others))
 
 
@@ -347,10 +348,6 @@ def _dummy_hash_of(cheap: bool) -> str:
 
 def _dummy_hash() -> str:
     return _dummy_hash_of(bool(current_app.config["POSTROOM"].cheap_passwords))
-
-
-def _token_hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 def _attempt_key(kind: str, value: str) -> bytes:

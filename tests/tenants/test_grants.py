@@ -125,7 +125,7 @@ class Story:
         by, name = self._by(actor)
         granted = people.grantable([self._role(place).id for place in chosen], by)
         address = f"guest{next(_number)}@story.test"
-        _, token = invite(address, [role.id for role in granted], invited_by=name.name)
+        _, token = invite(address, [role.id for role in granted], by=name)
         self.promised[token] = [role.id for role in granted]
         return self.members[actor]
 

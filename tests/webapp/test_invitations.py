@@ -4,14 +4,14 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from mailboxes.notices import Notice, send_due_notices
 from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.invitations import LIFETIME, Invitation, accept
-from tenants.organizations import Membership, organizations_of
-from tenants.permissions import ADMINISTRATOR, MEMBER, Role
+from tenants.organizations import Membership, MembershipRole, organizations_of
+from tenants.permissions import ADMINISTRATOR, MEMBER, Role, grant_role
 from tenants.users import User, user_by_address
 from tests.factories import PASSWORD, csrf_token, make_member, sign_in
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
@@ -241,3 +241,44 @@ def test_a_new_person_is_signed_in_and_an_organization_that_is_closed_opens_to_n
 
 def test_a_week_is_what_the_page_of_a_handed_over_link_says():
     assert timedelta(days=7) == LIFETIME
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda member: setattr(member, "is_enabled", False), "may no longer invite people here"),
+        (lambda member: setattr(member.user, "is_enabled", False), "may no longer invite people here"),
+        (lambda member: _holds_only(member, ["user.manage"]), "may no longer give the role Member"),
+    ],
+)
+def test_an_invitation_ends_with_the_right_of_its_inviter(
+    app, inside, ours, theirs, invited, change, sentence
+):
+    path = invited("new@person.test")
+    with inside(ours):
+        change(db.session.get(Membership, (ours.id, ours.admin.id)))
+        db.session.commit()
+    assert sentence in read(app.test_client(), path, 403)
+    assert user_by_address("new@person.test") is None
+
+
+def test_sent_again_by_another_it_is_theirs(app, inside, ours, theirs, invited, server):
+    path = invited("new@person.test")
+    other = make_member(ours.id, "Olga Other", role=ADMINISTRATOR)
+    with inside(ours):
+        id = db.session.scalar(select(Invitation.id))
+        db.session.get(Membership, (ours.id, ours.admin.id)).is_enabled = False
+        db.session.commit()
+    assert "may no longer invite" in read(app.test_client(), path, 403)
+    send(sign_in(app, other), f"{LIST}/{id}/send-again", at=LIST)
+    send_due_notices(ours.id)
+    join(app.test_client(), path_in(letters(server)[-1][2]))
+    assert user_by_address("new@person.test") is not None
+
+
+def _holds_only(member, permissions):
+    role = Role(name="Narrow", permissions=permissions)
+    db.session.add(role)
+    db.session.execute(delete(MembershipRole).where(MembershipRole.membership_id == member.id))
+    db.session.flush()
+    grant_role(member, role.id)

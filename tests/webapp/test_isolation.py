@@ -19,6 +19,7 @@ from mailboxes.rules import AutoResponseRule
 from mailboxes.templates import Template, TemplateText
 from mailboxes.threads import ThreadRecord
 from mailboxes.timeline import record
+from tenants.audit import Actor
 from tenants.configuration.history import changes_of
 from tenants.configuration.layers import override
 from tenants.database import Base, OptionallyScoped, OrganizationScoped, db, now
@@ -125,7 +126,9 @@ def neighbour(app, theirs) -> Neighbour:
         record(message, "fetched", "stored", theirs.canary)
         letter = f"Subject: {theirs.canary}\r\n\r\n{theirs.canary} {SECRET}\r\n".encode()
         [ids["arrival_id"]] = arrive(mailbox, letter, state="quarantined", failure=theirs.canary)
-        rows["invitation_id"], _ = invite(f"guest@{theirs.canary}.test", [], invited_by=theirs.canary)
+        rows["invitation_id"], _ = invite(
+            f"guest@{theirs.canary}.test", [], by=Actor(theirs.canary, theirs.admin.user_id)
+        )
         db.session.commit()
         ids |= {name: row.id for name, row in rows.items()}
     return Neighbour(ids)

@@ -14,8 +14,8 @@ from tenants import organization_administration as domain
 from tenants.database import db, enter_organization
 from tenants.invitations import Invitation, invite, open_invitations
 from tenants.organizations import Organization
-from tenants.people import ADMINISTERS, members_who_may
-from tenants.permissions import ADMINISTRATOR, offer_system_roles
+from tenants.people import ADMINISTERS
+from tenants.permissions import ADMINISTRATOR, members_who_may, offer_system_roles
 from tenants.users import SHOWN_NAME, checked_address
 from webapp import records
 from webapp.configuration.pages import actor
@@ -157,7 +157,7 @@ def _created(form: NewOrganizationForm) -> tuple[Organization, Invitation, str]:
 
 def _invited(address: str) -> tuple[Invitation, str]:
     role = offer_system_roles()[ADMINISTRATOR]
-    made = invite(checked_address(address), [role.id], invited_by=actor().name)
+    made = invite(checked_address(address), [role.id], by=actor())
     audit.record(actor(), "member.invited", made[0].address, {}, {"roles": [role.name]})
     return made
 

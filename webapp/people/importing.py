@@ -58,7 +58,7 @@ def import_shown() -> ResponseReturnValue:
         if verdict.kind != INVITE:
             raise ConflictError(verdict.words)
         address = verdict.row.address
-        invitation, token = invite(address, list(verdict.role_ids), invited_by=actor().name)
+        invitation, token = invite(address, list(verdict.role_ids), by=actor())
         audit.record(actor(), "member.invited", address, {}, {"roles": list(verdict.row.roles)})
         links[address] = send_invitation(g.organization, invitation, token)
 

@@ -88,7 +88,7 @@ def send_again(invitation_id: UUID) -> ResponseReturnValue:
     invitation = open_invitation(invitation_id)
     present = {role.id for role in db.session.scalars(roles())}
     people.grantable([id for id in invitation.role_ids if id in present], by)
-    token = renew(invitation)
+    token = renew(invitation, by=actor())
     audit.record(actor(), "member.invited_again", invitation.address)
     return _delivered(invitation, token)
 
@@ -110,7 +110,7 @@ def _invited(form: InviteForm) -> tuple[Invitation, str]:
     address = checked_address(form.address.data or "")
     wanted = [id for id in map(records.uuid_or_none, form.roles.data or []) if id is not None]
     chosen = people.grantable(wanted, people.granting(g.member))
-    invitation, token = invite(address, [role.id for role in chosen], invited_by=actor().name)
+    invitation, token = invite(address, [role.id for role in chosen], by=actor())
     audit.record(actor(), "member.invited", address, {}, {"roles": [role.name for role in chosen]})
     return invitation, token
 
