@@ -9,14 +9,19 @@ from uuid import UUID
 
 import psycopg
 
+from tests.everything import Ids
+
 ORGANIZATIONS, MAILBOXES, PEOPLE = 2_000, 20_000, 50_000
 MESSAGES_EACH = 5
 ENTRIES = 20_000  # of the audit log of the largest organization
+RECORDS = 20_000  # leads, cases and contacts each, there too
 
 
-def fill(connection: psycopg.Connection[Any], ours: UUID, member: UUID, message: UUID) -> None:
-    """Multiply an organization, one of its members, and a message with mailbox, account and thread."""
-    given = {"ours": ours, "member": member, "message": message}
+def fill(connection: psycopg.Connection[Any], ours: UUID, member: UUID, ids: Ids) -> None:
+    """Multiply an organization, one of its members, and what these ids name: a message with its mailbox,
+    account and thread, a lead, a case, a contact."""
+    given = {"ours": ours, "member": member, "message": ids["message_id"]}
+    given |= {name: ids[f"{name}_id"] for name in ("lead", "case", "contact")}
     for statement in _NUMBERED:
         connection.execute(statement, given)
     for table, source, changes in _MULTIPLIED:
@@ -29,7 +34,7 @@ def _multiply(
     table: str,
     source: str,
     changes: dict[str, str],
-    given: dict[str, UUID],
+    given: dict[str, UUID | str],
 ) -> None:
     """Insert into a table its rows ``r`` of a source, with some columns changed."""
     rows = connection.execute(
@@ -73,6 +78,16 @@ _IN_EACH = (
     f"JOIN filled_organizations f ON true WHERE {_OURS}",
     {"organization_id": "f.id", "id": "gen_random_uuid()"},
 )
+
+
+def _records(kind: str, name: str) -> tuple[str, dict[str, str]]:
+    """Many of one record, each of a name of its own."""
+    return (
+        f"CROSS JOIN generate_series(1, {RECORDS}) m WHERE r.id = %({kind})s",
+        {"id": "gen_random_uuid()", name: f"'{kind.capitalize()} ' || m"},
+    )
+
+
 _MULTIPLIED: tuple[tuple[str, str, dict[str, str]], ...] = (
     (
         "organizations",
@@ -126,6 +141,8 @@ _MULTIPLIED: tuple[tuple[str, str, dict[str, str]], ...] = (
             "id": "f.mailbox_id",
             "account_id": "f.account_id",
             "account_owner_id": "f.organization_id",
+            "action_settings": "CASE f.organization_id WHEN r.organization_id THEN r.action_settings"
+            " ELSE '{}' END",
             "label": "'Box ' || f.n",
             "address": "'box' || f.n || '@boxes.test'",
         },
@@ -154,4 +171,7 @@ _MULTIPLIED: tuple[tuple[str, str, dict[str, str]], ...] = (
             "shown_at": "r.shown_at - f.n * interval '1 minute'",
         },
     ),
+    ("leads", *_records("lead", "name")),
+    ("cases", *_records("case", "subject")),
+    ("contacts", *_records("contact", "name")),
 )

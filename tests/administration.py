@@ -1,15 +1,79 @@
-"""The pages of the administration, for tests and measurements that go through them all.
+"""Every page with its visitor, from the URL map, for tests and measurements that go through them all.
 
-A new list, picker or configuration page belongs here: then the number of its queries is known not to
-grow, and ``./dev bench administration`` measures it among 2,000 organizations.
+A new page is among them by itself: then the number of its queries is known not to grow, and
+``./dev bench administration`` measures it among 2,000 organizations. It may need a row to be about
+(`tests.everything`), or a reason why it is no page (`NO_PAGES`).
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
-from mailboxes.system_mailboxes import Mailbox
+from flask import Flask
+from werkzeug.routing import Rule
+
+from tests.everything import Ids
 from tests.factories import World
 
 SYSTEM_ADMIN, ADMIN, MEMBER = "system administrator", "administrator", "member"
+
+# What a GET answers that is no page: by the reason, the endpoints.
+NO_PAGES: dict[str, tuple[str, ...]] = {
+    "a file, or what a frame holds": (
+        *("static", "mailboxes.held_file", "system_mailboxes.held_file"),
+        *("mail.attachment", "mail.attachments_as_zip", "mail.inline_image", "mail.original_file"),
+        *("mail.body", "templates.preview_body", "system_templates.preview_body"),
+    ),
+    "a link from a letter or from a provider, used once": (
+        *("mailboxes.confirm_address", "system_mailboxes.confirm_address"),
+        *("mailboxes.connected", "opened_mailboxes.connected", "system_mailboxes.connected"),
+        *("oauth.callback", "invitations.accept", "passwords.choose"),
+    ),
+    "leads to another page": (
+        *("home.index", "organization.index", "personal.index", "system.index", "mail.draft"),
+    ),
+    "for whoever is not signed in": ("auth.sign_in", "auth.code", "passwords.forgotten"),
+    "for machines": ("home.alive", "home.ready", "metrics.index"),
+    "of the demo": ("customer.write", "customer.letter"),
+    "asks for what only its own story has": ("security.set_up",),
+}
+# What pages are asked besides themselves.
+QUERIES: dict[str, tuple[str, ...]] = {
+    "system.group": ("in=all", "q=mail"),
+    "system.organizations": ("side=override",),
+    "system.organization_group": ("in=all",),
+    "organization.group": ("in=all", "q=mail"),
+    "mailboxes.index": ("q=box+77", "state=attention&sort=-newest", "sort=-waiting"),
+    "system_mailboxes.index": ("q=info",),
+    "mailboxes.people": ("person=person+a",),
+    "mailboxes.people_choices": ("field=owner&find_owner=person+a",),
+    "choosing.choices": ("field=owner&find_owner=person+a",),
+    "mail.index": ("view=all", "q=question"),
+    "mail.assignees": ("person=person+a",),
+    "people.index": ("q=person+a",),
+    "users.index": ("q=person+a",),
+    "organizations.index": ("q=77",),
+    "leads.index": ("q=lead+7", "sort=name"),
+    "cases.index": ("q=case+7", "sort=-priority"),
+    "contacts.index": ("q=contact+7",),
+}
+_PLAIN = {"key": "email", "setting": "sync.interval_seconds", "personal.setting": "mail.signature"}
+_OF_MEMBERS = ("lead.", "case.", "contact.")
+
+
+@dataclass(frozen=True)
+class Page:
+    """Who looks, and at what."""
+
+    who: str
+    rule: Rule = field(compare=False)
+    endpoint: str
+    query: str = ""
+
+    def __str__(self) -> str:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", self.rule.rule)
+        return f"{path}?{self.query}" if self.query else path
 
 
 @dataclass(frozen=True)
@@ -17,56 +81,40 @@ class Place:
     """What addresses of pages need to know."""
 
     world: World
-    mailbox: Mailbox
+    ids: Ids
 
-    def address(self, path: str) -> str:
-        """A path with the ids of this place."""
-        return path.format(
-            organization=self.world.id,
-            mailbox=self.mailbox.id,
-            member=self.world.member.id,
-            user=self.world.member.user_id,
-        )
+    def address(self, app: Flask, page: Page) -> str:
+        """The address of a page that is about what is in this place."""
+        values = {name: self._value(page.endpoint, name) for name in page.rule.arguments}
+        path = app.url_map.bind("localhost").build(page.endpoint, values | dict(parse_qsl(page.query)))
+        return str(path)
+
+    def _value(self, endpoint: str, name: str) -> object:
+        blueprint = endpoint.partition(".")[0]
+        for known in (f"{blueprint}.{name}", name):
+            if known in self.ids or known in _PLAIN:
+                return self.ids.get(known) or _PLAIN[known]
+        raise LookupError(f"{endpoint} is about a {name}: make one in tests/everything.py")
 
 
-# Who looks, and at what.
-PAGES: tuple[tuple[str, str], ...] = (
-    (SYSTEM_ADMIN, "/system/configuration/email"),
-    (SYSTEM_ADMIN, "/system/configuration/email?in=all"),
-    (SYSTEM_ADMIN, "/system/configuration/email?q=mail"),
-    (SYSTEM_ADMIN, "/system/configuration/sync.interval_seconds/history"),
-    (SYSTEM_ADMIN, "/system/configuration/sync.interval_seconds/organizations"),
-    (SYSTEM_ADMIN, "/system/configuration/sync.interval_seconds/organizations?side=override"),
-    (SYSTEM_ADMIN, "/system/organizations/"),
-    (SYSTEM_ADMIN, "/system/users/"),
-    (SYSTEM_ADMIN, "/system/users/{user}"),
-    (SYSTEM_ADMIN, "/system/mailboxes/"),
-    (SYSTEM_ADMIN, "/system/mailboxes/new"),
-    (SYSTEM_ADMIN, "/system/quarantine/"),
-    (SYSTEM_ADMIN, "/system/organizations/{organization}/configuration/email"),
-    (SYSTEM_ADMIN, "/system/organizations/{organization}/configuration/email?in=all"),
-    (SYSTEM_ADMIN, "/system/organizations/{organization}/configuration/mail.signature/history"),
-    (SYSTEM_ADMIN, "/system/organizations/{organization}/mailboxes/"),
-    (SYSTEM_ADMIN, "/system/organizations/{organization}/mailboxes/new"),
-    (SYSTEM_ADMIN, "/system/organizations/{organization}/mailboxes/{mailbox}"),
-    (ADMIN, "/configuration/settings/email"),
-    (ADMIN, "/configuration/settings/email?in=all"),
-    (ADMIN, "/configuration/settings/email?q=mail"),
-    (ADMIN, "/configuration/settings/mail.signature/history"),
-    (ADMIN, "/configuration/mailboxes/"),
-    (ADMIN, "/configuration/mailboxes/?q=box+77"),
-    (ADMIN, "/configuration/mailboxes/?state=attention&sort=-newest"),
-    (ADMIN, "/configuration/mailboxes/?sort=-waiting"),
-    (ADMIN, "/configuration/mailboxes/states"),
-    (ADMIN, "/configuration/mailboxes/new"),
-    (ADMIN, "/configuration/mailboxes/{mailbox}"),
-    (ADMIN, "/configuration/quarantine/"),
-    (ADMIN, "/configuration/people/"),
-    (ADMIN, "/configuration/people/{member}"),
-    (ADMIN, "/configuration/roles/"),
-    (ADMIN, "/configuration/audit-log/"),
-    (ADMIN, "/configuration/lead-sources/"),
-    (ADMIN, "/configuration/channels/"),
-    (ADMIN, "/configuration/templates/"),
-    (MEMBER, "/my-configuration/email"),
-)
+def pages(app: Flask) -> list[Page]:
+    """All of them, without and with what they are asked besides."""
+    return [
+        Page(_visitor(app, rule), rule, rule.endpoint, query)
+        for rule in _rules(app)
+        for query in ("", *QUERIES.get(rule.endpoint, ()))
+    ]
+
+
+def _rules(app: Flask) -> Iterator[Rule]:
+    left_out = {endpoint for endpoints in NO_PAGES.values() for endpoint in endpoints}
+    for rule in sorted(app.url_map.iter_rules(), key=str):
+        if "GET" in (rule.methods or ()) and rule.endpoint not in left_out:
+            yield rule
+
+
+def _visitor(app: Flask, rule: Rule) -> str:
+    guard = app.view_functions[rule.endpoint].guard  # type: ignore[attr-defined]
+    if guard == SYSTEM_ADMIN:
+        return SYSTEM_ADMIN
+    return MEMBER if guard in {"member", "signed in"} or guard.startswith(_OF_MEMBERS) else ADMIN

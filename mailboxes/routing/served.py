@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from mailboxes.accounts import Account
 from mailboxes.routing.deciding import Plan, Rule, comparable
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import INSTALLATION, across_organizations
+from tenants.database import INSTALLATION, across_organizations, is_one_of
 from tenants.organizations import Organization
 
 
@@ -47,6 +47,23 @@ def served_by(account_id: UUID) -> list[Served]:
     with across_organizations("a global account finds the organizations that it serves") as session:
         rows = session.execute(query).all()
     return [Served(*row[:5], (row.address, *row.aliases)) for row in rows]
+
+
+def served_counts(account_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """To how many organizations mail of each of these global accounts may go."""
+    query = (
+        select(Mailbox.account_id, func.count())
+        .join(Organization, Organization.id == Mailbox.organization_id)
+        .where(
+            is_one_of(Mailbox.account_id, account_ids),
+            Mailbox.account_owner_id == INSTALLATION,
+            Organization.is_enabled,
+            Mailbox.is_served,
+        )
+        .group_by(Mailbox.account_id)
+    )
+    with across_organizations("a system page counts whom global accounts serve") as session:
+        return {row[0]: row[1] for row in session.execute(query)}
 
 
 def plan_of(account: Account, served: Sequence[Served], rules: Sequence[Rule]) -> Plan:

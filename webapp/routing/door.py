@@ -1,6 +1,7 @@
 """What the pages of routing share: the installation's scope, one account, and organizations by name."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.global_mailboxes.table import GlobalMailbox
-from mailboxes.routing.served import Served, served_by
-from tenants.database import inside_installation
+from mailboxes.routing.served import Served, served_by, served_counts
+from tenants.database import inside_installation, is_one_of
 from tenants.errors import NotFoundError
 from tenants.organizations import Organization
 
@@ -42,13 +43,13 @@ class Place:
     @cached_property
     def ids(self) -> dict[str, UUID]:
         """Ids by that text: the name, and the beginning of the id where two have the same name."""
-        names = [one.name for one in self.served if one.is_open]
+        names = Counter(one.name for one in self.served if one.is_open)
         return {_text(one, names): one.organization_id for one in self.served if one.is_open}
 
     @cached_property
     def names(self) -> dict[UUID, str]:
         """What organizations that this account serves, or has served, are called."""
-        names = [one.name for one in self.served]
+        names = Counter(one.name for one in self.served)
         return {one.organization_id: _text(one, names) for one in self.served}
 
     def is_open(self, organization_id: UUID) -> bool:
@@ -73,6 +74,34 @@ def place_of(session: Session, account_id: UUID) -> Place:
     return Place(account, label, home.name if home else "", served_by(account_id))
 
 
+@dataclass(frozen=True)
+class ListedPlace:
+    """A global account as a list shows it, with how many organizations its mail may go to."""
+
+    account: Account
+    label: str
+    home: str
+    served_count: int
+
+
+def listed_places(session: Session, accounts: Sequence[Account]) -> list[ListedPlace]:
+    """These global accounts. The session is bound to the installation."""
+    ids = [account.id for account in accounts]
+    sources = session.scalars(select(GlobalMailbox).where(is_one_of(GlobalMailbox.account_id, ids)))
+    labels = {source.account_id: source.label for source in sources}
+    homes = organization_names(session, {account.home_organization_id for account in accounts})
+    counts = served_counts(ids)
+    return [
+        ListedPlace(
+            account,
+            labels.get(account.id, account.address),
+            homes.get(account.home_organization_id, "") if account.home_organization_id else "",
+            counts.get(account.id, 0),
+        )
+        for account in accounts
+    ]
+
+
 def organization_names(session: Session, ids: set[UUID | None]) -> dict[UUID, str]:
     """Names of any organizations, for what went to those that are served no more."""
     wanted = [id for id in ids if id is not None]
@@ -80,5 +109,5 @@ def organization_names(session: Session, ids: set[UUID | None]) -> dict[UUID, st
     return {row[0]: row[1] for row in rows}
 
 
-def _text(one: Served, names: list[str]) -> str:
-    return one.name if names.count(one.name) == 1 else f"{one.name} ({str(one.organization_id)[-6:]})"
+def _text(one: Served, names: Counter[str]) -> str:
+    return one.name if names[one.name] == 1 else f"{one.name} ({str(one.organization_id)[-6:]})"

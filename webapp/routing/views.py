@@ -21,7 +21,7 @@ from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
 from webapp.records import accepts, clean_text, id_argument, uuid_or_none
-from webapp.routing.door import Place, installation, organization_names, place_of
+from webapp.routing.door import Place, installation, listed_places, organization_names, place_of
 from webapp.routing.forms import RuleForm
 from workers.queues import ring_intake
 
@@ -38,7 +38,7 @@ def index() -> ResponseReturnValue:
         query = select(Account).where(Account.organization_id.is_(None))
         cursor = request.args.get("page", "")
         found = page(query, Account.address, Account.id, is_descending=False, cursor=cursor)
-        places = [place_of(session, account.id) for account in found.rows]
+        places = listed_places(session, found.rows)
         counts = {account.id: count for account, count in accounts_with_unrouted()}
     return render_template(
         "routing/index.html",
