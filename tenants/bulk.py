@@ -37,13 +37,11 @@ def insert_rows(
     rows: Sequence[Row],
     *,
     ignoring_conflicts: bool = False,
-    computed: Mapping[str, str] | None = None,
     session: Session | None = None,
 ) -> int:
     """Insert rows (column name to value, the same names in each) and return how many went in.
 
     The session's organization is stamped on every row. Columns left out get their default.
-    ``computed``: SQL around the value of a column, such as ``to_tsvector('simple', {})``.
     """
     if not rows:
         return 0
@@ -53,7 +51,7 @@ def insert_rows(
     organization = _organization(bound, columns)
     values = [_array(column, _values(column, rows, organization)) for column in columns]
     connection: psycopg.Connection[Any] = bound.connection().connection.driver_connection  # type: ignore[assignment]
-    cursor = connection.execute(_statement(table, columns, computed or {}, ignoring_conflicts), values)
+    cursor = connection.execute(_statement(table, columns, ignoring_conflicts), values)
     return cursor.rowcount
 
 
@@ -133,12 +131,10 @@ def _writer(column: Column[Any]) -> Callable[[Any], str]:
     return str
 
 
-def _statement(
-    table: Table, columns: list[Column[Any]], computed: Mapping[str, str], ignoring_conflicts: bool
-) -> bytes:
+def _statement(table: Table, columns: list[Column[Any]], ignoring_conflicts: bool) -> bytes:
     names = ", ".join(f'"{column.name}"' for column in columns)
     arrays = ", ".join(f"{_placeholder(column)}::{_carrier(column)}[]" for column in columns)
-    casts = ", ".join(_selected(column, computed) for column in columns)
+    casts = ", ".join(f'r."{column.name}"{_cast(column)}' for column in columns)
     ending = " ON CONFLICT DO NOTHING" if ignoring_conflicts else ""
     sql = f'INSERT INTO "{table.name}" ({names}) SELECT {casts} FROM unnest({arrays}) AS r({names}){ending}'  # noqa: S608  # names of our own tables
     return sql.encode()
@@ -146,11 +142,6 @@ def _statement(
 
 def _placeholder(column: Column[Any]) -> str:
     return "%b" if isinstance(column.type, LargeBinary) else "%s"
-
-
-def _selected(column: Column[Any], computed: Mapping[str, str]) -> str:
-    name = f'r."{column.name}"'
-    return computed[column.name].format(name) if column.name in computed else name + _cast(column)
 
 
 _CARRIERS: tuple[tuple[type[Any], str], ...] = (

@@ -71,7 +71,7 @@ def _found_by_words(selection: Selection) -> Select[UUID] | None:
     for name in ("from", "to", "subject"):
         for value in selection.query.values(name):
             if _WHOLE_ADDRESS.fullmatch(value):
-                finished.append(value)  # one word of the index
+                finished.append(value)  # nothing of it is typed only half
             else:
                 beginnings += _PART.findall(value.lower())
     if not finished and not beginnings:

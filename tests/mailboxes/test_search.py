@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mailboxes.inbox import listing, reading
 from mailboxes.inbox.selection import VIEWS, Selection
+from mailboxes.search import words_of
 from mailboxes.search_terms import parse_query
 from mailboxes.threads import ThreadRecord
 from tenants.database import db, uuid7
@@ -143,3 +144,16 @@ def test_signs_that_mean_something_to_the_database_are_text(ours, inside, text):
     with inside(ours):
         for query in (text, f"from:{text}", f'subject:"{text}"', f"{text} x"):
             listing.page(Selection(ours.member, query=parse_query(query)))
+
+
+@given(text=st.text(max_size=60))
+@settings(max_examples=200)
+def test_a_text_is_split_alike_for_the_index_and_for_a_search(text):
+    """Whatever is looked for, word by word or as a whole, has the words that the index got of it."""
+    assert words_of(text) == {word for part in text.split() for word in words_of(part)}
+
+
+def test_words_are_runs_of_letters_and_digits_in_lower_case():
+    assert words_of("Re: Öl-Wechsel_2, mia@acme.test; 12.50 €") == {
+        *("re", "öl", "wechsel", "2", "mia", "acme", "test", "12", "50")
+    }
