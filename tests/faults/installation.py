@@ -76,7 +76,7 @@ class NotSettledError(AssertionError):
 
 @dataclass(frozen=True)
 class ImapAccount:
-    """How to reach a person's mail by IMAP."""
+    """How to reach a person's mail by IMAP; ``plain_port``: also without encryption, if it is not 0."""
 
     host: str
     port: int
@@ -84,6 +84,7 @@ class ImapAccount:
     user: str
     password: str
     ca_file: Path | None = None
+    plain_port: int = 0
 
     def session(self) -> imaplib.IMAP4:
         """A signed-in connection; a context manager that signs out."""
@@ -239,7 +240,7 @@ class Installation:
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """What a query returns, over all organizations."""
-        with self._connection() as connection:
+        with self.connection() as connection:
             return connection.execute(query, parameters).fetchall()
 
     def value(self, query: str, *parameters: object) -> Any:
@@ -275,7 +276,7 @@ class Installation:
 
         Safe at any moment, also for those who are alive: that is what fences are for.
         """
-        with self._connection() as connection:
+        with self.connection() as connection:
             for statement in _LATER:
                 connection.execute(statement)
         with redis.Redis.from_url(self.services.redis.url) as client:
@@ -345,7 +346,7 @@ class Installation:
             ready=(lambda: answers_on(self.services.web_port)) if name == "web" else None,
         )
 
-    def _connection(self) -> "psycopg.Connection[tuple[Any, ...]]":
+    def connection(self) -> "psycopg.Connection[tuple[Any, ...]]":
         url = self.services.postgres.url(database=DATABASE).replace("+psycopg", "")
         return psycopg.connect(url, autocommit=True, connect_timeout=5)
 
@@ -448,7 +449,13 @@ def _with_mail(
             Services(folder / "data", durable=durable, with_mail=False, web_port=port)
         )
         return services, ImapAccount(
-            "localhost", dovecot.tls_port, "tls", "acme", dovecot.password, certificates.ca_file
+            "localhost",
+            dovecot.tls_port,
+            "tls",
+            "acme",
+            dovecot.password,
+            certificates.ca_file,
+            dovecot.port,
         )
     users = [MailUser("acme", "secret"), MailUser("neighbour-acme", "secret")]
     services = stack.enter_context(

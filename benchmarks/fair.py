@@ -1,0 +1,94 @@
+"""Whether one organization can delay another: its flood of messages, or thousands of due mailboxes.
+
+While our organization is busy, single messages come in for the neighbour; what counts is how long each of
+them takes until it is delivered, beside the same while nothing else happens.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.crowds import add_mailboxes, idle_server, permit
+from benchmarks.messages import Author
+from benchmarks.tables import print_table, spread
+from embedded.folders import temporary_folder
+from tests.faults.installation import (
+    ADDRESS,
+    NEIGHBOURS_ADDRESS,
+    Installation,
+    has_dovecot,
+    start_installation,
+)
+
+PROBES = 10
+PATIENCE = 300.0
+BETWEEN_SECONDS = 1.0
+LEAST_GOAL, TIMES_IDLE = 10.0, 2  # no later than the greater of both
+
+
+def run(messages: int, mailboxes: int, *, with_dovecot: bool = True) -> dict[str, Any]:
+    """Measure the neighbour's delay beside nothing, a flood and a crowd; print and return the figures."""
+    is_real = with_dovecot and has_dovecot()
+    with (
+        temporary_folder() as folder,
+        idle_server() as server,
+        start_installation(folder, with_dovecot=is_real, starting=()) as installation,
+    ):
+        permit(installation, server.port)
+        installation.start()
+        installation.settle()
+        probe = _Probe(installation)
+        figures = {"idle": probe.spread()}
+        for raw in Author(ADDRESS).messages(messages):
+            installation.append(raw)
+        figures[f"beside {messages:,} new messages"] = probe.spread(lambda: _waiting(installation))
+        installation.settle(PATIENCE * 4, in_a_hurry=False)
+        add_mailboxes(installation, mailboxes, server.port, are_due=True)
+        figures[f"beside {mailboxes:,} due mailboxes"] = probe.spread(lambda: _due(installation))
+    goal = max(LEAST_GOAL, TIMES_IDLE * figures["idle"]["max"])
+    rows = [[name, *one.values(), f"≤ {goal:.0f}"] for name, one in figures.items()]
+    columns = ("seconds", "min", "median", "p95", "max", "busy with after it", "goal (max)")
+    print_table("From append to delivered, for a neighbour", columns, rows)
+    return figures | {"goal": goal}
+
+
+class _Probe:
+    """Single messages for the neighbour."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        theirs = installation.theirs
+        self._account = replace(installation.account, user=f"neighbour-{installation.account.user}")
+        self._author = Author(NEIGHBOURS_ADDRESS, seed=7)
+        self._mailbox_id = theirs.mailbox_id
+
+    def spread(self, busy: Callable[[], int] = lambda: 0) -> dict[str, float]:
+        """How long messages take, and with how much the others were still busy after the last one."""
+        delays = []
+        with self._account.session() as session:
+            for _ in range(PROBES):
+                before = self._count()
+                self._account.append(session, self._author.question()[1])
+                began = time.monotonic()
+                while self._count() == before and time.monotonic() < began + PATIENCE:
+                    time.sleep(0.01)
+                delays.append(time.monotonic() - began)
+                time.sleep(BETWEEN_SECONDS)
+        return spread(delays) | {"busy with": busy()}
+
+    def _count(self) -> int:
+        query = "SELECT count(*) FROM messages WHERE mailbox_id = %s"
+        return int(self._installation.value(query, self._mailbox_id))
+
+
+def _waiting(installation: Installation) -> int:
+    """Messages of ours on the server that are not delivered yet."""
+    query = "SELECT count(*) FROM messages WHERE mailbox_id = %s AND direction = 'in'"
+    return installation.account.count() - int(installation.value(query, installation.ours.mailbox_id))
+
+
+def _due(installation: Installation) -> int:
+    """Mailboxes of ours whose first pass is still to come."""
+    query = "SELECT count(*) FROM accounts WHERE organization_id = %s AND synced_at IS NULL"
+    return int(installation.value(query, installation.ours.organization_id))

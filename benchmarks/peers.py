@@ -1,0 +1,90 @@
+"""Others who read the same mailbox of the same server, side by side: the limit, IMAPClient and mbsync."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from imapclient import IMAPClient
+
+RECEIVED = 1 << 20
+AT_ONCE = 500
+PATIENCE = 600.0
+
+Peer = Callable[[], float]  # runs, and says how many seconds that took
+
+
+def peers(port: int, user: str, password: str, count: int, folder: Path) -> dict[str, Peer]:
+    """Those that can run on this machine; each counts only if it has got every message."""
+    found: dict[str, Peer] = {
+        "raw socket: every byte read and discarded": lambda: _raw(port, user, password, count),
+        "IMAPClient, by 500: fetched and discarded": lambda: _imapclient(port, user, password, count),
+    }
+    if shutil.which("mbsync"):
+        for name, is_durable in {
+            "mbsync with fsync: copied to Maildir": True,
+            "mbsync without fsync": False,
+        }.items():
+            found[name] = lambda is_durable=is_durable: _mbsync(  # type: ignore[misc]
+                port, user, password, count, folder, is_durable=is_durable
+            )
+    return found
+
+
+def _raw(port: int, user: str, password: str, count: int) -> float:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.recv(RECEIVED)
+        _said(connection, b"a", b"LOGIN %s %s" % (user.encode(), password.encode()))
+        _said(connection, b"b", b"EXAMINE INBOX")
+        began = time.perf_counter()
+        size = _said(connection, b"postroom-c", b"UID FETCH 1:* (UID FLAGS INTERNALDATE BODY.PEEK[])")
+        seconds = time.perf_counter() - began
+    assert size > count * 100, size
+    return seconds
+
+
+def _said(connection: socket.socket, tag: bytes, command: bytes) -> int:
+    """Say something and read to the end of the answer; how many bytes it had."""
+    connection.sendall(tag + b" " + command + b"\r\n")
+    buffer, size, tail = bytearray(RECEIVED), 0, b""
+    while b"\r\n" + tag + b" OK" not in b"\r\n" + tail or not tail.endswith(b"\r\n"):
+        received = connection.recv_into(buffer)
+        assert received, "the server has closed the connection"
+        size += received
+        tail = (tail + buffer[max(0, received - 2048) : received])[-2600:]
+    return size
+
+
+def _imapclient(port: int, user: str, password: str, count: int) -> float:
+    with IMAPClient("127.0.0.1", port, ssl=False) as client:
+        client.login(user, password)
+        client.select_folder("INBOX", readonly=True)
+        began = time.perf_counter()
+        uids = client.search()
+        fetched = 0
+        for start in range(0, len(uids), AT_ONCE):
+            wanted = ["FLAGS", "INTERNALDATE", "BODY.PEEK[]"]
+            fetched += len(client.fetch(uids[start : start + AT_ONCE], wanted))
+        seconds = time.perf_counter() - began
+    assert fetched == count, fetched
+    return seconds
+
+
+def _mbsync(port: int, user: str, password: str, count: int, folder: Path, *, is_durable: bool) -> float:
+    place = folder / f"mbsync-{is_durable}"
+    (place / "mail").mkdir(parents=True)
+    (place / "configuration").write_text(
+        f"FSync {'yes' if is_durable else 'no'}\nIMAPAccount a\nHost 127.0.0.1\nPort {port}\nUser {user}\n"
+        f"Pass {password}\nSSLType None\nAuthMechs LOGIN\n\nIMAPStore far\nAccount a\n\n"
+        f"MaildirStore near\nPath {place}/mail/\nInbox {place}/mail/INBOX\nSubFolders Verbatim\n\n"
+        "Channel c\nFar :far:INBOX\nNear :near:INBOX\nCreate Near\nSync Pull\nSyncState *\n"
+    )
+    began = time.perf_counter()
+    command = ["mbsync", "-q", "-c", str(place / "configuration"), "c"]
+    subprocess.run(command, check=True, timeout=PATIENCE)
+    seconds = time.perf_counter() - began
+    copied = sum(1 for path in (place / "mail").rglob("*") if path.parent.name in ("cur", "new"))
+    assert copied == count, copied
+    return seconds
