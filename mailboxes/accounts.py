@@ -1,9 +1,11 @@
 """Accounts: connections to servers, with their folders, cursors and leases."""
 
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, update
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OptionallyScoped, db, now, owned_key
@@ -95,6 +97,8 @@ class Folder(OptionallyScoped, Base):
         UniqueConstraint("account_id", "name_raw"),
         owned_key("account_id", "accounts", ondelete="CASCADE"),
         Index("ix_folders_account_id", "account_id"),
+        Index("ix_folders_history_left", "history_left", postgresql_where=text("history_left > 0")),
+        Index("ix_folders_missing", "id", postgresql_where=text("audit #>> '{groups,missing}' <> '0'")),
     )
 
     account_id: Mapped[UUID]
@@ -112,11 +116,19 @@ class Folder(OptionallyScoped, Base):
     # UIDs below this one are before the chosen history and stay on the server; the range stands for
     # an arrival each. None: not decided yet.
     history_floor: Mapped[int | None] = mapped_column(default=None)
+    # For people: how many messages the chosen history had, how many are to come, and since when.
+    history_total: Mapped[int | None] = mapped_column(default=None)
+    history_left: Mapped[int | None] = mapped_column(default=None)
+    history_began_at: Mapped[datetime | None] = mapped_column(default=None)
     changed_validity_count: Mapped[int] = mapped_column(default=0)
     compared_at: Mapped[datetime | None] = mapped_column(default=None)  # last full set difference
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
     gone_at: Mapped[datetime | None] = mapped_column(default=None)
+    # The gap audit (`mailboxes.sync.gaps`): asked for, made, and what it found.
+    audit_wanted_at: Mapped[datetime | None] = mapped_column(default=None)
+    audited_at: Mapped[datetime | None] = mapped_column(default=None)
+    audit: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
 
 
 def choose_history_again(account: Account) -> None:
@@ -127,6 +139,6 @@ def choose_history_again(account: Account) -> None:
     db.session.execute(
         update(Folder)
         .where(Folder.account_id == account.id, Folder.first_uid.is_not(None))
-        .values(history_floor=None)
+        .values(history_floor=None, history_total=None, history_began_at=None)
         .execution_options(synchronize_session=False)
     )

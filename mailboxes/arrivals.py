@@ -94,6 +94,7 @@ class Arrival(OptionallyScoped, Base):
     failure: Mapped[str] = mapped_column(default="")
     is_wanted: Mapped[bool] = mapped_column(default=False)  # somebody asks for it, whatever its size
     vanished_at: Mapped[datetime | None] = mapped_column(default=None)
+    fetch_milliseconds: Mapped[int | None] = mapped_column(default=None)  # its share of the time to read it
 
 
 @contextmanager

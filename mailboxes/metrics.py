@@ -50,6 +50,7 @@ def _age(column: str) -> str:
     return f"greatest(0, extract(epoch FROM clock_timestamp() - min({column})))"
 
 
+_RECENT = "hour >= date_trunc('hour', now() - interval '1 hour')"
 _OPEN = ("ready", "claimed", "committing")
 _IS_OPEN = "state IN ('ready', 'claimed', 'committing')"
 _QUESTIONS = (
@@ -88,6 +89,54 @@ _QUESTIONS = (
         " GROUP BY state",
         "state",
         ("quarantined", "too_large", "unfetchable"),
+    ),
+    _Question(
+        "postroom_passes_recent",
+        "Passes over accounts that ended in the last hour: well, or with a failure.",
+        "SELECT CASE WHEN error = '' THEN 'ok' ELSE 'failed' END, sum(count) FROM passes"
+        " WHERE ended_at > now() - interval '1 hour' GROUP BY 1",
+        "result",
+        ("ok", "failed"),
+    ),
+    _Question(
+        "postroom_delivered_recent",
+        "Messages delivered in the last full hour and since: new mail and history.",
+        "SELECT lane, number FROM (SELECT sum(new_count) AS new, sum(history_count) AS history"
+        f" FROM account_hours WHERE {_RECENT}) s,"
+        " LATERAL (VALUES ('new', s.new), ('history', s.history)) v(lane, number)",
+        "lane",
+        ("new", "history"),
+    ),
+    _Question(
+        "postroom_delivery_delay_seconds",
+        "From the server's receipt of new mail to its delivery, in the same time: the mean and the longest.",
+        "SELECT kind, number / 1000.0 FROM (SELECT sum(delay_milliseconds) / nullif(sum(timed_count), 0)"
+        f" AS mean, max(longest_delay_milliseconds) AS longest FROM account_hours WHERE {_RECENT}) s,"
+        " LATERAL (VALUES ('mean', s.mean), ('longest', s.longest)) v(kind, number)",
+        "kind",
+        ("mean", "longest"),
+    ),
+    _Question(
+        "postroom_stage_seconds",
+        "What a delivered message took in the mean, in the same time, by stage.",
+        "SELECT stage, number / 1000.0 / messages FROM (SELECT sum(fetch_milliseconds) AS fetch,"
+        " sum(parse_milliseconds) AS parse, sum(thread_milliseconds) AS thread,"
+        " sum(store_milliseconds) AS store, nullif(sum(new_count + history_count), 0) AS messages"
+        f" FROM account_hours WHERE {_RECENT}) s, LATERAL (VALUES ('fetch', s.fetch), ('parse', s.parse),"
+        " ('thread', s.thread), ('store', s.store)) v(stage, number)",
+        "stage",
+        ("fetch", "parse", "thread", "store"),
+    ),
+    _Question(
+        "postroom_history_left",
+        "Messages of the chosen history that are still to be fetched.",
+        "SELECT '', sum(history_left) FROM folders WHERE history_left > 0",
+    ),
+    _Question(
+        "postroom_messages_missing",
+        "Messages that the newest gap audits found on servers, and nowhere here.",
+        "SELECT '', sum((audit #>> '{groups,missing}')::int) FROM folders"
+        " WHERE audit #>> '{groups,missing}' <> '0'",
     ),
     _Question(
         "postroom_arrivals_unrouted",

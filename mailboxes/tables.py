@@ -16,6 +16,7 @@ import mailboxes.messages
 import mailboxes.notices
 import mailboxes.oauth
 import mailboxes.outgoing
+import mailboxes.pass_log
 import mailboxes.proofs
 import mailboxes.responses
 import mailboxes.routing.marks
@@ -28,7 +29,8 @@ import mailboxes.templates
 import mailboxes.templates.system
 import mailboxes.threads
 import mailboxes.timeline
-import mailboxes.undeliverable  # noqa: F401
+import mailboxes.undeliverable
+import mailboxes.volume  # noqa: F401
 import tenants.audit
 import tenants.configuration.overrides
 import tenants.invitations

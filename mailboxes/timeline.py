@@ -16,6 +16,7 @@ STAGES = (
     "classified",
     "routed",
     "threaded",
+    "stored",
     "converted",
     "rules",
     "queued",

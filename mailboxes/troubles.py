@@ -1,14 +1,18 @@
-"""Administrators are told, once, of an account that waits for them: refused, or disconnected.
+"""Administrators are told, once, of an account that fails and waits for them, or does not recover by itself.
+
+A refused or disconnected account is told of at once. One that fails otherwise is given time to recover,
+because servers are restarted and networks break for minutes.
 
 By notice (`mailboxes.notices`), so never through the mailbox itself. The account's row says what has been
 told of; the schedule looks for the rest, so that nothing is lost with a process that died. When the account
 is well again, that is told too.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import or_, select, text
+from sqlalchemy import ColumnElement, or_, select, text
 
 from mailboxes.accounts import Account
 from mailboxes.notices import queue_notice
@@ -16,16 +20,19 @@ from mailboxes.sync.claiming import is_wanted
 from mailboxes.sync.foreground import bound_to_owner
 from mailboxes.system_mailboxes import Mailbox
 from tenants.application import settings_of
-from tenants.database import across_organizations, db
+from tenants.database import across_organizations, db, now
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Organization
 from tenants.permissions import members_who_may
 from tenants.users import system_administrators
 
 WAITING_FOR_PEOPLE = ("disconnected", "refused")
+PATIENCE = timedelta(minutes=30)  # so long an account may fail before somebody is told
+FAILURES = 3  # … and so often
 SUBJECTS = {
     "disconnected": "{label} needs to be connected again",
     "refused": "{label} cannot sign in to its mail server",
+    "failing": "{label} cannot be read",
     "ok": "{label} works again",
 }
 BODIES = {
@@ -48,6 +55,17 @@ Hello,
 
 Postroom tries again by itself, but seldom, so that the account is not locked. Until then nothing
 is fetched; messages wait on the server.
+
+{link}
+""",
+    "failing": """\
+Hello,
+
+{name} cannot be read, since {since} (UTC):
+{error}
+
+Postroom tries again by itself, at least once an hour, and tells you when it works again. Until then
+nothing is fetched; messages wait on the server.
 
 {link}
 """,
@@ -78,7 +96,7 @@ def _to_tell_of() -> list[UUID]:
         Account.is_enabled,
         text(is_wanted("accounts")),
         or_(
-            Account.state.in_(WAITING_FOR_PEOPLE)
+            _is_to_be_told()
             & Account.failing_since.is_not(None)
             & Account.told_since.is_distinct_from(Account.failing_since),
             (Account.state == "ok") & Account.told_since.is_not(None),
@@ -86,6 +104,12 @@ def _to_tell_of() -> list[UUID]:
     )
     with across_organizations("the sweep finds accounts that wait for people") as session:
         return list(session.scalars(query))
+
+
+def _is_to_be_told() -> ColumnElement[bool]:
+    """Whether an account waits for people, or has failed for too long to be left to itself."""
+    lasts = (Account.failing_since < now() - PATIENCE) & (Account.failure_count >= FAILURES)
+    return or_(Account.state.in_(WAITING_FOR_PEOPLE), (Account.state == "failing") & lasts)
 
 
 def _tell(account_id: UUID) -> UUID | None:

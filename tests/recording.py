@@ -32,6 +32,10 @@ NOT_RECORDED = {
     for door in ("mailboxes", "system_mailboxes", "opened_mailboxes")
     for endpoint, reason in (
         ("sync", "a pass is asked for now instead of soon; nothing is set up differently"),
+        (
+            "audit_folders",
+            "folders are looked at now instead of in their turn; nothing is set up differently",
+        ),
         ("take_in_again", "a message that was held is tried again; its own history says so"),
         ("fetch_anyway", "a message that was held is fetched; its own history says so"),
     )

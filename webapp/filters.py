@@ -57,20 +57,20 @@ def relative_time(at: datetime, now: datetime | None = None) -> str:
 
 def short_time(at: datetime, now: datetime | None = None) -> str:
     """The time as lists of messages show it: `14:02` today, else `3 May`, or `3 May 2024`."""
-    now = (now or datetime.now(UTC)).astimezone(_zone())
-    local = at.astimezone(_zone())
+    now = (now or datetime.now(UTC)).astimezone(zone())
+    local = at.astimezone(zone())
     return f"{local:%H:%M}" if local.date() == now.date() else _day(at, now)
 
 
 def date(at: datetime) -> str:
     """A day with its year, however near: `3 May 2026`."""
-    local = at.astimezone(_zone())
+    local = at.astimezone(zone())
     return f"{local.day} {local:%b %Y}"
 
 
 def absolute_time(at: datetime) -> str:
     """The whole truth, for a tooltip: `Tuesday 3 November 2026, 14:02:11 CET`."""
-    local = at.astimezone(_zone())
+    local = at.astimezone(zone())
     return f"{local:%A} {local.day} {local:%B %Y, %H:%M:%S %Z}"
 
 
@@ -132,13 +132,14 @@ def _span(seconds: int) -> str | None:
 
 
 def _day(at: datetime, now: datetime) -> str:
-    local = at.astimezone(_zone())
+    local = at.astimezone(zone())
     day = f"{local.day} {local:%b}"
-    return day if local.year == now.astimezone(_zone()).year else f"{day} {local.year}"
+    return day if local.year == now.astimezone(zone()).year else f"{day} {local.year}"
 
 
-def _zone() -> tzinfo:
-    zone: Any = g.get("zone") if has_app_context() else None
-    if isinstance(zone, str):
-        return ZoneInfo(zone)
-    return zone if isinstance(zone, tzinfo) else UTC
+def zone() -> tzinfo:
+    """The zone of the person who looks."""
+    chosen: Any = g.get("zone") if has_app_context() else None
+    if isinstance(chosen, str):
+        return ZoneInfo(chosen)
+    return chosen if isinstance(chosen, tzinfo) else UTC

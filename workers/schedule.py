@@ -28,10 +28,12 @@ from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
 from mailboxes.organization_deletion import organizations_to_delete
 from mailboxes.outgoing import organizations_with_due_mail
+from mailboxes.pass_log import forget_old_passes
 from mailboxes.retention import remove_old
 from mailboxes.routing.records import forget_facts
 from mailboxes.sync.claiming import Rhythms, claim_due, give_back, hurry_for_reads
 from mailboxes.sync.foreground import worker_name
+from mailboxes.volume import forget_old_hours
 from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 from tenants.organizations import Organization
 from tenants.password_links import forget_old_links, unanswered
@@ -157,6 +159,14 @@ def forget_routing_facts() -> None:
         db.session.commit()
 
 
+def forget_old_health() -> None:
+    """The connection logs and hours of long ago, of every account."""
+    with across_organizations("the figures of all accounts are forgotten in time") as session:
+        forget_old_passes(session)
+        forget_old_hours(session)
+        session.commit()
+
+
 def remove_old_conversations() -> None:
     """What organizations no longer keep."""
     for organization_id in _organizations():
@@ -191,6 +201,7 @@ SCHEDULE = (
     Periodic("forget unused connections", 3600, oauth.forget_unused),
     Periodic("forget old notices", 3600, forget_old_notices),
     Periodic("forget who wrote what was routed", 3600, forget_routing_facts),
+    Periodic("forget old health", 3600, forget_old_health),
     Periodic("remove old conversations", 3600, remove_old_conversations),
 )
 

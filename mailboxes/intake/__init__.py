@@ -16,6 +16,7 @@ from mailboxes.arrivals import delivering
 from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted, next_batch
 from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
+from mailboxes.intake.counted import count_delivered
 from mailboxes.intake.routed import deliver_to_organizations
 from mailboxes.intake.storing import Item, Stored, store
 from mailboxes.reading.apart import ReaderApart
@@ -88,6 +89,7 @@ def _hold(account: Account, batch: list[Waiting]) -> Delivered:
 def _stored(mailbox_id: UUID, account: Account, items: Sequence[Item]) -> Stored:
     stored = store(mailbox_id, account, items)
     mark_delivered([item.arrival for item in items])
+    count_delivered(account, items, stored)
     crash_point("before commit of delivery")
     db.session.commit()
     crash_point("after commit of delivery")

@@ -45,6 +45,7 @@ class Waiting:
     is_stub: bool
     failure: str
     attempts: int
+    fetch_milliseconds: int | None = None
 
     @property
     def box(self) -> str:
@@ -156,6 +157,7 @@ def _pending(account_id: UUID, attempts: ColumnElement[bool]) -> Sequence[Any]:
             Arrival.is_seen_again,
             Arrival.failure,
             Arrival.attempts,
+            Arrival.fetch_milliseconds,
             Raw.size.label("raw_size"),
         )
         .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
@@ -208,4 +210,5 @@ def _waiting(row: Any, raw: bytes) -> Waiting:
         is_stub=not row.sha256,
         failure=row.failure,
         attempts=row.attempts,  # before this one
+        fetch_milliseconds=row.fetch_milliseconds,
     )

@@ -41,6 +41,8 @@ class Outcome:
         self.stored.new += other.stored.new
         self.stored.seen_again += other.stored.seen_again
         self.stored.has_work = self.stored.has_work or other.stored.has_work
+        self.stored.thread_milliseconds += other.stored.thread_milliseconds
+        self.stored.store_milliseconds += other.stored.store_milliseconds
         self.failed |= other.failed
 
 

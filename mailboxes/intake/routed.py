@@ -13,7 +13,8 @@ from uuid import UUID
 from mailboxes.accounts import Account
 from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted
-from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
+from mailboxes.intake.batches import Delivered, Outcome, delivered_to, read_all, store_all
+from mailboxes.intake.counted import count_delivered
 from mailboxes.intake.storing import Item, Stored, store
 from mailboxes.raws import forget_objects, forget_raws
 from mailboxes.reading.apart import ReaderApart
@@ -37,15 +38,17 @@ def deliver_to_organizations(
     db.session.commit()
     crash_point("ways decided")
     failed: set[UUID] = set()
+    total = Outcome()
     for organization_id, routings in decided.by_organization().items():
         part = [_routed(item, routings) for item in items if item.arrival.id in routings]
         destination = ways.by_organization[organization_id]
         part, unreadable = _read_anew(ways, destination, part, apart)
         outcome = store_all(part, partial(_stored, destination, account))
         crash_point("between organizations")
+        total.add(outcome)
         failed |= outcome.failed | ({*routings} - {item.arrival.id for item in part})
         yield delivered_to(organization_id, destination.mailbox_id, outcome, unreadable)
-    _let_go(ways, decided, [item.arrival for item in items if item.arrival.id not in failed])
+    _let_go(account, ways, decided, [item for item in items if item.arrival.id not in failed], total.stored)
     held = len(decided.unrouted())
     if held or quarantined:
         yield Delivered(None, None, quarantined_count=quarantined)
@@ -96,12 +99,14 @@ def _tell_of_moves(items: Sequence[Item]) -> None:
             record(actor, "message.moved_here", item.reading.parsed.subject)
 
 
-def _let_go(ways: Ways, decided: Decided, arrivals: Sequence[Waiting]) -> None:
+def _let_go(account: Account, ways: Ways, decided: Decided, items: Sequence[Item], stored: Stored) -> None:
     """The bytes have moved into organizations: the installation keeps the arrivals and their hashes."""
     unrouted = {way.arrival_id for way in decided.unrouted()}
-    gone = [arrival for arrival in arrivals if arrival.id not in unrouted]
+    let_go = [item for item in items if item.arrival.id not in unrouted]
+    gone = [item.arrival for item in let_go]
     ids = [arrival.id for arrival in gone]
     mark_delivered(gone, keeps_raw=False)
+    count_delivered(account, let_go, stored)
     note_delivered(ids)
     keep_marks_of(ways, decided, ids)
     objects = forget_raws([arrival.raw_id for arrival in gone])

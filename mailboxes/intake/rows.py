@@ -225,12 +225,14 @@ def placed(entry: Entry) -> Placement:
 Step = tuple[str, str, str, dict[str, Any], int | None]  # stage, result, reason, details, milliseconds
 
 
-def event_rows(context: Context, entry: Entry, row: dict[str, Any]) -> list[dict[str, Any]]:
+def event_rows(
+    context: Context, entry: Entry, row: dict[str, Any], store_milliseconds: int
+) -> list[dict[str, Any]]:
     arrival, reading, placement = entry.item.arrival, entry.item.reading, placed(entry)
     found = reading.classification
     steps: list[Step] = [
         ("fetched", "stub" if arrival.is_stub else "stored", _fetched(arrival),
-         {"folder": arrival.folder_name, "uid": arrival.uid}, None),
+         {"folder": arrival.folder_name, "uid": arrival.uid}, arrival.fetch_milliseconds),
         ("parsed", "with defects" if reading.parsed.defects else "understood", _parsed(reading),
          {"defects": list(reading.parsed.defects)}, reading.parse_milliseconds),
         ("classified", _kind(entry), " ".join(map(sentence_of, found.automatic_reasons)),
@@ -238,6 +240,7 @@ def event_rows(context: Context, entry: Entry, row: dict[str, Any]) -> list[dict
          reading.classify_milliseconds),
         *_way(entry.item.way),
         ("threaded", placement.result, f"{placement.reason} {_outlook(row)}".strip(), {}, entry.milliseconds),
+        ("stored", "kept", "", {}, store_milliseconds),
     ]  # fmt: skip
     return [
         {

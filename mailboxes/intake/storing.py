@@ -49,15 +49,21 @@ __all__ = ["BOX_ORDER", "Item", "Stored", "settle_boxes", "store"]
 
 @dataclass(slots=True)
 class Stored:
-    """What one transaction did: ``new`` message ids, ``seen_again`` a count, ``has_work`` to act upon."""
+    """What one transaction did: ``new`` message ids, ``seen_again`` a count, ``has_work`` to act upon.
+
+    The times are those of all its messages together.
+    """
 
     new: list[UUID] = field(default_factory=list)
     seen_again: int = 0
     has_work: bool = False
+    thread_milliseconds: int = 0
+    store_milliseconds: int = 0
 
 
 def store(mailbox_id: UUID, account: Account, items: Sequence[Item]) -> Stored:
     """Store these arrivals as messages of a mailbox of the current organization. The caller commits."""
+    began = time.perf_counter()
     mailbox = _held_mailbox(mailbox_id)
     context = context_of(mailbox, account)
     items, has_work = complete_stubs(context, items)
@@ -72,7 +78,12 @@ def store(mailbox_id: UUID, account: Account, items: Sequence[Item]) -> Stored:
     _add_locations(context, items, known)
     if repeated:
         _refresh_repeated(context, repeated, known)
+    stored.store_milliseconds = _milliseconds_since(began) - stored.thread_milliseconds
     return stored
+
+
+def _milliseconds_since(began: float) -> int:
+    return round((time.perf_counter() - began) * 1000)
 
 
 def _held_mailbox(mailbox_id: UUID) -> Mailbox:
@@ -159,11 +170,14 @@ def _store_new(context: Context, entries: list[Entry], stored: Stored) -> None:
     for entry in entries:
         started = time.perf_counter()
         entry.placement = threads.place(entry.newcomer)
-        entry.milliseconds = round((time.perf_counter() - started) * 1000)
+        entry.milliseconds = _milliseconds_since(started)
+    stored.thread_milliseconds = sum(entry.milliseconds for entry in entries)
+    began = time.perf_counter()
     keep_new_threads(context.mailbox, threads, context.at)
     rows = [message_row(context, threads, entry) for entry in entries]
     insert_rows(Message, rows)
     _store_parts(context, threads, entries, rows)
+    _tell(context, entries, rows, _milliseconds_since(began) // len(entries))
     merge_what_belongs_together(threads)
     refresh_summaries(threads.placed_threads - threads.merged.keys())
     reopen(_answered(context, threads, entries))
@@ -176,14 +190,6 @@ def _store_parts(
 ) -> None:
     insert_rows(Attachment, [part for entry in entries for part in attachment_rows(context, entry)])
     index_messages(context.mailbox.id, rows, {entry.id: filenames(context, entry) for entry in entries})
-    insert_rows(
-        timeline.Event,
-        [
-            event
-            for entry, row in zip(entries, rows, strict=True)
-            for event in event_rows(context, entry, row)
-        ],
-    )
     keep_references(
         context.mailbox,
         [
@@ -192,6 +198,16 @@ def _store_parts(
             for parent in entry.newcomer.parents
         ],
     )
+
+
+def _tell(context: Context, entries: list[Entry], rows: list[dict[str, Any]], milliseconds: int) -> None:
+    """The timeline, in the end: what each message took of the time to store all of them is known then."""
+    events = [
+        event
+        for entry, row in zip(entries, rows, strict=True)
+        for event in event_rows(context, entry, row, milliseconds)
+    ]
+    insert_rows(timeline.Event, events)
 
 
 def _answered(context: Context, threads: Threads, entries: list[Entry]) -> set[UUID]:

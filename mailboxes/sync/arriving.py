@@ -4,8 +4,9 @@ Everything is prepared before the transaction begins and while the server sends 
 fence is checked inside it. Running it again for the same UIDs changes nothing.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +33,7 @@ class Prepared:
 
     message: FetchedMessage
     packed: Packed | None
+    milliseconds: int = 0  # until the server had handed it out
 
     @property
     def is_whole(self) -> bool:
@@ -41,10 +43,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """How the cursor of a folder moves with a batch: up to a UID, or history down to one."""
+    """How the cursor of a folder moves with a batch: up to a UID, or history down to one; what is left."""
 
     last_uid: int | None = None
     history_uid: int | None = None
+    history_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,8 @@ def prepared(messages: Iterable[FetchedMessage]) -> Iterator[list[Prepared]]:
     """Pack messages, and group them into what one transaction takes."""
     batch: list[Prepared] = []
     size = 0
-    for message in messages:
-        item = _prepared(message)
+    for message, milliseconds in _timed(messages):
+        item = replace(_prepared(message), milliseconds=milliseconds)
         length = item.packed.weight if item.packed else 0
         if batch and (size + length > BYTES_PER_COMMIT or len(batch) == MESSAGES_PER_COMMIT):
             yield batch
@@ -78,6 +81,14 @@ def prepared(messages: Iterable[FetchedMessage]) -> Iterator[list[Prepared]]:
         size += length
     if batch:
         yield batch
+
+
+def _timed(messages: Iterable[FetchedMessage]) -> Iterator[tuple[FetchedMessage, int]]:
+    """Each message with the time that was waited for it."""
+    began = time.perf_counter()
+    for message in messages:
+        yield message, round((time.perf_counter() - began) * 1000)
+        began = time.perf_counter()
 
 
 def arrive(
@@ -122,6 +133,7 @@ def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: A
         "is_seen_again": lane.is_seen_again,
         "state": "stored" if raw_id is not None else _state_without_raw(message),
         "failure": failure,
+        "fetch_milliseconds": item.milliseconds,
     }
 
 
@@ -140,6 +152,8 @@ def _advance(folder: Folder, advance: Advance) -> None:
         values["last_uid"] = func.greatest(Folder.last_uid, advance.last_uid)
     if advance.history_uid is not None:
         values["history_uid"] = func.least(Folder.history_uid, advance.history_uid)
+    if advance.history_left is not None:
+        values["history_left"] = advance.history_left
     if values:
         db.session.execute(
             update(Folder)

@@ -1,6 +1,7 @@
 """The messages that were there before a folder was chosen: how many of them, and a slice at a time."""
 
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -103,14 +104,19 @@ def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bo
             return True
         portion = uids[start : start + UIDS_AT_ONCE]
         run.report.history_count += take_in(
-            run, folder, lane, portion, lambda batch: Advance(history_uid=min(batch)), is_expected=True
+            run, folder, lane, portion, lambda batch: _down_to(min(batch), uids), is_expected=True
         )
     leases.demand(run.account.id, run.fence)
-    keep_cursor(folder, history_uid=cursor.history_floor)
+    keep_cursor(folder, history_uid=cursor.history_floor, history_left=0)
     db.session.commit()
     if lane.is_seen_again:
         follow_renumbering(run.account, folder, run.fence, validity_of(cursor), now())
     return False
+
+
+def _down_to(uid: int, uids: Sequence[int]) -> Advance:
+    """Where the cursor stands when everything from this UID up is stored; ``uids``: newest first."""
+    return Advance(history_uid=uid, history_left=len(uids) - bisect_right(uids, -uid, key=lambda one: -one))
 
 
 def _left(run: Pass, folder: Folder, cursor: Cursor, state: FolderState) -> list[int]:
@@ -118,7 +124,20 @@ def _left(run: Pass, folder: Folder, cursor: Cursor, state: FolderState) -> list
     if folder.id not in run.left:
         run.left[folder.id] = history_uids(run.imap.all_uids(state), cursor)
         run.expect(len(run.left[folder.id]))
+        _note_what_is_left(run, folder, len(run.left[folder.id]))
     return run.left[folder.id]
+
+
+def _note_what_is_left(run: Pass, folder: Folder, count: int) -> None:
+    """For those who wait: how many messages were to be fetched when that began, and how many are now."""
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(
+        folder,
+        history_left=count,
+        history_total=func.greatest(Folder.history_total, count),
+        history_began_at=func.coalesce(Folder.history_began_at, now()),
+    )
+    db.session.commit()
 
 
 def history_lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:

@@ -16,6 +16,7 @@ from mailboxes.accounts import Account
 from mailboxes.connections import MEGABYTE, egress_policy, imap_settings
 from mailboxes.errors import MailServerError, UidValidityChangedError
 from mailboxes.imap import ImapConnection
+from mailboxes.pass_log import Done, log_pass
 from mailboxes.sync import leases
 from mailboxes.sync.budget import Budget
 from mailboxes.sync.failures import as_mail_error, note_failure, note_fetched, note_stall, note_success
@@ -41,6 +42,7 @@ def sync_account(
     The session is bound to the account's owner. ``stored`` is called after each commit of arrivals.
     """
     report = PassReport()
+    began = time.monotonic()
     account = _account(account_id)
     try:
         imap = ImapConnection(imap_settings(account), egress_policy())
@@ -56,6 +58,7 @@ def sync_account(
     except (MailServerError, UnreadableSecretError) as error:
         db.session.rollback()
         report.error = as_mail_error(error)
+    report.seconds = time.monotonic() - began
     return _settled(account_id, fence, report)
 
 
@@ -97,9 +100,23 @@ def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
     else:
         note_failure(account, report.error)
     account = _account(account_id)
+    log_pass(account, _done(report))
     report.is_news = before != (account.state, account.last_error)
     db.session.commit()
     return report
+
+
+def _done(report: PassReport) -> Done:
+    error = report.error
+    return Done(
+        seconds=report.seconds,
+        new_count=report.new_count,
+        history_count=report.history_count,
+        changed_count=report.changed_count,
+        vanished_count=report.vanished_count,
+        fetched_bytes=report.fetched_bytes,
+        error=f"{error.message} {error.advice}".strip() if error is not None else "",
+    )
 
 
 def _run(run: Pass) -> None:

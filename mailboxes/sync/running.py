@@ -31,6 +31,7 @@ class PassReport:
     folder_count: int = 0
     has_more: bool = False
     fetched_bytes: int = 0
+    seconds: float = 0.0
     is_throttled: bool = False
     is_lease_lost: bool = False
     is_news: bool = False

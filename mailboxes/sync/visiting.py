@@ -16,6 +16,7 @@ from mailboxes.errors import CommandRefusedError, FolderUnavailableError
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
+from mailboxes.sync.auditing import audit, is_audit_wanted
 from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering, follow_returns
 from mailboxes.sync.history import chosen_history, history_lane, set_up_at
@@ -62,6 +63,8 @@ def visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
         new_count = _fetch_new(run, folder, state, cursor)
         if is_first_round:
             _follow(run, folder, state, cursor, new_count, is_steady=epoch is Epoch.SAME)
+        if is_audit_wanted(folder):
+            audit(run, folder, state)
     except FolderUnavailableError as error:
         db.session.rollback()
         _note_unavailable(run, folder, error)
@@ -100,6 +103,9 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         first_uid=begun.first_uid,
         history_uid=begun.history_uid,
         history_floor=begun.history_floor,
+        history_total=None,
+        history_left=None,
+        history_began_at=None,
         changed_validity_count=renumberings,
         server_count=begun.server_count,
         compared_at=begun.compared_at,

@@ -79,6 +79,7 @@ COMMITS = {
     "mailboxes.retention": "each batch by itself",
     "mailboxes.rotation": "all secrets or none, across organizations",
     "mailboxes.sync.arriving": "arrivals and cursor, per batch",
+    "mailboxes.sync.auditing": "what was found in a folder, and no transaction while a server is asked",
     "mailboxes.sync.claiming": "a claim counts before its bell is rung",
     "mailboxes.sync.folders": "the list of folders, by itself",
     "mailboxes.sync.following": "flags and removals, per batch",

@@ -48,7 +48,7 @@ def test_an_arrival_becomes_a_message_with_everything_that_hangs_on_it(
         assert thread.participants == ["alice@customer.test", "help@acme.test"]
         assert thread.senders == ["Alice"]
         stages = [event.stage for event in db.session.scalars(timeline.events_of(message))]
-        assert stages == ["fetched", "parsed", "classified", "threaded"]
+        assert stages == ["fetched", "parsed", "classified", "threaded", "stored"]
         words = func.plainto_tsquery(cast("simple", REGCONFIG), "dear OFFER customer test")
         found = db.session.scalars(select(MessageWords.id).where(MessageWords.words.op("@@")(words)))
         assert list(found) == [message.id]
@@ -62,7 +62,7 @@ def test_delivering_twice_stores_once(ours: World, mailbox: Mailbox, inside: Any
         db.session.commit()
         deliver(mailbox.account_id)
         assert (count_of(Message), count_of(Location), count_of(Thread)) == (1, 1, 1)
-        assert count_of(timeline.Event) == 4  # no step a second time: it is the same place
+        assert count_of(timeline.Event) == 5  # no step a second time: it is the same place
         assert count_of(Arrival, Arrival.state == "delivered") == 1
 
 

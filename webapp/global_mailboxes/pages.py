@@ -33,7 +33,7 @@ from webapp.global_mailboxes.forms import (
     systems_settings,
 )
 from webapp.guards import system_admin_required
-from webapp.mailboxes import connecting, consenting, held, proving, synchronization
+from webapp.mailboxes import connecting, consenting, health, held, proving, synchronization
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import LEVELS, put_error
 from webapp.mailboxes.typed import typed_form
@@ -219,22 +219,25 @@ def delete(mailbox_id: UUID) -> ResponseReturnValue:
     return page, 422 if error else 200
 
 
-def _opening(page: Callable[[Door, GlobalMailbox, UUID], ResponseReturnValue]) -> Callable[..., Any]:
-    def view(mailbox_id: UUID, arrival_id: UUID) -> ResponseReturnValue:
-        return page(*entered(mailbox_id), arrival_id)
+def _opening(page: Callable[..., ResponseReturnValue]) -> Callable[..., Any]:
+    def view(mailbox_id: UUID, **ids: UUID) -> ResponseReturnValue:
+        return page(*entered(mailbox_id), **ids)
 
     view.__name__, view.__doc__ = page.__name__, page.__doc__
     return view
 
 
 for _path, _endpoint, _method, _shown in (
-    ("", "held", "GET", held.held_page),
-    ("/raw", "held_file", "GET", held.held_file),
-    ("/again", "take_in_again", "POST", held.take_in_again),
-    ("/fetch", "fetch_anyway", "POST", held.fetch_anyway),
+    ("/health", "health", "GET", health.health_page),
+    ("/health/live", "health_live", "GET", health.live_page),
+    ("/health/audit", "audit_folders", "POST", health.audit_folders),
+    ("/arrivals/<uuid:arrival_id>", "held", "GET", held.held_page),
+    ("/arrivals/<uuid:arrival_id>/raw", "held_file", "GET", held.held_file),
+    ("/arrivals/<uuid:arrival_id>/again", "take_in_again", "POST", held.take_in_again),
+    ("/arrivals/<uuid:arrival_id>/fetch", "fetch_anyway", "POST", held.fetch_anyway),
 ):
     blueprint.add_url_rule(
-        f"/<uuid:mailbox_id>/arrivals/<uuid:arrival_id>{_path}",
+        f"/<uuid:mailbox_id>{_path}",
         _endpoint,
         system_admin_required(_opening(_shown)),
         methods=[_method],

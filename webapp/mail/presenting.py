@@ -23,6 +23,7 @@ from webapp.mail.place import Place
 LONGEST_TEXT = 100_000  # characters of a plain message that a page shows
 MOST_EVENTS = 15
 _STAGES = {
+    "stored": ("Stored", "database"),
     "fetched": ("Fetched", "download"),
     "parsed": ("Read", "file-text"),
     "classified": ("Classified", "filter"),

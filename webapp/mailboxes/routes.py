@@ -8,7 +8,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from mailboxes.system_mailboxes import Mailbox
-from webapp.mailboxes import consenting, held, pages, proving
+from webapp.mailboxes import consenting, health, held, pages, proving
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.people import people_page
 from webapp.mailboxes.shadow import shadow_page
@@ -24,6 +24,9 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("", "edit", FORM, pages.edit_page),
     ("/delete", "delete", FORM, pages.delete_page),
     ("/access", "access", SENT, pages.access_page),
+    ("/health", "health", SHOWN, health.health_page),
+    ("/health/live", "health_live", SHOWN, health.live_page),
+    ("/health/audit", "audit_folders", SENT, health.audit_folders),
     ("/people", "people", SHOWN, people_page),
     ("/shadow", "shadow", FORM, shadow_page),
     ("/check", "check", SENT, pages.check_page),

@@ -98,7 +98,7 @@ def test_the_timeline_says_why_and_nothing_about_anybody_else(routed, ours, thei
         (event,) = [one for one in db.session.scalars(events_of(message)) if one.stage == "routed"]
         stages = [one.stage for one in db.session.scalars(events_of(message))]
     assert (event.result, event.reason) == ("rule", "The rule “plus-tag is theirs” matches.")
-    assert stages == ["fetched", "parsed", "classified", "routed", "threaded"]
+    assert stages == ["fetched", "parsed", "classified", "routed", "threaded", "stored"]
     assert ours.name not in event.reason
 
 

@@ -1,0 +1,226 @@
+"""How an account is, explained: its state, its pace, its folders, its latest passes and its past days.
+
+The session is bound to the account's owner.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.intake.held import held_counts
+from mailboxes.pass_log import LoggedPass, latest_passes
+from mailboxes.setup.overview import STATES
+from mailboxes.sync.auditing import is_audit_wanted
+from mailboxes.sync.estimating import Progress, together
+from mailboxes.sync.folders import cursor_of, synced_folders
+from mailboxes.sync.gaps import GROUPS
+from mailboxes.volume import AccountHour, hours_of
+from tenants.database import db, now
+
+DAYS_SHOWN = 14
+HOURS_SHOWN = 48
+
+
+@dataclass(frozen=True, slots=True)
+class FolderHealth:
+    """A synced folder: its newest audit (by group, in the order of `GROUPS`), and what is wrong with it."""
+
+    name: str
+    error: str
+    is_gone: bool
+    server: int | None
+    groups: list[tuple[str, int]]
+    vanished: int
+    missing: list[int]
+    audited_at: datetime | None
+    is_awaited: bool
+
+    @property
+    def missing_count(self) -> int:
+        """How many messages nothing here accounts for."""
+        return dict(self.groups).get(GROUPS["missing"], 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the page of an account's health shows.
+
+    ``rate``: messages delivered per hour, and ``delay``: the mean of new ones in seconds (None without
+    any), both over the last full hour and what has passed of this one.
+    """
+
+    account: Account
+    tone: str
+    words: str
+    newest_at: datetime | None
+    waiting: int
+    oldest_waiting_at: datetime | None
+    held: dict[str, int]
+    rate: int
+    delay: float | None
+    folders: list[FolderHealth]
+    progress: Progress | None
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether the server has asked for quiet, and has it."""
+        return self.account.quiet_until is not None and self.account.quiet_until > now()
+
+    @property
+    def fetched_today(self) -> int:
+        """Bytes, of the day in UTC."""
+        return self.account.fetched_bytes if self.account.fetched_on == now().date() else 0
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether an audit was asked for and is still to come."""
+        return any(folder.is_awaited for folder in self.folders)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the page changes by itself soon."""
+        return self.is_awaited or self.progress is not None
+
+    @property
+    def missing_count(self) -> int:
+        """Of all folders."""
+        return sum(folder.missing_count for folder in self.folders)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """Points of the charts: by day (label, new, history), by hour (label, seconds of mean delay)."""
+
+    days: list[tuple[str, int, int]]
+    delays: list[tuple[str, float]]
+    passes: Sequence[LoggedPass]
+
+
+def health_of(account_id: UUID) -> Health:
+    """How an account is now."""
+    query = select(Account).where(Account.id == account_id)
+    account = db.session.scalars(query.execution_options(populate_existing=True)).one()
+    folders = synced_folders(account)
+    waiting, oldest = _waiting(account_id)
+    since = now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    recent = hours_of(account_id, since)
+    tone, words = _state(account)
+    return Health(
+        account=account,
+        tone=tone,
+        words=words,
+        newest_at=_newest(account_id),
+        waiting=waiting,
+        oldest_waiting_at=oldest,
+        held=held_counts(account_id),
+        rate=_per_hour(sum(hour.new_count + hour.history_count for hour in recent), now() - since),
+        delay=_mean_delay(recent),
+        folders=[_folder(folder) for folder in _shown_folders(account)],
+        progress=_progress(folders),
+    )
+
+
+def past_of(account_id: UUID, zone: Any) -> Past:
+    """The charts and the connection log; days and hours are those of a time zone."""
+    at = now()
+    hours = hours_of(account_id, at - timedelta(days=DAYS_SHOWN))
+    return Past(_days(hours, at, zone), _delays(hours, at, zone), latest_passes(account_id))
+
+
+def _state(account: Account) -> tuple[str, str]:
+    if not account.is_enabled:
+        return STATES["paused"]
+    if account.imap_enabled:
+        return STATES[account.state]
+    return STATES["sends" if account.smtp_enabled else "unconnected"]
+
+
+def _newest(account_id: UUID) -> datetime | None:
+    return db.session.scalar(
+        select(Arrival.received_at)
+        .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
+        .where(Arrival.account_id == account_id, Arrival.received_at.is_not(None))
+        .order_by(Arrival.id.desc())
+        .limit(1)
+    )
+
+
+def _waiting(account_id: UUID) -> tuple[int, datetime | None]:
+    query = select(func.count(), func.min(Arrival.arrived_at)).where(
+        Arrival.account_id == account_id, Arrival.state == "stored"
+    )
+    count, oldest = db.session.execute(query).one()
+    return count, oldest
+
+
+def _per_hour(count: int, span: timedelta) -> int:
+    return round(count / (span / timedelta(hours=1)))
+
+
+def _mean_delay(hours: Sequence[AccountHour]) -> float | None:
+    timed = sum(hour.timed_count for hour in hours)
+    return sum(hour.delay_milliseconds for hour in hours) / timed / 1000 if timed else None
+
+
+# --- folders ---------------------------------------------------------------------------------
+
+
+def _shown_folders(account: Account) -> Sequence[Folder]:
+    """Those that are synced, and those that were until they vanished."""
+    query = select(Folder).where(Folder.account_id == account.id, Folder.is_synced)
+    return db.session.scalars(query.order_by(Folder.name)).all()
+
+
+def _folder(folder: Folder) -> FolderHealth:
+    found: dict[str, Any] = folder.audit or {}
+    counts: dict[str, int] = found.get("groups", {})
+    return FolderHealth(
+        name=folder.name,
+        error=folder.last_error,
+        is_gone=folder.gone_at is not None,
+        server=found.get("server"),
+        groups=[(words, counts.get(group, 0)) for group, words in GROUPS.items()],
+        vanished=found.get("vanished", 0),
+        missing=found.get("missing", []),
+        audited_at=folder.audited_at,
+        is_awaited=folder.gone_at is None and is_audit_wanted(folder),
+    )
+
+
+def _progress(folders: Sequence[Folder]) -> Progress | None:
+    """Of the first sync; None once everything that was chosen is here, or before it is known what that is."""
+    parts = [
+        (folder.history_total or 0, folder.history_left or 0, folder.history_began_at)
+        for folder in folders
+        if folder.history_total
+    ]
+    is_under_way = any(cursor_of(folder).has_history_left for folder in folders)
+    return together(parts, now()) if parts and is_under_way else None
+
+
+# --- charts ----------------------------------------------------------------------------------
+
+
+def _days(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[str, int, int]]:
+    today = at.astimezone(zone).date()
+    days = [today - timedelta(days=back) for back in range(DAYS_SHOWN - 1, -1, -1)]
+    found = dict.fromkeys(days, (0, 0))
+    for hour in hours:
+        day = hour.hour.astimezone(zone).date()
+        if day in found:
+            new, history = found[day]
+            found[day] = (new + hour.new_count, history + hour.history_count)
+    return [(f"{day.day} {day:%b}", *counts) for day, counts in found.items()]
+
+
+def _delays(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[str, float]]:
+    latest = at.replace(minute=0, second=0, microsecond=0)
+    known = {hour.hour: hour.mean_delay for hour in hours}
+    moments = [latest - timedelta(hours=back) for back in range(HOURS_SHOWN - 1, -1, -1)]
+    return [(f"{moment.astimezone(zone):%a %H:%M}", round(known.get(moment, 0.0), 1)) for moment in moments]

@@ -1,0 +1,68 @@
+"""The gap audit of a folder within a pass, and the ways to ask for one, and for what it found missing."""
+
+from collections import defaultdict
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.imap import FolderState
+from mailboxes.sync import leases
+from mailboxes.sync.folders import cursor_of, keep_cursor
+from mailboxes.sync.gaps import gaps
+from mailboxes.sync.plan import Cursor
+from mailboxes.sync.refetching import hurry
+from mailboxes.sync.running import Pass
+from tenants.database import db, now
+
+
+def ask_for_audit(account_id: UUID, *, fetches: bool = False) -> None:
+    """Audit every synced folder with the next pass, which is due at once; ``fetches`` what is missing first.
+
+    The session is bound to the account's owner; the caller commits.
+    """
+    values = {"audit_wanted_at": now()} | ({"compared_at": None} if fetches else {})
+    db.session.execute(
+        update(Folder)
+        .where(Folder.account_id == account_id, Folder.is_synced, Folder.gone_at.is_(None))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    hurry([account_id])
+
+
+def is_audit_wanted(folder: Folder) -> bool:
+    """Whether somebody has asked since the last one."""
+    wanted, audited = folder.audit_wanted_at, folder.audited_at
+    return wanted is not None and (audited is None or audited < wanted)
+
+
+def audit(run: Pass, folder: Folder, state: FolderState) -> None:
+    """Set the open folder against what is stored of it, and keep the figures; commits."""
+    cursor = cursor_of(folder)
+    living, gone = _known(folder, cursor)
+    db.session.commit()
+    found = gaps(run.imap.all_uids(state), living, gone, cursor)
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(folder, audit=found.as_json(), audited_at=func.clock_timestamp())
+    db.session.commit()
+
+
+def _known(folder: Folder, cursor: Cursor) -> tuple[dict[str, set[int]], set[int]]:
+    """UIDs of this epoch by the state of their arrivals, and those that vanished; read in portions."""
+    living: dict[str, set[int]] = defaultdict(set)
+    gone: set[int] = set()
+    rows = db.session.execute(
+        select(Arrival.uid, Arrival.state, Arrival.vanished_at.is_(None))
+        .where(Arrival.folder_id == folder.id, Arrival.uid_validity == cursor.uid_validity)
+        .execution_options(yield_per=10_000)
+    )
+    for uid, state, is_living in rows:
+        (living[state] if is_living else gone).add(uid)
+    return living, gone
+
+
+def is_reachable(account: Account) -> bool:
+    """Whether a pass will come by itself: then what was asked for is done soon."""
+    return account.is_enabled and account.imap_enabled and account.state in ("new", "ok", "failing")

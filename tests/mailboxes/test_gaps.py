@@ -1,0 +1,53 @@
+"""The gap audit and the estimate of a first sync: pure decisions over sets and moments."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailboxes.sync.estimating import progress_of, together
+from mailboxes.sync.gaps import gaps
+from mailboxes.sync.plan import Cursor
+
+STATES = ["delivered", "stored", "unrouted", "quarantined", "too_large", "unfetchable", "before_history"]
+CURSOR = Cursor(uid_validity=1, last_uid=20, first_uid=10, history_uid=6, history_floor=3)
+AT = datetime(2026, 11, 27, 12, tzinfo=UTC)
+uids = st.sets(st.integers(1, 40))
+
+
+@given(uids, st.dictionaries(st.integers(1, 40), st.sampled_from(STATES)), uids)
+def test_every_message_of_the_server_is_in_exactly_one_group(server, arrivals, gone):
+    living = {state: {uid for uid, of in arrivals.items() if of == state} for state in STATES}
+    found = gaps(server, living, gone - arrivals.keys(), CURSOR)
+    assert sum(found.groups.values()) == found.server == len(server)
+    assert found.groups["missing"] == len(found.missing)
+    assert not set(found.missing) & arrivals.keys()
+    assert found.vanished == len((arrivals.keys() | gone) - server)
+
+
+def test_what_is_not_known_is_too_old_or_comes_in_its_turn_or_is_missing():
+    found = gaps(range(1, 22), {"delivered": {7, 8, 9, 10, 11}, "quarantined": {12}}, (), CURSOR)
+    assert (found.groups["before"], found.groups["to_come"]) == (2, 4)  # 1–2; 3–5 and 21
+    assert found.missing == (20, 19, 18, 17, 16, 15, 14, 13, 6)
+    assert (found.groups["stored"], found.groups["quarantined"]) == (5, 1)
+
+
+def test_what_vanished_here_and_is_there_again_is_missing():
+    found = gaps({7, 8}, {"delivered": {8}}, {7, 9}, CURSOR)
+    assert (found.missing, found.vanished) == ((7,), 1)
+
+
+def test_the_estimate_is_as_fast_as_so_far():
+    progress = progress_of(1000, 750, AT - timedelta(minutes=5), AT)
+    assert (progress.done, progress.total, progress.time_left) == (250, 1000, timedelta(minutes=15))
+
+
+def test_there_is_no_estimate_before_anything_came_nor_after_all_has():
+    assert progress_of(1000, 1000, AT, AT).time_left is None
+    over = progress_of(1000, 0, AT - timedelta(hours=1), AT)
+    assert (over.is_over, over.time_left) == (True, None)
+
+
+def test_folders_are_estimated_together():
+    progress = together([(100, 0, AT - timedelta(minutes=10)), (100, 100, None)], AT)
+    assert (progress.done, progress.total, progress.time_left) == (100, 200, timedelta(minutes=10))

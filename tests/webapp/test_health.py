@@ -1,0 +1,108 @@
+"""The health page of a mailbox: what it says, what it asks for, and who sees it."""
+
+from datetime import timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select, update
+
+from mailboxes.accounts import Account, Folder
+from mailboxes.pass_log import Done, log_pass
+from mailboxes.sync.gaps import Gaps
+from tenants.database import db, now
+from tests.factories import make_mailbox, make_user, sign_in
+from tests.mailboxes.arriving import account_of, arrive, folder_of, letter, receive
+from tests.mailboxes.global_mail import make_global_account, serve
+from tests.webapp.reading import read, send, words_of
+
+IMAP = {"imap_enabled": True, "state": "ok"}
+
+
+@pytest.fixture
+def mailbox(ours, theirs):
+    make_mailbox(theirs, label="Strange", account=IMAP)
+    return make_mailbox(ours, label="Support", account=IMAP)
+
+
+@pytest.fixture
+def url(mailbox):
+    return f"/configuration/mailboxes/{mailbox.id}/health"
+
+
+@pytest.fixture
+def client(app, ours):
+    return sign_in(app, ours.admin)
+
+
+def test_it_explains_how_the_mailbox_is(inside, ours, mailbox, client, url):
+    receive(ours, mailbox, letter(), letter("Two"), fetch_milliseconds=7)
+    with inside(ours):
+        arrive(mailbox, letter("Three"))
+        account = account_of(mailbox)
+        log_pass(account, Done(0.25, new_count=3, fetched_bytes=2048))
+        log_pass(account, Done(1.5, error="The server does not answer. Ask its operator."))
+        folder_of(mailbox).audit = Gaps(5, {"stored": 2, "waiting": 1, "missing": 2}, 0, (9, 8)).as_json()
+        folder_of(mailbox).audited_at = now()
+        db.session.commit()
+    page = read(client, url)
+    words = words_of(page)
+    assert "The server does not answer. Ask its operator." in words
+    assert "3 new" in words
+    assert "2 missing UID 9, 8" in words
+    assert "Fetch the 2 missing now" in words
+    today = BeautifulSoup(page, "html.parser").select(".chart-table table")[0].select("tbody tr")[-1]
+    assert [cell.get_text() for cell in today.select("td")] == ["2", "0"]
+
+
+def test_a_first_sync_shows_its_progress_and_asks_again_soon(inside, ours, mailbox, client, url):
+    assert "every 2s" not in read(client, url)
+    with inside(ours):
+        folder = folder_of(mailbox)
+        folder.uid_validity, folder.first_uid, folder.history_uid, folder.history_floor = 1, 1000, 251, 1
+        folder.history_total, folder.history_left = 1000, 250
+        folder.history_began_at = now() - timedelta(minutes=3)
+        db.session.commit()
+    page = client.get(f"{url}/live").text
+    assert "every 2s" in page
+    assert "750 of 1\u202f000 fetched, about 1 min left" in page
+
+
+@pytest.mark.parametrize("fetches", [False, True])
+def test_folders_are_compared_when_somebody_asks(inside, ours, theirs, mailbox, client, url, fetches):
+    with inside(ours):
+        db.session.execute(update(Folder).values(compared_at=now()))
+        db.session.execute(update(Account).values(next_attempt_at=now() + timedelta(hours=1)))
+        db.session.commit()
+    page = send(client, f"{url}/audit", at=url, do="fetch" if fetches else None)
+    assert "The next pass compares them" in page
+    with inside(ours):
+        folder = folder_of(mailbox)
+        assert folder.audit_wanted_at is not None
+        assert (folder.compared_at is None) == fetches
+        assert account_of(mailbox).next_attempt_at <= now()
+    with inside(theirs):
+        assert db.session.scalars(select(Folder.audit_wanted_at)).all() == [None]
+
+
+def test_a_server_that_cannot_be_asked_is_not_waited_for(inside, ours, mailbox, client, url):
+    with inside(ours):
+        db.session.execute(update(Account).values(state="refused"))
+        db.session.commit()
+    assert "first mend what the state says" in send(client, f"{url}/audit", at=url)
+    with inside(ours):
+        assert folder_of(mailbox).audit_wanted_at is None
+
+
+def test_neighbours_and_members_see_none_of_it(app, ours, theirs, mailbox, url):
+    read(sign_in(app, theirs.admin), url, expect=404)
+    read(sign_in(app, ours.member), url, expect=403)
+
+
+def test_the_health_of_a_global_mailbox_is_the_systems(app, ours, client):
+    mailbox = serve(ours, make_global_account(imap_enabled=True))
+    read(client, f"/configuration/mailboxes/{mailbox.id}/health", expect=404)
+
+
+def test_system_administrators_see_the_health_of_an_organizations_mailbox(app, ours, mailbox):
+    client = sign_in(app, make_user(name="Sam", is_system_admin=True))
+    assert "Connection log" in read(client, f"/system/organizations/{ours.id}/mailboxes/{mailbox.id}/health")

@@ -1,0 +1,56 @@
+"""The health of a mailbox: how it is, what its folders lack, what came and how late, its latest passes."""
+
+from flask import flash, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from mailboxes.accounts import Account
+from mailboxes.health import health_of, past_of
+from mailboxes.sync.auditing import ask_for_audit, is_reachable
+from tenants.database import db
+from tenants.errors import NotFoundError
+from webapp.filters import zone
+from webapp.mailboxes.consenting import AnyMailbox
+from webapp.mailboxes.door import Door
+
+
+def health_page(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
+    """Everything that is known of it."""
+    account = _account(mailbox)
+    past = past_of(account.id, zone())
+    return render_template(
+        "mailboxes/health.html", door=door, mailbox=mailbox, health=health_of(account.id), past=past
+    )
+
+
+def live_page(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
+    """The part of it that changes by itself, for a page that stays open."""
+    account = _account(mailbox)
+    return render_template(
+        "mailboxes/_health_now.html", door=door, mailbox=mailbox, health=health_of(account.id)
+    )
+
+
+def audit_folders(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
+    """Set the folders against the server; or fetch first what was found missing."""
+    account = _account(mailbox)
+    fetches = request.form.get("do") == "fetch"
+    back = redirect(door.url("health", mailbox_id=mailbox.id, _anchor="folders"))
+    if not is_reachable(account):
+        flash("Its server cannot be asked now: first mend what the state says.", "error")
+        return back
+    ask_for_audit(account.id, fetches=fetches)
+    db.session.commit()
+    done = "What is missing is being fetched, and the" if fetches else "The"
+    flash(
+        f"{done} folders are being compared with the server. The page shows it when that is done.", "success"
+    )
+    return back
+
+
+def _account(mailbox: AnyMailbox) -> Account:
+    """Its account, if this session may see that: a global one is the system administrators'."""
+    account = db.session.scalar(select(Account).where(Account.id == mailbox.account_id))
+    if account is None:
+        raise NotFoundError("The system fetches this mailbox; its administrators see how that goes.")
+    return account
