@@ -50,6 +50,7 @@ BLUEPRINTS = (
     "webapp.installation.templates",
     "webapp.installation.users",
     "webapp.installation.audit_log",
+    "webapp.installation.health",
     "webapp.choosing",
     "webapp.conversions",
     "webapp.leads.views",

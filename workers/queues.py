@@ -14,7 +14,7 @@ import structlog
 from flask import current_app
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
 from tenants.database import INSTALLATION
@@ -30,6 +30,8 @@ SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten
 CHANGES = "changes"  # prefix of the channels that tell open pages to look again
 STATE = "state"  # a kind of change: how a mailbox is, for whoever manages mailboxes
 
+ALIVE = "alive"  # prefix of the keys by which processes say that they live
+ALIVE_SECONDS = 45
 WAITING_SECONDS = 10  # so long a waiting job is counted on; it may have been lost
 
 log = structlog.get_logger()
@@ -85,6 +87,21 @@ def tell_pages(organization_id: UUID, mailbox_id: UUID, kind: str) -> None:
 def channel_of(organization_id: UUID) -> str:
     """The channel on which an organization's pages listen."""
     return f"{CHANGES}:{organization_id}"
+
+
+def say_alive(name: str) -> None:
+    """A process of this name lives now; it says so every few seconds."""
+    _quietly(lambda: redis().set(f"{ALIVE}:{name}", 1, ex=ALIVE_SECONDS))
+
+
+def living(names: str = "*") -> list[str]:
+    """Processes that have said a moment ago that they live. `RedisError` where it cannot be asked."""
+    return sorted(key.decode().removeprefix(f"{ALIVE}:") for key in redis().scan_iter(f"{ALIVE}:{names}"))
+
+
+def pace() -> dict[str, tuple[int, int]]:
+    """For each queue, how many jobs wait and how many workers live. `RedisError` where it cannot be asked."""
+    return {name: (queue(name).count, len(Worker.all(queue=queue(name)))) for name in QUEUES}
 
 
 def redis() -> Redis:

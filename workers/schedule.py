@@ -159,6 +159,11 @@ def forget_routing_facts() -> None:
         db.session.commit()
 
 
+def say_alive() -> None:
+    """The schedule leads."""
+    queues.say_alive("schedule")
+
+
 def forget_old_health() -> None:
     """The connection logs and hours of long ago, of every account."""
     with across_organizations("the figures of all accounts are forgotten in time") as session:
@@ -190,6 +195,7 @@ SCHEDULE = (
     Periodic("deliver what is stored", 2, ring_for_stored_arrivals),
     Periodic("act on what is pending", 2, ring_for_pending_messages),
     Periodic("send what is due", 2, ring_for_due_mail),
+    Periodic("say that it lives", 10, say_alive),
     Periodic("tell of troubles", 10, tell_of_troubles),
     Periodic("send notices", 2, ring_for_due_notices),
     Periodic("mirror what was read", 10, hurry_for_reads),

@@ -155,6 +155,8 @@ class Watch:
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + LOOK_SECONDS
+        number, of = self._shard
+        queues.say_alive(f"watch {number + 1} of {of}")
         posts = {
             post.account_id: post
             for post in _posts()

@@ -259,7 +259,7 @@ def test_what_is_handed_out_anew_is_no_news(ours: World, mailbox: Mailbox, insid
     receive(ours, mailbox, letter(message_id="a@x"), is_seen_again=True, uid_validity=2)
     with inside(ours):
         assert (count_of(Message), count_of(Location)) == (1, 2)
-        assert count_of(timeline.Event, timeline.Event.message_id == message.id) == 4
+        assert count_of(timeline.Event, timeline.Event.message_id == message.id) == 5
 
 
 def test_attachments_are_listed_unless_switched_off(ours: World, mailbox: Mailbox, inside: Any) -> None:

@@ -14,6 +14,7 @@ from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import account_of, arrive, folder_of, letter, receive
 from tests.mailboxes.global_mail import make_global_account, serve
 from tests.webapp.reading import read, send, words_of
+from workers import queues
 
 IMAP = {"imap_enabled": True, "state": "ok"}
 
@@ -106,3 +107,50 @@ def test_the_health_of_a_global_mailbox_is_the_systems(app, ours, client):
 def test_system_administrators_see_the_health_of_an_organizations_mailbox(app, ours, mailbox):
     client = sign_in(app, make_user(name="Sam", is_system_admin=True))
     assert "Connection log" in read(client, f"/system/organizations/{ours.id}/mailboxes/{mailbox.id}/health")
+
+
+@pytest.fixture
+def system_admin(app):
+    return sign_in(app, make_user(name="Sam", is_system_admin=True))
+
+
+def failing(world, label, state, hours):
+    failure = {
+        "state": state,
+        "last_error": f"{label} fails.",
+        "failing_since": now() - timedelta(hours=hours),
+    }
+    return make_mailbox(world, label=label, account={"imap_enabled": True, **failure})
+
+
+def test_the_installation_shows_the_worst_accounts_first(inside, ours, theirs, mailbox, system_admin):
+    failing(ours, "Late", "failing", 1)
+    failing(theirs, "Long", "failing", 9)
+    failing(ours, "Refused", "refused", 2)
+    words = words_of(read(system_admin, "/system/health/"))
+    places = [words.index(f"{label} fails.") for label in ("Refused", "Long", "Late")]
+    assert places == sorted(places)
+    assert "Accounts in trouble 3" in words
+    assert mailbox.address not in words  # it works
+
+
+def test_the_installation_shows_which_processes_live(app, ours, system_admin):
+    words = words_of(read(system_admin, "/system/health/"))
+    assert "No schedule leads" in words
+    assert "None: start postroom worker" in words
+    queues.say_alive("schedule")
+    queues.say_alive("watch 1 of 2")
+    words = words_of(read(system_admin, "/system/health/"))
+    assert "No schedule leads" not in words
+    assert "watch 1 of 2" in words
+
+
+def test_figures_of_the_installation_count_what_was_delivered(ours, theirs, mailbox, system_admin):
+    receive(ours, mailbox, letter(), letter("Two"))
+    receive(theirs, make_mailbox(theirs), letter())
+    assert "3 new, 0 from the history" in words_of(read(system_admin, "/system/health/"))
+    assert "3 new" in system_admin.get("/system/health/now").text
+
+
+def test_nobody_else_sees_the_installation(client):
+    read(client, "/system/health/", expect=403)

@@ -26,6 +26,7 @@ ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("User Management", "Archive", "archive.index", "data.export"),
 )
 SYSTEM_PAGES: tuple[tuple[str, str, str], ...] = (
+    ("Mail", "Health", "health.index"),
     ("Mail", "Global mailboxes", "system_mailboxes.index"),
     ("Mail", "Routing", "routing.index"),
     ("Mail", UNROUTED, "unrouted.index"),

@@ -1,0 +1,71 @@
+"""The accounts of the whole installation that are worst off, for its administrators; never a message."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import and_, case, func, select, text
+
+from mailboxes.accounts import Account
+from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.setup.overview import STATES
+from mailboxes.sync.claiming import is_wanted
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import across_organizations
+from tenants.organizations import Organization
+
+MOST_SHOWN = 50
+ORDER = ("disconnected", "refused", "failing")
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """One account. ``organization`` names its owner ("": the installation); ``mailbox_id``: its page."""
+
+    address: str
+    organization_id: UUID | None
+    organization: str
+    mailbox_id: UUID | None
+    tone: str
+    words: str
+    error: str
+    failing_since: datetime | None
+    synced_at: datetime | None
+    next_attempt_at: datetime
+
+
+def worst_accounts() -> tuple[list[Worst], int]:
+    """Those that fail, the worst and the longest first, at most `MOST_SHOWN`; and how many there are."""
+    fails = (Account.is_enabled, Account.imap_enabled, Account.state.in_(ORDER), text(is_wanted("accounts")))
+    place = case({state: place for place, state in enumerate(ORDER)}, value=Account.state)
+    query = (
+        select(Account, Organization.name, Mailbox.id, GlobalMailbox.id)
+        .outerjoin(Organization, Organization.id == Account.organization_id)
+        .outerjoin(
+            Mailbox,
+            and_(Mailbox.organization_id == Account.organization_id, Mailbox.account_id == Account.id),
+        )
+        .outerjoin(GlobalMailbox, GlobalMailbox.account_id == Account.id)
+        .where(*fails)
+        .order_by(place, Account.failing_since, Account.id)
+        .limit(MOST_SHOWN)
+    )
+    with across_organizations("a system page shows the accounts that are worst off") as session:
+        count = session.scalar(select(func.count()).select_from(Account).where(*fails)) or 0
+        return [_shown(*row) for row in session.execute(query)], count
+
+
+def _shown(account: Account, organization: str | None, own: UUID | None, systems: UUID | None) -> Worst:
+    tone, words = STATES[account.state]
+    return Worst(
+        address=account.address,
+        organization_id=account.organization_id,
+        organization=organization or "",
+        mailbox_id=own or systems,
+        tone=tone,
+        words=words,
+        error=account.last_error,
+        failing_since=account.failing_since,
+        synced_at=account.synced_at,
+        next_attempt_at=account.next_attempt_at,
+    )
