@@ -29,7 +29,7 @@ LANGUAGES = frozenset(
 _SAID_AS = {"nb": "no", "nn": "no", "iw": "he", "in": "id"}
 
 _TAG = re.compile(r"\s*([A-Za-z]{2})(?:[-_][A-Za-z0-9-]{1,20})?\s*")
-_NO_PROSE = re.compile(r"https?://\S+|\S+@\S+|<[^<>]*>|[\d_#*=|~^]+")
+_NO_PROSE = re.compile(r"https?://\S+|(?<!\S)[^\s@]++@\S++|<[^<>]*>|[\d_#*=|~^]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0600-\u06ff\u0590-\u05ff\u0370-\u03ff]")
 

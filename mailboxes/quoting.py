@@ -46,21 +46,21 @@ _WORDS_WITHOUT_COLON = _any_of(
     *(r"님의\s*메시지", "כתב", "كتب"),
 )
 _ATTRIBUTION = re.compile(
-    rf"\s*(?=.*(?:\d|@)).{{0,450}}?(?<!\w){_VERBS}(?!\w).{{0,250}}[:：]\s*[*_]*\s*$"
-    rf"|\s*.{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}[:：]?\s*$",
+    rf"\s*+(?=.*(?:\d|@)).{{0,450}}?(?<!\w){_VERBS}(?!\w).{{0,250}}[:：]\s*+[*_]*+\s*+$"
+    rf"|\s*+.{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}$",
     re.IGNORECASE,
 )
-_ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*\S.{{0,200}}?(?<!\w){_VERBS}\s*[:：]\s*$", re.IGNORECASE)
+_ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*+\S.{{0,200}}?(?<!\w){_VERBS}\s*+[:：]\s*+$", re.IGNORECASE)
 # How the last line of any attribution ends: a cheap question before the dear ones above.
-_ENDS = re.compile(r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s]+@[^<>\s]+>\s*$|" + _WORDS_WITHOUT_COLON)
+_ENDS = re.compile(r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|" + _WORDS_WITHOUT_COLON)
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
-    r"\s*(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4}))"
-    r".{0,200}<[^<>\s]+@[^<>\s]+>\s*(?P<colon>[:：])?\s*$"
+    r"\s*+(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4}))"
+    r".{0,200}<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+(?P<colon>[:：])?\s*+$"
 )
 # How attributions begin that mailers wrap over several lines.
 _OPENS = re.compile(
-    r"\s*"
+    r"\s*+"
     + _any_of(
         *("on", "am", "le", "el", "il", "em", "op", "den", "dne", "dnia", r"w\s+dniu", "на", "в"),
         *("at", "às", "de[nr]?", "die", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "lun"),
@@ -70,9 +70,9 @@ _OPENS = re.compile(
     + r"(?!\w)|\s*\d",
     re.IGNORECASE,
 )
-_NAMES = re.compile(r"\s*[\"'<(\w].{0,80}[<@]")
+_NAMES = re.compile(r"\s*+[\"'<(\w].{0,80}[<@]")
 _SEPARATOR = re.compile(
-    r"\s*[-_=*]{2,}\s*"
+    r"\s*+[-_=*]{2,}+\s*+"
     + _any_of(
         r"original(?:\s+(?:message|mail|appointment)|nachricht|meddelelse|melding|meldung)?",
         r"(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|e-?mail)",
@@ -103,7 +103,7 @@ _SEPARATOR = re.compile(
     re.IGNORECASE,
 )
 _FORWARD = re.compile(
-    r"\s*"
+    r"\s*+"
     + _any_of(
         r"begin\s+forwarded\s+message",
         r"d[ée]but\s+du\s+message\s+(?:r[ée]exp[ée]di[ée]|transf[ée]r[ée])",
@@ -116,25 +116,25 @@ _FORWARD = re.compile(
 _ABOVE_LINE = re.compile(
     r"\W*"
     + _any_of(
-        r"(?:(?:please\s+)?(?:type\s+your\s+|write\s+your\s+)?reply|respond)\s+above\s+this\s+line",
+        r"(?:(?:please\s++)?(?:type\s++your\s++|write\s++your\s++)?reply|respond)\s++above\s++this\s++line",
         r"bitte\s+(?:antworten\s+sie\s+)?(?:oberhalb|über)\s+dieser\s+(?:zeile|linie)",
     ),
     re.IGNORECASE,
 )
-_LIST_FOOTER = re.compile(r"\s*\S.{0,80}\bmailing list\s*$", re.IGNORECASE)
-_RULE = re.compile(r"\s*[-_=*]{5,}\s*$")
+_LIST_FOOTER = re.compile(r"\s*+\S.{0,80}\bmailing list\s*+$", re.IGNORECASE)
+_RULE = re.compile(r"\s*+[-_=*]{5,}+\s*+$")
 _FROM = re.compile(
-    r"\s*[*_]{0,2}"
+    r"\s*+[*_]{0,2}"
     + _any_of(
         *("from", "von", "de", "da", "van", "från", "fra", "lähettäjä", "od", "от", "від", "kimden"),
         *("feladó", "expéditeur", "remitente", "mittente", "afzender", "odesílatel", "nadawca"),
         *("差出人", "送信者", "发件人", "寄件者", "寄件人", r"보낸\s?사람"),
     )
-    + r"\s*[:：][*_]{0,2}(?:\s|$)",
+    + r"\s*+[:：][*_]{0,2}(?:\s|$)",
     re.IGNORECASE,
 )
 _HEADER = re.compile(
-    r"\s*[*_]{0,2}"
+    r"\s*+[*_]{0,2}"
     + _any_of(
         *("sent", "date", "to", "cc", "subject", "reply-to", "organization", "importance"),
         *("attachments", r"gesendet(?:\s+am)?", "datum", "an", "betreff", "kopie"),
@@ -148,7 +148,7 @@ _HEADER = re.compile(
         *("日時", "送信日時", "宛先", "件名", "发送时间", "收件人", "主题", "主旨", "抄送", "日期"),
         *("收件者", r"받는\s?사람", "제목", "날짜", r"보낸\s?날짜"),
     )
-    + r"\s*[:：]",
+    + r"\s*+[:：]",
     re.IGNORECASE,
 )
 _SIGNATURE_MARK = re.compile(r"\s{0,3}(?:--|—|––|__)[ \t\xa0]*$")
@@ -167,7 +167,7 @@ _GET = _any_of(
     *("ottieni", "obter", "download", "pobierz", "get", r"outlook\s+(?:voor|für|pour|para|per)"),
 )
 _SENT_FROM = re.compile(
-    r"\s*[*_(\[<]{0,2}"
+    r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
     + _any_of(
         rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,60}}",
         r"vo[nm]\s+mein\w*\s.{0,40}\sgesendet.{0,20}",

@@ -28,7 +28,7 @@ _PREFIX = re.compile(
     re.IGNORECASE,
 )
 _BLOB = re.compile(r"\s*(\[[^\[\]]{1,80}\])")
-_TRAILER = re.compile(r"\s*\((?:fwd|fw|wg)\)\s*\Z", re.IGNORECASE)
+_TRAILER = re.compile(r"(?<!\s)\s*+\((?:fwd|fw|wg)\)\s*+\Z", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 
 

@@ -34,7 +34,7 @@ def _any_of(*alternatives: str) -> str:
 
 
 _RETURNED = re.compile(
-    r"\s*[-=_*>\s]*"
+    r"[-=_*>\s]*+"
     + _any_of(
         r"(?:(?:this is|below(?: this line)? is|attached is|here is) )?(?:a )?copy of (?:the |your )"
         r"(?:original |returned )?(?:message|mail|header)",
@@ -42,10 +42,12 @@ _RETURNED = re.compile(
         r"(?:message|mail|text|header)s?\b.{0,30}(?:follow|below|attached|[-=_]{2}|:\s*$)",
         r"(?:the )?first \d+ .{0,40}(?:follow|below)",
         r"(?:(?:unsent |original )?message|returned text|message headers?|headers?) follows",
-        r"-{3,}.{0,20}(?:original|returned|unsent|forwarded|message|header).{0,40}-{3,}",
         r"received: (?:from|by) ",
         r"return-path: ",
-    ),
+    )
+    # Between hyphens; the first three of them are looked for so that nothing is tried twice.
+    + r"|[=_*>\s]*+(?:--?(?!-)[=_*>\s]*+)*+---[-=_*>\s]*+"
+    r".{0,20}(?:original|returned|unsent|forwarded|message|header).{0,40}-{3,}",
     re.IGNORECASE,
 )
 _NAMED = re.compile(
@@ -61,11 +63,11 @@ _NAMED = re.compile(
         "mottagare",
         "modtager",
     )
-    + rf"\s*[:=]\s*(?:rfc822\s*;)?\s*[<\"'(]?\s*({_ADDRESS})",
+    + rf"\s*+[:=]\s*+(?:rfc822\s*+;\s*+)?[<\"'(]?\s*+({_ADDRESS})",
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"\s*(?:[-*•>\s]|\d+[.)])*[<\"'(\[]?(?:mailto:|smtp:|rfc822;\s*)?"
+    r"(?:[-*•>\s]|\d+[.)])*+[<\"'(\[]?(?:mailto:|smtp:|rfc822;\s*+)?"
     rf"({_ADDRESS})[>\"')\]]?\s*(?:$|[:;,.(\-–<\[]|\s{{1,4}}\S)",
     re.IGNORECASE,
 )

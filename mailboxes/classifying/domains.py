@@ -7,7 +7,7 @@ from functools import lru_cache
 
 _SRS0 = re.compile(r"srs0[=+-][^=]+=[^=]+=([^=]+)=(.+)", re.IGNORECASE)
 _SRS1 = re.compile(r"srs1[=+-][^=]+=[^=]+==[^=]+=[^=]+=([^=]+)=(.+)", re.IGNORECASE)
-_BATV = re.compile(r"(?:prvs|btv1|mxprvs|msprvs1?)=+[^=/]{1,30}=+(.+)", re.IGNORECASE)
+_BATV = re.compile(r"(?:prvs|btv1|mxprvs|msprvs1?)=++[^=/]{1,30}=++(.+)", re.IGNORECASE)
 _BATV_REVERSED = re.compile(r"prvs=([^/]+)/[0-9a-f]{4,20}", re.IGNORECASE)
 _SECOND_LEVEL = frozenset(
     {"ac", "co", "com", "edu", "gob", "gouv", "gov", "go", "gv", "ltd", "mil", "ne", "net", "nom"}

@@ -261,7 +261,8 @@ _FAILURE_STEM = re.compile(
 )
 _AUTOMATIC_REPLY = re.compile(rf"\W*(?:{_any_of(_AUTOMATIC_REPLIES)})", re.IGNORECASE)
 _BOUNCE = re.compile(
-    rf"\W*(?:\[[^\]]{{0,40}}\]\W*)?(?:(?:re|fw|fwd)\s?:\W*)?(?:{_any_of(_BOUNCES)})", re.IGNORECASE
+    rf"\W{{0,40}}(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:(?:re|fw|fwd)\s?:\W{{0,40}})?(?:{_any_of(_BOUNCES)})",
+    re.IGNORECASE,
 )
 _ABSENCE_IN_BODY = re.compile(_any_of(_ABSENCE), re.IGNORECASE)
 _FAILURE_IN_BODY = re.compile(_any_of(_FAILURES), re.IGNORECASE)

@@ -46,11 +46,14 @@ _NOT_NOW = re.compile(
 )
 _THROTTLED = re.compile(r"throttl|rate limit", re.IGNORECASE)
 _QUOTA = re.compile(r"bandwidth|overquota|over quota", re.IGNORECASE)
-_TOKEN = re.compile(
-    rb'\s*(?:(\()|(\))|"((?:[^"\\]|\\.)*)"|(~?\{\d{1,20}\+?\})\Z|'
-    rb'([^\s()"\[\]]+(?:\[[^\]]*\][^\s()"\[\]]*)?|[\[\]"][^\s()]*))',
-    re.DOTALL,
+_STRING = rb'"((?:[^"\\]|\\.)*+)"'
+_NO_STRING = rb"((?!))"
+_TOKENS = (
+    rb"\s*+(?:(\()|(\))|%s|(~?\{\d{1,20}\+?\})\Z|"
+    rb'([^\s()"\[\]]++(?:\[[^\[\]]*+\][^\s()"\[\]]*+)?|[\[\]"][^\s()]*+))'
 )
+_TOKEN = re.compile(_TOKENS % _STRING, re.DOTALL)
+_TOKEN_WITHOUT_STRING = re.compile(_TOKENS % _NO_STRING, re.DOTALL)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 QUOTA_SECONDS = 3_600.0
@@ -333,11 +336,14 @@ def tokens(parts: Parts, start: int = 0) -> list[Token]:
 
 def _add_tokens(stack: list[list[Token]], text: bytes, at: int, literal: bytes | None) -> None:
     end = len(text.rstrip())
+    match = _TOKEN.match
     while at < end:
-        found = _TOKEN.match(text, at)
+        found = match(text, at)
         if not found:
             raise ProtocolError
         at = found.end()
+        if found[5] and found[5].startswith(b'"'):  # never closed: nor is any other behind it
+            match = _TOKEN_WITHOUT_STRING.match
         if found[1]:
             _open_list(stack)
         elif found[2]:

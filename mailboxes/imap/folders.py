@@ -20,7 +20,7 @@ LIST_BUDGET = 16 * 1024 * 1024
 INBOX = b"INBOX"  # the same folder in any case (RFC 9051 §5.1)
 
 _LIST = re.compile(rb"\* LIST\s*\(([^)]*)\)\s*(NIL|\"(?:\\?.)?\"|\S)\s+(.*)\Z", re.IGNORECASE | re.DOTALL)
-_STATUS = re.compile(rb"\* STATUS\s+(.*\S)\s*\(([^()]*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
+_STATUS = re.compile(rb"\* STATUS\s++(.*\S)\s*\(([^()]*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
 _SIZE = re.compile(rb"~?\{\d{1,20}\+?\}\Z")
 _ESCAPED = re.compile(rb"\\([\"\\])")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")

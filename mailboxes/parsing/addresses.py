@@ -23,8 +23,9 @@ _ATOM = re.compile(r"[^\s\"()<>,;:@\\\[\]]+|\\.?|\]")
 _LITERAL = re.compile(r"\[[^\]\s]{0,255}\]")
 _SPACE = re.compile(r"\s+")
 _ROUTE = re.compile(r"^(?:@[^@,:<>]*+,?)+:")
-_LOOSE = re.compile(r"[^\s<>()\",;:@]+@[^\s<>()\",;:@]+\.[^\s<>()\",;:@]+")
-_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
+_LOOSE_WORD = r"[^\s<>()\",;:@]"
+_LOOSE = re.compile(rf"(?<!{_LOOSE_WORD}){_LOOSE_WORD}++@(?={_LOOSE_WORD}+\.{_LOOSE_WORD}){_LOOSE_WORD}++")
+_COMMENT = re.compile(r"(\\.)|\((?:[^()\\]|\\.)*+\)")  # what is escaped begins none
 _LOCAL_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
 _DOT_ATOM = r"[A-Za-z0-9!#$%&*+/=?^_{|}~-]+(?:\.[A-Za-z0-9!#$%&*+/=?^_{|}~-]+)*"
 _PLAIN = re.compile(
@@ -339,7 +340,7 @@ def _clean_address(text: str) -> str:
     """An addr-spec without route, ``mailto:``, white space or quotation marks around it."""
     address = one_line(text).replace("\x00", "").strip()
     if "(" in address and not address.startswith('"'):
-        address = _COMMENT.sub("", address)
+        address = _COMMENT.sub(r"\1", address)
     if address.startswith("@"):
         address = _ROUTE.sub("", address)
     if address[:7].lower() == "mailto:":

@@ -18,7 +18,9 @@ from mailboxes.parsing.values import Attachment, Defects, Limits
 FORWARDED_MESSAGES = 5  # whose text is taken into the text of the message around them
 FORWARDED = "---------- Forwarded message ----------"
 
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
+_META_CHARSET = re.compile(
+    rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
+)
 _PLAIN_TYPES = frozenset({"text/plain", "text/enriched", "text/richtext"})
 _REPORTS = frozenset(
     {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mailboxes.parsing.charsets import decoded, decoded_strictly
 
-_START = re.compile(r"=\?\s*([A-Za-z0-9][^?\s]{0,59}|)\s*\?\s*([bBqQ])\s*\?")
+_START = re.compile(r"=\?\s*+([A-Za-z0-9][^?\s]{0,59}|)\s*+\?\s*+([bBqQ])\s*+\?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f]")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")

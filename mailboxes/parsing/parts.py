@@ -215,8 +215,8 @@ def _delimiter(raw: bytes, delimiter: bytes, position: int, end: int) -> tuple[i
         after = found + len(delimiter)
         at_line_start = found == 0 or raw[found - 1 : found] in (b"\n", b"\r")
         is_closing = raw[after : after + 2] == b"--"
-        rest = _LINE_REST.match(raw, after + 2 if is_closing else after, end)
-        if at_line_start and rest:
+        rest = _LINE_REST.match(raw, after + 2 * is_closing, end) if at_line_start else None
+        if rest:
             return found, rest.end(), is_closing
         position = after
     return None

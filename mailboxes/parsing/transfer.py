@@ -12,7 +12,7 @@ _BETWEEN_WORDS = re.compile(rb"(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])|[^A-Za-z0-9+/=\
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _PADDING = re.compile(rb"=+")
-_UU_BEGIN = re.compile(rb"(?m)^begin[ \t]+[0-7]{3,4}[ \t]+([^\r\n]*?)[ \t]*\r*$")
+_UU_BEGIN = re.compile(rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++([^\r\n]*+)\r*+$")
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue", "x-uu"})
 
 
@@ -76,7 +76,7 @@ def from_uuencode(data: bytes) -> bytes:
 def uuencoded_name(data: bytes) -> str | None:
     """The file name in a ``begin`` line."""
     begin = _UU_BEGIN.search(data)
-    return begin[1].decode("utf-8", "replace") if begin else None
+    return begin[1].decode("utf-8", "replace").strip() if begin else None
 
 
 def _uu_line(line: bytes) -> bytes:

@@ -1,0 +1,153 @@
+"""Mails and servers that want to keep us busy: no expression runs in circles, no mail takes a process."""
+
+import contextlib
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from mailboxes import quoting
+from mailboxes.classifying import bounces
+from mailboxes.errors import ProtocolError
+from mailboxes.imap.dialogue import tokens
+from mailboxes.reading import read_message
+from tests.mailboxes.pathological import RUNS, Attack, Expression, attacks, expressions
+
+PACKAGES = (
+    *("mailboxes.parsing", "mailboxes.classifying", "mailboxes.quoting", "mailboxes.decisions"),
+    *("mailboxes.imap", "mailboxes.subjects", "mailboxes.languages"),
+)
+# A short text tells who is suspect. Of a long one, what is linear is done in a tenth of the limit; what is
+# quadratic takes five times the limit.
+SHORT, SUSPECT_SECONDS = 2_000, 0.003
+LONG, SECONDS = 32_000, 0.5
+MAIL_SECONDS = 2.5
+# Modules that ask line by line: how long a line, and how many of them.
+LINES = {
+    "mailboxes.quoting": (quoting.MAXIMUM_LINE, quoting.MAXIMUM_LINES),
+    "mailboxes.classifying.bounces": (bounces.MAXIMUM_LINE, bounces.MAXIMUM_LINES),
+}
+EXPRESSIONS = expressions(*PACKAGES)
+MODULES = sorted({one.module for one in EXPRESSIONS})
+
+
+class _TooLongError(BaseException):
+    """Nothing catches it on the way."""
+
+
+@contextmanager
+def _processor(seconds: float) -> Iterator[None]:
+    """At most so much processor time: expressions ask for signals while they run."""
+
+    def end(number: int, frame: object) -> None:
+        raise _TooLongError
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def _seconds(expression: Expression, method: str, subject: str) -> float:
+    started = time.thread_time()
+    expression.ask(method, subject)
+    return time.thread_time() - started
+
+
+def _circling(expression: Expression) -> tuple[str, Attack] | None:
+    """How an expression is made to run in circles."""
+    ways = ((method, attack) for attack in attacks(expression.pattern) for method in expression.methods)
+    return next((way for way in ways if _is_circling(expression, *way)), None)
+
+
+def _is_circling(expression: Expression, method: str, attack: Attack) -> bool:
+    try:
+        with _processor(SECONDS):
+            if expression.module in LINES:
+                return _is_slow_over_lines(expression, method, attack)
+            if _seconds(expression, method, attack.text(SHORT)) > SUSPECT_SECONDS:
+                expression.ask(method, attack.text(LONG))
+    except _TooLongError:
+        return True
+    return False
+
+
+def _is_slow_over_lines(expression: Expression, method: str, attack: Attack) -> bool:
+    length, count = LINES[expression.module]
+    line, allowed = attack.text(length)[:length], MAIL_SECONDS / count
+    return all(_seconds(expression, method, line) > allowed for _ in range(5))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_expression_runs_in_circles(module: str) -> None:
+    found = ((one, _circling(one)) for one in EXPRESSIONS if one.module == module)
+    assert {one.name: circling for one, circling in found if circling} == {}
+
+
+def test_an_expression_that_runs_in_circles_is_found() -> None:
+    linear, circling = re.compile(r"a *+b"), re.compile(r"a *( *) *b")
+    assert _circling(Expression("", "", linear, ("match",))) is None
+    assert _circling(Expression("", "", circling, ("match",))) is not None
+
+
+HEADERS = (
+    *(
+        "From",
+        "To",
+        "Cc",
+        "Reply-To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "References",
+        "Authentication-Results",
+    ),
+    *("Received", "List-Id", "Return-Path", "Auto-Submitted", "X-Failed-Recipients", "Content-Language"),
+)
+SPECIAL = {
+    "a uuencoded name": b"Content-Transfer-Encoding: x-uuencode\n\nbegin 644" + b" " * 1_600 + b"\rX",
+    "attributions": b"Content-Type: text/plain; charset=utf-8\n\n"
+    + ("写道" * 100 + " " * 250 + "x\n").encode() * 1_000,
+    "hyphens": b"Content-Type: text/plain\n\n" + (b"-" * 499 + b"\n") * 400,
+    "encoded words": b"Subject: " + b"=? " * 60_000 + b"\n\n",
+    "an open word": b"Subject: =?" + b" " * 120_000 + b"x\n\n",
+    "open brackets": b"Cc: <" + b"\\(" * 60_000 + b"\n\n",
+    "delimiters": b'Content-Type: multipart/mixed; boundary="b"\n\nx' + b"--b " * 100_000,
+}
+
+
+def _read_in_time(raw: bytes) -> None:
+    try:
+        with _processor(MAIL_SECONDS):
+            read_message(raw, "mx.example")
+    except _TooLongError:
+        pytest.fail(f"Reading took more than {MAIL_SECONDS} seconds.")
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_a_hostile_mail_is_read_in_time(name: str) -> None:
+    _read_in_time(b"From: <MAILER-DAEMON@shop.example>\nSubject: Undelivered mail\n" + SPECIAL[name])
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_a_mail_of_nothing_but_repetition_is_read_in_time(run: str) -> None:
+    line = run.replace("\n", " \n ").encode() * (20_000 // len(run)) + b"x"
+    head = b"".join(name.encode() + b": " + line + b"\n" for name in HEADERS)
+    body = (run.replace("\n", " ").encode() * 300)[:600] + b"x\n"
+    parts = b"".join(
+        b"\n--b\nContent-Type: %s\n\n%s" % (kind, body * 150)
+        for kind in (b"text/plain", b"text/html", b"message/delivery-status", b"text/enriched")
+    )
+    _read_in_time(head + b"Content-Type: multipart/mixed; boundary=b\n" + parts + b"\n--b--\n")
+
+
+@pytest.mark.parametrize("run", [*RUNS, "a[ ", "a[", '"a ', "(", "()", '"" '])
+def test_an_answer_of_nothing_but_repetition_is_taken_apart_in_time(run: str) -> None:
+    with contextlib.suppress(ProtocolError), _processor(SECONDS):
+        tokens([b'"' + run.encode() * (200_000 // len(run))])
