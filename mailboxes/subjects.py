@@ -2,7 +2,10 @@
 
 import re
 
+from mailboxes.parsing.cleaning import first_bytes
+
 LONGEST = 1_000  # characters of a subject that are looked at
+LONGEST_BASE = 1_000  # bytes of what is compared: an index of PostgreSQL takes 2,704
 
 # As written by mail programs in English, German, French, Spanish, Portuguese, Italian, Dutch, Danish,
 # Norwegian, Swedish, Finnish, Icelandic, Polish, Czech, Slovak, Slovenian, Croatian, Hungarian,
@@ -53,4 +56,4 @@ def base_subject(subject: str) -> tuple[str, bool]:
     while trailer := _TRAILER.search(rest):
         rest = rest[: trailer.start()]
     words = [*(tag for tag in tags if tag not in rest), rest]
-    return _SPACE.sub(" ", " ".join(words)).strip().casefold(), is_reply
+    return first_bytes(_SPACE.sub(" ", " ".join(words)).strip().casefold(), LONGEST_BASE), is_reply

@@ -12,7 +12,10 @@ from mailboxes.intake.arrived import MOST_ATTEMPTS, Waiting, mark
 from mailboxes.intake.storing import Item, Stored
 from mailboxes.reading import Reading, read_message
 from mailboxes.reading.apart import PoisonError, ReaderApart, failure_text
+from mailboxes.reading.limits import ProcessorLimitError, processor_limit
 from tenants.database import db
+
+FIRST_READING_SECONDS = 3.0  # of processor, a hundred times what a long message takes; then it is read apart
 
 log = structlog.get_logger()
 
@@ -103,7 +106,11 @@ def _read(waiting: Waiting, trusted_authserv_id: str, apart: ReaderApart) -> Rea
     if waiting.attempts:
         return apart.read(waiting.raw, trusted_authserv_id, with_language=with_language)
     try:
-        return read_message(waiting.raw, trusted_authserv_id, with_language=with_language)
+        with processor_limit(FIRST_READING_SECONDS):
+            return read_message(waiting.raw, trusted_authserv_id, with_language=with_language)
+    except (ProcessorLimitError, MemoryError) as error:
+        log.warning("message is read apart", arrival=str(waiting.id), error=type(error).__name__)
+        return apart.read(waiting.raw, trusted_authserv_id, with_language=with_language)
     except Exception as error:
         log.warning("message cannot be read", arrival=str(waiting.id), error=type(error).__name__)
         raise PoisonError(failure_text(error)) from error
@@ -118,6 +125,8 @@ def _quarantine(waiting: Waiting, failure: str) -> None:
 def _is_fault_of_message(error: Exception) -> bool:
     """Whether another message could be stored: no lost connection, no lock, no full disk."""
     cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, psycopg.errors.ProgramLimitExceeded):
+        return True  # a value that is too long for an index: PostgreSQL counts it among operational errors
     if isinstance(cause, psycopg.Error):
         return not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
     return not isinstance(cause, OSError | MemoryError)

@@ -8,13 +8,14 @@ reads what the standard library gives up on.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import datetime
 
 from mailboxes.parsing import bodies as sorting
 from mailboxes.parsing.addresses import AddressList, address_list
 from mailboxes.parsing.charsets import decoded
-from mailboxes.parsing.cleaning import body_text, has_line_break, one_line
+from mailboxes.parsing.cleaning import body_text, first_bytes, has_line_break, one_line
 from mailboxes.parsing.dates import sent_at
 from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.headers import header_text, readable, with_line_feeds
@@ -46,7 +47,7 @@ __all__ = [
     "stable_hash",
 ]
 
-MAXIMUM_ID = 900  # characters of a message id that are kept
+MAXIMUM_ID = 900  # bytes of a message id that are kept; of a longer one the beginning, and a hash of it
 
 _ID = re.compile(r"<([^<>]{1,2000})>")
 _SPACE = re.compile(r"\s+")
@@ -158,9 +159,17 @@ class _Message:
         found = _ID.findall(line)
         if not found:
             found = [word for word in line.split() if "@" in word] or [line]
-        ids = [_SPACE.sub("", one_line(decoded_words(text))).strip("<>")[:MAXIMUM_ID] for text in found]
+        ids = [_short_id(_SPACE.sub("", one_line(decoded_words(text))).strip("<>")) for text in found]
         kept = list(dict.fromkeys(text for text in ids if text))
         return [*kept[:1], *kept[1:][-(self.limits.references - 1) :]]
+
+
+def _short_id(text: str) -> str:
+    data = text.encode("utf-8", "ignore")
+    if len(data) <= MAXIMUM_ID:
+        return text
+    digest = hashlib.sha256(data).hexdigest()
+    return f"{first_bytes(text, MAXIMUM_ID - len(digest) - 1)}:{digest}"
 
 
 def _summary(part: Part) -> PartSummary:

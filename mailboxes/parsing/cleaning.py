@@ -32,3 +32,8 @@ def body_text(text: str) -> str:
     if text.isascii():  # by bytes that is many times faster
         return text.encode("ascii").translate(None, _BODY_CONTROLS_IN_ASCII).decode("ascii")
     return _BODY_CONTROLS.sub("", text)
+
+
+def first_bytes(text: str, most: int) -> str:
+    """As much of ``text`` as so many bytes of UTF-8 hold: an index takes bytes, not characters."""
+    return text.encode("utf-8", "ignore")[:most].decode("utf-8", "ignore")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.headers import Header, header_block, header_text, message_start
 from mailboxes.parsing.parameters import Parameterized, content_type, disposition
 from mailboxes.parsing.transfer import content_of, uuencoded_name
@@ -52,7 +53,7 @@ class Part:
         """The declared name, or ``""``."""
         name = self.disposition.parameters.get("filename") or self.kind.parameters.get("name")
         if not name and self.encoding in ("x-uuencode", "uuencode", "x-uue"):
-            return uuencoded_name(self.raw[self.body_start : self.body_end]) or ""
+            name = one_line(uuencoded_name(self.raw[self.body_start : self.body_end]) or "")
         return (name or "")[:MAXIMUM_NAME]
 
     def body(self) -> bytes:

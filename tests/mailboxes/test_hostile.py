@@ -2,10 +2,7 @@
 
 import contextlib
 import re
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -14,6 +11,7 @@ from mailboxes.classifying import bounces
 from mailboxes.errors import ProtocolError
 from mailboxes.imap.dialogue import tokens
 from mailboxes.reading import read_message
+from mailboxes.reading.limits import ProcessorLimitError, processor_limit
 from tests.mailboxes.pathological import RUNS, Attack, Expression, attacks, expressions
 
 PACKAGES = (
@@ -34,26 +32,6 @@ EXPRESSIONS = expressions(*PACKAGES)
 MODULES = sorted({one.module for one in EXPRESSIONS})
 
 
-class _TooLongError(BaseException):
-    """Nothing catches it on the way."""
-
-
-@contextmanager
-def _processor(seconds: float) -> Iterator[None]:
-    """At most so much processor time: expressions ask for signals while they run."""
-
-    def end(number: int, frame: object) -> None:
-        raise _TooLongError
-
-    before = signal.signal(signal.SIGVTALRM, end)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 def _seconds(expression: Expression, method: str, subject: str) -> float:
     started = time.thread_time()
     expression.ask(method, subject)
@@ -68,12 +46,12 @@ def _circling(expression: Expression) -> tuple[str, Attack] | None:
 
 def _is_circling(expression: Expression, method: str, attack: Attack) -> bool:
     try:
-        with _processor(SECONDS):
+        with processor_limit(SECONDS):
             if expression.module in LINES:
                 return _is_slow_over_lines(expression, method, attack)
             if _seconds(expression, method, attack.text(SHORT)) > SUSPECT_SECONDS:
                 expression.ask(method, attack.text(LONG))
-    except _TooLongError:
+    except ProcessorLimitError:
         return True
     return False
 
@@ -124,9 +102,9 @@ SPECIAL = {
 
 def _read_in_time(raw: bytes) -> None:
     try:
-        with _processor(MAIL_SECONDS):
+        with processor_limit(MAIL_SECONDS):
             read_message(raw, "mx.example")
-    except _TooLongError:
+    except ProcessorLimitError:
         pytest.fail(f"Reading took more than {MAIL_SECONDS} seconds.")
 
 
@@ -149,5 +127,16 @@ def test_a_mail_of_nothing_but_repetition_is_read_in_time(run: str) -> None:
 
 @pytest.mark.parametrize("run", [*RUNS, "a[ ", "a[", '"a ', "(", "()", '"" '])
 def test_an_answer_of_nothing_but_repetition_is_taken_apart_in_time(run: str) -> None:
-    with contextlib.suppress(ProtocolError), _processor(SECONDS):
-        tokens([b'"' + run.encode() * (200_000 // len(run))])
+    with contextlib.suppress(ProtocolError), processor_limit(SECONDS):
+        tokens([b'"' + run.encode() * (50_000 // len(run))])
+
+
+def test_the_name_in_a_uuencoded_part_is_cleaned_as_any_other() -> None:
+    begin = "begin 644 a\0b\u202egpj.exe \n".encode()
+    raw = (
+        b"Content-Type: application/x-a\nContent-Transfer-Encoding: x-uuencode\n\n"
+        + begin
+        + b"#86)C\n`\nend\n"
+    )
+    (attachment,) = read_message(raw, "").parsed.attachments
+    assert attachment.filename == "abgpj.exe"

@@ -1,5 +1,8 @@
 """Delivery: arrivals become messages, once, in their threads; what is broken is set aside."""
 
+import random
+import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -7,9 +10,9 @@ import pytest
 from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG
 
-from mailboxes import timeline
+from mailboxes import subjects, timeline
 from mailboxes.arrivals import Arrival, Raw, delivering
-from mailboxes.intake import deliver
+from mailboxes.intake import batches, deliver
 from mailboxes.intake.arrived import FEW_ATTEMPTS, MOST_ATTEMPTS, TOO_LARGE
 from mailboxes.intake.held import process_again
 from mailboxes.messages import Attachment, Location, Message
@@ -219,6 +222,42 @@ def test_a_message_that_the_database_refuses_does_not_stop_its_batch(
 
 def test_a_suspect_is_read_apart(ours: World, mailbox: Mailbox) -> None:
     assert receive(ours, mailbox, letter(), attempts=1)[0].subject == "Question"
+
+
+def test_what_is_too_long_for_an_index_is_stored_nevertheless(ours: World, mailbox: Mailbox) -> None:
+    words = "".join(chr(number) for number in random.Random(1).sample(range(0x4E00, 0x9FFF), 2_000))
+    long = letter(words, message_id=f"{words}@a", answers=[f"{words}@b", f"{words}@c"])
+    first, second = receive(ours, mailbox, long, letter("Re: " + words, message_id=f"{words}@d"))
+    assert {first.subject, second.subject} == {words[:1_000], ("Re: " + words)[:1_000]}
+    assert first.message_id != second.message_id
+
+
+def test_an_index_that_refuses_a_value_is_the_fault_of_the_message(
+    ours: World, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, inside: Any
+) -> None:
+    monkeypatch.setattr(subjects, "LONGEST_BASE", 4_000)
+    words = "".join(chr(number) for number in random.Random(1).sample(range(0x4E00, 0x9FFF), 1_000))
+    messages = receive(ours, mailbox, letter(words), letter("Short"))
+    assert [message.subject for message in messages] == ["Short"]
+    with inside(ours):
+        assert count_of(Arrival, Arrival.state == "quarantined") == 1
+
+
+@pytest.mark.parametrize("trouble", [MemoryError(), None])
+def test_a_message_that_takes_too_much_is_read_apart_and_not_set_aside(
+    ours: World, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, trouble: Exception | None
+) -> None:
+    def read(*arguments: Any, **named: Any) -> Any:
+        if trouble is not None:
+            raise trouble
+        while True:
+            with suppress(Exception):
+                re.fullmatch("(a|a)*b", "a" * 40)
+
+    monkeypatch.setattr(batches, "FIRST_READING_SECONDS", 0.05)
+    monkeypatch.setattr(batches, "read_message", read)
+    (message,) = receive(ours, mailbox, letter(body="long"))
+    assert message.text == "long\n"
 
 
 def test_a_question_that_was_tried_before_still_comes_before_its_answer(
