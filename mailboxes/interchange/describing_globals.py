@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from mailboxes.accounts import Account
 from mailboxes.conversion import actions
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.saving import account_of
@@ -20,6 +21,7 @@ from mailboxes.interchange.describing_mailboxes import (
     free_name,
 )
 from mailboxes.interchange.values import Description, Ranked
+from mailboxes.routing import rules as routing_rules
 from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, inside_installation
@@ -86,6 +88,7 @@ def _global_mailbox(source: GlobalMailbox, slugs: dict[UUID, str]) -> Descriptio
             f"role {key}": {"role": key, "level": level} for key, level in source.said("access").items()
         },
         "rules": _rules(source),
+        "routing": _routing(account, slugs) or None,
     }
     return {key: value for key, value in described.items() if value is not None}
 
@@ -101,6 +104,13 @@ def _rules(source: GlobalMailbox) -> Ranked:
     for rule in rules_of(source):
         found[free_name(rule.name, found)] = _rule(rule)
     return found
+
+
+def _routing(account: Account, slugs: dict[UUID, str]) -> list[Description]:
+    return [
+        {"field": rule.field, "value": rule.value, "organization": slugs[rule.organization_id]}
+        for rule in db.session.scalars(routing_rules.rules_of(account.id))
+    ]
 
 
 def _rule(rule: SystemRule) -> Description:

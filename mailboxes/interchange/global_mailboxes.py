@@ -18,6 +18,7 @@ from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization, 
 from mailboxes.interchange.describing_globals import ALL, described_global_mailboxes
 from mailboxes.interchange.installation import apply_installation
 from mailboxes.interchange.mailboxes import action_settings, fill_account
+from mailboxes.interchange.routing import keep_routing
 from mailboxes.interchange.values import Change, Description, compared, merged
 from mailboxes.interchange.work import Work
 from mailboxes.setup import Connection, MailboxValues
@@ -95,6 +96,8 @@ def _keep(address: str, before: Description, wanted: Description, work: Work) ->
     with work.at("home"):
         home = wanted.get("home")
         saving.make_home(source, _ids([home], work)[0] if home in _known() else None, by=work.by)
+    with work.at("routing"):
+        keep_routing(saving.account_of(source), wanted, _known(), work)
     _keep_rules(source, before.get("rules", {}), wanted.get("rules", {}), work)
     return source
 
@@ -190,5 +193,5 @@ def _stored(address: str) -> GlobalMailbox:
 
 def _without(described: Description) -> Description:
     """What `saving.change` keeps: whom it serves and its rules are kept apart."""
-    apart = {"rules", "home", *(() if described.get("serves") == ALL else ("serves",))}
+    apart = {"rules", "routing", "home", *(() if described.get("serves") == ALL else ("serves",))}
     return {key: value for key, value in described.items() if key not in apart}

@@ -22,6 +22,7 @@ from mailboxes.interchange.nodes import (
 )
 from mailboxes.interchange.records import STATE, record, things
 from mailboxes.interchange.values import Description
+from mailboxes.routing.deciding import FIELDS as ROUTED_BY
 from mailboxes.templates import KINDS
 from tenants.configuration.catalog import LANGUAGES
 from tenants.permissions import SYSTEM_ROLES
@@ -172,6 +173,7 @@ MAILBOX: dict[str, Reader] = {
     "rules": things(_RULE, "name", ranked=True, repeatable=True, reader=_rule),
 }
 _ACTION: dict[str, Reader] = {"action": _action, "settings": _action_settings}
+_ROUTE: dict[str, Reader] = {"field": choice(*ROUTED_BY), "value": line, "organization": line}
 _SYSTEMS_GRANT: dict[str, Reader] = {
     "role": choice(*SYSTEM_ROLES),
     "level": choice("read", "reply"),
@@ -194,6 +196,7 @@ GLOBAL_MAILBOX: dict[str, Reader] = {
     "answer_unaddressed": switch,
     "signature": optional_text,
     "access": things(_SYSTEMS_GRANT, _systems_grantee),
+    "routing": listed(record(_ROUTE, tuple(_ROUTE))),
     "rules": things(
         {
             "name": line,

@@ -12,6 +12,7 @@ from mailboxes import interchange
 from mailboxes.connections import password_of
 from mailboxes.crm.lead_sources import lead_sources
 from mailboxes.interchange import FileError
+from mailboxes.routing.rules import RoutingRule
 from mailboxes.rules import rules_of
 from mailboxes.setup.saving import account_of
 from mailboxes.system_mailboxes import Mailbox
@@ -19,7 +20,7 @@ from mailboxes.tables import METADATA
 from tenants.audit import Actor, AuditEntry, SystemAuditEntry
 from tenants.configuration.layers import effective, secret_of, value_of
 from tenants.configuration.overrides import OrganizationOverride
-from tenants.database import db
+from tenants.database import db, inside_installation
 from tenants.database import inside as inside_of
 from tenants.organizations import Organization
 from tenants.users import knows_password, user_by_address
@@ -667,6 +668,58 @@ def test_whom_a_global_mailbox_serves_is_what_the_file_says(applied, nordwind, t
             query = select(Mailbox.label).where(Mailbox.is_served)
             assert len(list(db.session.scalars(query))) == expected
         assert the_label() == "Auskunft"
+
+
+ROUTED = GLOBAL.replace(
+    "          access: [{role: member",
+    """          routing:
+            - {field: recipient, value: A@Nord.example, organization: nordwind}
+            - {field: tag, value: +nord, organization: nordwind}
+          access: [{role: member""",
+)
+
+
+def conditions_of_routing():
+    with inside_installation("a test") as session:
+        found = session.execute(select(RoutingRule.field, RoutingRule.value).order_by(RoutingRule.position))
+        return [tuple(row) for row in found]
+
+
+def test_routing_rules_are_those_of_the_file_in_its_order(applied, nordwind, theirs):
+    assert plan(ROUTED) == [f"+ {HERE}", f"+ {SYSTEM}"]
+    assert conditions_of_routing() == []
+    apply(ROUTED)
+    assert conditions_of_routing() == [("recipient", "a@nord.example"), ("tag", "nord")]
+    assert apply(ROUTED) == []
+    whole = interchange.export()
+    secrets = secrets_of_an_export() | {"POSTROOM_SYSTEM_INFO_IMAP_PASSWORD": "imap secret one"}
+    assert apply(whole, secrets) == []
+    turned = ROUTED.replace(
+        "field: recipient, value: A@Nord.example", "field: sender_domain, value: x.example"
+    )
+    assert len(apply(turned)) == 1
+    assert conditions_of_routing() == [("sender_domain", "x.example"), ("tag", "nord")]
+    assert apply(GLOBAL) == []  # what a file does not mention stays
+    assert len(conditions_of_routing()) == 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "message"),
+    [
+        (
+            "value: A@Nord.example, organization: nordwind",
+            "value: a@b.example, organization: else",
+            "serve else",
+        ),
+        ("field: tag", "field: subject", "subject is not possible"),
+        ("value: A@Nord.example", "value: nobody", "address"),
+        ("{field: tag, value: +nord", "{field: recipient, value: a@nord.example", "Keep one of them"),
+    ],
+)
+def test_a_routing_rule_that_a_page_would_refuse_is_refused(applied, nordwind, wrong, right, message):
+    with pytest.raises(FileError, match=message):
+        apply(ROUTED.replace(wrong, right))
+    assert conditions_of_routing() == []
 
 
 def test_what_is_otherwise_here_follows_again_when_the_file_takes_it_back(applied, nordwind):
