@@ -237,6 +237,9 @@ def send(member: Membership, draft: Draft) -> Outgoing:
     `ForbiddenError` if the member may no longer reply.
     """
     demand_reply(member, draft.mailbox_id)
+    db.session.refresh(draft, with_for_update=True)
+    if draft.outgoing_id is not None:  # pressed twice: the first has queued it
+        return db.session.get_one(Outgoing, (draft.organization_id, draft.outgoing_id))
     recipients = _checked_recipients(draft)
     if not draft.body.strip():
         raise InvalidError("The message is empty.", field="body")

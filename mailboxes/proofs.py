@@ -16,6 +16,7 @@ from sqlalchemy import Select, UniqueConstraint, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from mailboxes.accounts import Account
+from mailboxes.discovery.providers import is_known_server
 from mailboxes.notices import Notice, call_off, can_send, queue_notice
 from tenants.application import settings_of
 from tenants.database import Base, OptionallyScoped, db, now, owned_key, uuid7
@@ -135,8 +136,19 @@ def is_proven(account: Account, address: str, session: Session) -> bool:
 
 
 def signs_in_as(account: Account, address: str) -> bool:
-    """Whether the account's own login proves the address."""
-    return account.synced_at is not None and account.imap_user.strip().lower() == address
+    """Whether the account's own login proves the address.
+
+    An organization names the server of its account itself, and one of its own lets anybody in: only a server
+    within the address's domain vouches for it, or a known provider's.
+    """
+    if account.synced_at is None or account.imap_user.strip().lower() != address:
+        return False
+    return account.organization_id is None or _vouches_for(account.imap_host.lower(), address)
+
+
+def _vouches_for(host: str, address: str) -> bool:
+    domain = address.rpartition("@")[2]
+    return host == domain or host.endswith(f".{domain}") or is_known_server(host)
 
 
 def take_proofs_along(account: Account, successor: Account) -> None:

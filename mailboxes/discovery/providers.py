@@ -51,6 +51,11 @@ def of_mail_server(name: str) -> Provider | None:
     return None
 
 
+def is_known_server(host: str) -> bool:
+    """Whether an IMAP server is one of theirs."""
+    return any(one.imap is not None and one.imap.host == host for one in providers())
+
+
 def kind_of_host(host: str) -> str:
     """The account type that belongs to an IMAP server."""
     for one in providers():

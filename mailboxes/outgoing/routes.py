@@ -63,6 +63,17 @@ def route_of(mailbox: Mailbox) -> Route | str:
     return _system_route(mailbox, account)
 
 
+def carries(route: Route, sender_address: str) -> bool:
+    """Whether a message that was written as this sender may go this way.
+
+    It is asked anew before each attempt: the system's server sends as nobody whom it has not proven, also
+    where the mailbox had a server of its own when the message was written.
+    """
+    if route.account_id is not None:
+        return True
+    return sender_address.lower() in {route.sender.mailer.address.lower(), _address_for_unproven().lower()}
+
+
 def sending_problem(mailbox: Mailbox) -> str:
     """Why this mailbox cannot send now, in a sentence; "" if it can."""
     route = route_of(mailbox)

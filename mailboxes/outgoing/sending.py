@@ -22,7 +22,7 @@ from mailboxes.crash_points import crash_point
 from mailboxes.egress import EgressPolicy
 from mailboxes.messages import Message
 from mailboxes.outgoing.outbox import AUTOMATIC, REPLY, STOPPED, Outgoing, doubtful_but_seen
-from mailboxes.outgoing.routes import Route, remember_null_sender_refused, route_of
+from mailboxes.outgoing.routes import Route, carries, remember_null_sender_refused, route_of
 from mailboxes.raws import MissingRawError, raw_content
 from mailboxes.smtp import DeliveryResult, deliver
 from mailboxes.system_mailboxes import Mailbox
@@ -39,6 +39,11 @@ BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60,
 LONGEST_ERROR = 1_000
 LOST_TRACK = "The connection ended when the message was complete: it may have been sent."
 GAVE_UP = "It could not be sent in time."
+
+WRITTEN_FOR_ANOTHER_WAY = (
+    "The mailbox had another SMTP server when this was written, and its address is not proven for the"
+    " system's. Prove it, or write the answer anew."
+)
 
 log = structlog.get_logger()
 
@@ -166,6 +171,8 @@ def _parcel(row: Outgoing) -> _Parcel | DeliveryResult:
     if isinstance(route, str):
         return DeliveryResult("temporary", "connect", reason=route, stops_mailbox=True)
     message = db.session.get_one(Message, (row.organization_id, row.message_id))
+    if not carries(route, message.sender_address):
+        return DeliveryResult("permanent", "envelope", reason=WRITTEN_FOR_ANOTHER_WAY)
     try:
         data = raw_content(message.raw_id) if message.raw_id is not None else b""
     except MissingRawError:

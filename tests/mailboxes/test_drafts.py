@@ -1,6 +1,7 @@
 """Drafts: begun, kept, sent once, and brought back whole."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from sqlalchemy import func, select
@@ -130,6 +131,27 @@ def test_two_who_send_at_once_do_not_both_get_through(app, ours, message, inside
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(in_its_own_context, ids)) == [False, True]
+
+
+def test_a_new_message_sent_twice_at_once_goes_out_once(app, ours, mailbox, inside):
+    with inside(ours):
+        draft = drafts.begin_message(ours.member, mailbox.id)
+        draft.to, draft.body = "anna@customer.test", "Hello"
+        db.session.commit()
+
+    def send(_):
+        with app.app_context(), inside(ours):
+            own = drafts.own_draft(ours.member, draft.id)
+            both_are_here.wait(10)
+            queued = drafts.send(ours.member, own)
+            db.session.commit()
+            return queued.id
+
+    both_are_here = Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        assert len(set(pool.map(send, range(2)))) == 1
+    with inside(ours):
+        assert db.session.scalar(select(func.count(Outgoing.id))) == 1
 
 
 def test_undo_gives_back_the_same_draft(ours, message, inside):

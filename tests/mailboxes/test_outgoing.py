@@ -510,13 +510,41 @@ def test_an_organization_names_no_sender_that_the_system_sends_for(ours, mailbox
 def test_a_proven_address_sends_as_itself_through_the_system(ours, mailbox, smtp_sink, inside):
     through_the_system(ours, smtp_sink, inside)
     address = "sales@proven.test"
-    proven = make_mailbox(ours, address=address, account={"imap_user": address, "synced_at": now()})
+    signs_in = {"imap_user": address, "imap_host": "imap.proven.test", "synced_at": now()}
+    proven = make_mailbox(ours, address=address, account=signs_in)
     with inside(ours):
         queue_reply(mailbox=proven, member=ours.member, to=[ANNA], subject="x", text="x")
         db.session.commit()
     send(ours)
     assert smtp_sink.messages[0].sender == address
     assert b"Reply-To" not in smtp_sink.messages[0].content
+
+
+@pytest.mark.parametrize(
+    ("host", "is_proven"),
+    [("bank.test", True), ("mail.bank.test", True), ("imap.gmail.com", True), ("evilbank.test", False)],
+)
+def test_a_server_of_ones_own_proves_no_address_elsewhere(ours, smtp_sink, inside, host, is_proven):
+    through_the_system(ours, smtp_sink, inside)
+    signs_in = {"imap_user": "boss@bank.test", "imap_host": host, "synced_at": now()}
+    claimed = make_mailbox(ours, address="boss@bank.test", account=signs_in)
+    with inside(ours):
+        assert (route_of(claimed).sender.mailer.address == "boss@bank.test") == is_proven
+
+
+def test_what_was_written_for_a_server_of_ones_own_does_not_go_through_the_systems(
+    ours, mailbox, write, smtp_sink, inside
+):
+    write()
+    through_the_system(ours, smtp_sink, inside)
+    with inside(ours):
+        db.session.execute(update(Account).values(smtp_enabled=False))
+        db.session.commit()
+    send(ours)
+    assert smtp_sink.messages == []
+    (row,) = outbox(ours)
+    assert row.state == "failed"
+    assert "another SMTP server" in row.last_error
 
 
 def test_without_a_sender_address_the_system_sends_for_nobody(ours, mailbox, smtp_sink, inside):
