@@ -6,7 +6,7 @@ it commits; a crash in between leaves an object that nothing names, which the ne
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ import zstandard
 from flask import current_app
 from obstore.exceptions import NotFoundError as ObjectNotFoundError
 from obstore.store import LocalStore, from_url
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.orm import Session
 
 from mailboxes.arrivals import Arrival, Raw
@@ -93,6 +93,7 @@ def keep_raws(packed: Sequence[Packed]) -> list[UUID]:
     unique = {item.sha256: item for item in packed}
     known = _known(list(unique))
     missing = [item for digest, item in unique.items() if digest not in known]
+    _lock_objects((_key(owner, item.sha256) for item in missing if not item.is_inline), is_shared=True)
     _upload(owner, [item for item in missing if not item.is_inline])
     rows = [_row(owner, item) for item in missing]
     if insert_rows(Raw, rows, ignoring_conflicts=True) == len(rows):
@@ -141,7 +142,8 @@ def forget_raws(raw_ids: Sequence[UUID], session: Session | None = None) -> list
 
 
 def forget_objects(keys: Sequence[str]) -> None:
-    """Delete objects whose rows are gone, and that no newer row names."""
+    """Delete objects whose rows are gone, and that no newer row names or is about to. The caller commits."""
+    _lock_objects(keys, is_shared=False)
     named = set(db.session.scalars(select(Raw.object_key).where(Raw.object_key.in_(keys))))
     for key in set(keys) - named:
         with suppress(ObjectNotFoundError, FileNotFoundError):
@@ -154,6 +156,13 @@ def forget_objects_of(owner: UUID) -> None:
     for found in obstore.list(store, prefix=f"{owner}/"):
         with suppress(ObjectNotFoundError, FileNotFoundError):
             obstore.delete(store, [one["path"] for one in found])
+
+
+def _lock_objects(keys: Iterable[str], *, is_shared: bool) -> None:
+    """Until the transaction ends, nobody deletes an object whose row is not committed yet."""
+    lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
+    for key in sorted(set(keys)):  # one order, so that nobody waits in a circle
+        db.session.execute(select(lock(func.hashtextextended(key, 0))))
 
 
 def _known(digests: Sequence[bytes]) -> dict[bytes, UUID]:

@@ -11,6 +11,7 @@ import random
 import selectors
 import socket
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -117,6 +118,7 @@ class Watch:
         self._rhythms = Rhythms()
         self._selector = selectors.DefaultSelector()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="watch")
+        self._most_of_one = max(1, threads // 2)
         self._results: SimpleQueue[Result] = SimpleQueue()
         self._bell, self._rope = socket.socketpair()
         self._selector.register(self._bell, selectors.EVENT_READ, None)
@@ -251,10 +253,14 @@ class Watch:
     # --- asking ----------------------------------------------------------------------------------
 
     def _send_due(self) -> None:
+        """Nobody's slow servers take more than half of the threads."""
         moment = time.monotonic()
+        busy = Counter(one.post.organization_id for one in self.watched.values() if one.is_busy)
         for watched in self.watched.values():
-            if not watched.is_busy and watched.due_at <= moment:
+            owner = watched.post.organization_id
+            if not watched.is_busy and watched.due_at <= moment and busy[owner] < self._most_of_one:
                 watched.is_busy = True
+                busy[owner] += 1
                 self._forget_socket(watched)
                 self._pool.submit(self._asked, watched)
 
@@ -286,9 +292,10 @@ class Watch:
         if time.monotonic() < self._put_off_at:
             return
         self._put_off_at = time.monotonic() + PUT_OFF_SECONDS
+        overdue = time.monotonic() - PUT_OFF_SECONDS
         well: dict[float, list[UUID]] = {}
         for watched in self.watched.values():
-            if watched.failures == 0 and watched.told_at:
+            if watched.failures == 0 and watched.told_at and watched.due_at > overdue:
                 well.setdefault(watched.seconds, []).append(watched.post.account_id)
         for seconds, account_ids in well.items():
             put_off(account_ids, round(seconds) + PUT_OFF_SECONDS)

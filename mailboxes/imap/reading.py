@@ -136,7 +136,7 @@ class MessageReader:
                 return self._header_only(message)
             if content:
                 return _whole(message, content)
-        if not searching.search(self._session, b"UID %d" % message.uid):
+        if not self._is_still_there(message.uid):
             return None
         return self._header_only(message, failure)
 
@@ -169,9 +169,14 @@ class MessageReader:
         while spool.size <= self._most_bytes:
             piece = self._piece(message.uid, b"", spool.size, fetching.PIECE_BYTES)
             spool.add(piece)
+            if not piece and spool.size < message.size and not self._is_still_there(message.uid):
+                return b""  # moved meanwhile: what came so far is not the message
             if not piece or (len(piece) < fetching.PIECE_BYTES and spool.size >= message.size):
                 return spool if spool.size > fetching.WHOLE_BYTES else spool.content()
         return None
+
+    def _is_still_there(self, uid: int) -> bool:
+        return bool(searching.search(self._session, b"UID %d" % uid))
 
     def _piece(self, uid: int, section: bytes, offset: int, size: int) -> bytes:
         found = fetch(

@@ -15,6 +15,7 @@ from sqlalchemy import func, text, update
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.crash_points import crash_point
+from mailboxes.errors import MailServerError
 from mailboxes.imap import FetchedMessage
 from mailboxes.intake.arrived import TOO_LARGE, UNFETCHABLE
 from mailboxes.raws import Packed, keep_raws, pack, pack_spool
@@ -68,17 +69,25 @@ class Lane:
 
 
 def prepared(messages: Iterable[FetchedMessage]) -> Iterator[list[Prepared]]:
-    """Pack messages, and group them into what one transaction takes."""
+    """Pack messages, and group them into what one transaction takes.
+
+    Where the server fails, what has come is given before the error: the next try begins behind it.
+    """
     batch: list[Prepared] = []
     size = 0
-    for message, milliseconds in _timed(messages):
-        item = replace(_prepared(message), milliseconds=milliseconds)
-        length = item.packed.weight if item.packed else 0
-        if batch and (size + length > BYTES_PER_COMMIT or len(batch) == MESSAGES_PER_COMMIT):
+    try:
+        for message, milliseconds in _timed(messages):
+            item = replace(_prepared(message), milliseconds=milliseconds)
+            length = item.packed.weight if item.packed else 0
+            if batch and (size + length > BYTES_PER_COMMIT or len(batch) == MESSAGES_PER_COMMIT):
+                yield batch
+                batch, size = [], 0
+            batch.append(item)
+            size += length
+    except MailServerError:
+        if batch:
             yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += length
+        raise
     if batch:
         yield batch
 

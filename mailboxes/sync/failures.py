@@ -31,6 +31,14 @@ class UnreadablePasswordError(MailServerError):
     needs_reconnect = False
 
 
+class OwnFailureError(MailServerError):
+    """A pass failed by what no server did: our storage, or a bug."""
+
+    message = "Postroom could not store what came."
+    advice = "It is tried again by itself. If it stays, the log of the worker says why."
+    needs_reconnect = False
+
+
 def as_mail_error(error: MailServerError | UnreadableSecretError) -> MailServerError:
     """One kind of error for whatever keeps us from an account."""
     return error if isinstance(error, MailServerError) else UnreadablePasswordError()

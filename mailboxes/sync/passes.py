@@ -19,7 +19,14 @@ from mailboxes.imap import ImapConnection
 from mailboxes.pass_log import Done, log_pass
 from mailboxes.sync import leases
 from mailboxes.sync.budget import Budget
-from mailboxes.sync.failures import as_mail_error, note_failure, note_fetched, note_stall, note_success
+from mailboxes.sync.failures import (
+    OwnFailureError,
+    as_mail_error,
+    note_failure,
+    note_fetched,
+    note_stall,
+    note_success,
+)
 from mailboxes.sync.folders import refresh_folders, synced_folders
 from mailboxes.sync.history import history_round
 from mailboxes.sync.mirroring import mirror_reads
@@ -37,7 +44,8 @@ __all__ = ["PassReport", "Progress", "sync_account"]
 def sync_account(
     account_id: UUID, fence: int, progress: Progress | None = None, stored: Heard | None = None
 ) -> PassReport:
-    """Run one pass under a lease. Never raises for what a server does; the account's row tells it.
+    """Run one pass under a lease. Never raises for what a server does; the account's row tells it, and
+    also what else went wrong, which is raised.
 
     The session is bound to the account's owner. ``stored`` is called after each commit of arrivals.
     """
@@ -58,6 +66,12 @@ def sync_account(
     except (MailServerError, UnreadableSecretError) as error:
         db.session.rollback()
         report.error = as_mail_error(error)
+    except Exception:
+        db.session.rollback()
+        report.error = OwnFailureError()  # a bug of ours, or a disk that is full: it backs off all the same
+        report.seconds = time.monotonic() - began
+        _settled(account_id, fence, report)
+        raise
     report.seconds = time.monotonic() - began
     return _settled(account_id, fence, report)
 

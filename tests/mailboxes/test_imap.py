@@ -1,5 +1,6 @@
 """The IMAP speaker and servers that misbehave: rows F4-F46 of the fault matrix (reliability §2)."""
 
+import itertools
 import select
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -589,6 +590,25 @@ def test_a_large_message_comes_in_pieces(imap_server: ScriptedImap, opened: Open
     assert message.spool is not None
     assert (message.spool.content(), message.raw) == (raw, None)
     assert not any(b"PEEK[])" in command.arguments for command in imap_server.commands)
+
+
+def test_a_large_message_that_moves_meanwhile_is_not_there_in_part(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    folder = imap_server.folder()
+    moving = folder.add(RAW + b"x" * (6 * 1024 * 1024))
+    staying = folder.add(RAW)
+    asked = itertools.count()
+
+    def move(session: Session, command: Command) -> bool:
+        if b"PEEK[]<" in command.arguments and next(asked) == 2:
+            folder.messages.pop(moving)
+        return False
+
+    imap_server.on("FETCH", move)
+    with opened() as connection:
+        assert [message.uid for message in fetched(connection, moving, staying)] == [staying]
+    assert next(asked) > 2
 
 
 @pytest.mark.parametrize("claimed", [None, 10])

@@ -1,14 +1,17 @@
 """Raw bytes are kept once per owner, whatever their size, and come back as they were."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
 from mailboxes.arrivals import Raw
 from mailboxes.raws import INLINE_BYTES, MissingRawError, forget_objects, forget_raws, keep_raw, raw_content
 from tenants.database import db, inside_installation
+from tenants.database import inside as inside_of
 from tenants.errors import OutsideOrganizationError
 from tests.factories import World
 
@@ -54,6 +57,34 @@ def test_the_installation_keeps_bytes_of_its_own(ours: World, inside: Any) -> No
 def test_bytes_are_kept_for_the_owner_of_the_session_only(ours: World, theirs: World, inside: Any) -> None:
     with inside(ours), pytest.raises(OutsideOrganizationError):
         keep_raw(b"x", theirs.id)
+
+
+def test_an_object_that_is_about_to_be_named_is_not_deleted(app: Any, ours: World, inside: Any) -> None:
+    content = os.urandom(INLINE_BYTES + 1)
+    with inside(ours):
+        raw = keep_raw(content, ours.id)
+        db.session.commit()
+        key = raw.object_key
+        gone = forget_raws([raw.id])
+        db.session.commit()
+        assert gone == [key]
+        kept = keep_raw(content, ours.id)  # another pass; its row is not committed yet
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(refused_to_delete, app, ours, key).result()
+        db.session.commit()
+        forget_objects([key])
+        db.session.commit()
+        assert raw_content(kept.id) == content
+
+
+def refused_to_delete(app: Any, world: World, key: str) -> bool:
+    with app.app_context(), inside_of(world.id) as session:
+        session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        try:
+            forget_objects([key])
+        except OperationalError:
+            return True
+    return False
 
 
 def test_a_lost_object_is_told(ours: World, inside: Any) -> None:

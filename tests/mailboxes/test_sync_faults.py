@@ -142,6 +142,40 @@ def test_a_message_without_content_is_recorded_and_the_next_ones_go_on(scripted:
     assert "Good" in scripted.subjects()
 
 
+def test_messages_that_break_the_connection_each_time_stop_no_folder(scripted: Scripted) -> None:  # F9
+    bad = {scripted.add(f"Bad {number}") for number in range(6)}
+    scripted.add("Good")
+
+    def hang_up_over_the_bad(session: Session, command: Command) -> bool:
+        asked = session.folder.asked(command.arguments.split()[0].decode())
+        return bool(b"BODY" in command.arguments and bad & set(asked)) and drop(session, command)
+
+    scripted.server.on("FETCH", hang_up_over_the_bad)
+    for _ in range(6):
+        scripted.sync()
+    assert scripted.subjects() == ["Good"]
+
+
+def test_what_fails_on_our_side_is_told_and_backs_off(scripted: Scripted, monkeypatch: Any) -> None:
+    scripted.add("One")
+
+    def full(_: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("mailboxes.sync.arriving.keep_raws", full)
+    with pytest.raises(OSError, match="No space"):
+        scripted.sync()
+    with scripted.inside(scripted.world):
+        account = scripted.account()
+        assert (account.state, account.failure_count) == ("failing", 1)
+        assert "could not store" in account.last_error
+        assert account.next_attempt_at > now() + timedelta(seconds=15)
+        assert account.fetched_bytes > 0
+    monkeypatch.undo()
+    scripted.settle()
+    assert scripted.subjects() == ["One"]
+
+
 def test_throttling_is_obeyed(scripted: Scripted) -> None:  # F34
     scripted.add("One")
     scripted.server.on(

@@ -12,7 +12,7 @@ from mailboxes.accounts import Account
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, uuid7
 from tests.dovecot import Dovecot
-from tests.factories import World
+from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import letter
 from tests.mailboxes.served import Served
 from workers import queues
@@ -120,12 +120,38 @@ def test_a_dead_connection_is_made_anew(
 def test_a_server_that_is_away_is_left_alone_for_longer_and_longer(
     app: Any, ours: World, inside: Any, watch: Watch
 ) -> None:
-    from tests.factories import make_mailbox
-
     make_mailbox(ours, account={"imap_enabled": True, "imap_host": "127.0.0.1", "imap_port": 9})
     turn_until(watch, lambda: any(watched.failures for watched in watch.watched.values()))
     (watched,) = watch.watched.values()
     assert watched.due_at > time.monotonic() + 10
+
+
+def test_an_account_that_nobody_looks_at_keeps_its_place_in_the_schedule(
+    ours: World, watch: Watch, monkeypatch: Any
+) -> None:
+    put_off: list[Any] = []
+    monkeypatch.setattr("workers.watch.put_off", lambda ids, _: put_off.extend(ids))
+    watch._pool.submit = lambda *_: None
+    for _ in range(2):
+        make_mailbox(ours, account={"imap_enabled": True, "imap_host": "127.0.0.1", "imap_port": 9})
+    watch.turn(0)
+    looked_at, waiting = watch.watched.values()
+    looked_at.told_at = waiting.told_at = time.monotonic()
+    looked_at.due_at, waiting.due_at = time.monotonic() + 60, time.monotonic() - 600
+    watch._put_off_at = 0.0
+    watch.turn(0)
+    assert put_off == [looked_at.post.account_id]
+
+
+def test_nobodys_servers_take_all_threads(ours: World, theirs: World, watch: Watch) -> None:
+    submitted: list[Any] = []
+    watch._pool.submit = lambda _, watched: submitted.append(watched.post.organization_id)
+    for world in (ours,) * 20 + (theirs,):
+        make_mailbox(world, account={"imap_enabled": True, "imap_host": "127.0.0.1", "imap_port": 9})
+    watch.turn(0)
+    watch.turn(0)
+    assert submitted.count(theirs.id) == 1
+    assert submitted.count(ours.id) == watch._most_of_one < 20
 
 
 def test_every_account_belongs_to_one_shard_and_few_move_when_one_comes() -> None:
