@@ -31,11 +31,13 @@ from mailboxes.threads import Thread
 from tenants.database import db, is_one_of
 from tenants.errors import ForbiddenError, NotFoundError
 from tenants.organizations import Membership, MembershipRole, active_members, members_found
+from tenants.people import demand_for_grants
 from tenants.permissions import Role
 
 READ, REPLY = "read", "reply"
 PERSONALLY = "granted personally"
 MOST_COUNTED = 250
+MANAGES_MAILBOXES = "mailbox.manage"
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,22 @@ def grants_in_effect(thought_of: FromClause | None = None) -> Subquery:
         & (MembershipRole.role_id == grants.role_id),
     )
     return union_all(personal, by_role).subquery("in_effect")
+
+
+@demand_for_grants
+def demand_mailboxes_to_grant(chosen: Sequence[Role], by: frozenset[str]) -> None:
+    """A role may open mailboxes: only who may grant mailboxes gives or takes such a role."""
+    if MANAGES_MAILBOXES in by:
+        return
+    opening = exists().where(
+        MailboxGrant.role_id == Role.id, MailboxGrant.organization_id == Role.organization_id
+    )
+    query = select(Role.name).where(Role.id.in_([role.id for role in chosen]), opening).order_by(Role.name)
+    name = db.session.scalar(query.limit(1))
+    if name is not None:
+        raise ForbiddenError(
+            f"You cannot give or take the role {name}: it opens mailboxes, and you may not grant those."
+        )
 
 
 def readable_mailboxes(member: Membership) -> Select[Mailbox]:

@@ -5,7 +5,7 @@ Whoever changes who may do what holds the organization's lock until the transact
 second one is told.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -53,6 +53,19 @@ def role_of_organization(id: UUID) -> Role:
     return role
 
 
+Demand = Callable[[Sequence[Role], frozenset[str]], None]
+_demands: list[Demand] = []
+
+
+def demand_for_grants(demand: Demand) -> Demand:
+    """Register what else must hold before roles are given: called with them and the giver's permissions.
+
+    It raises `ForbiddenError` where a role opens more than its permissions say.
+    """
+    _demands.append(demand)
+    return demand
+
+
 def grantable(role_ids: Iterable[UUID], by: frozenset[str]) -> list[Role]:
     """These roles, if whoever has the permissions ``by`` may grant them all; `ForbiddenError` otherwise."""
     wanted = list(dict.fromkeys(role_ids))
@@ -66,6 +79,8 @@ def grantable(role_ids: Iterable[UUID], by: frozenset[str]) -> list[Role]:
                 f"You cannot give or take the role {role.name}: it permits what you may not do yourself"
                 f" ({PERMISSIONS.get(min(lacking), min(lacking))})."
             )
+    for demand in _demands:
+        demand(chosen, by)
     return chosen
 
 

@@ -39,13 +39,14 @@ def member_required(view: View) -> View:
     return _guarded(view, "member", _demand_member)
 
 
-def permission_required(permission: str) -> Callable[[View], View]:
-    """Members of the chosen organization who hold a permission of ``tenants.permissions``."""
-    if permission not in PERMISSIONS:
-        raise ValueError(f"{permission} is no permission; see tenants/permissions.py")
+def permission_required(*permissions: str) -> Callable[[View], View]:
+    """Members of the chosen organization who hold each of these permissions of ``tenants.permissions``."""
+    for permission in permissions:
+        if permission not in PERMISSIONS:
+            raise ValueError(f"{permission} is no permission; see tenants/permissions.py")
 
     def guard(view: View) -> View:
-        return _guarded(view, permission, lambda: _demand_permission(permission))
+        return _guarded(view, " and ".join(permissions), lambda: _demand_permissions(permissions))
 
     return guard
 
@@ -115,9 +116,9 @@ def _demand_what_is_asked_of_sessions() -> ResponseReturnValue | None:
     return None
 
 
-def _demand_permission(permission: str) -> ResponseReturnValue | None:
+def _demand_permissions(permissions: tuple[str, ...]) -> ResponseReturnValue | None:
     refusal = _demand_member()
-    if refusal is None and permission not in g.permissions:
+    if refusal is None and not g.permissions.issuperset(permissions):
         raise ForbiddenError
     return refusal
 

@@ -83,20 +83,23 @@ def _read_anew(
 def _stored(destination: Served, account: Account, items: Sequence[Item]) -> Stored:
     with inside(destination.organization_id) as session:
         stored = store(destination.mailbox_id, account, items)
-        _tell_of_moves(items)
+        _tell_of_moves(items, destination)
         crash_point("before commit of delivery")
         session.commit()
     crash_point("after commit of delivery")
     return stored
 
 
-def _tell_of_moves(items: Sequence[Item]) -> None:
-    """The record of the organization says who brought a message here, not where it was before."""
+def _tell_of_moves(items: Sequence[Item], destination: Served) -> None:
+    """The record of the organization says who brought a message here, not where it was before.
+
+    Nor what it is about: whoever reads the record need not be granted the mailbox.
+    """
     for item in items:
         way = item.way
         if way is not None and way.result == MOVED and way.delivered_at is None:
             actor = Actor(way.decided_by, way.decided_by_id)
-            record(actor, "message.moved_here", item.reading.parsed.subject)
+            record(actor, "message.moved_here", f"A message of {destination.addresses[0]}")
 
 
 def _let_go(account: Account, ways: Ways, decided: Decided, items: Sequence[Item], stored: Stored) -> None:

@@ -16,7 +16,8 @@ from mailboxes.crm.leads import Lead
 from mailboxes.messages import Message
 from tenants.audit import AuditEntry
 from tenants.database import db, inside, now
-from tenants.permissions import Role
+from tenants.organizations import Membership
+from tenants.permissions import Role, grant_role
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in
 from tests.webapp.reading import read, send, words_of
 
@@ -280,6 +281,21 @@ def test_the_file_has_the_filtered_list_and_runs_no_formula(app, ours, theirs):
     assert (row[7], row[9], row[13]) == ("'+47 1", "Email", "'@SUM(1)\nsecond")
     with inside(ours.id):
         assert [entry.act for entry in db.session.scalars(select(AuditEntry))] == ["leads.exported"]
+
+
+@pytest.mark.parametrize("list", ["leads", "cases"])
+def test_the_file_is_for_those_who_may_see_the_list(app, ours, list):
+    with inside(ours.id):
+        role = Role(name="Statistics", permissions=["data.export"])
+        db.session.add(role)
+        db.session.commit()
+    member = make_member(ours.id, "Stan", role=None)
+    with inside(ours.id):
+        grant_role(db.session.get_one(Membership, (ours.id, member.id)), role.id)
+        db.session.commit()
+    client = sign_in(app, member)
+    token = csrf_token(client.get("/mail/").text)
+    assert client.post(f"/{list}/export", data={"csrf_token": token}).status_code == 403
 
 
 def test_an_owner_is_found_by_name_where_people_are_many_and_nothing_is_saved_meanwhile(app, ours, theirs):

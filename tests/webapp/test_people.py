@@ -4,13 +4,14 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
+from mailboxes.system_mailboxes import MailboxGrant
 from tenants.configuration.layers import override
 from tenants.database import db
 from tenants.organizations import Membership, organizations_of
 from tenants.permissions import ADMINISTRATOR, Role, grant_role, permissions_of
 from tenants.second_factor import has_second_factor
 from tenants.users import ATTEMPTS_PER_ACCOUNT, sessions_of, user_by_address
-from tests.factories import PASSWORD, csrf_token, make_member, sign_in
+from tests.factories import PASSWORD, csrf_token, make_mailbox, make_member, sign_in
 
 INVITE = "/configuration/people/invite"
 
@@ -83,6 +84,26 @@ def test_nobody_gives_a_role_that_permits_more_than_they_may(app, inside, ours):
     with inside(ours):
         member = db.session.get_one(Membership, (ours.id, manager.id))
         assert permissions_of(member) == {"user.manage"}
+
+
+def test_who_may_not_grant_mailboxes_gives_no_role_that_opens_one(app, inside, ours):
+    mailbox = make_mailbox(ours, readers=[])
+    with inside(ours):
+        roles = Role(name="People", permissions=["user.manage"]), Role(name="Letters", permissions=[])
+        db.session.add_all(roles)
+        db.session.flush()
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, role_id=roles[1].id, level="read"))
+        db.session.commit()
+    manager = make_member(ours.id, "Manager", role=None)
+    with inside(ours):
+        grant_role(db.session.get_one(Membership, (ours.id, manager.id)), roles[0].id)
+        db.session.commit()
+    wanted = [str(role.id) for role in roles]
+    answer = post(sign_in(app, manager), f"/configuration/people/{manager.id}", roles=wanted)
+    assert answer.status_code == 422
+    assert "the role Letters: it opens mailboxes" in answer.text
+    answer = post(sign_in(app, ours.admin), f"/configuration/people/{manager.id}", roles=wanted)
+    assert answer.status_code == 302
 
 
 def test_nobody_enables_or_disables_a_member_who_may_do_more_than_they(app, inside, ours):

@@ -156,7 +156,7 @@ def comment(case_id: UUID) -> ResponseReturnValue:
 
 
 @blueprint.post("/export")
-@permission_required("data.export")
+@permission_required("data.export", "case.view")
 def export() -> Response:
     """The filtered list as CSV; who took it is on record."""
     filter, order = _filter(), _order()

@@ -148,7 +148,7 @@ def change_statuses() -> ResponseReturnValue:
 
 
 @blueprint.post("/export")
-@permission_required("data.export")
+@permission_required("data.export", "lead.view")
 def export() -> Response:
     """The filtered list as CSV; who took it is on record."""
     filter, order = _filter(), _order()

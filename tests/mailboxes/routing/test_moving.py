@@ -128,7 +128,7 @@ def test_every_record_says_it_and_none_names_the_other_organization(account_id, 
     assert theirs.name not in f"{entry.subject}{entry.before}{entry.after}"
     with inside(theirs):
         entry = db.session.scalars(select(AuditEntry).where(AuditEntry.act == "message.moved_here")).one()
-    assert (entry.actor_name, entry.subject) == ("Sam System", "Question")
+    assert (entry.actor_name, entry.subject) == ("Sam System", "A message of orders@postroom.test")
     assert ours.name not in f"{entry.subject}{entry.before}{entry.after}"
     with inside_installation("a test") as session:
         entry = session.scalars(select(SystemAuditEntry).where(SystemAuditEntry.act == "message.moved")).one()
