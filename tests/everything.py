@@ -59,7 +59,8 @@ def make_everything_inside(world: World) -> Ids:
         override("mail.signature", f"Number {number}", "organization", by="Ada")
         override("sync.interval_seconds", str(60 + number), "organization", by="Ada")
         record(ADA, "test.done", f"number {number}")
-        ids["invitation_id"] = invite(f"guest{number}@{world.canary}.test", [], invited_by="Ada")[0].id
+        inviter = Actor("Ada", world.admin.user_id)
+        ids["invitation_id"] = invite(f"guest{number}@{world.canary}.test", [], by=inviter)[0].id
         ids["mailboxes.arrival_id"] = arrive(mailbox, letter(), state="quarantined", failure="Too deep")[0]
         db.session.commit()
     return {
