@@ -89,18 +89,19 @@ def _calendar(case: Case) -> str:
 
 
 def _robot_sender(case: Case) -> str:
-    if case.is_trusted_form:
-        local = split_address(case.recipient)[0]
-        is_robot = bool(robots.robot_pattern(local, is_list=bool(case.facts["list_headers"])))
-    else:
-        is_robot = bool(case.facts["robot_sender"])
-    return f"{case.recipient} is the address of a machine." if is_robot else ""
+    is_sent_by_robot = bool(case.facts["robot_sender"]) and not case.is_trusted_form
+    local = split_address(case.recipient)[0]
+    is_robot = robots.robot_pattern(local, is_list=bool(case.facts["list_headers"]))
+    return f"{case.recipient} is the address of a machine." if is_robot or is_sent_by_robot else ""
 
 
 def _role_sender(case: Case) -> str:
-    if case.context.options.answers_roles or case.is_trusted_form:
+    if case.context.options.answers_roles:
         return ""
-    return "Its sender is a role that is often a machine." if case.facts["is_role_sender"] else ""
+    if robots.is_role(split_address(case.recipient)[0]):
+        return f"{case.recipient} is a role that is often a machine."
+    is_sent_by_role = case.facts["is_role_sender"] and not case.is_trusted_form
+    return "Its sender is a role that is often a machine." if is_sent_by_role else ""
 
 
 def _own_address(case: Case) -> str:

@@ -78,7 +78,7 @@ def context_of(mailbox: Mailbox, account: Account) -> Context:
 
 def entry_of(context: Context, item: Item, raw_id: UUID) -> Entry:
     sender = _address(item.reading.parsed.sender)
-    is_own = bool(sender) and canonical_address(sender) in context.own_addresses
+    is_own = _is_own(context, item.arrival, sender)
     arrival = item.arrival
     is_filed_by_us = arrival.box in _OUTGOING_BOXES or (is_own and arrival.special_use in _COLLECTING_FOLDERS)
     direction = "out" if is_filed_by_us else "in"
@@ -102,8 +102,16 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
         token_thread=_token_thread(context, parents, parsed.all_headers(TOKEN_HEADER)),
         may_join_by_subject=not item.reading.classification.is_automatic
         and sender not in context.trusted_forms,
-        is_incoming=direction == "in" and canonical_address(sender) not in context.own_addresses,
+        is_incoming=direction == "in" and not _is_own(context, item.arrival, sender),
     )
+
+
+def _is_own(context: Context, arrival: Waiting, sender: str) -> bool:
+    """From an address of ours. A trusted web form may write from one, but only to where mail comes in."""
+    if not sender or canonical_address(sender) not in context.own_addresses:
+        return False
+    is_filed = arrival.box in _OUTGOING_BOXES or arrival.special_use in _COLLECTING_FOLDERS
+    return is_filed or sender not in context.trusted_forms
 
 
 def _token_thread(context: Context, parents: Iterable[str], headers: Iterable[str]) -> UUID | None:

@@ -408,6 +408,13 @@ def test_the_answer_goes_to_one_address_that_the_sender_can_speak_for(reply_to: 
     assert strict.send is (reply_to != "evil@elsewhere.test")
 
 
+@pytest.mark.parametrize("local", ["no-reply", "postmaster", "alerts", "dev-bounces"])
+def test_a_reply_to_leads_to_no_machine(local: str) -> None:
+    decision = decision_on(raw_with(Reply_To=f"{local}@customer.test"))
+    assert decision.recipient == f"{local}@customer.test"
+    assert not decision.send
+
+
 def test_a_trusted_web_form_is_answered_at_its_reply_to() -> None:
     raw = raw_with(
         From="no-reply@shop.test", Reply_To="Carl <carl@home.test>", Return_Path="<www@hoster.example>"
@@ -419,7 +426,9 @@ def test_a_trusted_web_form_is_answered_at_its_reply_to() -> None:
     assert "R10-robot-sender" in decision_on(raw).codes
 
 
-@pytest.mark.parametrize("reply_to", ["no-reply@x.test", "sales@acme.test", "not an address"])
+@pytest.mark.parametrize(
+    "reply_to", ["no-reply@x.test", "alerts@x.test", "sales@acme.test", "not an address"]
+)
 def test_a_trusted_web_form_leads_to_no_machine_and_not_to_us(reply_to: str) -> None:
     raw = raw_with(From="form@shop.test", Reply_To=reply_to, Return_Path="<www@hoster.example>")
     context = replace(CONTEXT, trusted_forms=frozenset({"form@shop.test"}))

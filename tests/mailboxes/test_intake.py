@@ -156,6 +156,15 @@ def test_our_own_message_in_the_inbox_is_not_acted_upon(ours: World, mailbox: Ma
     assert message.conversion_reason == "It is our own message."
 
 
+def test_a_web_form_may_write_from_the_address_of_the_mailbox(ours: World) -> None:
+    mailbox = make_mailbox(ours, action="case", address="form@acme.test", trusted_forms=["form@acme.test"])
+    raw = letter(sender="Form <form@acme.test>", headers="Reply-To: carl@home.test")
+    (asked,) = receive(ours, mailbox, raw)
+    assert (asked.direction, asked.may_convert) == ("in", True)
+    (filed,) = receive(ours, mailbox, letter("Filed", sender="form@acme.test"), folder="sent")
+    assert (filed.direction, filed.may_convert) == ("out", False)
+
+
 def test_a_message_in_sent_goes_out_and_joins_its_thread(ours: World, mailbox: Mailbox, inside: Any) -> None:
     (question,) = receive(ours, mailbox, letter(message_id="a@x"))
     (answer,) = receive(
