@@ -6,12 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import administration, arrival, fair, faults, footprint, kills, poll, sync, watch
+from benchmarks import (
+    administration,
+    agreement,
+    arrival,
+    fair,
+    faults,
+    footprint,
+    kills,
+    million,
+    poll,
+    sync,
+    watch,
+)
 
 Figures = dict[str, Any]
 ALL = "all"
 USUAL = ("arrival", "sync", "poll", "watch", "fair", "administration", "footprint")
-LONG = ("faults", "kills")  # only when they are asked for by name
+USUAL_SECONDS = 240.0
+LONG = ("faults", "kills", "agreement", "million")  # only when they are asked for by name
 
 
 def main() -> None:
@@ -19,11 +32,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("name", nargs="?", choices=[*USUAL, *LONG, ALL], default=ALL)
     parser.add_argument(
-        "--messages", type=int, help="how many messages (arrival: 40, sync: 2000, fair: 2000)"
+        "--messages",
+        type=int,
+        help="how many messages (arrival: 40, sync: 2000, fair: 2000, million: 100000)",
     )
     parser.add_argument("--mailboxes", type=int, help="how many mailboxes (watch: 2000, fair: 1000)")
     parser.add_argument("--embedded", action="store_true", help="the embedded mail server, not Dovecot")
-    parser.add_argument("--seconds", type=float, help="how long (faults, kills: each part; kills: 120)")
+    parser.add_argument("--seconds", type=float, help="how long (faults, kills: each part; else 240 at most)")
+    parser.add_argument("--kills", type=int, default=50, help="million: how many")
     parser.add_argument("--only", default="", help=_only())
     parser.add_argument("--share", default="1/1", help="faults: 2/8 is the second eighth of all cuts")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
@@ -40,6 +56,7 @@ def _only() -> str:
 
 def _measured(name: str, given: argparse.Namespace) -> Figures:
     with_dovecot, messages, mailboxes = not given.embedded, given.messages, given.mailboxes
+    seconds = given.seconds or USUAL_SECONDS
     only = tuple(filter(None, given.only.split(",")))
     runs: dict[str, Callable[[], Figures]] = {
         "arrival": lambda: arrival.run(messages or 40, with_dovecot=with_dovecot),
@@ -50,7 +67,9 @@ def _measured(name: str, given: argparse.Namespace) -> Figures:
         "administration": administration.run,
         "footprint": footprint.run,
         "faults": lambda: faults.run(only, given.seconds, given.share),
-        "kills": lambda: kills.run(only, given.seconds or 120),
+        "kills": lambda: kills.run(only, seconds),
+        "agreement": lambda: agreement.run(seconds),
+        "million": lambda: million.run(messages or 100_000, seconds, given.kills),
     }
     return runs[name]()
 

@@ -91,7 +91,7 @@ def _pytest(
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, *tests],
         cwd=tree,
-        env=os.environ | {"PHASE": phase, "PYTHONPATH": str(tree), "CUTS": "20"},
+        env=os.environ | {"PHASE": phase, "PYTHONPATH": str(tree)},
         capture_output=True,
         text=True,
         timeout=seconds,

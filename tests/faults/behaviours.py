@@ -28,7 +28,7 @@ def trickle(session: Session, command: Command) -> bool:
 def flood(session: Session, command: Command) -> bool:
     """Untagged lines without end (F18)."""
     while not session.server.is_stopping.is_set():
-        session.send(b"* OK still here\r\n" * 10_000)
+        session.send((b"* OK" + b" still here" * 90 + b"\r\n") * 100)
     return True
 
 

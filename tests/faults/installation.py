@@ -316,6 +316,16 @@ class Installation:
             for engine in db.engines.values():
                 engine.dispose()
 
+    def seed_another(self, name: str) -> Seeded:
+        """One more organization, whose mailbox reads the same account on the server and makes nothing."""
+        address = f"help@{name.lower()}.test"
+        app = create_base_app(Settings.from_environment(self.environment))
+        with app.app_context():
+            seeded = _seed(name, address, self._values(address, self.account.user, "nothing", "all"))
+            for engine in db.engines.values():
+                engine.dispose()
+        return seeded
+
     def _values(self, address: str, user: str, action: str, history: str) -> MailboxValues:
         return MailboxValues(
             label="Help",
@@ -360,16 +370,21 @@ def start_installation(
     durable: bool = True,
     history: str = "now",
     starting: Sequence[str] = PROCESSES,
+    account: ImapAccount | None = None,
 ) -> Iterator[Installation]:
     """An installation in a folder that PostgreSQL's user can reach; everything ends with the block.
 
     ``action``: lead or case. ``history``: now, or all of what is on the server. ``starting``: processes.
+    ``account``: on a server of the caller's own, in place of Dovecot.
     """
     certificates = Certificates(_made(folder / "certificates"))
     with ExitStack() as stack:
-        services, account = _with_mail(
-            stack, folder, certificates, with_dovecot=with_dovecot, durable=durable
-        )
+        if account is None:
+            services, account = _with_mail(
+                stack, folder, certificates, with_dovecot=with_dovecot, durable=durable
+            )
+        else:
+            services = _without_mail(stack, folder, durable=durable)
         sink = stack.enter_context(RunningSink(certificates.good))
         installation = Installation(
             services, sink, account, _environment(services, sink, account, certificates)
@@ -442,13 +457,9 @@ _REPORT = {
 def _with_mail(
     stack: ExitStack, folder: Path, certificates: Certificates, *, with_dovecot: bool, durable: bool
 ) -> tuple[Services, ImapAccount]:
-    port = free_port()
     if with_dovecot:
         dovecot = stack.enter_context(start_dovecot(certificates.good))
-        services = stack.enter_context(
-            Services(folder / "data", durable=durable, with_mail=False, web_port=port)
-        )
-        return services, ImapAccount(
+        return _without_mail(stack, folder, durable=durable), ImapAccount(
             "localhost",
             dovecot.tls_port,
             "tls",
@@ -459,10 +470,16 @@ def _with_mail(
         )
     users = [MailUser("acme", "secret"), MailUser("neighbour-acme", "secret")]
     services = stack.enter_context(
-        Services(folder / "data", durable=durable, mail_users=users, web_port=port)
+        Services(folder / "data", durable=durable, mail_users=users, web_port=free_port())
     )
     assert services.mail is not None
     return services, ImapAccount("127.0.0.1", services.mail.imap_port, "none", "acme", "secret")
+
+
+def _without_mail(stack: ExitStack, folder: Path, *, durable: bool) -> Services:
+    return stack.enter_context(
+        Services(folder / "data", durable=durable, with_mail=False, web_port=free_port())
+    )
 
 
 def _environment(

@@ -157,6 +157,15 @@ def reused_later(stage: Stage) -> None:
     stage.fill(INBOX, 8)
 
 
+@change("F6/returned", "a message goes, and later another one lies under its UID")
+def another_one_returns(stage: Stage) -> None:
+    inbox = stage.server.folder(INBOX)
+    uid = inbox.uids()[0]
+    inbox.remove(uid)
+    stage.sync()
+    stage.add(INBOX, uid=uid)
+
+
 @change("F6/anew", "the folder is emptied and numbers from 1 again, under another UIDVALIDITY")
 def emptied_anew(stage: Stage) -> None:
     emptied(stage)
@@ -170,6 +179,12 @@ def refuses_zero(session: Session, command: Command) -> bool:
         session.line(f"{command.tag} BAD invalid UID".encode())
         return True
     return False
+
+
+@demand("F6/zero")
+def nobody_asks_for_it(stage: Stage, happened: "Happened") -> None:
+    assert happened.report is not None
+    assert happened.report.error is None
 
 
 @behaviour("F7/empty", "a message vanishes between SEARCH and FETCH, which says OK")

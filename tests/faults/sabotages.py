@@ -93,13 +93,6 @@ SABOTAGES = (
         MATRIX.format("F16/pieces"),
         "first",
     ),
-    _of_matrix(
-        "a header alone is the message",
-        SYNC / "arriving.py",
-        '    failure = "" if item.is_whole else failure_of(message)\n',
-        '    failure = ""\n',
-        "F9/nil",
-    ),
     Sabotage(
         "a removed message is forgotten",
         SYNC / "following.py",
@@ -141,7 +134,7 @@ SABOTAGES = (
         Path("mailboxes/wire.py"),
         "        if self._budget < 0:\n",
         "        if self._budget < -(1 << 33):\n",
-        "tests/mailboxes/test_wire.py::test_the_budget_counts_all_bytes_of_a_command",
+        "tests/mailboxes/test_wire.py::test_the_budget_counts_lines_too",
     ),
     _of_matrix(
         "sequence numbers",
@@ -260,7 +253,7 @@ SABOTAGES = (
         SYNC / "reusing.py",
         "            fresh = [item for item in batch if _digest(item) != known.get(item.message.uid)]\n",
         "            fresh = []\n",
-        "F6/reused-later",
+        "F6/returned",
     ),
     _of_matrix(
         "what was missing stays missing",

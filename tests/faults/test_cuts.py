@@ -16,7 +16,7 @@ from tests.faults.stage import Stage
 CUTS = int(os.environ.get("CUTS") or 500)
 SHARE, SHARES = map(int, (os.environ.get("SHARE") or "1/1").split("/"))
 PLAIN_SHARE = 0.9  # a session under TLS is the same one once its records are read
-LONGEST = 60 + CUTS if CUTS else 24 * 3600
+LONGEST = 300 + CUTS if CUTS else 24 * 3600
 
 Record = Callable[[str, object], None]
 

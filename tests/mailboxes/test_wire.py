@@ -78,6 +78,13 @@ def test_the_budget_counts_all_bytes_of_a_command(ends: tuple[Wire, socket.socke
         wire.read_bytes(301)
 
 
+def test_the_budget_counts_lines_too(ends: tuple[Wire, socket.socket]) -> None:
+    wire, far = ends
+    far.sendall(b"line\r\n" * 100)
+    with wire.allowance(5, 300), pytest.raises(AnswerTooLongError):
+        [wire.read_line() for _ in range(100)]
+
+
 def test_the_allowance_around_a_command_is_back_after_it(ends: tuple[Wire, socket.socket]) -> None:
     wire, far = ends
     far.sendall(b"a\r\n")
