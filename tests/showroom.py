@@ -237,7 +237,9 @@ def _work(world: World) -> dict[str, Any]:
 def _globally(home: World) -> dict[str, Any]:
     """Rules of routing, messages that they send to organizations, and one that nobody can place."""
     with inside_installation("a test") as session:
-        routed = session.scalars(select(GlobalMailbox).where(GlobalMailbox.address == "info@nordwind-group.example")).one()
+        routed = session.scalars(
+            select(GlobalMailbox).where(GlobalMailbox.address == "info@nordwind-group.example")
+        ).one()
         account = session.get_one(Account, routed.account_id)
         rule = add_rule(account, RuleValues("tag", "+tents", home.id), by=ROSA)
         add_rule(account, RuleValues("sender_domain", "alpenverein.example", home.id), by=ROSA)

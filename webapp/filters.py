@@ -25,6 +25,7 @@ def add_filters(app: Flask) -> None:
         duration,
         file_size,
         count,
+        counted,
         initials,
         avatar_hue,
     ):
@@ -106,6 +107,12 @@ def file_size(size: int) -> str:
 def count(number: int) -> str:
     """A whole number with thin spaces between thousands: `12 480`."""
     return f"{number:,}".replace(",", "\u202f")
+
+
+def counted(number: int, plural: str) -> str:
+    """``3 drafts``, ``1 draft``, ``1 message still to be sent``."""
+    noun, space, rest = plural.partition(" still")
+    return f"{count(number)} {noun.removesuffix('s') if number == 1 else noun}{space}{rest}"
 
 
 def initials(name: str) -> str:

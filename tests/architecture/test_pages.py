@@ -30,7 +30,9 @@ def looked_at():
 
 def test_every_page_is_in_the_list():
     missing = READ - looked_at() - NO_PAGES
-    assert not missing, f"add {sorted(missing)} to PAGES of tests/webapp/pages.py, or say that they are no pages"
+    assert not missing, (
+        f"add {sorted(missing)} to PAGES of tests/webapp/pages.py, or say that they are no pages"
+    )
 
 
 def test_what_is_called_no_page_is_there_and_not_looked_at():

@@ -119,3 +119,19 @@ def test_no_route_changes_the_log(blueprint):
     routes = {rule.endpoint for rule in RULES if rule.endpoint.startswith(f"{blueprint}.")}
     assert routes == {f"{blueprint}.index", f"{blueprint}.export"}
     assert APP.view_functions[f"{blueprint}.index"].guard in ("audit.view", "system administrator")
+
+
+def test_ids_are_read_as_names_and_nobody_elses(app, ours, theirs):
+    put(ours, before={"access": [f"{ours.member.id} read"]}, after={"access": [f"{theirs.member.id} reply"]})
+    page = shown(sign_in(app, ours.admin))
+    assert f"{ours.member.name} read" in page
+    assert "(deleted) reply" in page
+    assert str(theirs.member.id) not in page
+    assert theirs.canary not in page
+
+
+def test_of_much_only_the_beginning_is_open(app, ours):
+    put(ours, after={f"value{number}": str(number) for number in range(9)} | {"folders": [], "aliases": ""})
+    page = read(sign_in(app, ours.admin), LOG)
+    assert "5 more" in words_of(page)
+    assert "folders" not in page

@@ -1,6 +1,7 @@
 """The record as pages show it, the same for an organization and for the system."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,12 +12,16 @@ from werkzeug.wrappers import Response
 
 from mailboxes.crm.paging import page
 from tenants import audit
-from tenants.audit import AuditEntry, Entry, EntryFilter, SystemAuditEntry
+from tenants.audit import Entry, EntryFilter, SystemAuditEntry
 from tenants.database import db
 from webapp import records
 from webapp.configuration.pages import actor
+from webapp.filters import absolute_time
+from webapp.people.audit_names import with_names
 
 LONGEST = 200  # of a value in the list; the file has it whole
+SHOWN_AT_ONCE = 4  # values of an entry; the others are folded
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*(\+\d\d:\d\d|Z)$")
 
 
 def log_page(table: type[Entry], endpoint: str, tree: list[Any]) -> ResponseReturnValue:
@@ -32,7 +37,8 @@ def log_page(table: type[Entry], endpoint: str, tree: list[Any]) -> ResponseRetu
     return render_template(
         "people/audit.html",
         tree=tree,
-        rows=[_row(entry) for entry in found.rows],
+        rows=_rows(found.rows, of_system=table is SystemAuditEntry),
+        shown_at_once=SHOWN_AT_ONCE,
         pager=records.pages(f"{endpoint}.index", found),
         index_url=url_for(f"{endpoint}.index"),
         export_url=records.link(f"{endpoint}.export"),
@@ -66,25 +72,50 @@ def _day(name: str) -> datetime | None:
         return None
 
 
-def _row(entry: AuditEntry | SystemAuditEntry) -> dict[str, Any]:
+def _rows(entries: Sequence[Entry], *, of_system: bool) -> list[dict[str, Any]]:
+    rows = [
+        {"entry": entry, "act": audit.act_in_words(entry.act), "changes": _changes(entry)}
+        for entry in entries
+    ]
+    texts = [text for row in rows for change in row["changes"] for text in change[1:]]
+    named = with_names(texts, of_system=of_system)
+    for row in rows:
+        row["changes"] = [
+            (name, *(_short(named.get(text, text)) for text in values)) for name, *values in row["changes"]
+        ]
+    return rows
+
+
+def _changes(entry: Entry) -> list[tuple[str, str, str]]:
+    """What each value was and became. Of what was just made, only what it says."""
     names = dict.fromkeys([*entry.before, *entry.after])
-    return {
-        "entry": entry,
-        "act": audit.act_in_words(entry.act),
-        "changes": [
-            (name.replace("_", " "), _shown(entry.before, name), _shown(entry.after, name)) for name in names
-        ],
-    }
+    changes = [
+        (name.replace("_", " "), _in_words(entry.before.get(name)), _in_words(entry.after.get(name)))
+        for name in names
+    ]
+    return changes if entry.before else [change for change in changes if change[2] not in ("", "none", "no")]
 
 
-def _shown(values: dict[str, Any], name: str) -> str:
+def _in_words(value: Any) -> str:
     """A value in words; nothing where there was none."""
-    value = values.get(name)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        value = ", ".join(map(str, value)) or "none"
-    text = str(value)
+        return ", ".join(map(_in_words, value)) or "none"
+    if isinstance(value, dict):
+        return (
+            ", ".join(f"{name.replace('_', ' ')}: {_in_words(one)}" for name, one in value.items()) or "none"
+        )
+    return _moment(str(value))
+
+
+def _moment(text: str) -> str:
+    if not _MOMENT.match(text):
+        return text
+    return absolute_time(datetime.fromisoformat(text))
+
+
+def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -12,6 +12,7 @@ from webapp.auth import cookie
 from webapp.auth.forms import CodeForm
 from webapp.configuration.pages import actor
 from webapp.guards import signed_in_required
+from webapp.people.devices import device_in_words
 from webapp.people.forms import PasswordForm
 
 blueprint = Blueprint("security", __name__, url_prefix="/security")
@@ -21,12 +22,7 @@ blueprint = Blueprint("security", __name__, url_prefix="/security")
 @signed_in_required
 def index() -> ResponseReturnValue:
     """What protects this person's account."""
-    return render_template(
-        "people/security.html",
-        form=PasswordForm(),
-        has_second_factor=second_factor.has_second_factor(g.user),
-        sessions=db.session.scalars(sessions_of(g.user)).all(),
-    )
+    return _page(PasswordForm())
 
 
 @blueprint.post("/password")
@@ -43,13 +39,7 @@ def password() -> ResponseReturnValue:
             form.current.errors = [error.message]
         else:
             return _signed_in_anew("Your password has been changed. Other devices were signed out.")
-    page = render_template(
-        "people/security.html",
-        form=form,
-        has_second_factor=second_factor.has_second_factor(g.user),
-        sessions=db.session.scalars(sessions_of(g.user)).all(),
-    )
-    return page, 422
+    return _page(form), 422
 
 
 @blueprint.post("/sign-out-everywhere")
@@ -108,3 +98,12 @@ def _signed_in_anew(sentence: str) -> ResponseReturnValue:
     response = make_response(redirect(url_for("security.index")))
     cookie.remember(response, token)
     return response
+
+
+def _page(form: PasswordForm) -> str:
+    return render_template(
+        "people/security.html",
+        form=form,
+        has_second_factor=second_factor.has_second_factor(g.user),
+        sessions=[(device_in_words(one.device), one) for one in db.session.scalars(sessions_of(g.user))],
+    )

@@ -25,11 +25,12 @@ blueprint = Blueprint("unrouted", __name__, url_prefix="/system/unrouted")
 @system_admin_required
 def index() -> ResponseReturnValue:
     """What waits of one account; of the first that has something, unless one is chosen."""
-    with installation() as session:
+    with installation():
         accounts = domain.accounts_with_unrouted()
-        chosen = id_argument("account") or next((account.id for account, _ in accounts), None)
-        if chosen is None:
-            return render_template("unrouted/empty.html", tree=system_tree())
+    chosen = id_argument("account") or next((account.id for account, _ in accounts), None)
+    if chosen is None:
+        return render_template("unrouted/empty.html", tree=system_tree())
+    with installation() as session:
         place = place_of(session, chosen)
         found = domain.unrouted_page(chosen, request.args.get("page", ""))
         under_way = domain.assignments(chosen)
