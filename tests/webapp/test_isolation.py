@@ -1,34 +1,41 @@
 """Wall four, walked: the whole URL map as people who must see and change nothing of the neighbour."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from sqlalchemy import select
 
+from mailboxes.accounts import Account
 from mailboxes.crm.cases import Case, CaseComment
 from mailboxes.crm.channels import Channel
 from mailboxes.crm.contacts import Contact, ContactAddress
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft, DraftAttachment
+from mailboxes.global_mailboxes import following
+from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.rules import AutoResponseRule
+from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template, TemplateText
 from mailboxes.threads import ThreadRecord
 from mailboxes.timeline import record
 from tenants.audit import Actor
 from tenants.configuration.history import changes_of
 from tenants.configuration.layers import override
-from tenants.database import Base, OptionallyScoped, OrganizationScoped, db, now
+from tenants.database import Base, OptionallyScoped, OrganizationScoped, db, inside, inside_installation, now
 from tenants.invitations import invite
 from tenants.organizations import Membership
 from tenants.permissions import Role
 from tests.architecture.test_routes import APP, RULES
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in
-from tests.mailboxes.arriving import arrive
+from tests.mailboxes.arriving import arrive, letter
+from tests.mailboxes.global_mail import make_rule, receive_globally
+from tests.mailboxes.test_global_mailboxes import make_global, system_says
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 SCOPED = sorted(
@@ -53,10 +60,46 @@ class Neighbour:
     """One row of everything, each with the canary; ``ids`` by the name of a route's argument."""
 
     ids: dict[str, UUID]
+    served: dict[str, dict[str, UUID]] = field(default_factory=dict)
+
+
+def serve_both(ours, theirs, mode):
+    """A global mailbox of both, with equal labels, addresses and Message-IDs; the neighbour's ids of it."""
+    source_id = make_global(ours, theirs, label=f"Group {mode}", address=f"{mode}@group.test")
+    system_says(source_id, "access", {"administrator": "reply", "member": "reply"})
+    following.follow(source_id)
+    with inside_installation("a test") as session:
+        account = session.get_one(Account, session.get_one(GlobalMailbox, source_id).account_id)
+        account.delivery_mode, account_id = mode, account.id
+        session.commit()
+    arrivals = [receive_globally(account_id, raw) for raw in letters_to(ours, theirs, mode, account_id)]
+    with inside(theirs.id):
+        mailbox = db.session.scalars(select(Mailbox).where(Mailbox.account_id == account_id)).one()
+        message = db.session.scalars(select(Message).where(Message.mailbox_id == mailbox.id)).one()
+        mailbox.signature, mailbox.overrides = theirs.canary, {"signature": theirs.canary}
+        record(message, "fetched", "stored", theirs.canary)
+        db.session.commit()
+        ids = {"mailbox_id": mailbox.id, "message_id": message.id, "thread_id": message.thread_id}
+    with inside(ours.id):
+        assert db.session.scalars(select(Message).where(Message.message_id == message.message_id)).one()
+    return ids | {"account_id": account_id, "arrival_id": arrivals[-1][0]}
+
+
+def letters_to(ours, theirs, mode, account_id):
+    """One that each gets a copy of; or one for each, of the same Message-ID."""
+    if mode == "copied":
+        return [letter("The same news", message_id="same-copied@customer.test")]
+    for world in (ours, theirs):
+        make_rule(account_id, "tag", f"+{world.canary}", world)
+    return [
+        letter("The same news", to=f"{mode}+{world.canary}@group.test", message_id="same@x.test", body=secret)
+        for world, secret in ((ours, "Hello"), (theirs, f"{theirs.canary} {SECRET}"))
+    ]
 
 
 @pytest.fixture
-def neighbour(app, theirs) -> Neighbour:
+def neighbour(app, ours, theirs) -> Neighbour:
+    served = {mode: serve_both(ours, theirs, mode) for mode in ("routed", "copied")}
     mailbox = make_mailbox(theirs, trusted_authserv_id=f"mx.{theirs.canary}.test")
     message = make_message(theirs, mailbox, text=f"{theirs.canary} {SECRET}")
     ids = {
@@ -69,8 +112,6 @@ def neighbour(app, theirs) -> Neighbour:
         "user_id": theirs.member.user_id,
         "letter_id": uuid4(),
     }
-    from tenants.database import inside
-
     with inside(theirs.id):
         rows = {
             "contact_id": Contact(name=theirs.canary, notes=theirs.canary),
@@ -131,7 +172,7 @@ def neighbour(app, theirs) -> Neighbour:
         )
         db.session.commit()
         ids |= {name: row.id for name, row in rows.items()}
-    return Neighbour(ids)
+    return Neighbour(ids, served)
 
 
 def address_of(rule, ids):
@@ -170,6 +211,7 @@ def requests_of(client, rule, ids):
         yield method, client.open(url, method=method, json=everything, headers=headers)
 
 
+REFUSED = {302, 400, 403, 404, 405, 415, 422}
 ENDS_SESSIONS = {"auth.sign_out", "security.end_sessions"}
 WALKED = [rule for rule in RULES if rule.endpoint not in ENDS_SESSIONS and rule.endpoint != "static"]
 
@@ -208,6 +250,23 @@ def test_an_anonymous_visitor_sees_and_changes_nothing(app, ours, theirs, neighb
 def test_the_administrator_next_door_sees_and_changes_nothing(app, ours, theirs, neighbour, database_urls):
     make_message(ours, make_mailbox(ours))
     assert walk(app, ours.admin, neighbour, [theirs.canary], database_urls, theirs.id) > len(WALKED)
+
+
+@pytest.mark.parametrize("mode", ["routed", "copied"])
+def test_a_global_mailbox_that_serves_both_opens_no_way_to_the_other_side(
+    app, ours, theirs, neighbour, database_urls, mode
+):
+    """Our own label, address and Message-ID are the same as theirs, and their ids are still nobody's here."""
+    ids = neighbour.ids | neighbour.served[mode]
+    rules = [rule for rule in WALKED if rule.arguments & {"mailbox_id", "message_id", "thread_id"}]
+    before = fingerprints(database_urls, theirs.id)
+    client = visitor(app, ours.admin)
+    for rule in rules:
+        for method, answer in requests_of(client, rule, ids):
+            assert theirs.canary.encode() not in answer.get_data(), f"{method} {rule}"
+            assert answer.status_code in REFUSED, f"{method} {rule} answers {answer.status_code}"
+            answer.close()
+    assert fingerprints(database_urls, theirs.id) == before
 
 
 def test_the_member_next_door_sees_and_changes_nothing(app, ours, theirs, neighbour, database_urls):

@@ -28,7 +28,7 @@ def with_names(texts: Iterable[str], *, of_system: bool) -> dict[str, str]:
     return {text: _ID.sub(lambda found: names.get(found[0], GONE), text) for text in speaking}
 
 
-def _of_organization(ids: set[UUID]) -> tuple[Select[tuple[UUID, str]], ...]:
+def _of_organization(ids: set[UUID]) -> tuple[Select[UUID, str], ...]:
     return (
         select(Role.id, Role.name).where(Role.id.in_(ids)),
         select(Membership.id, User.name).join(User).where(Membership.id.in_(ids)),
@@ -37,7 +37,7 @@ def _of_organization(ids: set[UUID]) -> tuple[Select[tuple[UUID, str]], ...]:
     )
 
 
-def _of_system(ids: set[UUID]) -> tuple[Select[tuple[UUID, str]], ...]:
+def _of_system(ids: set[UUID]) -> tuple[Select[UUID, str], ...]:
     return (
         select(Organization.id, Organization.name).where(Organization.id.in_(ids)),
         select(User.id, User.name).where(User.id.in_(ids)),

@@ -73,17 +73,19 @@ def _day(name: str) -> datetime | None:
 
 
 def _rows(entries: Sequence[Entry], *, of_system: bool) -> list[dict[str, Any]]:
-    rows = [
-        {"entry": entry, "act": audit.act_in_words(entry.act), "changes": _changes(entry)}
-        for entry in entries
+    changes = [_changes(entry) for entry in entries]
+    texts = [text for some in changes for _, *values in some for text in values]
+    named: dict[str, str] = with_names(texts, of_system=of_system)
+    return [
+        {
+            "entry": entry,
+            "act": audit.act_in_words(entry.act),
+            "changes": [
+                (name, *(_short(named.get(text, text)) for text in values)) for name, *values in some
+            ],
+        }
+        for entry, some in zip(entries, changes, strict=True)
     ]
-    texts = [text for row in rows for change in row["changes"] for text in change[1:]]
-    named = with_names(texts, of_system=of_system)
-    for row in rows:
-        row["changes"] = [
-            (name, *(_short(named.get(text, text)) for text in values)) for name, *values in row["changes"]
-        ]
-    return rows
 
 
 def _changes(entry: Entry) -> list[tuple[str, str, str]]:
