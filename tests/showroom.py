@@ -252,7 +252,7 @@ def _globally(home: World) -> dict[str, Any]:
     (ids["unrouted"], *_) = receive_globally(
         account.id,
         letter("Who is responsible for press enquiries?", sender="Maren Holt <holt@wochenblatt.example>"),
-        letter("Bewerbung als Verkäuferin", sender="Jule Adam <jule.adam@posteo.example>"),
+        letter("Bewerbung im Verkauf", sender="Jule Adam <jule.adam@posteo.example>"),
     )
     (ids["held_globally"],) = arrive_globally(
         account.id, letter("A letter that cannot be read"), state="quarantined", failure=UNREADABLE
