@@ -46,7 +46,7 @@ def rendered(app):
 
 @pytest.mark.timeout(900)  # a hundred pages; on a quiet machine a minute
 def test_every_page_is_within_everybodys_reach(app, visit, showroom, rendered):
-    """The client of tests criticises each page; the browser shows each template, for pictures every page."""
+    """The test client opens each page, the browser each template once; for pictures, every page."""
     faults, known = [], set()
     for who, paths in PAGES.items():
         client, window = entered(app, visit, showroom.people.get(who))

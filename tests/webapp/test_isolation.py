@@ -66,7 +66,7 @@ class Neighbour:
 def serve_both(ours, theirs, mode):
     """A global mailbox of both, with equal labels, addresses and Message-IDs; the neighbour's ids of it."""
     source_id = make_global(ours, theirs, label=f"Group {mode}", address=f"{mode}@group.test")
-    system_says(source_id, "access", {"administrator": "reply", "member": "reply"})
+    system_says(source_id, "access", {"administrator": "reply"})
     following.follow(source_id)
     with inside_installation("a test") as session:
         account = session.get_one(Account, session.get_one(GlobalMailbox, source_id).account_id)
