@@ -205,7 +205,7 @@ def _work(world: World) -> dict[str, Any]:
     _quarantine()
     override("mail.signature", "Nordwind Outdoor, Hamburg", "organization", by=world.admin.name)
     support = _mailbox("support@nordwind.example")
-    _, token = invite("malte.voss@nordwind.example", [], invited_by=world.admin.name)
+    _, token = invite("malte.voss@nordwind.example", [], by=Actor(world.admin.name, world.admin.user_id))
     case = db.session.scalars(select(Case).where(Case.subject.contains("boots"))).one()
     cases.comment(case, "Malte can do it on Friday.", world.member.id, world.member.name, is_public=False)
     message = db.session.scalars(select(Message).where(Message.subject == case.subject)).first()
