@@ -51,6 +51,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "choosing.choices": ("field=owner&find_owner=person+a",),
     "mail.index": ("view=all", "q=question"),
     "mail.assignees": ("person=person+a",),
+    "mail.mailboxes": ("label=box+77",),
     "people.index": ("q=person+a",),
     "users.index": ("q=person+a",),
     "organizations.index": ("q=77",),
@@ -114,7 +115,7 @@ def _rules(app: Flask) -> Iterator[Rule]:
 
 
 def _visitor(app: Flask, rule: Rule) -> str:
-    guard = app.view_functions[rule.endpoint].guard  # type: ignore[attr-defined]
+    guard = vars(app.view_functions[rule.endpoint])["guard"]
     if guard == SYSTEM_ADMIN:
         return SYSTEM_ADMIN
     return MEMBER if guard in {"member", "signed in"} or guard.startswith(_OF_MEMBERS) else ADMIN

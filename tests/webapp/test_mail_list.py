@@ -14,7 +14,7 @@ from tenants.configuration.layers import override
 from tenants.database import db, uuid7
 from tests.factories import csrf_token, make_mailbox, make_message, make_thread, sign_in
 from tests.webapp.critic import criticise
-from tests.webapp.reading import read
+from tests.webapp.reading import read, words_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -264,3 +264,21 @@ def test_reading_changes_nothing_by_a_get(client, ours, mailbox, inside):
         client.get(url)
     with inside(ours):
         assert reading.unread_count(ours.member) == 1
+
+
+def test_of_many_mailboxes_the_first_are_listed_and_the_others_found(app, ours, theirs):
+    for number in range(53):
+        make_mailbox(ours, label=f"Box {number:02}", readers=(ours.member,))
+    make_mailbox(ours, label="Box 60", readers=(ours.admin,))
+    make_mailbox(theirs, label="Box 52 of theirs")
+    client = sign_in(app, ours.member)
+    page = words_of(read(client, "/mail/"))
+    assert "Box 49" in page
+    assert "Box 50" not in page
+    found = words_of(read(client, "/mail/mailboxes?label=box+52"))
+    assert "Box 52" in found
+    assert "theirs" not in found
+    assert "Box 60" not in words_of(read(client, "/mail/mailboxes?label=60"))
+    found = BeautifulSoup(read(client, "/mail/mailboxes?label=box+52"), "html.parser")
+    [link] = found.select("#mailboxes a")
+    assert "Box 52" in words_of(read(client, link["href"]))

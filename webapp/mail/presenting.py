@@ -90,9 +90,12 @@ def views_of(place: Place, counts: Counts) -> list[dict[str, Any]]:
     ]
 
 
-def mailboxes_of(place: Place, mailboxes: Sequence[Mailbox], counts: Counts) -> list[dict[str, Any]]:
-    """The selector: all mailboxes, then each."""
-    total = min(sum(counts.mailboxes.values()), MOST_COUNTED)
+def mailboxes_of(
+    place: Place, mailboxes: Sequence[Mailbox], counts: Counts | None = None
+) -> list[dict[str, Any]]:
+    """The selector: all mailboxes, then each; with what is unread where that was counted."""
+    unread = counts.mailboxes if counts is not None else {}
+    total = min(sum(unread.values()), MOST_COUNTED)
     every = {
         "label": "All my mailboxes",
         "url": Place(None, place.view).url(),
@@ -107,7 +110,7 @@ def mailboxes_of(place: Place, mailboxes: Sequence[Mailbox], counts: Counts) -> 
                 "address": mailbox.address,
                 "url": Place(mailbox.id, place.view).url(),
                 "is_current": mailbox.id == place.mailbox_id,
-                "count": counted(counts.mailboxes.get(mailbox.id, 0)),
+                "count": counted(unread.get(mailbox.id, 0)),
             }
             for mailbox in mailboxes
         ),

@@ -6,6 +6,7 @@ from webapp.mail import (
     views_compose,
     views_conversation,
     views_list,
+    views_mailboxes,
     views_message,
 )
 from webapp.mail.blueprint import blueprint
@@ -17,5 +18,6 @@ __all__ = [
     "views_compose",
     "views_conversation",
     "views_list",
+    "views_mailboxes",
     "views_message",
 ]

@@ -9,23 +9,24 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Select, select
 
 from mailboxes import drafts
-from mailboxes.access import readable_ids, readable_mailboxes
+from mailboxes.access import readable_ids
 from mailboxes.inbox import conversation, listing, reading
 from mailboxes.inbox.delays import delays
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query
-from mailboxes.system_mailboxes import Mailbox
 from tenants.configuration.layers import value_of
 from tenants.database import db
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
 from webapp.mail.place import Place, place_of_request, wants_part
-from webapp.mail.presenting import counted, mailboxes_of, row_of_list, views_of
+from webapp.mail.presenting import counted, row_of_list, views_of
+from webapp.mail.views_mailboxes import selector_of
 from workers import queues
 
 MOST_IN_MENU = 8
 MOST_SELECTED = 200
+MOST_DELAYS = 3  # told one by one
 
 
 @blueprint.get("/")
@@ -82,7 +83,6 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         is_threaded=is_threaded,
     )
     counts = listing.counts(selection)
-    mailboxes = list(db.session.scalars(readable_mailboxes(g.member)))
     late = [one for one in delays(g.member) if place.mailbox_id in (None, one.mailbox_id)]
     rows = [row_of_list(row, place, current) for row in page.rows]
     return {
@@ -94,10 +94,9 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         "first_url": place.of().url() if place.before or place.after else None,
         "is_cut": page.is_cut,
         "views": views_of(place, counts),
-        "mailboxes": mailboxes_of(place, mailboxes, counts),
-        "mailbox_label": _label(place, mailboxes),
-        "has_mailboxes": bool(mailboxes),
-        "delays": late,
+        **selector_of(place, counts),
+        "delays": late[:MOST_DELAYS],
+        "more_delays": len(late[MOST_DELAYS:]),
         "chips": [
             {
                 "name": term.name or "words",
@@ -126,11 +125,6 @@ def _unless_known(fingerprint: str, template: str, values: dict[str, Any]) -> Re
 
 def _fingerprint(rows: list[dict[str, Any]], *others: object) -> str:
     return repr(([sorted((name, str(value)) for name, value in row.items()) for row in rows], others))
-
-
-def _label(place: Place, mailboxes: list[Mailbox]) -> str:
-    labels = {mailbox.id: mailbox.label for mailbox in mailboxes}
-    return labels.get(place.mailbox_id, "") if place.mailbox_id else "All my mailboxes"
 
 
 def _do_with_selected(what: str, kind: str, ids: list[UUID]) -> list[UUID]:
