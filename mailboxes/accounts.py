@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text, update
+from sqlalchemy import CheckConstraint, Index, Select, UniqueConstraint, func, null, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -89,13 +89,23 @@ class Account(OptionallyScoped, Base):
 
 
 class Folder(OptionallyScoped, Base):
-    """What IMAP calls a mailbox. Its identity is the raw name; the cursor is what is committed."""
+    """What IMAP calls a mailbox. Its identity is the raw name; the cursor is what is committed.
+
+    ``left_at``: when its account went to another server, or to another user there. What arrived in it
+    stays, and is delivered as anything else; but no UID of it is ever told to the new server.
+    """
 
     __tablename__ = "folders"
     __table_args__ = (
         UniqueConstraint("owner_id", "id"),
-        UniqueConstraint("account_id", "name_raw"),
         owned_key("account_id", "accounts", ondelete="CASCADE"),
+        Index(
+            "uq_folders_account_id",
+            "account_id",
+            "name_raw",
+            unique=True,
+            postgresql_where=text("left_at IS NULL"),
+        ),
         Index("ix_folders_account_id", "account_id"),
         Index("ix_folders_history_left", "history_left", postgresql_where=text("history_left > 0")),
         Index("ix_folders_missing", "id", postgresql_where=text("audit #>> '{groups,missing}' <> '0'")),
@@ -129,6 +139,37 @@ class Folder(OptionallyScoped, Base):
     audit_wanted_at: Mapped[datetime | None] = mapped_column(default=None)
     audited_at: Mapped[datetime | None] = mapped_column(default=None)
     audit: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
+    left_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+def folders_of(account: Account) -> Select[Folder]:
+    """The folders of the server that it reads now."""
+    return select(Folder).where(Folder.account_id == account.id, Folder.left_at.is_(None))
+
+
+def leave_server(account: Account) -> None:
+    """It goes to another server, or to another user there: what was fetched stays, and is delivered.
+
+    Whoever reads the former one now loses the lease, so that nothing of it is taken for the new one's. The
+    caller fills in where it goes, and commits.
+    """
+    db.session.execute(
+        update(Account)
+        .where(Account.id == account.id)
+        .values(lease_fence=Account.lease_fence + 1, lease_expires_at=func.clock_timestamp(), lease_owner="")
+        .execution_options(synchronize_session=False)
+    )
+    db.session.execute(
+        update(Folder)
+        .where(Folder.account_id == account.id, Folder.left_at.is_(None))
+        .values(left_at=now(), is_synced=False, history_left=0, audit_wanted_at=None, audit=null())
+        .execution_options(synchronize_session=False)
+    )
+    account.synced_at = account.failing_since = account.told_since = None
+    account.last_error, account.failure_count = "", 0
+    account.smtp_refuses_null_sender = False
+    if account.state != "disconnected":
+        account.state = "new"
 
 
 def choose_history_again(account: Account) -> None:
@@ -138,7 +179,7 @@ def choose_history_again(account: Account) -> None:
     """
     db.session.execute(
         update(Folder)
-        .where(Folder.account_id == account.id, Folder.first_uid.is_not(None))
+        .where(Folder.account_id == account.id, Folder.left_at.is_(None), Folder.first_uid.is_not(None))
         .values(history_floor=None, history_total=None, history_began_at=None)
         .execution_options(synchronize_session=False)
     )

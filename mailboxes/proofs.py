@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import Select, UniqueConstraint, func, select, update
+from sqlalchemy import Select, UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from mailboxes.accounts import Account
@@ -149,16 +149,6 @@ def signs_in_as(account: Account, address: str) -> bool:
 def _vouches_for(host: str, address: str) -> bool:
     domain = address.rpartition("@")[2]
     return host == domain or host.endswith(f".{domain}") or is_known_server(host)
-
-
-def take_proofs_along(account: Account, successor: Account) -> None:
-    """Another account is read: who proved the address still reads it. The caller commits."""
-    db.session.execute(
-        update(AddressProof)
-        .where(AddressProof.account_id == account.id)
-        .values(account_id=successor.id)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _proofs(account: Account) -> Select[AddressProof]:

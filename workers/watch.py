@@ -355,6 +355,7 @@ def _posts() -> list[Post]:
             Folder.is_synced,
             Folder.is_selectable,
             Folder.gone_at.is_(None),
+            Folder.left_at.is_(None),
         )
         .group_by(Account.id)
     )

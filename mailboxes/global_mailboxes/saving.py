@@ -17,12 +17,10 @@ from mailboxes.accounts import Account
 from mailboxes.global_mailboxes.checking import checked_label, checked_processing
 from mailboxes.global_mailboxes.fields import renewed
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization, global_mailboxes
-from mailboxes.routing.marks import hand_over_marks
-from mailboxes.routing.rules import hand_over_rules
 from mailboxes.setup import Connection, FolderChoice, MailboxValues, known_folders
 from mailboxes.setup.demands import LEVELS, demand_connection, normalize
 from mailboxes.setup.values import ACCOUNT_FIELDS, for_the_record, synced_folders
-from mailboxes.setup.writing import fill_account, is_moved, keep_folders, successor_of
+from mailboxes.setup.writing import fill_account, fill_whole_account, keep_folders
 from tenants.audit import Actor, record_for_system
 from tenants.database import db, now
 from tenants.errors import ConflictError, InvalidError, NotFoundError
@@ -107,7 +105,7 @@ def create(values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> G
 
 
 def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> None:
-    """What the page says becomes true. Another host or user is another account; messages stay."""
+    """What the page says becomes true. What is here stays, wherever is read from now on."""
     db.session.refresh(source, with_for_update=True)  # its rules may have changed meanwhile
     connection = connection_of(source)
     before = _for_the_record(values_of(source, connection))
@@ -115,14 +113,7 @@ def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoi
     folders = folders or connection.folders
     account = account_of(source)
     demand_connection(values.mailbox, account, folders)
-    if is_moved(account, values.mailbox):
-        account = successor_of(account, values.mailbox, folders)
-        hand_over_rules(source.account_id, account.id)
-        hand_over_marks(source.account_id, account.id)
-    else:
-        fill_account(account, values.mailbox, account)
-        keep_folders(account, folders, values.mailbox.folders)
-    source.account_id = account.id
+    fill_whole_account(account, values.mailbox, folders)
     _fill(source, account, values, said | {"rules": source.said("rules")}, by)
     record_for_system(by, "mailbox.changed", source.label, *_changes(before, values))
 

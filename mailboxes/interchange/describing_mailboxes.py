@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from mailboxes import rules as rule_table
 from mailboxes import setup
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.connections import Protocol, password_of
 from mailboxes.conversion import actions
 from mailboxes.imap.folders import WELL_KNOWN_NAMES
@@ -109,7 +109,7 @@ def _password(account: Account, protocol: Protocol, slug: str) -> Secret:
 
 
 def _folders(account: Account) -> list[str | Description]:
-    query = select(Folder).where(Folder.account_id == account.id, Folder.is_synced)
+    query = folders_of(account).where(Folder.is_synced)
     found = sorted(db.session.scalars(query), key=lambda folder: folder.name)
     return [
         folder.name

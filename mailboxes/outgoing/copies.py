@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import exists, select
 
 from mailboxes import timeline
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import MailServerError
@@ -79,9 +79,8 @@ def _needless(row: Outgoing, account: Account | None) -> str:
 
 def _sent_folder(account: Account) -> Folder | None:
     query = (
-        select(Folder)
+        folders_of(account)
         .where(
-            Folder.account_id == account.id,
             Folder.special_use == "sent",
             Folder.is_selectable,
             Folder.gone_at.is_(None),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import ForeignKey, Index, delete, select, update
+from sqlalchemy import ForeignKey, Index, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -97,13 +97,6 @@ def lead_marks(account_id: UUID, digests: Iterable[bytes], organization_id: UUID
         anew = {"organization_id": statement.excluded.organization_id}
         statement = statement.on_conflict_do_update(index_elements=["account_id", "digest"], set_=anew)
         db.session.execute(statement, rows)
-
-
-def hand_over_marks(account_id: UUID, successor_id: UUID) -> None:
-    """Answers to what came by an account find their way through its successor. The caller commits."""
-    db.session.execute(
-        update(RouteMark).where(RouteMark.account_id == account_id).values(account_id=successor_id)
-    )
 
 
 def forget_marks(account_id: UUID, organization_id: UUID, digests: Collection[bytes]) -> None:

@@ -170,14 +170,6 @@ def delete_rule(account: Account, rule: RoutingRule, *, by: Actor) -> None:
     _shift(account.id, rule.position + 1, count, -1)
 
 
-def hand_over_rules(account_id: UUID, successor_id: UUID) -> None:
-    """Another account takes the place of one, with its rules. The caller commits."""
-    db.session.flush()  # the successor is new
-    db.session.execute(
-        update(RoutingRule).where(RoutingRule.account_id == account_id).values(account_id=successor_id)
-    )
-
-
 def checked(values: RuleValues, served: Sequence[Served]) -> deciding.Rule:
     """The rule that these values make, or `InvalidError` at the field that is wrong."""
     if values.field not in deciding.FIELDS:

@@ -10,9 +10,8 @@ from uuid import UUID
 
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeSerializer
-from sqlalchemy import select
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.connection_check import CheckReport, check_connection
 from mailboxes.connections import discovery_places, egress_policy, password_of
 from mailboxes.discovery import Proposal, discover
@@ -83,7 +82,7 @@ def one_of_few() -> Iterator[None]:
 
 def known_folders(account: Account) -> list[FolderChoice]:
     """The folders that are known of an account, by name."""
-    rows = db.session.scalars(select(Folder).where(Folder.account_id == account.id).order_by(Folder.name))
+    rows = db.session.scalars(folders_of(account).order_by(Folder.name))
     return [
         FolderChoice(f.name_raw, f.name, f.delimiter, f.special_use, f.is_selectable, f.server_count)
         for f in rows

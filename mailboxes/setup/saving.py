@@ -15,10 +15,9 @@ from mailboxes.setup.values import MailboxValues, for_the_record, values_of
 from mailboxes.setup.writing import (
     fill_account,
     fill_mailbox,
-    is_moved,
+    fill_whole_account,
     keep_folders,
     keep_grants,
-    successor_of,
 )
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor, record
@@ -44,7 +43,7 @@ def create(values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> 
 
 
 def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> None:
-    """What the page says becomes true. Another host or user is another account; messages stay."""
+    """What the page says becomes true. What is here stays, wherever is read from now on."""
     account = own_account(mailbox)
     before = for_the_record(values_of(mailbox, account))
     normalize(values, account)
@@ -53,7 +52,7 @@ def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice],
     demand_valid(values, mailbox)
     folders = folders or known_folders(account)
     demand_connection(values, account, folders)
-    mailbox.account_id = _changed_account(account, values, folders).id
+    fill_whole_account(account, values, folders)
     fill_mailbox(mailbox, values)
     keep_grants(mailbox, values.grants)
     db.session.flush()
@@ -108,11 +107,3 @@ def changes(before: dict[str, Any], values: MailboxValues) -> tuple[dict[str, An
     given = {"imap_password": values.imap_password, "smtp_password": values.smtp_password}
     passwords = {name: "changed" for name, value in given.items() if value}
     return {name: before.get(name) for name in changed}, {name: after[name] for name in changed} | passwords
-
-
-def _changed_account(account: Account, values: MailboxValues, folders: list[FolderChoice]) -> Account:
-    if is_moved(account, values):
-        return successor_of(account, values, folders)
-    fill_account(account, values, account)
-    keep_folders(account, folders, values.folders)
-    return account

@@ -61,15 +61,51 @@ def tokens_of(values: MailboxValues, account: Account | None) -> TokenSource | N
     return oauth.source_of_account(account) if account is not None else None
 
 
-def keep_connection(account: Account, values: MailboxValues, stored: Account | None) -> None:
+def keeps_connection(values: MailboxValues, account: Account | None) -> bool:
+    """Whether the tokens that an account has serve these values too: its provider's, and of its user.
+
+    To be asked before the account is filled with them.
+    """
+    is_new = values.connection is not None and values.connection.kind == values.kind
+    return (
+        account is not None
+        and not is_new
+        and is_connected(values, account)
+        and _is_same_user(account, values)
+    )
+
+
+def is_moved(account: Account, values: MailboxValues) -> bool:
+    """Whether the values mean another server, or another user there.
+
+    To a provider with which we are connected, Support@x and support@x are one user; and where its servers
+    are is the provider's affair (``oauth.*.imap_server``), so that another name of them is no other place.
+    """
+    if not account.imap_host:
+        return False
+    if not is_connected(values, account):
+        return (account.imap_host, account.imap_user) != (values.imap_host, values.imap_user)
+    is_same_provider = bool(account.connected_as) and account.kind == values.kind
+    is_same_server = is_same_provider or account.imap_host == values.imap_host
+    return not (is_same_server and _is_same_user(account, values))
+
+
+def keep_connection(account: Account, values: MailboxValues, *, stays_connected: bool) -> None:
     """What becomes of connections when the account is saved. The caller commits."""
     if values.connection is not None and values.connection.kind == values.kind:
         oauth.adopt(values.connection.id, account)
-    elif values.connects_later and not is_connected(values, stored) and not values.imap_password:
-        _wait_for_connection(account, values)
-    elif account.connected_as and not is_connected(values, stored):
+        return
+    if stays_connected:
+        return
+    if account.connected_as:
         oauth.forget(account)
         account.state, account.last_error, account.failing_since = "new", "", None
+    if values.connects_later and not values.imap_password:
+        _wait_for_connection(account, values)
+
+
+def _is_same_user(account: Account, values: MailboxValues) -> bool:
+    return account.imap_user.strip().casefold() == values.imap_user.strip().casefold()
 
 
 def _wait_for_connection(account: Account, values: MailboxValues) -> None:

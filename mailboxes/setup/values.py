@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.oauth import Pending
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from tenants.database import db, now
@@ -132,8 +132,8 @@ def synced_folders(account: Account | None) -> list[bytes]:
     """Raw names of the folders that are read."""
     if account is None:
         return []
-    query = select(Folder.name_raw).where(Folder.account_id == account.id, Folder.is_synced)
-    return list(db.session.scalars(query.order_by(Folder.name)))
+    query = folders_of(account).where(Folder.is_synced).order_by(Folder.name)
+    return [folder.name_raw for folder in db.session.scalars(query)]
 
 
 def grants_of(mailbox: Mailbox) -> list[Grant]:

@@ -2,48 +2,47 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, update
 
-from mailboxes import oauth
-from mailboxes.accounts import Account, Folder, choose_history_again
+from mailboxes.accounts import Account, Folder, choose_history_again, folders_of, leave_server
+from mailboxes.arrivals import Arrival
 from mailboxes.connections import store_password
-from mailboxes.proofs import take_proofs_along
 from mailboxes.setup.checking import FolderChoice
 from mailboxes.setup.demands import account_passwords
-from mailboxes.setup.signing_in import keep_connection
+from mailboxes.setup.signing_in import is_moved, keep_connection, keeps_connection
 from mailboxes.setup.values import ACCOUNT_FIELDS, MAILBOX_FIELDS, Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from tenants.database import db, now
 
 
-def is_moved(account: Account, values: MailboxValues) -> bool:
-    """Whether the values mean another account: another server, or another user there."""
-    place = (values.imap_host, values.imap_user)
-    return bool(account.imap_host) and place != (account.imap_host, account.imap_user)
+def fill_whole_account(account: Account, values: MailboxValues, folders: Iterable[FolderChoice]) -> None:
+    """An account that is there, with its folders: as typed, perhaps on another server."""
+    if is_moved(account, values):
+        leave_server(account)
+        _give_up_what_was_left_there(account)
+    fill_account(account, values, account)
+    keep_folders(account, folders, values.folders)
 
 
-def successor_of(account: Account, values: MailboxValues, folders: Iterable[FolderChoice]) -> Account:
-    """The account that is read instead; the former one rests, without its passwords."""
-    successor = Account(
-        organization_id=account.organization_id,
-        home_organization_id=account.home_organization_id,
-        delivery_mode=account.delivery_mode,
-        address=values.address,
+def _give_up_what_was_left_there(account: Account) -> None:
+    """What was not fetched whole from the former server is not to be had any more."""
+    db.session.execute(
+        update(Arrival)
+        .where(
+            Arrival.account_id == account.id,
+            Arrival.sha256 == b"",
+            Arrival.state != "before_history",
+            Arrival.vanished_at.is_(None),
+        )
+        .values(vanished_at=now(), is_wanted=False)
+        .execution_options(synchronize_session=False)
     )
-    fill_account(successor, values, account)
-    keep_folders(successor, folders, values.folders)
-    account.is_enabled = False
-    account.last_error = ""
-    store_password(account, "imap", "")
-    store_password(account, "smtp", "")
-    oauth.forget(account)
-    take_proofs_along(account, successor)
-    return successor
 
 
 def fill_account(account: Account, values: MailboxValues, stored: Account | None) -> None:
     """Connection and login as typed; passwords not typed are those of ``stored``."""
     passwords = account_passwords(values, stored)
+    stays_connected = keeps_connection(values, stored)
     history = account.history, account.history_days
     server = account.imap_host, account.imap_user
     for name in ACCOUNT_FIELDS:
@@ -61,7 +60,7 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
         choose_history_again(account)
     store_password(account, "imap", passwords[0])
     store_password(account, "smtp", passwords[1])
-    keep_connection(account, values, stored)
+    keep_connection(account, values, stays_connected=stays_connected)
 
 
 def fill_mailbox(mailbox: Mailbox, values: MailboxValues) -> None:
@@ -72,10 +71,7 @@ def fill_mailbox(mailbox: Mailbox, values: MailboxValues) -> None:
 
 def keep_folders(account: Account, folders: Iterable[FolderChoice], chosen: list[bytes]) -> None:
     """The folders a server listed, of which the chosen ones are read; none is forgotten."""
-    present = {
-        folder.name_raw: folder
-        for folder in db.session.scalars(select(Folder).where(Folder.account_id == account.id))
-    }
+    present = {folder.name_raw: folder for folder in db.session.scalars(folders_of(account))}
     for choice in folders:
         folder = present.get(choice.name_raw)
         if folder is None:

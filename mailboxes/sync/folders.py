@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, case, select, update
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.imap import FolderListing
 from mailboxes.sync import leases
 from mailboxes.sync.plan import Cursor
@@ -42,7 +42,7 @@ def refresh_folders(account: Account, fence: int, listed: Sequence[FolderListing
 def synced_folders(account: Account) -> list[Folder]:
     """Folders to visit, the inbox first: where a message lies in several, that one counts."""
     query = (
-        _folders_of(account)
+        folders_of(account)
         .where(Folder.is_synced, Folder.is_selectable, Folder.gone_at.is_(None))
         .order_by(
             case(
@@ -92,10 +92,6 @@ def keep_cursor(folder: Folder, **values: Any) -> None:
     _write([folder.id], values)
 
 
-def _folders_of(account: Account) -> Select[Folder]:
-    return select(Folder).where(Folder.account_id == account.id)
-
-
 def _known(account: Account) -> Select[UUID, bytes, str, str | None, bool, str, datetime | None, str]:
     return select(
         Folder.id,
@@ -106,7 +102,7 @@ def _known(account: Account) -> Select[UUID, bytes, str, str | None, bool, str, 
         Folder.special_use,
         Folder.gone_at,
         Folder.last_error,
-    ).where(Folder.account_id == account.id)
+    ).where(Folder.account_id == account.id, Folder.left_at.is_(None))
 
 
 def _new_folder(account: Account, listing: FolderListing) -> dict[str, Any]:

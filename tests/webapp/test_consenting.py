@@ -6,12 +6,15 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
-from mailboxes.accounts import Account
+from mailboxes import setup
+from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.oauth import OAuthConnection
 from mailboxes.setup.checking import FolderChoice, sealed
+from mailboxes.setup.values import values_of
 from mailboxes.system_mailboxes import Mailbox
-from tenants.audit import AuditEntry, SystemAuditEntry
+from tenants.audit import Actor, AuditEntry, SystemAuditEntry
+from tenants.configuration.layers import override
 from tenants.database import db, inside_installation
 from tests.dovecot import start_dovecot
 from tests.factories import csrf_token, make_mailbox, make_member, make_user, sign_in
@@ -266,12 +269,49 @@ def test_another_user_needs_another_permission_and_the_messages_stay(client, pro
     answer = client.post(url, data=form_of(page) | {"kind": "google", "folders": "INBOX"})
     assert answer.status_code == 302, errors_of(answer.text)
     with inside(ours):
-        accounts = list(db.session.scalars(select(Account).order_by(Account.created_at)))
-        assert [(one.is_enabled, one.connected_as) for one in accounts] == [
-            (False, ""),
-            (True, "other@acme.test"),
+        account = db.session.scalars(select(Account)).one()
+        assert (account.connected_as, account.imap_user) == ("other@acme.test", "other@acme.test")
+        assert all(folder.left_at for folder in db.session.scalars(select(Folder)) if not folder.is_synced)
+    assert [one.identity for one in connections(inside, ours)] == ["other@acme.test"]
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_the_same_user_keeps_the_connection_and_the_folders(client, provider, inside, ours, renamed):
+    mailbox = connected_mailbox(inside, ours, provider, WHO, label="Support")
+    url = f"/configuration/mailboxes/{mailbox.id}"
+    saved = client.post(url, data=typed(client, url, imap_password="", folders="INBOX", imap_user=WHO))
+    assert saved.status_code == 302, errors_of(saved.text)
+    if renamed:
+        override("oauth.google.imap_server", "127.0.0.1:993", "system", by="a test")
+        db.session.commit()
+    written = "Support@Acme.test"
+    saved = client.post(url, data=typed(client, url, imap_password="", folders="INBOX", imap_user=written))
+    assert saved.status_code == 302, errors_of(saved.text)
+    with inside(ours):
+        account = db.session.scalars(select(Account)).one()
+        assert (account.connected_as, account.imap_user) == (WHO, written)
+        assert account.imap_host == ("127.0.0.1" if renamed else "localhost")
+        assert [(one.name, one.is_synced) for one in db.session.scalars(folders_of(account))] == [
+            ("INBOX", True)
         ]
-        assert db.session.scalar(select(Mailbox.account_id)) == accounts[1].id
+        assert db.session.scalar(select(Folder).where(Folder.left_at.is_not(None))) is None
+    assert [one.account_id for one in connections(inside, ours)] == [account.id]
+
+
+def test_a_file_that_names_another_user_leaves_no_tokens_of_the_former_one(provider, inside, ours):
+    mailbox = connected_mailbox(inside, ours, provider, WHO, label="Support")
+    with inside(ours):
+        mailbox = db.session.scalar(select(Mailbox))
+        account = account_of(mailbox)
+        account.imap_host = "localhost"
+        values = values_of(mailbox, account)
+        values.folders, values.imap_user, values.connects_later = [b"INBOX"], "other@acme.test", True
+        setup.change(
+            mailbox, values, [FolderChoice(b"INBOX", "INBOX", "/", "inbox", True, 1)], by=Actor("Ada")
+        )
+        db.session.commit()
+        assert (account.state, account.connected_as) == ("disconnected", "other@acme.test")
+    assert connections(inside, ours) == []
 
 
 def test_back_to_a_password_forgets_the_connection(client, provider, inside, ours):

@@ -140,16 +140,21 @@ def test_an_empty_password_keeps_the_stored_one(app, inside, client, ours):
         assert db.session.scalar(select(Mailbox.label)) == "Help"
 
 
-def test_another_host_is_another_account_and_the_old_one_rests(app, inside, client, ours):
+def test_at_another_host_the_folders_of_the_former_one_are_left(app, inside, client, ours):
     url = client.post(NEW, data=typed(app, client)).location
-    assert client.post(url, data=typed(app, client, url, imap_host="new.acme.test")).status_code == 302
+    new_place = typed(app, client, url, imap_host="new.acme.test", folders=["Sent"])
+    assert client.post(url, data=new_place).status_code == 302
     with inside(ours):
-        accounts = db.session.scalars(select(Account).order_by(Account.created_at)).all()
-        assert [(a.imap_host, a.is_enabled) for a in accounts] == [
-            ("imap.acme.test", False),
-            ("new.acme.test", True),
+        assert db.session.scalars(select(Account)).one().imap_host == "new.acme.test"
+        query = select(Folder.name, Folder.left_at.is_not(None), Folder.is_synced).order_by(Folder.id)
+        assert db.session.execute(query).all() == [
+            ("INBOX", True, False),
+            ("Sent", True, False),
+            ("INBOX", False, False),
+            ("Sent", False, True),
         ]
-        assert db.session.scalar(select(Mailbox.account_id)) == accounts[1].id
+    shown = BeautifulSoup(client.get(url).text, "html.parser").select("input[name=folders]")
+    assert [(one["value"], one.has_attr("checked")) for one in shown] == [("INBOX", False), ("Sent", True)]
 
 
 def test_unticking_a_folder_stops_its_sync_and_deletes_nothing(app, inside, client, ours):

@@ -183,7 +183,7 @@ def test_without_a_server_for_notices_it_says_so(app, ours, theirs):
     assert "no SMTP server for notices" in ask(sign_in(app, ours.admin), mailbox).text
 
 
-def test_the_proof_goes_along_to_another_account(app, inside, ours, server, client):
+def test_the_proof_goes_along_to_another_server(app, inside, ours, server, client):
     url = client.post("/configuration/mailboxes/new", data=typed(app, client)).location
     with inside(ours):
         account = db.session.scalar(select(Account).where(Account.address == "support@acme.test"))

@@ -148,18 +148,16 @@ def test_changing_keeps_the_password_and_reaches_who_follows(app, inside, client
     assert synced == ["INBOX", "Sent"]
 
 
-def test_another_server_is_another_account_and_the_old_one_rests_without_its_password(
-    app, inside, client, ours, url
-):
-    answer = client.post(
-        url, data=typed(app, client, url, imap_host="new.everybody.test", delivery_mode="copied")
-    )
+def test_at_another_server_it_is_the_same_account_with_another_password(app, inside, client, ours, url):
+    before = the_account().id
+    new_place = {"imap_host": "new.everybody.test", "imap_password": "another password"}
+    answer = client.post(url, data=typed(app, client, url, **new_place))
     assert answer.status_code == 302, errors_of(answer.text)
     with inside_installation("a test"):
-        old, new = db.session.scalars(select(Account).order_by(Account.created_at)).all()
-    assert (old.is_enabled, old.imap_secret) == (False, None)
-    assert (new.is_enabled, new.home_organization_id, new.delivery_mode) == (True, ours.id, "copied")
-    assert the_mailbox(inside, ours).account_id == new.id
+        account = db.session.scalars(select(Account)).one()
+        assert password_of(account, "imap") == "another password"
+    assert (account.id, account.is_enabled, account.home_organization_id) == (before, True, ours.id)
+    assert the_mailbox(inside, ours).account_id == before
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,13 @@ from mailboxes.routing.rules import (
     add_rule,
     change_rule,
     delete_rule,
-    hand_over_rules,
     move_rule,
     order_rules,
     replace_rules,
     rules_of,
 )
 from tenants.audit import SystemAuditEntry
-from tenants.database import db, inside_installation
+from tenants.database import inside_installation
 from tenants.errors import InvalidError
 from tests.factories import World
 from tests.mailboxes.arriving import letter
@@ -117,11 +116,3 @@ def test_a_whole_list_is_replaced_and_what_stays_keeps_its_hits(account_id, ours
             f"sender address is x@y.test → {ours.name}",
         ]
     assert [value for _, value in listed(account_id)] == ["c", "a", "x@y.test"]
-
-
-def test_the_successor_of_an_account_takes_its_rules(account_id):
-    successor = make_global_account(address="new@postroom.test")
-    with inside_installation("a test"):
-        hand_over_rules(account_id, successor)
-        db.session.commit()
-    assert (listed(account_id), listed(successor)) == ([], list(enumerate("abcd", 1)))
