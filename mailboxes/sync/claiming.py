@@ -10,14 +10,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Integer, String
 
+from mailboxes.accounts import Account
 from mailboxes.sync import leases
 from mailboxes.sync.foreground import bound_to_owner
 from tenants.configuration.layers import value_of
-from tenants.database import across_organizations, inside, inside_installation
+from tenants.database import across_organizations, db, inside, inside_installation
 
 UNDER_WAY_PER_ORGANIZATION = 3
 REMEMBERED_SECONDS = 30.0
@@ -152,13 +153,23 @@ def claim_due(owner: str, most: int, rhythms: Rhythms) -> list[Claim]:
 
 
 def claim_now(account_id: UUID, owner: str) -> int | None:
-    """The server has news: the fence of a lease, or None while a pass runs, which another will follow."""
+    """The server has news: the fence of a lease, or None while a pass runs, which another will follow.
+
+    None also while as many passes of the same owner are under way as it may have: then the schedule claims
+    the account in its turn. Thousands of bells of one owner would stand before those of others.
+    """
     with bound_to_owner(account_id):
-        fence = leases.take(account_id, owner)
+        fence = None if _has_its_share() else leases.take(account_id, owner)
     with across_organizations("a watcher has heard of new messages") as session:
         _set_next(session, [account_id], 0 if fence is None else PAUSED_SECONDS)
         session.commit()
     return fence
+
+
+def _has_its_share() -> bool:
+    """Whether the owner that the session is bound to has as many passes under way as it may have."""
+    under_way = select(func.count()).select_from(Account).where(Account.lease_expires_at >= func.now())
+    return (db.session.scalar(under_way) or 0) >= UNDER_WAY_PER_ORGANIZATION
 
 
 def put_off(account_ids: Iterable[UUID], seconds: int) -> None:

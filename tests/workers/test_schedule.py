@@ -106,6 +106,14 @@ def test_news_during_a_pass_are_followed_by_another_pass(ours: World, inside: An
     assert [again.account_id for again in claim_due("test", 10, Rhythms())] == [mailbox.account_id]
 
 
+def test_news_of_many_mailboxes_leave_room_for_another_organization(ours: World, theirs: World) -> None:
+    many = [due_mailbox(ours, next_attempt_at=now() + timedelta(hours=1)) for _ in range(8)]
+    rung_for = [claim_now(mailbox.account_id, "watch") for mailbox in many]
+    assert sum(fence is not None for fence in rung_for) == UNDER_WAY_PER_ORGANIZATION
+    assert claim_now(due_mailbox(theirs).account_id, "watch") is not None
+    assert claim_due("test", 100, Rhythms()) == []  # ours has its share; what waits is due, and comes in turn
+
+
 def test_a_watched_account_is_put_off_but_never_for_long(ours: World, inside: Any) -> None:
     mailbox = due_mailbox(ours, synced_at=now(), next_attempt_at=now() + timedelta(seconds=30))
     put_off([mailbox.account_id], 100_000)
