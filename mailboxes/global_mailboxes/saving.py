@@ -115,6 +115,8 @@ def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoi
     demand_connection(values.mailbox, account, folders)
     fill_whole_account(account, values.mailbox, folders)
     _fill(source, account, values, said | {"rules": source.said("rules")}, by)
+    if account.home_organization_id is not None and not source.serves_all:
+        serve(source, [account.home_organization_id], by=by)  # though all the others are let go
     record_for_system(by, "mailbox.changed", source.label, *_changes(before, values))
 
 

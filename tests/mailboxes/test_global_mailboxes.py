@@ -17,6 +17,7 @@ from mailboxes.global_mailboxes.saving import GlobalValues
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Message
 from mailboxes.offering import create_organization, offer_everything
+from mailboxes.routing.served import served_by
 from mailboxes.rules import rules_of
 from mailboxes.setup import FolderChoice, Grant, MailboxValues
 from mailboxes.setup.values import grants_of
@@ -352,6 +353,21 @@ def test_all_organizations_means_those_made_later_too(app, worlds):
     assert labels_of(planted) == ["Info"]
     with inside(created.id):
         assert len(list(db.session.scalars(select(Mailbox)))) == 1
+
+
+def test_the_home_organization_stays_served_when_all_the_others_are_let_go(worlds):
+    id = make_global(serves_all=True)
+    with inside_installation("a test"):
+        source = saving.global_mailbox_of(id)
+        saving.make_home(source, worlds["ours"].id, by=BY)
+        saving.change(source, GlobalValues(typed(), serves_all=False), [INBOX], by=BY)
+        db.session.commit()
+    following.follow(id)
+    served = served_by(mailbox_in(worlds["ours"]).account_id)
+    assert {one.name: one.is_open for one in served} == {
+        worlds["ours"].name: True,
+        worlds["theirs"].name: False,
+    }
 
 
 def test_chosen_means_the_chosen_ones(app, worlds):
