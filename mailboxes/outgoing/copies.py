@@ -4,6 +4,7 @@ Servers that file their own copy need none of ours (S13). Google and Microsoft a
 know it when the copy has been read there and recognised by our Message-ID.
 """
 
+import time
 from datetime import timedelta
 
 import structlog
@@ -18,6 +19,7 @@ from mailboxes.imap import ImapConnection
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing.outbox import Outgoing, due_copies
 from mailboxes.outgoing.routes import account_behind
+from mailboxes.outgoing.sending import TURN_SECONDS
 from mailboxes.raws import MissingRawError, raw_content
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import across_organizations, db, now
@@ -30,10 +32,15 @@ FILES_BY_ITSELF = ("google", "microsoft")
 log = structlog.get_logger()
 
 
-def file_copies() -> int:
-    """File the copies that are due in the current organization; commits after each. How many were filed."""
+def file_copies(seconds: float = TURN_SECONDS) -> int:
+    """File the copies that are due in the current organization; commits after each. How many were filed.
+
+    After so many seconds none is begun: a server that hardly answers holds up nobody else's mail.
+    """
     filed = 0
-    while (row := db.session.scalar(due_copies().limit(1).with_for_update(skip_locked=True))) is not None:
+    due = due_copies().limit(1).with_for_update(skip_locked=True)
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at and (row := db.session.scalar(due)) is not None:
         row.copy_attempts += 1
         row.copy_after = now() + WAIT * 2**row.copy_attempts
         db.session.commit()  # the attempt counts, whatever happens
