@@ -19,7 +19,7 @@ from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
 from mailboxes.sync.auditing import audit, is_audit_wanted
 from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering, follow_returns
-from mailboxes.sync.history import chosen_history, history_lane, set_up_at
+from mailboxes.sync.history import SKEW, chosen_history, history_lane, set_up_at
 from mailboxes.sync.plan import (
     FLAGS_WITHOUT_MODSEQ,
     Cursor,
@@ -236,14 +236,17 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> N
 
 def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
-    since = run.account.synced_at or set_up_at(run.account) or now()
+    since = (run.account.synced_at or set_up_at(run.account) or now()) - SKEW
     uids = chosen_history(run, folder, Epoch.RENUMBERED) if state.exists else []
     # No server has such a UIDVALIDITY, and no two visits have the same.
-    lane = Lane(time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63)
+    lane = Lane(
+        time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63
+    )
     known = _known_bytes(folder)
     db.session.commit()
     is_daily = is_day_over(cursor, now())
     for portion in portions(uids if is_daily else _unfamiliar(run, folder, uids)):
+        run.demand_budget()
         for batch in prepared(run.imap.fetch_messages(portion)):
             fresh = [item for item in batch if item.packed is None or item.packed.sha256 not in known]
             if fresh:
