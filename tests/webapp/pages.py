@@ -69,6 +69,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/mail/",
         "/mail/?q=is:unread",
         "/mail/?q=nothing+says+this",
+        "/mail/mailboxes",
         "/mail/conversations/{thread}",
         "/mail/conversations/{thread}/access",
         "/mail/messages/{message}/original",
