@@ -239,9 +239,7 @@ def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Curso
     since = (run.account.synced_at or set_up_at(run.account) or now()) - SKEW
     uids = chosen_history(run, folder, Epoch.RENUMBERED) if state.exists else []
     # No server has such a UIDVALIDITY, and no two visits have the same.
-    lane = Lane(
-        time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63
-    )
+    lane = Lane(time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63)
     known = _known_bytes(folder)
     db.session.commit()
     is_daily = is_day_over(cursor, now())

@@ -308,7 +308,12 @@ def test_an_owner_is_found_by_name_where_people_are_many_and_nothing_is_saved_me
     assert "Zelda Quist" not in page
     found = read(client, "/people/choices?field=owner_id&find_owner_id=zelda+quist&empty=Nobody")
     assert re.findall(r">([^<]*)</option>", found) == ["Nobody", "Zelda Quist"]
-    data = {"csrf_token": csrf_token(page), "name": "Kept", "find_owner_id": "zelda quist", "find_people": "1"}
+    data = {
+        "csrf_token": csrf_token(page),
+        "name": "Kept",
+        "find_owner_id": "zelda quist",
+        "find_people": "1",
+    }
     shown = client.post("/leads/new", data=data).text
     assert "Zelda Quist</option>" in shown
     assert 'value="Kept"' in shown
