@@ -1,7 +1,8 @@
 """Plug-in: stories. A file ``test_…_story.py`` is told in the order in which it is written, by one process.
 
 Its tests share something that takes long to start, and the last one ends it. Everything else is shuffled
-and spread over the cores, one test at a time.
+and spread over the cores, one test at a time; what is marked as ``long`` is begun first, so that no core
+waits for it at the end.
 """
 
 from typing import Any
@@ -24,11 +25,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> StorySchedul
 
 @pytest.hookimpl(trylast=True)  # once the order has been shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of each story back in order, one after another, before all others."""
+    """Put the tests of each story back in order, one after another, before all others; long ones follow."""
     story = [item for item in items if _tells_story(item.nodeid)]
     told = {id(item) for item in story}
     story.sort(key=lambda item: (item.path.as_posix(), item.reportinfo()[1] or 0))
-    items[:] = [*story, *(item for item in items if id(item) not in told)]
+    others = [item for item in items if id(item) not in told]
+    others.sort(key=lambda item: item.get_closest_marker("long") is None)
+    items[:] = [*story, *others]
 
 
 def _tells_story(nodeid: str) -> bool:

@@ -13,7 +13,7 @@ from tests.faults.letters import Post
 
 SOON = 60_000  # milliseconds, on a machine that does other things as well
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,8 @@ def rendered(app):
         yield names
 
 
-@pytest.mark.timeout(900)  # a hundred pages; on a quiet machine a minute
+@pytest.mark.long
+@pytest.mark.timeout(900)  # a hundred pages; on a quiet machine two minutes
 def test_every_page_is_within_everybodys_reach(app, visit, showroom, rendered):
     """The test client opens each page, the browser each template once; for pictures, every page."""
     faults, known = [], set()

@@ -29,12 +29,14 @@ def test_a_cut_at_the_end_of_a_line(stage: Stage) -> None:
             cuts.cut(direction, byte)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(LONGEST)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_a_cut_at_any_byte(stage: Stage, direction: Direction, record_property: Record) -> None:
     _cut(Cuts(stage), direction, PLAIN_SHARE, record_property)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(LONGEST)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_a_cut_at_any_byte_under_tls(stage: Stage, direction: Direction, record_property: Record) -> None:

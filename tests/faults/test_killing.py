@@ -34,6 +34,7 @@ TARGETS = {
 
 
 @pytest.mark.dovecot
+@pytest.mark.long
 @pytest.mark.timeout(240 + 8 * KILLS)
 def test_nothing_is_lost_or_doubled_whatever_is_killed() -> None:
     """Thirty kills while mail comes in, at moments that the seed draws; then all is as it should be."""
