@@ -1,5 +1,6 @@
 """Fixtures of every test, by plug-in."""
 
+import gc
 import os
 
 from hypothesis import HealthCheck, settings
@@ -10,3 +11,9 @@ pytest_plugins = ["tests.services", "tests.mail_servers", "tests.world", "tests.
 settings.register_profile("postroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("postroom"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "postroom")
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays until the end: the collector need not look at it after each few tests."""
+    gc.collect()
+    gc.freeze()

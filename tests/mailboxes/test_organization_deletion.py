@@ -111,8 +111,8 @@ def test_a_name_that_is_not_typed_deletes_nothing(app, inside, ours, theirs):
 def test_what_the_system_has_is_counted_and_goes_on(app, inside, ours, going):
     with inside(going):
         effects = domain.deletion_effects()
-    assert (effects.counts["members"], effects.people_left_alone, effects.routing_rules) == (2, 2, 1)
-    assert effects.counts["messages"] == 2
+    assert (effects.counts["members"], effects.people_left_alone, effects.routing_rules) == (2, 2, 2)
+    assert effects.counts["messages"] == 4
     begin(inside, going)
     while not go_on_deleting(going.id):
         db.session.remove()

@@ -267,18 +267,19 @@ def test_reading_changes_nothing_by_a_get(client, ours, mailbox, inside):
 
 
 def test_of_many_mailboxes_the_first_are_listed_and_the_others_found(app, ours, theirs):
-    for number in range(53):
+    for number in range(52):
         make_mailbox(ours, label=f"Box {number:02}", readers=(ours.member,))
-    make_mailbox(ours, label="Box 60", readers=(ours.admin,))
-    make_mailbox(theirs, label="Box 52 of theirs")
+    make_mailbox(ours, label="Zebra", readers=(ours.member,))
+    make_mailbox(ours, label="Yak", readers=(ours.admin,))
+    make_mailbox(theirs, label="Zebra of theirs")
     client = sign_in(app, ours.member)
     page = words_of(read(client, "/mail/"))
     assert "Box 49" in page
     assert "Box 50" not in page
-    found = words_of(read(client, "/mail/mailboxes?label=box+52"))
-    assert "Box 52" in found
+    found = words_of(read(client, "/mail/mailboxes?label=zebra"))
+    assert "Zebra" in found
     assert "theirs" not in found
-    assert "Box 60" not in words_of(read(client, "/mail/mailboxes?label=60"))
-    found = BeautifulSoup(read(client, "/mail/mailboxes?label=box+52"), "html.parser")
+    assert "Yak" not in words_of(read(client, "/mail/mailboxes?label=yak"))
+    found = BeautifulSoup(read(client, "/mail/mailboxes?label=zebra"), "html.parser")
     [link] = found.select("#mailboxes a")
-    assert "Box 52" in words_of(read(client, link["href"]))
+    assert "Zebra" in words_of(read(client, link["href"]))
