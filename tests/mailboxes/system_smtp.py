@@ -16,8 +16,13 @@ SENDER = "notices@postroom.test"
 
 
 def send_notices_to(app: Flask, sink: Sink, certificates: Certificates) -> None:
-    """Set up the system's own server."""
+    """Set up the system's own server, and let the installation reach it."""
     let_out(app, sink, certificates)
+    set_up_system_smtp(sink)
+
+
+def set_up_system_smtp(sink: Sink) -> None:
+    """The settings alone."""
     for key, value in (
         ("smtp.host", "localhost"),
         ("smtp.port", str(sink.tls_port)),

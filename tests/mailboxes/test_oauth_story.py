@@ -15,7 +15,6 @@ from mailboxes.notices import send_due_notices
 from mailboxes.outgoing import resume_sending_for
 from mailboxes.sync.foreground import sync_now
 from mailboxes.troubles import tell_of_troubles
-from tenants.configuration.layers import override
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.dovecot import start_dovecot
 from tests.factories import make_mailbox, make_organization, make_user
@@ -28,6 +27,7 @@ from tests.mailboxes.connected import (
     register,
 )
 from tests.mailboxes.sending import act, answering_rule, ask, outbox, send
+from tests.mailboxes.system_smtp import set_up_system_smtp
 from tests.oauth_provider import dovecot_settings
 from workers.watch import Post, Watched
 from workers.watch import ask as look
@@ -45,15 +45,7 @@ def server(certificates, running_provider):
 def provider(app, oauth_provider, certificates, server, smtp_sink):
     register(app, oauth_provider, certificates, server, smtp_sink)
     smtp_sink.knows_token = oauth_provider.knows
-    values = {
-        "smtp.host": "localhost",
-        "smtp.port": str(smtp_sink.tls_port),
-        "smtp.encryption": "tls",
-        "notice.sender_address": "notices@postroom.test",
-    }
-    for key, value in values.items():
-        override(key, value, "system", by="a test")
-    db.session.commit()
+    set_up_system_smtp(smtp_sink)
     return oauth_provider
 
 

@@ -16,11 +16,10 @@ from mailboxes.outgoing import route_of
 from mailboxes.proofs import AddressProof
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import AuditEntry
-from tenants.configuration.layers import override
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tenants.errors import NotFoundError
 from tests.factories import csrf_token, make_mailbox, make_user, sign_in
-from tests.mailboxes.sending import let_out
+from tests.mailboxes.system_smtp import send_notices_to
 from tests.webapp.reading import read, send, words_of
 from tests.webapp.test_mailboxes import typed
 
@@ -29,16 +28,7 @@ ADDRESS, ALIAS = "help@acme.test", "hilfe@acme.test"
 
 @pytest.fixture
 def server(app, smtp_sink, certificates):
-    let_out(app, smtp_sink, certificates)
-    values = {
-        "smtp.host": "localhost",
-        "smtp.port": str(smtp_sink.tls_port),
-        "smtp.encryption": "tls",
-        "notice.sender_address": "notices@postroom.test",
-    }
-    for key, value in values.items():
-        override(key, value, "system", by="a test")
-    db.session.commit()
+    send_notices_to(app, smtp_sink, certificates)
     return smtp_sink
 
 
