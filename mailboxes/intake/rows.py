@@ -96,7 +96,7 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
         message_id=message_id,
         parents=tuple(parents),
         sender=sender,
-        people=tuple({person for person in people if person and person not in context.own_addresses}),
+        people=tuple({one for one in people if one and canonical_address(one) not in context.own_addresses}),
         subject=parsed.subject[:SHOWN_CHARACTERS],
         shown_at=_shown_at(item.arrival),
         token_thread=_token_thread(context, parents, parsed.all_headers(TOKEN_HEADER)),

@@ -1,8 +1,9 @@
 """Which thread a message belongs to, and why. Pure: what is known comes in, placements come out.
 
 A message joins a thread of its mailbox by what it answers (In-Reply-To, References), by our signed
-token, and as a last resort by subject. Parents that arrive late merge what belongs together, so that the
-order of arrival does not matter where references are complete.
+token, and as a last resort by subject. Answers to a message that is not here belong together where they
+have people in common; parents that arrive late merge what belongs to them. So the order of arrival does
+not matter where references are complete.
 """
 
 from collections.abc import Iterable, Iterator
@@ -96,29 +97,30 @@ class Threads:
         """Join or open a thread for a message, and remember it for those that follow."""
         found, reason = self._found(message)
         awaiting = self._awaiting(message)
-        if found is None and awaiting:
-            found, reason = awaiting[0], "Messages that answer it were here before it."
-        placement = self._opened(message) if found is None else self._joined(message, found, reason, awaiting)
+        if not found and awaiting:
+            reason = "Messages that answer it were here before it."
+        together = list(dict.fromkeys([*found, *awaiting]))[:MOST_MERGED]
+        placement = self._joined(message, together, reason) if together else self._opened(message)
         self._remember(message, placement.thread_id)
         return placement
 
     # --- finding ---------------------------------------------------------------------------------
 
-    def _found(self, message: Newcomer) -> tuple[UUID | None, str]:
+    def _found(self, message: Newcomer) -> tuple[list[UUID], str]:
         for parent in message.parents:
             if answered := self._chosen(self.by_message.get(parent, ()), message):
-                return answered, "It answers a message of this conversation."
-            if sibling := self._chosen(self.by_mention.get(parent, ()), message):
-                return sibling, "It answers the same earlier message as others in this conversation."
+                return [answered], "It answers a message of this conversation."
+            if siblings := self._with_people_of(message, self.by_mention.get(parent, ())):
+                return siblings, "It answers the same earlier message as others in this conversation."
         token = message.token_thread
         if token is not None and (thread_id := self.current(token)) in self.known:
-            return thread_id, "It carries our own signed token of this conversation."
+            return [thread_id], "It carries our own signed token of this conversation."
         return self._by_subject(message)
 
-    def _by_subject(self, message: Newcomer) -> tuple[UUID | None, str]:
+    def _by_subject(self, message: Newcomer) -> tuple[list[UUID], str]:
         base, is_reply = base_subject(message.subject)
         if not (base and is_reply and message.may_join_by_subject and message.is_incoming):
-            return None, ""
+            return [], ""
         candidates = [
             thread
             for thread in self._threads(self.by_subject.get(base, ()))
@@ -126,22 +128,30 @@ class Threads:
             and abs(message.shown_at - thread.last_at) <= SUBJECT_DAYS
         ]
         if not candidates:
-            return None, ""
+            return [], ""
         latest = max(candidates, key=lambda thread: (thread.last_at, thread.id))
-        return latest.id, "A participant answers under the same subject within 30 days."
+        return [latest.id], "A participant answers under the same subject within 30 days."
 
     def _awaiting(self, message: Newcomer) -> list[UUID]:
         """Threads that mention this message, which was missing until now."""
         if not message.message_id or self.by_message.get(message.message_id):
             return []
-        return [thread.id for thread in self._threads(self.by_mention.get(message.message_id, ()))]
+        return self._with_people_of(message, self.by_mention.get(message.message_id, ()))
+
+    def _with_people_of(self, message: Newcomer, thread_ids: Iterable[UUID]) -> list[UUID]:
+        """Those threads in which somebody of this message takes part, the sender's first, then the oldest.
+
+        Without that, strangers who answer the same newsletter would share one conversation, and whoever
+        knows its Message-ID could bring theirs together.
+        """
+        people = {message.sender, *message.people} - {""}
+        shared = [thread for thread in self._threads(thread_ids) if people & thread.participants]
+        return [thread.id for thread in sorted(shared, key=lambda one: _rank(one, message))]
 
     def _chosen(self, thread_ids: Iterable[UUID], message: Newcomer) -> UUID | None:
         """One of several threads (a Message-ID was used twice): the sender's, else the oldest."""
         threads = list(self._threads(thread_ids))
-        if not threads:
-            return None
-        return min(threads, key=lambda thread: (message.sender not in thread.participants, thread.id)).id
+        return min(threads, key=lambda one: _rank(one, message)).id if threads else None
 
     def _threads(self, thread_ids: Iterable[UUID]) -> Iterator[KnownThread]:
         for thread_id in dict.fromkeys(map(self.current, thread_ids)):
@@ -169,9 +179,8 @@ class Threads:
             )
         return Placement(thread.id, "opened", "It answers nothing in this mailbox: a conversation begins.")
 
-    def _joined(self, message: Newcomer, found: UUID, reason: str, awaiting: list[UUID]) -> Placement:
-        together = [found, *(thread_id for thread_id in awaiting if thread_id != found)][:MOST_MERGED]
-        participants = self.known[found].participants
+    def _joined(self, message: Newcomer, together: list[UUID], reason: str) -> Placement:
+        participants = self.known[together[0]].participants
         is_new_sender = message.is_incoming and message.sender not in participants
         survivor = self._merge(together)
         if len(together) > 1:
@@ -203,3 +212,7 @@ class Threads:
             self.by_message.setdefault(message.message_id, []).append(thread_id)
         for parent in message.parents:
             self.by_mention.setdefault(parent, []).append(thread_id)
+
+
+def _rank(thread: KnownThread, message: Newcomer) -> tuple[bool, UUID]:
+    return message.sender not in thread.participants, thread.id

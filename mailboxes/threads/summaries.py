@@ -58,6 +58,7 @@ _REFRESH = text(
           WHERE m.organization_id = :organization_id AND m.thread_id = touched.id
             AND person ->> 'address' <> ''
             AND lower(person ->> 'address') <> ALL (own.addresses)
+            AND regexp_replace(lower(person ->> 'address'), '[+][^@]*@', '@') <> ALL (own.addresses)
           ORDER BY 1 LIMIT {MOST_PARTICIPANTS}) AS participants
       FROM (SELECT array_append(b.aliases, b.address) AS addresses
             FROM threads o JOIN mailboxes b ON b.organization_id = o.organization_id AND b.id = o.mailbox_id

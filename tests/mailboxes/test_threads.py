@@ -81,6 +81,64 @@ def test_a_conversation_is_what_its_references_connect(messages: list[Newcomer])
     }
 
 
+PEOPLE = ["a@x.test", "b@x.test", "c@x.test", "d@x.test", "e@x.test"]
+
+
+@st.composite
+def answers_to_one_never_seen(draw: st.DrawFn) -> list[Newcomer]:
+    groups = draw(st.lists(st.lists(st.sampled_from(PEOPLE), min_size=1, max_size=2), min_size=1, max_size=6))
+    return [
+        Newcomer(f"m{number}", ("never seen",), people[0], tuple(people), "", NOON)
+        for number, people in enumerate(groups)
+    ]
+
+
+def connected_by_people(messages: list[Newcomer]) -> set[frozenset[str]]:
+    groups: list[tuple[set[str], set[str]]] = []
+    for message in messages:
+        people, ids = set(message.people), {message.message_id}
+        apart = []
+        for known, members in groups:
+            if known & people:
+                people, ids = people | known, ids | members
+            else:
+                apart.append((known, members))
+        groups = [*apart, (people, ids)]
+    return {frozenset(ids) for _, ids in groups}
+
+
+@settings(max_examples=100, deadline=None)
+@given(answers_to_one_never_seen(), st.randoms(use_true_random=False))
+def test_answers_to_a_message_never_seen_are_connected_by_their_people(
+    messages: list[Newcomer], dice: random.Random
+) -> None:
+    expected = connected_by_people(messages)
+    dice.shuffle(messages)
+    assert partition(messages) == expected
+
+
+def test_whoever_knows_a_missing_message_id_brings_no_strangers_together() -> None:
+    threads = Threads()
+    answers = [
+        threads.place(newcomer(f"answer {sender}", "newsletter", sender=sender)) for sender in PEOPLE[:3]
+    ]
+    assert len({placed.thread_id for placed in answers}) == 3
+    forged = threads.place(newcomer("newsletter", sender="evil@x.test"))
+    assert forged.result == "opened"
+    assert not threads.merged
+
+
+def test_a_parent_that_comes_late_brings_those_together_who_are_in_it() -> None:
+    threads = Threads()
+    first, second, stranger = (
+        threads.place(newcomer(f"answer {sender}", "asked", sender=sender)) for sender in PEOPLE[:3]
+    )
+    asked = Newcomer("asked", (), "boss@x.test", ("boss@x.test", *PEOPLE[:2]), "", NOON)
+    placed = threads.place(asked)
+    assert {threads.current(one.thread_id) for one in (first, second)} == {placed.thread_id}
+    assert threads.current(stranger.thread_id) != placed.thread_id
+
+
 @pytest.mark.parametrize(
     ("subject", "base", "is_reply"),
     [
@@ -169,6 +227,29 @@ def test_a_parent_that_comes_late_brings_its_children_together(
         assert set(db.session.scalars(select(Message.thread_id))) == {thread.id}
 
 
+def test_strangers_who_answer_a_newsletter_that_is_not_here_are_not_brought_together(
+    ours: World, inside: Any
+) -> None:
+    """Our own address is nobody they have in common, whatever tag it carries."""
+    mailbox = make_mailbox(ours, action="lead", address="help@acme.test")
+    answers = [
+        letter(
+            "Re: News",
+            message_id=f"{name}@x",
+            answers=["news@elsewhere.test"],
+            sender=f"{name}@x.test",
+            to="News <Help+News@acme.test>",
+        )
+        for name in ("ann", "bob", "cleo")
+    ]
+    batches = [answers[:2], answers[2:]]  # met in one batch, and in the tables
+    messages = [message for batch in batches for message in receive(ours, mailbox, *batch)]
+    assert len({message.thread_id for message in messages}) == 3
+    assert all(message.may_convert for message in messages)
+    participants = [thread.participants for thread in threads_of(ours, inside)]
+    assert participants == [["ann@x.test"], ["bob@x.test"], ["cleo@x.test"]]
+
+
 def test_a_merge_keeps_records_one_of_each_kind(ours: World, mailbox: Mailbox, inside: Any) -> None:
     first, second = receive(ours, mailbox, letter("One", message_id="a@x"), letter("Two", message_id="b@x"))
     with inside(ours):
@@ -191,7 +272,7 @@ def test_an_answer_to_a_thread_of_a_second_mailbox_is_linked_to_it(
     second = make_mailbox(ours, action="lead")
     (answer,) = receive(ours, second, letter("Re: Question", message_id="b@x", answers=["a@x"]))
     assert answer.thread_id != question.thread_id
-    assert (answer.is_opening, answer.may_convert, answer.may_respond) == (False, False, False)
+    assert (answer.is_opening, answer.may_convert, answer.may_respond) == (False, True, False)
     with inside(ours):
         linked = db.session.scalars(
             select(Thread.linked_thread_id).where(Thread.id == answer.thread_id)
@@ -320,14 +401,16 @@ def test_list_messages_fall_into_the_threads_of_the_corpus() -> None:
 
 
 def _of_list(number: str, raw: bytes) -> Newcomer:
+    """As `intake.rows` makes it; the archive has left out the list, to which they all were sent."""
     parsed = parse(raw)
     parents = dict.fromkeys(filter(None, (parsed.in_reply_to, *reversed(parsed.references))))
     sender = parsed.sender.address.lower() if parsed.sender else ""
-    return newcomer(
+    return Newcomer(
         parsed.message_id or number,
-        *parents,
-        subject=parsed.subject,
-        sender=sender,
-        shown_at=parsed.sent_at,
+        tuple(parents),
+        sender,
+        (sender, "list@x.test"),
+        parsed.subject,
+        parsed.sent_at or NOON,
         may_join_by_subject=False,
     )
