@@ -235,8 +235,9 @@ def _shared(message: Message) -> list[RecordLink]:
     other = db.session.scalar(select(Thread.linked_thread_id).where(Thread.id == message.thread_id))
     if other is None:
         return []
-    for opening in db.session.scalars(_pending_openings(other)):
-        convert(opening)  # its record comes first, or we would make a second one
+    if other < message.thread_id:  # a link leads to what was there before; never in a circle
+        for opening in db.session.scalars(_pending_openings(other)):
+            convert(opening)  # its record comes first, or we would make a second one
     shared = db.session.scalars(records_of_thread(other)).all()
     for one in shared:
         link(message.thread_id, one.kind, record_id_of(one))

@@ -6,6 +6,7 @@ Anything that was not sent to us just now is out: history, what a server hands o
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+LINKED = "linked"
 AUTOMATED_BOXES = frozenset({"inbox", "other"})
 _BOX_NAMES = {"sent": "Sent", "drafts": "Drafts", "spam": "Spam", "trash": "Trash"}
 _GRANULARITY = timedelta(seconds=1)  # of INTERNALDATE
@@ -49,8 +50,12 @@ def is_work(at: Circumstances) -> bool:
 
 
 def may_convert(at: Circumstances) -> Verdict:
-    """Whether it may make a lead, a case or a plug-in's record."""
-    if reason := _never(at) or _no_opening(at):
+    """Whether it may make a lead, a case or a plug-in's record, if its conversation has none by then.
+
+    What answers another mailbox shares the records of that conversation, or makes one if there are none.
+    """
+    is_linked = at.placement == LINKED
+    if reason := _never(at) or (_too_early(at) if is_linked else _no_opening(at)):
         return Verdict(False, reason)
     if not at.makes_records:
         return Verdict(False, "This mailbox makes no records.")
@@ -58,6 +63,8 @@ def may_convert(at: Circumstances) -> Verdict:
         return Verdict(True, "It comes from a trusted web form and opens a conversation.")
     if at.automatic and not at.converts_automatic:
         return Verdict(False, f"Automatic messages make no record here. {at.automatic}")
+    if is_linked:
+        return Verdict(True, "The conversation of another mailbox that it answers has no record.")
     return Verdict(True, "It opens a conversation.")
 
 
@@ -87,10 +94,15 @@ def _never(at: Circumstances) -> str:
 
 def _no_opening(at: Circumstances) -> str:
     """Why it opens no conversation under automation; "" if it does."""
-    if at.placement == "linked":
-        return "It answers a conversation of another mailbox and shares its records."
+    if at.placement == LINKED:
+        return "It answers a conversation of another mailbox."
     if at.placement != "opened":
         return "It is not the first message of its conversation."
+    return _too_early(at)
+
+
+def _too_early(at: Circumstances) -> str:
+    """Why it is none of automation's business, although it came in now; "" if it is."""
     if not _is_after(at.arrived_at, at.automation_from):
         return "It arrived before automation was switched on for this mailbox."
     if at.received_at is not None and not _is_after(at.received_at, at.automation_from):

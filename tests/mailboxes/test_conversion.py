@@ -32,6 +32,7 @@ from tenants.database import db, inside
 from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership
 from tests.factories import make_mailbox, make_member, make_message, make_raw, make_thread
+from tests.mailboxes.arriving import letter, receive
 
 
 @pytest.fixture
@@ -240,6 +241,34 @@ def test_the_other_mailboxs_record_comes_first_whichever_worker_is_faster(ours, 
     act(ours, origin)
     (case,) = all_of(ours, Case)
     assert case.subject == "The first one"
+
+
+@pytest.mark.parametrize("action", ["nothing", "case"])
+def test_an_answer_to_another_mailbox_makes_a_record_where_there_is_none(ours, theirs, action):
+    """The first mailbox makes no records, or its conversation was there before automation was."""
+    first, second = make_mailbox(ours, action=action), make_mailbox(ours, action="case")
+    receive(ours, first, letter("Offer", message_id="offer@x"), is_history=True)
+    answer = letter("Re: Offer", message_id="answer@x", answers=["offer@x"])
+    (message,) = receive(ours, second, answer)
+    (event,) = [event for event in act(ours, message) if event.stage == "converted"]
+    assert (event.result, message.is_opening) == ("converted", False)
+    (further,) = receive(ours, second, letter("Re: Offer", answers=["answer@x"]))
+    act(ours, further)
+    (case,) = all_of(ours, Case)
+    assert case.opening_message_id == message.id
+    assert all_of(theirs, Case) == []
+
+
+def test_of_conversations_linked_in_a_row_one_makes_the_record(ours, cases_mailbox):
+    mailboxes = [make_mailbox(ours, action="nothing"), make_mailbox(ours, action="case"), cases_mailbox]
+    receive(ours, mailboxes[0], letter(message_id="0@x"))
+    (middle,) = receive(ours, mailboxes[1], letter(message_id="1@x", answers=["0@x"]))
+    (last,) = receive(ours, mailboxes[2], letter(message_id="2@x", answers=["1@x"]))
+    act(ours, last)
+    act(ours, middle)
+    (case,) = all_of(ours, Case)
+    assert case.opening_message_id == middle.id
+    assert {link.case_id for link in all_of(ours, ThreadRecord)} == {case.id}
 
 
 def test_without_a_channel_there_is_no_lead_until_somebody_converts_by_hand(ours):
