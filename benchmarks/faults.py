@@ -63,17 +63,10 @@ def run(only: Sequence[str], seconds: float | None, share: str) -> dict[str, Any
     with temporary_folder() as folder:
         for part in _parts(share):
             if part.name.partition(",")[0] in (only or PARTS):
-                outcomes[part.name] = _played(folder, part, seconds)
+                outcomes[part.name] = one = _played(folder, part, seconds)
+                print(f"{part.name}: {one.well} well, {one.bad} not, {one.seconds:.0f} s", flush=True)
     rows = [
-        (
-            name,
-            one.well,
-            one.bad,
-            one.left,
-            f"{one.done:,} of {one.total:,}" if one.total else "",
-            one.seconds,
-        )
-        for name, one in outcomes.items()
+        (name, one.well, one.bad, one.left, one.counted, one.seconds) for name, one in outcomes.items()
     ]
     columns = ("part", "well", "not well", "left out", "counted", "seconds")
     print_table(f"{len(FAULTS)} faults, {len(ELSEWHERE)} rows with tests of their own", columns, rows)
