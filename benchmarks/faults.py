@@ -65,9 +65,7 @@ def run(only: Sequence[str], seconds: float | None, share: str) -> dict[str, Any
             if part.name.partition(",")[0] in (only or PARTS):
                 outcomes[part.name] = one = _played(folder, part, seconds)
                 print(f"{part.name}: {one.well} well, {one.bad} not, {one.seconds:.0f} s", flush=True)
-    rows = [
-        (name, one.well, one.bad, one.left, one.counted, one.seconds) for name, one in outcomes.items()
-    ]
+    rows = [(name, one.well, one.bad, one.left, one.counted, one.seconds) for name, one in outcomes.items()]
     columns = ("part", "well", "not well", "left out", "counted", "seconds")
     print_table(f"{len(FAULTS)} faults, {len(ELSEWHERE)} rows with tests of their own", columns, rows)
     cells = [is_well for one in outcomes.values() for is_well in one.cells.values()]

@@ -23,6 +23,7 @@ from mailboxes.imap.session import (
     plausible_uid_validity,
     positive,
 )
+from mailboxes.uids import Uids
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +94,14 @@ class ImapConnection(ImapSession):
         found = searching.search(self, b" ".join(criteria) or b"ALL")
         return [uid for uid in found if uid >= lowest]
 
-    def all_uids(self, state: FolderState | None = None) -> list[int]:
-        """Every UID in the open folder, ascending; in ranges, so that no line grows without end.
+    def all_uids(self, state: FolderState | None = None) -> Uids:
+        """Every UID in the open folder; asked for in ranges, so that no line grows without end.
 
         ``state``: what `examine` returned, to know how far UIDs go. Raises `ProtocolError` if it told of
         messages and none is found: that would read as *all of them are gone* (F8).
         """
         if state is None or state.uid_next is None or state.exists <= searching.UIDS_PER_SEARCH:
-            found = searching.search(self, b"ALL")
+            found = Uids.of(searching.search(self, b"ALL"))
         else:
             found = searching.all_uids(self, state.uid_next)
         if state is not None and state.exists and not found:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from mailboxes.errors import AnswerTooLongError, ProtocolError
 from mailboxes.imap.dialogue import Parts
 from mailboxes.imap.session import ImapSession
+from mailboxes.uids import Uids
 
 UIDS_PER_SEARCH = 50_000
 MOST_UIDS = 20_000_000
+HIGHEST = 2**63 - 1  # whatever a server calls a UID
 SEARCH_BUDGET = 32 * 1024 * 1024
 
-_SEARCH = re.compile(rb"\* SEARCH((?:\s+\d{1,20})*)\s*(?:\(MODSEQ \d+\)\s*)?\Z", re.IGNORECASE)
+_SEARCH = re.compile(rb"\* SEARCH((?:\s+\d{1,18})*)\s*(?:\(MODSEQ \d+\)\s*)?\Z", re.IGNORECASE)
 _ESEARCH = re.compile(rb"\* ESEARCH\b(?:.*?\bALL (\S+))?", re.IGNORECASE)
 _RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 _ANY = re.compile(rb"\* E?SEARCH\b", re.IGNORECASE)
@@ -31,13 +33,14 @@ def search(session: ImapSession, criteria: bytes) -> list[int]:
     return sorted(found)
 
 
-def all_uids(session: ImapSession, uid_next: int) -> list[int]:
-    """Every UID in the open folder, ascending, asked for in ranges that keep answers short."""
-    found: set[int] = set()
-    for first, last in ranges(uid_next, lambda: len(found)):
+def all_uids(session: ImapSession, uid_next: int) -> Uids:
+    """Every UID in the open folder, asked for in ranges that keep answers short."""
+    found: list[Uids] = []
+    for first, last in ranges(uid_next, lambda: sum(map(len, found))):
         end = b"*" if last is None else b"%d" % last
-        found.update(uid for uid in search(session, b"UID %d:%s" % (first, end)) if uid >= first)
-    return sorted(found)
+        there = Uids.of(search(session, b"UID %d:%s" % (first, end)))
+        found.append(there.between(first, last or HIGHEST))
+    return Uids.joined(found)
 
 
 def found_uids(line: bytes) -> Iterable[int]:

@@ -169,10 +169,10 @@ def _pending(account_id: UUID, attempts: ColumnElement[bool]) -> Sequence[Any]:
 
 
 def _together(rows: Sequence[Any]) -> Sequence[Any]:
-    """A suspect alone, or everything before the first one."""
+    """A suspect alone, or everything of its lane before the first one: new mail is soon done by itself."""
     if rows and rows[0].attempts:
         return rows[:1]
-    return list(takewhile(lambda row: row.attempts == 0, rows))
+    return list(takewhile(lambda row: row.attempts == 0 and row.is_history == rows[0].is_history, rows))
 
 
 def _turn(row: Any) -> tuple[bool, datetime, int]:

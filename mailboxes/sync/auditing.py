@@ -1,5 +1,6 @@
 """The gap audit of a folder within a pass, and the ways to ask for one, and for what it found missing."""
 
+from array import array
 from collections import defaultdict
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from mailboxes.sync.gaps import gaps
 from mailboxes.sync.plan import Cursor
 from mailboxes.sync.refetching import hurry
 from mailboxes.sync.running import Pass
+from mailboxes.uids import Uids
 from tenants.database import db, now
 
 
@@ -49,18 +51,19 @@ def audit(run: Pass, folder: Folder, state: FolderState) -> None:
     db.session.commit()
 
 
-def _known(folder: Folder, cursor: Cursor) -> tuple[dict[str, set[int]], set[int]]:
+def _known(folder: Folder, cursor: Cursor) -> tuple[dict[str, Uids], Uids]:
     """UIDs of this epoch by the state of their arrivals, and those that vanished; read in portions."""
-    living: dict[str, set[int]] = defaultdict(set)
-    gone: set[int] = set()
+    living: dict[str, array[int]] = defaultdict(lambda: array("q"))
+    gone = array("q")
     rows = db.session.execute(
         select(Arrival.uid, Arrival.state, Arrival.vanished_at.is_(None))
         .where(Arrival.folder_id == folder.id, Arrival.uid_validity == cursor.uid_validity)
+        .order_by(Arrival.uid)
         .execution_options(yield_per=10_000)
     )
     for uid, state, is_living in rows:
-        (living[state] if is_living else gone).add(uid)
-    return living, gone
+        (living[state] if is_living else gone).append(uid)
+    return {state: Uids.ascending(uids) for state, uids in living.items()}, Uids.ascending(gone)
 
 
 def is_reachable(account: Account) -> bool:

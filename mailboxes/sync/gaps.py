@@ -3,11 +3,14 @@
 Every message on the server falls into exactly one group, so that the figures add up for whoever checks them.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from mailboxes.sync.plan import Cursor
+from mailboxes.uids import Uids
 
 MOST_NAMED = 100  # UIDs of missing messages that are shown
 GROUPS = {
@@ -38,29 +41,24 @@ class Gaps:
         return asdict(self)
 
 
-def gaps(
-    server: Collection[int], living: Mapping[str, Collection[int]], gone: Collection[int], cursor: Cursor
-) -> Gaps:
+def gaps(server: Uids, living: Mapping[str, Uids], gone: Uids, cursor: Cursor) -> Gaps:
     """Sort the UIDs of a server; ``living`` are those of arrivals by state, ``gone`` those that vanished.
 
     A UID that is known as gone and is there again is missing until the comparison has brought it back.
     """
-    left = set(server)
+    left = server
     groups = dict.fromkeys(GROUPS, 0)
     known_elsewhere = 0
     for state, uids in living.items():
-        here = left.intersection(uids)
+        here = left & uids
         groups[_GROUP_OF_STATE.get(state, state)] += len(here)
         known_elsewhere += len(uids) - len(here)
-        left -= here
-    missing = []
-    for uid in left:
-        group = _group_of_unknown(uid, cursor)
-        groups[group] += 1
-        if group == "missing":
-            missing.append(uid)
-    vanished = known_elsewhere + len(set(gone).difference(server))
-    return Gaps(len(set(server)), groups, vanished, tuple(sorted(missing, reverse=True)[:MOST_NAMED]))
+        left = left - here
+    unknown = Counter(_group_of_unknown(uid, cursor) for uid in left)
+    groups |= {group: groups[group] + count for group, count in unknown.items()}
+    missing = (uid for uid in reversed(left) if _group_of_unknown(uid, cursor) == "missing")
+    vanished = known_elsewhere + len(gone - server)
+    return Gaps(len(server), groups, vanished, tuple(islice(missing, MOST_NAMED)))
 
 
 def _group_of_unknown(uid: int, cursor: Cursor) -> str:

@@ -1,7 +1,6 @@
 """The messages that were there before a folder was chosen: how many of them, and a slice at a time."""
 
 import time
-from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
@@ -16,12 +15,14 @@ from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane
 from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.following import follow_renumbering
-from mailboxes.sync.plan import Cursor, Epoch, epoch_of, history_uids
-from mailboxes.sync.running import UIDS_AT_ONCE, Pass, take_in, validity_of
+from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor, Epoch, epoch_of, history_uids, portion_after
+from mailboxes.sync.running import Pass, take_in, validity_of
+from mailboxes.uids import Uids
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 
 ROUND_SECONDS = 3.0  # then new mail is looked for again
+FIRST_PORTION = 100  # then as many as come in a second
 RECENT = timedelta(hours=1)  # what came in while the account was being set up is no history
 OVERLAP = timedelta(days=2)  # SEARCH SINCE knows days, in the server's time zone
 SKEW = timedelta(hours=1)  # between the server's clock and ours
@@ -76,7 +77,7 @@ def day_of(moment: datetime) -> date:
 
 
 def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
-    """A few seconds of history, newest first; whether some is left."""
+    """A few seconds of history, newest first, or until somebody calls; whether some is left."""
     ends = min(time.monotonic() + ROUND_SECONDS, run.deadline)
     for folder in folders:
         cursor = cursor_of(folder)
@@ -94,18 +95,16 @@ def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bo
     state = run.imap.examine(folder.name_raw)
     if state.uid_validity != cursor.uid_validity:
         raise UidValidityChangedError
-    uids = _left(run, folder, cursor, state)
+    _list_what_is_left(run, folder, cursor, state)
     lane = history_lane(run, folder, cursor)
-    for start in range(0, len(uids), UIDS_AT_ONCE):
+    has_begun = False
+    while run.left[folder.id]:
         if run.is_history_over:
             return False
-        if start and time.monotonic() > ends:
-            run.left[folder.id] = uids[start:]
+        if has_begun and (time.monotonic() > ends or run.is_called):
             return True
-        portion = uids[start : start + UIDS_AT_ONCE]
-        run.report.history_count += take_in(
-            run, folder, lane, portion, lambda batch: _down_to(min(batch), uids), is_expected=True
-        )
+        _take_portion(run, folder, lane)
+        has_begun = True
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, history_uid=cursor.history_floor, history_left=0)
     db.session.commit()
@@ -114,18 +113,33 @@ def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bo
     return False
 
 
-def _down_to(uid: int, uids: Sequence[int]) -> Advance:
-    """Where the cursor stands when everything from this UID up is stored; ``uids``: newest first."""
-    return Advance(history_uid=uid, history_left=len(uids) - bisect_right(uids, -uid, key=lambda one: -one))
+def _take_portion(run: Pass, folder: Folder, lane: Lane) -> None:
+    """The newest of what is left, as much as comes in about a second."""
+    left = run.left[folder.id]
+    portion = left.newest(run.portion or FIRST_PORTION)
+    began = time.monotonic()
+    run.report.history_count += take_in(
+        run, folder, lane, portion, lambda batch: _down_to(min(batch), left), is_expected=True
+    )
+    run.left[folder.id] = _below(portion[-1], left)
+    run.portion = portion_after(len(portion), time.monotonic() - began)
 
 
-def _left(run: Pass, folder: Folder, cursor: Cursor, state: FolderState) -> list[int]:
-    """UIDs of history to fetch, newest first; listed once in a pass, for a million takes a second."""
+def _down_to(uid: int, left: Uids) -> Advance:
+    """Where the cursor stands when everything from this UID up is stored."""
+    return Advance(history_uid=uid, history_left=len(_below(uid, left)))
+
+
+def _below(uid: int, left: Uids) -> Uids:
+    return left.between(1, uid - 1)
+
+
+def _list_what_is_left(run: Pass, folder: Folder, cursor: Cursor, state: FolderState) -> None:
+    """UIDs of history to fetch; listed once in a pass, for a million takes a second."""
     if folder.id not in run.left:
         run.left[folder.id] = history_uids(run.imap.all_uids(state), cursor)
         run.expect(len(run.left[folder.id]))
         _note_what_is_left(run, folder, len(run.left[folder.id]))
-    return run.left[folder.id]
 
 
 def _note_what_is_left(run: Pass, folder: Folder, count: int) -> None:

@@ -137,6 +137,7 @@ def _run(run: Pass) -> None:
     refresh_folders(run.account, run.fence, run.imap.folders())
     is_first_round = True
     while True:
+        run.begin_round()
         folders = synced_folders(run.account)
         db.session.commit()
         run.report.folder_count = len(folders)

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from mailboxes.uids import Uids
+
 MOST_RENUMBERINGS = 5  # in a row; then UIDs of the folder are no longer trusted
 STEADY_VISITS = 10  # with the same UIDVALIDITY; then they are again
 NO_VALIDITY = 0  # no server may have it (RFC 9051 §9): whatever comes next is a renumbering
 COMPARED_EVERY = timedelta(days=1)
 FLAGS_WITHOUT_MODSEQ = 500  # newest messages whose flags are asked for in each pass
+UIDS_AT_ONCE = 500
+FEWEST_AT_ONCE = 10
+PORTION_SECONDS = 1.0
 
 LONGEST_PAUSE = timedelta(hours=1)
 REFUSED_PAUSE = timedelta(hours=1)
@@ -69,9 +74,9 @@ class Cursor:
 class Difference:
     """Server and store set against each other: UIDs to fetch, to mark as gone, to bring back."""
 
-    missing: frozenset[int] = frozenset()
-    vanished: frozenset[int] = frozenset()
-    returned: frozenset[int] = frozenset()
+    missing: Uids
+    vanished: Uids
+    returned: Uids
 
 
 def epoch_of(cursor: Cursor, uid_validity: int | None) -> Epoch:
@@ -105,16 +110,14 @@ def new_uids(found: Iterable[int], cursor: Cursor) -> list[int]:
     return sorted({uid for uid in found if uid > cursor.last_uid})
 
 
-def history_uids(found: Iterable[int], cursor: Cursor) -> list[int]:
-    """UIDs of the chosen history that are not stored yet, newest first."""
-    return sorted(
-        {
-            uid
-            for uid in found
-            if cursor.history_floor <= uid < cursor.history_uid and uid <= cursor.first_uid
-        },
-        reverse=True,
-    )
+def history_uids(found: Uids, cursor: Cursor) -> Uids:
+    """UIDs of the chosen history that are not stored yet."""
+    return found.between(cursor.history_floor, min(cursor.history_uid - 1, cursor.first_uid))
+
+
+def portion_after(count: int, seconds: float) -> int:
+    """How much history to take next, after so much of it took so long: new mail is waiting for its turn."""
+    return max(FEWEST_AT_ONCE, min(UIDS_AT_ONCE, round(count * PORTION_SECONDS / max(seconds, 0.001))))
 
 
 def floor_of(chosen: Collection[int], first_uid: int) -> int:
@@ -134,22 +137,18 @@ def is_comparison_due(cursor: Cursor, exists: int, new_count: int, at: datetime)
     return cursor.server_count is None or exists != cursor.server_count + new_count
 
 
-def difference(
-    server: Collection[int], living: Collection[int], vanished: Collection[int], cursor: Cursor, exists: int
-) -> Difference:
+def difference(server: Uids, living: Uids, gone: Uids, cursor: Cursor, exists: int) -> Difference:
     """Compare what the server has with what is stored of this epoch.
 
     A server that lists fewer messages than it counts has not shown everything: then nothing is
     taken for gone (F8). UIDs below the history that is stored are not missing.
     """
-    there, alive, gone = set(server), set(living), set(vanished)
     lowest = min(cursor.history_uid, cursor.first_uid + 1)
-    missing = {uid for uid in there - alive - gone if lowest <= uid <= cursor.last_uid}
-    is_complete = len(there) >= exists
+    is_complete = len(server) >= exists
     return Difference(
-        missing=frozenset(missing),
-        vanished=frozenset(alive - there) if is_complete else frozenset(),
-        returned=frozenset(gone & there),
+        missing=(server - living - gone).between(lowest, cursor.last_uid),
+        vanished=living - server if is_complete else Uids(),
+        returned=gone & server,
     )
 
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
+
+from sqlalchemy import func, select
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.errors import MailServerError
 from mailboxes.imap import ImapConnection
 from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
 from mailboxes.sync.budget import Budget
-from mailboxes.sync.plan import Cursor
-
-UIDS_AT_ONCE = 500
+from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor
+from mailboxes.uids import Uids
+from tenants.database import db
 
 Progress = Callable[[int, int], None]
 Heard = Callable[[], None]
@@ -63,7 +66,9 @@ class Pass:
     stored: Heard | None
     deadline: float
     budget: Budget
-    left: dict[UUID, list[int]] = field(default_factory=dict)  # UIDs of history to fetch, by folder
+    left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
+    portion: int = 0  # of history, between two looks for new mail; 0: not known yet
+    due_at: datetime | None = None  # when the next pass was due as this round began
     done: int = 0
     total: int = 0
 
@@ -75,6 +80,21 @@ class Pass:
     def is_history_over(self) -> bool:
         """Whether history has to wait for tomorrow."""
         return not self.budget.is_left_for_history(self.imap.received_count)
+
+    def begin_round(self) -> None:
+        """New mail is looked for now: whoever calls from here on has heard of more."""
+        self.due_at = db.session.scalar(select(Account.next_attempt_at).where(Account.id == self.account.id))
+        db.session.commit()
+
+    @property
+    def is_called(self) -> bool:
+        """Whether another pass has become due since the round began: the watcher has heard of new mail."""
+        called = select(
+            Account.next_attempt_at <= func.clock_timestamp(), Account.next_attempt_at != self.due_at
+        ).where(Account.id == self.account.id)
+        is_due, is_changed = db.session.execute(called).one()
+        db.session.commit()
+        return is_due and is_changed
 
     def expect(self, count: int) -> None:
         self.total += count

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,12 @@ from sqlalchemy import select
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.crash_points import crash_point
-from mailboxes.errors import CommandRefusedError, FolderUnavailableError
+from mailboxes.errors import CommandRefusedError, FolderUnavailableError, UidValidityChangedError
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
 from mailboxes.sync.auditing import audit, is_audit_wanted
-from mailboxes.sync.folders import cursor_of, keep_cursor
+from mailboxes.sync.folders import cursor_of, keep_cursor, synced_folders
 from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering, follow_returns
 from mailboxes.sync.history import SKEW, chosen_history, history_lane, set_up_at
 from mailboxes.sync.plan import (
@@ -37,11 +37,14 @@ from mailboxes.sync.plan import (
 from mailboxes.sync.refetching import refetch
 from mailboxes.sync.reusing import make_room, replace_reused
 from mailboxes.sync.running import Pass, portions, take_in, validity_of
+from mailboxes.uids import Uids
 from tenants.database import db, now
 
 UNSTABLE = (
     "The server renumbers this folder again and again. Postroom goes on, and knows messages by their content."
 )
+
+ROWS_AT_ONCE = 10_000
 
 log = structlog.get_logger()
 
@@ -158,24 +161,52 @@ def _follow(
 
 
 def _follow_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:
-    flags = _changed_flags(run, folder, state, cursor)
-    return follow_flags(run.account, folder, run.fence, validity_of(cursor), flags)
+    count = 0
+    for flags in _changed_flags(run, folder, state, cursor):
+        count += follow_flags(run.account, folder, run.fence, validity_of(cursor), flags)
+        if run.is_called:
+            _look_for_new(run, folder, cursor)
+    return count
 
 
 def _changed_flags(
     run: Pass, folder: Folder, state: FolderState, cursor: Cursor
-) -> dict[int, tuple[str, ...]]:
-    """What has changed, where the server knows that; else the flags of the newest messages."""
+) -> Iterator[dict[int, tuple[str, ...]]]:
+    """What has changed, where the server knows that; else flags of the newest, and once a day of all."""
     if state.highest_mod_seq is not None and cursor.mod_seq is not None:
         if state.highest_mod_seq == cursor.mod_seq:
-            return {}
+            return
         try:
-            return {found.uid: found.flags for found in run.imap.changed_since(cursor.mod_seq)}
+            changed = run.imap.changed_since(cursor.mod_seq)
         except CommandRefusedError:  # it promised too much (F35)
             log.info("changes are not told", folder=str(folder.id))
-    newest = _newest_stored(folder, cursor) if state.exists else []
+        else:
+            yield {found.uid: found.flags for found in changed}
+            return
+    for portion in _to_ask_about(folder, cursor) if state.exists else ():
+        yield run.imap.fetch_flags(portion)
+
+
+def _to_ask_about(folder: Folder, cursor: Cursor) -> Iterable[list[int]]:
+    """UIDs whose flags may have changed, in portions."""
+    if is_day_over(cursor, now()):
+        living = _stored(folder, cursor, is_living=True)
+        db.session.commit()
+        return living.portions(FLAGS_WITHOUT_MODSEQ)
+    newest = _newest_stored(folder, cursor)
     db.session.commit()
-    return run.imap.fetch_flags(newest) if newest else {}
+    return [newest] if newest else []
+
+
+def _look_for_new(run: Pass, folder: Folder, cursor: Cursor) -> None:
+    """New mail of every folder, in the middle of what takes long in one; then that one is open again."""
+    run.begin_round()
+    others = synced_folders(run.account)
+    db.session.commit()
+    for other in others:
+        visit(run, other, is_first_round=False)
+    if run.imap.examine(folder.name_raw).uid_validity != cursor.uid_validity:
+        raise UidValidityChangedError
 
 
 def _newest_stored(folder: Folder, cursor: Cursor) -> list[int]:
@@ -195,40 +226,45 @@ def _newest_stored(folder: Folder, cursor: Cursor) -> list[int]:
 
 def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """The whole set of UIDs: what is missing here is fetched, what is missing there is marked (F5)."""
-    rows = db.session.execute(
-        select(Arrival.uid, Arrival.vanished_at.is_(None).label("is_living")).where(
-            Arrival.folder_id == folder.id, Arrival.uid_validity == cursor.uid_validity
-        )
-    ).all()
+    living, gone = _stored(folder, cursor, is_living=True), _stored(folder, cursor, is_living=False)
     db.session.commit()
     there = run.imap.all_uids(state)
-    found = difference(
-        there,
-        [row.uid for row in rows if row.is_living],
-        [row.uid for row in rows if not row.is_living],
-        cursor,
-        state.exists,
-    )
+    found = difference(there, living, gone, cursor, state.exists)
     validity = validity_of(cursor)
     if found.missing:
         lane = replace(history_lane(run, folder, cursor), history_through=cursor.first_uid)
-        missing = sorted(found.missing)
+        missing = list(found.missing)
         run.report.new_count += take_in(run, folder, lane, missing, lambda batch: Advance())
     if found.vanished:
         run.report.vanished_count += follow_removals(
             run.account, folder, run.fence, validity, found.vanished, now()
         )
     has_begun_anew = is_numbered_anew(cursor, state.uid_next, there)
-    suspects = {row.uid for row in rows if row.is_living}.intersection(there) if has_begun_anew else set()
+    suspects = living & there if has_begun_anew else Uids()
     if found.returned or suspects:
         returned = replace_reused(run, folder, cursor, found.returned, suspects)
         follow_returns(run.account, folder, run.fence, validity, returned)
     if has_begun_anew:
-        make_room(run, folder, cursor, {row.uid for row in rows}.difference(there))
+        make_room(run, folder, cursor, [*(living - there), *(gone - there)])
         keep_cursor(folder, last_uid=max(there, default=0))
         db.session.commit()
     if not cursor.has_history_left:
         follow_renumbering(run.account, folder, run.fence, validity, now())
+
+
+def _stored(folder: Folder, cursor: Cursor, *, is_living: bool) -> Uids:
+    """UIDs of this epoch that are stored, or that were; read in portions, for there may be a million."""
+    uids = (
+        select(Arrival.uid)
+        .where(
+            Arrival.folder_id == folder.id,
+            Arrival.uid_validity == cursor.uid_validity,
+            Arrival.vanished_at.is_(None) if is_living else Arrival.vanished_at.is_not(None),
+        )
+        .order_by(Arrival.uid)
+        .execution_options(yield_per=ROWS_AT_ONCE)
+    )
+    return Uids.ascending(db.session.scalars(uids))
 
 
 # --- folders whose UIDs mean nothing ---------------------------------------------------------

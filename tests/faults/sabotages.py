@@ -146,7 +146,7 @@ SABOTAGES = (
     Sabotage(
         "an empty search is all gone",
         SYNC / "plan.py",
-        "    is_complete = len(there) >= exists\n",
+        "    is_complete = len(server) >= exists\n",
         "    is_complete = True\n",
         "tests/mailboxes/test_plan.py::test_nothing_is_gone_while_the_server_shows_less_than_it_counts",
     ),
@@ -209,9 +209,30 @@ SABOTAGES = (
     Sabotage(
         "history before new mail",
         SYNC / "history.py",
-        "        if start and time.monotonic() > ends:\n",
-        "        if start and time.monotonic() > ends + 3600:\n",
+        "        if has_begun and (time.monotonic() > ends or run.is_called):\n",
+        "        if has_begun and time.monotonic() > ends + 3600:\n",
         "tests/mailboxes/test_sync_faults.py::test_new_mail_comes_before_the_history",
+    ),
+    Sabotage(
+        "who calls is not heard",
+        SYNC / "history.py",
+        "(time.monotonic() > ends or run.is_called)",
+        "time.monotonic() > ends",
+        "tests/mailboxes/test_sync_faults.py::test_who_calls_during_the_history_is_heard_before_the_rest_of_it",
+    ),
+    Sabotage(
+        "new mail beside history",
+        INTAKE / "arrived.py",
+        " and row.is_history == rows[0].is_history, rows",
+        ", rows",
+        "tests/mailboxes/test_intake.py::test_new_mail_is_done_before_the_history_beside_it",
+    ),
+    Sabotage(
+        "only the newest flags",
+        SYNC / "visiting.py",
+        "        return living.portions(FLAGS_WITHOUT_MODSEQ)\n",
+        "        return [living.newest(FLAGS_WITHOUT_MODSEQ)]\n",
+        "tests/mailboxes/test_sync_faults.py::test_flags_of_old_messages_are_followed_once_a_day",
     ),
     _of_matrix(
         "UID 0 is sent",

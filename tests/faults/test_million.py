@@ -40,7 +40,7 @@ def stored(stage: Stage) -> list[int]:
 
 
 def test_a_large_folder_is_taken_over_whatever_breaks(large: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "UIDS_AT_ONCE", max(100, COUNT // 20))
+    monkeypatch.setattr(history, "portion_after", lambda *_: max(100, COUNT // 20))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     dice = chance("million")
     for _ in range(BREAKS):
@@ -58,7 +58,7 @@ def test_a_large_folder_is_taken_over_whatever_breaks(large: Stage, monkeypatch:
 def test_history_begins_with_the_newest_and_goes_on_where_it_stopped(
     large: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "UIDS_AT_ONCE", 100)
+    monkeypatch.setattr(history, "portion_after", lambda *_: 100)
     large.server.on("FETCH", drop, nth=4)
     large.sync()
     first = stored(large)

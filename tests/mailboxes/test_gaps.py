@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mailboxes.sync.estimating import progress_of, together
 from mailboxes.sync.gaps import gaps
 from mailboxes.sync.plan import Cursor
+from mailboxes.uids import Uids
 
 STATES = ["delivered", "stored", "unrouted", "quarantined", "too_large", "unfetchable", "before_history"]
 CURSOR = Cursor(uid_validity=1, last_uid=20, first_uid=10, history_uid=6, history_floor=3)
@@ -17,8 +18,8 @@ uids = st.sets(st.integers(1, 40))
 
 @given(uids, st.dictionaries(st.integers(1, 40), st.sampled_from(STATES)), uids)
 def test_every_message_of_the_server_is_in_exactly_one_group(server, arrivals, gone):
-    living = {state: {uid for uid, of in arrivals.items() if of == state} for state in STATES}
-    found = gaps(server, living, gone - arrivals.keys(), CURSOR)
+    living = {state: Uids.of(uid for uid, of in arrivals.items() if of == state) for state in STATES}
+    found = gaps(Uids.of(server), living, Uids.of(gone - arrivals.keys()), CURSOR)
     assert sum(found.groups.values()) == found.server == len(server)
     assert found.groups["missing"] == len(found.missing)
     assert not set(found.missing) & arrivals.keys()
@@ -26,14 +27,15 @@ def test_every_message_of_the_server_is_in_exactly_one_group(server, arrivals, g
 
 
 def test_what_is_not_known_is_too_old_or_comes_in_its_turn_or_is_missing():
-    found = gaps(range(1, 22), {"delivered": {7, 8, 9, 10, 11}, "quarantined": {12}}, (), CURSOR)
+    living = {"delivered": Uids([(7, 11)]), "quarantined": Uids([(12, 12)])}
+    found = gaps(Uids([(1, 21)]), living, Uids(), CURSOR)
     assert (found.groups["before"], found.groups["to_come"]) == (2, 4)  # 1–2; 3–5 and 21
     assert found.missing == (20, 19, 18, 17, 16, 15, 14, 13, 6)
     assert (found.groups["stored"], found.groups["quarantined"]) == (5, 1)
 
 
 def test_what_vanished_here_and_is_there_again_is_missing():
-    found = gaps({7, 8}, {"delivered": {8}}, {7, 9}, CURSOR)
+    found = gaps(Uids.of([7, 8]), {"delivered": Uids.of([8])}, Uids.of([7, 9]), CURSOR)
     assert (found.missing, found.vanished) == ((7,), 1)
 
 

@@ -112,6 +112,16 @@ def test_history_makes_no_work(ours: World, mailbox: Mailbox) -> None:
     assert message.is_read_by_all
 
 
+def test_new_mail_is_done_before_the_history_beside_it(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    """A large batch of history takes its time: what is new is committed, and told, before that begins."""
+    with inside(ours):
+        arrive(mailbox, letter("Old", body="one"), letter("Older", body="two"), is_history=True)
+        arrive(mailbox, letter("New", body="three"))
+        told = [batch.new_count for batch in deliver(mailbox.account_id)]
+        first = db.session.scalars(select(Message.subject).order_by(Message.id)).first()
+    assert (told, first) == ([1, 2], "New")
+
+
 @pytest.mark.parametrize("folder", ["sent", "drafts", "junk", "trash"])
 def test_other_folders_make_no_work(ours: World, mailbox: Mailbox, folder: str) -> None:
     (message,) = receive(ours, mailbox, letter(), folder=folder)

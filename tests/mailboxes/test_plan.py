@@ -20,7 +20,9 @@ from mailboxes.sync.plan import (
     is_comparison_due,
     new_uids,
     pause_after,
+    portion_after,
 )
+from mailboxes.uids import Uids
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 uids = st.integers(1, 60)
@@ -52,13 +54,14 @@ class Store:
             self.living.add(uid)
             self.cursor = replace(self.cursor, last_uid=max(self.cursor.last_uid, uid))
         if is_comparison_due(self.cursor, len(server), len(found), at):
-            compared = difference(server, self.living, self.vanished, self.cursor, len(server))
-            self.living |= compared.missing | compared.returned
-            self.vanished = (self.vanished | compared.vanished) - compared.returned
-            self.living -= compared.vanished
+            living, gone = Uids.of(self.living), Uids.of(self.vanished)
+            compared = difference(Uids.of(server), living, gone, self.cursor, len(server))
+            self.living |= {*compared.missing, *compared.returned}
+            self.vanished = {*self.vanished, *compared.vanished}.difference(compared.returned)
+            self.living.difference_update(compared.vanished)
             self.cursor = replace(self.cursor, compared_at=at)
         self.cursor = replace(self.cursor, server_count=len(server))
-        history = history_uids(server, self.cursor)
+        history = list(reversed(history_uids(Uids.of(server), self.cursor)))
         for uid in history[:batch]:
             self.living.add(uid)
             self.cursor = replace(self.cursor, history_uid=uid)
@@ -108,11 +111,9 @@ def test_new_uids_are_beyond_the_cursor_sorted_and_once(found: list[int], last: 
 
 
 @given(uid_sets, st.integers(0, 61), st.integers(1, 62))
-def test_history_comes_newest_first_down_to_the_floor(found: frozenset[int], first: int, floor: int) -> None:
+def test_history_is_what_was_there_down_to_the_floor(found: frozenset[int], first: int, floor: int) -> None:
     cursor = Cursor(last_uid=first, first_uid=first, history_uid=first + 1, history_floor=floor)
-    history = history_uids(found, cursor)
-    assert history == sorted(history, reverse=True)
-    assert set(history) == {uid for uid in found if floor <= uid <= first}
+    assert history_uids(Uids.of(found), cursor) == {uid for uid in found if floor <= uid <= first}
 
 
 @given(uid_sets, uid_sets, uid_sets, st.integers(0, 5))
@@ -120,10 +121,22 @@ def test_nothing_is_gone_while_the_server_shows_less_than_it_counts(
     server: frozenset[int], living: frozenset[int], gone: frozenset[int], hidden: int
 ) -> None:
     cursor = Cursor(last_uid=60, first_uid=0, history_uid=1, history_floor=1)
-    found = difference(server, living, gone - living, cursor, len(server) + hidden)
+    there = Uids.of(server)
+    found = difference(there, Uids.of(living), Uids.of(gone - living), cursor, len(server) + hidden)
     assert found.vanished == (frozenset() if hidden else living - server)
     assert found.missing == server - living - gone
     assert found.returned == server & (gone - living)
+
+
+def test_a_portion_is_what_comes_in_about_a_second() -> None:
+    assert [portion_after(100, seconds) for seconds in (0.0, 0.1, 0.5, 1.0, 4.0, 60.0)] == [
+        500,
+        500,
+        200,
+        100,
+        25,
+        10,
+    ]
 
 
 def test_epochs() -> None:

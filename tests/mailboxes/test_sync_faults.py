@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select, update
 
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
+from mailboxes.sync.claiming import claim_now
 from tenants.database import db, now
 from tests.factories import World
 from tests.faults.behaviours import drop, refuse, reply
@@ -291,10 +293,84 @@ def test_dates_that_cannot_be_are_left_out(scripted: Scripted) -> None:  # F46
     assert all(moment < now() + timedelta(days=1) for moment in shown)
 
 
+def test_flags_of_old_messages_are_followed_once_a_day(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:  # F42
+    """A server that does not tell what has changed is asked about a few of the newest in each pass."""
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    for number in range(5):
+        scripted.add(f"Old {number}")
+    scripted.sync()
+    for uid in scripted.server.folder().uids():
+        scripted.server.folder().flag(uid, "\\Seen")
+    scripted.sync()
+    assert seen_uids(scripted) == [4, 5]
+    scripted.settle()  # a day later
+    assert seen_uids(scripted) == [1, 2, 3, 4, 5]
+
+
+def seen_uids(scripted: Scripted) -> list[int]:
+    with scripted.inside(scripted.world):
+        seen = select(Arrival.uid).where(Arrival.flags.contains(["\\Seen"])).order_by(Arrival.uid)
+        return list(db.session.scalars(seen))
+
+
+def call_once(app: Flask, scripted: Scripted, wanted: bytes) -> None:
+    """When the server is asked this for the second time, new mail comes in, and the watcher hears of it."""
+    asked: list[bytes] = []
+
+    def new_mail(session: Session, command: Command) -> bool:
+        if wanted in command.arguments:
+            asked.append(command.arguments)
+            if len(asked) == 2:
+                scripted.add("New")
+                with app.app_context():
+                    assert claim_now(scripted.mailbox.account_id, "a watcher") is None
+        return False
+
+    scripted.server.on("FETCH", new_mail)
+
+
+def test_who_calls_during_the_history_is_heard_before_the_rest_of_it(
+    app: Flask, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:  # F48
+    monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 5)
+    monkeypatch.setattr("mailboxes.sync.history.portion_after", lambda *_: 5)
+    monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 3600.0)
+    for number in range(20):
+        scripted.add(f"Old {number:02}")
+    call_once(app, scripted, b"BODY.PEEK[]")
+    assert scripted.sync().error is None
+    with scripted.inside(scripted.world):
+        order = db.session.scalars(select(Arrival.uid).order_by(Arrival.id)).all()
+    assert order.index(21) == 10
+    scripted.settle()
+
+
+def test_who_calls_while_all_flags_are_asked_for_is_heard_before_the_rest(
+    app: Flask, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    for number in range(8):
+        scripted.add(f"Old {number}")
+    scripted.sync()
+    call_once(app, scripted, b"(UID FLAGS)")
+    scripted.server.commands.clear()
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(compared_at=None))
+        db.session.commit()
+    assert scripted.sync().error is None
+    asked = [one.arguments for one in scripted.server.commands if one.verb == "FETCH"]
+    kinds = [b"BODY.PEEK[]" in one for one in asked if b"(UID FLAGS)" in one or b"BODY.PEEK[]" in one]
+    assert kinds == [False, False, True, False, False]
+    scripted.settle()
+
+
 def test_new_mail_comes_before_the_history(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # F48
-    monkeypatch.setattr("mailboxes.sync.history.UIDS_AT_ONCE", 5)
+    monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 5)
+    monkeypatch.setattr("mailboxes.sync.history.portion_after", lambda *_: 5)
     monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
     for number in range(20):
         scripted.add(f"Old {number:02}")
