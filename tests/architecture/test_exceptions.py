@@ -90,6 +90,7 @@ COMMITS = {
     "mailboxes.sync.passes": "states of a pass, whatever comes next",
     "mailboxes.sync.refetching": "what has come whole, per batch",
     "mailboxes.sync.reusing": "no transaction while a server is asked",
+    "mailboxes.sync.running": "no transaction while a server is asked",
     "mailboxes.troubles": "what was told of each account is remembered with it",
     "mailboxes.sync.visiting": "where a folder stands, and no transaction while a server is asked",
 }
