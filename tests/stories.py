@@ -14,6 +14,14 @@ from xdist.scheduler import LoadScopeScheduling
 class StoryScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Gives a whole story, or a single test, to whichever process is free; stories first."""
 
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Forget what is done: after each test, all that a process was ever given would be counted anew."""
+        super().mark_test_complete(node, item_index, duration)
+        given = self.assigned_work[node]
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(given[scope].values()):
+            del given[scope]
+
     def _split_scope(self, nodeid: str) -> str:
         return nodeid.partition("::")[0] if _tells_story(nodeid) else nodeid
 
