@@ -1,9 +1,6 @@
 """Killed with SIGKILL anywhere on the way of a message, nothing is sent twice (reliability §3.4, G10)."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from datetime import timedelta
 
@@ -16,6 +13,7 @@ from mailboxes.outgoing import Outgoing
 from mailboxes.parsing import parse
 from mailboxes.responses import AutomaticResponse
 from tenants.database import db, now
+from tests.faults.crashing import start_child
 from tests.mailboxes.sending import act, answering_rule, ask, let_out, outbox, send, sending_mailbox
 
 MESSAGES = 3
@@ -30,21 +28,9 @@ def mailbox(app, ours, smtp_sink, certificates):
 
 
 @pytest.fixture
-def start(environment, ours, smtp_sink, certificates):
+def start(ours):
     """Start a process that does the work of one job; with ``at``, it dies at that crash point."""
-
-    def start(work, at=None):
-        variables = {
-            **os.environ,
-            **environment,
-            "POSTROOM_PERMITTED_PORTS": f"{smtp_sink.port},{smtp_sink.tls_port}",
-            "POSTROOM_CA_FILE": str(certificates.ca_file),
-            **({"CRASH_AT": at} if at else {}),
-        }
-        command = [sys.executable, "-m", "tests.faults.outbox", work, str(ours.id)]
-        return subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL)
-
-    return start
+    return lambda work, at="": start_child(lambda: work(ours), at)
 
 
 def heal(world, inside):
@@ -74,7 +60,7 @@ def test_a_kill_at_any_point_of_sending_never_doubles(
 ):
     ask(ours, mailbox)
     act(ours)
-    assert start("send", f"{point}:1").wait(60) == -signal.SIGKILL
+    assert start(send, f"{point}:1").wait() == -signal.SIGKILL
     for _ in range(2):
         heal(ours, inside)
         send(ours)
@@ -85,7 +71,7 @@ def test_a_kill_at_any_point_of_sending_never_doubles(
 @pytest.mark.parametrize("point", ["converted", "before commit of action", "after commit of action"])
 def test_a_kill_while_acting_answers_once(ours, mailbox, start, smtp_sink, inside, point):
     ask(ours, mailbox)
-    assert start("act", f"{point}:1").wait(60) == -signal.SIGKILL
+    assert start(act, f"{point}:1").wait() == -signal.SIGKILL
     act(ours)
     send(ours)
     assert organizations_with_pending() == []
@@ -102,8 +88,8 @@ def test_kills_between_the_dot_and_its_answer_never_double(ours, mailbox, start,
     children = []
     smtp_sink.on_data = lambda _: children[-1].kill()
     for _ in range(MESSAGES):
-        children.append(start("send"))
-        assert children[-1].wait(60) == -signal.SIGKILL
+        children.append(start(send))
+        assert children[-1].wait() == -signal.SIGKILL
         heal(ours, inside)
     smtp_sink.on_data = None
     send(ours)
@@ -116,7 +102,7 @@ def test_two_senders_at_once_share_the_outbox(ours, mailbox, start, smtp_sink):
     for number in range(MESSAGES):
         ask(ours, mailbox, sender=f"a@customer{number}.test", body=f"number {number}")
     act(ours)
-    assert [child.wait(60) for child in [start("send"), start("send")]] == [0, 0]
+    assert [child.wait() for child in [start(send), start(send)]] == [0, 0]
     assert Counter(row.state for row in outbox(ours)) == {"sent": MESSAGES}
     assert set(arrived(smtp_sink).values()) == {1}
     broken = [finding for finding in check_all() if finding.broken and finding.invariant.name != "I19"]
