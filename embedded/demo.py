@@ -23,7 +23,7 @@ from embedded.environment import DEFAULT_WEB_PORT, Services
 from embedded.errors import EmbeddedServerError
 from embedded.mail.post import deliver
 from embedded.processes import PROJECT, Program, refuse_foreign
-from embedded.sample import ACCOUNTS, MAIL_USERS, PASSWORD
+from embedded.sample import ACCOUNTS, MAIL_USERS, PASSWORD, PEOPLE
 from embedded.sample.letters import Letter, letters, written
 from embedded.supervisor import Supervisor
 
@@ -88,7 +88,7 @@ class _Demo:
         self._supervisor = supervisor
         self._wishes = wishes
         self._say = say
-        self._services = Services(wishes.folder, mail_users=MAIL_USERS, web_port=port)
+        self._services = Services(wishes.folder, mail_users=(*MAIL_USERS, *PEOPLE), web_port=port)
         self._environment = self._services.environment() | {"POSTROOM_DEMO": "1"}
         self._progress = _kept_progress(wishes.folder)
         self._app: Flask | None = None

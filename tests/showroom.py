@@ -5,15 +5,20 @@ not show: global mailboxes, what waits in queues, what went wrong, and an organi
 """
 
 import dataclasses
+import shutil
+import tempfile
+import weakref
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from flask import Flask
 from sqlalchemy import select, update
 
-from embedded.sample import ORGANIZATIONS_FILE, sample_environment, sample_text
+from embedded.mail.post import CustomersPost
+from embedded.sample import ORGANIZATIONS_FILE, SYSTEM_ADDRESS, sample_environment, sample_text
 from embedded.sample.letters import Letter, letters, written
 from mailboxes import drafts, interchange
 from mailboxes.accounts import Account
@@ -90,7 +95,11 @@ class Showroom:
 
 def furnish(app: Flask) -> Showroom:
     """Fill an empty installation, set up as a demo."""
-    app.config["POSTROOM"] = dataclasses.replace(app.config["POSTROOM"], is_demo=True)
+    world = Path(tempfile.mkdtemp())
+    app.config["POSTROOM"] = dataclasses.replace(
+        app.config["POSTROOM"], is_demo=True, customer_mail_directory=str(world)
+    )
+    _write_a_notice(CustomersPost(world))
     environment = sample_environment(143, 25) | {"DEMO_PASSWORD": PASSWORD}
     for text in (sample_text(ORGANIZATIONS_FILE), GLOBAL):
         interchange.apply(interchange.read_document(text, "showroom", environment), by=ROSA)
@@ -112,7 +121,16 @@ def furnish(app: Flask) -> Showroom:
         MEMBER: nordwind.member.user,
         FIRST_DAY: make_organization("Bare Walls").admin.user,
     }
-    return Showroom(people, ids | _globally(nordwind) | {"user": people[MEMBER].id})
+    showroom = Showroom(people, ids | _globally(nordwind) | {"user": people[MEMBER].id})
+    weakref.finalize(showroom, shutil.rmtree, world, ignore_errors=True)
+    return showroom
+
+
+def _write_a_notice(post: CustomersPost) -> None:
+    """Mail of Postroom itself to the member, as the demo's mail server keeps it."""
+    text = "Hello Lena,\r\n\r\nthe password of your account was just changed.\r\n"
+    notice = f"From: Postroom <{SYSTEM_ADDRESS}>\r\nSubject: Your password was changed\r\n\r\n{text}"
+    post.keep(notice.encode(), recipient="lena.hoffmann@nordwind.example")
 
 
 def _set_up_the_system() -> None:

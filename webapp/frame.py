@@ -10,7 +10,7 @@ from mailboxes.system_mailboxes import Mailbox  # noqa: F401  # tables are compl
 from tenants.application import settings_of
 from tenants.configuration.layers import value_of
 from tenants.organizations import organizations_of
-from webapp.configuration.sidebar import ORGANIZATION_PAGES, SYSTEM_PAGES
+from webapp.configuration.sidebar import ORGANIZATION_PAGES, SYSTEM_PAGES, place_of
 from webapp.headers import nonce
 
 VERSION = "0.1.0"
@@ -58,6 +58,8 @@ def _personal(app: Flask) -> dict[str, Any]:
         ("My configuration", "personal.index", "settings"),
         ("Security", "security.index", "shield-check"),
     ]
+    if settings_of(app).is_demo:
+        links.append(("Notices by mail", "customer.notices", "mail-open"))
     return {
         "switch_organization_url": url_for("auth.choose_organization"),
         "sign_out_url": url_for("auth.sign_out"),
@@ -124,7 +126,7 @@ def _place(app: Flask, label: str, endpoint: str, icon: str, key: str) -> dict[s
 
 def _area(endpoint: str | None) -> str:
     """Which place a page belongs to: its blueprint, or the place under which it is configured."""
-    blueprint = (endpoint or "").partition(".")[0]
+    blueprint = place_of(endpoint)
     if blueprint in {page[2].partition(".")[0] for page in ORGANIZATION_PAGES}:
         return "organization"
     if blueprint in {"opened_mailboxes", *(page[2].partition(".")[0] for page in SYSTEM_PAGES)}:

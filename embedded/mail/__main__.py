@@ -27,7 +27,7 @@ async def serve(folder: Path, users: Path, *, imap_port: int, smtp_port: int) ->
     configuration = _configuration(imap_port)
     configuration.apply_context()
     mail = Mail(folder / "mailboxes", People(users))
-    for user in mail.people.everybody():
+    for user in (one for one in mail.people.everybody() if not one.reads_elsewhere):
         await mail.folders_of(user)
     office = PostOffice(mail, CustomersPost(folder / "customers"))
     imap = ProxyProtocolReader(configuration.proxy_protocol).get_callback(

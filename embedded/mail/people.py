@@ -9,11 +9,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class MailUser:
-    """One mailbox: its address is the login name, aliases are delivered into it as well."""
+    """One mailbox: its address is the login name, aliases are delivered into it as well.
+
+    ``reads_elsewhere``: a person whose own mail is read in no system mailbox; it is kept with the world's.
+    """
 
     address: str
     password: str
     aliases: tuple[str, ...] = ()
+    reads_elsewhere: bool = False
 
 
 def write_users(path: Path, users: Iterable[MailUser]) -> None:
@@ -28,7 +32,7 @@ def write_users(path: Path, users: Iterable[MailUser]) -> None:
 def read_users(path: Path) -> list[MailUser]:
     """The people in the file, in its order."""
     found = json.loads(path.read_text())
-    return [MailUser(entry["address"], entry["password"], tuple(entry.get("aliases", ()))) for entry in found]
+    return [MailUser(**{**entry, "aliases": tuple(entry.get("aliases", ()))}) for entry in found]
 
 
 class People:

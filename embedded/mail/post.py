@@ -109,7 +109,7 @@ class PostOffice:
         for recipient in dict.fromkeys(envelope.rcpt_tos):
             traced = _trace(sender, recipient, session.host_name or "unknown") + raw
             user = self._mail.people.mailbox_of(recipient)
-            if user is not None:
+            if user is not None and not user.reads_elsewhere:
                 await self._mail.deliver(user, traced)
             else:
                 self._customers.keep(traced, recipient=recipient)

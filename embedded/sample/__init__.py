@@ -12,8 +12,12 @@ from embedded.mail.people import MailUser
 PASSWORD = "look-around-2026"  # noqa: S105  # of the demo's people; it is printed, too
 MAIL_PASSWORD = "the-mailboxes-of-the-demo"  # noqa: S105
 ORGANIZATIONS_FILE = "organizations.yaml"
+SYSTEM_ADDRESS = "postroom@postroom.example"  # whom notices come from
+GLOBAL_ADDRESS = "info@alster-group.example"
 
 MAIL_USERS = (
+    MailUser(SYSTEM_ADDRESS, MAIL_PASSWORD),
+    MailUser(GLOBAL_ADDRESS, MAIL_PASSWORD, ("presse@alster-group.example",)),
     MailUser(
         "support@nordwind.example", MAIL_PASSWORD, ("service@nordwind.example", "hilfe@nordwind.example")
     ),
@@ -43,6 +47,9 @@ ACCOUNTS = (
     Account("noah.bennett@lumenbooks.example", "Noah Bennett", "bookseller at Lumen Books"),
     Account("priya.nair@lumenbooks.example", "Priya Nair", "works for both"),
 )
+
+
+PEOPLE = tuple(MailUser(account.address, MAIL_PASSWORD, reads_elsewhere=True) for account in ACCOUNTS)
 
 
 def sample_text(name: str) -> str:

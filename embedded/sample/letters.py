@@ -1,6 +1,7 @@
 """The messages of the demo as bytes: what people, robots and broken programs send."""
 
 import html
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,8 @@ import yaml
 
 from embedded.sample import sample_text
 from embedded.sample.attachments import attachment, calendar, png, winmail
+
+_FULL_LINE = re.compile(r"^([^>\n].{84,})\n(?=[^\n\->*\d])", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,14 @@ def written(letter: Letter, earlier: Iterable[Letter], now: datetime | None = No
 def _letter(entry: dict[str, Any]) -> Letter:
     given = dict(entry)
     given["sender"] = given.pop("from", "")
+    given["text"] = _flowing(given["text"])
     given["attachments"] = tuple(given.get("attachments", ()))
     return Letter(**given)
+
+
+def _flowing(text: str) -> str:
+    """Each paragraph on one line, as mail programs write it: the files break lines where they are full."""
+    return _FULL_LINE.sub(r"\1 ", text)
 
 
 def _add_headers(message: EmailMessage, letter: Letter, known: Mapping[str, Letter], now: datetime) -> None:

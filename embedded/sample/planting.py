@@ -14,7 +14,9 @@ from embedded.sample.letters import Letter, letters, written
 from mailboxes import interchange
 from mailboxes.accounts import Account
 from tenants.audit import Actor
-from tenants.database import db, inside, now
+from tenants.configuration.catalog import SYSTEM
+from tenants.configuration.layers import override
+from tenants.database import db, inside, inside_installation, now
 from tenants.organizations import all_organizations
 from tenants.schema import migration_config
 
@@ -62,13 +64,21 @@ def apply_organizations(app: Flask, imap_port: int, smtp_port: int) -> None:
 
 def move_accounts(app: Flask, imap_port: int, smtp_port: int) -> None:
     """Lead the mailboxes to the ports of this run, where other programs took those of the last one."""
-    names = [user.address for user in MAIL_USERS]
     with app.app_context():
+        override("smtp.port", str(smtp_port), SYSTEM, by=DEMO.name)
+        db.session.commit()
         ids = [organization.id for organization in db.session.scalars(all_organizations())]
+    with inside_installation("the global mailboxes of the demo move with its mail server"):
+        _move_own_accounts(imap_port, smtp_port)
     for id in ids:
         with inside(id):
-            own = select(Account).where(Account.imap_host == _HOST, Account.imap_user.in_(names))
-            for account in db.session.scalars(own):
-                account.imap_port, account.smtp_port = imap_port, smtp_port
-                account.next_attempt_at = now()
-            db.session.commit()
+            _move_own_accounts(imap_port, smtp_port)
+
+
+def _move_own_accounts(imap_port: int, smtp_port: int) -> None:
+    names = [user.address for user in MAIL_USERS]
+    own = select(Account).where(Account.imap_host == _HOST, Account.imap_user.in_(names))
+    for account in db.session.scalars(own):
+        account.imap_port, account.smtp_port = imap_port, smtp_port
+        account.next_attempt_at = now()
+    db.session.commit()

@@ -89,6 +89,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/security/second-factor",
         "/demo/write/",
         "/demo/write/{letter}",
+        "/demo/notices/",
         "/configuration/people/",
     ),
     ADMIN: (
@@ -208,5 +209,6 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/system/users/",
         "/system/users/{user}",
         "/system/users/new",
+        "/demo/notices/",
     ),
 }

@@ -11,12 +11,14 @@ from mailboxes.conversion.claims import LEAD
 from mailboxes.crm.leads import make_lead
 from mailboxes.threads import ThreadRecord
 from mailboxes.timeline import record
+from tenants.configuration.layers import override
 from tenants.database import db, now, uuid7
-from tests.factories import csrf_token, make_mailbox, make_message, sign_in
+from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.webapp.critic import criticise
 from tests.world import permitted_ports
 
 WRITE = "/demo/write/"
+NOTICES = "/demo/notices/"
 
 
 @pytest.fixture
@@ -200,3 +202,24 @@ def test_a_letter_to_the_neighbour_is_unknown_here(app, demo, ours, theirs, mail
     page = sign_in(app, ours.member).get(f"{WRITE}{letter_id}").text
     assert "on its way" in page
     assert theirs.canary not in page
+
+
+def test_notices_are_read_by_whom_they_are_for_and_by_system_administrators(demo, app, ours, theirs):
+    override("notice.sender_address", "postroom@postroom.example", "system", by="Sam")
+    db.session.commit()
+    for person in (ours.admin.user, theirs.admin.user):
+        deliver_to_customer(demo, "postroom@postroom.example", person.address, f"For {person.address}")
+    deliver_to_customer(demo, "support@nordwind.example", ours.admin.user.address, "No notice")
+    own, others = (f"For {person.address}" for person in (ours.admin.user, theirs.admin.user))
+    page = sign_in(app, ours.admin.user).get(NOTICES).text
+    assert own in page
+    assert others not in page
+    assert "No notice" not in page
+    page = sign_in(app, make_user(name="Sys", is_system_admin=True)).get(NOTICES).text
+    assert own in page
+    assert others in page
+    criticise(page, NOTICES)
+
+
+def test_notices_are_pages_of_the_demo_only(app, ours):
+    assert sign_in(app, ours.admin.user).get(NOTICES).status_code == 404

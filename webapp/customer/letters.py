@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from email.utils import quote as escaped
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from uuid import UUID
 
 from flask import current_app
@@ -77,10 +77,11 @@ class Letter:
 
 @dataclass(frozen=True)
 class Received:
-    """What a customer got from one of our mailboxes."""
+    """What somebody got from one of our mailboxes, or from Postroom itself."""
 
     name: str
     at: datetime
+    recipient: str
     sender: str
     subject: str
     text: str
@@ -111,9 +112,18 @@ def send(letter: Letter) -> DeliveryResult:
 
 def received_by(address: str, mailboxes: set[str]) -> list[Received]:
     """What an address of the world got from these mailboxes, oldest first."""
-    folder = Path(settings_of(current_app).customer_mail_directory) / quote(address.lower(), safe="@")
-    found = [_received(file) for file in sorted(folder.glob("*.eml"))]
-    return [one for one in found if one.sender in mailboxes]
+    return _letters(quote(address.lower(), safe="@"), mailboxes)
+
+
+def received_by_anybody(senders: set[str]) -> list[Received]:
+    """What anybody in the world got from these senders, oldest first."""
+    return sorted(_letters("*", senders), key=lambda one: one.at)
+
+
+def _letters(folders: str, senders: set[str]) -> list[Received]:
+    world = Path(settings_of(current_app).customer_mail_directory)
+    found = [_received(file) for file in sorted(world.glob(f"{folders}/*.eml"))]
+    return [one for one in found if one.sender in senders]
 
 
 def _received(file: Path) -> Received:
@@ -121,6 +131,7 @@ def _received(file: Path) -> Received:
     return Received(
         name=file.stem,
         at=datetime.fromtimestamp(int(file.name[:20]) / 1e9, UTC),
+        recipient=unquote(file.parent.name),
         sender=parsed.sender.address.lower() if parsed.sender else "",
         subject=parsed.subject,
         text=parsed.text,

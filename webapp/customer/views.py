@@ -1,4 +1,4 @@
-"""*Write as a customer*, for the demo: elsewhere these pages do not exist."""
+"""*Write as a customer* and *Notices by mail*, for the demo: elsewhere these pages do not exist."""
 
 from typing import Any
 from uuid import UUID
@@ -10,20 +10,22 @@ from mailboxes.access import readable_mailboxes
 from mailboxes.crm.contacts import Contact, addresses_of, contacts
 from mailboxes.system_mailboxes import Mailbox
 from tenants.application import settings_of
+from tenants.configuration.layers import value_of
 from tenants.database import db, uuid7
 from tenants.errors import NotFoundError
 from webapp.customer.examples import EXAMPLES
 from webapp.customer.forms import LetterForm
-from webapp.customer.letters import Letter, person, send
+from webapp.customer.letters import Letter, person, received_by, received_by_anybody, send
 from webapp.customer.progress import progress_of
-from webapp.guards import member_required
+from webapp.guards import member_required, signed_in_required
 from webapp.records import uuid_or_none
 
-blueprint = Blueprint("customer", __name__, url_prefix="/demo/write")
+blueprint = Blueprint("customer", __name__, url_prefix="/demo")
 MOST_CUSTOMERS = 200
+MOST_NOTICES = 50
 
 
-@blueprint.route("/", methods=["GET", "POST"])
+@blueprint.route("/write/", methods=["GET", "POST"])
 @member_required
 def write() -> ResponseReturnValue:
     """The form; what it sends goes the way of every message."""
@@ -49,7 +51,7 @@ def write() -> ResponseReturnValue:
     return page, 422 if request.method == "POST" else 200
 
 
-@blueprint.get("/<uuid:letter_id>")
+@blueprint.get("/write/<uuid:letter_id>")
 @member_required
 def letter(letter_id: UUID) -> ResponseReturnValue:
     """Watch one letter on its way."""
@@ -57,6 +59,17 @@ def letter(letter_id: UUID) -> ResponseReturnValue:
     part = request.headers.get("HX-Request") == "true"
     template = "customer/_progress.html" if part else "customer/letter.html"
     return render_template(template, letter_id=letter_id, progress=progress_of(letter_id, g.member))
+
+
+@blueprint.get("/notices/")
+@signed_in_required
+def notices() -> ResponseReturnValue:
+    """The mail of Postroom itself: one's own, and for a system administrator everybody's."""
+    _demand_demo()
+    postroom = {str(value_of("notice.sender_address"))}
+    own = received_by(g.user.address, postroom)
+    found = received_by_anybody(postroom) if g.user.is_system_admin else own
+    return render_template("customer/notices.html", notices=found[: -MOST_NOTICES - 1 : -1])
 
 
 def _demand_demo() -> None:
