@@ -18,6 +18,7 @@ def add_filters(app: Flask) -> None:
     """Give the templates of `app` every filter of this module, under its own name."""
     for filter_ in (
         relative_time,
+        due,
         absolute_time,
         short_time,
         date,
@@ -54,6 +55,12 @@ def relative_time(at: datetime, now: datetime | None = None) -> str:
     if span is None:
         return "now"
     return f"{span} ago" if seconds > 0 else f"in {span}"
+
+
+def due(at: datetime, now: datetime | None = None) -> str:
+    """When something is to happen: as `relative_time`, and `now` where its time has come."""
+    now = now or datetime.now(UTC)
+    return relative_time(max(at, now), now)
 
 
 def short_time(at: datetime, now: datetime | None = None) -> str:

@@ -37,6 +37,8 @@ SYSTEM_PAGES: tuple[tuple[str, str, str], ...] = (
     ("User Management", "Users", "users.index"),
     ("User Management", "Audit log", "system_audit.index"),
 )
+# Blueprints beside the one that such a page begins in.
+BELOW = {"routing_moves": "routing", "routing_trials": "routing", "applying": "mailboxes"}
 COUNTED_FOR_THE_SYSTEM: dict[str, tuple[Callable[[], int], str]] = {
     "unrouted.index": (unrouted_count, "waiting"),
     "system_quarantine.index": (quarantined_count, "in quarantine"),
@@ -103,6 +105,12 @@ def _settings(level: str, url: Any) -> list[dict[str, Any]]:
     return tree
 
 
+def place_of(endpoint: str | None) -> str:
+    """The blueprint of the page in the tree that an endpoint belongs to."""
+    blueprint = (endpoint or "").partition(".")[0]
+    return BELOW.get(blueprint, blueprint)
+
+
 def _pages(pages: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
     """Pages by their headings, as far as they are plugged in: (heading, label, endpoint)."""
     headings = dict.fromkeys(heading for heading, _, _ in pages)
@@ -114,7 +122,7 @@ def _pages(pages: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
 
 
 def _heading(label: str, pages: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
-    here = (request.endpoint or "").partition(".")[0]
+    here = place_of(request.endpoint)
     entries = [
         {
             "label": label,

@@ -43,7 +43,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "routing/index.html",
         tree=system_tree(),
-        places=places,
+        routed_mailboxes=places,
         counts=counts,
         pager=_pager("routing.index", found.previous, found.next),
     )
