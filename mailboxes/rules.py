@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Select, UniqueConstraint, false, func, select
+from sqlalchemy import ColumnElement, Index, Select, UniqueConstraint, and_, false, func, not_, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes import templates
@@ -82,6 +82,12 @@ class InvalidRuleError(InvalidError):
 def rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
     """The rules that apply in a mailbox, in order: its own, or the system's copies, or none."""
     return {"own": own_rules_of, "system": system_rules_of, "off": _no_rules_of}[mailbox.rules_from](mailbox)
+
+
+def applies_in_its_mailbox() -> ColumnElement[bool]:
+    """Whether a rule is one of `rules_of` its mailbox, in a query of both."""
+    is_own = AutoResponseRule.system_key.is_(None)
+    return or_(and_(Mailbox.rules_from == "own", is_own), and_(Mailbox.rules_from == "system", not_(is_own)))
 
 
 def own_rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:

@@ -14,7 +14,7 @@ from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.messages import Message
-from mailboxes.rules import AutoResponseRule
+from mailboxes.rules import AutoResponseRule, applies_in_its_mailbox
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, is_one_of
 from tenants.organizations import Organization
@@ -148,11 +148,12 @@ def _arrival_count(state: str) -> ColumnElement[int]:
 
 
 def _rule_counts(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
-    """All and active rules by mailbox."""
+    """All rules that apply and the active ones of them, by mailbox."""
     active = func.count().filter(AutoResponseRule.is_active)
     query = (
         select(AutoResponseRule.mailbox_id, func.count(), active)
-        .where(is_one_of(AutoResponseRule.mailbox_id, ids))
+        .join(Mailbox, Mailbox.id == AutoResponseRule.mailbox_id)
+        .where(is_one_of(AutoResponseRule.mailbox_id, ids), applies_in_its_mailbox())
         .group_by(AutoResponseRule.mailbox_id)
     )
     return {row[0]: (row[1], row[2]) for row in session.execute(query)}

@@ -1,5 +1,7 @@
 """A global mailbox in the organizations that it serves: each field inherited, overridden and reset."""
 
+import re
+
 import pytest
 from sqlalchemy import select
 
@@ -238,6 +240,21 @@ def test_own_rules_replace_the_systems_and_are_kept(source, inside, ada, ours):
         copy = db.session.scalar(select(Mailbox))
     read(ada, f"{url}/rules/{RULE_KEYS[0]}", expect=404)
     assert copy.rules_from == "own"
+
+
+def test_the_list_counts_the_rules_that_apply(source, inside, ada, ours):
+    url = url_of(ours, inside)
+
+    def counted():
+        (cell,) = re.findall(r'#rules">(\d+ of \d+)', read(ada, "/configuration/mailboxes/"))
+        return cell
+
+    assert counted() == "1 of 1"
+    say(ada, url, "rules", {"rules_from": "own"})
+    send(ada, f"{url}/rules/new", name="Ours", content_en="Thanks.")
+    assert counted() == "1 of 1"
+    say(ada, url, "rules", {"rules_from": "off"})
+    assert counted() == "0 of 0"
 
 
 def test_who_is_served_no_more_reads_on_and_sends_nothing(app, source, inside, ada, ours):
