@@ -5,31 +5,35 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from imapclient import IMAPClient
+
+from tests.faults.installation import ImapAccount
 
 RECEIVED = 1 << 20
 AT_ONCE = 500
 PATIENCE = 600.0
 
+RAW = "raw socket: every byte read and discarded"
+MBSYNC = "mbsync with fsync: copied to Maildir"
+
 Peer = Callable[[], float]  # runs, and says how many seconds that took
 
 
-def peers(port: int, user: str, password: str, count: int, folder: Path) -> dict[str, Peer]:
+def peers(account: ImapAccount, count: int, folder: Path) -> dict[str, Peer]:
     """Those that can run on this machine; each counts only if it has got every message."""
+    port, user, password = account.plain_port, account.user, account.password
     found: dict[str, Peer] = {
-        "raw socket: every byte read and discarded": lambda: _raw(port, user, password, count),
+        RAW: lambda: _raw(port, user, password, count),
         "IMAPClient, by 500: fetched and discarded": lambda: _imapclient(port, user, password, count),
     }
     if shutil.which("mbsync"):
-        for name, is_durable in {
-            "mbsync with fsync: copied to Maildir": True,
-            "mbsync without fsync": False,
-        }.items():
-            found[name] = lambda is_durable=is_durable: _mbsync(  # type: ignore[misc]
-                port, user, password, count, folder, is_durable=is_durable
-            )
+        mbsync = partial(_mbsync, account, count, folder)
+        found[MBSYNC] = partial(mbsync, is_durable=True)
+        found["mbsync with fsync, through TLS"] = partial(mbsync, is_durable=True, is_encrypted=True)
+        found["mbsync without fsync"] = partial(mbsync, is_durable=False)
     return found
 
 
@@ -72,12 +76,17 @@ def _imapclient(port: int, user: str, password: str, count: int) -> float:
     return seconds
 
 
-def _mbsync(port: int, user: str, password: str, count: int, folder: Path, *, is_durable: bool) -> float:
-    place = folder / f"mbsync-{is_durable}"
+def _mbsync(
+    account: ImapAccount, count: int, folder: Path, *, is_durable: bool, is_encrypted: bool = False
+) -> float:
+    place = folder / f"mbsync-{is_durable}-{is_encrypted}"
+    host, port = (account.host, account.port) if is_encrypted else ("127.0.0.1", account.plain_port)
+    tls = f"IMAPS\nCertificateFile {account.ca_file}" if is_encrypted else "None"
     (place / "mail").mkdir(parents=True)
     (place / "configuration").write_text(
-        f"FSync {'yes' if is_durable else 'no'}\nIMAPAccount a\nHost 127.0.0.1\nPort {port}\nUser {user}\n"
-        f"Pass {password}\nSSLType None\nAuthMechs LOGIN\n\nIMAPStore far\nAccount a\n\n"
+        f"FSync {'yes' if is_durable else 'no'}\nIMAPAccount a\nHost {host}\nPort {port}\n"
+        f"User {account.user}\nPass {account.password}\nSSLType {tls}\nAuthMechs LOGIN\n\n"
+        "IMAPStore far\nAccount a\n\n"
         f"MaildirStore near\nPath {place}/mail/\nInbox {place}/mail/INBOX\nSubFolders Verbatim\n\n"
         "Channel c\nFar :far:INBOX\nNear :near:INBOX\nCreate Near\nSync Pull\nSyncState *\n"
     )

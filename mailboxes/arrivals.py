@@ -1,18 +1,21 @@
 """Arrivals: what a server handed out, with its bytes, before anything is read in them."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import CheckConstraint, Connection, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ColumnElement, Connection, Index, UniqueConstraint, case, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OptionallyScoped, db, now, owned_key
 
 LOCK_SECONDS = 5
+SHARES = 2  # of an account's history, delivered side by side
+SHARED_UIDS = 500  # neighbours are delivered together: they are stored so, and often of one conversation
 
 
 class Raw(OptionallyScoped, Base):
@@ -99,13 +102,50 @@ class Arrival(OptionallyScoped, Base):
 
 @contextmanager
 def delivering(account_id: UUID) -> Iterator[bool]:
-    """Be the only one who delivers this account's arrivals; False if another one is at it for long.
-
-    A hint, held by a transaction of its own; what keeps doubles away are the constraints. Whoever has it
-    goes on until nothing waits, so that there is nothing to do for others.
-    """
+    """Be the only one who delivers this account's arrivals; False if another one is at it for long."""
     with db.engine.connect() as connection, connection.begin():
-        yield _is_taken(connection, f"deliver {account_id}")
+        names = [_share_name(account_id, share) for share in range(SHARES)]
+        yield all(_is_taken(connection, name) for name in names)
+
+
+@contextmanager
+def delivering_a_share(account_id: UUID, besides: Collection[int] = ()) -> Iterator[int | None]:
+    """Be the only one who delivers a share of this account's arrivals; None if others are at all of them.
+
+    ``besides``: those that we have had. A hint, held by a transaction of its own; what keeps doubles away
+    are the constraints. Whoever has a share goes on until nothing waits in it, so that there is nothing to
+    do for others.
+    """
+    left = [share for share in range(SHARES) if share not in besides]
+    random.shuffle(left)  # one alone takes turns: no share falls behind
+    with db.engine.connect() as connection, connection.begin():
+        yield _free_share(connection, account_id, left, is_patient=not besides)
+
+
+def share_of_arrival() -> ColumnElement[int]:
+    """The share that an arrival belongs to: of an organization's history, portions in turn.
+
+    All else is one share, for it has to be delivered in order: new mail, since answers follow questions; and
+    whatever comes to a global account, since where a message goes depends on those before it.
+    """
+    may_be_shared = Arrival.is_history & Arrival.organization_id.is_not(None)
+    return case((may_be_shared, Arrival.uid // SHARED_UIDS % SHARES), else_=0)
+
+
+def _free_share(
+    connection: Connection, account_id: UUID, shares: Sequence[int], *, is_patient: bool
+) -> int | None:
+    query = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+    for share in shares:
+        if connection.scalar(query, {"name": _share_name(account_id, share)}):
+            return share
+    if is_patient and _is_taken(connection, _share_name(account_id, shares[0])):
+        return shares[0]
+    return None
+
+
+def _share_name(account_id: UUID, share: int) -> str:
+    return f"deliver {account_id} {share}"
 
 
 def _is_taken(connection: Connection, name: str) -> bool:

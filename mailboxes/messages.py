@@ -87,7 +87,7 @@ class Message(OrganizationScoped, Base):
     subject: Mapped[str] = mapped_column(default="")
     teaser: Mapped[str] = mapped_column(default="")
     text: Mapped[str] = mapped_column(default="")
-    reply_text: Mapped[str] = mapped_column(default="")
+    reply_text: Mapped[str] = mapped_column(default="")  # empty where all of the text is the reply
     has_html: Mapped[bool] = mapped_column(default=False)
     language: Mapped[str | None] = mapped_column(default=None)
     size: Mapped[int] = mapped_column(default=0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
 
 
 class Authentication(TypedDict):
@@ -84,3 +85,57 @@ class Facts(TypedDict):
     has_defective_header: bool
     is_truncated: bool
     defects: list[str]
+
+
+# A message of which nothing is known.
+NOTHING = Facts(
+    return_path=None,
+    has_null_return_path=False,
+    sender="",
+    sender_problem="",
+    auto_submitted=[],
+    is_auto_submitted=False,
+    list_headers=[],
+    precedence=[],
+    auto_response_suppress=[],
+    machine_headers=[],
+    report_types=[],
+    calendar_methods=[],
+    sender_local_part="",
+    robot_sender="",
+    is_role_sender=False,
+    sender_canonical="",
+    return_path_canonical="",
+    message_id="",
+    in_reply_to="",
+    references=[],
+    loop_tokens=[],
+    recipients_canonical=[],
+    recipient_count=0,
+    spam_signs=[],
+    authentication=None,
+    sender_domain="",
+    return_path_domain="",
+    is_return_path_related=True,
+    reply_to=[],
+    has_foreign_reply_to=False,
+    received_count=0,
+    delivered_to_canonical=[],
+    automatic_subject="",
+    has_automatic_subject_confirmed=False,
+    body_hash="",
+    is_encrypted_only=False,
+    has_defective_header=False,
+    is_truncated=False,
+    defects=[],
+)
+
+
+def told(facts: Facts) -> dict[str, Any]:
+    """What these facts say beyond `NOTHING`: most of a message is silent, and each fact is stored."""
+    return {name: value for name, value in facts.items() if value != NOTHING[name]}  # type: ignore[literal-required]
+
+
+def facts_told(stored: Mapping[str, Any]) -> Facts:
+    """All facts again, of what `told` left of them."""
+    return cast("Facts", {**NOTHING, **stored})

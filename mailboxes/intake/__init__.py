@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.arrivals import delivering
+from mailboxes.arrivals import SHARES, delivering_a_share
 from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted, next_batch
 from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
@@ -31,20 +31,30 @@ Told = Callable[[Delivered], None]
 def deliver(account_id: UUID, told: Told | None = None, *, most: int | None = None) -> list[Delivered]:
     """Deliver what waits for an account; commits in between. ``told`` hears of each batch.
 
-    At most ``most`` batches, if that is given: as many answers as that mean that more may wait.
-    The session is bound to the account's owner: its organization, or the installation.
+    At most about ``most`` batches, if that is given: as many answers as that mean that more may wait.
+    Two may do so at once: each has its share of the history. The session is bound to the account's owner:
+    its organization, or the installation.
     """
     batches: list[Delivered] = []
-    with delivering(account_id) as is_ours, ReaderApart() as apart:
-        if not is_ours:
-            return batches
-        account = _account(account_id)
-        for batch in islice(_batches(account_id), most):
-            for delivered in _delivered(account, batch, apart):
-                batches.append(delivered)
-                if told is not None:
-                    told(delivered)
+    had: set[int] = set()
+    with ReaderApart() as apart:
+        while len(had) < SHARES and (most is None or len(batches) < most):
+            with delivering_a_share(account_id, had) as share:
+                if share is None:
+                    break
+                had.add(share)
+                left = None if most is None else most - len(batches)
+                for delivered in _delivered_of(account_id, share, apart, left):
+                    batches.append(delivered)
+                    if told is not None:
+                        told(delivered)
     return batches
+
+
+def _delivered_of(account_id: UUID, share: int, apart: ReaderApart, most: int | None) -> Iterator[Delivered]:
+    account = _account(account_id)
+    for batch in islice(_batches(account_id, share), most):
+        yield from _delivered(account, batch, apart)
 
 
 def _account(account_id: UUID) -> Account:
@@ -52,9 +62,9 @@ def _account(account_id: UUID) -> Account:
     return db.session.scalars(query.execution_options(populate_existing=True)).one()
 
 
-def _batches(account_id: UUID) -> Iterator[list[Waiting]]:
+def _batches(account_id: UUID, share: int) -> Iterator[list[Waiting]]:
     """Batches with their attempt committed, until nothing waits."""
-    while (batch := next_batch(account_id)) is not None:
+    while (batch := next_batch(account_id, share)) is not None:
         db.session.commit()
         crash_point("attempts counted")
         if batch:

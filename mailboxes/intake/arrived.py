@@ -10,11 +10,12 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, case, select, update
 
 from mailboxes.accounts import Folder
-from mailboxes.arrivals import Arrival, Raw
+from mailboxes.arrivals import Arrival, Raw, share_of_arrival
 from mailboxes.raws import raw_contents
+from tenants.bulk import among
 from tenants.database import db
 
-BATCH_MESSAGES = 200
+BATCH_MESSAGES = 250
 BATCH_BYTES = 16 * 1024 * 1024
 FEW_ATTEMPTS = 3  # a message that was tried no more often is still delivered before newer ones
 MOST_ATTEMPTS = 25  # deaths nobody could explain: most are of others' making, as when a machine ends
@@ -65,22 +66,22 @@ def box_of(special_use: str) -> str:
     return _BOXES.get(special_use, "other")
 
 
-def next_batch(account_id: UUID) -> list[Waiting] | None:
-    """The arrivals to deliver next: new mail before history, each in order; suspects one by one.
+def next_batch(account_id: UUID, share: int) -> list[Waiting] | None:
+    """The arrivals of a share to deliver next: new mail before history, each in order; suspects one by one.
 
     What has been tried often comes last, so that it holds up nothing. The attempt is counted, and must be
     committed by the caller before anything is parsed. None if nothing waits; what the object store has
     lost is set aside and left out.
     """
-    rows = _pending(account_id, Arrival.attempts <= FEW_ATTEMPTS) or _pending(
-        account_id, Arrival.attempts > FEW_ATTEMPTS
+    rows = _pending(account_id, share, Arrival.attempts <= FEW_ATTEMPTS) or _pending(
+        account_id, share, Arrival.attempts > FEW_ATTEMPTS
     )
     chosen = list(_fitting(_together(rows)))
     if not chosen:
         return None
     db.session.execute(
         update(Arrival)
-        .where(Arrival.id.in_([row.id for row in chosen]))
+        .where(among(Arrival.id, [row.id for row in chosen]))
         .values(attempts=Arrival.attempts + 1)
         .execution_options(synchronize_session=False)
     )
@@ -105,7 +106,7 @@ def mark_delivered(delivered: Sequence[Waiting], *, keeps_raw: bool = True) -> N
         values["raw_id"] = None
     db.session.execute(
         update(Arrival)
-        .where(Arrival.id.in_([item.id for item in delivered]))
+        .where(among(Arrival.id, [item.id for item in delivered]))
         .values(**values)
         .execution_options(synchronize_session=False)
     )
@@ -138,7 +139,7 @@ def is_waiting(account_id: UUID) -> bool:
     return db.session.scalar(found) is not None
 
 
-def _pending(account_id: UUID, attempts: ColumnElement[bool]) -> Sequence[Any]:
+def _pending(account_id: UUID, share: int, attempts: ColumnElement[bool]) -> Sequence[Any]:
     return db.session.execute(
         select(
             Arrival.id,
@@ -163,6 +164,7 @@ def _pending(account_id: UUID, attempts: ColumnElement[bool]) -> Sequence[Any]:
         .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
         .join(Raw, (Raw.owner_id == Arrival.owner_id) & (Raw.id == Arrival.raw_id))
         .where(Arrival.account_id == account_id, Arrival.state == "stored", attempts)
+        .where(share_of_arrival() == share)
         .order_by(Arrival.is_history, Arrival.id)
         .limit(BATCH_MESSAGES)
     ).all()

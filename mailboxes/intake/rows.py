@@ -7,7 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from mailboxes.accounts import Account
-from mailboxes.classifying import canonical_address, sentence_of
+from mailboxes.classifying import Classification, canonical_address, sentence_of
+from mailboxes.classifying.facts import told
 from mailboxes.intake.arrived import TOO_LARGE, Waiting
 from mailboxes.intake.eligibility import Circumstances, is_work, may_convert, may_respond
 from mailboxes.parsing import Address
@@ -148,13 +149,13 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
         "subject": entry.newcomer.subject,
         "teaser": _teaser(entry.item),
         "text": parsed.text,
-        "reply_text": reading.reply_text,
+        "reply_text": "" if reading.reply_text == parsed.text.strip() else reading.reply_text,
         "has_html": parsed.html is not None,
         "language": reading.language,
         "size": arrival.size or parsed.size,
         "attachment_count": len(parsed.attachments) if context.lists_attachments else 0,
         "defects": list(parsed.defects),
-        "facts": {**found.facts, "failed_recipients": list(found.failed_recipients)},
+        "facts": _facts(found),
         "is_automatic": found.is_automatic,
         "automatic_reasons": list(found.automatic_reasons),
         "is_bounce": found.is_bounce,
@@ -164,6 +165,11 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
         "is_answered_on_server": "\\Answered" in arrival.flags,
         **_eligibility(context, entry),
     }
+
+
+def _facts(found: Classification) -> dict[str, Any]:
+    failed = found.failed_recipients
+    return told(found.facts) | ({"failed_recipients": list(failed)} if failed else {})
 
 
 def _eligibility(context: Context, entry: Entry) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from mailboxes.threads.placing import (
     threads_for,
 )
 from mailboxes.threads.summaries import refresh_summaries, reopen
-from tenants.bulk import insert_rows
+from tenants.bulk import among, insert_rows
 from tenants.database import db
 
 BOX_ORDER = ("inbox", "sent", "other", "drafts", "spam", "trash")
@@ -97,7 +97,7 @@ def _held_mailbox(mailbox_id: UUID) -> Mailbox:
 def _not_here_yet(items: Sequence[Item]) -> list[Item]:
     """Without what was delivered here by somebody who died before he could say so."""
     ids = [item.arrival.id for item in items]
-    here = set(db.session.scalars(select(Location.arrival_id).where(Location.arrival_id.in_(ids))))
+    here = set(db.session.scalars(select(Location.arrival_id).where(among(Location.arrival_id, ids))))
     return [item for item in items if item.arrival.id not in here]
 
 
@@ -106,7 +106,7 @@ def _known_messages(mailbox: Mailbox, items: Sequence[Item]) -> dict[bytes, UUID
     hashes = {item.reading.stable_hash for item in items}
     rows = db.session.execute(
         select(Message.stable_hash, Message.id).where(
-            Message.mailbox_id == mailbox.id, Message.stable_hash.in_(hashes)
+            Message.mailbox_id == mailbox.id, among(Message.stable_hash, hashes)
         )
     )
     known = {row.stable_hash: row.id for row in rows}

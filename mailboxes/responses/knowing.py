@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import ColumnElement, func, select
 
 from mailboxes.classifying import Facts, canonical_address
+from mailboxes.classifying.facts import facts_told
 from mailboxes.conditions import HEADER, MessageFields, conditions_from
 from mailboxes.decisions import Context, Limits, Options, Rule, Usage
 from mailboxes.decisions.values import Case, case_of
@@ -36,7 +37,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 
 def facts_of(message: Message) -> Facts:
     """What the classifier saw, as it was stored at delivery."""
-    return cast("Facts", message.facts)
+    return facts_told(message.facts)
 
 
 def mailbox_of(message: Message) -> Mailbox:

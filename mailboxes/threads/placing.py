@@ -13,7 +13,7 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadReference
 from mailboxes.threads.joining import SUBJECT_DAYS, KnownThread, Newcomer, Threads
 from mailboxes.threads.merging import merge_threads
-from tenants.bulk import insert_rows
+from tenants.bulk import among, insert_rows
 from tenants.database import db
 
 MOST_IDS = 20_000
@@ -84,7 +84,7 @@ def _stored(ids: Collection[UUID]) -> set[UUID]:
 def _messages_known(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
     return _rows(
         select(Message.message_id, Message.thread_id)
-        .where(Message.mailbox_id == mailbox.id, Message.message_id.in_(_some(ids)))
+        .where(Message.mailbox_id == mailbox.id, among(Message.message_id, _some(ids)))
         .order_by(Message.id),
         ids,
     )
@@ -93,7 +93,7 @@ def _messages_known(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
 def _mentions_of(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
     return _rows(
         select(ThreadReference.reference, ThreadReference.thread_id)
-        .where(ThreadReference.mailbox_id == mailbox.id, ThreadReference.reference.in_(_some(ids)))
+        .where(ThreadReference.mailbox_id == mailbox.id, among(ThreadReference.reference, _some(ids)))
         .order_by(ThreadReference.thread_id),
         ids,
     )
@@ -103,7 +103,7 @@ def _messages_elsewhere(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
     others = select(Mailbox.id).where(Mailbox.id != mailbox.id)
     return _rows(
         select(Message.message_id, Message.thread_id)
-        .where(Message.mailbox_id.in_(others), Message.message_id.in_(_some(ids)))
+        .where(Message.mailbox_id.in_(others), among(Message.message_id, _some(ids)))
         .order_by(Message.id),
         ids,
     )
@@ -116,10 +116,10 @@ def _threads_to_know(mailbox: Mailbox, found: set[UUID], newcomers: Sequence[New
         for base, is_reply in [base_subject(message.subject)]
         if base and is_reply and message.may_join_by_subject and message.is_incoming
     }
-    wanted: ColumnElement[bool] = Thread.id.in_(found)
+    wanted: ColumnElement[bool] = among(Thread.id, found)
     if bases:
         since = min(message.shown_at for message in newcomers) - SUBJECT_DAYS
-        wanted = or_(wanted, Thread.base_subject.in_(bases) & (Thread.last_at >= since))
+        wanted = or_(wanted, among(Thread.base_subject, bases) & (Thread.last_at >= since))
     return (
         select(Thread.id, Thread.subject, Thread.base_subject, Thread.last_at, Thread.participants)
         .where(Thread.mailbox_id == mailbox.id, wanted)

@@ -85,9 +85,12 @@ def refresh_summaries(thread_ids: Iterable[UUID]) -> None:
 
 def reopen(thread_ids: Iterable[UUID]) -> None:
     """Open conversations again that wait or were done: the customer has answered."""
+    ids = set(thread_ids)
+    if not ids:
+        return
     db.session.execute(
         update(Thread)
-        .where(Thread.id.in_(set(thread_ids)), Thread.status != "open")
+        .where(Thread.id.in_(ids), Thread.status != "open")
         .values(status="open")
         .execution_options(synchronize_session=False)
     )

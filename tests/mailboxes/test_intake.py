@@ -11,7 +11,7 @@ from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG
 
 from mailboxes import subjects, timeline
-from mailboxes.arrivals import Arrival, Raw, delivering
+from mailboxes.arrivals import Arrival, Raw, delivering, delivering_a_share
 from mailboxes.intake import batches, deliver
 from mailboxes.intake.arrived import FEW_ATTEMPTS, MOST_ATTEMPTS, TOO_LARGE
 from mailboxes.intake.held import process_again
@@ -345,3 +345,23 @@ def test_whoever_delivers_leaves_nothing_to_do_for_others(
             assert is_ours
             assert deliver(mailbox.account_id) == []
         assert len(deliver(mailbox.account_id)) == 1
+
+
+def test_two_share_the_history_of_an_account_and_new_mail_stays_in_order(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.arrivals.SHARED_UIDS", 2)
+    with inside(ours):
+        arrive(mailbox, *(letter(f"Old {number}") for number in range(4)), is_history=True)
+        arrive(mailbox, *(letter(f"New {number}") for number in range(4)))
+        with delivering_a_share(mailbox.account_id) as first:
+            with delivering_a_share(mailbox.account_id) as second:
+                assert {first, second} == {0, 1}
+                assert deliver(mailbox.account_id) == []
+            assert first is not None
+            assert deliver(mailbox.account_id)  # the other share
+            waiting = db.session.scalars(select(Arrival).where(Arrival.state == "stored")).all()
+            assert [one.uid // 2 % 2 for one in waiting if one.is_history] == [first] * 2
+            assert sum(not one.is_history for one in waiting) == (4 if first == 0 else 0)
+        deliver(mailbox.account_id)
+        assert count_of(Message) == 8

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailboxes.classifying import Facts, canonical_address, classify, sentence_of
+from mailboxes.classifying.facts import facts_told, told
 from mailboxes.parsing import parse
 
 PERSONAL = {"From": "Ada <ada@example.org>", "To": "help@shop.example", "Subject": "Question"}
@@ -246,3 +247,17 @@ def test_more_signs_never_make_a_message_less_automatic(signs):
 def test_any_bytes_are_classified(raw):
     found = classify(parse(raw), raw, trusted_authserv_id="x")
     json.dumps(found.facts)
+
+
+def test_facts_are_told_without_what_is_silent_and_understood_again():
+    facts = classify(
+        parse(b"From: ada@example.org\r\nPrecedence: bulk\r\nReply-To: x@other.test\r\n\r\nHello")
+    ).facts
+    stored = told(facts)
+    assert {"precedence", "sender", "has_foreign_reply_to"} < stored.keys()
+    assert stored.keys().isdisjoint({"list_headers", "is_encrypted_only", "is_return_path_related"})
+    assert facts_told(stored) == facts
+
+
+def test_of_a_message_without_facts_no_sender_is_known_so_that_nobody_answers_it():
+    assert facts_told({})["sender"] == ""

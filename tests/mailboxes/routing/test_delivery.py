@@ -260,11 +260,12 @@ def test_a_decision_once_committed_stands_though_the_rules_change(routed, ours, 
 
 
 def _once(function: Any) -> Any:
-    calls: list[int] = []
+    asked: set[Any] = set()
 
     def once(*given: Any) -> Any:
-        calls.append(1)
-        return function(*given) if len(calls) == 1 else None
+        is_first = given not in asked
+        asked.add(given)
+        return function(*given) if is_first else None
 
     return once
 
