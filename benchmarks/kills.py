@@ -20,13 +20,14 @@ from tests.faults.seeds import SEED
 from tests.faults.storm import Storm, demand_all_is_as_it_should_be
 
 KINDS = {
-    "worker": {"queue worker": 20, "worker": 1, "worker alone": 1},
+    "worker": {"queue workers": 20, "worker": 1, "worker alone": 1},
     "postgres": {"postgres": 1},
     "redis": {"redis": 1, "forget": 1},
 }
 # How long between two kills: most moments of a job, and what PostgreSQL takes to be ready again.
-PAUSES = {"worker": (0.002, 0.4), "postgres": (0.0, 1.5), "redis": (0.0, 0.8)}
+PAUSES = {"worker": (0.002, 0.3), "postgres": (0.0, 1.5), "redis": (0.0, 0.8)}
 KILLS_PER_LETTER = 3
+MOST_AT_ONCE = 3  # of those who run jobs
 TIME_PASSES_EVERY = 20
 PATIENCE = 240.0
 
@@ -68,15 +69,19 @@ def _blown(storm: Storm, kind: str, seconds: float) -> list[Letter]:
     post = Post(ADDRESS, SEED).letters(1_000_000)
     targets = storm.targets(KINDS[kind], 100_000)
     ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        number = storm.killed.total()
-        if number % KILLS_PER_LETTER == 0:
+    for number, target in enumerate(targets):
+        if time.monotonic() > ends:
+            break
+        while len(letters) * KILLS_PER_LETTER <= storm.killed.total():
             letters.append(next(post))
             storm.installation.append(letters[-1].raw)
         if number % TIME_PASSES_EVERY == 0:
             _let_time_pass(storm.installation)
         time.sleep(storm.chance.uniform(*PAUSES[kind]))
-        storm.strike(targets[number])
+        if target == "queue workers":
+            storm.strike_several(MOST_AT_ONCE)
+        else:
+            storm.strike(target)
     return letters
 
 

@@ -29,11 +29,11 @@ Row = tuple[str, str, float, str]
 
 
 def main() -> None:
-    """Apply those with the words in their name or place, and exit with 1 if one was not noticed."""
-    word = " ".join(sys.argv[1:])
-    chosen = [one for one in SABOTAGES if word in f"{one.name} {one.path}"]
+    """Apply those with one of the words in their name or place, and exit with 1 if one was not noticed."""
+    words = sys.argv[1:] or [""]
+    chosen = [one for one in SABOTAGES if any(word in f"{one.name} {one.path}" for word in words)]
     if not chosen:
-        sys.exit(f"No sabotage has {word!r} in its name or place.")
+        sys.exit(f"No sabotage has {' or '.join(words)} in its name or place.")
     _demand_green(chosen)
     rows = _played(chosen)
     red = sum(outcome == RED for _, outcome, _, _ in rows)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 MATRIX = "tests/faults/test_matrix.py::test_a_fault_heals_without_a_trace[{}]"
 SYNC, INTAKE, IMAP = Path("mailboxes/sync"), Path("mailboxes/intake"), Path("mailboxes/imap")
+FIRST_TABLES = Path("migrations/versions/0001_first_tables.py")
+SCHEMA = "tests/architecture/test_migrations.py::test_up_down_and_up_again_leaves_what_the_models_say"
 CRASHES = "tests/faults/test_crashes.py::test_a_crash_at_any_point_is_healed_by_the_next_pass[{}]"
 
 
@@ -121,6 +123,55 @@ SABOTAGES = (
         '        "is_history": False,\n',
         "tests/mailboxes/test_sync.py::test_history_is_taken_over_as_chosen_and_makes_no_work",
     ),
+    Sabotage(
+        "a commit that is not on the disk",
+        SYNC / "arriving.py",
+        '    db.session.execute(text("SET LOCAL synchronous_commit = on"))\n',
+        "",
+        "tests/mailboxes/test_sync.py::test_what_has_arrived_is_on_the_disk_before_the_cursor_moves",
+    ),
+    Sabotage(
+        "a hash without lengths",
+        Path("mailboxes/parsing/identity.py"),
+        '    digest.update(len(value).to_bytes(8, "big"))\n    digest.update(value)\n',
+        "    digest.update(value)\n",
+        "tests/mailboxes/parsing/test_identity.py::test_no_part_can_pass_for_another",
+    ),
+    Sabotage(
+        "UIDs are known without their UIDVALIDITY",
+        FIRST_TABLES,
+        '            "uid_validity",\n            "uid",\n            name=op.f("uq_arrivals_',
+        '            "uid",\n            name=op.f("uq_arrivals_',
+        MATRIX.format("F1/exchanged"),
+    ),
+    Sabotage(
+        "two records of one opening message",
+        FIRST_TABLES,
+        '            "opening_hash",\n            name=op.f("uq_conversions_',
+        '            "opening_hash",\n            "id",\n            name=op.f("uq_conversions_',
+        "tests/mailboxes/test_conversion.py::test_workers_that_meet_make_one_record",
+    ),
+    Sabotage(
+        "a message may be there twice",
+        FIRST_TABLES,
+        '            "stable_hash",\n            name=op.f("uq_messages_',
+        '            "stable_hash",\n            "id",\n            name=op.f("uq_messages_',
+        SCHEMA,
+    ),
+    Sabotage(
+        "a place may be there twice",
+        FIRST_TABLES,
+        '            "organization_id", "arrival_id", name=op.f("uq_locations_',
+        '            "organization_id", "arrival_id", "id", name=op.f("uq_locations_',
+        SCHEMA,
+    ),
+    Sabotage(
+        "a message may be answered twice",
+        FIRST_TABLES,
+        '            "message_id",\n            name=op.f("uq_automatic_responses_',
+        '            "message_id",\n            "id",\n            name=op.f("uq_automatic_responses_',
+        SCHEMA,
+    ),
     # sync
     Sabotage(
         "no wall clock",
@@ -149,6 +200,28 @@ SABOTAGES = (
         "    is_complete = len(server) >= exists\n",
         "    is_complete = True\n",
         "tests/mailboxes/test_plan.py::test_nothing_is_gone_while_the_server_shows_less_than_it_counts",
+    ),
+    _of_matrix(
+        "any UID is taken",
+        IMAP / "reading.py",
+        "        if found is not None and uid in asked and uid is not None:\n",
+        "        if found is not None and uid is not None:\n",
+        "F11",
+    ),
+    _of_matrix(
+        "an empty answer is a deletion",
+        IMAP / "reading.py",
+        '    return bool(searching.search(self._session, b"UID %d" % uid))\n',
+        "    return False\n",
+        "F8",
+        "first",
+    ),
+    Sabotage(
+        "IDLE is trusted with every folder",
+        Path("workers/watch.py"),
+        "    for folder in folders[1:] if watched.can_idle else folders:\n",
+        "    for folder in () if watched.can_idle else folders:\n",
+        "tests/workers/test_watch.py::test_other_folders_are_asked",
     ),
     _of_matrix(
         "SELECT instead of EXAMINE",
@@ -420,6 +493,76 @@ SABOTAGES = (
         "::test_what_was_written_for_a_server_of_ones_own_does_not_go_through_the_systems",
     ),
     # concurrency
+    Sabotage(
+        "one organization's due accounts first",
+        SYNC / "claiming.py",
+        "ORDER BY turn, next_attempt_at LIMIT",
+        "ORDER BY next_attempt_at LIMIT",
+        "tests/workers/test_schedule.py::test_no_organization_crowds_out_another",
+    ),
+    Sabotage(
+        "no end to the passes of an organization",
+        SYNC / "claiming.py",
+        "WHERE turn <= :under_way ORDER",
+        "WHERE turn <= 1000 * :under_way ORDER",
+        "tests/workers/test_schedule.py::test_an_organization_has_a_few_passes_under_way_at_most",
+    ),
+    Sabotage(
+        "news ring without end",
+        SYNC / "claiming.py",
+        "        fence = None if _has_its_share() else leases.take(account_id, owner)\n",
+        "        fence = leases.take(account_id, owner)\n",
+        "tests/workers/test_schedule.py::test_news_of_many_mailboxes_leave_room_for_another_organization",
+    ),
+    Sabotage(
+        "news during a pass are forgotten",
+        SYNC / "claiming.py",
+        "        _set_next(session, [account_id], 0 if fence is None else PAUSED_SECONDS)\n",
+        "        _set_next(session, [account_id], PAUSED_SECONDS)\n",
+        "tests/workers/test_schedule.py::test_news_during_a_pass_are_followed_by_another_pass",
+    ),
+    Sabotage(
+        "nobody sweeps what is stored",
+        Path("workers/schedule.py"),
+        '    Periodic("deliver what is stored", 2, ring_for_stored_arrivals),\n',
+        "",
+        "tests/workers/test_schedule.py::test_what_is_stored_or_pending_is_rung_for_again_after_redis_was_emptied",
+    ),
+    Sabotage(
+        "nobody sweeps what is pending",
+        Path("workers/schedule.py"),
+        '    Periodic("act on what is pending", 2, ring_for_pending_messages),\n',
+        "",
+        "tests/workers/test_schedule.py::test_what_is_stored_or_pending_is_rung_for_again_after_redis_was_emptied",
+    ),
+    Sabotage(
+        "everybody leads",
+        Path("workers/schedule.py"),
+        "return schedule.run_due(time.monotonic()) if is_leader else []",
+        "return schedule.run_due(time.monotonic())",
+        "tests/workers/test_schedule.py::test_only_one_schedule_leads",
+    ),
+    Sabotage(
+        "those who act wait for one another",
+        Path("mailboxes/acting.py"),
+        "        .with_for_update(of=Message, skip_locked=True)\n",
+        "",
+        "tests/mailboxes/test_acting.py::test_what_another_worker_holds_is_left_to_it",
+    ),
+    Sabotage(
+        "a job runs without its lease",
+        Path("workers/sync.py"),
+        "    if held_fence is None:\n        return\n",
+        "    held_fence = held_fence or fence\n",
+        "tests/workers/test_jobs.py::test_a_job_whose_lease_is_held_by_another_does_nothing",
+    ),
+    Sabotage(
+        "a flood takes all places in the queue",
+        Path("workers/queues.py"),
+        "        if redis().set(_waiting(name, id), 1, nx=True, ex=WAITING_SECONDS):\n",
+        "        if redis().set(_waiting(name, id), 1, ex=WAITING_SECONDS):\n",
+        "tests/workers/test_jobs.py::test_one_job_about_the_same_thing_waits",
+    ),
     Sabotage(
         "a lease without a fence",
         SYNC / "leases.py",

@@ -62,6 +62,15 @@ class Storm:
                 self.progress = self.installation.rows(_PROGRESS)[0]
             time.sleep(0.02)
 
+    def strike_several(self, most: int) -> None:
+        """Kill up to so many queue workers at the same moment."""
+        living = self.installation.queue_workers()
+        for pid in self.chance.sample(living, min(self.chance.randint(1, most), len(living))):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                self.killed["queue worker"] += 1
+        self.installation.revive()
+
     def _kill(self, target: str) -> None:
         if target == "forget":
             self._when_possible(self.installation.flush_redis)

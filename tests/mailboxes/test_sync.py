@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from mailboxes.accounts import Account, Folder, choose_history_again
 from mailboxes.arrivals import Arrival, Raw
@@ -300,6 +300,24 @@ def test_a_worker_that_was_stopped_beyond_its_lease_commits_nothing(served: Serv
     assert served.count(Arrival) == 0
     with served.inside(served.world):
         assert sync_account(served.mailbox.account_id, newer).new_count == 1
+
+
+def test_what_has_arrived_is_on_the_disk_before_the_cursor_moves(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the server's own settings are: here, they trade safety for speed."""
+    seen: list[str] = []
+
+    def look(point: str) -> None:
+        if point == "before commit of arrivals":
+            seen.append(db.session.scalar(text("SHOW synchronous_commit")) or "")
+
+    monkeypatch.setattr("mailboxes.sync.arriving.crash_point", look)
+    served.sync()
+    served.append(letter())
+    served.sync()
+    assert seen == ["on"]
+    assert db.session.scalar(text("SHOW synchronous_commit")) == "off"
 
 
 def test_bytes_are_stored_as_the_server_sent_them(served: Served) -> None:
