@@ -33,6 +33,7 @@ CLIENTS = 4
 FEWEST, MOST = 20, 150  # messages in a folder
 PAUSE = 0.03
 PATIENCE = 120.0
+ASKED_EVERY = 10.0
 FLAGS = (r"\Seen", r"\Flagged", r"\Answered", "$Forwarded")
 PROCESSES = ("worker", "schedule", "watch")
 
@@ -122,20 +123,14 @@ def _checkpoint(installation: Installation, accounts: list[UUID], clients: list[
     """Until every account is what the server is; how long that took. `AssertionError` if it never is."""
     with _resting(clients):
         began = time.monotonic()
-        asked_at = 0.0
-        while different := _different(installation, accounts):
+        there, asked_at = _truth(installation.account), 0.0
+        while different := [one for one in accounts if _stored(installation, one) != there]:
             assert time.monotonic() < began + PATIENCE, _difference(installation, different[0])
-            if time.monotonic() > asked_at + 5:
+            if time.monotonic() > asked_at + ASKED_EVERY:
                 _ask(installation)
                 asked_at = time.monotonic()
-            time.sleep(0.1)
+            time.sleep(0.2)
         return time.monotonic() - began
-
-
-def _different(installation: Installation, accounts: list[UUID]) -> list[UUID]:
-    """Those that are not what the server is now: copies of answers are filed there meanwhile."""
-    there = _truth(installation.account)
-    return [one for one in accounts if _stored(installation, one) != there]
 
 
 def _resting(clients: list[Client]) -> ExitStack:
@@ -147,10 +142,9 @@ def _resting(clients: list[Client]) -> ExitStack:
 
 
 def _ask(installation: Installation) -> None:
-    """As *Sync now* and *Compare* do, for everybody."""
+    """As *Compare* does, for everybody; a pass that is under way goes on."""
     installation.rows("UPDATE folders SET compared_at = NULL RETURNING id")
     installation.rows("UPDATE accounts SET next_attempt_at = now() RETURNING id")
-    installation.let_time_pass()
 
 
 def _truth(account: ImapAccount) -> Truth:

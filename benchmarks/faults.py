@@ -8,6 +8,7 @@ The tests do the work; here they are told to do all of it, and counted.
 """
 
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -29,6 +30,8 @@ PARTS = ("matrix", "elsewhere", "quirks", "cuts", "crashes")
 CRASHES = ("crashes", "outbox_kills", "routing_crashes")
 ROWS = 52
 
+Cell = tuple[str, str]  # row and phase
+
 
 @dataclass(frozen=True)
 class Part:
@@ -49,7 +52,8 @@ class Outcome:
     done: int = 0
     total: int = 0
     seconds: float = 0.0
-    cells: dict[str, bool] = field(default_factory=dict)
+    processor: float = 0.0
+    cells: dict[Cell, bool] = field(default_factory=dict)
 
     @property
     def counted(self) -> str:
@@ -65,12 +69,18 @@ def run(only: Sequence[str], seconds: float | None, share: str) -> dict[str, Any
             if part.name.partition(",")[0] in (only or PARTS):
                 outcomes[part.name] = one = _played(folder, part, seconds)
                 print(f"{part.name}: {one.well} well, {one.bad} not, {one.seconds:.0f} s", flush=True)
-    rows = [(name, one.well, one.bad, one.left, one.counted, one.seconds) for name, one in outcomes.items()]
-    columns = ("part", "well", "not well", "left out", "counted", "seconds")
+    rows = [
+        (name, one.well, one.bad, one.left, one.counted, one.seconds, one.processor)
+        for name, one in outcomes.items()
+    ]
+    columns = ("part", "well", "not well", "left out", "counted", "seconds", "of processor")
     print_table(f"{len(FAULTS)} faults, {len(ELSEWHERE)} rows with tests of their own", columns, rows)
-    cells = [is_well for one in outcomes.values() for is_well in one.cells.values()]
-    print(f"{sum(cells)} of {len(cells)} cells that were played are well; {len(PHASES) * ROWS} there are")
-    return {"cells well": sum(cells), "cells played": len(cells)} | {
+    cells: dict[Cell, bool] = {}
+    for one in outcomes.values():
+        cells |= {cell: is_well and cells.get(cell, True) for cell, is_well in one.cells.items()}
+    well = sum(cells.values())
+    print(f"{well} of {len(cells)} cells that were played are well; {len(PHASES) * ROWS} there are")
+    return {"cells well": well, "cells played": len(cells)} | {
         name: {key: value for key, value in vars(one).items() if key != "cells"}
         for name, one in outcomes.items()
     }
@@ -90,7 +100,7 @@ def _file(name: str) -> str:
 
 
 def _played(folder: Path, part: Part, seconds: float | None) -> Outcome:
-    began = time.monotonic()
+    began, spent = time.monotonic(), _processor_seconds()
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
     command = [
@@ -120,8 +130,14 @@ def _played(folder: Path, part: Part, seconds: float | None) -> Outcome:
     if done.returncode:
         outcome.bad = max(outcome.bad, 1)
         print(done.stdout[-5_000:])
-    outcome.seconds = time.monotonic() - began
+    outcome.seconds, outcome.processor = time.monotonic() - began, _processor_seconds() - spent
     return outcome
+
+
+def _processor_seconds() -> float:
+    """Of those who have ended: the tests and the servers that they started."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _count(outcome: Outcome, case: ET.Element, part: Part) -> None:
@@ -134,7 +150,16 @@ def _count(outcome: Outcome, case: ET.Element, part: Part) -> None:
         place = told.get("name", "")
         if place in ("done", "total"):
             setattr(outcome, place, getattr(outcome, place) + int(told.get("value", "0")))
-    _, is_fault, id = case.get("name", "").partition("test_a_fault_heals_without_a_trace[")
-    if is_fault and not is_left:
-        cell = f"{id.rstrip(']').partition('/')[0]}, {part.name}"
+    for cell in () if is_left else _cells(case.get("name", ""), part):
         outcome.cells[cell] = outcome.cells.get(cell, True) and not is_bad
+
+
+def _cells(test: str, part: Part) -> Sequence[Cell]:
+    """The cells of the matrix that a test has played: of a row with tests of its own, all three at once."""
+    _, is_fault, id = test.partition("test_a_fault_heals_without_a_trace[")
+    if is_fault:
+        return [(id.rstrip("]").partition("/")[0], part.environment["PHASE"])]
+    name = test.partition("[")[0]
+    return [
+        (row, phase) for row, place in ELSEWHERE.items() if place.endswith(f"::{name}") for phase in PHASES
+    ]

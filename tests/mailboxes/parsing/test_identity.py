@@ -27,6 +27,8 @@ def test_no_part_can_pass_for_another():
     second = b"Message-ID: ab\nDate: c\n\nx"
     third = b"Date: a\nMessage-ID: bc\n\nx"
     assert len({stable_hash(first), stable_hash(second), stable_hash(third)}) == 3
+    assert stable_hash(b"Subject: ab\n\nc") != stable_hash(b"Subject: a\n\nbc")
+    assert stable_hash(b"Date: ab\nDate: c\n\nx") != stable_hash(b"Date: a\nDate: bc\n\nx")
 
 
 def test_the_hash_carries_its_version():
