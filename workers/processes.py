@@ -22,7 +22,10 @@ import structlog
 from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from sqlalchemy.exc import SQLAlchemyError
 
+from mailboxes.sync import leases
+from mailboxes.sync.foreground import worker_name
 from workers import queues
 from workers.runtime import worker_app
 
@@ -147,7 +150,8 @@ class _Supervisor:
             return
         if process is not None and process.exitcode != 0:
             log.warning("worker died", queue=name, code=process.exitcode)
-        process = self._context.Process(target=_work, args=(name,), name=f"worker {name}")
+        dead = process.pid if process is not None and process.exitcode else None
+        process = self._context.Process(target=_work, args=(name, dead), name=f"worker {name}")
         process.start()
         self._processes[name, place] = process
 
@@ -165,12 +169,24 @@ class _Supervisor:
                 process.join()
 
 
-def _work(name: str) -> None:
+def _work(name: str, dead: int | None) -> None:
+    """``dead``: the process whose place this one takes, if it did not end by itself."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     _end_with_parent()
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
+    if name == queues.SYNC and dead is not None:
+        _free_accounts_of(dead)
     run_worker(name, is_limited=True)
+
+
+def _free_accounts_of(dead: int) -> None:
+    """Nobody has to wait until its leases run out. Without the database they do, which is as well."""
+    with worker_app().app_context():
+        try:
+            leases.free(worker_name(dead))
+        except SQLAlchemyError as error:
+            log.warning("accounts of a dead worker wait", error=type(error).__name__)
 
 
 def _end_with_parent() -> None:

@@ -81,6 +81,6 @@ def readers_of(account_id: UUID) -> list[tuple[UUID, UUID]]:
         return [(row.organization_id, row.id) for row in rows]
 
 
-def worker_name() -> str:
-    """Who holds a lease, for people who look."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def worker_name(process: int | None = None) -> str:
+    """Who holds a lease: a process (this one) of a machine."""
+    return f"{socket.gethostname()}:{process or os.getpid()}"

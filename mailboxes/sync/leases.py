@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.crash_points import crash_point
-from tenants.database import INSTALLATION, db, inside, inside_installation
+from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 
 SECONDS = 60
 RENEWED_EVERY = 15.0
@@ -55,13 +55,25 @@ def take(account_id: UUID, owner: str, seconds: int = SECONDS) -> int | None:
 
 def confirm(account_id: UUID, fence: int, owner: str) -> int | None:
     """Begin a job that was rung with a fence: with that one, or with a new one if the lease is free."""
-    if renew(account_id, fence):
+    if renew(account_id, fence, owner=owner):
         return fence
     return take(account_id, owner)
 
 
-def renew(account_id: UUID, fence: int, session: Session | None = None) -> bool:
-    """Hold the lease longer, if the fence is still ours, and commit."""
+def free(owner: str) -> None:
+    """Somebody has died: the accounts they held are due at once, before their leases end; commits."""
+    with across_organizations("a process that died held accounts of all organizations") as session:
+        session.execute(
+            update(Account)
+            .where(Account.lease_owner == owner, Account.lease_expires_at >= func.clock_timestamp())
+            .values(lease_expires_at=func.clock_timestamp(), next_attempt_at=func.clock_timestamp())
+            .execution_options(synchronize_session=False)
+        )
+        session.commit()
+
+
+def renew(account_id: UUID, fence: int, *, owner: str = "", session: Session | None = None) -> bool:
+    """Hold the lease longer, if the fence is still ours, and commit. ``owner``: who holds it from now on."""
     bound = session or db.session()
     renewed = bound.scalar(
         update(Account)
@@ -70,7 +82,7 @@ def renew(account_id: UUID, fence: int, session: Session | None = None) -> bool:
             Account.lease_fence == fence,
             Account.lease_expires_at >= func.clock_timestamp(),
         )
-        .values(lease_expires_at=_from_now(SECONDS))
+        .values(lease_expires_at=_from_now(SECONDS), **({"lease_owner": owner} if owner else {}))
         .returning(literal(1))
         .execution_options(synchronize_session=False)
     )
@@ -125,7 +137,7 @@ def _keep(app: Flask, owner: UUID, account_id: UUID, fence: int, is_over: thread
     while not is_over.wait(RENEWED_EVERY):
         try:
             with app.app_context(), _bound(owner) as session:
-                if not renew(account_id, fence, session):
+                if not renew(account_id, fence, session=session):
                     return
         except SQLAlchemyError as error:  # the fence decides, not this thread
             log.warning("lease not renewed", account=str(account_id), error=type(error).__name__)

@@ -42,7 +42,7 @@ LOOKS_ACROSS = {
     "mailboxes.sync.claiming": "due accounts are claimed fairly between organizations",
     "mailboxes.sync.comparing": "the check goes over all accounts",
     "mailboxes.sync.foreground": "a pass finds out who owns its account",
-    "mailboxes.sync.leases": "leases of global accounts",
+    "mailboxes.sync.leases": "leases of global accounts, and of whatever a dead worker held",
     "webapp.auth.passwords": "a password, and the word that it was changed, belong to no organization",
     "mailboxes.counting": "a system page counts mailboxes",
     "webapp.global_mailboxes.door": "a system administrator sets up global mailboxes",

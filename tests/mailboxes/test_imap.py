@@ -393,6 +393,14 @@ def test_uids_come_sorted_once_each(imap_server: ScriptedImap, opened: Open, ese
         assert list(connection.all_uids()) == [1, 2, 3, 7]
 
 
+def test_what_is_told_of_another_message_than_asked_for_is_left_out(
+    imap_server: ScriptedImap, opened: Open
+) -> None:  # F11
+    imap_server.on("FETCH", reply(b"* 2 FETCH (UID 2 FLAGS (\\Seen))\r\n{tag} OK\r\n"))
+    with opened() as connection:
+        assert connection.fetch_flags([1]) == {}
+
+
 def test_the_last_message_is_not_new_only_because_the_server_returns_it(
     imap_server: ScriptedImap, opened: Open
 ) -> None:

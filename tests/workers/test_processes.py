@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from mailboxes.accounts import Account
 from mailboxes.messages import Message
-from tenants.database import db
+from mailboxes.sync.foreground import worker_name
+from tenants.database import db, now
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import arrive, letter
 from tests.processes import wait_for
@@ -27,8 +30,11 @@ def children_of(pid: int) -> list[int]:
 
 
 @pytest.fixture
-def supervisor(environment: dict[str, str], app: Any) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-c", "from workers.processes import run_workers; run_workers(['intake'])"]
+def supervisor(
+    environment: dict[str, str], app: Any, request: pytest.FixtureRequest
+) -> Iterator[subprocess.Popen[bytes]]:
+    names = [getattr(request, "param", queues.INTAKE)]
+    command = [sys.executable, "-c", f"from workers.processes import run_workers; run_workers({names})"]
     root = Path(__file__).parent.parent.parent
     with subprocess.Popen(command, env={**os.environ, **environment}, cwd=root) as process:
         yield process
@@ -55,3 +61,25 @@ def test_a_worker_that_is_killed_is_replaced_and_works_on(
 
     wait_for(is_delivered, 60)
     assert not set(first) & set(children_of(supervisor.pid))
+
+
+@pytest.mark.parametrize("supervisor", [queues.SYNC], indirect=True)
+def test_the_accounts_of_a_worker_that_is_killed_are_due_at_once(
+    supervisor: subprocess.Popen[bytes], ours: World, theirs: World, inside: Any
+) -> None:
+    """Their mail does not wait until a lease runs out; what others hold stays theirs."""
+    wait_for(lambda: len(children_of(supervisor.pid)) == PROCESSES[queues.SYNC], 60)
+    killed, living, *_ = children_of(supervisor.pid)
+    later = now() + timedelta(hours=1)
+    for world, owner in ((ours, worker_name(killed)), (theirs, worker_name(living))):
+        held = {"lease_owner": owner, "lease_expires_at": later, "next_attempt_at": later}
+        make_mailbox(world, account=held)
+    os.kill(killed, signal.SIGKILL)
+
+    def is_due(world: World) -> bool:
+        with inside(world):
+            due = select(Account.id).where(Account.lease_expires_at < now(), Account.next_attempt_at < now())
+            return db.session.scalar(due) is not None
+
+    wait_for(lambda: is_due(ours), 60)
+    assert not is_due(theirs)
