@@ -550,11 +550,18 @@ SABOTAGES = (
         "tests/mailboxes/test_acting.py::test_what_another_worker_holds_is_left_to_it",
     ),
     Sabotage(
-        "a job runs without its lease",
-        Path("workers/sync.py"),
-        "    if held_fence is None:\n        return\n",
-        "    held_fence = held_fence or fence\n",
-        "tests/workers/test_jobs.py::test_a_job_whose_lease_is_held_by_another_does_nothing",
+        "what a dead worker held waits for its leases",
+        Path("workers/processes.py"),
+        "        dead = process.pid if process is not None and process.exitcode else None\n",
+        "        dead = None\n",
+        "tests/workers/test_processes.py::test_the_accounts_of_a_worker_that_is_killed_are_due_at_once",
+    ),
+    Sabotage(
+        "what the living hold is freed, too",
+        SYNC / "leases.py",
+        ".where(Account.lease_owner == owner, Account",
+        ".where(Account",
+        "tests/workers/test_processes.py::test_the_accounts_of_a_worker_that_is_killed_are_due_at_once",
     ),
     Sabotage(
         "a flood takes all places in the queue",
