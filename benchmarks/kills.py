@@ -20,14 +20,14 @@ from tests.faults.seeds import SEED
 from tests.faults.storm import Storm, demand_all_is_as_it_should_be
 
 KINDS = {
-    "worker": {"queue workers": 20, "worker": 1, "worker alone": 1},
+    "worker": {"queue workers": 98, "worker": 1, "worker alone": 1},  # a new parent takes seconds
     "postgres": {"postgres": 1},
     "redis": {"redis": 1, "forget": 1},
 }
 # How long between two kills: most moments of a job, and what PostgreSQL takes to be ready again.
 PAUSES = {"worker": (0.002, 0.3), "postgres": (0.0, 1.5), "redis": (0.0, 0.8)}
 KILLS_PER_LETTER = 3
-MOST_AT_ONCE = 3  # of those who run jobs
+MOST_AT_ONCE = 4  # of those who run jobs
 TIME_PASSES_EVERY = 20
 PATIENCE = 240.0
 
