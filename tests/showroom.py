@@ -192,11 +192,14 @@ def _arrive(one: Letter, everything: list[Letter], moment: datetime) -> None:
 
 
 def _mailbox_of(one: Letter) -> Mailbox | None:
-    """Where a letter ends up, if that is in this organization."""
+    """Where a letter ends up, if that is a mailbox of this organization's own."""
     name, _, domain = (one.mailbox or one.recipient).partition("@")
     address = f"{name.partition('+')[0]}@{domain}"
     return db.session.scalar(
-        select(Mailbox).where((Mailbox.address == address) | Mailbox.aliases.contains([address]))
+        select(Mailbox).where(
+            (Mailbox.address == address) | Mailbox.aliases.contains([address]),
+            Mailbox.global_mailbox_id.is_(None),
+        )
     )
 
 
