@@ -155,9 +155,11 @@ def _checked_slug(slug: str) -> str:
     slug = slug.strip().lower()
     if not _SLUG.fullmatch(slug):
         raise InvalidError(
-            "Use up to 50 lower-case letters, digits and hyphens for the slug, such as nordwind-outdoor.",
+            "Use up to 50 lower-case letters, digits and hyphens as the short name, such as nordwind-sud.",
             field="slug",
         )
     if db.session.scalar(select(Organization.id).where(Organization.slug == slug)) is not None:
-        raise InvalidError(f"Another organization has the slug {slug}. Choose another one.", field="slug")
+        raise InvalidError(
+            f"Another organization has the short name {slug} already. Choose another one.", field="slug"
+        )
     return slug

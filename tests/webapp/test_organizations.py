@@ -77,7 +77,7 @@ def test_without_a_server_the_link_is_handed_over(app, client):
 def test_a_short_name_that_is_taken_is_refused_at_its_field(app, client):
     send(client, f"{LIST}new", **NEW)
     page = send(client, f"{LIST}new", **NEW, expect=422)
-    assert "Another organization has the slug third" in page
+    assert "Another organization has the short name third already" in page
     assert 'value="boss@third.test"' in page
 
 

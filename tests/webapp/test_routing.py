@@ -131,6 +131,14 @@ def test_the_queue_is_counted_shown_and_assigned(admin, account_id, ours):
     assert "Nothing is unrouted" in admin.get("/system/unrouted/").text
 
 
+def test_who_assigns_one_message_to_nobody_keeps_what_was_typed(admin, account_id):
+    (arrival,) = receive_globally(account_id, letter("A question"))
+    given = {"account": account_id, "selected": arrival, "organization": "Nobody", "alone": "1"}
+    page = post(admin, "/system/unrouted/assign", **given)
+    assert 'value="Nobody"' in page.text
+    assert "Choose an organization that this mailbox serves." in page.text
+
+
 def test_nothing_is_assigned_to_who_is_not_served(admin, account_id):
     (arrival,) = receive_globally(account_id, letter())
     post(admin, "/system/unrouted/assign", account=account_id, selected=arrival, organization="Nobody")

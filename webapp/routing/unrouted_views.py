@@ -1,5 +1,6 @@
 """The *Unrouted* queue: what nothing routes is assigned by hand, or by a rule that is made of it."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -77,6 +78,8 @@ def assign() -> ResponseReturnValue:
             count = domain.assign(account_id, target, ids, by=by)
             db.session.commit()
     except AppError as error:
+        if ids is not None and request.form.get("alone"):
+            return _message_page(ids[0], error.message), HTTPStatus.UNPROCESSABLE_ENTITY
         flash(error.message, "error")
         return redirect(url_for("unrouted.index", account=account_id))
     ring_intake(account_id)
@@ -104,11 +107,17 @@ def again() -> ResponseReturnValue:
 @system_admin_required
 def message(arrival_id: UUID) -> ResponseReturnValue:
     """One message: its headers, and why nothing routed it."""
+    return _message_page(arrival_id)
+
+
+def _message_page(arrival_id: UUID, refusal: str = "") -> str:
     with installation() as session:
         row = domain.unrouted_message(arrival_id)
         header = domain.unrouted_header(arrival_id)
         place = place_of(session, row.account_id)
-    form = AssignForm(formdata=None)
+    form = AssignForm() if refusal else AssignForm(formdata=None)
+    if refusal:
+        form.organization.errors = [refusal]
     return render_template(
         "unrouted/message.html", tree=system_tree(), place=place, row=row, header=header, form=form
     )
