@@ -92,9 +92,9 @@ class Pass:
         called = select(
             Account.next_attempt_at <= func.clock_timestamp(), Account.next_attempt_at != self.due_at
         ).where(Account.id == self.account.id)
-        is_due, is_changed = db.session.execute(called).one()
+        row = db.session.execute(called).one_or_none()  # None: it was deleted, as the fence will tell
         db.session.commit()
-        return is_due and is_changed
+        return row is not None and all(row)
 
     def expect(self, count: int) -> None:
         self.total += count
