@@ -224,10 +224,10 @@ class RunningSink:
         self._thread = threading.Thread(target=self._run, name="smtp sink", daemon=True)
 
     def __enter__(self) -> Sink:
-        self._servers = self._loop.run_until_complete(self._listen())
+        self._thread.start()  # a browser may run an event loop in ours
+        self._servers = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
         ports = [server.sockets[0].getsockname()[1] for server in self._servers]
         self.sink.port, self.sink.tls_port = ports
-        self._thread.start()
         return self.sink
 
     def __exit__(self, *_: object) -> None:

@@ -2,7 +2,7 @@
 
 Its tests share something that takes long to start, and the last one ends it. Everything else is shuffled
 and spread over the cores, one test at a time; what is marked as ``long`` is begun first, so that no core
-waits for it at the end.
+waits for it at the end. Tests of the browser follow one another: it is started once.
 """
 
 from typing import Any
@@ -38,8 +38,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     told = {id(item) for item in story}
     story.sort(key=lambda item: (item.path.as_posix(), item.reportinfo()[1] or 0))
     others = [item for item in items if id(item) not in told]
-    others.sort(key=lambda item: item.get_closest_marker("long") is None)
+    others.sort(key=_turn)
     items[:] = [*story, *others]
+
+
+def _turn(item: pytest.Item) -> int:
+    """Long ones, then those that share a browser, then all others."""
+    is_long, has_browser = (item.get_closest_marker(name) is not None for name in ("long", "browser"))
+    if has_browser:
+        return 1 if is_long else 2
+    return 0 if is_long else 3
 
 
 def _tells_story(nodeid: str) -> bool:

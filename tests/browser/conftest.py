@@ -77,9 +77,9 @@ def live_server(quiet_application: Quiet) -> Iterator[str]:
     thread.join(20)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium. Ends with its module: while it runs, nothing else may run an event loop in this thread."""
+    """Chromium. Ends with this folder: while it runs, nothing else may run an event loop in this thread."""
     if not CHROMIUM.exists():
         missing("Chromium", "apt-get install -y chromium")
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

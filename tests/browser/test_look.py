@@ -2,30 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Thread
 
 import pytest
+from playwright.sync_api import expect
 from werkzeug.serving import make_server
 
 from tests.webapp.gallery import PAGES, gallery_app
-
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +22,9 @@ def address() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(chromium, address):
-    context = chromium.new_context(base_url=address, viewport={"width": 1280, "height": 900})
+def page(browser, address):
+    context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 900})
     yield context.new_page()
     context.close()
 
@@ -98,9 +73,9 @@ def test_on_a_phone_the_list_is_shown_until_a_conversation_is_open(page):
     page.goto("/emails")
     assert page.locator(".pane-list").is_visible()
     page.locator(".pane-nav-open").click()
-    playwright.expect(page.locator(".pane-nav")).to_be_visible()
+    expect(page.locator(".pane-nav")).to_be_visible()
     page.keyboard.press("Escape")
-    playwright.expect(page.locator(".pane-nav")).to_be_hidden()
+    expect(page.locator(".pane-nav")).to_be_hidden()
 
 
 def test_a_message_frame_is_as_high_as_its_message(page):
@@ -120,9 +95,9 @@ def test_keys_walk_the_list_and_open_a_conversation(page):
     page.goto("/emails")
     page.keyboard.press("j")
     page.keyboard.press("j")
-    playwright.expect(page.locator("#row-1")).to_have_class(re.compile("is-walked"))
+    expect(page.locator("#row-1")).to_have_class(re.compile("is-walked"))
     page.keyboard.press("x")
-    playwright.expect(page.locator("#bulk")).to_contain_text("1 conversation selected")
+    expect(page.locator("#bulk")).to_contain_text("1 conversation selected")
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     page.wait_for_url("**/conversation")
@@ -138,7 +113,7 @@ def test_two_keys_go_to_a_place(page):
 def test_keys_do_nothing_in_a_field_or_when_switched_off(page):
     page.goto("/emails")
     page.keyboard.press("/")
-    playwright.expect(page.locator("#header-search")).to_be_focused()
+    expect(page.locator("#header-search")).to_be_focused()
     page.keyboard.type("jx?")
     assert page.locator("#header-search").input_value() == "jx?"
     page.keyboard.press("Escape")
@@ -153,7 +128,7 @@ def test_commands_are_found_by_typing(page):
     page.goto("/emails")
     page.keyboard.press("Control+k")
     page.keyboard.type("conf")
-    playwright.expect(page.locator(".command")).to_have_count(1)
+    expect(page.locator(".command")).to_have_count(1)
     page.keyboard.press("Enter")
     page.wait_for_url("**/configuration")
 
@@ -161,18 +136,18 @@ def test_commands_are_found_by_typing(page):
 def test_escape_closes_a_menu_and_returns_the_focus(page):
     page.goto("/emails")
     page.locator(".menu-user > summary").click()
-    playwright.expect(page.locator(".menu-user .menu-panel")).to_be_visible()
+    expect(page.locator(".menu-user .menu-panel")).to_be_visible()
     page.keyboard.press("Escape")
-    playwright.expect(page.locator(".menu-user .menu-panel")).to_be_hidden()
-    playwright.expect(page.locator(".menu-user > summary")).to_be_focused()
+    expect(page.locator(".menu-user .menu-panel")).to_be_hidden()
+    expect(page.locator(".menu-user > summary")).to_be_focused()
 
 
 def test_a_key_opens_a_menu_and_arrows_walk_through_it(page):
     page.goto("/conversation")
     page.keyboard.press("s")
-    playwright.expect(page.get_by_role("link", name="Open", exact=True)).to_be_focused()
+    expect(page.get_by_role("link", name="Open", exact=True)).to_be_focused()
     page.keyboard.press("ArrowDown")
-    playwright.expect(page.get_by_role("link", name="Waiting for the customer")).to_be_focused()
+    expect(page.get_by_role("link", name="Waiting for the customer")).to_be_focused()
 
 
 def test_only_one_menu_is_open_at_a_time(page):
@@ -199,7 +174,7 @@ def test_a_destructive_dialog_wants_the_label_typed(page):
     typed.fill("Support")
     assert page.evaluate("document.querySelector('#example-confirm-confirmation').validity.valid")
     page.locator("#example-confirm").get_by_role("button", name="Cancel").click()
-    playwright.expect(page.locator("#example-confirm")).to_be_hidden()
+    expect(page.locator("#example-confirm")).to_be_hidden()
 
 
 def test_an_inherited_setting_sleeps_until_it_is_overridden(page):
@@ -209,15 +184,15 @@ def test_an_inherited_setting_sleeps_until_it_is_overridden(page):
     assert control.evaluate("element => element.inert")
     setting.locator("[data-setting-inherits]").uncheck()
     assert not control.evaluate("element => element.inert")
-    playwright.expect(setting.get_by_text("Overridden")).to_be_visible()
+    expect(setting.get_by_text("Overridden")).to_be_visible()
 
 
 def test_the_save_bar_says_what_will_change_and_leaving_warns(page):
     page.goto("/configuration")
     summary = page.locator("[data-save-summary]")
-    playwright.expect(summary).to_have_text("Nothing changed yet.")
+    expect(summary).to_have_text("Nothing changed yet.")
     page.locator("#interval").fill("45")
-    playwright.expect(summary).to_have_text("1 change: Interval.")
+    expect(summary).to_have_text("1 change: Interval.")
     warned = []
     page.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))
     page.goto("/mailboxes")
@@ -227,9 +202,9 @@ def test_the_save_bar_says_what_will_change_and_leaving_warns(page):
 def test_a_changed_server_demands_the_password_again(page):
     page.goto("/mailbox")
     hint = page.locator("[data-anew-hint=password]")
-    playwright.expect(hint).to_be_hidden()
+    expect(hint).to_be_hidden()
     page.locator("#host").fill("imap.elsewhere.example")
-    playwright.expect(hint).to_be_visible()
+    expect(hint).to_be_visible()
     assert page.locator("#password").evaluate("element => element.required")
 
 
@@ -237,11 +212,11 @@ def test_conditions_are_added_and_removed(page):
     page.goto("/")
     rows = page.locator(".condition-list .condition")
     page.get_by_role("button", name="Add condition").click()
-    playwright.expect(rows).to_have_count(3)
+    expect(rows).to_have_count(3)
     assert rows.nth(2).locator("select").first.get_attribute("name") == "conditions-2-field"
     for _ in range(3):
         rows.first.get_by_role("button", name="Remove this condition").click()
-    playwright.expect(page.locator(".conditions-none")).to_be_visible()
+    expect(page.locator(".conditions-none")).to_be_visible()
 
 
 def test_select_all_ticks_every_row(page):
@@ -260,22 +235,22 @@ def test_an_event_of_the_server_reaches_the_page(page):
           "postroom:changed", (event) => { document.body.dataset.heard = event.detail.kind; }))"""
     )
     page.goto("/live")
-    playwright.expect(page.locator("body")).to_have_attribute("data-heard", "message")
-    playwright.expect(page.locator("[data-unread-count]")).to_have_text("13")
+    expect(page.locator("body")).to_have_attribute("data-heard", "message")
+    expect(page.locator("[data-unread-count]")).to_have_text("13")
 
 
 def test_quick_search_leaves_what_has_the_words(page):
     page.goto("/configuration")
     page.get_by_label("Quick search").fill("lead")
-    playwright.expect(page.locator("#configuration-tree li:visible")).to_have_text(["Lead sources"])
+    expect(page.locator("#configuration-tree li:visible")).to_have_text(["Lead sources"])
 
 
-def test_every_page_works_without_scripts(chromium, address):
-    context = chromium.new_context(base_url=address, java_script_enabled=False)
+def test_every_page_works_without_scripts(browser, address):
+    context = browser.new_context(base_url=address, java_script_enabled=False)
     page = context.new_page()
     page.goto("/conversation")
     page.locator(".menu-user > summary").click()
-    playwright.expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     page.goto("/configuration")
     assert page.locator("#interval").is_enabled()
     context.close()
