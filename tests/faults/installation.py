@@ -113,8 +113,7 @@ class ImapAccount:
     def count(self, folder: str = INBOX) -> int:
         """How many messages a folder has."""
         with self.session() as session:
-            _, answer = session.select(folder, readonly=True)
-        return int(answer[0] or 0)
+            return count_in(session, folder)
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,8 @@ class Installation:
     theirs: Seeded = field(init=False)
     processes: dict[str, Program] = field(default_factory=dict)
     _left: list[int] = field(default_factory=list)
-    _appender: imaplib.IMAP4 | None = None
+    _mail: imaplib.IMAP4 | None = None
+    _database: "psycopg.Connection[tuple[Any, ...]] | None" = None
 
     @property
     def base_url(self) -> str:
@@ -169,10 +169,11 @@ class Installation:
         for session in self._left:
             end_session(session)
         self._left.clear()
-        if self._appender is not None:
+        if self._mail is not None:
             with suppress(OSError, imaplib.IMAP4.error):
-                self._appender.logout()
-            self._appender = None
+                self._mail.logout()
+            self._mail = None
+        self._leave_database()
 
     def kill(self, name: str) -> None:
         """Kill a process with all its children, or ``postgres``, ``redis`` (SIGKILL, no goodbye)."""
@@ -232,16 +233,21 @@ class Installation:
 
     def append(self, raw: bytes, received_at: datetime | None = None) -> None:
         """A message comes in for us; or has, some time ago."""
-        if self._appender is None:
-            self._appender = self.account.session()
-        self.account.append(self._appender, raw, received_at)
+        self.account.append(self._mail_session(), raw, received_at)
 
     # --- looking inside --------------------------------------------------------------------------
 
     def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """What a query returns, over all organizations."""
-        with self.connection() as connection:
-            return connection.execute(query, parameters).fetchall()
+        """What a query returns, over all organizations.
+
+        Asked many times a second: the connection is kept until somebody kills what it leads to.
+        """
+        if self._database is not None:
+            with suppress(psycopg.OperationalError):
+                return self._database.execute(query, parameters).fetchall()
+        self._leave_database()
+        self._database = self.connection()
+        return self._database.execute(query, parameters).fetchall()
 
     def value(self, query: str, *parameters: object) -> Any:
         """The one value that a query returns."""
@@ -254,8 +260,10 @@ class Installation:
             waiting = self.rows(_WAITING)[0]
         except psycopg.OperationalError:
             return False
-        is_here = all(stored.get(folder, 0) == self.account.count(folder) for folder in (INBOX, SENT))
-        return is_here and not any(waiting)
+        if any(waiting):
+            return False
+        session = self._mail_session()
+        return all(stored.get(folder, 0) == count_in(session, folder) for folder in (INBOX, SENT))
 
     def settle(self, seconds: float = 60, *, in_a_hurry: bool = True) -> None:
         """Return when all is quiet. ``in_a_hurry``: leases of the dead run out faster than in life."""
@@ -356,6 +364,16 @@ class Installation:
             ready=(lambda: answers_on(self.services.web_port)) if name == "web" else None,
         )
 
+    def _mail_session(self) -> imaplib.IMAP4:
+        if self._mail is None:
+            self._mail = self.account.session()
+        return self._mail
+
+    def _leave_database(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
     def connection(self) -> "psycopg.Connection[tuple[Any, ...]]":
         url = self.services.postgres.url(database=DATABASE).replace("+psycopg", "")
         return psycopg.connect(url, autocommit=True, connect_timeout=5)
@@ -395,6 +413,12 @@ def start_installation(
         if starting:
             installation.start(*starting)
         yield installation
+
+
+def count_in(session: imaplib.IMAP4, folder: str) -> int:
+    """How many messages a folder has; read-only."""
+    _, answer = session.select(folder, readonly=True)
+    return int(answer[0] or 0)
 
 
 def has_dovecot() -> bool:
