@@ -10,7 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from mailboxes.errors import CommandRefusedError, ProtocolError, UidValidityChangedError
+from mailboxes.errors import (
+    CommandRefusedError,
+    ProtocolError,
+    UidValidityChangedError,
+    UnsafeArgumentError,
+)
 from mailboxes.imap import fetching, folders, reading, searching
 from mailboxes.imap.dialogue import Argument, Literal, Parts, astring, refuse_goodbye, uid_set
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
@@ -89,8 +94,7 @@ class ImapConnection(ImapSession):
         lowest = max(1, from_uid or 1)
         criteria = [] if from_uid is None else [b"UID %d:*" % lowest]
         if since is not None:
-            month = fetching.ENGLISH_MONTHS[since.month - 1]
-            criteria.append(f"SINCE {since.day}-{month}-{since.year:04}".encode("ascii"))
+            criteria.append(_since(since))
         found = searching.search(self, b" ".join(criteria) or b"ALL")
         return [uid for uid in found if uid >= lowest]
 
@@ -107,6 +111,14 @@ class ImapConnection(ImapSession):
         if state is not None and state.exists and not found:
             raise ProtocolError("The server tells of messages and finds none.")
         return found
+
+    def has_message(self, folder_raw: bytes, message_id: str, since: date) -> bool:
+        """Whether a folder holds a message with this Message-ID, received since a day. Opens the folder."""
+        quoted = astring(f"<{message_id}>".encode())
+        if not isinstance(quoted, bytes):
+            raise UnsafeArgumentError  # no id of ours is as long, or needs other letters
+        self.examine(folder_raw)
+        return bool(searching.search(self, b"HEADER Message-ID %b %b" % (quoted, _since(since))))
 
     def changed_since(self, mod_seq: int) -> list[MessageDetails]:
         """UID, flags and MODSEQ of messages changed after ``mod_seq`` (RFC 7162 §3.1.4).
@@ -244,6 +256,10 @@ def _flag(flag: str) -> bytes:
     if not re.fullmatch(r"\\?[A-Za-z0-9$_.-]{1,100}", flag):
         raise ValueError(f"not a flag: {flag!r}")
     return flag.encode("ascii")
+
+
+def _since(day: date) -> bytes:
+    return f"SINCE {day.day}-{fetching.ENGLISH_MONTHS[day.month - 1]}-{day.year:04}".encode("ascii")
 
 
 def _date_time(when: datetime) -> bytes:

@@ -1,7 +1,7 @@
 """A batch is read and stored, whoever owns the account: what breaks is set aside, and the others go on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import psycopg
@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mailboxes.intake.arrived import MOST_ATTEMPTS, Waiting, mark
 from mailboxes.intake.storing import Item, Stored
+from mailboxes.parsing import stub_hash
 from mailboxes.reading import Reading, read_message
 from mailboxes.reading.apart import PoisonError, ReaderApart, failure_text
 from mailboxes.reading.limits import ProcessorLimitError, processor_limit
@@ -70,9 +71,11 @@ def read_all(
     items = []
     for waiting in batch:
         try:
-            items.append(Item(waiting, _read(waiting, trusted_authserv_id, apart)))
+            reading = _read(waiting, trusted_authserv_id, apart)
         except PoisonError as error:
             _quarantine(waiting, str(error))
+        else:
+            items.append(Item(waiting, _told_apart(waiting, reading)))
     return items, len(batch) - len(items)
 
 
@@ -114,6 +117,13 @@ def _read(waiting: Waiting, trusted_authserv_id: str, apart: ReaderApart) -> Rea
     except Exception as error:
         log.warning("message cannot be read", arrival=str(waiting.id), error=type(error).__name__)
         raise PoisonError(failure_text(error)) from error
+
+
+def _told_apart(waiting: Waiting, reading: Reading) -> Reading:
+    """Of a stub only the header is here, and two messages may have the same: their sizes tell them apart."""
+    if not waiting.is_stub:
+        return reading
+    return replace(reading, stable_hash=stub_hash(reading.stable_hash, waiting.size))
 
 
 def _quarantine(waiting: Waiting, failure: str) -> None:

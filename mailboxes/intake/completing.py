@@ -38,11 +38,14 @@ ELSEWHERE = "It has been fetched whole, and is a message that was here already."
 def complete_stubs(context: Context, items: Sequence[Item]) -> tuple[list[Item], bool]:
     """Complete the messages whose header was here, and return the other items; whether there is work."""
     stubs = _stubs([item.arrival.id for item in items if not item.arrival.is_stub])
-    others = [item for item in items if item.arrival.id not in stubs]
+    others = []
     has_work = False
     for item in items:
-        if item.arrival.id in stubs:
-            has_work = _complete(context, item, stubs[item.arrival.id]) or has_work
+        message = stubs.get(item.arrival.id)
+        if message is None or not message.is_stub:  # another one of the same header has just completed it
+            others.append(item)
+        else:
+            has_work = _complete(context, item, message) or has_work
     return others, has_work
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, text, update
+from sqlalchemy import delete, or_, select, text, update
 
 from mailboxes import timeline
 from mailboxes.accounts import Account
@@ -95,10 +95,34 @@ def _held_mailbox(mailbox_id: UUID) -> Mailbox:
 
 
 def _not_here_yet(items: Sequence[Item]) -> list[Item]:
-    """Without what was delivered here by somebody who died before he could say so."""
-    ids = [item.arrival.id for item in items]
-    here = set(db.session.scalars(select(Location.arrival_id).where(among(Location.arrival_id, ids))))
-    return [item for item in items if item.arrival.id not in here]
+    """Without what was delivered here by somebody who died before he could say so.
+
+    A location may also lead to a stub that it shared with another message, of the same header and size,
+    which has completed the stub before: then this one is a message of its own.
+    """
+    here = _locations_of([item.arrival.id for item in items])
+    apart = [
+        item.arrival.id
+        for item in items
+        if not item.arrival.is_stub
+        and here.get(item.arrival.id, item.reading.stable_hash) != item.reading.stable_hash
+    ]
+    if apart:
+        db.session.execute(delete(Location).where(among(Location.arrival_id, apart)))
+    return [item for item in items if item.arrival.id not in here or item.arrival.id in apart]
+
+
+def _locations_of(arrival_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """The stable hash of the message that each of these arrivals has become."""
+    rows = db.session.execute(
+        select(Location.arrival_id, Message.stable_hash)
+        .join(
+            Message,
+            (Message.organization_id == Location.organization_id) & (Message.id == Location.message_id),
+        )
+        .where(among(Location.arrival_id, arrival_ids))
+    )
+    return {row.arrival_id: row.stable_hash for row in rows}
 
 
 def _known_messages(mailbox: Mailbox, items: Sequence[Item]) -> dict[bytes, UUID]:

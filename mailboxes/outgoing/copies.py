@@ -1,7 +1,8 @@
 """What was sent is filed in the account's Sent folder, apart from sending: it never sends again (S14).
 
 Servers that file their own copy need none of ours (S13). Google and Microsoft always do; of others we
-know it when the copy has been read there and recognised by our Message-ID.
+know it when the copy has been read there and recognised by our Message-ID, or when the folder, asked for
+that Message-ID, has it: so nothing is filed twice either if we died after filing it.
 """
 
 import time
@@ -14,7 +15,7 @@ from mailboxes import timeline
 from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.crash_points import crash_point
-from mailboxes.errors import MailServerError
+from mailboxes.errors import CommandRefusedError, MailServerError
 from mailboxes.imap import ImapConnection
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing.outbox import Outgoing, due_copies
@@ -26,7 +27,8 @@ from tenants.database import across_organizations, db, now
 from tenants.secrets import UnreadableSecretError
 
 MOST_ATTEMPTS = 6
-WAIT = timedelta(minutes=5)
+WAIT = timedelta(minutes=10)  # doubled before each attempt, so that no server is still busy with the last one
+ABOUT_THE_SAME_DAY = timedelta(days=2)  # whatever the clock and the zone of the server
 FILES_BY_ITSELF = ("google", "microsoft")
 
 log = structlog.get_logger()
@@ -108,7 +110,16 @@ def _append(row: Outgoing, account: Account, folder: Folder) -> None:
     raw, settings, policy = raw_content(message.raw_id), imap_settings(account), egress_policy()
     db.session.commit()  # no transaction is open while the server is waited for
     with ImapConnection(settings, policy) as connection:
-        connection.append(folder.name_raw, raw, flags=("\\Seen",), when=row.sent_at)
+        if not _is_there(connection, row, folder):
+            connection.append(folder.name_raw, raw, flags=("\\Seen",), when=row.sent_at)
+
+
+def _is_there(connection: ImapConnection, row: Outgoing, folder: Folder) -> bool:
+    since = (row.sent_at or row.created_at) - ABOUT_THE_SAME_DAY
+    try:
+        return connection.has_message(folder.name_raw, row.header_id, since.date())
+    except CommandRefusedError:  # a folder for writing only, or a server that searches no headers
+        return False
 
 
 def _not_filed(row: Outgoing, error: Exception) -> bool:

@@ -19,7 +19,7 @@ from mailboxes.parsing.cleaning import body_text, first_bytes, has_line_break, o
 from mailboxes.parsing.dates import sent_at
 from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.headers import header_text, readable, with_line_feeds
-from mailboxes.parsing.identity import hash_of, stable_hash
+from mailboxes.parsing.identity import hash_of, stable_hash, stub_hash
 from mailboxes.parsing.identity import header_block_text as header_block
 from mailboxes.parsing.parts import Part, every_part, leaves, part_tree
 from mailboxes.parsing.values import (
@@ -45,6 +45,7 @@ __all__ = [
     "leaf_parts",
     "parse",
     "stable_hash",
+    "stub_hash",
 ]
 
 MAXIMUM_ID = 900  # bytes of a message id that are kept; of a longer one the beginning, and a hash of it

@@ -41,6 +41,12 @@ def hash_of(headers: tuple[Header, ...], body: bytes) -> bytes:
     return bytes([VERSION]) + digest.digest()
 
 
+def stub_hash(header_hash: bytes, size: int) -> bytes:
+    """What stands for the stable hash of a message of which only the header and the size are known."""
+    digest = hashlib.sha256(header_hash + size.to_bytes(8, "big", signed=True)).digest()
+    return bytes([VERSION]) + digest
+
+
 def header_block_text(raw: bytes) -> str:
     """The header block as it is in the raw, for the page *original* and for quarantined stubs.
 

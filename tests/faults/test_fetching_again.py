@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from mailboxes import timeline
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival, Raw
-from mailboxes.messages import Attachment, Message
+from mailboxes.messages import Attachment, Location, Message
 from mailboxes.sync.budget import Budget, BudgetSpentError
 from mailboxes.sync.refetching import fetch_anyway
 from tenants.database import db, inside, now
@@ -72,6 +72,45 @@ def test_a_stub_that_is_fetched_anyway_is_the_same_message_with_everything_in_it
         results = select(timeline.Event.result).where(timeline.Event.message_id == whole.id)
         assert "completed" in set(db.session.scalars(results))
     stage.settle()
+
+
+@pytest.mark.parametrize("is_longer", [False, True])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_two_large_messages_of_one_header_are_two_whichever_is_fetched_first(
+    stage: Stage, is_longer: bool, at_once: bool
+) -> None:
+    """Of different sizes both are seen at once; of one size as soon as their contents tell them apart."""
+    stage.sync()
+    stage.limit_megabytes(1)
+    raw = make_raw(subject="A large plan", text="The first plan.", attachments=LARGE)
+    second = raw.replace(b"The first plan.", b"The other plan." + b"!" * is_longer)
+    for one in (raw, second):
+        stage.server.folder(INBOX).add(one, date=now().strftime("%d-%b-%Y %H:%M:%S +0000"))
+    stage.sync()
+    assert len(messages(stage)) == 1 + is_longer
+    with inside(stage.world.id):
+        ours = select(Arrival.id).where(Arrival.account_id == stage.mailbox.account_id)
+        arrivals = list(db.session.scalars(ours.order_by(Arrival.uid.desc())))
+    for wanted in [arrivals] if at_once else [[arrivals[0]], [arrivals[1]]]:
+        with inside(stage.world.id):
+            assert fetch_anyway(arrival_ids=wanted) == len(wanted)
+            db.session.commit()
+        stage.sync()
+    whole = messages(stage)
+    assert sorted(message.text.split()[1] for message in whole) == ["first", "other"]
+    assert not any(message.is_stub for message in whole)
+    with inside(stage.world.id):
+        query = select(Location.message_id, Location.arrival_id).where(Location.arrival_id.in_(arrivals))
+        places = dict(db.session.execute(query).all())
+        others = {message.id for message in whole if "other" in message.text}
+        assert places.keys() == {message.id for message in whole}
+        assert {places[id] for id in others} == {arrivals[0]}
+
+
+def messages(stage: Stage) -> list[Message]:
+    with inside(stage.world.id):
+        query = select(Message).where(Message.mailbox_id == stage.mailbox.id).order_by(Message.size)
+        return list(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
 def test_a_message_that_came_whole_at_last_makes_its_lead(stage: Stage, stub: Message) -> None:

@@ -4,7 +4,7 @@ import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -58,6 +58,19 @@ def test_messages_come_whole_with_flags_and_date(
     assert fetched.raw == message(1)
     assert r"\Seen" in fetched.flags
     assert fetched.received_at == datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+
+def test_a_message_is_known_to_be_there_by_its_id(
+    dovecot: Dovecot, account: ImapSettings, loopback: EgressPolicy
+) -> None:
+    dovecot.append(account.user, "INBOX", b"Message-ID: <a.b+1@acme.test>\r\n" + message(1))
+    long_ago = '"20-Nov-2016 10:00:00 +0100"'
+    dovecot.append(account.user, "INBOX", b"Message-ID: <old@acme.test>\r\n" + message(2), "", long_ago)
+    since = datetime.now(UTC).date() - timedelta(days=2)
+    with opened(account, loopback) as connection:
+        ids = ("a.b+1@acme.test", "b+1@acme.test", "old@acme.test", "none@acme.test")
+        found = [connection.has_message(b"INBOX", id, since) for id in ids]
+    assert found == [True, False, False, False]
 
 
 def test_many_messages_of_many_sizes_come_in_the_order_asked_for(

@@ -13,6 +13,7 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Raw
 from mailboxes.composing import HEADERS, UnsafeMessageError
 from mailboxes.connections import store_password
+from mailboxes.errors import CommandRefusedError
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing import (
     CannotSendError,
@@ -561,6 +562,7 @@ class Imap:
 
     appended: ClassVar[list[tuple[bytes, bytes, tuple[str, ...]]]] = []
     error: Exception | None = None
+    search_error: Exception | None = None
 
     def __init__(self, *_):
         pass
@@ -571,6 +573,12 @@ class Imap:
     def __exit__(self, *_):
         pass
 
+    def has_message(self, folder, message_id, since):
+        if self.search_error:
+            raise self.search_error
+        wanted = f"Message-ID: <{message_id}>".encode()
+        return any(place == folder and wanted in raw for place, raw, _ in self.appended)
+
     def append(self, folder, raw, flags=(), when=None):
         if self.error:
             raise self.error
@@ -579,7 +587,7 @@ class Imap:
 
 @pytest.fixture
 def imap(monkeypatch):
-    Imap.appended, Imap.error = [], None
+    Imap.appended, Imap.error, Imap.search_error = [], None, None
     monkeypatch.setattr("mailboxes.outgoing.copies.ImapConnection", Imap)
     return Imap
 
@@ -615,6 +623,24 @@ def test_a_copy_is_filed_once_after_a_while(ours, write, with_sent, imap, smtp_s
     assert copy(ours, inside) == 0
     assert imap.appended == [(b"Sent", smtp_sink.messages[0].content, ("\\Seen",))]
     assert steps(ours, message, "filed") == [("filed", "filed")]
+
+
+def test_a_copy_is_filed_once_although_we_died_after_filing_it(ours, write, with_sent, imap, inside):
+    write()
+    send(ours)
+    assert copy(ours, inside) == 1
+    put(ours, inside, copy_state="pending")
+    assert copy(ours, inside) == 1
+    assert len(imap.appended) == 1
+    assert [row.copy_state for row in outbox(ours)] == ["done"]
+
+
+def test_a_server_that_searches_nothing_still_gets_the_copy(ours, write, with_sent, imap, inside):
+    imap.search_error = CommandRefusedError()
+    write()
+    send(ours)
+    assert copy(ours, inside) == 1
+    assert len(imap.appended) == 1
 
 
 def test_a_server_that_filed_its_own_copy_gets_none_of_ours(
