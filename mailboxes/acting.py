@@ -4,6 +4,8 @@ Each message is its own transaction and may be acted upon again: conversion and 
 the tables. One that fails waits longer each time, and is left to people in the end.
 """
 
+import math
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -36,11 +38,16 @@ class Acted:
     is_answered: bool
 
 
-def act_on_pending(limit: int = 1_000) -> list[Acted]:
-    """Convert and answer what is pending in the current organization; commits after each message."""
+def act_on_pending(limit: int = 1_000, seconds: float = math.inf) -> list[Acted]:
+    """Convert and answer what is pending in the current organization; commits after each message.
+
+    After so many seconds none is begun, but for the first one: others have their turn.
+    """
     acted = []
-    for _ in range(limit):
-        message = db.session.scalar(_next_pending())
+    ends_at = time.monotonic() + seconds
+    for number in range(limit):
+        is_over = number and time.monotonic() >= ends_at
+        message = None if is_over else db.session.scalar(_next_pending())
         if message is None:
             break
         done = _act(message)
@@ -48,6 +55,11 @@ def act_on_pending(limit: int = 1_000) -> list[Acted]:
             acted.append(done)
     db.session.commit()
     return acted
+
+
+def has_pending() -> bool:
+    """Whether the current organization has messages to act upon now."""
+    return db.session.scalar(_next_pending().with_only_columns(Message.id)) is not None
 
 
 def organizations_with_pending() -> list[UUID]:

@@ -38,10 +38,10 @@ JOBS = {
 }
 MEMORY_BYTES = 4 * 1024**3
 # A server that hardly answers holds a process: an organization may have fewer passes under way
-# (`mailboxes.sync.claiming`) than there are processes for them.
-# Of deliveries three run, at most two of them of one account: neither the history of a large mailbox nor a
-# message that takes long holds up all. Of those who send, two: a server may take minutes over one message.
-PROCESSES = {queues.SYNC: 4, queues.INTAKE: 3, queues.OUTGOING: 2}
+# (`mailboxes.sync.claiming`), and fewer jobs that act and send (`workers.turns`), than there are processes
+# for them. Of deliveries three run, at most two of them of one account: neither the history of a large
+# mailbox nor a message that takes long holds up all.
+PROCESSES = {queues.SYNC: 4, queues.INTAKE: 3, queues.ACTION: 2, queues.OUTGOING: 4}
 JOB_CPU_SECONDS = 900
 TURN_CPU_SECONDS = 120  # of an intake job, which takes turns: a message that cannot be read ends it
 JOBS_PER_PROCESS = 2_000  # then a fresh one takes over, whatever has piled up

@@ -78,6 +78,21 @@ def begun(name: str, id: UUID) -> None:
     _quietly(lambda: redis().delete(_waiting(name, id)))
 
 
+def put_off(name: str, id: UUID) -> None:
+    """A job about this had no place: whoever has one rings again when it ends."""
+    _quietly(lambda: redis().set(_put_off(name, id), 1, ex=SENDING_SECONDS))
+
+
+def ring_for_put_off(name: str, id: UUID) -> None:
+    """A place is free again: ring for what has been put off meanwhile."""
+
+    def bell() -> None:
+        if redis().delete(_put_off(name, id)):
+            {ACTION: ring_action, OUTGOING: ring_outgoing}[name](id)
+
+    _quietly(bell)
+
+
 def tell_pages(organization_id: UUID, mailbox_id: UUID, kind: str) -> None:
     """Tell open pages of an organization that something changed; nothing readable is in it."""
     text = json.dumps({"mailbox": str(mailbox_id), "kind": kind})
@@ -136,6 +151,10 @@ def _ring_once(name: str, function: str, id: UUID, *, seconds: int = JOB_SECONDS
 
 def _waiting(name: str, id: UUID) -> str:
     return f"waiting:{name}:{id}"
+
+
+def _put_off(name: str, id: UUID) -> str:
+    return f"put off:{name}:{id}"
 
 
 def _quietly(bell: Callable[[], Any]) -> None:

@@ -1,13 +1,17 @@
 """From a delivered message to the sink through the jobs, run twice, with pages told."""
 
 import json
+from contextlib import ExitStack
 
 import pytest
 
+from mailboxes.acting import act_on_pending
 from tests.mailboxes.sending import answering_rule, ask, let_out, outbox, sending_mailbox
 from workers import queues
 from workers.action import act_on_messages
 from workers.outgoing import send_outbox
+from workers.processes import PROCESSES
+from workers.turns import PLACES, place_of
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +72,35 @@ def test_a_job_of_a_neighbour_sees_nothing_of_ours(ours, theirs, mailbox):
     ask(ours, mailbox)
     act_on_messages(str(theirs.id))
     assert outbox(ours) == []
+
+
+@pytest.mark.parametrize(("queue", "job"), [(queues.ACTION, act_on_messages), (queues.OUTGOING, send_outbox)])
+def test_an_organization_with_no_place_left_waits_and_holds_up_nobody(
+    ours, theirs, mailbox, smtp_sink, inside, queue, job
+):
+    """Whoever is slow holds the places of its organization; those of others are theirs."""
+    ask(ours, mailbox)
+    with inside(ours):
+        act_on_pending() if queue == queues.OUTGOING else None
+        with ExitStack() as slow:
+            assert all(slow.enter_context(place_of(queue, ours.id)) for _ in range(PLACES[queue]))
+            job(str(ours.id))
+            assert smtp_sink.messages == [] == [row for row in outbox(ours) if queue == queues.ACTION]
+            with place_of(queue, theirs.id) as is_free:
+                assert is_free
+        job(str(ours.id))
+    assert [row.state for row in outbox(ours)] == ["ready" if queue == queues.ACTION else "sent"]
+    assert [job.args for job in queues.queue(queue).jobs] == [[str(ours.id)]]  # rung for what was put off
+
+
+def test_there_are_more_processes_than_an_organization_can_hold():
+    assert all(PROCESSES[name] > places for name, places in PLACES.items())
+
+
+def test_a_turn_ends_in_time_and_what_is_left_waits_behind_others(ours, mailbox, monkeypatch):
+    for _ in range(2):
+        ask(ours, mailbox)
+    monkeypatch.setattr("workers.action.SECONDS_A_TURN", 0)
+    act_on_messages(str(ours.id))
+    assert len(outbox(ours)) == 1
+    assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)]]
