@@ -5,6 +5,7 @@ from datetime import timedelta
 from email import policy
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import lru_cache
 from inspect import signature
 from itertools import count
 from typing import Any
@@ -23,9 +24,11 @@ from mailboxes.search import index_message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread
 from tenants.database import db, inside, now, uuid7
-from tenants.organizations import Membership, Organization
-from tenants.permissions import ADMINISTRATOR, MEMBER, grant_role, offer_system_roles
+from tenants.organizations import Membership, MembershipRole, Organization
+from tenants.permissions import ADMINISTRATOR, MEMBER, offer_system_roles
 from tenants.users import User, choose_password
+from tenants.users import sign_in as open_session
+from webapp.auth import cookie
 
 PASSWORD = "correct horse battery"  # every test user's
 _number = count(1)
@@ -45,11 +48,9 @@ class World:
 
 def make_user(address: str | None = None, **given: Any) -> User:
     """A user of the installation who can sign in with `PASSWORD`."""
-    user = User(address=address or f"person{next(_number)}@example.test", **{"name": "Pat Person", **given})
     with current_app.app_context():
+        user = _user(address, **given)
         db.session.add(user)
-        db.session.flush()
-        choose_password(user, PASSWORD)
         db.session.commit()
     return user
 
@@ -57,29 +58,53 @@ def make_user(address: str | None = None, **given: Any) -> User:
 def make_organization(name: str, **given: Any) -> World:
     """An organization with an administrator and a member (who holds the role Member)."""
     number = next(_number)
-    organization = Organization(name=name, slug=f"{name.lower().replace(' ', '-')}-{number}", **given)
-    with current_app.app_context():
-        db.session.add(organization)
-        db.session.commit()
     canary = f"canary{number}{name.lower().replace(' ', '')}"
-    admin = make_member(organization.id, f"Ada {canary}", role=ADMINISTRATOR)
-    member = make_member(organization.id, f"Mia {canary}", role=MEMBER)
+    slug = f"{name.lower().replace(' ', '-')}-{number}"
+    organization = Organization(id=uuid7(), name=name, slug=slug, **given)
+    with inside(organization.id):
+        db.session.add(organization)
+        db.session.flush()
+        admin = _member(organization.id, f"Ada {canary}")
+        member = _member(organization.id, f"Mia {canary}")
+        _give_roles({ADMINISTRATOR: admin, MEMBER: member})
+        db.session.commit()
     return World(organization.id, name, canary, admin, member)
 
 
 def make_member(organization_id: UUID, name: str = "Mo Member", role: str | None = MEMBER) -> Membership:
     """A user who belongs to the organization, with one of the system's roles."""
-    user = make_user(name=name, current_organization_id=organization_id)
     with inside(organization_id):
-        offered = offer_system_roles()
-        member = Membership(user_id=user.id)
-        db.session.add(member)
-        db.session.flush()
-        if role is not None:
-            grant_role(member, offered[role].id)
+        member = _member(organization_id, name)
+        _give_roles({} if role is None else {role: member})
         db.session.commit()
-        assert member.user.name  # loaded, for use outside
     return member
+
+
+def _user(address: str | None = None, **given: Any) -> User:
+    user = User(address=address or f"person{next(_number)}@example.test", **{"name": "Pat Person", **given})
+    user.password_hash = _hash_of_password(current_app.config["POSTROOM"].cheap_passwords)
+    return user
+
+
+@lru_cache
+def _hash_of_password(is_cheap: bool) -> str:
+    anybody = User(address="", name="")
+    choose_password(anybody, PASSWORD)
+    return anybody.password_hash
+
+
+def _member(organization_id: UUID, name: str) -> Membership:
+    user = _user(name=name, current_organization_id=organization_id)
+    member = Membership(id=uuid7(), organization_id=organization_id, user=user)
+    db.session.add(member)
+    return member
+
+
+def _give_roles(holders: dict[str, Membership]) -> None:
+    offered = offer_system_roles()  # it saves the new members, too
+    db.session.add_all(
+        MembershipRole(membership_id=member.id, role_id=offered[role].id) for role, member in holders.items()
+    )
 
 
 def make_mailbox(
@@ -171,14 +196,17 @@ def make_message(
     for_raw = {name: given.pop(name) for name in list(given) if name in signature(make_raw).parameters}
     content = raw or make_raw(**{"subject": f"Question {organization.canary}", **for_raw})
     parsed = parse(content)
-    if thread is None:
-        thread = make_thread(organization, mailbox, subject=parsed.subject)
     with inside(organization.id):
-        message = _message_of(content, parsed, mailbox, thread.id, direction, given)
+        if thread is None:
+            conversation = Thread(id=uuid7(), mailbox_id=mailbox.id, subject=parsed.subject)
+            db.session.add(conversation)
+        else:
+            conversation = db.session.get_one(Thread, (organization.id, thread.id))
+        message = _message_of(content, parsed, mailbox, conversation.id, direction, given)
         db.session.add(message)
         db.session.flush()
         _add_parts(message, parsed)
-        _summarize(db.session.get_one(Thread, (organization.id, thread.id)), message)
+        _summarize(conversation, message)
         db.session.commit()
     return message
 
@@ -257,16 +285,29 @@ def _summarize(thread: Thread, message: Message) -> None:
 
 
 def sign_in(app: Flask, who: User | Membership) -> Any:
-    """A test client in which this person has signed in through the door."""
+    """A test client in which this person is signed in already; see `sign_in_by_form`."""
     user = who.user if isinstance(who, Membership) else who
     client = app.test_client()
-    page = client.get("/sign-in")
-    token = csrf_token(page.text)
-    answer = client.post(
-        "/sign-in", data={"csrf_token": token, "address": user.address, "password": PASSWORD}
-    )
+    with app.app_context():
+        token = open_session(user, place=client.environ_base["REMOTE_ADDR"], device="")
+        db.session.commit()
+        client.set_cookie(cookie.name(), token)
+    return client
+
+
+def sign_in_by_form(app: Flask, who: User | Membership) -> Any:
+    """The same by the form, for tests of who is let in, and how."""
+    user = who.user if isinstance(who, Membership) else who
+    client = app.test_client()
+    data = {"csrf_token": form_token(client), "address": user.address, "password": PASSWORD}
+    answer = client.post("/sign-in", data=data)
     assert answer.status_code == 302, answer.text
     return client
+
+
+def form_token(client: Any) -> str:
+    """What a form of this client must carry, from the smallest page that has it."""
+    return csrf_token(client.get("/sign-in").text)
 
 
 def csrf_token(html: str) -> str:

@@ -24,6 +24,7 @@ from tenants.database import db, inside_installation
 from tenants.database import inside as inside_of
 from tenants.organizations import Organization
 from tenants.users import knows_password, user_by_address
+from tests.factories import make_organization
 
 TERMINAL = Actor("terminal")
 SECRETS = {
@@ -132,8 +133,22 @@ def change_of(*lines):
 
 
 @pytest.fixture
-def applied(app, theirs):
-    return apply()
+def beginning(once):
+    """A neighbour, and beside it the file that most tests change."""
+    return once("the file is applied", lambda: (make_organization("Neighbour"), apply()))
+
+
+@pytest.fixture
+def applied(beginning):
+    return beginning[1]
+
+
+@pytest.fixture
+def theirs(request, app):
+    """The neighbour, who was there before the file."""
+    if "applied" in request.fixturenames:
+        return request.getfixturevalue("beginning")[0]
+    return make_organization("Neighbour")
 
 
 @pytest.fixture

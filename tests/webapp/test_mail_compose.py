@@ -18,7 +18,7 @@ from mailboxes.templates import Template, TemplateText
 from mailboxes.threads import Thread
 from tenants.configuration.layers import override
 from tenants.database import db
-from tests.factories import csrf_token, make_mailbox, make_message, sign_in
+from tests.factories import form_token, make_mailbox, make_message, sign_in
 from tests.webapp.reading import form_values, judged, read
 
 SENDING = {"smtp_enabled": True, "smtp_host": "smtp.acme.test", "smtp_user": "help"}
@@ -57,9 +57,9 @@ def stored(ours, inside):
     return rows
 
 
-def post(client, url, at="/mail/", expect=None, **data):
-    token = csrf_token(client.get(at).text)
-    answer = client.post(url, data={"csrf_token": token, **data}, follow_redirects=expect is not None)
+def post(client, url, expect=None, **data):
+    data["csrf_token"] = form_token(client)
+    answer = client.post(url, data=data, follow_redirects=expect is not None)
     if expect is not None:
         judged(answer, url, expect)
     return answer
@@ -132,7 +132,7 @@ def test_every_change_is_kept_and_restored_whole(client, question, stored):
     typed = {"to": "no address yet", "cc": "x", "bcc": "y", "subject": "<b>S</b>", "body": "  Ünfinished\n\n"}
     answer = client.post(
         url,
-        data={"csrf_token": csrf_token(client.get("/mail/").text), **typed},
+        data={"csrf_token": form_token(client), **typed},
         headers={"HX-Request": "true"},
     )
     assert "Draft saved" in answer.text
@@ -298,7 +298,7 @@ def test_our_own_automatic_response_stops_nobody(client, ours, mailbox, question
 
 def test_a_file_too_large_is_refused_at_its_field_and_nothing_is_lost(client, question, stored):
     _, url = begin(client, question)
-    fields = {"csrf_token": csrf_token(client.get("/mail/").text), "body": "My words"}
+    fields = {"csrf_token": form_token(client), "body": "My words"}
     content_type, body = multipart(fields, "film.mov", b"x" * 60 * 1024 * 1024)
     answer = client.post(f"{url}/files", data=body, content_type=content_type)
     page = judged(answer, url, 422)

@@ -13,7 +13,7 @@ from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.database import db, now
-from tests.factories import csrf_token, make_mailbox, make_member, make_message, make_thread, sign_in
+from tests.factories import form_token, make_mailbox, make_member, make_message, make_thread, sign_in
 from tests.webapp.critic import criticise
 from tests.webapp.reading import read, words_of
 
@@ -38,8 +38,8 @@ def url_of(message):
     return f"/mail/conversations/{message.thread_id}"
 
 
-def post(client, url, at="/mail/", **data):
-    return client.post(url, data={"csrf_token": csrf_token(client.get(at).text), **data})
+def post(client, url, **data):
+    return client.post(url, data={"csrf_token": form_token(client), **data})
 
 
 def several(world, mailbox, number, **given):

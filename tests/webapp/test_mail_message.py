@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 
 from tenants.configuration.layers import override
 from tenants.database import db
-from tests.factories import csrf_token, make_mailbox, make_message, make_raw, sign_in
+from tests.factories import csrf_token, form_token, make_mailbox, make_message, make_raw, sign_in
 from tests.webapp.reading import read
 
 HTML = '<p>Hello <b>there</b> <a href="https://shop.test">shop</a></p><img src="https://spy.test/x.png"><script>x()</script>'
@@ -179,7 +179,7 @@ def test_nothing_of_a_message_that_is_not_granted_is_there(client, ours, theirs,
         answer = client.get(f"/mail/messages/{message.id}/{path}")
         assert answer.status_code == 404, path
         assert b"secret" not in answer.data
-    token = csrf_token(client.get("/mail/").text)
+    token = form_token(client)
     for path in ("images", "answer", "send-again"):
         assert (
             client.post(f"/mail/messages/{message.id}/{path}", data={"csrf_token": token}).status_code == 404

@@ -12,7 +12,7 @@ from tenants.database import INSTALLATION, db
 from tenants.errors import NotFoundError
 from tenants.password_links import MOST_OPEN, PasswordLink
 from tenants.users import ATTEMPTS_PER_ACCOUNT, User, authenticate
-from tests.factories import PASSWORD, sign_in
+from tests.factories import PASSWORD, sign_in_by_form
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
 from tests.webapp.reading import read, send, words_of
 from workers import queues
@@ -73,7 +73,7 @@ def test_the_answer_is_alike_for_known_unknown_and_disabled_people(app, ours, th
 
 
 def test_every_session_and_every_other_link_ends(app, ours, asked):
-    somewhere = sign_in(app, ours.member)
+    somewhere = sign_in_by_form(app, ours.member)
     first, second = asked(ours.member.user.address), asked(ours.member.user.address)
     choose(app.test_client(), second)
     assert "/sign-in" in somewhere.get("/security/").location
@@ -82,7 +82,7 @@ def test_every_session_and_every_other_link_ends(app, ours, asked):
 
 def test_a_password_that_was_changed_elsewhere_ends_the_links_that_were_sent(app, ours, asked):
     path = asked(ours.member.user.address)
-    signed_in = sign_in(app, ours.member)
+    signed_in = sign_in_by_form(app, ours.member)
     send(signed_in, "/security/password", at="/security/", current=PASSWORD, password=NEW, again=NEW)
     read(app.test_client(), path, 404)
 

@@ -11,7 +11,7 @@ from tenants.organizations import Membership, organizations_of
 from tenants.permissions import ADMINISTRATOR, Role, grant_role, permissions_of
 from tenants.second_factor import has_second_factor
 from tenants.users import ATTEMPTS_PER_ACCOUNT, sessions_of, user_by_address
-from tests.factories import PASSWORD, csrf_token, make_mailbox, make_member, sign_in
+from tests.factories import PASSWORD, csrf_token, make_mailbox, make_member, sign_in_by_form
 
 INVITE = "/configuration/people/invite"
 
@@ -22,7 +22,7 @@ def post(client, url, form_page=None, **fields):
 
 
 def invitation_link(app, inside, organization, address, key=ADMINISTRATOR):
-    client = sign_in(app, organization.admin)
+    client = sign_in_by_form(app, organization.admin)
     with inside(organization):
         role_id = str(db.session.scalar(select(Role.id).where(Role.system_key == key)))
     page = post(client, INVITE, address=address, roles=[role_id]).text
@@ -42,7 +42,7 @@ def test_an_invited_person_joins_with_the_link_once(app, inside, ours, theirs):
 
 
 def test_an_invitation_answers_alike_whether_the_person_is_known(app, inside, ours, theirs):
-    client = sign_in(app, ours.admin)
+    client = sign_in_by_form(app, ours.admin)
     known = post(client, INVITE, address=theirs.member.user.address).text
     unknown = post(client, INVITE, address="nobody@knows.test").text
     assert known.count("works once") == unknown.count("works once") == 1
@@ -52,9 +52,9 @@ def test_an_invitation_answers_alike_whether_the_person_is_known(app, inside, ou
 def test_a_known_person_must_be_signed_in_as_the_one_invited(app, inside, ours, theirs):
     link = invitation_link(app, inside, ours, theirs.member.user.address, "member")
     assert "/sign-in" in app.test_client().get(link).location
-    stranger = sign_in(app, theirs.admin)
+    stranger = sign_in_by_form(app, theirs.admin)
     assert post(stranger, link).status_code == 404
-    invited = sign_in(app, theirs.member)
+    invited = sign_in_by_form(app, theirs.member)
     assert post(invited, link).status_code == 302
     assert len(organizations_of(theirs.member.user)) == 2
 
@@ -74,7 +74,7 @@ def test_nobody_gives_a_role_that_permits_more_than_they_may(app, inside, ours):
     with inside(ours):
         grant_role(db.session.get_one(Membership, (ours.id, manager.id)), role.id)
         db.session.commit()
-    client = sign_in(app, manager)
+    client = sign_in_by_form(app, manager)
     page = f"/configuration/people/{manager.id}"
     answer = post(client, page, roles=[admin_role])
     assert answer.status_code == 422
@@ -99,32 +99,37 @@ def test_who_may_not_grant_mailboxes_gives_no_role_that_opens_one(app, inside, o
         grant_role(db.session.get_one(Membership, (ours.id, manager.id)), roles[0].id)
         db.session.commit()
     wanted = [str(role.id) for role in roles]
-    answer = post(sign_in(app, manager), f"/configuration/people/{manager.id}", roles=wanted)
+    answer = post(sign_in_by_form(app, manager), f"/configuration/people/{manager.id}", roles=wanted)
     assert answer.status_code == 422
     assert "the role Letters: it opens mailboxes" in answer.text
-    answer = post(sign_in(app, ours.admin), f"/configuration/people/{manager.id}", roles=wanted)
+    answer = post(sign_in_by_form(app, ours.admin), f"/configuration/people/{manager.id}", roles=wanted)
     assert answer.status_code == 302
 
 
 def test_nobody_enables_or_disables_a_member_who_may_do_more_than_they(app, inside, ours):
     people = "/configuration/people/"
-    post(sign_in(app, ours.admin), "/configuration/roles/new", name="People", permissions=["user.manage"])
+    post(
+        sign_in_by_form(app, ours.admin),
+        "/configuration/roles/new",
+        name="People",
+        permissions=["user.manage"],
+    )
     manager = make_member(ours.id, "Manager", role=None)
     with inside(ours):
         role = db.session.scalars(select(Role).where(Role.name == "People")).one()
         grant_role(db.session.get_one(Membership, (ours.id, manager.id)), role.id)
         db.session.commit()
-    client = sign_in(app, manager)
+    client = sign_in_by_form(app, manager)
     answer = post(client, f"{people}{ours.admin.id}/enable", people, enabled="0")
     assert answer.status_code == 403
     assert [o.name for o in organizations_of(ours.admin.user)] == ["Acme"]
-    post(sign_in(app, ours.admin), f"{people}{ours.member.id}/enable", people, enabled="0")
+    post(sign_in_by_form(app, ours.admin), f"{people}{ours.member.id}/enable", people, enabled="0")
     assert post(client, f"{people}{ours.member.id}/enable", people, enabled="1").status_code == 403
     assert organizations_of(ours.member.user) == []
 
 
 def test_a_link_whose_role_was_deleted_still_opens(app, inside, ours, theirs):
-    admin = sign_in(app, ours.admin)
+    admin = sign_in_by_form(app, ours.admin)
     post(admin, "/configuration/roles/new", name="Sales", permissions=["lead.view"])
     with inside(ours):
         role_id = db.session.scalar(select(Role.id).where(Role.name == "Sales"))
@@ -141,7 +146,7 @@ def test_a_link_whose_role_was_deleted_still_opens(app, inside, ours, theirs):
 
 
 def test_the_last_who_manages_people_cannot_be_removed(app, inside, ours, theirs):
-    client = sign_in(app, ours.admin)
+    client = sign_in_by_form(app, ours.admin)
     answer = post(client, f"/configuration/people/{ours.admin.id}", roles=[])
     assert answer.status_code == 422
     assert "Somebody must stay" in answer.text
@@ -155,15 +160,15 @@ def test_disabling_a_member_touches_this_organization_only(app, inside, ours, th
     with inside(theirs):
         db.session.add(Membership(user_id=ours.member.user_id))
         db.session.commit()
-    client = sign_in(app, ours.admin)
+    client = sign_in_by_form(app, ours.admin)
     post(client, f"/configuration/people/{ours.member.id}/enable", "/configuration/people/", enabled="0")
     assert [o.name for o in organizations_of(ours.member.user)] == ["Neighbour"]
 
 
 @pytest.mark.parametrize("path", ["people/", "roles/", "audit-log/", "people/invite"])
 def test_pages_about_people_are_for_those_who_manage_them(app, ours, path):
-    assert sign_in(app, ours.member).get(f"/configuration/{path}").status_code == 403
-    assert sign_in(app, ours.admin).get(f"/configuration/{path}").status_code == 200
+    assert sign_in_by_form(app, ours.member).get(f"/configuration/{path}").status_code == 403
+    assert sign_in_by_form(app, ours.admin).get(f"/configuration/{path}").status_code == 200
 
 
 def code_for(client, page):
@@ -176,7 +181,7 @@ def code_for(client, page):
 
 
 def with_second_factor(app, member):
-    client = sign_in(app, member)
+    client = sign_in_by_form(app, member)
     page = post(client, "/security/second-factor", step="begin").text
     totp = code_for(client, page)
     assert post(client, "/security/second-factor", code=totp.now()).status_code == 302
@@ -186,7 +191,7 @@ def with_second_factor(app, member):
 def test_with_a_second_factor_the_password_alone_opens_nothing(app, ours, time_machine_clock):
     totp = with_second_factor(app, ours.member)
     time_machine_clock.shift(60)
-    client = sign_in(app, ours.member)
+    client = sign_in_by_form(app, ours.member)
     assert "/sign-in" in client.get("/my-configuration/email").location
     assert post(client, "/sign-in/code", code="000000").status_code == 422
     assert post(client, "/sign-in/code", code=totp.now()).status_code == 302
@@ -194,7 +199,7 @@ def test_with_a_second_factor_the_password_alone_opens_nothing(app, ours, time_m
 
 
 def test_signing_out_everywhere_else_leaves_this_session_as_old_as_it_is(app, ours):
-    here, there = sign_in(app, ours.member), sign_in(app, ours.member)
+    here, there = sign_in_by_form(app, ours.member), sign_in_by_form(app, ours.member)
     began = {one.created_at for one in db.session.scalars(sessions_of(ours.member.user))}
     cookie = here.get_cookie("postroom").value
     assert post(here, "/security/sign-out-everywhere", "/security/").status_code == 302
@@ -211,7 +216,7 @@ def test_a_session_with_a_second_factor_lasts_as_long_as_any(app, ours, time_mac
     db.session.commit()
     totp = with_second_factor(app, ours.member)
     time_machine_clock.shift(60)
-    client = sign_in(app, ours.member)
+    client = sign_in_by_form(app, ours.member)
     post(client, "/sign-in/code", code=totp.now())
     assert client.get("/security/").status_code == 200
     time_machine_clock.shift(3 * 3600)
@@ -222,14 +227,14 @@ def test_a_code_works_once(app, ours, time_machine_clock):
     totp = with_second_factor(app, ours.member)
     time_machine_clock.shift(60)
     code = totp.now()
-    assert post(sign_in(app, ours.member), "/sign-in/code", code=code).status_code == 302
-    assert post(sign_in(app, ours.member), "/sign-in/code", code=code).status_code == 422
+    assert post(sign_in_by_form(app, ours.member), "/sign-in/code", code=code).status_code == 302
+    assert post(sign_in_by_form(app, ours.member), "/sign-in/code", code=code).status_code == 422
 
 
 def test_a_second_factor_goes_by_a_code_of_it_and_by_no_new_secret(app, ours, time_machine_clock):
     totp = with_second_factor(app, ours.member)
     time_machine_clock.shift(60)
-    client = sign_in(app, ours.member)
+    client = sign_in_by_form(app, ours.member)
     post(client, "/sign-in/code", code=totp.now())
     security = "/security/"
     assert post(client, "/security/second-factor", security, step="begin").status_code == 409
@@ -244,16 +249,16 @@ def test_who_knows_the_password_cannot_try_all_codes(app, ours, time_machine_clo
     totp = with_second_factor(app, ours.member)
     time_machine_clock.shift(60)
     for _ in range(ATTEMPTS_PER_ACCOUNT):
-        client = sign_in(app, ours.member)  # the right password, each time
+        client = sign_in_by_form(app, ours.member)  # the right password, each time
         assert post(client, "/sign-in/code", code="000000").status_code == 422
-    answer = post(sign_in(app, ours.member), "/sign-in/code", code=totp.now())
+    answer = post(sign_in_by_form(app, ours.member), "/sign-in/code", code=totp.now())
     assert "Too many attempts" in answer.text
 
 
 def test_codes_to_remove_a_second_factor_cannot_be_tried_out(app, ours, time_machine_clock):
     totp = with_second_factor(app, ours.member)
     time_machine_clock.shift(60)
-    client = sign_in(app, ours.member)
+    client = sign_in_by_form(app, ours.member)
     post(client, "/sign-in/code", code=totp.now())
     time_machine_clock.shift(60)
     remove = "/security/second-factor/remove"
@@ -266,7 +271,7 @@ def test_where_a_second_factor_is_required_people_set_it_up_first(app, inside, o
     with inside(ours):
         override("session.two_factor_required", "true", "organization", by="Ada")
         db.session.commit()
-    client = sign_in(app, ours.member)
+    client = sign_in_by_form(app, ours.member)
     assert client.get("/my-configuration/email").location == "/security/second-factor"
 
 
@@ -274,14 +279,14 @@ def test_a_session_older_than_allowed_is_over(app, inside, ours, time_machine_cl
     with inside(ours):
         override("session.lifetime_hours", "2", "organization", by="Ada")
         db.session.commit()
-    client = sign_in(app, ours.member)
+    client = sign_in_by_form(app, ours.member)
     assert client.get("/my-configuration/email").status_code == 200
     time_machine_clock.shift(3 * 3600)
     assert "/sign-in" in client.get("/my-configuration/email").location
 
 
 def test_a_changed_password_ends_every_other_session(app, ours):
-    elsewhere, here = sign_in(app, ours.member), sign_in(app, ours.member)
+    elsewhere, here = sign_in_by_form(app, ours.member), sign_in_by_form(app, ours.member)
     fields = {"current": PASSWORD, "password": "another long one", "again": "another long one"}
     assert post(here, "/security/password", "/security/", **fields).status_code == 302
     assert here.get("/security/").status_code == 200

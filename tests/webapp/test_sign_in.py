@@ -5,7 +5,7 @@ from sqlalchemy import func, select
 
 from tenants.database import db
 from tenants.users import ATTEMPTS_PER_ACCOUNT, SignIn
-from tests.factories import PASSWORD, csrf_token, sign_in
+from tests.factories import PASSWORD, csrf_token, sign_in_by_form
 
 
 def knock(client, address, password=PASSWORD, **more):
@@ -48,7 +48,7 @@ def test_the_window_of_attempts_ends(app, ours, time_machine_clock):
 
 
 def test_a_cookie_kept_after_signing_out_opens_nothing(app, ours):
-    client = sign_in(app, ours.member)
+    client = sign_in_by_form(app, ours.member)
     kept = client.get_cookie("postroom").value
     client.post("/sign-out", data={"csrf_token": csrf_token(client.get("/security/").text)})
     thief = app.test_client()
@@ -57,7 +57,7 @@ def test_a_cookie_kept_after_signing_out_opens_nothing(app, ours):
 
 
 def test_the_session_changes_at_sign_in_and_only_its_hash_is_stored(app, ours):
-    client = sign_in(app, ours.member)
+    client = sign_in_by_form(app, ours.member)
     first = client.get_cookie("postroom").value
     knock(client, ours.member.user.address)
     second = client.get_cookie("postroom").value
@@ -119,11 +119,11 @@ def test_every_answer_carries_the_policy_with_a_nonce_of_its_own(app, ours):
 def test_strangers_send_little(app, ours):
     page = {"csrf_token": csrf_token(app.test_client().get("/sign-in").text), "address": "a" * 100_000}
     assert app.test_client().post("/sign-in", data=page).status_code == 413
-    assert sign_in(app, ours.member).post("/sign-out", data=page).status_code == 400  # the token is another's
+    assert sign_in_by_form(app, ours.member).post("/sign-out", data=page).status_code == 400
 
 
 def test_a_page_that_does_not_exist_says_so_kindly(app, ours):
-    answer = sign_in(app, ours.member).get("/nothing-here")
+    answer = sign_in_by_form(app, ours.member).get("/nothing-here")
     assert answer.status_code == 404
     assert "We could not find that." in answer.text
 

@@ -13,7 +13,7 @@ from tenants.errors import ConflictError
 from tenants.organizations import Membership
 from tenants.permissions import ADMINISTRATOR
 from tenants.users import User, user_by_address
-from tests.factories import PASSWORD, make_member, make_user, sign_in
+from tests.factories import PASSWORD, make_member, make_user, sign_in_by_form
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
 from tests.webapp.reading import read, send, words_of
 
@@ -27,7 +27,7 @@ def sam(app):
 
 @pytest.fixture
 def client(app, sam):
-    return sign_in(app, sam)
+    return sign_in_by_form(app, sam)
 
 
 def page_of(user):
@@ -88,7 +88,7 @@ def test_a_new_user_chooses_a_password_with_the_letter(app, client, smtp_sink, c
     recipient, subject, text = letters(smtp_sink)[0]
     assert (recipient, subject) == ("nora@new.test", "Choose your password")
     send(app.test_client(), path_in(text), password=PASSWORD, again=PASSWORD)
-    sign_in(app, user_by_address("nora@new.test"))
+    sign_in_by_form(app, user_by_address("nora@new.test"))
     assert acts() == ["user.created", "user.password_link_made", "user.password_chosen"]
 
 
@@ -96,7 +96,7 @@ def test_without_a_server_the_link_is_shown_once(app, client):
     page = send(client, f"{LIST}new", name="Nora New", address="nora@new.test")
     path = path_in(page.partition("<code>")[2].partition("<")[0])
     send(app.test_client(), path, password=PASSWORD, again=PASSWORD)
-    sign_in(app, user_by_address("nora@new.test"))
+    sign_in_by_form(app, user_by_address("nora@new.test"))
 
 
 def test_an_address_that_is_taken_is_refused_at_its_field(app, client, ours):
@@ -117,11 +117,11 @@ def test_another_address_ends_the_links_to_the_former_one(app, client):
 
 
 def test_a_disabled_user_is_out_at_once_and_may_come_back(app, client, ours):
-    theirs = sign_in(app, ours.member)
+    theirs = sign_in_by_form(app, ours.member)
     send(client, f"{page_of(ours.member.user)}/enable", at=page_of(ours.member.user), enabled="0")
     assert "/sign-in" in theirs.get("/security/").location
     send(client, f"{page_of(ours.member.user)}/enable", at=page_of(ours.member.user), enabled="1")
-    sign_in(app, ours.member)
+    sign_in_by_form(app, ours.member)
     assert acts() == ["user.disabled", "user.enabled"]
 
 
@@ -141,7 +141,7 @@ def test_signing_out_everywhere_leaves_the_second_factor_alone(app, client, ours
 def test_an_administrator_of_the_system_is_made_and_unmade(app, client, ours):
     page = page_of(ours.member.user)
     send(client, f"{page}/system-administrator", at=page, admin="1")
-    promoted = sign_in(app, ours.member)
+    promoted = sign_in_by_form(app, ours.member)
     assert promoted.get(LIST).status_code == 200
     send(client, f"{page}/system-administrator", at=page, admin="0")
     assert promoted.get(LIST).status_code in (302, 403)
@@ -210,7 +210,7 @@ def test_two_who_administer_together_are_not_disabled_together(app, client, ours
 
 
 def test_nobody_but_system_administrators_comes_here(app, ours):
-    client = sign_in(app, ours.admin)
+    client = sign_in_by_form(app, ours.admin)
     for path in (LIST, f"{LIST}new", page_of(ours.member.user)):
         assert client.get(path).status_code == 403
 
