@@ -1,0 +1,98 @@
+"""What a form refuses: said at the field and in a summary that has the focus, and nothing typed is lost."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, Page
+
+from tests.browser.test_every_page import PICTURES, entered, serious, take_pictures, too_wide
+from tests.showroom import furnish
+from tests.webapp.refusals import REFUSALS, Refusal
+
+NO_CHECKS_OF_THE_BROWSER = "for (const form of document.forms) form.noValidate = true"
+IS_INERT = "control => control.closest('[inert]') !== null"
+INHERITS = "[data-setting-inherits]"
+SUBMIT = "[type=submit]"
+VALUES = "all => all.map(one => one.value)"
+TOLD = ".error-summary, .callout-bad"
+# All pages show refusals alike: axe looks at the first of each kind of visitor, and at all with pictures.
+ONE_OF_EACH = tuple({refusal.who: refusal for refusal in REFUSALS}.values())
+HAS_FOCUS = "told => told.contains(document.activeElement)"
+UNTIED = """
+() => [...document.querySelectorAll('[aria-invalid="true"]')].filter(
+    control => !(control.getAttribute('aria-describedby') || '').split(' ').some(
+        id => document.getElementById(id)?.matches('.field-errors, .field-errors *'))
+).map(control => control.name)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_what_is_refused_is_told_and_kept(app, visit):
+    showroom = furnish(app)
+    faults = []
+    for refusal in REFUSALS:
+        _, window = entered(app, visit, showroom.people.get(refusal.who))
+        page = window.open(refusal.path.format_map(showroom.ids))
+        fields = _typed(page, refusal)
+        faults += [f"{refusal.path}: {fault}" for fault in _refused(page, refusal, fields)]
+        page.close()  # without the question whether to leave what is typed
+    assert not faults, "\n".join(["", *faults])
+
+
+def _typed(page: Page, refusal: Refusal) -> dict[str, str]:
+    """Fill the form and send it; the names of what was typed, with their values. Passwords are not kept."""
+    page.evaluate(NO_CHECKS_OF_THE_BROWSER)
+    kept = {}
+    for label, value in refusal.typed.items():
+        control = _control(page, label)
+        form = control.locator("xpath=ancestor::form")
+        control.fill(value)
+        if control.get_attribute("type") != "password":
+            kept[control.get_attribute("name")] = value
+    if refusal.file[0]:
+        name, content = refusal.file
+        form = page.locator("form:has(input[type=file])")
+        form.locator("input[type=file]").set_input_files(
+            {"name": name, "mimeType": "text/csv", "buffer": content}
+        )
+    buttons = form.get_by_role("button", name=refusal.button) if refusal.button else form.locator(SUBMIT)
+    with page.expect_navigation():
+        buttons.locator("visible=true").first.click()
+    return kept
+
+
+def _control(page: Page, label: str) -> Locator:
+    """The field of this label in the page itself; a folded part is opened, an inherited value overridden."""
+    whole = re.compile(rf"^\s*{re.escape(label)}\s*\*?\s*$")  # required fields end in an asterisk
+    control = page.locator("main").get_by_label(whole).locator("visible=true").first
+    if control.evaluate(IS_INERT):
+        control.locator("xpath=ancestor::*[@data-setting][1]").locator(INHERITS).first.uncheck()
+    return control
+
+
+def _refused(page: Page, refusal: Refusal, fields: dict[str, str]) -> Iterator[str]:
+    told = page.locator(TOLD).first
+    if not told.count():
+        yield f"nothing tells that it was refused; the page is {page.title()}"
+        return
+    if refusal.words not in page.locator("main").inner_text():
+        yield f"no word of “{refusal.words}”: {told.inner_text()}"
+    if not told.evaluate(HAS_FOCUS) and page.locator(":focus[aria-invalid=true]").count() == 0:
+        yield "the focus is neither on the summary nor on what is wrong"
+    for name, value in fields.items():
+        if (
+            page.locator(f"main [name='{name}']")
+            .evaluate_all("all => all.map(one => one.value)")
+            .count(value)
+            < 1
+        ):
+            yield f"what was typed into {name} is lost"
+    for name in page.evaluate(UNTIED):
+        yield f"{name} is wrong, and no message stands at it"
+    yield from too_wide(page)
+    if PICTURES or refusal in ONE_OF_EACH:
+        yield from serious(page)
+    if PICTURES:
+        take_pictures(page, f"refused {refusal.who} {refusal.path}")

@@ -1,0 +1,170 @@
+"""What people do wrong in forms: where, what they type, and the words that tell them what to do instead.
+
+Each refusal is tried in a browser by `tests/browser/test_refusals.py`, which says what holds for all of them.
+Words in braces are ids of `tests/showroom.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from tests.showroom import ADMIN, MEMBER, NOBODY, SYSTEM_ADMIN
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """``typed``: by the labels of fields. ``button``: what is pressed, where it is not the first one."""
+
+    who: str
+    path: str
+    typed: Mapping[str, str]
+    words: str
+    button: str = ""
+    file: tuple[str, bytes] = field(default=("", b""))
+
+
+_MAILBOX = "/configuration/mailboxes"
+_UNKNOWN = "Dear {{ contact.nickname }}"
+
+REFUSALS = (
+    Refusal(
+        NOBODY, "/sign-in", {"E-mail address": "rosa.keller@postroom.example", "Password": "wrong"}, "not"
+    ),
+    Refusal(NOBODY, "/forgot-password", {"E-mail address": "nobody"}, "address"),
+    Refusal(
+        NOBODY,
+        "/invitations/{invitation}",
+        {"Your name": "Malte", "Choose a password": "short", "The password again": "short"},
+        "10 characters",
+    ),
+    Refusal(MEMBER, "/cases/new", {"Description": "It broke.", "Contact's e-mail": "nobody"}, "subject"),
+    Refusal(MEMBER, "/contacts/new", {"Name": "Nora", "E-mail addresses": "nobody"}, "address"),
+    Refusal(
+        MEMBER,
+        "/security/",
+        {"Current password": "wrong", "New password": "long-enough-2026", "The new password again": "other"},
+        "password",
+        "Change the password",
+    ),
+    Refusal(
+        MEMBER, "/demo/write/", {"From": "Nora <nora@gmail.com>", "Message": "Hello"}, ".example", "Send"
+    ),
+    Refusal(
+        MEMBER, "/my-configuration/localization", {"Time zone": "Middle-earth/Shire"}, "time zone", "Save"
+    ),
+    Refusal(MEMBER, "/cases/{case}", {"Comment": ""}, "comment", "Comment"),
+    Refusal(ADMIN, "/leads/new", {"E-mail": "nobody", "Notes": "Wants tents."}, "name"),
+    Refusal(ADMIN, "/configuration/channels/", {"Name": "Web shop"}, "already", "Add channel"),
+    Refusal(ADMIN, "/configuration/lead-sources/", {"Name": "Trade fair"}, "already", "Add source"),
+    Refusal(
+        ADMIN,
+        f"{_MAILBOX}/new",
+        {
+            "Mailbox label": "Customer service",
+            "E-mail address": "nobody",
+            "IMAP host": "no such host",
+            "User": "me",
+        },
+        "label",
+        "Save",
+    ),
+    Refusal(
+        ADMIN,
+        f"{_MAILBOX}/{{mailbox}}",
+        {"Mailbox label": "Sales", "IMAP host": "imap.elsewhere.example"},
+        "password",
+        "Save",
+    ),
+    Refusal(
+        ADMIN,
+        f"{_MAILBOX}/{{mailbox}}/delete",
+        {"Type Customer service to go on": "Sales"},
+        "label",
+        "Delete",
+    ),
+    Refusal(
+        ADMIN,
+        f"{_MAILBOX}/{{mailbox}}/rules/new",
+        {"Name": "All", "Subject (English)": "Auto: thanks", "Content (English)": _UNKNOWN},
+        "nickname",
+        "Save",
+    ),
+    Refusal(
+        ADMIN,
+        "/configuration/templates/new",
+        {"Name": "Thanks", "Subject (English)": "Auto: thanks", "Content (English)": _UNKNOWN},
+        "nickname",
+        "Save",
+    ),
+    Refusal(ADMIN, "/configuration/people/invite", {"E-mail address": "nobody"}, "address", "Send"),
+    Refusal(
+        ADMIN, "/configuration/people/import", NOTHING, "address", "Show", ("people.csv", b"name\nNora\n")
+    ),
+    Refusal(ADMIN, "/configuration/roles/new", {"Name": "Service"}, "already", "Save"),
+    Refusal(
+        ADMIN,
+        "/configuration/settings/email",
+        {"One automatic response per sender and mailbox in": "never"},
+        "number",
+        "Save",
+    ),
+    Refusal(
+        SYSTEM_ADMIN, "/system/configuration/email", {"Longest time between two passes": "1"}, "10", "Save"
+    ),
+    Refusal(SYSTEM_ADMIN, "/system/lead-sources/", {"Name": "Phone"}, "already", "Add source"),
+    Refusal(
+        SYSTEM_ADMIN,
+        "/system/mailboxes/new",
+        {"Mailbox label": "Everybody", "E-mail address": "nobody", "IMAP host": "no such host"},
+        "address",
+        "Save",
+    ),
+    Refusal(
+        SYSTEM_ADMIN,
+        "/system/organizations/new",
+        {
+            "Name": "Nordwind",
+            "Short name": "nordwind",
+            "E-mail address of the administrator": "eva@nordwind.example",
+        },
+        "already",
+        "Create",
+    ),
+    Refusal(
+        SYSTEM_ADMIN,
+        "/system/organizations/{organization}/delete",
+        {"Type Nordwind Outdoor to go on": "Nordwind"},
+        "name",
+        "Delete",
+    ),
+    Refusal(SYSTEM_ADMIN, "/system/users/new", {"Name": "Nora", "E-mail address": "nobody"}, "address"),
+    Refusal(
+        SYSTEM_ADMIN,
+        "/system/routing/{account}/rules/new",
+        {"Value": "nobody", "Organization": "Nordwind Indoor"},
+        "address",
+        "Save",
+    ),
+    Refusal(
+        SYSTEM_ADMIN,
+        "/system/routing/{account}/list",
+        {"Value of row 3": "nobody", "Organization of row 3": "Nordwind Indoor"},
+        "wrong",
+        "Try",
+    ),
+    Refusal(
+        SYSTEM_ADMIN, "/system/routing/messages/{routed}", {"Organization": "Nobody"}, "organization", "Move"
+    ),
+    Refusal(
+        SYSTEM_ADMIN, "/system/unrouted/{unrouted}", {"Organization": "Nobody"}, "organization", "Assign"
+    ),
+    Refusal(
+        SYSTEM_ADMIN,
+        "/system/templates/new",
+        {"Name": "Thanks", "Subject (English)": "Auto: thanks", "Content (English)": _UNKNOWN},
+        "nickname",
+        "Save",
+    ),
+)
