@@ -6,7 +6,7 @@ and by several at once.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from zoneinfo import available_timezones
 
 from sqlalchemy import func, select, update
@@ -16,14 +16,14 @@ from mailboxes.crm.carrying import carry_sources
 from mailboxes.crm.lead_sources import offer_lead_sources
 from mailboxes.crm.system_sources import SystemLeadSource, system_sources, withdraw_system_source
 from mailboxes.global_mailboxes.following import serve_new_organization
-from mailboxes.global_mailboxes.table import GlobalMailbox, global_mailboxes
+from mailboxes.global_mailboxes.uses import Use, uses_of_lead_source, uses_of_template
 from mailboxes.templates import offer_system_templates
 from mailboxes.templates.carrying import carry_templates
 from mailboxes.templates.system import SystemTemplate, system_templates, withdraw_system_template
 from tenants.audit import Actor
 from tenants.configuration.catalog import LANGUAGES, ORGANIZATION
 from tenants.configuration.layers import override
-from tenants.database import across_organizations, db, enter_organization, inside_installation
+from tenants.database import across_organizations, db, enter_organization
 from tenants.errors import ConflictError, InvalidError
 from tenants.offers import current_revision
 from tenants.organization_administration import checked_name
@@ -90,23 +90,15 @@ def carry_offers(most: int | None = None) -> int:
 
 def withdraw_lead_source(source: SystemLeadSource) -> None:
     """Offer a lead source no more; `ConflictError` names the global mailboxes that give it to leads."""
-    _demand_unused(_labels(lambda one: one.said("source") == source.key), "give new leads this source")
+    _demand_unused(uses_of_lead_source(source.key), "give new leads this source")
     withdraw_system_source(source)
 
 
 def withdraw_template(template: SystemTemplate, *, by: Actor) -> None:
     """Offer a template no more; `ConflictError` names the global mailboxes that answer with it."""
-    _demand_unused(labels_answering_with(template), "answer with this template")
+    db.session.refresh(template, with_for_update=True)  # no rule begins to use it meanwhile
+    _demand_unused(uses_of_template(template.key), "answer with this template")
     withdraw_system_template(template, by=by)
-
-
-def labels_answering_with(template: SystemTemplate) -> list[str]:
-    """The labels of the global mailboxes whose rules answer with a template of the system."""
-
-    def answers(source: GlobalMailbox) -> bool:
-        return any(rule.get("template") == template.key for rule in source.said("rules") or [])
-
-    return _labels(answers)
 
 
 def begin_offers() -> None:
@@ -140,15 +132,10 @@ def _carry_some(session: Session) -> int:
     return len(ids)
 
 
-def _labels(uses: Callable[[GlobalMailbox], bool]) -> list[str]:
-    with inside_installation("what the system withdraws must not be used by a global mailbox") as session:
-        present = global_mailboxes().where(GlobalMailbox.deleted_at.is_(None))
-        return [one.label for one in session.scalars(present) if uses(one)]
-
-
-def _demand_unused(labels: list[str], what: str) -> None:
-    if labels:
-        raise ConflictError(f"These global mailboxes {what}: {', '.join(labels)}. Change them first.")
+def _demand_unused(uses: Sequence[Use], what: str) -> None:
+    if uses:
+        named = "; ".join(f"{one.label} ({one.words})" for one in uses)
+        raise ConflictError(f"These global mailboxes {what}: {named}. Change them first.")
 
 
 def _checked_slug(slug: str) -> str:

@@ -12,7 +12,7 @@ from mailboxes.conditions import Condition, conditions_from, described
 from mailboxes.global_mailboxes.saving import say
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.rules import LONGEST_NAME, MOST_RULES, InvalidRuleError, demand_valid_conditions
-from mailboxes.templates.system import system_templates
+from mailboxes.templates.system import is_kept, system_templates
 from tenants.audit import Actor, record_for_system
 from tenants.database import db, uuid7
 from tenants.errors import ConflictError, NotFoundError
@@ -150,6 +150,6 @@ def _demand_valid(rule: SystemRule) -> None:
         raise InvalidRuleError("Give the rule a name.", field="name")
     if len(rule.name) > LONGEST_NAME:
         raise InvalidRuleError(f"Use at most {LONGEST_NAME} characters.", field="name")
-    if rule.template not in dict(template_choices()):
+    if rule.template not in dict(template_choices()) or not is_kept(rule.template):
         raise InvalidRuleError("Choose a template of the system.", field="template_id")
     demand_valid_conditions(rule.conditions)

@@ -73,6 +73,12 @@ def system_template_of(key: str) -> SystemTemplate:
     return template
 
 
+def is_kept(key: str) -> bool:
+    """Whether a template is offered; nobody withdraws it before this transaction ends."""
+    offered = select(SystemTemplate.key).where(SystemTemplate.key == key).with_for_update(read=True)
+    return db.session.scalar(offered) is not None
+
+
 def system_values_of(template: SystemTemplate) -> TemplateValues:
     """A template of the system as a form shows it."""
     return TemplateValues(

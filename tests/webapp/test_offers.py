@@ -6,11 +6,14 @@ from sqlalchemy import select
 
 from mailboxes import templates
 from mailboxes.crm.lead_sources import lead_sources, rename_lead_source
+from mailboxes.global_mailboxes import following, overriding
 from mailboxes.offering import carry_offers
+from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template, TemplateValues, save_template, values_of
 from tenants.audit import Actor, SystemAuditEntry
 from tenants.database import db
 from tests.factories import csrf_token, make_user, sign_in
+from tests.mailboxes.test_global_mailboxes import RULE_KEYS, make_global, rule, system_says
 from tests.webapp.reading import judged, read, send, words_of
 
 SOURCES, TEMPLATES = "/system/lead-sources/", "/system/templates/"
@@ -72,6 +75,35 @@ def test_withdrawing_says_before_where_a_source_stays(client, inside, ours, thei
     assert "phone" not in sources(inside, theirs)
     assert sources(inside, ours)["phone"].system_key is None
     read(client, f"{SOURCES}phone/edit", expect=404)
+
+
+def test_what_global_mailboxes_use_is_not_withdrawn(client, inside, ours, theirs):
+    """It says where it is used, in numbers; what organizations use themselves they keep."""
+    id = make_global(ours, theirs)
+    system_says(id, "rules", [rule(RULE_KEYS[0], "Night", is_active=True)])
+    system_says(id, "source", "phone")
+    following.follow(id)
+    with inside(ours):
+        mailbox = db.session.scalar(select(Mailbox))
+        overriding.override(mailbox, "source", "referral", by=Actor("Ada"))  # it makes no leads yet
+        db.session.commit()
+    for url, words, followed in (
+        (f"{TEMPLATES}acknowledgement", "Info : 1 rule,", "followed in 2 organizations"),
+        (f"{SOURCES}phone", "Info :", "followed in 1 organization"),
+    ):
+        page = words_of(read(client, f"{url}/withdraw"))
+        assert f"{words} {followed}" in page
+        assert "Withdraw Cancel" not in page
+        token = csrf_token(read(client, f"{url}/withdraw"))
+        refused = client.post(f"{url}/withdraw", data={"csrf_token": token}, follow_redirects=True)
+        assert "Change them first" in refused.text
+    assert "used by global mailboxes" in words_of(read(client, f"{TEMPLATES}acknowledgement")).lower()
+    assert "Still used there by 1 mailbox of 1 organization" in words_of(
+        read(client, f"{SOURCES}referral/withdraw")
+    )
+    send(client, f"{SOURCES}referral/withdraw")
+    assert "referral" in sources(inside, ours)
+    assert "referral" not in sources(inside, theirs)
 
 
 def test_a_template_is_offered_changed_copied_and_withdrawn(client, inside, ours, theirs):

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.crm import system_sources as domain
 from mailboxes.crm.system_sources import Following, SystemLeadSource
+from mailboxes.global_mailboxes.uses import own_uses_of_lead_source, uses_of_lead_source
 from mailboxes.offering import (
     MOST_IN_A_REQUEST,
     carry_offers,
@@ -133,6 +134,10 @@ def withdraw(key: str) -> ResponseReturnValue:
         name=source.name,
         removed=copies.follow + copies.override - kept,
         kept=kept,
+        uses=uses_of_lead_source(key),
+        use_words="New leads of these get it:",
+        own=own_uses_of_lead_source(key),
+        place=("mailbox", "mailboxes"),
         back=url_for("system_lead_sources.index"),
         heading="Lead sources",
         tree=system_tree(),

@@ -5,11 +5,11 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from mailboxes.global_mailboxes.uses import own_uses_of_template, uses_of_template
 from mailboxes.offering import (
     MOST_IN_A_REQUEST,
     carry_offers,
     count_of_those_behind,
-    labels_answering_with,
     withdraw_template,
 )
 from mailboxes.templates import KINDS, USED_FOR, InvalidTemplateError
@@ -148,7 +148,10 @@ def withdraw(key: str) -> ResponseReturnValue:
         name=template.name,
         removed=copies.follow + copies.override - kept,
         kept=kept,
-        uses=labels_answering_with(template),
+        uses=uses_of_template(key),
+        use_words="Rules of these answer with it:",
+        own=own_uses_of_template(key),
+        place=("rule", "rules"),
         back=url_for("system_templates.index"),
         heading="E-mail templates",
         tree=system_tree(),
@@ -191,7 +194,7 @@ def _page(form: TemplateForm, template: SystemTemplate | None, languages: list[s
         known = {
             "following": domain.template_following().get(template.key, TemplateFollowing()),
             "differs": domain.differs_from_built_in(template),
-            "uses": labels_answering_with(template),
+            "uses": uses_of_template(template.key),
         }
     answer = render_template(
         "installation/template.html",
