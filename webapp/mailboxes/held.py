@@ -1,7 +1,8 @@
 """Messages of a mailbox that could not be taken in: looked at, saved, read or fetched again.
 
 Whoever manages mailboxes sees that there is one, and why. What stands in it is for those whom the mailbox
-is granted, like every message.
+is granted, like every message. A system administrator, to whom nobody grants anything, may save one of a
+global mailbox to see what ails it; that is on the record.
 """
 
 from uuid import UUID
@@ -10,11 +11,13 @@ from flask import flash, g, make_response, redirect, render_template
 from flask.typing import ResponseReturnValue
 
 from mailboxes.access import is_granted
-from mailboxes.intake.held import held_arrival, held_header, held_raw, process_again
+from mailboxes.intake.held import Held, held_arrival, held_header, held_raw, process_again
 from mailboxes.sync import refetching
 from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import record_for_system
 from tenants.database import db
 from tenants.errors import ForbiddenError, NotFoundError
+from webapp.configuration.pages import actor
 from webapp.mailboxes.consenting import AnyMailbox
 from webapp.mailboxes.door import Door
 from workers.queues import ring_intake
@@ -41,7 +44,10 @@ def held_file(door: Door, mailbox: AnyMailbox, arrival_id: UUID) -> ResponseRetu
     found = held_arrival(mailbox.account_id, arrival_id)
     if not _may_read(mailbox):
         raise ForbiddenError(NOT_GRANTED)
-    response = make_response(held_raw(found))
+    raw = held_raw(found)
+    if not isinstance(mailbox, Mailbox):
+        _record_saved(mailbox.label, found)
+    response = make_response(raw)
     response.headers["Content-Type"] = "application/octet-stream"
     response.headers["Content-Disposition"] = f'attachment; filename="message-{arrival_id}.eml"'
     response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'; sandbox"
@@ -66,6 +72,13 @@ def fetch_anyway(door: Door, mailbox: AnyMailbox, arrival_id: UUID) -> ResponseR
     db.session.commit()
     flash("The message is being fetched. It appears whole in its conversation, or stays here.", "success")
     return redirect(door.url("edit", mailbox_id=mailbox.id, _anchor="health"))
+
+
+def _record_saved(label: str, held: Held) -> None:
+    """Which message it was, by its place on the server; nothing of what stands in it."""
+    which = {"folder": held.folder, "uid": held.uid, "arrival": str(held.id), "bytes": held.size}
+    record_for_system(actor(), "message.saved", label, {}, which)
+    db.session.commit()
 
 
 def _may_read(mailbox: AnyMailbox) -> bool:
