@@ -5,11 +5,13 @@ They see configuration, never messages. Lists come a page at a time, with a cons
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, func, literal, select, text
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
@@ -18,21 +20,15 @@ from mailboxes.crm.paging import Page, page
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
 from mailboxes.messages import Message
+from mailboxes.setup.overview import STATES, first_sentence
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import across_organizations, db
+from tenants.database import across_organizations, db, is_one_of
 from tenants.organizations import Organization
 
-STATES = {
-    "new": ("busy", "Waiting for its first pass"),
-    "ok": ("ok", "Fetching"),
-    "failing": ("warn", "Failing, tries again by itself"),
-    "disconnected": ("bad", "Needs to be connected again"),
-    "refused": ("bad", "Login rejected, needs a new password"),
-}
 # Which organizations the picker shows.
 SHOWN = {"all": "All organizations", "served": "Served", "others": "Not served", "overriding": "Overriding"}
 
-_NONE = literal({}, JSONB)
+NO_OVERRIDE = literal({}, JSONB)
 _OVERRIDE_COUNTS = text(
     """
     SELECT o.field, count(*) FROM mailboxes m CROSS JOIN LATERAL jsonb_object_keys(m.overrides) AS o(field)
@@ -56,27 +52,37 @@ class Followers:
 
 @dataclass(frozen=True, slots=True)
 class GlobalOverview:
-    """One row of the grid. ``state`` is a tone, ``words`` says it; ``home`` names an organization, or ""."""
+    """One row of the grid, with the words of `Overview`; ``home`` names an organization, or ""."""
 
-    source: GlobalMailbox
+    mailbox: GlobalMailbox
     account: Account
     state: str
     words: str
     home: str
     followers: Followers
-    waiting: int
-    held: int
+    backlog: int
+    quarantine_count: int
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """When it was last fetched: what came then is no system administrator's to see."""
+        return self.account.synced_at
+
+    @property
+    def error(self) -> str:
+        """What went wrong last, in one sentence; "" where nothing did."""
+        return first_sentence(self.account.last_error)
 
     @property
     def action(self) -> str:
         """What happens with new messages where nobody says otherwise."""
-        action = actions().get(self.source.said("processing")["action"])
+        action = actions().get(self.mailbox.said("processing")["action"])
         return action.label if action else "Do nothing"
 
     @property
     def rule_counts(self) -> tuple[int, int]:
         """How many rules are active, of how many."""
-        rules = self.source.said("rules")
+        rules = self.mailbox.said("rules")
         return sum(rule["is_active"] for rule in rules), len(rules)
 
 
@@ -105,21 +111,33 @@ class ServedRow:
         return [label for field, label in FIELDS.items() if field in said]
 
 
-def global_page(words: str = "", cursor: str = "") -> Page[GlobalOverview]:
-    """Global mailboxes by label, found by label or address. The session is bound to the installation."""
-    query = select(GlobalMailbox).where(GlobalMailbox.deleted_at.is_(None))
-    label: ColumnElement[str] = GlobalMailbox.values["label"]["value"].astext
-    if words:
-        found = (column.icontains(words, autoescape=True) for column in (label, GlobalMailbox.address))
-        query = query.where(next(found) | next(found))
-    key: SQLColumnExpression[Any] = func.lower(label)
-    listed = page(query, key, GlobalMailbox.id, is_descending=False, cursor=cursor)
-    return Page(_overviews(listed.rows), listed.previous, listed.next)
+def state_of() -> ColumnElement[str]:
+    """A key of `STATES`, in a query of global mailboxes with their accounts."""
+    return case(
+        (GlobalMailbox.values["enabled"]["value"].astext == "false", "paused"),
+        (Account.imap_enabled, Account.state),
+        (Account.smtp_enabled, "sends"),
+        else_="unconnected",
+    )
 
 
 def global_overview_of(source: GlobalMailbox) -> GlobalOverview:
-    """One mailbox's row."""
-    return _overviews([source])[0]
+    """One mailbox's row; the session is bound to the installation."""
+    with across_organizations("a system page counts who follows a global mailbox") as session:
+        return global_overviews(session, [source.id])[0]
+
+
+def global_overviews(session: Session, ids: Sequence[UUID]) -> list[GlobalOverview]:
+    """These mailboxes in this order, in a session that sees all organizations."""
+    query = (
+        select(GlobalMailbox, Account, state_of(), Organization.name, _count("stored"), _count("quarantined"))
+        .join(Account, Account.id == GlobalMailbox.account_id)
+        .outerjoin(Organization, Organization.id == Account.home_organization_id)
+        .where(is_one_of(GlobalMailbox.id, ids))
+    )
+    rows = {row[0].id: row for row in session.execute(query)}
+    followers = _followers(session, ids)
+    return [_overview(rows[id], followers.get(id, Followers())) for id in ids if id in rows]
 
 
 def override_counts(source: GlobalMailbox) -> dict[str, int]:
@@ -160,7 +178,7 @@ def stop_effects(source: GlobalMailbox, organizations: Sequence[UUID]) -> StopEf
     query = (
         select(Mailbox)
         .where(*stopped, Mailbox.is_served)
-        .with_only_columns(func.count(), func.count().filter(Mailbox.overrides != _NONE))
+        .with_only_columns(func.count(), func.count().filter(Mailbox.overrides != NO_OVERRIDE))
     )
     messages = (
         select(func.count())
@@ -176,32 +194,18 @@ def stop_effects(source: GlobalMailbox, organizations: Sequence[UUID]) -> StopEf
         return StopEffects(count, overriding, session.scalar(messages) or 0)
 
 
-def _overviews(sources: Sequence[GlobalMailbox]) -> list[GlobalOverview]:
-    accounts = {
-        account.id: (account, home or "")
-        for account, home in db.session.execute(
-            select(Account, Organization.name)
-            .outerjoin(Organization, Organization.id == Account.home_organization_id)
-            .where(Account.id.in_([source.account_id for source in sources]))
-        )
-    }
-    followers = _followers(sources)
-    waiting, held = _arrival_counts(accounts, "stored"), _arrival_counts(accounts, "quarantined")
-    return [
-        GlobalOverview(
-            source,
-            accounts[source.account_id][0],
-            *_state(source, accounts[source.account_id][0]),
-            accounts[source.account_id][1],
-            followers.get(source.id, Followers()),
-            waiting.get(source.account_id, 0),
-            held.get(source.account_id, 0),
-        )
-        for source in sources
-    ]
+def _overview(row: Any, followers: Followers) -> GlobalOverview:
+    source, account, state, home, waiting, quarantined = row
+    tone, words = STATES[state]
+    return GlobalOverview(source, account, tone, words, home or "", followers, waiting, quarantined)
 
 
-def _followers(sources: Sequence[GlobalMailbox]) -> dict[UUID, Followers]:
+def _count(state: str) -> ColumnElement[int]:
+    counted = select(func.count()).where(Arrival.account_id == Account.id, Arrival.state == state)
+    return counted.correlate(Account).scalar_subquery()
+
+
+def _followers(session: Session, ids: Sequence[UUID]) -> dict[UUID, Followers]:
     def counted(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
         return func.count().filter(Mailbox.is_served, *conditions)
 
@@ -209,33 +213,15 @@ def _followers(sources: Sequence[GlobalMailbox]) -> dict[UUID, Followers]:
         select(
             Mailbox.global_mailbox_id,
             counted(),
-            counted(Mailbox.overrides != _NONE),
+            counted(Mailbox.overrides != NO_OVERRIDE),
             counted(Mailbox.is_enabled.is_(False)),
             counted(Mailbox.system_version != GlobalMailbox.version),
         )
         .join(GlobalMailbox, GlobalMailbox.id == Mailbox.global_mailbox_id)
-        .where(Mailbox.global_mailbox_id.in_([source.id for source in sources]))
+        .where(is_one_of(Mailbox.global_mailbox_id, ids))
         .group_by(Mailbox.global_mailbox_id)
     )
-    with across_organizations("a system page counts who follows a global mailbox") as session:
-        return {row[0]: Followers(*row[1:]) for row in session.execute(query) if row[0] is not None}
-
-
-def _arrival_counts(accounts: dict[UUID, Any], state: str) -> dict[UUID, int]:
-    query = (
-        select(Arrival.account_id, func.count())
-        .where(Arrival.account_id.in_(list(accounts)), Arrival.state == state)
-        .group_by(Arrival.account_id)
-    )
-    return {row[0]: row[1] for row in db.session.execute(query)}
-
-
-def _state(source: GlobalMailbox, account: Account) -> tuple[str, str]:
-    if not source.is_enabled:
-        return "paused", "Paused"
-    if not account.imap_enabled:
-        return "off", "Sends only" if account.smtp_enabled else "Not connected"
-    return STATES[account.state]
+    return {row[0]: Followers(*row[1:]) for row in session.execute(query) if row[0] is not None}
 
 
 def _organizations(source: GlobalMailbox, words: str, shown: str) -> Select[Organization]:
@@ -253,7 +239,7 @@ def _organizations(source: GlobalMailbox, words: str, shown: str) -> Select[Orga
         overriding = select(Mailbox.organization_id).where(
             Mailbox.global_mailbox_id == source.id,
             Mailbox.is_served,
-            Mailbox.overrides != _NONE,
+            Mailbox.overrides != NO_OVERRIDE,
         )
         return query.where(Organization.id.in_(overriding))
     return query

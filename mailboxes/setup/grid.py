@@ -1,8 +1,14 @@
-"""The grid of mailboxes: filtered, sorted, a page at a time, at both levels."""
+"""The grid of mailboxes, which is the health page too: filtered, sorted, a page at a time, at both levels.
 
+What the levels differ in is said by a `Level`: here that of an organization's mailboxes, in
+`mailboxes.global_mailboxes.grid` that of the system's.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, or_, select
 from sqlalchemy.orm import Session
@@ -10,7 +16,6 @@ from sqlalchemy.orm import Session
 from mailboxes.crm.paging import Order, Page, page
 from mailboxes.setup.overview import (
     STATES,
-    Overview,
     backlog,
     newest_at,
     overviews_of,
@@ -28,11 +33,6 @@ STATE_FILTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "new": ("Waiting for its first pass", ("new",)),
     "ok": ("Works", ("ok", "system", "sends")),
     "paused": ("Paused", ("paused", "unserved")),
-}
-SCOPES: dict[str, tuple[str, ColumnElement[bool]]] = {
-    "organization": ("Organization", Mailbox.account_owner_id != INSTALLATION),
-    "system": ("System", Mailbox.account_owner_id == INSTALLATION),
-    "overridden": ("Overridden", Mailbox.overrides != {}),
 }
 OTHERWISE, SHADOW = "label", "shadow"
 
@@ -52,55 +52,89 @@ class GridFilter:
 
 @dataclass(frozen=True)
 class Listed:
-    """A page of the grid, and how many mailboxes the filter finds in all."""
+    """A page of the grid (rows are `Overview` or `GlobalOverview`), and how many the filter finds in all."""
 
-    page: Page[Overview]
+    page: Page[Any]
     count: int
 
 
-SORTS: dict[str, SQLColumnExpression[Any]] = {
-    "label": func.lower(Mailbox.label),
-    "address": Mailbox.address,
-    "state": case({key: place for place, key in enumerate(STATES)}, value=state_of()),
-    "processing": Mailbox.action,
-    "newest": func.coalesce(newest_at(), LONG_AGO),
-    "waiting": backlog(),
-}
+@dataclass(frozen=True)
+class Level:
+    """What a query of one level is searched, narrowed and sorted by; ``rows`` turns ids into rows."""
+
+    id: SQLColumnExpression[UUID]
+    searched: tuple[ColumnElement[str] | SQLColumnExpression[str], ...]
+    state: ColumnElement[str]
+    is_shadow: ColumnElement[bool] | SQLColumnExpression[bool]
+    action: ColumnElement[str] | SQLColumnExpression[str]
+    scopes: dict[str, tuple[str, ColumnElement[bool]]]
+    sorts: dict[str, SQLColumnExpression[Any]]
+    rows: Callable[[Session, Sequence[UUID]], list[Any]]
 
 
-def mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:
-    """Mailboxes of the current organization."""
-    return _listed(db.session(), select(Mailbox.id), filter, order, cursor)
-
-
-def _listed(session: Session, query: Select[Any], filter: GridFilter, order: Order, cursor: str) -> Listed:
-    found = _filtered(with_accounts(query), filter)
+def listed(
+    level: Level, session: Session, query: Select[Any], filter: GridFilter, order: Order, cursor: str
+) -> Listed:
+    """A page of ids of this level, with as many queries however long it is."""
+    found = _filtered(level, query, filter)
     count = session.scalar(select(func.count()).select_from(found.subquery())) or 0
     ids = page(
         found,
-        SORTS[order.name],
-        Mailbox.id,
+        level.sorts[order.name],
+        level.id,
         is_descending=order.is_descending,
         cursor=cursor,
         size=SIZE,
         session=session,
     )
-    return Listed(Page(overviews_of(session, ids.rows), ids.previous, ids.next), count)
+    return Listed(Page(level.rows(session, ids.rows), ids.previous, ids.next), count)
 
 
-def _filtered(query: Select[Any], filter: GridFilter) -> Select[Any]:
+def by_urgency(state: ColumnElement[str]) -> ColumnElement[int]:
+    """States in the order of `STATES`: what needs somebody comes first."""
+    return case({key: place for place, key in enumerate(STATES)}, value=state)
+
+
+SCOPES: dict[str, tuple[str, ColumnElement[bool]]] = {
+    "organization": ("Organization", Mailbox.account_owner_id != INSTALLATION),
+    "system": ("System", Mailbox.account_owner_id == INSTALLATION),
+    "overridden": ("Overridden", Mailbox.overrides != {}),
+}
+SORTS: dict[str, SQLColumnExpression[Any]] = {
+    "label": func.lower(Mailbox.label),
+    "address": Mailbox.address,
+    "state": by_urgency(state_of()),
+    "processing": Mailbox.action,
+    "newest": func.coalesce(newest_at(), LONG_AGO),
+    "waiting": backlog(),
+}
+ORGANIZATION = Level(
+    id=Mailbox.id,
+    searched=(Mailbox.label, Mailbox.address, func.array_to_string(Mailbox.aliases, " ")),
+    state=state_of(),
+    is_shadow=Mailbox.is_shadow,
+    action=Mailbox.action,
+    scopes=SCOPES,
+    sorts=SORTS,
+    rows=overviews_of,
+)
+
+
+def mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:
+    """Mailboxes of the current organization."""
+    return listed(ORGANIZATION, db.session(), with_accounts(select(Mailbox.id)), filter, order, cursor)
+
+
+def _filtered(level: Level, query: Select[Any], filter: GridFilter) -> Select[Any]:
     if filter.words:
-        wanted = [
-            column.icontains(filter.words, autoescape=True)
-            for column in (Mailbox.label, Mailbox.address, func.array_to_string(Mailbox.aliases, " "))
-        ]
+        wanted = [column.icontains(filter.words, autoescape=True) for column in level.searched]
         query = query.where(or_(*wanted))
-    if filter.scope in SCOPES:
-        query = query.where(SCOPES[filter.scope][1])
+    if filter.scope in level.scopes:
+        query = query.where(level.scopes[filter.scope][1])
     if filter.state == SHADOW:
-        query = query.where(Mailbox.is_shadow)
+        query = query.where(level.is_shadow)
     elif filter.state in STATE_FILTERS:
-        query = query.where(state_of().in_(STATE_FILTERS[filter.state][1]))
+        query = query.where(level.state.in_(STATE_FILTERS[filter.state][1]))
     if filter.action:
-        query = query.where(Mailbox.action == filter.action)
+        query = query.where(level.action == filter.action)
     return query

@@ -64,9 +64,13 @@ class Overview:
     @property
     def error(self) -> str:
         """What went wrong last, in one sentence; "" where nothing did."""
-        said = self.account.last_error if self.account is not None else ""
-        sentence, stop, _ = said.partition(". ")
-        return f"{sentence}." if stop else said
+        return first_sentence(self.account.last_error) if self.account is not None else ""
+
+
+def first_sentence(said: str) -> str:
+    """All that a row has room for."""
+    sentence, stop, _ = said.partition(". ")
+    return f"{sentence}." if stop else said
 
 
 def state_of() -> ColumnElement[str]:

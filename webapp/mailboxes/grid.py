@@ -7,30 +7,63 @@ from urllib.parse import parse_qsl, urlencode
 
 from mailboxes.conversion import actions
 from mailboxes.crm.paging import Order
-from mailboxes.setup.grid import OTHERWISE, SCOPES, SHADOW, SORTS, STATE_FILTERS, GridFilter
-from mailboxes.setup.overview import Overview
+from mailboxes.setup.grid import OTHERWISE, SHADOW, STATE_FILTERS, GridFilter
 from webapp.mailboxes.door import Door
 
 ARGUMENTS = ("q", "scope", "state", "processing", "sort", "page")
 LONGEST_SEARCH = 200
-ORDERS = (
-    ("label", "Label, A to Z"),
-    ("-label", "Label, Z to A"),
-    ("address", "Address"),
+Orders = tuple[tuple[str, str], ...]
+_BY_NAME = (("label", "Label, A to Z"), ("-label", "Label, Z to A"), ("address", "Address"))
+ORDERS: Orders = (
+    *_BY_NAME,
     ("state", "Problems first"),
     ("-newest", "Newest message first"),
     ("newest", "Longest silent first"),
     ("-waiting", "Most waiting first"),
     ("processing", "Processing"),
 )
-_LARGEST_FIRST = {"newest", "waiting"}
+SYSTEM_ORDERS: Orders = (
+    *_BY_NAME,
+    ("state", "Problems first"),
+    ("newest", "Longest not fetched first"),
+    ("-waiting", "Most waiting first"),
+    ("-follow", "Most organizations first"),
+    ("-override", "Most overridden first"),
+    ("processing", "Processing"),
+)
+# The headings of the columns, each with what it sorts by.
+HEADINGS = (
+    ("Mailbox", "label"),
+    ("Scope", ""),
+    ("State", "state"),
+    ("IMAP", ""),
+    ("SMTP", ""),
+    ("Processing", "processing"),
+    ("Rules", ""),
+    ("People", ""),
+    ("Newest", "newest"),
+    ("Waiting", "waiting"),
+)
+SYSTEM_HEADINGS = (
+    ("Mailbox", "label"),
+    ("Serves", ""),
+    ("Delivery", ""),
+    ("State", "state"),
+    ("Processing", "processing"),
+    ("Rules", ""),
+    ("Follow", "follow"),
+    ("Override", "override"),
+    ("Last pass", "newest"),
+    ("Waiting", "waiting"),
+)
+_LARGEST_FIRST = {"newest", "waiting", "follow", "override"}
 
 
 @dataclass(frozen=True)
 class Grid:
     """A page of mailboxes with everything around it. ``query`` asks for this page again."""
 
-    rows: list[Overview]
+    rows: list[Any]
     count: int
     columns: list[Any]
     filter: GridFilter
@@ -40,13 +73,13 @@ class Grid:
     scopes: list[tuple[str, str]]
     states: list[tuple[str, str]]
     actions: list[tuple[str, str]]
-    orders: tuple[tuple[str, str], ...] = ORDERS
+    orders: Orders
 
 
 def grid_of(door: Door, arguments: Mapping[str, str]) -> Grid:
     """The page that these arguments ask for; the first one of all mailboxes without any."""
     asked = {name: arguments[name] for name in ARGUMENTS if arguments.get(name)}
-    filter, order = _filter(asked), Order.of(asked.get("sort", ""), SORTS, OTHERWISE)
+    filter, order = _filter(asked), Order.of(asked.get("sort", ""), door.level.sorts, OTHERWISE)
     listed = door.mailbox_page(filter, order, asked.get("page", ""))
     return Grid(
         rows=listed.page.rows,
@@ -56,13 +89,14 @@ def grid_of(door: Door, arguments: Mapping[str, str]) -> Grid:
         order=str(order),
         pager=_pager(door, asked, listed.page.previous, listed.page.next),
         query=urlencode(asked),
-        scopes=[("", "Any"), *((key, words) for key, (words, _) in SCOPES.items())],
+        scopes=[("", "Any"), *((key, words) for key, (words, _) in door.level.scopes.items())],
         states=[
             ("", "Any"),
             *((key, words) for key, (words, _) in STATE_FILTERS.items()),
             (SHADOW, "In shadow mode"),
         ],
         actions=[("", "Any"), *((action.name, action.label) for action in actions().values())],
+        orders=SYSTEM_ORDERS if door.is_system else ORDERS,
     )
 
 
@@ -82,18 +116,7 @@ def _filter(asked: Mapping[str, str]) -> GridFilter:
 
 
 def _columns(door: Door, asked: Mapping[str, str], order: Order) -> list[Any]:
-    headings = (
-        ("Mailbox", "label"),
-        ("Scope", ""),
-        ("State", "state"),
-        ("IMAP", ""),
-        ("SMTP", ""),
-        ("Processing", "processing"),
-        ("Rules", ""),
-        ("People", ""),
-        ("Newest", "newest"),
-        ("Waiting", "waiting"),
-    )
+    headings = SYSTEM_HEADINGS if door.is_system else HEADINGS
     columns = [_column(door, asked, order, label, name) for label, name in headings]
     return [*columns, {"label": "Actions", "hidden": True}]
 

@@ -6,9 +6,7 @@ from uuid import UUID
 from flask import Blueprint, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from mailboxes.global_mailboxes import listing
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM
-from tenants.database import inside_installation
 from webapp.configuration.following_pages import organizations_page
 from webapp.configuration.opening import open_organization
 from webapp.configuration.pages import group_page
@@ -56,9 +54,8 @@ def organization_group(organization_id: UUID, key: str) -> ResponseReturnValue:
 def _global_mailboxes(key: str) -> dict[str, Any]:
     if key != "email" or request.method != "GET":
         return {}
-    with inside_installation("the global mailboxes end the system's Email Configuration page"):
-        page = listing.global_page()
-    return {"door": system_door(), "page": page, "words": ""}
+    door = system_door()
+    return {"door": door, "grid": grid_of(door, {})}
 
 
 def _mailboxes_of(organization_id: UUID, name: str, key: str) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""The grid of global mailboxes, for system administrators: the same as an organization's, one level up.
+
+It looks across organizations only to count who follows; of their messages it knows nothing.
+"""
+
+from sqlalchemy import Boolean, ColumnElement, cast, func, select
+
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Arrival
+from mailboxes.crm.paging import Order
+from mailboxes.global_mailboxes.listing import NO_OVERRIDE, global_overviews, state_of
+from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.setup.grid import LONG_AGO, GridFilter, Level, Listed, by_urgency, listed
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import across_organizations
+
+
+def _said(field: str) -> ColumnElement[str]:
+    value: ColumnElement[str] = GlobalMailbox.values[field]["value"].astext
+    return value
+
+
+def _followers(*which: ColumnElement[bool]) -> ColumnElement[int]:
+    counted = select(func.count()).select_from(Mailbox)
+    following = counted.where(Mailbox.global_mailbox_id == GlobalMailbox.id, Mailbox.is_served, *which)
+    return following.correlate(GlobalMailbox).scalar_subquery()
+
+
+def _waiting() -> ColumnElement[int]:
+    counted = select(func.count()).where(
+        Arrival.account_id == GlobalMailbox.account_id, Arrival.state == "stored"
+    )
+    return counted.correlate(GlobalMailbox).scalar_subquery()
+
+
+_OVERRIDING = Mailbox.overrides != NO_OVERRIDE
+SYSTEM = Level(
+    id=GlobalMailbox.id,
+    searched=(_said("label"), GlobalMailbox.address, func.array_to_string(GlobalMailbox.aliases, " ")),
+    state=state_of(),
+    is_shadow=func.coalesce(cast(_said("shadow"), Boolean), False),
+    action=GlobalMailbox.values["processing"]["value"]["action"].astext,
+    scopes={
+        "all": ("All organizations", GlobalMailbox.serves_all.is_(True)),
+        "chosen": ("Chosen organizations", GlobalMailbox.serves_all.is_(False)),
+        "routed": ("Routed", Account.delivery_mode == "routed"),
+        "copied": ("Copied", Account.delivery_mode == "copied"),
+        "overridden": ("Overridden somewhere", _followers(_OVERRIDING) > 0),
+    },
+    sorts={
+        "label": func.lower(_said("label")),
+        "address": GlobalMailbox.address,
+        "state": by_urgency(state_of()),
+        "processing": GlobalMailbox.values["processing"]["value"]["action"].astext,
+        "follow": _followers(),
+        "override": _followers(_OVERRIDING),
+        "newest": func.coalesce(Account.synced_at, LONG_AGO),
+        "waiting": _waiting(),
+    },
+    rows=global_overviews,
+)
+
+
+def global_mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:
+    """A page of them, whoever is served."""
+    query = (
+        select(GlobalMailbox.id)
+        .join(Account, Account.id == GlobalMailbox.account_id)
+        .where(GlobalMailbox.deleted_at.is_(None))
+    )
+    with across_organizations("a system page lists global mailboxes with who follows them") as session:
+        return listed(SYSTEM, session, query, filter, order, cursor)
