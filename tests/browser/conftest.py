@@ -1,5 +1,6 @@
 """A real server and a real browser: what pages do once scripts, styles and policies are in force."""
 
+import dataclasses
 import os
 import threading
 from collections.abc import Iterator
@@ -161,3 +162,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture
+def server(app: Flask, dovecot: Any, certificates: Any, loopback: Any, monkeypatch: Any) -> Any:
+    """A mail server that this installation may read from."""
+    settings = app.config["POSTROOM"]
+    reachable = dataclasses.replace(
+        settings,
+        ca_file=str(certificates.ca_file),
+        permitted_ports=settings.permitted_ports | {dovecot.tls_port},
+        permitted_networks=loopback.networks,
+    )
+    monkeypatch.setitem(app.config, "POSTROOM", reachable)
+    return dovecot
