@@ -67,6 +67,7 @@ class Mailbox(OrganizationScoped, Base):
     system_version: Mapped[int] = mapped_column(default=0)
     system_values: Mapped[dict[str, Any]] = mapped_column(default=dict)
     overrides: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    live_since: Mapped[datetime | None] = mapped_column(default=None)  # when it last came out of shadow
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @property

@@ -2,7 +2,9 @@
 
 The system's values and an organization's overrides have one shape: ``{field: {"value", "by", "at"}}``, with
 JSON in it. What applies is one laid over the other, here as in the database (``system_values || overrides``).
-An override of access has no value: the grants are rows. That of rules is ``own`` or ``off``.
+A field that the system locked has a ``lock`` too, the reason that organizations read: what they say otherwise
+waits until it goes. An override of access has no value: the grants are rows, and a list while they wait.
+That of rules is ``own`` or ``off``.
 """
 
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from typing import Any
 FIELDS: dict[str, str] = {
     "label": "Mailbox label",
     "enabled": "Enabled",
+    "shadow": "Shadow mode",
     "processing": "What happens with new messages",
     "owner": "Record owner",
     "source": "Lead source",
@@ -36,7 +39,8 @@ Values = Mapping[str, Mapping[str, Any]]
 class FieldState:
     """A field as it applies in an organization: the value, whose it is, and who set it when.
 
-    ``inherited`` is what the system says, also where the organization says otherwise.
+    ``inherited`` is what the system says, also where the organization says otherwise. ``lock`` is the reason
+    why it may not, None where it may; ``waits``: what it says otherwise applies when the lock goes.
     """
 
     field: str
@@ -45,6 +49,8 @@ class FieldState:
     is_overridden: bool
     by: str
     at: datetime | None
+    lock: str | None = None
+    waits: bool = False
 
     @property
     def label(self) -> str:
@@ -60,15 +66,18 @@ def said(value: Any, by: str, at: datetime) -> dict[str, Any]:
 def state_of(field: str, system: Values, overrides: Values) -> FieldState:
     """How one field stands."""
     inherited = system.get(field, {})
-    applies = overrides.get(field, inherited)
+    is_said, lock = field in overrides, inherited.get("lock")
+    applies = overrides[field] if is_said and lock is None else inherited
     at = applies.get("at")
     return FieldState(
         field=field,
         value=applies.get("value"),
         inherited=inherited.get("value"),
-        is_overridden=field in overrides,
+        is_overridden=is_said and lock is None,
         by=str(applies.get("by", "")),
         at=datetime.fromisoformat(at) if at else None,
+        lock=lock,
+        waits=is_said and lock is not None,
     )
 
 
@@ -78,10 +87,29 @@ def states_of(system: Values, overrides: Values) -> list[FieldState]:
 
 
 def renewed(before: Values, wanted: Mapping[str, Any], by: str, at: datetime) -> dict[str, dict[str, Any]]:
-    """The system's values with those that change signed anew; the others keep who set them."""
+    """The system's values: those that change are signed anew, the others keep who set them; locks stay."""
     return {
         field: dict(before[field])
         if field in before and before[field].get("value") == value
-        else said(value, by, at)
+        else said(value, by, at) | _lock_in(before.get(field, {}))
         for field, value in wanted.items()
     }
+
+
+def locks_of(values: Values) -> dict[str, str]:
+    """The reasons of what is locked, by field."""
+    return {field: one["lock"] for field, one in values.items() if "lock" in one}
+
+
+def with_locks(values: Values, locks: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The system's values with exactly these fields locked."""
+    unlocked = {
+        field: {name: kept for name, kept in one.items() if name != "lock"} for field, one in values.items()
+    }
+    return {
+        field: one | ({"lock": locks[field]} if field in locks else {}) for field, one in unlocked.items()
+    }
+
+
+def _lock_in(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"lock": one["lock"]} if "lock" in one else {}

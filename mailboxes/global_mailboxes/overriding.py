@@ -1,16 +1,18 @@
 """An organization says something of a global mailbox otherwise than the system, and takes it back.
 
 The mailbox's ``overrides`` say what is otherwise; no entry means that the system's value applies. Of what
-is taken back nothing is kept, but for the organization's own rules. The caller commits.
+is taken back nothing is kept, but for the organization's own rules. What the system locked is not said
+otherwise; what was before waits. The caller commits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import update
 
 from mailboxes.global_mailboxes.checking import checked
-from mailboxes.global_mailboxes.fields import FIELDS, FieldState, said, states_of
+from mailboxes.global_mailboxes.fields import FIELDS, FieldState, locks_of, said, states_of
 from mailboxes.global_mailboxes.settling import settle
 from mailboxes.outgoing import resume_sending
 from mailboxes.rules import AutoResponseRule
@@ -20,7 +22,7 @@ from mailboxes.setup.writing import keep_grants
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor, record
 from tenants.database import db, now
-from tenants.errors import ConflictError, NotFoundError
+from tenants.errors import ConflictError, ForbiddenError, NotFoundError
 
 FOLLOWS = "as the system says"  # for the record
 
@@ -30,12 +32,15 @@ def states(mailbox: Mailbox) -> list[FieldState]:
     return states_of(mailbox.system_values, mailbox.overrides)
 
 
-def override_only(mailbox: Mailbox, wanted: Mapping[str, Any], *, by: Actor) -> list[str]:
+def override_only(
+    mailbox: Mailbox, wanted: Mapping[str, Any], *, by: Actor, untouched: Collection[str] = ()
+) -> list[str]:
     """What a page says becomes true: these fields have these values, all others follow the system.
 
-    The fields that changed. `InvalidError` at the first that is wrong.
+    But those left ``untouched``. The fields that changed. `InvalidError` at the first that is wrong.
     """
-    return _change(mailbox, {field: wanted.get(field, _FOLLOW) for field in FIELDS}, by)
+    said = {field: wanted.get(field, _FOLLOW) for field in FIELDS if field not in untouched}
+    return _change(mailbox, said, by)
 
 
 def override(mailbox: Mailbox, field: str, value: Any, *, by: Actor) -> list[str]:
@@ -49,13 +54,32 @@ def inherit(mailbox: Mailbox, field: str, *, by: Actor) -> list[str]:
 
 
 def switch(mailbox: Mailbox, *, is_enabled: bool, by: Actor) -> list[str]:
-    """Pause it here, or let it go on: as the system says where that is the same."""
-    if mailbox.system_values["enabled"]["value"] == is_enabled:
-        return inherit(mailbox, "enabled", by=by)
-    return override(mailbox, "enabled", is_enabled, by=by)
+    """Pause it here, or let it go on."""
+    return _switch(mailbox, "enabled", is_enabled, by)
+
+
+def go_live(mailbox: Mailbox, *, by: Actor) -> list[str]:
+    """End shadow mode here: automation begins with what arrives from now on."""
+    return _switch(mailbox, "shadow", False, by)
+
+
+def own_grants(mailbox: Mailbox) -> list[Grant]:
+    """Whom an organization that says access otherwise lets in, also while that waits."""
+    waiting = mailbox.overrides["access"]["value"]
+    if waiting is None:
+        return grants_of(mailbox)
+    return [Grant(one["level"], _id(one["role"]), _id(one["member"])) for one in waiting]
 
 
 _FOLLOW = object()
+
+
+def _switch(mailbox: Mailbox, field: str, value: bool, by: Actor) -> list[str]:
+    """As the system says, where that is the same."""
+    _demand_unlocked(mailbox, field)
+    if bool(mailbox.system_values[field]["value"]) == value:
+        return inherit(mailbox, field, by=by)
+    return override(mailbox, field, value, by=by)
 
 
 def _change(mailbox: Mailbox, wanted: Mapping[str, Any], by: Actor) -> list[str]:
@@ -70,6 +94,7 @@ def _change(mailbox: Mailbox, wanted: Mapping[str, Any], by: Actor) -> list[str]
         if value is _FOLLOW:
             del overrides[field]
         else:
+            _demand_unlocked(mailbox, field)
             overrides[field] = said(_stored(mailbox, field, value), by.name, now())
     if changed:
         _make_true(mailbox, overrides, wanted)
@@ -128,7 +153,7 @@ def _values(mailbox: Mailbox) -> dict[str, Any]:
     """What is overridden, as plain values."""
     values = {field: one["value"] for field, one in mailbox.overrides.items()}
     if "access" in values:
-        values["access"] = _comparable(grants_of(mailbox))
+        values["access"] = _comparable(own_grants(mailbox))
     return values
 
 
@@ -136,6 +161,16 @@ def _comparable(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(one, Grant) for one in value) and value:
         return sorted(f"{one.role_id or one.membership_id} {one.level}" for one in value)
     return value
+
+
+def _id(given: str | None) -> UUID | None:
+    return UUID(given) if given else None
+
+
+def _demand_unlocked(mailbox: Mailbox, field: str) -> None:
+    lock = locks_of(mailbox.system_values).get(field)
+    if lock is not None:
+        raise ForbiddenError(f"{FIELDS[field]} is locked by the system. {lock}".strip())
 
 
 def _demand_served(mailbox: Mailbox) -> None:

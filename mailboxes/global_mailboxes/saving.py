@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from mailboxes.accounts import Account
 from mailboxes.global_mailboxes.checking import checked_label, checked_processing
-from mailboxes.global_mailboxes.fields import renewed
+from mailboxes.global_mailboxes.fields import FIELDS, locks_of, renewed, with_locks
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization, global_mailboxes
 from mailboxes.setup import Connection, FolderChoice, MailboxValues, known_folders
 from mailboxes.setup.demands import LEVELS, demand_connection, normalize
@@ -34,8 +34,9 @@ _SIMPLE = ("converts_automatic", "trusted_forms", "answers_unaddressed", "signat
 class GlobalValues:
     """Everything the system's page of a global mailbox holds but its rules and the organizations chosen.
 
-    ``access`` maps the key of a system role to read or reply, ``source`` is the key of a lead source. In
-    ``mailbox`` are the connection and what else the system says; its grants are nobody's.
+    ``access`` maps the key of a system role to read or reply, ``source`` is the key of a lead source,
+    ``locks`` maps fields to the reason why organizations may not override them. In ``mailbox`` are the
+    connection and what else the system says; its grants are nobody's.
     """
 
     mailbox: MailboxValues = field(default_factory=MailboxValues)
@@ -43,6 +44,7 @@ class GlobalValues:
     source: str = ""
     delivery_mode: str = "routed"
     serves_all: bool = False
+    locks: dict[str, str] = field(default_factory=dict)
 
 
 def global_mailbox_of(id: UUID) -> GlobalMailbox:
@@ -76,6 +78,7 @@ def values_of(source: GlobalMailbox, connection: Connection) -> GlobalValues:
         address=source.address,
         aliases=list(source.aliases),
         is_enabled=source.is_enabled,
+        is_shadow=source.is_shadow,
         trusted_authserv_id=source.trusted_authserv_id,
         action=processing["action"],
         action_settings=dict(processing["settings"]),
@@ -87,6 +90,7 @@ def values_of(source: GlobalMailbox, connection: Connection) -> GlobalValues:
         source=source.said("source"),
         delivery_mode=account.delivery_mode,
         serves_all=source.serves_all,
+        locks=locks_of(source.values),
     )
 
 
@@ -194,6 +198,12 @@ def make_home(source: GlobalMailbox, organization_id: UUID | None, *, by: Actor)
     db.session.flush()
 
 
+def go_live(source: GlobalMailbox, *, by: Actor) -> None:
+    """End shadow mode wherever nobody says otherwise; automation begins with what arrives then."""
+    say(source, "shadow", False, by=by)
+    record_for_system(by, "mailbox.live", source.label, {"is_shadow": True}, {"is_shadow": False})
+
+
 def changed(source: GlobalMailbox) -> None:
     """Something is otherwise: whoever follows has to be told."""
     source.version += 1
@@ -210,10 +220,12 @@ def _checked(values: GlobalValues, source: GlobalMailbox | None) -> dict[str, An
         raise InvalidError("Choose how messages are delivered.", field="delivery_mode")
     if not set(values.access.values()) <= set(LEVELS):
         raise InvalidError("Choose roles of the list.", field="access")
+    _demand_reasons(values.locks)
     processing = {"action": mailbox.action, "settings": mailbox.action_settings}
     return {
         "label": mailbox.label,
         "enabled": mailbox.is_enabled,
+        "shadow": mailbox.is_shadow,
         "processing": checked_processing(processing, of_system=True),
         "owner": "",
         "source": values.source,
@@ -221,6 +233,14 @@ def _checked(values: GlobalValues, source: GlobalMailbox | None) -> dict[str, An
         "access": dict(sorted(values.access.items())),
         **{name: getattr(mailbox, name) for name in _SIMPLE},
     }
+
+
+def _demand_reasons(locks: Mapping[str, str]) -> None:
+    for name, reason in locks.items():
+        if name not in FIELDS or not reason.strip():
+            raise InvalidError(
+                "Say why this is locked: organizations read the reason.", field=f"reason-{name}"
+            )
 
 
 def _demand_free(mailbox: MailboxValues, source: GlobalMailbox | None) -> None:
@@ -244,7 +264,7 @@ def _fill(
     source.address, source.aliases = values.mailbox.address, list(values.mailbox.aliases)
     source.trusted_authserv_id = values.mailbox.trusted_authserv_id
     source.serves_all = values.serves_all
-    source.values = renewed(source.values or {}, said, by.name, now())
+    source.values = with_locks(renewed(source.values or {}, said, by.name, now()), values.locks)
     account.delivery_mode = values.delivery_mode
     account.is_enabled = values.mailbox.is_enabled
     source.version = (source.version or 0) + 1
@@ -269,6 +289,7 @@ def _for_the_record(values: GlobalValues) -> dict[str, Any]:
         "source": values.source,
         "delivery_mode": values.delivery_mode,
         "serves_all": values.serves_all,
+        "locked": dict(sorted(values.locks.items())),
     }
 
 

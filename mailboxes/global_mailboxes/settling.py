@@ -10,6 +10,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+# What an organization says otherwise counts where the system did not lock it.
+_COUNTING = """(m.overrides - ARRAY(SELECT l.key FROM jsonb_each(m.system_values) AS l
+    WHERE l.value ? 'lock'))"""
 _MINE = "m.global_mailbox_id = :id AND m.organization_id = ANY(:organizations)"
 # A label that the organization gave to another mailbox already is no obstacle: this one gets another.
 _FREE_LABEL = """
@@ -21,21 +24,27 @@ _FREE_LABEL = """
                        AND o.id <> m.id AND lower(o.label) = lower(c.label))
      ORDER BY c.place LIMIT 1)
 """
+# Out of shadow, automation begins with what arrives then, whatever else is said.
+_LIVE_SINCE = "CASE WHEN m.is_shadow AND NOT e.shadow THEN now() ELSE m.live_since END"
 _APPLY = f"""
     UPDATE mailboxes m SET
       label = {_FREE_LABEL},
       is_enabled = m.is_served AND e.enabled,
+      is_shadow = e.shadow,
+      live_since = {_LIVE_SINCE},
       action = e.action,
       action_settings = CASE WHEN e.action = 'nothing' THEN '{{}}' ELSE e.settings END,
-      automation_from = e.automation_from,
+      automation_from = greatest(e.automation_from, {_LIVE_SINCE}),
       converts_automatic = e.converts_automatic,
       trusted_forms = e.trusted_forms,
       answers_unaddressed = e.answers_unaddressed,
       signature = e.signature,
-      rules_from = coalesce(m.overrides #>> '{{rules,value}}', 'system')
+      rules_from = e.rules_from
     FROM (
       SELECT organization_id, id, said #>> '{{label,value}}' AS label,
         (said #>> '{{enabled,value}}')::boolean AS enabled,
+        coalesce((said #>> '{{shadow,value}}')::boolean, false) AS shadow,
+        CASE WHEN counting ? 'rules' THEN said #>> '{{rules,value}}' ELSE 'system' END AS rules_from,
         said #>> '{{processing,value,action}}' AS action,
         (said #> '{{processing,value,settings}}') || jsonb_build_object(
           'owner', said #> '{{owner,value}}', 'source', said #> '{{source,value}}') AS settings,
@@ -44,14 +53,39 @@ _APPLY = f"""
         ARRAY(SELECT jsonb_array_elements_text(said #> '{{trusted_forms,value}}')) AS trusted_forms,
         (said #>> '{{answers_unaddressed,value}}')::boolean AS answers_unaddressed,
         said #>> '{{signature,value}}' AS signature
-      FROM (SELECT organization_id, id, system_values || overrides AS said FROM mailboxes m
-            WHERE {_MINE}) AS s
+      FROM (SELECT organization_id, id, {_COUNTING} AS counting, m.system_values || {_COUNTING} AS said
+            FROM mailboxes m WHERE {_MINE}) AS s
     ) AS e
     WHERE {_MINE} AND m.organization_id = e.organization_id AND m.id = e.id
 """  # noqa: S608  # only our own text is filled in
+# An organization's own grants wait in its override while access is locked.
+_IS_LOCKED = "(m.system_values -> 'access') ? 'lock'"
+_PUT_AWAY = f"""
+    UPDATE mailboxes m SET overrides = jsonb_set(m.overrides, '{{access,value}}', coalesce((
+      SELECT jsonb_agg(jsonb_build_object('role', g.role_id, 'member', g.membership_id, 'level', g.level))
+      FROM mailbox_grants g WHERE g.organization_id = m.organization_id AND g.mailbox_id = m.id), '[]'))
+    WHERE {_MINE} AND {_IS_LOCKED} AND jsonb_typeof(m.overrides #> '{{access,value}}') = 'null'
+"""  # noqa: S608
+_COME_BACK = f"NOT {_IS_LOCKED} AND jsonb_typeof(m.overrides #> '{{access,value}}') = 'array'"
+_MAKE_ROOM = f"""
+    DELETE FROM mailbox_grants g USING mailboxes m
+    WHERE {_MINE} AND {_COME_BACK} AND g.organization_id = m.organization_id AND g.mailbox_id = m.id
+"""  # noqa: S608
+_PUT_BACK = f"""
+    INSERT INTO mailbox_grants (organization_id, id, mailbox_id, role_id, membership_id, level)
+    SELECT m.organization_id, gen_random_uuid(), m.id, r.id, p.id, a.one->>'level'
+    FROM mailboxes m CROSS JOIN LATERAL jsonb_array_elements(m.overrides #> '{{access,value}}') AS a(one)
+    LEFT JOIN roles r ON r.organization_id = m.organization_id AND r.id = (a.one->>'role')::uuid
+    LEFT JOIN memberships p ON p.organization_id = m.organization_id AND p.id = (a.one->>'member')::uuid
+    WHERE {_MINE} AND {_COME_BACK} AND (r.id IS NOT NULL OR p.id IS NOT NULL)
+"""  # noqa: S608
+_BACK_AGAIN = f"""
+    UPDATE mailboxes m SET overrides = jsonb_set(m.overrides, '{{access,value}}', 'null')
+    WHERE {_MINE} AND {_COME_BACK}
+"""  # noqa: S608
 _TAKE_ACCESS = f"""
     DELETE FROM mailbox_grants g USING mailboxes m
-    WHERE {_MINE} AND NOT m.overrides ? 'access'
+    WHERE {_MINE} AND NOT {_COUNTING} ? 'access'
       AND g.organization_id = m.organization_id AND g.mailbox_id = m.id
       AND NOT EXISTS (
         SELECT 1 FROM roles r WHERE r.organization_id = g.organization_id AND r.id = g.role_id
@@ -63,7 +97,7 @@ _GIVE_ACCESS = f"""
     FROM mailboxes m
     CROSS JOIN LATERAL jsonb_each_text(m.system_values #> '{{access,value}}') AS a(key, value)
     JOIN roles r ON r.organization_id = m.organization_id AND r.system_key = a.key
-    WHERE {_MINE} AND NOT m.overrides ? 'access'
+    WHERE {_MINE} AND NOT {_COUNTING} ? 'access'
     ON CONFLICT (organization_id, mailbox_id, role_id) DO NOTHING
 """  # noqa: S608
 # Copies of rules follow whether they apply or not, so that going back to them is one switch.
@@ -89,7 +123,8 @@ _GIVE_RULES = f"""
       conditions = excluded.conditions, template_id = excluded.template_id,
       active_since = CASE WHEN excluded.is_active AND NOT a.is_active THEN now() ELSE a.active_since END
 """  # noqa: S608
-_STATEMENTS = tuple(map(text, (_APPLY, _TAKE_ACCESS, _GIVE_ACCESS, _TAKE_RULES, _GIVE_RULES)))
+_ACCESS = (_PUT_AWAY, _MAKE_ROOM, _PUT_BACK, _BACK_AGAIN, _TAKE_ACCESS, _GIVE_ACCESS)
+_STATEMENTS = tuple(map(text, (_APPLY, *_ACCESS, _TAKE_RULES, _GIVE_RULES)))
 
 
 def settle(session: Session, global_mailbox_id: UUID, organizations: Sequence[UUID]) -> None:

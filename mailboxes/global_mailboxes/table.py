@@ -44,6 +44,11 @@ class GlobalMailbox(Base):
         """Whether it fetches for anybody, and is enabled where nobody says otherwise."""
         return bool(self.said("enabled"))
 
+    @property
+    def is_shadow(self) -> bool:
+        """Whether automation only shows what it would do, where nobody says otherwise."""
+        return bool(self.said("shadow"))
+
     def said(self, field: str) -> Any:
         """The system's value of a field."""
         values: Values = self.values

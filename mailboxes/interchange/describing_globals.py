@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from mailboxes.accounts import Account
 from mailboxes.conversion import actions
-from mailboxes.global_mailboxes.fields import FIELDS
+from mailboxes.global_mailboxes.fields import FIELDS, locks_of
+from mailboxes.global_mailboxes.overriding import own_grants
 from mailboxes.global_mailboxes.saving import account_of
 from mailboxes.global_mailboxes.system_rules import SystemRule, rules_of
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization, global_mailboxes
@@ -22,7 +23,6 @@ from mailboxes.interchange.describing_mailboxes import (
 )
 from mailboxes.interchange.values import Description, Ranked
 from mailboxes.routing import rules as routing_rules
-from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, inside_installation
 from tenants.organizations import Organization
@@ -35,6 +35,7 @@ _OTHERWISE = {
 }
 # The words of a file for the fields of the store.
 WORDS = {field: _OTHERWISE.get(field, field) for field in FIELDS}
+FIELDS_OF = {word: field for field, word in WORDS.items()}
 
 
 def describe_global_mailboxes() -> Description:
@@ -72,6 +73,7 @@ def _global_mailbox(source: GlobalMailbox, slugs: dict[UUID, str]) -> Descriptio
         "label": source.label,
         "aliases": list(source.aliases),
         "enabled": source.is_enabled,
+        "shadow": source.is_shadow or None,
         "delivery": account.delivery_mode,
         "serves": ALL if source.serves_all else _served(source, slugs),
         "home": slugs.get(home) if home is not None else None,
@@ -87,10 +89,16 @@ def _global_mailbox(source: GlobalMailbox, slugs: dict[UUID, str]) -> Descriptio
         "access": {
             f"role {key}": {"role": key, "level": level} for key, level in source.said("access").items()
         },
+        "locks": _locks(source) or None,
         "rules": _rules(source),
         "routing": _routing(account, slugs) or None,
     }
     return {key: value for key, value in described.items() if value is not None}
+
+
+def _locks(source: GlobalMailbox) -> Description:
+    locks = locks_of(source.values)
+    return {word: {"field": word, "reason": locks[field]} for field, word in WORDS.items() if field in locks}
 
 
 def _served(source: GlobalMailbox, slugs: dict[UUID, str]) -> list[str]:
@@ -134,7 +142,7 @@ def _described(mailbox: Mailbox, field: str, value: Any, names: Names) -> Any:
     if field == "owner":
         return names.person(value)
     if field == "access":
-        return described_access(grants_of(mailbox), names)
+        return described_access(own_grants(mailbox), names)
     if field == "automation_from":
         return datetime.fromisoformat(value)
     if field == "signature":

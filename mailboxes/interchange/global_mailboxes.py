@@ -15,7 +15,7 @@ from mailboxes.global_mailboxes import deleting, following, saving, system_rules
 from mailboxes.global_mailboxes.saving import GlobalValues
 from mailboxes.global_mailboxes.system_rules import SystemRule
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization, global_mailboxes
-from mailboxes.interchange.describing_globals import ALL, described_global_mailboxes
+from mailboxes.interchange.describing_globals import ALL, FIELDS_OF, described_global_mailboxes
 from mailboxes.interchange.installation import apply_installation
 from mailboxes.interchange.mailboxes import action_settings, fill_account
 from mailboxes.interchange.routing import keep_routing
@@ -30,6 +30,7 @@ _SIMPLE = (
     ("label", "label"),
     ("aliases", "aliases"),
     ("is_enabled", "enabled"),
+    ("is_shadow", "shadow"),
     ("automation_from", "automation_from"),
     ("converts_automatic", "convert_automatic"),
     ("trusted_forms", "trusted_forms"),
@@ -121,6 +122,7 @@ def _saved(address: str, before: Description, wanted: Description, work: Work) -
         source=wanted.get("lead_source", ""),
         delivery_mode=wanted.get("delivery", "routed"),
         serves_all=wanted.get("serves") == ALL,
+        locks={FIELDS_OF[one["field"]]: one["reason"] for one in wanted.get("locks", {}).values()},
     )
     if source is None:
         return saving.create(whole, folders, by=work.by)

@@ -4,6 +4,7 @@ from mailboxes.conditions import FIELDS, HEADER, OPERATORS
 from mailboxes.conversion import actions
 from mailboxes.global_mailboxes.fields import APART, NO_RULES, OWN_RULES
 from mailboxes.global_mailboxes.saving import MODES
+from mailboxes.interchange.describing_globals import WORDS
 from mailboxes.interchange.describing_mailboxes import guessed_use
 from mailboxes.interchange.nodes import (
     Part,
@@ -178,11 +179,13 @@ _SYSTEMS_GRANT: dict[str, Reader] = {
     "role": choice(*SYSTEM_ROLES),
     "level": choice("read", "reply"),
 }
+_LOCK: dict[str, Reader] = {"field": choice(*WORDS.values()), "reason": line}
 GLOBAL_MAILBOX: dict[str, Reader] = {
     "address": address,
     "label": line,
     "aliases": listed(address),
     "enabled": switch,
+    "shadow": switch,
     "delivery": choice(*MODES),
     "serves": _serves,
     "home": or_nothing(line),
@@ -196,6 +199,7 @@ GLOBAL_MAILBOX: dict[str, Reader] = {
     "answer_unaddressed": switch,
     "signature": optional_text,
     "access": things(_SYSTEMS_GRANT, _systems_grantee),
+    "locks": things(_LOCK, "field"),
     "routing": listed(record(_ROUTE, tuple(_ROUTE))),
     "rules": things(
         {
@@ -214,6 +218,7 @@ OVERRIDES: dict[str, Reader] = {
     "address": address,
     "label": or_nothing(line),
     "enabled": or_nothing(switch),
+    "shadow": or_nothing(switch),
     "processing": or_nothing(_processing_apart),
     "owner": or_nothing(text),
     "lead_source": or_nothing(text),

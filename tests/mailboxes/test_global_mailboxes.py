@@ -12,7 +12,7 @@ from mailboxes import rules, templates
 from mailboxes.conditions import Condition
 from mailboxes.crm.lead_sources import offer_lead_sources
 from mailboxes.global_mailboxes import following, overriding, saving
-from mailboxes.global_mailboxes.fields import FIELDS
+from mailboxes.global_mailboxes.fields import FIELDS, with_locks
 from mailboxes.global_mailboxes.saving import GlobalValues
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Message
@@ -68,6 +68,15 @@ def system_says(id, field, value):
         db.session.commit()
 
 
+def system_locks(id, locks):
+    """The system locks exactly these fields, each with its reason."""
+    with inside_installation("a test"):
+        source = saving.global_mailbox_of(id)
+        source.values = with_locks(source.values, locks)
+        saving.changed(source)
+        db.session.commit()
+
+
 def change_served(change, id, *worlds):
     with inside_installation("a test"):
         change(saving.global_mailbox_of(id), [world.id for world in worlds], by=BY)
@@ -85,6 +94,7 @@ def applying(mailbox):
     return {
         "label": mailbox.label,
         "enabled": mailbox.is_enabled,
+        "shadow": mailbox.is_shadow,
         "processing": mailbox.action,
         "owner": settings.get("owner"),
         "source": settings.get("source"),
@@ -127,6 +137,7 @@ RULES = st.lists(
 SHARED = {
     "label": st.sampled_from(["Info", "Contact", "Hello"]),
     "enabled": st.booleans(),
+    "shadow": st.booleans(),
     "processing": st.sampled_from(["nothing", "case"]).map(processing),
     "source": st.sampled_from(["email", "phone"]),
     "automation_from": st.sampled_from(MOMENTS),
@@ -158,6 +169,7 @@ def of(strategies):
 
 STEPS = st.one_of(
     st.tuples(st.just("system"), of(SYSTEM)),
+    st.tuples(st.just("lock"), st.sets(st.sampled_from(sorted(FIELDS)), max_size=4)),
     st.tuples(st.just("follow"), st.none()),
     st.tuples(st.just("override"), st.tuples(WHO, of(OWN))),
     st.tuples(st.just("inherit"), st.tuples(WHO, st.sampled_from(sorted(FIELDS)))),
@@ -170,23 +182,30 @@ class Model:
     def __init__(self, system):
         self.system = dict(system)
         self.brought = dict(system)
+        self.locks, self.brought_locks = set(), set()
         self.own = {"ours": {}, "theirs": {}}
 
-    def expected(self, who, world):
-        found = {field: self.own[who].get(field, self.brought[field]) for field in FIELDS}
+    def bring(self):
+        self.brought, self.brought_locks = dict(self.system), set(self.locks)
+
+    def expected(self, who, world, live_since):
+        own = {field: value for field, value in self.own[who].items() if field not in self.brought_locks}
+        found = {field: own.get(field, self.brought[field]) for field in FIELDS}
         action = found["processing"]["action"]
         found["processing"] = action
-        if "rules" in self.own[who]:
+        if "rules" in own:
             found["rules"] = []
         else:
             found["rules"] = [(one["key"], one["name"], one["is_active"]) for one in found["rules"]]
-        if "access" in self.own[who]:
-            chosen = self.own[who]["access"] == "the member"
+        if "access" in own:
+            chosen = own["access"] == "the member"
             found["access"] = {str(world.member.id): "read"} if chosen else {}
         if found["owner"]:
             found["owner"] = str(world.admin.id)
         if action == "nothing":
             found["owner"] = found["source"] = None
+        if live_since is not None:  # out of shadow it begins then at the earliest
+            found["automation_from"] = max(found["automation_from"], live_since.isoformat())
         return found
 
 
@@ -204,8 +223,11 @@ def carry_out(step, model, id, worlds):
         model.system[what[0]] = what[1]
         system_says(id, *what)
     elif kind == "follow":
-        model.brought = dict(model.system)
+        model.bring()
         following.catch_up()
+    elif kind == "lock":
+        model.locks = what
+        system_locks(id, dict.fromkeys(what, "The house rules ask for it"))
     else:
         who, change = what
         field = change if kind == "inherit" else change[0]
@@ -214,8 +236,14 @@ def carry_out(step, model, id, worlds):
                 model.own[who].pop(field, None)
                 overriding.inherit(the_mailbox(), field, by=ADA)
             else:
+                value = stored(field, change[1], worlds[who])
+                if field in model.brought_locks and change[1] != model.own[who].get(field, "nothing said"):
+                    with pytest.raises(ForbiddenError, match="is locked by the system"):
+                        overriding.override(the_mailbox(), field, value, by=ADA)
+                    db.session.rollback()
+                    return
                 model.own[who][field] = change[1]
-                overriding.override(the_mailbox(), field, stored(field, change[1], worlds[who]), by=ADA)
+                overriding.override(the_mailbox(), field, value, by=ADA)
             db.session.commit()
 
 
@@ -239,6 +267,8 @@ def test_any_sequence_of_saves_overrides_and_resets_ends_as_a_simple_model_says(
         with inside_installation("a test"):
             source = saving.global_mailbox_of(id)
             first.update({name: source.said(name) for name in FIELDS})
+        system_locks(id, {})
+        following.catch_up()
         model = Model(first)
         for world in worlds.values():
             with inside(world.id):
@@ -248,12 +278,14 @@ def test_any_sequence_of_saves_overrides_and_resets_ends_as_a_simple_model_says(
             carry_out(step, model, id, worlds)
             for who, world in worlds.items():
                 with inside(world.id):
-                    assert applying(the_mailbox()) == model.expected(who, world), step
-        model.brought = dict(model.system)
+                    mailbox = the_mailbox()
+                    assert applying(mailbox) == model.expected(who, world, mailbox.live_since), step
+        model.bring()
         following.catch_up()
         for who, world in worlds.items():
             with inside(world.id):
-                assert applying(the_mailbox()) == model.expected(who, world)
+                mailbox = the_mailbox()
+                assert applying(mailbox) == model.expected(who, world, mailbox.live_since)
 
     check()
 

@@ -1,22 +1,28 @@
 """Shadow mode: everything is shown, nothing is done, and going live touches nothing that came before."""
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy import func, select, update
 
 from mailboxes import setup, timeline
 from mailboxes.conversion import Conversion, convert_conversation
+from mailboxes.crm.cases import Case
 from mailboxes.crm.channels import Channel
 from mailboxes.crm.contacts import Contact
 from mailboxes.crm.leads import Lead
+from mailboxes.global_mailboxes import following, saving
 from mailboxes.messages import Message
 from mailboxes.responses import AutomaticResponse, ResponseWindow
 from mailboxes.shadow import shadow_counts, shadowed_messages
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor
-from tenants.database import db
-from tests.factories import make_mailbox, sign_in
+from tenants.database import db, inside_installation
+from tests.factories import csrf_token, make_mailbox, make_user, sign_in
 from tests.faults.crashing import is_killed_at
+from tests.mailboxes.arriving import letter
+from tests.mailboxes.global_mail import receive_globally
 from tests.mailboxes.sending import act, answering_rule, ask, let_out, outbox, send, sending_mailbox
+from tests.mailboxes.test_global_mailboxes import make_global, processing, system_says
 from tests.webapp.reading import read, words_of
 from tests.webapp.reading import send as submit
 
@@ -145,3 +151,60 @@ def test_the_page_lists_it_to_whoever_may_read_the_mailbox_and_goes_live(app, ou
     read(sign_in(app, theirs.admin), url, expect=404)
     closed = make_mailbox(ours, label="Closed", readers=(), is_shadow=True)
     read(client, f"/configuration/mailboxes/{closed.id}/shadow", expect=403)
+
+
+def test_a_global_mailbox_in_shadow_acts_only_where_an_organization_says_so(app, ours, theirs, inside):
+    """Each organization sees its own messages with what would have been; the system sees numbers."""
+    id = make_global(ours, theirs, is_shadow=True)
+    system_says(id, "processing", processing("case"))
+    following.follow(id)
+    with inside_installation("a test") as session:
+        source = saving.global_mailbox_of(id)
+        account_id = source.account_id
+        saving.account_of(source).delivery_mode = "copied"
+        session.commit()
+    url = "/system/mailboxes/" + str(id) + "/shadow"
+    with inside(ours):
+        mailbox = db.session.scalar(select(Mailbox))
+        own = f"/configuration/mailboxes/{mailbox.id}"
+    ada = sign_in(app, ours.admin)
+    submit(ada, own, **{"inherits-access": None, f"access-member-{ours.admin.id}": "read"})
+
+    def take_in(subject):
+        raw = letter(subject, to="info@everybody.test", sender=f"{subject} <{subject}@x.test>")
+        receive_globally(account_id, raw, folder="inbox")
+        for world in (ours, theirs):
+            act(world)
+
+    def cases(world):
+        with inside(world):
+            return sorted(db.session.scalars(select(Case.subject)))
+
+    take_in("first")
+    assert "would have made a case “first”" in words_of(read(ada, f"{own}/shadow"))
+    submit(ada, f"{own}/shadow")
+    with inside(ours):
+        assert not db.session.scalar(select(Mailbox)).is_shadow
+    take_in("second")
+    assert (cases(ours), cases(theirs)) == (["second"], [])
+
+    root = sign_in(app, make_user(name="Sys Admin", is_system_admin=True))
+    page = read(root, url)
+    rows = {
+        row.select_one("th a").text: [cell.get_text(" ", strip=True) for cell in row.select("td")]
+        for row in BeautifulSoup(page, "html.parser").select("main tbody tr")
+    }
+    assert rows[ours.name] == ["Live Overridden", "1", "1", "0"]
+    assert rows[theirs.name] == ["In shadow", "2", "2", "0"]
+    assert "second" not in page
+    assert "in 1 organization" in words_of(page)
+    assert "2 messages" not in words_of(page)
+    assert "3 messages that came in shadow mode" in words_of(page)
+
+    assert "is live" in submit(root, url)
+    take_in("third")
+    assert (cases(ours), cases(theirs)) == (["second", "third"], ["third"])
+    with inside(theirs):
+        mailbox = db.session.scalar(select(Mailbox))
+        assert mailbox.automation_from == mailbox.live_since
+    assert root.post(url, data={"csrf_token": csrf_token(read(root, url))}).status_code == 409

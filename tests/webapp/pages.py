@@ -47,6 +47,7 @@ NO_PAGES = frozenset(
         "system_mailboxes.connected",
         "system_mailboxes.health_live",
         "system_mailboxes.held_file",
+        "system_mailboxes.states",
     }
 )
 
@@ -168,6 +169,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         f"{_GLOBAL}/{{global}}/delete",
         f"{_GLOBAL}/{{global}}/health",
         f"{_GLOBAL}/{{global}}/organizations",
+        f"{_GLOBAL}/{{global}}/shadow",
         f"{_GLOBAL}/{{global}}/rules/new",
         f"{_GLOBAL}/{{global}}/rules/{{global_rule}}",
         f"{_GLOBAL}/{{global}}/rules/{{global_rule}}/delete",

@@ -3,11 +3,12 @@
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from mailboxes.crm.channels import Channel
 from mailboxes.crm.lead_sources import LeadSource, offer_lead_sources
-from mailboxes.global_mailboxes import following, saving
+from mailboxes.global_mailboxes import following, overriding, saving
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox
@@ -17,13 +18,22 @@ from tenants.database import db, inside_installation
 from tenants.database import inside as inside_of
 from tenants.permissions import Role
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, make_user, sign_in
-from tests.mailboxes.test_global_mailboxes import ADA, RULE_KEYS, applying, make_global, rule, system_says
+from tests.mailboxes.test_global_mailboxes import (
+    ADA,
+    RULE_KEYS,
+    applying,
+    make_global,
+    rule,
+    system_locks,
+    system_says,
+)
 from tests.webapp.reading import form_values, read, send, words_of
 
 # field → what the system says later, and how an organization's page is filled in to say otherwise.
 TABLE = {
     "label": ("Information", {"label": "Our own"}),
     "enabled": (False, {"enabled": "false"}),
+    "shadow": (True, {"shadow": "true"}),
     "processing": (
         {"action": "case", "settings": {"status": "open", "priority": "high", "tags": ["vip"]}},
         {"action": "case", "case_status": "open", "case_priority": "low", "case_tags": "a, b"},
@@ -75,7 +85,13 @@ def url_of(world, inside):
 def what_applies(world, inside):
     with inside(world):
         mailbox = db.session.scalar(select(Mailbox).where(Mailbox.global_mailbox_id.is_not(None)))
-        return applying(mailbox) | {"settings": mailbox.action_settings, "overridden": set(mailbox.overrides)}
+        states = overriding.states(mailbox)
+        found = applying(mailbox) | {"settings": mailbox.action_settings}
+        if mailbox.live_since is not None:  # it begins then at the earliest; what is said is compared
+            said = next(state.value for state in states if state.field == "automation_from")
+            assert found["automation_from"] == max(said, mailbox.live_since.isoformat())
+            found["automation_from"] = said
+        return found | {"overridden": {state.field for state in states if state.is_overridden}}
 
 
 def filled_in(world, typed):
@@ -145,6 +161,36 @@ def test_every_field_is_inherited_overridden_changed_meanwhile_and_reset(app, in
         page.save()
         next_door.save()
         assert what_applies(theirs, inside) == what_applies(ours, inside) == followed, field
+
+
+def test_every_field_is_locked_and_what_was_said_waits(app, inside, source, ours, theirs):
+    """What one organization said otherwise gives way and comes back; the other cannot begin. Over HTTP."""
+    page, next_door = Page(app, ours, inside), Page(app, theirs, inside)
+    page.save(**{field: typed for field, (_, typed) in TABLE.items()})
+    overridden, followed = what_applies(ours, inside), what_applies(theirs, inside)
+    for field, (_, typed) in TABLE.items():
+        system_locks(source, {field: f"Because of {field}"})
+        following.follow(source)
+        waiting = what_applies(ours, inside)
+        assert waiting["overridden"] == set(FIELDS) - {field}
+        row = setting_of(page, field)
+        assert f"Because of {field}" in row.select_one(".setting-lock").text
+        assert row.select_one("[data-setting-inherits]") is None
+        assert row.select_one("fieldset[disabled]") is not None
+        assert "Kept until it is unlocked" in row.text
+        next_door.save(**{field: typed})  # as a form would be that is older than the lock
+        assert what_applies(theirs, inside) == followed, field
+        page.save(**{name: said for name, (_, said) in TABLE.items() if name != field})
+        system_locks(source, {})
+        following.follow(source)
+        assert what_applies(ours, inside) == overridden, field
+        assert what_applies(theirs, inside) == followed, field
+    page.save()
+    assert what_applies(ours, inside) == followed
+
+
+def setting_of(page, field):
+    return BeautifulSoup(page.client.get(page.url).text, "html.parser").select_one(f"#setting-{field}")
 
 
 def test_all_fields_are_overridden_and_reset_at_once(app, inside, source, ours, theirs):

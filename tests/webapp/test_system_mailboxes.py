@@ -100,6 +100,11 @@ def the_account():
         return db.session.scalar(select(Account).order_by(Account.created_at.desc()))
 
 
+def the_records(act):
+    with inside_installation("a test"):
+        return list(db.session.scalars(select(SystemAuditEntry).where(SystemAuditEntry.act == act)))
+
+
 def the_mailbox(inside, world):
     with inside(world):
         return db.session.scalar(select(Mailbox))
@@ -207,6 +212,127 @@ def test_whom_it_serves_is_found_chosen_and_left_out(inside, client, ours, their
     with inside(theirs):
         assert not db.session.scalar(select(Mailbox.is_enabled))
         assert db.session.scalar(select(Message.id)) == message.id
+
+
+def asked_first(app, client, url, **fields):
+    """What a save asks for before it is done, and the answer of the second, confirmed one."""
+    first = client.post(url, data=typed(app, client, url, imap_password="", **fields))
+    assert first.status_code == 200, errors_of(first.text)
+    criticise(first.text, url)
+    button = BeautifulSoup(first.text, "html.parser").select_one("button[name=confirmed]")
+    assert button, "nothing was asked"
+
+    def confirm():
+        again = typed(app, client, url, imap_password="", confirmed=button["value"], **fields)
+        return client.post(url, data=again)
+
+    return words_of(first.text), confirm
+
+
+def test_another_delivery_is_named_in_numbers_and_confirmed_first(app, inside, client, ours, theirs, url):
+    choose(client, url, theirs)
+    make_message(ours, the_mailbox(inside, ours))
+    asked, confirm = asked_first(app, client, url, delivery_mode="copied")
+    assert "Copies every message that comes to 2 organizations, instead of giving it to one" in asked
+    assert "Lets 0 routing rules rest" in asked
+    assert "Lets Acme alone answer automatically" in asked
+    assert "1 message that came before: where they are" in asked
+    assert the_account().delivery_mode == "routed"
+    assert confirm().status_code == 302
+    assert the_account().delivery_mode == "copied"
+    asked, confirm = asked_first(app, client, url, delivery_mode="routed")
+    assert (
+        "goes by the conversation, then by 0 routing rules; where nothing fits, it gives it to acme"
+        in asked.lower()
+    )
+    assert confirm().status_code == 302
+    assert the_account().delivery_mode == "routed"
+
+
+def test_serving_all_and_no_more_is_named_in_numbers_and_confirmed_first(
+    app, inside, client, ours, theirs, url
+):
+    asked, confirm = asked_first(app, client, url, serves="all")
+    assert "Serves 1 organization more, and every one that is made later" in asked
+    assert the_mailbox(inside, theirs) is None
+    assert confirm().status_code == 302
+    make_message(theirs, the_mailbox(inside, theirs))
+    asked, confirm = asked_first(app, client, url, serves="chosen")
+    assert "Lets 1 mailbox rest" in asked
+    assert "Serves 1 organization from now on, and none that is made later" in asked
+    assert "1 message there: readable for those who have access" in asked
+    assert the_mailbox(inside, theirs).is_enabled
+    assert confirm().status_code == 302
+    assert not the_mailbox(inside, theirs).is_served
+    assert the_mailbox(inside, ours).is_served
+
+
+def test_a_confirmation_is_for_what_was_asked_only(app, inside, client, ours, url):
+    data = typed(app, client, url, imap_password="", delivery_mode="copied", confirmed="chosen live")
+    assert client.post(url, data=data).status_code == 200
+    assert the_account().delivery_mode == "routed"
+    data = typed(app, client, url, imap_password="", delivery_mode="copied", label="", confirmed="copied")
+    assert client.post(url, data=data).status_code == 422
+    assert the_account().delivery_mode == "routed"
+
+
+def test_a_lock_says_whom_it_overrules_and_wants_a_reason(app, inside, client, administrator, ours, url):
+    own = f"/configuration/mailboxes/{the_mailbox(inside, ours).id}"
+    send(administrator, f"{own}/pause", at=own)
+    lock = {"locks-enabled": "y", "reason-enabled": " "}
+    answer = client.post(url, data=typed(app, client, url, imap_password="", **lock))
+    assert answer.status_code == 422
+    assert "Say why this is locked" in errors_of(answer.text)
+    lock["reason-enabled"] = "Everybody has to be reachable"
+    asked, confirm = asked_first(app, client, url, **lock)
+    assert "Takes away what 1 organization said otherwise of “Enabled”" in asked
+    assert confirm().status_code == 302
+    assert the_mailbox(inside, ours).is_enabled
+    token = csrf_token(administrator.get(own).text)
+    refused = administrator.post(f"{own}/pause", data={"csrf_token": token})
+    assert refused.status_code == 403
+    assert "Everybody has to be reachable" in words_of(refused.text)
+    changed = typed(app, client, url, imap_password="", label="Information", **lock)
+    assert client.post(url, data=changed).status_code == 302  # it is not asked again
+    assert client.post(url, data=typed(app, client, url, imap_password="")).status_code == 302
+    assert not the_mailbox(inside, ours).is_enabled
+
+
+def test_the_grid_is_sorted_filtered_and_live(app, inside, client, ours, theirs, url):
+    def second(**fields):
+        return typed(app, client, NEW, label="Alpha", address="zz@everybody.test", **fields)
+
+    assert (
+        client.post(NEW, data=second(serves="all", is_shadow="y", delivery_mode="copied")).status_code == 302
+    )
+
+    def labels(query):
+        page = BeautifulSoup(read(client, f"{LIST}?{query}"), "html.parser")
+        return [cell.text for cell in page.select("main tbody th a")]
+
+    assert labels("") == ["Alpha", "Info"]
+    for query in ("sort=-label", "sort=address", "sort=follow"):
+        assert labels(query) == ["Info", "Alpha"], query
+    assert labels("sort=-follow") == ["Alpha", "Info"]
+    for query in ("scope=all", "scope=copied", "state=shadow", "q=zz%40"):
+        assert labels(query) == ["Alpha"], query
+    for query in ("scope=chosen", "scope=routed"):
+        assert labels(query) == ["Info"], query
+    assert labels("scope=overridden") == []
+    assert labels("state=new&processing=nothing") == ["Alpha", "Info"]
+    assert labels("sort=state&state=ok") == []
+    send(client, f"{url}/pause", at=url)
+    assert labels("state=paused") == ["Info"]
+    states = BeautifulSoup(client.get(f"{LIST}states?state=paused").text, "html.parser")
+    assert [one["id"].partition("-")[0] for one in states.select("[hx-swap-oob]")] == [
+        "state",
+        "newest",
+        "waiting",
+    ]
+    assert "Paused" in states.text
+    token = csrf_token(client.get(LIST).text)
+    back = client.post(f"{url}/sync", data={"csrf_token": token, "list": "state=paused"})
+    assert back.location == f"{LIST}?state=paused"
 
 
 def test_the_home_organization_is_not_left_out(inside, client, ours, url):
@@ -336,10 +462,14 @@ def test_what_is_held_back_is_shown_and_taken_in_again(app, inside, client, admi
     assert file.data == b"Subject: Poison\r\n\r\nx"
     assert file.headers["Content-Type"] == "application/octet-stream"
     assert file.headers["Content-Disposition"].startswith("attachment")
+    saved = the_records("message.saved")
+    assert [(one.actor_name, one.subject) for one in saved] == [("Sys Admin", "Info")]
+    assert saved[0].after == {"folder": "INBOX", "uid": 7, "arrival": str(arrival.id), "bytes": raw.size}
     mailbox = the_mailbox(inside, ours)
     own = f"/configuration/mailboxes/{mailbox.id}/arrivals/{arrival.id}"
     read(administrator, own, expect=404)
     read(administrator, f"{own}/raw", expect=404)
+    assert len(the_records("message.saved")) == 1
     send(client, f"{url}/arrivals/{arrival.id}/again", at=f"{url}/arrivals/{arrival.id}")
     with inside_installation("a test"):
         assert db.session.scalar(select(Arrival.state)) == "stored"

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from wtforms import Field, RadioField, SelectField, StringField
+from wtforms import BooleanField, Field, RadioField, SelectField, StringField
 
 from mailboxes.conversion import NOTHING, offers
 from mailboxes.conversion import Field as Setting
 from mailboxes.conversion.actions import Action
 from mailboxes.crm.system_sources import system_sources
-from mailboxes.global_mailboxes.fields import APART
+from mailboxes.global_mailboxes.fields import APART, FIELDS
 from mailboxes.global_mailboxes.saving import MODES, GlobalValues
 from tenants.database import db
 from tenants.permissions import SYSTEM_ROLES
+from webapp.configuration.forms import LOCKS, REASON
 from webapp.mailboxes.consenting import values_with_connection
 from webapp.mailboxes.forms import MailboxForm, data_of, kinds
 from webapp.mailboxes.typed import typed_again, typed_form
@@ -40,6 +41,9 @@ def global_form(values: GlobalValues | None) -> GlobalMailboxForm:
     for offer in offers():
         for setting in systems_settings(offer.action):
             fields[f"{offer.action.name}_{setting.name}"] = _setting_field(setting)
+    for name, label in FIELDS.items():
+        fields[LOCKS + name] = BooleanField(f"Organizations may not override “{label}”")
+        fields[REASON + name] = StringField(f"Reason that organizations read ({label})")
     form_class = type("FullGlobalMailboxForm", (GlobalMailboxForm,), fields)
     form: GlobalMailboxForm = form_class(data=_data(values) if values is not None else None, **typed_again())
     form.kind.choices = kinds(form.kind.data)
@@ -68,6 +72,11 @@ def global_values_from(form: GlobalMailboxForm) -> GlobalValues:
         source=form.source.data or "",
         delivery_mode=form.delivery_mode.data or "",
         serves_all=form.serves.data == ALL,
+        locks={
+            name: " ".join((form[REASON + name].data or "").split())
+            for name in FIELDS
+            if form[LOCKS + name].data
+        },
     )
 
 
@@ -97,8 +106,15 @@ def _setting_field(setting: Setting) -> Field:
 
 
 def _data(values: GlobalValues) -> dict[str, Any]:
-    return data_of(values.mailbox) | {
-        "delivery_mode": values.delivery_mode,
-        "serves": ALL if values.serves_all else CHOSEN,
-        "source": values.source,
-    }
+    locks = {LOCKS + name: True for name in values.locks}
+    reasons = {REASON + name: reason for name, reason in values.locks.items()}
+    return (
+        data_of(values.mailbox)
+        | locks
+        | reasons
+        | {
+            "delivery_mode": values.delivery_mode,
+            "serves": ALL if values.serves_all else CHOSEN,
+            "source": values.source,
+        }
+    )

@@ -28,7 +28,7 @@ from webapp.mailboxes.granting import typed_grants
 
 SOURCE = Setting("source", "Lead source", "lead_source")
 RULES = [(OWN_RULES, "Own rules instead of the system's"), (NO_RULES, "No automatic responses")]
-SWITCHES = ("enabled", "converts_automatic", "answers_unaddressed")
+SWITCHES = ("enabled", "shadow", "converts_automatic", "answers_unaddressed")
 
 
 class MomentField(DateTimeLocalField):
@@ -48,6 +48,12 @@ class OverrideForm(FlaskForm):
 
     label = StringField(FIELDS["label"])
     enabled = SelectField(FIELDS["enabled"], choices=list(SWITCH), validate_choice=False)
+    shadow = SelectField(
+        FIELDS["shadow"],
+        choices=list(SWITCH),
+        description="On, the mailbox shows what it would convert and answer, and does neither.",
+        validate_choice=False,
+    )
     action = RadioField(FIELDS["processing"], validate_choice=False)
     owner = SelectField(FIELDS["owner"], description="Who answers for the records.", validate_choice=False)
     source = SelectField(FIELDS["source"], description="Where leads come from.", validate_choice=False)

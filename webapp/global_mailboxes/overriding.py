@@ -33,12 +33,15 @@ SECTIONS = (
 
 def overriding_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """GET shows how every field stands; POST makes true what the boxes and controls say."""
-    form = override_form(overriding.states(mailbox))
+    states = overriding.states(mailbox)
+    form = override_form(states)
     if not form.is_submitted() or granting.is_asked():
         return _page(door, mailbox, form)
     if form.validate():
         try:
-            changed = overriding.override_only(mailbox, overrides_from(form), by=actor())
+            locked = {state.field for state in states if state.lock is not None}
+            wanted = {field: said for field, said in overrides_from(form).items() if field not in locked}
+            changed = overriding.override_only(mailbox, wanted, by=actor(), untouched=locked)
         except InvalidError as error:
             db.session.rollback()
             _put_error(form, error)
@@ -58,7 +61,7 @@ def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnVal
         mailbox=mailbox,
         form=form,
         origins={one.state.field: one for one in origins_of(mailbox, organization, Names([mailbox]))},
-        override_count=len(mailbox.overrides),
+        override_count=sum(state.is_overridden for state in overriding.states(mailbox)),
         inherits=INHERITS,
         sections=SECTIONS,
         offers=offers(),

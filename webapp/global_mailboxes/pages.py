@@ -1,6 +1,6 @@
 """Global mailboxes: set up by system administrators, followed by the organizations that they serve."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from mailboxes.connection_check import CheckReport
 from mailboxes.conversion import offers
 from mailboxes.global_mailboxes import deleting, listing, saving, system_rules
+from mailboxes.global_mailboxes.consequences import Consequence, consequences_of
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.saving import GlobalValues
 from mailboxes.global_mailboxes.table import GlobalMailbox
@@ -36,8 +37,8 @@ from webapp.guards import system_admin_required
 from webapp.mailboxes import connecting, consenting, health, held, proving, synchronization
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import LEVELS, put_error
+from webapp.mailboxes.pages import back, grid_page, states_page
 from webapp.mailboxes.typed import typed_form
-from webapp.records import clean_text
 
 SECTIONS = (
     ("General", "general"),
@@ -56,10 +57,14 @@ FORM = ["GET", "POST"]
 @system_admin_required
 def index() -> ResponseReturnValue:
     """The grid."""
-    door = enter()
-    words = clean_text(request.args.get("q"))
-    page = listing.global_page(words, request.args.get("page", ""))
-    return render_template("global_mailboxes/index.html", door=door, page=page, words=words)
+    return grid_page(enter())
+
+
+@blueprint.get("/states")
+@system_admin_required
+def states() -> ResponseReturnValue:
+    """The part of it that changes by itself."""
+    return states_page(enter())
 
 
 @blueprint.route("/new", methods=FORM)
@@ -114,18 +119,7 @@ def edit(mailbox_id: UUID) -> ResponseReturnValue:
         return _page(door, form, source, connection, _typed_folders())
     if "check" in request.form:
         return _reported(door, form, source, connection, global_values_from(form).mailbox)
-    if form.validate():
-        try:
-            saving.change(source, global_values_from(form), connection.folders, by=actor())
-        except InvalidError as error:
-            db.session.rollback()
-            put_error(form, error)
-        else:
-            commit_and_follow(source)
-            flash(f"{source.label} has been saved, here and where it is followed.", "success")
-            return redirect(door.url("edit", mailbox_id=source.id))
-    db.session.rollback()
-    return _page(door, form, source, connection, _typed_folders(), None, 422)
+    return _changed(door, form, source, connection)
 
 
 @blueprint.post("/<uuid:mailbox_id>/check")
@@ -146,7 +140,7 @@ def pause(mailbox_id: UUID) -> ResponseReturnValue:
     saving.switch(source, is_enabled=not source.is_enabled, by=actor())
     commit_and_follow(source)
     flash(f"{source.label} is {'enabled' if source.is_enabled else 'paused'}.", "success")
-    return redirect(door.url("index"))
+    return back(door, source)
 
 
 @blueprint.post("/<uuid:mailbox_id>/sync")
@@ -157,7 +151,7 @@ def sync(mailbox_id: UUID) -> ResponseReturnValue:
     saving.sync_soon(source)
     db.session.commit()
     flash(f"{source.label} will be fetched within seconds.", "success")
-    return redirect(door.url("index"))
+    return back(door, source)
 
 
 @blueprint.get("/connected")
@@ -256,6 +250,34 @@ def _begun(door: Door, source: GlobalMailbox | None, connection: Connection) -> 
         return _page(door, form, source, connection, _typed_folders(), None, 422)
 
 
+def _changed(
+    door: Door, form: GlobalMailboxForm, source: GlobalMailbox, connection: Connection
+) -> ResponseReturnValue:
+    """Saved; or asked first, where that has consequences which nobody has confirmed yet."""
+    asked: list[Consequence] = []
+    if form.validate():
+        try:
+            values = global_values_from(form)
+            asked = _unconfirmed(consequences_of(source, values))
+            saving.change(source, values, connection.folders, by=actor())
+        except InvalidError as error:
+            asked = []
+            put_error(form, error)
+        else:
+            if not asked:
+                commit_and_follow(source)
+                flash(f"{source.label} has been saved, here and where it is followed.", "success")
+                return redirect(door.url("edit", mailbox_id=source.id))
+    db.session.rollback()
+    return _page(door, form, source, connection, _typed_folders(), None, 200 if asked else 422, asked)
+
+
+def _unconfirmed(found: list[Consequence]) -> list[Consequence]:
+    """All of them, unless every one was confirmed by its key."""
+    confirmed = set(request.form.get("confirmed", "").split())
+    return found if {one.key for one in found} - confirmed else []
+
+
 def _reported(
     door: Door,
     form: GlobalMailboxForm,
@@ -279,9 +301,12 @@ def _page(
     chosen: list[bytes],
     report: CheckReport | None = None,
     status: int = 200,
+    asked: Sequence[Consequence] = (),
 ) -> ResponseReturnValue:
     page = render_template(
         "global_mailboxes/edit.html",
+        asked=asked,
+        typed_password=bool(form.imap_password.data or form.smtp_password.data),
         door=door,
         form=form,
         mailbox=source,
@@ -292,6 +317,7 @@ def _page(
         settings={one.action.name: systems_settings(one.action) for one in offers()},
         roles=[(key, name) for key, (name, _) in SYSTEM_ROLES.items()],
         levels=LEVELS,
+        labels=FIELDS,
         access=_access(source),
         is_unsaved="label" in typed_form(),
         **synchronization.section(door, form, connection, chosen, report),

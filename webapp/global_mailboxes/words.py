@@ -27,13 +27,15 @@ SYSTEM = "System"
 class Origin:
     """A field of a mailbox as a page explains it: what applies, from where, and what the system says.
 
-    ``system_words`` is empty where the system's value applies, or where it has none.
+    ``system_words`` is empty where the system's value applies, or where it has none; ``waiting_words`` where
+    nothing waits for a lock to go.
     """
 
     state: FieldState
     words: str
     source: str
     system_words: str = ""
+    waiting_words: str = ""
 
 
 class Names:
@@ -60,6 +62,8 @@ class Names:
             for name in ("owner", "assignee")
             if mailbox.action_settings.get(name)
         }
+        wanted |= {said["owner"]["value"] for mailbox in mailboxes if "owner" in (said := mailbox.overrides)}
+        wanted.discard("")
         query = select(Membership).where(Membership.id.in_(list(wanted)))
         return {str(member.id): member.name for member in db.session.scalars(query)}
 
@@ -80,6 +84,7 @@ def own_states(mailbox: Mailbox) -> list[FieldState]:
     values = {
         "label": mailbox.label,
         "enabled": mailbox.is_enabled,
+        "shadow": mailbox.is_shadow,
         "processing": {"action": mailbox.action, "settings": settings},
         "owner": mailbox.action_settings.get("owner", ""),
         "source": mailbox.action_settings.get("source", ""),
@@ -99,13 +104,23 @@ def _origin(mailbox: Mailbox, state: FieldState, organization: Organization, nam
     if not state.is_overridden:
         if state.field == "label" and mailbox.label != state.value:
             words = f"{mailbox.label}, because another mailbox here is called {state.value}"
-        return Origin(state, words, SYSTEM)
+        return Origin(state, words, SYSTEM, waiting_words=_waiting_words(mailbox, state, names))
     return Origin(state, words, organization.name, _value_words(state.field, state.inherited, names))
+
+
+def _waiting_words(mailbox: Mailbox, state: FieldState, names: Names) -> str:
+    if not state.waits:
+        return ""
+    if state.field == "access":
+        return "people and roles of its own"
+    return _value_words(state.field, mailbox.overrides[state.field]["value"], names)
 
 
 def _words(mailbox: Mailbox, state: FieldState, names: Names) -> str:
     if state.field == "access" and state.is_overridden:
         return _joined(_grant(grant, names) for grant in names.grants.get(mailbox.id, ()))
+    if state.field == "automation_from" and mailbox.automation_from > datetime.fromisoformat(state.value):
+        return f"{_moment(mailbox.automation_from.isoformat())}, when it came out of shadow mode"
     return _value_words(state.field, state.value, names)
 
 

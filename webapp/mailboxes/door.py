@@ -9,9 +9,10 @@ from flask import g, url_for
 from mailboxes import setup
 from mailboxes.crm.paging import Order
 from mailboxes.global_mailboxes import overriding
+from mailboxes.global_mailboxes.grid import SYSTEM, global_mailbox_page
 from mailboxes.raws import forget_objects
 from mailboxes.setup import FolderChoice, MailboxValues
-from mailboxes.setup.grid import GridFilter, Listed, mailbox_page
+from mailboxes.setup.grid import ORGANIZATION, GridFilter, Level, Listed, mailbox_page
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 from webapp.configuration.pages import actor
@@ -33,9 +34,19 @@ class Door:
     shows_messages = True  # those that could not be taken in
 
     @property
+    def level(self) -> Level:
+        """What the grid is sorted and narrowed by."""
+        return ORGANIZATION
+
+    @property
     def place(self) -> str:
         """The door in a word, by which somebody who comes back from elsewhere finds it again."""
         return self.blueprint
+
+    @property
+    def applying_url(self) -> str:
+        """The page that says which mailboxes apply here, from where; "" where there is none."""
+        return url_for("applying.index")
 
     def url(self, endpoint: str, **values: Any) -> str:
         """The address of a page behind this door."""
@@ -70,6 +81,11 @@ class Door:
             (setup.pause if mailbox.is_enabled else setup.resume)(mailbox, by=actor())
         db.session.commit()
 
+    def go_live(self, mailbox: Mailbox) -> None:
+        """End shadow mode, committed."""
+        (overriding.go_live if mailbox.global_mailbox_id is not None else setup.go_live)(mailbox, by=actor())
+        db.session.commit()
+
     def sync_soon(self, mailbox: Mailbox) -> None:
         """Make its account due at once, committed."""
         setup.sync_soon(mailbox)
@@ -81,6 +97,17 @@ class SystemDoor(Door):
     """The system administrators' door; what is done behind it is in `webapp.global_mailboxes`."""
 
     is_system = True
+
+    applying_url = ""
+
+    @property
+    def level(self) -> Level:
+        """What the grid is sorted and narrowed by."""
+        return SYSTEM
+
+    def mailbox_page(self, filter: GridFilter, order: Order, cursor: str) -> Listed:
+        """A page of the grid of global mailboxes."""
+        return global_mailbox_page(filter, order, cursor)
 
 
 @dataclass(frozen=True)
@@ -94,6 +121,11 @@ class OpenedDoor(Door):
     def place(self) -> str:
         """The door in a word, with the organization."""
         return f"{self.blueprint}-{self.organization_id}"
+
+    @property
+    def applying_url(self) -> str:
+        """The page that says which mailboxes apply there, from where."""
+        return url_for("applying.of_organization", organization_id=self.organization_id)
 
     def url(self, endpoint: str, **values: Any) -> str:
         """The address of a page behind this door."""

@@ -132,14 +132,14 @@ def pause_or_resume(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     door.switch(mailbox)
     ring_outgoing(mailbox.organization_id)
     flash(f"{mailbox.label} is {'enabled' if mailbox.is_enabled else 'paused'}.", "success")
-    return _back(door, mailbox)
+    return back(door, mailbox)
 
 
 def sync_now(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """Fetch at the next tick of the schedule, whatever the back-off says."""
     door.sync_soon(mailbox)
     flash(f"{mailbox.label} will be fetched within seconds.", "success")
-    return _back(door, mailbox)
+    return back(door, mailbox)
 
 
 def mailbox_of_organization(id: UUID) -> Mailbox:
@@ -150,7 +150,7 @@ def mailbox_of_organization(id: UUID) -> Mailbox:
     return mailbox
 
 
-def _back(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
+def back(door: Door, mailbox: consenting.AnyMailbox) -> ResponseReturnValue:
     """To the list as it was, or to the mailbox's page, whence the button was pressed."""
     if "list" in request.form:
         return redirect(list_url(door, request.form["list"]))

@@ -3,16 +3,13 @@
 from flask import flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
-from mailboxes import setup
 from mailboxes.access import is_granted
 from mailboxes.conversion import actions
 from mailboxes.crm.paging import page
 from mailboxes.messages import Message
 from mailboxes.shadow import ANSWER, explained, shadow_counts, shadowed_messages
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db
 from tenants.errors import ConflictError, ForbiddenError
-from webapp.configuration.pages import actor
 from webapp.mailboxes.door import Door
 
 
@@ -43,8 +40,7 @@ def shadow_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 def _live(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     if not mailbox.is_shadow:
         raise ConflictError("This mailbox is live already.")
-    setup.go_live(mailbox, by=actor())
-    db.session.commit()
+    door.go_live(mailbox)
     flash(f"{mailbox.label} is live: it converts and answers what arrives from now on.", "success")
     return redirect(door.url("edit", mailbox_id=mailbox.id))
 
