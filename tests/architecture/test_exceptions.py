@@ -61,7 +61,6 @@ LOOKS_ACROSS = {
 COMMITS = {
     "mailboxes.acting": "each message is a transaction of its own",
     "mailboxes.global_mailboxes.deleting": "one organization after another",
-    "mailboxes.global_mailboxes.uses": "system pages count who uses what the system offers",
     "mailboxes.global_mailboxes.following": "the system's change first, then its followers, in batches",
     "mailboxes.intake": "attempts are committed before a parse, each batch by itself",
     "mailboxes.intake.batches": "what is set aside is so whatever becomes of the others",
