@@ -55,7 +55,7 @@ def going_live(source: GlobalMailbox) -> Consequence:
         "live",
         (f"Begins to convert and answer what arrives from now on, in {_organizations(live)}",),
         (
-            f"{_organizations(own)} with a word of their own on it: unchanged",
+            *([f"What {_organizations(own)} said of it otherwise: as it is"] if own else []),
             f"{_counted(came, 'message', 'messages')} that came in shadow mode: left to people",
         ),
     )
@@ -115,7 +115,11 @@ def _serving_chosen(source: GlobalMailbox) -> Consequence:
         ),
         (
             f"{_counted(messages, 'message', 'messages')} there: readable for those who have access",
-            f"What {_organizations(overriding)} of them said otherwise: kept, should they be served again",
+            *(
+                [f"What {_organizations(overriding)} said otherwise: there again if served"]
+                if overriding
+                else []
+            ),
         ),
     )
 

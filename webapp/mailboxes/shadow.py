@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from mailboxes.access import is_granted
 from mailboxes.conversion import actions
 from mailboxes.crm.paging import page
+from mailboxes.global_mailboxes.fields import locks_of
 from mailboxes.messages import Message
 from mailboxes.shadow import ANSWER, explained, shadow_counts, shadowed_messages
 from mailboxes.system_mailboxes import Mailbox
@@ -33,6 +34,7 @@ def shadow_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
         rows=explained(shown.rows),
         older=shown.next,
         newer=shown.previous,
+        lock=locks_of(mailbox.system_values).get("shadow"),
         figures=_figures(shadow_counts(mailbox)),
     )
 
