@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0030_global_shadow"
-down_revision = "0029_folders_left_behind"
+revision = "0031_global_shadow"
+down_revision = "0030_storage_of_bytes"
 
 _SAID = """'{"shadow": {"value": false, "by": "", "at": null}}'::jsonb"""
 
