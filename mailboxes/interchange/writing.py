@@ -12,6 +12,7 @@ _LISTS = {
     "channels",
     "global_mailboxes",
     "lead_sources",
+    "locks",
     "mailboxes",
     "members",
     "organizations",
