@@ -15,6 +15,7 @@ from mailboxes.interchange import FileError
 from mailboxes.routing.rules import RoutingRule
 from mailboxes.rules import rules_of
 from mailboxes.setup.saving import account_of
+from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.tables import METADATA
 from tenants.audit import Actor, AuditEntry, SystemAuditEntry
@@ -666,6 +667,32 @@ def test_a_global_mailbox_is_planned_made_changed_and_removed(applied, nordwind)
     assert plan(gone) == [f"- {SYSTEM}"]
     assert apply(gone) == [f"- {SYSTEM}"]
     assert the_label() is None
+
+
+def test_shadow_and_locks_are_those_of_the_file(applied, nordwind):
+    """What is locked is not said otherwise by a file either; what was said before is exported and waits."""
+    apply(GLOBAL)
+    locks = "locks: [{field: access, reason: Everybody reads it}, {field: lead_source, reason: One list}]"
+    said = GLOBAL.replace("delivery: routed", f"shadow: true\n          {locks}\n          delivery: routed")
+    assert plan(said) == apply(said)
+    assert apply(said) == []
+    served = mailbox("info@installation.example")
+    db.session.refresh(served)
+    assert served.is_shadow
+    assert [(one.level, one.membership_id) for one in grants_of(served)] == [("read", None)]
+    whole = interchange.export()
+    assert "role: Service" in whole
+    secrets = secrets_of_an_export() | {"POSTROOM_SYSTEM_INFO_IMAP_PASSWORD": "imap secret one"}
+    assert apply(whole, secrets) == []
+    otherwise = said.replace("label: Auskunft", "label: Auskunft\n            lead_source: email")
+    with pytest.raises(FileError, match=r"Lead source is locked by the system\. One list"):
+        apply(otherwise)
+    free = said.replace(locks, "locks: [{field: access, state: absent}, {field: lead_source, state: absent}]")
+    free = free.replace("shadow: true", "shadow: false")
+    assert plan(free) == apply(free)
+    db.session.refresh(served)
+    assert not served.is_shadow
+    assert sorted(one.level for one in grants_of(served)) == ["read", "reply"]
 
 
 def the_label():

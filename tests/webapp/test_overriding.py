@@ -341,6 +341,17 @@ def test_one_page_says_which_mailboxes_apply_from_where(app, source, inside, ada
         assert "From us The system says: the one of the configuration Acme" in shown
         assert "Secret of theirs" not in shown
         assert "Orders" not in words_of(read(client, f"{page}?q=everybody"))
+        for table in BeautifulSoup(read(client, page), "html.parser").select("main table"):
+            assert [cell.get_text(strip=True) for cell in table.select("th[scope=row]")] == list(
+                FIELDS.values()
+            )
+            assert all(
+                cell.get_text(strip=True) for cell in table.select("[data-label=Value], [data-label=From]")
+            )
+    system_locks(source, {"signature": "The legal department wrote it"})
+    following.follow(source)
+    shown = words_of(read(ada, "/configuration/mailboxes/applying"))
+    assert "the one of the configuration Kept until it is unlocked: From us Locked System" in shown
     read(ada, f"/system/organizations/{ours.id}/mailboxes/applying", expect=403)
     outsider = make_member(ours.id, "Outsider", role=None)
     read(sign_in(app, outsider), "/configuration/mailboxes/applying", expect=403)
