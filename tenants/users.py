@@ -284,6 +284,11 @@ def reset_attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
     return _attempt_key("reset", f"{address}|{place}"), _attempt_key("reset place", place)
 
 
+def joining_attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
+    """The same for whoever would join as a new person, with an address that somebody has."""
+    return _attempt_key("joining", f"{address}|{place}"), _attempt_key("joining place", place)
+
+
 def forget_failed_attempts(user: User, place: str) -> None:
     """Whoever has proven who they are begins anew."""
     key = attempt_keys(user.address, place)[0]

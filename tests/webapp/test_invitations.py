@@ -1,7 +1,9 @@
 """Invitations by mail: alike for everybody, single-use, from our host, and never twice (T18)."""
 
+import re
 import threading
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import delete, func, select
@@ -12,9 +14,10 @@ from tenants.database import db
 from tenants.invitations import LIFETIME, Invitation, accept
 from tenants.organizations import Membership, MembershipRole, organizations_of
 from tenants.permissions import ADMINISTRATOR, MEMBER, Role, grant_role
-from tenants.users import User, user_by_address
+from tenants.users import ATTEMPTS_PER_ACCOUNT, User, user_by_address
 from tests.factories import PASSWORD, csrf_token, make_member, sign_in
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
+from tests.queries import counted_queries
 from tests.webapp.reading import read, send, words_of
 
 INVITE = "/configuration/people/invite"
@@ -169,6 +172,43 @@ def test_a_member_is_not_invited_again_and_the_page_says_what_to_do(app, ours, t
         db.session.commit()
     page = send(client, INVITE, expect=422, address=ours.member.user.address)
     assert "Enable them instead." in page
+
+
+def test_the_page_of_the_link_is_alike_whether_the_person_is_known(app, inside, ours, theirs):
+    known, unknown = theirs.member.user.address, "nobody@knows.test"
+    pages, counts = {}, {}
+    for address in (known, unknown):
+        page = send(sign_in(app, ours.admin), INVITE, address=address)
+        path = path_in(words_of(page))
+        with counted_queries(app) as statements:
+            shown = read(app.test_client(), path)
+        pages[address] = alike(shown, address, path)
+        counts[address] = len(statements)
+        refused = send(app.test_client(), path, expect=422, name="A", password="short", again="short")
+        pages[address] += alike(refused, address, path)
+    assert pages[known] == pages[unknown]
+    assert counts[known] == counts[unknown]
+    assert "Sign in to join" in pages[known]
+
+
+def alike(page, address, path):
+    """A page without what belongs to the invitation or to the request."""
+    for own in (address, path, quote(path, safe="")):
+        page = page.replace(own, "X")
+    return re.sub(r'(nonce="|csrf.token"[^>]* (value|content)=")[^"]*', "", page)
+
+
+def test_a_known_person_is_told_to_sign_in_and_many_attempts_are_stopped(app, ours, theirs, invited):
+    address = theirs.member.user.address
+    path = invited(address)
+    visitor = app.test_client()
+    for _ in range(ATTEMPTS_PER_ACCOUNT):
+        page = join(visitor, path, expect=422)
+        assert "sign in first" in page
+    assert "sign in first" not in join(visitor, path, expect=422)
+    assert len(organizations_of(theirs.member.user)) == 1
+    send(sign_in(app, theirs.member), path)
+    assert {one.name for one in organizations_of(theirs.member.user)} == {ours.name, theirs.name}
 
 
 def test_somebody_else_who_opens_the_link_is_told_whose_it_is(app, ours, theirs, invited):

@@ -51,7 +51,7 @@ def test_an_invitation_answers_alike_whether_the_person_is_known(app, inside, ou
 
 def test_a_known_person_must_be_signed_in_as_the_one_invited(app, inside, ours, theirs):
     link = invitation_link(app, inside, ours, theirs.member.user.address, "member")
-    assert "/sign-in" in app.test_client().get(link).location
+    assert "Sign in to join" in app.test_client().get(link).text
     stranger = sign_in_by_form(app, theirs.admin)
     assert post(stranger, link).status_code == 404
     invited = sign_in_by_form(app, theirs.member)

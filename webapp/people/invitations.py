@@ -8,10 +8,10 @@ from flask.typing import ResponseReturnValue
 from tenants import audit
 from tenants.database import db, enter_organization
 from tenants.errors import AppError, NotFoundError
+from tenants.invitations import Invitation, KnownAddressError, invitation_of
 from tenants.invitations import accept as join
-from tenants.invitations import invitation_of
 from tenants.organizations import Organization
-from tenants.users import sign_in, user_by_address
+from tenants.users import count_attempt, joining_attempt_keys, refuse_throttled, sign_in
 from webapp.auth import cookie
 from webapp.guards import public
 from webapp.people.forms import AcceptForm, JoinForm
@@ -22,14 +22,16 @@ blueprint = Blueprint("invitations", __name__, url_prefix="/invitations")
 @blueprint.route("/<uuid:organization_id>/<token>", methods=["GET", "POST"])
 @public
 def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
-    """Join an organization. Whoever holds the link, and nobody else, gets further."""
+    """Join an organization. Whoever holds the link, and nobody else, gets further.
+
+    The page is the same whether the address is known to the installation: who holds the link may be who
+    made it, where the system sends no mail. Whoever is known signs in first, by themselves.
+    """
     organization = db.session.get(Organization, organization_id)
     if organization is None or not organization.is_enabled:
         raise NotFoundError
     enter_organization(organization.id)
     invitation = invitation_of(token)
-    if g.user is None and user_by_address(invitation.address) is not None:
-        return redirect(url_for("auth.sign_in", next=request.path))
     if g.user is not None and g.user.address != invitation.address:
         page = render_template(
             "people/accept_other.html", organization=organization, address=invitation.address
@@ -38,14 +40,32 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
     form = AcceptForm() if g.user is not None else JoinForm()
     if form.validate_on_submit():
         try:
+            if g.user is None:
+                refuse_throttled(_attempts(invitation))
             return _joined(organization, token, form)
         except NotFoundError:
             raise
+        except KnownAddressError as error:
+            _count(_attempts(invitation), organization)
+            form.form_errors.append(error.message)
+            invitation = invitation_of(token)
         except AppError as error:
             db.session.rollback()
             form.form_errors.append(error.message)
     page = render_template("people/accept.html", form=form, organization=organization, invitation=invitation)
     return page, 422 if form.is_submitted() else 200
+
+
+def _attempts(invitation: Invitation) -> tuple[bytes, bytes]:
+    return joining_attempt_keys(invitation.address, request.remote_addr or "")
+
+
+def _count(keys: tuple[bytes, bytes], organization: Organization) -> None:
+    """An attempt that failed: whoever makes many, to find out who is known, is stopped."""
+    db.session.rollback()
+    count_attempt(keys)
+    db.session.commit()
+    enter_organization(organization.id)
 
 
 def _joined(organization: Organization, token: str, form: AcceptForm | JoinForm) -> ResponseReturnValue:
