@@ -9,10 +9,12 @@ that prove to others who somebody is.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -35,6 +37,7 @@ from tenants.database import (
     db,
     inside,
     inside_installation,
+    is_one_of,
     now,
     uuid7,
 )
@@ -98,6 +101,16 @@ def can_send() -> bool:
     return bool(_value("smtp.host") and _value("notice.sender_address"))
 
 
+@dataclass(frozen=True)
+class Unsent:
+    """A notice that is not stored yet; ``about_id`` names the row that it is about."""
+
+    recipient: str
+    subject: str
+    body: str
+    about_id: UUID | None = None
+
+
 def queue_notice(
     kind: str,
     recipient: str,
@@ -113,28 +126,41 @@ def queue_notice(
     None if it was made before (``once``). `InvalidError` if ``recipient`` is no address. The caller
     commits, and rings `workers.queues.ring_notices`.
     """
-    id = uuid7()
-    content = json.dumps({"subject": subject, "body": body})
-    owner = db.session.info.get("organization_id")
-    statement = insert(Notice).values(
-        id=id,
-        organization_id=None if owner == INSTALLATION else owner,
-        kind=kind,
-        recipient=checked_address(recipient),
-        about_id=about_id,
-        once=once,
-        content=encrypt(content, table="notices", row=id, column="content"),
-        give_up_at=now() + lifetime,
-    )
-    added = db.session.execute(statement.on_conflict_do_nothing().returning(Notice.id)).scalar()
-    return None if added is None else id
+    letter = Unsent(recipient, subject, body, about_id)
+    row = _row(kind, letter, lifetime) | {"once": once}
+    added = db.session.execute(
+        insert(Notice).values(row).on_conflict_do_nothing().returning(Notice.id)
+    ).scalar()
+    return None if added is None else row["id"]
 
 
-def call_off(about_id: UUID) -> None:
-    """What waits about a row is not sent any more. The caller commits."""
+def queue_notices(kind: str, letters: Sequence[Unsent], *, lifetime: timedelta = LIFETIME) -> None:
+    """Store many notices of a kind in one statement; what waited about the same rows is called off."""
+    if not letters:
+        return
+    call_off(*(one.about_id for one in letters if one.about_id is not None))
+    db.session.execute(insert(Notice), [_row(kind, letter, lifetime) for letter in letters])
+
+
+def _row(kind: str, letter: Unsent, lifetime: timedelta) -> dict[str, Any]:
+    id, owner = uuid7(), db.session.info.get("organization_id")
+    content = json.dumps({"subject": letter.subject, "body": letter.body})
+    return {
+        "id": id,
+        "organization_id": None if owner == INSTALLATION else owner,
+        "kind": kind,
+        "recipient": checked_address(letter.recipient),
+        "about_id": letter.about_id,
+        "content": encrypt(content, table="notices", row=id, column="content"),
+        "give_up_at": now() + lifetime,
+    }
+
+
+def call_off(*about_ids: UUID) -> None:
+    """What waits about these rows is not sent any more. The caller commits."""
     db.session.execute(
         update(Notice)
-        .where(Notice.about_id == about_id, Notice.state == "ready")
+        .where(is_one_of(Notice.about_id, about_ids), Notice.state == "ready")
         .values(state="cancelled", content=None, ended_at=now())
         .execution_options(synchronize_session=False)
     )

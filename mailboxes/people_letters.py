@@ -3,11 +3,12 @@
 Links begin with POSTROOM_BASE_URL, never with what a request calls this host (T18).
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from flask import current_app
 
-from mailboxes.notices import call_off, can_send, queue_notice
+from mailboxes.notices import Unsent, call_off, can_send, queue_notice, queue_notices
 from tenants import password_links
 from tenants.application import settings_of
 from tenants.database import db, now
@@ -70,25 +71,18 @@ def send_invitation(organization: Organization, invitation: Invitation, token: s
 
     Returns the link where the system cannot send mail, so that somebody hands it over; else "".
     """
-    call_off(invitation.id)
-    link = invitation_link(invitation, token)
+    return send_invitations(organization, [(invitation, token)])[invitation.address]
+
+
+def send_invitations(organization: Organization, made: Sequence[tuple[Invitation, str]]) -> dict[str, str]:
+    """The same for many, in as many statements as for one. By address, the link or ""."""
+    links = {one.address: invitation_link(one, token) for one, token in made}
     if not can_send():
-        return link
-    queue_notice(
-        "invitation",
-        invitation.address,
-        f"{invitation.invited_by} invites you to {organization.name}",
-        INVITATION.format(
-            inviter=invitation.invited_by,
-            organization=organization.name,
-            base=_base(),
-            until=_in_words(invitation.expires_at),
-            link=link,
-        ),
-        about_id=invitation.id,
-        lifetime=LIFETIME,
-    )
-    return ""
+        call_off(*(one.id for one, _ in made))
+        return links
+    letters = [_invitation(organization, one, links[one.address]) for one, _ in made]
+    queue_notices("invitation", letters, lifetime=LIFETIME)
+    return dict.fromkeys(links, "")
 
 
 def send_password_link(link: Opened) -> None:
@@ -106,6 +100,15 @@ def send_password_changed(user: User) -> None:
     _queue(user, "password_changed", "Your password was changed", _addressed(CHANGED, user))
 
 
+def send_welcomes(links: Sequence[Opened]) -> None:
+    """The same as `send_welcome` for many, in one statement."""
+    letters = [
+        Unsent(link.user.address, "Choose your password", _with_link(WELCOME, link), link.user.id)
+        for link in links
+    ]
+    queue_notices("welcome", letters, lifetime=password_links.WELCOME_LIFETIME)
+
+
 def answer_requests() -> None:
     """Send links to those who asked for one and are known; inside the installation. Commits each."""
     oldest = password_links.unanswered().limit(1).with_for_update(skip_locked=True)
@@ -117,6 +120,18 @@ def answer_requests() -> None:
         except InvalidError:
             db.session.delete(asked)  # no letter reaches this address, and others wait behind it
         db.session.commit()
+
+
+def _invitation(organization: Organization, invitation: Invitation, link: str) -> Unsent:
+    body = INVITATION.format(
+        inviter=invitation.invited_by,
+        organization=organization.name,
+        base=_base(),
+        until=_in_words(invitation.expires_at),
+        link=link,
+    )
+    subject = f"{invitation.invited_by} invites you to {organization.name}"
+    return Unsent(invitation.address, subject, body, invitation.id)
 
 
 def _queue(user: User, kind: str, subject: str, body: str, until: datetime | None = None) -> None:

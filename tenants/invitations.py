@@ -1,6 +1,7 @@
 """Invitations: a link, once, into an organization. It answers alike whether the person is known."""
 
 import secrets as random
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,8 +10,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.audit import Actor
-from tenants.database import Base, OrganizationScoped, current_organization_id, db, now
-from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from tenants.bulk import among
+from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, uuid7
+from tenants.errors import AppError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership, lock_organization
 from tenants.people import MANAGES_PEOPLE
 from tenants.permissions import Role, grant_role, permissions_of, roles
@@ -19,9 +21,17 @@ from tenants.users import User, choose_password, user_by_address
 
 LIFETIME = timedelta(days=7)
 MOST_OPEN = 5_000
-SIGN_IN_FIRST = "Sign in first, then open the link of the invitation again."
 ASK_ANEW = "Ask an administrator of the organization for a new invitation."
 OVER = "This invitation has been used, withdrawn or is too old. Ask for a new one."
+
+
+class KnownAddressError(AppError):
+    """Whoever has the invited address has a password already."""
+
+    message = (
+        "This did not work. If you have used Postroom with this address before, sign in first"
+        " and then open the link of the invitation again."
+    )
 
 
 class Invitation(OrganizationScoped, Base):
@@ -66,6 +76,24 @@ def invite(address: str, role_ids: list[UUID], *, by: Actor) -> tuple[Invitation
     db.session.add(invitation)
     db.session.flush()  # its id
     return invitation, token
+
+
+def invite_many(wanted: Mapping[str, list[UUID]], *, by: Actor) -> list[tuple[Invitation, str]]:
+    """The same for many strangers, address to roles, in as many statements as for one."""
+    query = open_invitations().where(among(Invitation.address, wanted)).with_for_update()
+    former = {one.address: one for one in db.session.scalars(query)}
+    if _open_count() + len(wanted) - len(former) > MOST_OPEN:
+        raise ConflictError(f"At most {MOST_OPEN} invitations can be open. Withdraw some of them first.")
+    made: list[tuple[Invitation, str]] = []
+    for address, role_ids in wanted.items():
+        token = random.token_urlsafe(32)
+        one = former.get(address) or Invitation(id=uuid7(), address=address)
+        one.role_ids, one.invited_by, one.invited_by_id = role_ids, by.name, by.id
+        one.token_hash, one.expires_at = hash_of_token(token), now() + LIFETIME
+        made.append((one, token))
+    db.session.add_all(one for one, _ in made)
+    db.session.flush()
+    return made
 
 
 def open_invitations() -> Select[Invitation]:
@@ -116,7 +144,8 @@ def withdraw(invitation: Invitation) -> None:
 def accept(token: str, user: User | None, *, name: str = "", password: str = "") -> User:
     """Join: as the signed-in ``user`` whose address it names, or as a new person with a password.
 
-    `NotFoundError` if the link is over, or the address belongs to somebody who must sign in first.
+    `NotFoundError` if the link is over, `KnownAddressError` if the address belongs to somebody, who must
+    sign in first.
     """
     lock_organization()
     invitation = invitation_of(token, to_accept=True)
@@ -134,13 +163,13 @@ def accept(token: str, user: User | None, *, name: str = "", password: str = "")
 
 def _new_user(address: str, name: str) -> User:
     if user_by_address(address) is not None:
-        raise NotFoundError(SIGN_IN_FIRST)
+        raise KnownAddressError
     user = User(address=address, name=" ".join(name.split()))
     try:
         with db.session.begin_nested():
             db.session.add(user)
     except IntegrityError:  # somebody opened a link of another organization in the same moment
-        raise NotFoundError(SIGN_IN_FIRST) from None
+        raise KnownAddressError from None
     return user
 
 

@@ -5,6 +5,7 @@ A worker looks at it later, so that neither the answer nor its time tells which 
 """
 
 import secrets as random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -92,6 +93,23 @@ def make(user: User, lifetime: timedelta = LIFETIME) -> Opened:
     link = PasswordLink(address=user.address, expires_at=now() + lifetime)
     db.session.add(link)
     return _opened(link, user)
+
+
+def make_first(users: Sequence[User]) -> list[Opened]:
+    """A link for each of some users whom an administrator has just made."""
+    until = now() + WELCOME_LIFETIME
+    opened = [Opened(user, random.token_urlsafe(32), until) for user in users]
+    db.session.add_all(
+        PasswordLink(
+            address=one.user.address,
+            user_id=one.user.id,
+            token_hash=hash_of_token(one.token),
+            expires_at=until,
+        )
+        for one in opened
+    )
+    db.session.flush()
+    return opened
 
 
 def owner_of(token: str, *, to_use: bool = False) -> User:

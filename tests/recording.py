@@ -26,6 +26,7 @@ ASIDE = {"sign_ins", "sign_in_attempts", "notices", "oauth_connections"}
 # endpoint → why it leaves no entry although it writes
 NOT_RECORDED = {
     "people.import_file": "it shows what would become of a file, and saves nothing",
+    "users.import_file": "it shows what would become of a file, and saves nothing",
     "routing_trials.index": "it shows where a message would go, and saves nothing",
 } | {
     f"{door}.{endpoint}": reason

@@ -48,7 +48,7 @@ BLUEPRINTS = (
     "webapp.routing.trial_views",
     "webapp.installation.organization_deletion",
     "webapp.installation.templates",
-    "webapp.installation.users",
+    "webapp.installation.user_import",
     "webapp.installation.audit_log",
     "webapp.installation.health",
     "webapp.choosing",

@@ -50,6 +50,7 @@ LOOKS_ACROSS = {
     "webapp.auth.passwords": "a password, and the word that it was changed, belong to no organization",
     "mailboxes.counting": "a system page counts mailboxes",
     "webapp.global_mailboxes.door": "a system administrator sets up global mailboxes",
+    "webapp.installation.user_import": "letters to new users belong to no organization",
     "webapp.installation.users": "a letter about a password belongs to no organization",
     "webapp.routing.door": "a system administrator looks after routing",
     "mailboxes.troubles": "the sweep finds accounts of all organizations that wait for people",

@@ -25,6 +25,9 @@ NO_PAGES = frozenset(
         "mail.unread_count",
         "mail.unread_menu",
         "mail.people",
+        "mail.senders",
+        "people.import_template",
+        "users.import_template",
         "mail.news",
         "mail.earlier_messages",
         "mail.body",
@@ -211,6 +214,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/system/users/",
         "/system/users/{user}",
         "/system/users/new",
+        "/system/users/import",
         "/demo/notices/",
     ),
 }

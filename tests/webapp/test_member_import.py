@@ -7,13 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from mailboxes.system_mailboxes import MailboxGrant
 from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import InvalidError
+from tenants.import_files import LARGEST_FILE, MOST_ROWS
 from tenants.invitations import Invitation
-from tenants.member_import import LARGEST_FILE, MOST_ROWS, read_rows
+from tenants.member_import import read_rows
 from tenants.organizations import Membership
-from tests.factories import csrf_token, make_member, sign_in
+from tenants.permissions import Role
+from tests.factories import csrf_token, make_mailbox, make_member, sign_in
+from tests.queries import counted_queries
 from tests.webapp.reading import form_values, judged, words_of
 from tests.webapp.test_roles import make_role
 
@@ -78,6 +82,25 @@ def test_who_joined_meanwhile_is_told_and_the_others_are_invited(app, inside, ou
     assert invited(inside, ours) == ["new@person.test"]
 
 
+def test_many_are_invited_with_as_many_statements_as_a_few(app, inside, ours, theirs):
+    client = sign_in(app, ours.admin)
+    counts = []
+    for many in (2, 30):
+        rows = "".join(f"p{number}@of-{many}.test,Member\n" for number in range(many))
+        page = show(client, f"address,roles\n{rows}".encode())
+        with counted_queries(app) as statements:
+            judged(confirm(client, page), IMPORT, 200)
+        counts.append(len(statements))
+    assert counts[0] == counts[1]
+    assert len(invited(inside, ours)) == 32
+
+
+def test_the_template_is_a_file_that_can_be_imported(app, ours):
+    answer = sign_in(app, ours.admin).get(f"{IMPORT}/template.csv")
+    (row,) = read_rows(answer.data)
+    assert (row.address, row.roles) == ("mia@example.com", ("Member",))
+
+
 def test_what_was_not_shown_to_this_person_is_refused(app, inside, ours, theirs):
     page = show(sign_in(app, theirs.admin), b"address\nnew@person.test\n")
     client = sign_in(app, ours.admin)
@@ -92,6 +115,20 @@ def test_a_file_gives_no_role_that_its_owner_lacks(app, inside, ours):
     page = words_of(show(sign_in(app, manager), b"address,roles\nx@person.test,Administrator\n"))
     assert "You cannot give the role Administrator" in page
     assert "Nobody would be invited" in page
+
+
+def test_a_role_that_opens_mailboxes_is_refused_at_its_row(app, inside, ours):
+    manager = make_member(ours.id, "Manager", role=None)
+    make_role(inside, ours, "People", ["user.manage"], manager)
+    make_role(inside, ours, "Readers", [], ours.member)
+    box = make_mailbox(ours)
+    with inside(ours):
+        readers = db.session.scalar(select(Role.id).where(Role.name == "Readers"))
+        db.session.add(MailboxGrant(mailbox_id=box.id, role_id=readers))
+        db.session.commit()
+    page = words_of(show(sign_in(app, manager), b"address,roles\na@person.test,Readers\nb@person.test,\n"))
+    assert "it opens mailboxes, and you may not grant those" in page
+    assert "Invite 1 person" in page
 
 
 @pytest.mark.parametrize(
