@@ -4,7 +4,8 @@ It is written while it is read: neither the memory nor a disk holds more of it t
 
 - ``configuration.yaml``: what administrators set up, as `postroom export` writes it, without a secret
 - ``mail/ADDRESS.mbox``: every message of a mailbox as it came or went (mboxrd), oldest first
-- ``records/*.csv``: leads, cases, comments, contacts, and the audit log
+- ``records/*.csv``: leads, cases, comments, contacts, drafts, the timeline of messages, and the audit log
+- ``README.txt``: what is in it, and what is not, each with the reason; messages without bytes one by one
 """
 
 import io
@@ -21,20 +22,39 @@ from mailboxes.crm.cases import Case, CaseComment
 from mailboxes.crm.contacts import Contact, ContactAddress
 from mailboxes.crm.exporting import csv_lines
 from mailboxes.crm.leads import Lead
+from mailboxes.drafts import Draft
 from mailboxes.filenames import distinct_filenames
 from mailboxes.messages import Message
 from mailboxes.raws import raw_contents
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.timeline import Event
 from tenants.audit import ARCHIVED, AuditEntry, entries
-from tenants.database import current_organization_id, db
+from tenants.database import current_organization_id, db, now
 from tenants.organizations import Organization
 
+ABOUT = """\
+The archive of {organization}, {at}
+
+configuration.yaml   what administrators set up; `postroom apply` reads it
+mail/ADDRESS.mbox    every message of a mailbox as it came or went; mail programs open it
+records/*.csv        leads, cases, comments, contacts with their addresses, drafts, the timeline of
+                     messages (what happened to each, and why), and the audit log
+
+Not in it:
+- passwords, tokens and keys: they are never given out, type them again elsewhere
+- people's own passwords and second factors: they belong to the people
+- files that were attached to drafts: they are not part of a message yet
+- messages that a server handed out and that are in no mailbox yet (still to be read, or in quarantine)
+- messages whose bytes Postroom does not have: what is known of each is in records/messages-without-bytes.csv
+"""
 RECORDS = {
     "leads": Lead,
     "cases": Case,
     "comments": CaseComment,
     "contacts": Contact,
     "addresses": ContactAddress,
+    "drafts": Draft,
+    "timeline": Event,
     "audit-log": AuditEntry,
 }
 ROWS = 200  # read at once
@@ -64,6 +84,7 @@ def archived() -> Iterator[bytes]:
     organization = db.session.get_one(Organization, current_organization_id())
     outlet = _Outlet()
     with ZipFile(outlet, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", ABOUT.format(organization=organization.name, at=f"{now():%Y-%m-%d}"))
         archive.writestr("configuration.yaml", interchange.export(organization.slug))
         yield from outlet.taken()
         for path, pieces in _entries():
@@ -87,10 +108,11 @@ def _entries() -> Iterator[tuple[str, Iterator[bytes]]]:
         yield f"mail/{name}", _mail_of(mailbox)
     for name, table in RECORDS.items():
         yield f"records/{name}.csv", _rows_of(table)
+    yield "records/messages-without-bytes.csv", _without_bytes()
 
 
 def _mail_of(mailbox: Mailbox) -> Iterator[bytes]:
-    """The messages of a mailbox; one without bytes is left out."""
+    """The messages of a mailbox; one without bytes is in a list of its own (`_without_bytes`)."""
     columns = select(Message.raw_id, Message.sender_address, Message.arrived_at)
     query = columns.where(Message.mailbox_id == mailbox.id, Message.raw_id.is_not(None))
     for row in db.session.execute(query.order_by(Message.id).execution_options(yield_per=ROWS)):
@@ -100,6 +122,28 @@ def _mail_of(mailbox: Mailbox) -> Iterator[bytes]:
             yield f"From {sender} {asctime(row.arrived_at.utctimetuple())}\n".encode("utf-8", "replace")
             yield _FROM.sub(rb">\1", raw)
             yield b"\n" if raw.endswith(b"\n") else b"\n\n"
+
+
+def _without_bytes() -> Iterator[bytes]:
+    """What is known of the messages whose bytes are not there, such as those that were too large."""
+    columns = (
+        Message.id,
+        Mailbox.address,
+        Message.message_id,
+        Message.sender_address,
+        Message.subject,
+        Message.arrived_at,
+    )
+    rows = db.session.execute(
+        select(*columns)
+        .join(Mailbox, Mailbox.id == Message.mailbox_id)
+        .where(Message.raw_id.is_(None))
+        .order_by(Message.id)
+        .execution_options(yield_per=ROWS)
+    )
+    header = ("id", "mailbox", "message_id", "sender", "subject", "arrived_at")
+    for line in csv_lines(header, (tuple(row) for row in rows)):
+        yield line.encode()
 
 
 def _rows_of(table: type[Any]) -> Iterator[bytes]:

@@ -8,7 +8,10 @@ from zipfile import ZipFile
 
 from mailboxes.archive import archived
 from mailboxes.crm.leads import Lead
+from mailboxes.drafts import Draft
+from mailboxes.messages import Message
 from mailboxes.raws import raw_content
+from mailboxes.timeline import record
 from tenants.database import db
 from tests.factories import make_mailbox, make_message
 
@@ -50,6 +53,31 @@ def test_records_and_the_configuration_are_in_it(inside, ours, theirs):
     assert "A note" in leads
     assert ",'=cmd," in leads  # no formula for a spreadsheet
     assert {"records/cases.csv", "records/contacts.csv", "records/audit-log.csv"} <= set(archive.namelist())
+
+
+def test_drafts_and_the_timeline_are_in_it_and_it_says_what_is_not(inside, ours, theirs):
+    box, neighbours = make_mailbox(ours, address="help@acme.test"), make_mailbox(theirs)
+    gone, theirs_gone = make_message(ours, box, subject="Too large"), make_message(theirs, neighbours)
+    for world, message, mailbox in ((ours, gone, box), (theirs, theirs_gone, neighbours)):
+        with inside(world):
+            db.session.get(Message, (world.id, message.id)).raw_id = None
+            record(message, "fetched", "left", f"It is too large for {world.canary}.")
+            draft = Draft(membership_id=world.member.id, mailbox_id=mailbox.id, body=f"Unsent {world.canary}")
+            db.session.add(draft)
+            db.session.commit()
+    archive = archive_of(inside, ours)
+    records = {name: archive.read(f"records/{name}.csv").decode() for name in ("drafts", "timeline")}
+    assert f"Unsent {ours.canary}" in records["drafts"]
+    assert f"It is too large for {ours.canary}." in records["timeline"]
+    missing = archive.read("records/messages-without-bytes.csv").decode()
+    assert "Too large" in missing
+    assert len(missing.splitlines()) == 2
+    about = archive.read("README.txt").decode()
+    assert ours.name in about
+    for words in ("passwords, tokens and keys", "attached to drafts", "messages-without-bytes.csv"):
+        assert words in about.partition("Not in it:")[2]
+    whole = b"".join(archive.read(name) for name in archive.namelist())
+    assert theirs.canary.encode() not in whole
 
 
 def test_it_is_written_while_it_is_read(inside, ours, theirs, monkeypatch):
