@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     FromClause,
     Select,
     Subquery,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     null,
+    or_,
     select,
     true,
     union_all,
@@ -91,19 +93,20 @@ def demand_mailboxes_to_grant(chosen: Sequence[Role], by: frozenset[str]) -> Non
 
 def readable_mailboxes(member: Membership) -> Select[Mailbox]:
     """Enabled mailboxes that this member may read, by label, and those that only the system stopped."""
-    reaching = grants_in_effect()
-    return (
-        select(Mailbox)
-        .where(
-            Mailbox.is_enabled | ~Mailbox.is_served,
-            exists().where(
-                reaching.c.membership_id == member.id,
-                reaching.c.organization_id == Mailbox.organization_id,
-                reaching.c.mailbox_id == Mailbox.id,
-            ),
-        )
-        .order_by(Mailbox.label)
-    )
+    is_open = Mailbox.is_enabled | ~Mailbox.is_served
+    return select(Mailbox).where(is_open, _is_granted(member)).order_by(Mailbox.label)
+
+
+def mailboxes_to_write_from(member: Membership, words: str = "") -> Select[Mailbox]:
+    """Mailboxes that this member may send from, and that have all the words, by label."""
+    query = readable_mailboxes(member).where(Mailbox.is_served, _is_granted(member, REPLY))
+    return query.where(*has_words(words))
+
+
+def has_words(words: str) -> list[ColumnElement[bool]]:
+    """Whether a `Mailbox` has each of these words in its label or address."""
+    columns = (Mailbox.label, Mailbox.address)
+    return [or_(*(column.icontains(word, autoescape=True) for column in columns)) for word in words.split()]
 
 
 def readable_mailbox(member: Membership, id: UUID) -> Mailbox:
@@ -226,6 +229,17 @@ def is_granted(member: Membership, mailbox: Mailbox) -> bool:
 def explained(member: Membership, mailbox: Mailbox) -> Access:
     """How far a member may see a mailbox, and why; without reasons they may not."""
     return access_of(mailbox.id, [member])[0]
+
+
+def _is_granted(member: Membership, level: str | None = None) -> ColumnElement[bool]:
+    """Whether a grant of this level (or of any) opens a `Mailbox` to a member."""
+    reaching = grants_in_effect()
+    query = exists().where(
+        reaching.c.membership_id == member.id,
+        reaching.c.organization_id == Mailbox.organization_id,
+        reaching.c.mailbox_id == Mailbox.id,
+    )
+    return query if level is None else query.where(reaching.c.level == level)
 
 
 def _reasons(

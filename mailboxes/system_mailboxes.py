@@ -1,5 +1,6 @@
 """System mailboxes: addresses that an organization reads together."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,16 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import INSTALLATION, Base, OrganizationScoped, now, owned_key, scoped_key
+from tenants.database import (
+    INSTALLATION,
+    Base,
+    OrganizationScoped,
+    db,
+    is_one_of,
+    now,
+    owned_key,
+    scoped_key,
+)
 
 
 class Mailbox(OrganizationScoped, Base):
@@ -99,3 +109,9 @@ class MailboxGrant(OrganizationScoped, Base):
 def mailboxes() -> Select[Mailbox]:
     """Mailboxes of the current organization, by label."""
     return select(Mailbox).order_by(Mailbox.label)
+
+
+def labels_of(ids: Iterable[UUID]) -> dict[UUID, str]:
+    """What these mailboxes of the current organization are called."""
+    rows = db.session.execute(select(Mailbox.id, Mailbox.label).where(is_one_of(Mailbox.id, ids)))
+    return {row.id: row.label for row in rows}

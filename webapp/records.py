@@ -24,7 +24,7 @@ from wtforms import HiddenField
 
 from mailboxes.crm.exporting import csv_lines
 from mailboxes.crm.paging import Order, Page
-from mailboxes.system_mailboxes import Mailbox, mailboxes
+from mailboxes.system_mailboxes import labels_of
 from mailboxes.threads import Thread
 from tenants.database import db, now
 from tenants.errors import AppError
@@ -116,8 +116,7 @@ def pages(endpoint: str, page: Page[Any]) -> dict[str, str]:
 def conversation_rows(query: Select[Thread], limit: int = 20) -> list[dict[str, Any]]:
     """Conversations as a record's page shows them; ``query`` holds only what this member may read."""
     threads = db.session.scalars(query.limit(limit)).all()
-    shown = mailboxes().where(Mailbox.id.in_({thread.mailbox_id for thread in threads}))
-    labels = {mailbox.id: mailbox.label for mailbox in db.session.scalars(shown)}
+    labels = labels_of({thread.mailbox_id for thread in threads})
     return [
         {
             "subject": thread.subject or "(no subject)",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, select, true
 
 from mailboxes import access
 from mailboxes.conversion.actions import actions
@@ -18,6 +18,8 @@ from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.timeline import Event
 from tenants.database import db
 from tenants.organizations import Membership
+
+MOST_MESSAGES = 500  # of an address, looked through for the conversations of its contact
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,24 @@ def conversations_of_case(member: Membership, case: Case) -> Select[Thread]:
 
 
 def conversations_of_contact(member: Membership, contact: Contact, limit: int = 50) -> Select[Thread]:
-    """Conversations in which a contact wrote, and which this member may read, newest first."""
-    addresses = select(ContactAddress.address).where(ContactAddress.contact_id == contact.id)
-    written = select(Message.thread_id).where(Message.sender_address.in_(addresses))
+    """Conversations in which a contact wrote, and which this member may read, newest first.
+
+    Among the newest messages of each address: for a customer who has written thousands, the index of
+    senders is read no further.
+    """
+    addresses = select(ContactAddress.address).where(ContactAddress.contact_id == contact.id).subquery()
+    newest = (
+        select(Message.thread_id)
+        .where(
+            Message.organization_id == contact.organization_id,
+            Message.sender_address == addresses.c.address,
+            Message.mailbox_id.in_(access.readable_ids(member)),
+        )
+        .order_by(Message.shown_at.desc())
+        .limit(MOST_MESSAGES)
+        .lateral()
+    )
+    written = select(newest.c.thread_id).select_from(addresses.join(newest, true()))
     return _readable(member).where(Thread.id.in_(written)).limit(limit)
 
 

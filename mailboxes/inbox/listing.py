@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,14 +11,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func, literal, or_, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from mailboxes.access import readable_mailboxes
 from mailboxes.drafts import Draft
-from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_counts
+from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_count, unread_counts
 from mailboxes.inbox.searching import found_first, message_conditions, thread_conditions
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection, View
 from mailboxes.messages import Message
 from mailboxes.search import MOST_FOUND
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import labels_of
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.database import current_organization_id, db
 from tenants.organizations import Membership
@@ -89,9 +88,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Counts:
-    """Numbers for the left pane, each up to `MOST_COUNTED`: by view, and unread by mailbox."""
+    """Numbers for the left pane, each up to `MOST_COUNTED`: by view; unread anywhere, and by mailbox."""
 
     views: dict[str, int]
+    unread: int
     mailboxes: dict[UUID, int]
 
 
@@ -115,17 +115,15 @@ def page(
     return _page(selection, _rows_of_messages(selection.member, messages), span)
 
 
-def counts(selection: Selection) -> Counts:
-    """How many conversations the counted views of a mailbox (or of all) hold."""
-    by_mailbox = unread_counts(selection.member)
-    unread = by_mailbox.items()
-    if selection.mailbox_id is not None:
-        unread = {selection.mailbox_id: by_mailbox.get(selection.mailbox_id, 0)}.items()
-    numbers = {UNREAD: min(sum(number for _, number in unread), MOST_COUNTED)}
+def counts(selection: Selection, mailbox_ids: Collection[UUID] = ()) -> Counts:
+    """How many conversations the counted views of a mailbox (or of all) hold, and what is unread in some."""
+    member, mailbox_id = selection.member, selection.mailbox_id
+    unread = unread_count(member)
+    numbers = {UNREAD: unread_count(member, mailbox_id) if mailbox_id is not None else unread}
     counted = [view for view in VIEWS.values() if view.is_counted and view.name != UNREAD]
     row = db.session.execute(select(*(_counted(selection, view) for view in counted))).one()
     numbers.update(zip((view.name for view in counted), row, strict=True))
-    return Counts(numbers, by_mailbox)
+    return Counts(numbers, unread, unread_counts(member, mailbox_ids))
 
 
 @dataclass(frozen=True)
@@ -228,7 +226,7 @@ def _conditions_of_messages(selection: Selection) -> list[ColumnElement[bool]]:
 def _rows_of_threads(member: Membership, threads: Sequence[Thread]) -> list[Row]:
     marks = _marks(member, [thread.id for thread in threads])
     names = _names(threads)
-    labels = _labels(member)
+    labels = labels_of({thread.mailbox_id for thread in threads})
     return [
         Row(
             id=thread.id,
@@ -255,7 +253,7 @@ def _rows_of_messages(member: Membership, messages: Sequence[Message]) -> list[R
         thread.id: thread for thread in db.session.scalars(select(Thread).where(Thread.id.in_(thread_ids)))
     }
     marks = _marks(member, list(thread_ids), [message.id for message in messages])
-    labels = _labels(member)
+    labels = labels_of({message.mailbox_id for message in messages})
     return [
         Row(
             id=message.id,
@@ -288,7 +286,7 @@ def _drafts(selection: Selection, span: _Span) -> Page:
     threads = {
         thread.id: thread for thread in db.session.scalars(select(Thread).where(Thread.id.in_(thread_ids)))
     }
-    labels = _labels(selection.member)
+    labels = labels_of({draft.mailbox_id for draft in drafts})
     rows = [_row_of_draft(draft, threads, labels) for draft in drafts]
     return _page(selection, rows, span)
 
@@ -359,11 +357,6 @@ def _names(threads: Sequence[Thread]) -> dict[UUID, str]:
         return {}
     members = db.session.scalars(select(Membership).where(Membership.id.in_(ids)))
     return {member.id: member.name for member in members}
-
-
-def _labels(member: Membership) -> dict[UUID, str]:
-    rows = db.session.execute(readable_mailboxes(member).with_only_columns(Mailbox.id, Mailbox.label))
-    return {row.id: row.label for row in rows}
 
 
 def _counted(selection: Selection, view: View) -> ColumnElement[int]:

@@ -36,10 +36,20 @@ from mailboxes.accounts import Account
 from mailboxes.inbox.selection import Selection
 from mailboxes.messages import Message, MessageRead
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, scoped_key, uuid7
+from tenants.database import (
+    Base,
+    OrganizationScoped,
+    current_organization_id,
+    db,
+    is_one_of,
+    now,
+    scoped_key,
+    uuid7,
+)
 from tenants.organizations import Membership
 
 MOST_COUNTED = 1000  # a thousand and more is "999+"
+MOST_NAMED = 5000  # messages whose conversations are named one by one
 # Deliveries under way may still commit messages with ids this old.
 _SETTLED_AFTER = timedelta(minutes=10)
 _NOTHING = UUID(int=0)
@@ -83,12 +93,12 @@ def is_unread_by(member: Membership) -> ColumnElement[bool]:
     )
 
 
-def unread_counts(member: Membership) -> dict[UUID, int]:
-    """Unread conversations by mailbox, each counted up to `MOST_COUNTED`.
+def unread_counts(member: Membership, mailbox_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Unread conversations of these mailboxes, if they are readable, each counted up to `MOST_COUNTED`.
 
     Only the newest unread messages are looked at; where there are that many, nobody counts.
     """
-    boxes = readable_ids(member).subquery()
+    boxes = readable_ids(member).where(is_one_of(Mailbox.id, mailbox_ids)).subquery()
     newest = _newest_unread(member, boxes).correlate(boxes).subquery()
     threads = func.count(newest.c.thread_id.distinct())
     counted = select(case((func.count() >= MOST_COUNTED, MOST_COUNTED), else_=threads)).select_from(newest)
@@ -96,19 +106,28 @@ def unread_counts(member: Membership) -> dict[UUID, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def unread_count(member: Membership) -> int:
-    """Unread conversations in all readable mailboxes, counted up to `MOST_COUNTED`."""
-    return min(sum(unread_counts(member).values()), MOST_COUNTED)
+def unread_count(member: Membership, mailbox_id: UUID | None = None) -> int:
+    """Unread conversations in all readable mailboxes, or in one, counted up to `MOST_COUNTED`.
+
+    No more mailboxes are looked at than it takes to have that many messages.
+    """
+    boxes = Selection(member, mailbox_id).mailbox_ids().subquery()
+    unread = _newest_unread(member, boxes).lateral()
+    some = select(unread.c.thread_id).select_from(boxes.join(unread, true())).limit(MOST_COUNTED).subquery()
+    threads = func.count(some.c.thread_id.distinct())
+    counted = case((func.count() >= MOST_COUNTED, MOST_COUNTED), else_=threads)
+    return db.session.scalar(select(counted).select_from(some)) or 0
 
 
 def unread_thread_ids(selection: Selection) -> list[UUID] | None:
-    """The conversations with something unread; None where a mailbox has too many to name them."""
+    """The conversations with something unread; None where they are too many to be named."""
     boxes = selection.mailbox_ids().subquery()
     unread = _newest_unread(selection.member, boxes).lateral()
-    rows = db.session.execute(
-        select(boxes.c.id, unread.c.thread_id).select_from(boxes.join(unread, true()))
-    ).all()
-    if any(number >= MOST_COUNTED for number in Counter(row.id for row in rows).values()):
+    query = select(boxes.c.id, unread.c.thread_id).select_from(boxes.join(unread, true()))
+    rows = db.session.execute(query.limit(MOST_NAMED + 1)).all()
+    if len(rows) > MOST_NAMED or any(
+        number >= MOST_COUNTED for number in Counter(row.id for row in rows).values()
+    ):
         return None
     return list({row.thread_id for row in rows})
 

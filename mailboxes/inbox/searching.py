@@ -14,7 +14,7 @@ from mailboxes.search import MOST_FOUND, messages_with_words
 from mailboxes.search_terms import BOXES, Query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
-from tenants.database import current_organization_id
+from tenants.database import current_organization_id, is_one_of
 from tenants.organizations import Membership
 
 _WHOLE_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>.]{2,}")
@@ -148,7 +148,7 @@ def _unread(selection: Selection) -> ColumnElement[bool]:
     ids = unread_thread_ids(selection)
     if ids is None:
         return _has_unread(selection.member)
-    return Thread.id.in_(ids) if ids else false()
+    return is_one_of(Thread.id, ids) if ids else false()
 
 
 def _has_unread(member: Membership) -> ColumnElement[bool]:

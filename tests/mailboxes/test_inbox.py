@@ -252,7 +252,7 @@ def test_numbers_stop_at_a_thousand(ours, mailbox, inside, monkeypatch):
     monkeypatch.setattr(listing, "MOST_COUNTED", 2)
     many(ours, mailbox, 4)
     with inside(ours):
-        counts = listing.counts(Selection(ours.member))
+        counts = listing.counts(Selection(ours.member), [mailbox.id])
     assert (counts.views["unread"], counts.views["unassigned"], counts.mailboxes[mailbox.id]) == (2, 2, 2)
 
 

@@ -65,6 +65,30 @@ def post(client, url, expect=None, **data):
     return answer
 
 
+def test_senders_are_the_first_and_others_are_found_by_typing(app, ours, theirs, client, inside, monkeypatch):
+    monkeypatch.setattr("webapp.mail.composing.MOST_SENDERS", 3)
+    for number in range(5):
+        make_mailbox(ours, label=f"Box {number}", address=f"box{number}@acme.test", account=SENDING)
+    make_mailbox(theirs, label="Box 9 of the neighbour")
+    read_only = make_mailbox(ours, label="A box to read", address="read@acme.test")
+    with inside(ours):
+        for grant in db.session.scalars(select(MailboxGrant).where(MailboxGrant.mailbox_id == read_only.id)):
+            grant.level = "read"
+        db.session.commit()
+    page = post(client, "/mail/drafts", expect=200).text
+    offered = [one.text for one in BeautifulSoup(page, "html.parser").select("#mailbox option")]
+    assert offered == [f"Box {number} · box{number}@acme.test" for number in range(3)]
+    chosen = BeautifulSoup(page, "html.parser").select_one("#mailbox option[selected]")["value"]
+    found = client.get(f"/mail/senders?find_mailbox=box+4&mailbox={chosen}").text
+    assert [word in found for word in ("Box 4", "Box 0", "Box 3", "neighbour")] == [True, True, False, False]
+    draft = BeautifulSoup(page, "html.parser").select_one("form[data-draft]")["action"]
+    scriptless = post(
+        client, draft, expect=200, find_people="1", find_mailbox="box 4", subject="Kept", mailbox=chosen
+    ).text
+    assert "Box 4" in scriptless
+    assert 'value="Kept"' in scriptless
+
+
 def begin(client, message, kind="reply"):
     """Begin an answer as the button does; the page with the composer, and the draft's address."""
     page = post(client, f"/mail/messages/{message.id}/answer", kind=kind, expect=200).text

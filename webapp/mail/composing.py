@@ -6,16 +6,20 @@ from uuid import UUID
 from flask import g, url_for
 from sqlalchemy import select
 
-from mailboxes.access import readable_mailboxes
+from mailboxes.access import mailboxes_to_write_from
 from mailboxes.drafts import MEGABYTE, UNDO, Draft, files_of, news_since, own_draft
 from mailboxes.inbox.conversation import Conversation
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
-from mailboxes.system_mailboxes import Mailbox, MailboxGrant
+from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import templates
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
+from webapp.choosing import searched
 from webapp.mail.forms import DraftForm, form_of
+from webapp.records import uuid_or_none
+
+MOST_SENDERS = 50  # in the list; others are found by typing
 
 _TITLES = {"reply": "Reply", "reply_all": "Reply to all", "forward": "Forward", "new": "New message"}
 _LOOKS = {"reply": "reply", "reply_all": "reply", "forward": "forward", "new": "new"}
@@ -44,7 +48,8 @@ def shown_draft(draft: Draft, form: DraftForm | None = None) -> dict[str, Any]:
         "title": _TITLES[draft.kind],
         "look": _LOOKS[draft.kind],
         "sender": mailbox.address,
-        "senders": senders() if draft.kind == "new" else [],
+        "senders": sender_options(searched("mailbox"), form.mailbox.data) if draft.kind == "new" else [],
+        "most_senders": MOST_SENDERS,
         "warning": _reply_to_warning(draft),
         "news": news_since(draft),
         "limit": limit,
@@ -55,11 +60,16 @@ def shown_draft(draft: Draft, form: DraftForm | None = None) -> dict[str, Any]:
     }
 
 
-def senders() -> list[Mailbox]:
-    """The mailboxes that this member may write from."""
-    may_reply = select(MailboxGrant.mailbox_id).where(MailboxGrant.level == "reply")
-    found = db.session.scalars(readable_mailboxes(g.member).where(Mailbox.id.in_(may_reply)))
-    return list(found)
+def sender_options(words: str, chosen: str) -> list[tuple[str, str]]:
+    """(id, label and address) of the first mailboxes that the member may send from and that have some words.
+
+    And of the one that is chosen, whatever was searched for.
+    """
+    found = list(db.session.scalars(mailboxes_to_write_from(g.member, words).limit(MOST_SENDERS)))
+    chosen_id = uuid_or_none(chosen)
+    if chosen_id is not None and chosen_id not in {one.id for one in found}:
+        found += db.session.scalars(mailboxes_to_write_from(g.member).where(Mailbox.id == chosen_id))
+    return [(str(one.id), f"{one.label} · {one.address}") for one in found]
 
 
 def undo_of(outgoing_id: str) -> dict[str, Any] | None:

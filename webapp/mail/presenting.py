@@ -95,12 +95,11 @@ def mailboxes_of(
 ) -> list[dict[str, Any]]:
     """The selector: all mailboxes, then each; with what is unread where that was counted."""
     unread = counts.mailboxes if counts is not None else {}
-    total = min(sum(unread.values()), MOST_COUNTED)
     every = {
         "label": "All my mailboxes",
         "url": Place(None, place.view).url(),
         "is_current": place.mailbox_id is None,
-        "count": counted(total),
+        "count": counted(counts.unread if counts is not None else 0),
     }
     return [
         every,

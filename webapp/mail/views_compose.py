@@ -16,10 +16,11 @@ from mailboxes.replies import Person
 from tenants.configuration.layers import value_of
 from tenants.database import db
 from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from webapp.choosing import is_searching, searched
 from webapp.filters import short_time
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
-from webapp.mail.composing import draft_of_member, senders, shown_draft
+from webapp.mail.composing import draft_of_member, sender_options, shown_draft
 from webapp.mail.forms import DraftForm
 from webapp.mail.place import place_of_request
 from webapp.mail.views_conversation import shown_conversation
@@ -40,13 +41,13 @@ def answer(message_id: UUID) -> ResponseReturnValue:
 @member_required
 def begin() -> ResponseReturnValue:
     """Begin a message, from the mailbox that is looked at or the first that may be written from."""
-    possible = senders()
+    possible = sender_options("", request.args.get("mailbox", ""))
     if not possible:
         raise ForbiddenError(
             "You may not send from any mailbox. Ask an administrator for the right to reply."
         )
-    looked_at = [one for one in possible if str(one.id) == request.args.get("mailbox")]
-    draft = drafts.begin_message(g.member, (looked_at or possible)[0].id)
+    named = [id for id, _ in possible if id == request.args.get("mailbox")]
+    draft = drafts.begin_message(g.member, _id(named[0] if named else possible[0][0]))
     db.session.commit()
     return redirect(_url_of(draft), 303)
 
@@ -71,6 +72,8 @@ def save(draft_id: UUID) -> ResponseReturnValue:
     except InvalidError as error:
         return _refused(found, form, error)
     db.session.commit()
+    if is_searching():
+        return _page(found, form)
     if request.headers.get("HX-Request") == "true":
         return render_template("mail/draft_state.html", words=f"Draft saved {short_time(found.updated_at)}")
     return redirect(_url_of(found), 303)
@@ -177,6 +180,15 @@ def send_again(message_id: UUID) -> ResponseReturnValue:
     place = place_of_request()
     anchor = f"message-{message.id}"
     return redirect(place.url("mail.conversation", thread_id=message.thread_id, anchor=anchor), 303)
+
+
+@blueprint.get("/senders")
+@member_required
+def senders() -> ResponseReturnValue:
+    """The mailboxes that a new message can be sent from, after something was typed to find one."""
+    chosen = request.args.get("mailbox", "")
+    options = sender_options(searched("mailbox"), chosen)
+    return render_template("components/_options.html", choices=options, chosen=chosen)
 
 
 @blueprint.get("/people")

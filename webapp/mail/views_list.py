@@ -21,7 +21,7 @@ from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
 from webapp.mail.place import Place, place_of_request, wants_part
 from webapp.mail.presenting import counted, row_of_list, views_of
-from webapp.mail.views_mailboxes import selector_of
+from webapp.mail.views_mailboxes import listed_mailboxes, selector_of
 from workers import queues
 
 MOST_IN_MENU = 8
@@ -82,7 +82,8 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         after=place.after,
         is_threaded=is_threaded,
     )
-    counts = listing.counts(selection)
+    mailboxes = listed_mailboxes(place)
+    counts = listing.counts(selection, [one.id for one in mailboxes.found])
     late = [one for one in delays(g.member) if place.mailbox_id in (None, one.mailbox_id)]
     rows = [row_of_list(row, place, current) for row in page.rows]
     return {
@@ -94,7 +95,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         "first_url": place.of().url() if place.before or place.after else None,
         "is_cut": page.is_cut,
         "views": views_of(place, counts),
-        **selector_of(place, counts),
+        **selector_of(place, mailboxes, counts),
         "delays": late[:MOST_DELAYS],
         "more_delays": len(late[MOST_DELAYS:]),
         "chips": [

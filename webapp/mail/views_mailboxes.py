@@ -1,13 +1,13 @@
 """Which mailbox My Emails shows: the first by label, and others by typing a part of label or address."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flask import g, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import or_
 
-from mailboxes.access import readable_mailbox, readable_mailboxes
+from mailboxes.access import has_words, readable_mailbox, readable_mailboxes
 from mailboxes.inbox.listing import Counts
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
@@ -36,26 +36,37 @@ def mailboxes() -> ResponseReturnValue:
     )
 
 
-def selector_of(place: Place, counts: Counts) -> dict[str, Any]:
-    """The selector of a page: the first mailboxes, with the one that is shown."""
+@dataclass(frozen=True)
+class Listed:
+    """The mailboxes that a page's selector lists: the first, with the one that is shown."""
+
+    found: Sequence[Mailbox]
+    has_more: bool
+    current: Mailbox | None
+
+
+def listed_mailboxes(place: Place) -> Listed:
+    """What the selector of a page lists."""
     found, has_more = _found()
     current = readable_mailbox(g.member, place.mailbox_id) if place.mailbox_id else None
     if current is not None and current not in found:
         found = [*found, current]
+    return Listed(found, has_more, current)
+
+
+def selector_of(place: Place, listed: Listed, counts: Counts) -> dict[str, Any]:
+    """The selector of a page."""
     return {
-        "mailboxes": mailboxes_of(place, found, counts),
-        "has_more_mailboxes": has_more,
+        "mailboxes": mailboxes_of(place, listed.found, counts),
+        "has_more_mailboxes": listed.has_more,
         "mailbox_words": "",
-        "mailbox_label": current.label if current is not None else "All my mailboxes",
-        "has_mailboxes": bool(found),
+        "mailbox_label": listed.current.label if listed.current is not None else "All my mailboxes",
+        "has_mailboxes": bool(listed.found),
     }
 
 
 def _found(words: str = "") -> tuple[Sequence[Mailbox], bool]:
     """The first that this member may read and that have all the words, and whether there are more."""
-    query = readable_mailboxes(g.member)
-    for word in words.split():
-        columns = (Mailbox.label, Mailbox.address)
-        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
+    query = readable_mailboxes(g.member).where(*has_words(words))
     found = db.session.scalars(query.limit(MOST_LISTED + 1)).all()
     return found[:MOST_LISTED], len(found) > MOST_LISTED
