@@ -35,7 +35,8 @@ from webapp import create_app
 
 Clients = dict[str, Any]
 TIMES = 20
-PATIENCE = 6.0  # seconds for a page; a slow one is opened less often
+PATIENCE = 1.0  # seconds for a page; a slow one is opened less often, but at least `FEWEST` times
+FEWEST = 4
 OVERRIDDEN = {"sync.interval_seconds": "90", "mail.signature": "Kind regards", "mail.page_size": "20"}
 BIG = "Big"
 GOAL = 200.0  # milliseconds, at the 95th percentile
@@ -55,6 +56,7 @@ def run() -> dict[str, Any]:
         ("page", "who", "queries", "while small", "median", "p95", "max", "CPU median", "CPU p95", ""),
         [_row(page, one) for page, one in figures.items()],
     )
+    _print_verdict(figures)
     return {str(page): {"who": page.who, **one} for page, one in figures.items()}
 
 
@@ -85,7 +87,7 @@ def _measured(app: Flask, clients: Clients, place: Place, page: Page, before: in
     client, url = clients[page.who], place.address(app, page)
     milliseconds: list[float] = []
     of_processor: list[float] = []
-    while len(milliseconds) < TIMES and sum(milliseconds) < PATIENCE * 1000:
+    while len(milliseconds) < FEWEST or (len(milliseconds) < TIMES and sum(milliseconds) < PATIENCE * 1000):
         began, used = time.perf_counter(), time.process_time()
         client.get(url)
         of_processor.append((time.process_time() - used) * 1000)
@@ -110,13 +112,30 @@ def _asked(app: Flask, clients: Clients, place: Place, page: Page) -> int:
     return len(statements)
 
 
+def _print_verdict(figures: dict[Page, dict[str, float]]) -> None:
+    """A line for each page that misses the goal, and one that says whether it is met."""
+    missed = {page: _remarks(one) for page, one in figures.items() if _remarks(one)}
+    print()
+    for page, remarks in missed.items():
+        print(
+            f"over the goal: {page}, {page.who}: {figures[page]['p95']:.0f} ms at p95, {', '.join(remarks)}"
+        )
+    worst = max(one["p95"] for one in figures.values())
+    verdict = "met" if not missed else f"not met by {len(missed)}"
+    print(f"{len(figures)} pages, goal {GOAL:.0f} ms at p95: {verdict}; the slowest takes {worst:.0f} ms")
+
+
 def _row(page: Page, one: dict[str, float]) -> list[object]:
+    return [str(page), page.who, *one.values(), ", ".join(_remarks(one))]
+
+
+def _remarks(one: dict[str, float]) -> list[str]:
     remarks = []
     if one["p95"] > GOAL:
         remarks.append("slow")
     if one["queries"] > one["while small"]:
         remarks.append("asks more the more there is")
-    return [str(page), page.who, *one.values(), ", ".join(remarks)]
+    return remarks
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from tests.everything import Ids
 
 ORGANIZATIONS, MAILBOXES, PEOPLE = 2_000, 20_000, 50_000
 MESSAGES_EACH = 5
-ENTRIES = 20_000  # of the audit log of the largest organization
+ENTRIES = 1_000_000  # of the audit log of the largest organization; as many of the system's
 RECORDS = 20_000  # leads, cases and contacts each, there too
 
 
@@ -73,10 +73,10 @@ _MAILBOX = _OF_MESSAGE.format("mailbox_id")
 _ACCOUNT = f"SELECT account_id FROM mailboxes WHERE id = ({_MAILBOX})"
 _BOXES = "JOIN filled_mailboxes f ON true WHERE r.id = ({})"
 _IN = {"organization_id": "f.organization_id"}
-_ANEW = {**_IN, "id": "gen_random_uuid()"}
+_ANEW = {**_IN, "id": "uuidv7()"}
 _IN_EACH = (
     f"JOIN filled_organizations f ON true WHERE {_OURS}",
-    {"organization_id": "f.id", "id": "gen_random_uuid()"},
+    {"organization_id": "f.id", "id": "uuidv7()"},
 )
 
 
@@ -84,7 +84,7 @@ def _records(kind: str, name: str) -> tuple[str, dict[str, str]]:
     """Many of one record, each of a name of its own."""
     return (
         f"CROSS JOIN generate_series(1, {RECORDS}) m WHERE r.id = %({kind})s",
-        {"id": "gen_random_uuid()", name: f"'{kind.capitalize()} ' || m"},
+        {"id": "uuidv7()", name: f"'{kind.capitalize()} ' || m"},
     )
 
 
@@ -101,7 +101,13 @@ _MULTIPLIED: tuple[tuple[str, str, dict[str, str]], ...] = (
     (
         "audit_entries",
         f"CROSS JOIN generate_series(1, {ENTRIES}) m WHERE {_OURS} AND r.act = 'benchmark.begun'",
-        {"id": "gen_random_uuid()", "at": "r.at - m * interval '1 minute'"},
+        {"id": "uuidv7()", "at": "r.at - m * interval '1 minute'"},
+    ),
+    (
+        "system_audit_entries",
+        f"CROSS JOIN generate_series(1, {ENTRIES}) m WHERE r.id = (SELECT min(id::text)::uuid"
+        " FROM system_audit_entries)",
+        {"id": "uuidv7()", "at": "r.at - m * interval '1 minute'"},
     ),
     (
         "users",

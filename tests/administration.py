@@ -21,6 +21,7 @@ SYSTEM_ADMIN, ADMIN, MEMBER = "system administrator", "administrator", "member"
 # What a GET answers that is no page: by the reason, the endpoints.
 NO_PAGES: dict[str, tuple[str, ...]] = {
     "a file, or what a frame holds": (
+        *("people.import_template", "users.import_template"),
         *("static", "mailboxes.held_file", "system_mailboxes.held_file"),
         *("mail.attachment", "mail.attachments_as_zip", "mail.inline_image", "mail.original_file"),
         *("mail.body", "templates.preview_body", "system_templates.preview_body"),
@@ -52,6 +53,9 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "mail.index": ("view=all", "q=question"),
     "mail.assignees": ("person=person+a",),
     "mail.mailboxes": ("label=box+77",),
+    "mail.senders": ("mailbox=&find_mailbox=box+77",),
+    "audit.index": ("about=nothing+like+it",),
+    "system_audit.index": ("about=nothing+like+it",),
     "people.index": ("q=person+a",),
     "users.index": ("q=person+a",),
     "organizations.index": ("q=77",),
