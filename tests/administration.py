@@ -36,7 +36,7 @@ NO_PAGES: dict[str, tuple[str, ...]] = {
     ),
     "for whoever is not signed in": ("auth.sign_in", "auth.code", "passwords.forgotten"),
     "for machines": ("home.alive", "home.ready", "metrics.index"),
-    "of the demo": ("customer.write", "customer.letter"),
+    "of the demo": ("customer.write", "customer.letter", "customer.notices"),
     "asks for what only its own story has": ("security.set_up",),
 }
 # What pages are asked besides themselves.
