@@ -7,8 +7,15 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from embedded.postgres import Postgres, drop_database, prepare_database
+from mailboxes.accounts import Account
+from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import INSTALLATION
+from tenants.organizations import Organization
 from tenants.schema import MIGRATIONS, migration_config
 
 
@@ -81,6 +88,54 @@ INSERT INTO templates (organization_id, id, name, kind, used_for, system_key, is
 INSERT INTO template_texts (organization_id, id, template_id, language, subject, content)
   SELECT organization_id, gen_random_uuid(), id, 'en', '', 'Ours.' FROM templates;
 """
+
+
+def test_global_mailboxes_and_those_that_follow_lose_locks_and_shadow_on_the_way_back_and_get_shadow_again(
+    fresh,
+):
+    config = migration_config(fresh.owner)
+    command.upgrade(config, "head")
+    engine = create_engine(fresh.system)
+    with Session(engine) as session:
+        _serve_in_shadow(session)
+        session.commit()
+    engine.dispose()
+    told = (
+        "SELECT g.values, m.system_values, m.overrides FROM global_mailboxes g, mailboxes m"
+        " WHERE m.global_mailbox_id = g.id"
+    )
+    with psycopg.connect(fresh.system.replace("+psycopg", ""), autocommit=True) as connection:
+        command.downgrade(config, "0030_storage_of_bytes")
+        signature = {"signature": {"value": "From us"}}
+        assert connection.execute(told).fetchall() == [(signature, signature, {})]
+        command.upgrade(config, "head")
+        said = signature | {"shadow": {"value": False, "by": "", "at": None}}
+        assert connection.execute(told).fetchall() == [(said, said, {})]
+
+
+def _serve_in_shadow(session):
+    """A mailbox that follows a global one with a lock, and says shadow otherwise."""
+    organization = Organization(name="Acme", slug="acme")
+    account = Account(address="info@acme.test")
+    session.add_all([organization, account])
+    session.flush()
+    values = {"signature": {"value": "From us", "lock": "Decided"}, "shadow": {"value": True}}
+    source = GlobalMailbox(account_id=account.id, address=account.address, values=values)
+    session.add(source)
+    session.flush()
+    session.add(
+        Mailbox(
+            organization_id=organization.id,
+            account_id=account.id,
+            account_owner_id=INSTALLATION,
+            global_mailbox_id=source.id,
+            label="Info",
+            address=account.address,
+            rules_from="system",
+            system_values=values,
+            overrides={"shadow": {"value": False}},
+        )
+    )
 
 
 @pytest.mark.postgresql15
