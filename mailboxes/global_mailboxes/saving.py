@@ -110,7 +110,7 @@ def create(values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> G
 
 def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoice], *, by: Actor) -> None:
     """What the page says becomes true. What is here stays, wherever is read from now on."""
-    db.session.refresh(source, with_for_update=True)  # its rules may have changed meanwhile
+    lock(source)  # its rules may have changed meanwhile
     connection = connection_of(source)
     before = _for_the_record(values_of(source, connection))
     said = _checked(values, source)
@@ -124,14 +124,20 @@ def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoi
     record_for_system(by, "mailbox.changed", source.label, *_changes(before, values))
 
 
+def lock(source: GlobalMailbox) -> None:
+    """Read it anew and keep all others out until the end, so that nothing of what they saved is lost."""
+    db.session.refresh(source, with_for_update=True)
+
+
 def say(source: GlobalMailbox, field: str, value: Any, *, by: Actor) -> None:
-    """Change one value of the system's, and nothing else."""
+    """Change one value of the system's, and nothing else. The caller has locked it."""
     source.values = {**source.values, **renewed(source.values, {field: value}, by.name, now())}
     changed(source)
 
 
 def switch(source: GlobalMailbox, *, is_enabled: bool, by: Actor) -> None:
     """Pause it for everybody, or let it fetch again."""
+    lock(source)
     account = account_of(source)
     account.is_enabled = is_enabled
     account.next_attempt_at = now()
@@ -146,6 +152,7 @@ def sync_soon(source: GlobalMailbox) -> None:
 
 def serve(source: GlobalMailbox, organizations: Iterable[UUID], *, by: Actor) -> int:
     """Serve these organizations too; how many are new."""
+    lock(source)
     names = _names(organizations)
     rows = [{"global_mailbox_id": source.id, "organization_id": id} for id in names]
     if not rows:
@@ -161,6 +168,7 @@ def serve(source: GlobalMailbox, organizations: Iterable[UUID], *, by: Actor) ->
 
 def stop_serving(source: GlobalMailbox, organizations: Iterable[UUID], *, by: Actor) -> int:
     """Serve these no more: their mailboxes keep what they hold, and rest. How many they were."""
+    lock(source)
     names = _names(organizations)
     home = account_of(source).home_organization_id
     if home in names:
@@ -178,6 +186,7 @@ def stop_serving(source: GlobalMailbox, organizations: Iterable[UUID], *, by: Ac
 
 def make_home(source: GlobalMailbox, organization_id: UUID | None, *, by: Actor) -> None:
     """Deliver what no rule routes to this organization, which is served then; None: keep it outside all."""
+    lock(source)
     account = account_of(source)
     before = account.home_organization_id
     if organization_id is not None and not _names([organization_id]):
@@ -200,13 +209,16 @@ def make_home(source: GlobalMailbox, organization_id: UUID | None, *, by: Actor)
 
 def go_live(source: GlobalMailbox, *, by: Actor) -> None:
     """End shadow mode wherever nobody says otherwise; automation begins with what arrives then."""
+    lock(source)
+    if not source.is_shadow:
+        raise ConflictError("This mailbox is live already.")
     say(source, "shadow", False, by=by)
     record_for_system(by, "mailbox.live", source.label, {"is_shadow": True}, {"is_shadow": False})
 
 
 def changed(source: GlobalMailbox) -> None:
     """Something is otherwise: whoever follows has to be told."""
-    source.version += 1
+    source.version = GlobalMailbox.version + 1
     db.session.flush()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from mailboxes.conditions import Condition, conditions_from, described
-from mailboxes.global_mailboxes.saving import say
+from mailboxes.global_mailboxes.saving import lock, say
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.rules import LONGEST_NAME, MOST_RULES, InvalidRuleError, demand_valid_conditions
 from mailboxes.templates.system import is_kept, system_templates
@@ -80,7 +80,7 @@ def new_key() -> UUID:
 def keep_rule(source: GlobalMailbox, rule: SystemRule, *, by: Actor) -> None:
     """Change the rule with this key, or put it at the end. `InvalidRuleError` at what is wrong."""
     _demand_valid(rule)
-    _lock(source)
+    lock(source)
     rules = rules_of(source)
     former = next((one for one in rules if one.key == rule.key), None)
     if former is None and len(rules) >= MOST_RULES:
@@ -91,14 +91,14 @@ def keep_rule(source: GlobalMailbox, rule: SystemRule, *, by: Actor) -> None:
 
 def delete_rule(source: GlobalMailbox, rule: SystemRule, *, by: Actor) -> None:
     """Take a rule away, here and from whoever follows."""
-    _lock(source)
+    lock(source)
     kept = [one for one in rules_of(source) if one.key != rule.key]
     _keep(source, kept, "rule.deleted", rule, None, by)
 
 
 def move_rule(source: GlobalMailbox, rule: SystemRule, step: int, *, by: Actor) -> None:
     """Up (-1) or down (1) one place; at an end nothing happens."""
-    _lock(source)
+    lock(source)
     rules = rules_of(source)
     place = [one.key for one in rules].index(rule.key)
     other = place + step
@@ -109,15 +109,11 @@ def move_rule(source: GlobalMailbox, rule: SystemRule, step: int, *, by: Actor) 
 
 def order_rules(source: GlobalMailbox, keys: Sequence[UUID], *, by: Actor) -> None:
     """Put the rules in this order."""
-    _lock(source)
+    lock(source)
     rules = {rule.key: rule for rule in rules_of(source)}
     ordered = [rules[key] for key in keys]
     if ordered != list(rules.values()):
         _keep(source, ordered, "rule.moved", None, ordered[0], by)
-
-
-def _lock(source: GlobalMailbox) -> None:
-    db.session.refresh(source, with_for_update=True)
 
 
 def _keep(

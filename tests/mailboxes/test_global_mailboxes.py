@@ -334,6 +334,37 @@ def test_a_change_that_died_half_way_is_finished_by_the_sweep(served, worlds, mo
     assert labels_of(worlds["ours"]) == labels_of(worlds["theirs"]) == ["Information"]
 
 
+ACTS = {
+    "go live": lambda source, ours, theirs: saving.go_live(source, by=BY),
+    "switch": lambda source, ours, theirs: saving.switch(source, is_enabled=False, by=BY),
+    "serve": lambda source, ours, theirs: saving.serve(source, [ours.id], by=BY),
+    "stop serving": lambda source, ours, theirs: saving.stop_serving(source, [theirs.id], by=BY),
+    "make home": lambda source, ours, theirs: saving.make_home(source, ours.id, by=BY),
+}
+
+
+@pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
+def test_what_is_saved_while_somebody_decides_is_not_lost(worlds, act):
+    id = make_global(worlds["theirs"], is_shadow=True)
+    with inside_installation("a test") as session:
+        source = saving.global_mailbox_of(id)
+        before = source.version
+        system_says(id, "label", "Information")
+        act(source, worlds["ours"], worlds["theirs"])
+        session.commit()
+        session.refresh(source)
+        assert (source.label, source.version) == ("Information", before + 2)
+
+
+def test_what_somebody_switched_live_meanwhile_is_not_switched_twice(worlds):
+    id = make_global(*worlds.values(), is_shadow=True)
+    with inside_installation("a test"):
+        source = saving.global_mailbox_of(id)
+        system_says(id, "shadow", False)
+        with pytest.raises(ConflictError, match="live already"):
+            saving.go_live(source, by=BY)
+
+
 def test_the_sweep_does_nothing_where_nothing_is_behind(served, worlds, monkeypatch):
     monkeypatch.setattr(following, "settle", None)
     following.catch_up()

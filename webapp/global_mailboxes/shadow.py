@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from mailboxes.global_mailboxes import listing, saving
 from mailboxes.global_mailboxes.consequences import going_live
 from mailboxes.global_mailboxes.shadowing import shadowed_by_organization, stances
-from tenants.errors import ConflictError
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.blueprint import blueprint
 from webapp.global_mailboxes.door import commit_and_follow, entered
@@ -40,8 +39,6 @@ def shadow(mailbox_id: UUID) -> ResponseReturnValue:
 def go_live(mailbox_id: UUID) -> ResponseReturnValue:
     """Convert and answer what arrives from now on, wherever nobody says otherwise."""
     door, source = entered(mailbox_id)
-    if not source.is_shadow:
-        raise ConflictError("This mailbox is live already.")
     saving.go_live(source, by=actor())
     commit_and_follow(source)
     flash(f"{source.label} is live: it converts and answers what arrives from now on.", "success")
