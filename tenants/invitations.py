@@ -17,7 +17,7 @@ from tenants.organizations import Membership, lock_organization
 from tenants.people import MANAGES_PEOPLE
 from tenants.permissions import Role, grant_role, permissions_of, roles
 from tenants.secrets import hash_of_token
-from tenants.users import User, choose_password, user_by_address
+from tenants.users import User, choose_password, demand_good_password, user_by_address
 
 LIFETIME = timedelta(days=7)
 MOST_OPEN = 5_000
@@ -150,6 +150,8 @@ def accept(token: str, user: User | None, *, name: str = "", password: str = "")
     lock_organization()
     invitation = invitation_of(token, to_accept=True)
     if user is None:
+        name = " ".join(name.split())
+        demand_good_password(invitation.address, name, password)  # before it shows who is known
         user = _new_user(invitation.address, name)
         choose_password(user, password)
     elif user.address != invitation.address:
@@ -164,7 +166,7 @@ def accept(token: str, user: User | None, *, name: str = "", password: str = "")
 def _new_user(address: str, name: str) -> User:
     if user_by_address(address) is not None:
         raise KnownAddressError
-    user = User(address=address, name=" ".join(name.split()))
+    user = User(address=address, name=name)
     try:
         with db.session.begin_nested():
             db.session.add(user)

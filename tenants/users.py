@@ -121,12 +121,17 @@ def knows_password(user: User, password: str) -> bool:
 
 def choose_password(user: User, password: str) -> None:
     """Set a new password; every session of the user ends."""
-    if len(password) < MINIMUM_PASSWORD_LENGTH:
-        raise AppError(f"Choose a password of at least {MINIMUM_PASSWORD_LENGTH} characters.")
-    if password.lower() in {user.address, user.name.lower()}:
-        raise AppError("Choose a password that is not your name or address.")
+    demand_good_password(user.address, user.name, password)
     user.password_hash = _hasher().hash(password)
     sign_out_everywhere(user)
+
+
+def demand_good_password(address: str, name: str, password: str) -> None:
+    """`AppError` with what to do if somebody of this address and name may not choose the password."""
+    if len(password) < MINIMUM_PASSWORD_LENGTH:
+        raise AppError(f"Choose a password of at least {MINIMUM_PASSWORD_LENGTH} characters.")
+    if password.lower() in {address, name.lower()}:
+        raise AppError("Choose a password that is not your name or address.")
 
 
 def sign_in(
@@ -285,7 +290,7 @@ def reset_attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
 
 
 def joining_attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
-    """The same for whoever would join as a new person, with an address that somebody has."""
+    """The same for whoever would join by the link of an invitation."""
     return _attempt_key("joining", f"{address}|{place}"), _attempt_key("joining place", place)
 
 

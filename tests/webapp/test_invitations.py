@@ -184,11 +184,25 @@ def test_the_page_of_the_link_is_alike_whether_the_person_is_known(app, inside, 
             shown = read(app.test_client(), path)
         pages[address] = alike(shown, address, path)
         counts[address] = len(statements)
-        refused = send(app.test_client(), path, expect=422, name="A", password="short", again="short")
-        pages[address] += alike(refused, address, path)
+        for password in ("short", address, "A long name"):
+            typed = {"name": "A  long name", "password": password, "again": password}
+            refused = send(app.test_client(), path, expect=422, **typed)
+            pages[address] += alike(refused, address, path)
     assert pages[known] == pages[unknown]
     assert counts[known] == counts[unknown]
     assert "Sign in to join" in pages[known]
+    assert pages[known].count("Choose a password that is not your name or address.") == 2
+
+
+def test_every_refused_attempt_to_join_counts(app, ours, theirs, invited):
+    path = invited("new@person.test")
+    visitor = app.test_client()
+    typed = {"name": "New", "password": "new@person.test", "again": "new@person.test"}
+    for _ in range(ATTEMPTS_PER_ACCOUNT):
+        assert "not your name or address" in send(visitor, path, expect=422, **typed)
+    assert "not your name or address" not in send(visitor, path, expect=422, **typed)
+    join(visitor, path, expect=422)
+    assert user_by_address("new@person.test") is None
 
 
 def alike(page, address, path):

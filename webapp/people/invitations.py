@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from tenants import audit
 from tenants.database import db, enter_organization
-from tenants.errors import AppError, NotFoundError
-from tenants.invitations import Invitation, KnownAddressError, invitation_of
+from tenants.errors import AppError, NotFoundError, TooManyAttemptsError
+from tenants.invitations import Invitation, invitation_of
 from tenants.invitations import accept as join
 from tenants.organizations import Organization
 from tenants.users import count_attempt, joining_attempt_keys, refuse_throttled, sign_in
@@ -45,13 +45,12 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
             return _joined(organization, token, form)
         except NotFoundError:
             raise
-        except KnownAddressError as error:
+        except TooManyAttemptsError as error:
+            form.form_errors.append(error.message)
+        except AppError as error:
             _count(_attempts(invitation), organization)
             form.form_errors.append(error.message)
             invitation = invitation_of(token)
-        except AppError as error:
-            db.session.rollback()
-            form.form_errors.append(error.message)
     page = render_template("people/accept.html", form=form, organization=organization, invitation=invitation)
     return page, 422 if form.is_submitted() else 200
 
