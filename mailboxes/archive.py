@@ -15,14 +15,14 @@ from time import asctime
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from mailboxes import interchange
 from mailboxes.crm.cases import Case, CaseComment
 from mailboxes.crm.contacts import Contact, ContactAddress
 from mailboxes.crm.exporting import csv_lines
 from mailboxes.crm.leads import Lead
-from mailboxes.drafts import Draft
+from mailboxes.drafts import Draft, own_drafts
 from mailboxes.filenames import distinct_filenames
 from mailboxes.messages import Message
 from mailboxes.raws import raw_contents
@@ -30,7 +30,7 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.timeline import Event
 from tenants.audit import ARCHIVED, AuditEntry, entries
 from tenants.database import current_organization_id, db, now
-from tenants.organizations import Organization
+from tenants.organizations import Membership, Organization
 
 ABOUT = """\
 The archive of {organization}, {at}
@@ -46,6 +46,9 @@ Not in it:
 - files that were attached to drafts: they are not part of a message yet
 - messages that a server handed out and that are in no mailbox yet (still to be read, or in quarantine)
 - messages whose bytes Postroom does not have: what is known of each is in records/messages-without-bytes.csv
+"""
+NOT_THEIRS = """\
+- drafts of other people than whoever took it: nobody else reads them before they are sent
 """
 RECORDS = {
     "leads": Lead,
@@ -79,15 +82,19 @@ class _Outlet(io.RawIOBase):
         yield from pieces
 
 
-def archived() -> Iterator[bytes]:
-    """The archive of the current organization, piece by piece."""
+def archived(reader: Membership | None = None) -> Iterator[bytes]:
+    """The archive of the current organization, piece by piece.
+
+    Of drafts it holds those that ``reader`` has not sent; all of them for nobody, who is at the terminal.
+    """
+    about = ABOUT if reader is None else ABOUT + NOT_THEIRS
     organization = db.session.get_one(Organization, current_organization_id())
     outlet = _Outlet()
     with ZipFile(outlet, "w", ZIP_DEFLATED) as archive:
-        archive.writestr("README.txt", ABOUT.format(organization=organization.name, at=f"{now():%Y-%m-%d}"))
+        archive.writestr("README.txt", about.format(organization=organization.name, at=f"{now():%Y-%m-%d}"))
         archive.writestr("configuration.yaml", interchange.export(organization.slug))
         yield from outlet.taken()
-        for path, pieces in _entries():
+        for path, pieces in _entries(reader):
             with archive.open(path, "w", force_zip64=True) as entry:
                 for piece in pieces:
                     entry.write(piece)
@@ -101,13 +108,14 @@ def last_archived() -> AuditEntry | None:
     return db.session.scalar(entries().where(AuditEntry.act == ARCHIVED).limit(1))
 
 
-def _entries() -> Iterator[tuple[str, Iterator[bytes]]]:
+def _entries(reader: Membership | None) -> Iterator[tuple[str, Iterator[bytes]]]:
     mailboxes = db.session.scalars(select(Mailbox).order_by(Mailbox.address, Mailbox.id)).all()
     names = distinct_filenames(f"{mailbox.address}.mbox" for mailbox in mailboxes)
     for mailbox, name in zip(mailboxes, names, strict=True):
         yield f"mail/{name}", _mail_of(mailbox)
     for name, table in RECORDS.items():
-        yield f"records/{name}.csv", _rows_of(table)
+        query = own_drafts(reader) if table is Draft and reader is not None else select(table)
+        yield f"records/{name}.csv", _rows_of(table, query)
     yield "records/messages-without-bytes.csv", _without_bytes()
 
 
@@ -146,11 +154,11 @@ def _without_bytes() -> Iterator[bytes]:
         yield line.encode()
 
 
-def _rows_of(table: type[Any]) -> Iterator[bytes]:
+def _rows_of(table: type[Any], query: Select[Any]) -> Iterator[bytes]:
     columns = [column for column in table.__table__.columns if column.name != "organization_id"]
     header = tuple(column.name for column in columns)
     rows = db.session.execute(
-        select(*(getattr(table, name) for name in header))
+        query.with_only_columns(*(getattr(table, name) for name in header))
         .order_by(table.id)
         .execution_options(yield_per=ROWS)
     )

@@ -10,15 +10,16 @@ from mailboxes.archive import archived
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft
 from mailboxes.messages import Message
+from mailboxes.outgoing import Outgoing
 from mailboxes.raws import raw_content
 from mailboxes.timeline import record
-from tenants.database import db
+from tenants.database import db, now
 from tests.factories import make_mailbox, make_message
 
 
-def archive_of(inside, world):
+def archive_of(inside, world, reader=None):
     with inside(world):
-        return ZipFile(io.BytesIO(b"".join(archived())))
+        return ZipFile(io.BytesIO(b"".join(archived(reader))))
 
 
 def lines_of(raw):
@@ -78,6 +79,27 @@ def test_drafts_and_the_timeline_are_in_it_and_it_says_what_is_not(inside, ours,
         assert words in about.partition("Not in it:")[2]
     whole = b"".join(archive.read(name) for name in archive.namelist())
     assert theirs.canary.encode() not in whole
+
+
+def test_who_downloads_it_gets_only_their_own_unsent_drafts(inside, ours, theirs):
+    box = make_mailbox(ours, readers=(ours.admin, ours.member))
+    handed = make_message(ours, box)
+    with inside(ours):
+        letter = Outgoing(
+            mailbox_id=box.id, message_id=handed.id, kind="reply", header_id="<1@x.test>", give_up_at=now()
+        )
+        db.session.add(letter)
+        db.session.flush()
+        for member, name in ((ours.admin, "Mine"), (ours.member, "Private")):
+            for body, sent in ((f"<{name}>", None), (f"<{name}, sent>", letter.id)):
+                db.session.add(Draft(membership_id=member.id, mailbox_id=box.id, body=body, outgoing_id=sent))
+        db.session.commit()
+    downloaded, at_the_terminal = archive_of(inside, ours, ours.admin), archive_of(inside, ours)
+    drafts = downloaded.read("records/drafts.csv").decode()
+    assert re.findall("<(.+?)>", drafts) == ["Mine"]
+    assert at_the_terminal.read("records/drafts.csv").decode().count("Private") == 2
+    assert "drafts of other people" in downloaded.read("README.txt").decode().partition("Not in it:")[2]
+    assert "drafts of other people" not in at_the_terminal.read("README.txt").decode()
 
 
 def test_it_is_written_while_it_is_read(inside, ours, theirs, monkeypatch):

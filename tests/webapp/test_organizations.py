@@ -6,6 +6,7 @@ from zipfile import ZipFile
 import pytest
 from sqlalchemy import delete, select
 
+from mailboxes.drafts import Draft
 from mailboxes.notices import send_due_notices
 from mailboxes.organization_deletion import go_on_deleting
 from tenants.audit import SystemAuditEntry
@@ -170,13 +171,21 @@ def test_the_configuration_is_handed_out_without_messages_and_is_on_both_records
     assert acts() == ["configuration.exported"]
 
 
-def test_who_may_export_and_manages_mailboxes_takes_the_archive(app, client, ours, theirs):
-    make_message(ours, make_mailbox(ours), text=ours.canary)
+def test_who_may_export_and_manages_mailboxes_takes_the_archive(app, inside, client, ours, theirs):
+    mailbox = make_mailbox(ours)
+    make_message(ours, mailbox, text=ours.canary)
+    with inside(ours):
+        db.session.add(Draft(membership_id=ours.member.id, mailbox_id=mailbox.id, body="Private"))
+        db.session.commit()
     admin = sign_in(app, ours.admin)
-    token = csrf_token(read(admin, "/configuration/archive/"))
+    page = read(admin, "/configuration/archive/")
+    assert "other people's drafts" in words_of(page)
+    token = csrf_token(page)
     answer = admin.post("/configuration/archive/", data={"csrf_token": token})
     assert answer.headers["Content-Disposition"].startswith('attachment; filename="acme-')
-    assert ZipFile(io.BytesIO(answer.data)).testzip() is None
+    archive = ZipFile(io.BytesIO(answer.data))
+    assert archive.testzip() is None
+    assert "Private" not in archive.read("records/drafts.csv").decode()
     assert "Last taken" in words_of(read(admin, "/configuration/archive/"))
     assert "took the archive" in words_of(read(client, f"{page_of(ours)}/delete"))
 

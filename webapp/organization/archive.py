@@ -36,12 +36,12 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/")
 @permission_required("data.export")
 def download() -> Response:
-    """The file, sent while it is written; who took it is on record."""
+    """The file, sent while it is written, with nobody else's drafts; who took it is on record."""
     if not g.permissions >= NEEDED:
         raise ForbiddenError("It holds everything of the organization. Ask an administrator for it.")
     audit.record(actor(), audit.ARCHIVED, g.organization.name)
     db.session.commit()
-    response = Response(stream_with_context(archived()), mimetype="application/zip")
+    response = Response(stream_with_context(archived(g.member)), mimetype="application/zip")
     name = f"{g.organization.slug}-{now():%Y-%m-%d}.zip"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
