@@ -4,7 +4,7 @@ Columns ``address`` and ``roles`` (several divided by ``,``, ``;`` or ``|``), se
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from tenants.invitations import Invitation, open_invitations
 from tenants.organizations import Membership
 from tenants.people import grantable
 from tenants.permissions import PERMISSIONS, Role, roles
-from tenants.users import User, checked_address
+from tenants.users import User, checked_address, spellings
 
 ROLES = {"roles", "role"}
 TEMPLATE = (("address", "roles"), ("mia@example.com", "Member"))
@@ -66,7 +66,7 @@ def read_rows(content: bytes) -> list[ImportRow]:
 def judge(rows: Sequence[ImportRow], by: frozenset[str]) -> list[Verdict]:
     """What will become of each row, for somebody who may grant ``by``. Saves nothing."""
     known = {role.name.casefold(): role for role in db.session.scalars(roles())}
-    addresses = [row.address.lower() for row in rows]
+    addresses = spellings(row.address for row in rows)
     states = _members(addresses)
     invited = set(
         db.session.scalars(
@@ -107,11 +107,10 @@ def _verdict(row: ImportRow, judged: Judged) -> Verdict:
     if address in first:
         return Verdict(row, ERROR, f"Line {first[address]} has the same address. Keep one of them.")
     first[address] = row.line
-    if address in states:
-        words = (
-            "Is a member already" if states[address] else "Is a disabled member. Enable them under Members"
-        )
-        return Verdict(row, MEMBER if states[address] else ERROR, f"{words}.")
+    is_enabled = states.get(address, states.get(row.address.lower()))
+    if is_enabled is not None:
+        words = "Is a member already" if is_enabled else "Is a disabled member. Enable them under Members"
+        return Verdict(row, MEMBER if is_enabled else ERROR, f"{words}.")
     words = (
         "Will be invited again; the link before ends." if address in judged.invited else "Will be invited."
     )
@@ -136,7 +135,7 @@ def _role(name: str, judged: Judged) -> Role:
     return role
 
 
-def _members(addresses: list[str]) -> dict[str, bool]:
+def _members(addresses: Iterable[str]) -> dict[str, bool]:
     found = db.session.execute(
         select(User.address, Membership.is_enabled)
         .join(Membership, Membership.user_id == User.id)

@@ -3,7 +3,7 @@
 Columns ``address``, ``name`` and ``administrator`` (yes or no), see `tenants.import_files`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from tenants.database import db, uuid7
 from tenants.errors import InvalidError
 from tenants.import_files import ADDRESSES, read_lines
 from tenants.user_administration import described
-from tenants.users import User, checked_address, checked_name
+from tenants.users import User, checked_address, checked_name, spellings
 
 NAMES = {"name", "full name", "person"}
 ADMINISTRATORS = {"administrator", "system administrator", "admin"}
@@ -52,7 +52,7 @@ def read_users(content: bytes) -> list[UserRow]:
 
 def judge_users(rows: Sequence[UserRow]) -> list[UserVerdict]:
     """What will become of each row. Saves nothing."""
-    known = users_by_address([row.address.lower() for row in rows])
+    known = users_by_address(spellings(row.address for row in rows))
     first: dict[str, int] = {}
     return [_verdict(row, known, first) for row in rows]
 
@@ -84,7 +84,7 @@ def make_users(verdicts: Sequence[UserVerdict], *, actor: Actor) -> list[User]:
     return made
 
 
-def users_by_address(addresses: Sequence[str]) -> dict[str, User]:
+def users_by_address(addresses: Iterable[str]) -> dict[str, User]:
     """The users who have one of these addresses, by address."""
     found = db.session.scalars(select(User).where(among(User.address, addresses)).order_by(User.address))
     return {user.address: user for user in found}
@@ -99,11 +99,10 @@ def _verdict(row: UserRow, known: dict[str, User], first: dict[str, int]) -> Use
     if address in first:
         return UserVerdict(row, ERROR, f"Line {first[address]} has the same address. Keep one of them.")
     first[address] = row.line
-    if address in known:
-        words = (
-            "Is a user already" if known[address].is_enabled else "Is a disabled user. Enable them instead"
-        )
-        return UserVerdict(row, KNOWN if known[address].is_enabled else ERROR, f"{words}.")
+    user = known.get(address) or known.get(row.address.lower())
+    if user is not None:
+        words = "Is a user already" if user.is_enabled else "Is a disabled user. Enable them instead"
+        return UserVerdict(row, KNOWN if user.is_enabled else ERROR, f"{words}.")
     words = "Will be made a user, and administer the system." if is_system_admin else "Will be made a user."
     return UserVerdict(UserRow(row.line, address, name, row.administrator), MAKE, words, is_system_admin)
 

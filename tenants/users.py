@@ -2,6 +2,8 @@
 
 import hashlib
 import secrets as random
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -258,6 +260,16 @@ def checked_address(text: str) -> str:
     except EmailNotValidError:
         raise InvalidError("Type an e-mail address, such as mia@example.com.", field="address") from None
     return found.normalized.lower()
+
+
+def spellings(addresses: Iterable[str]) -> set[str]:
+    """How these addresses may be stored: in lower case as they are written, and in their normal form."""
+    found = set()
+    for one in addresses:
+        found.add(one.strip().lower())
+        with suppress(InvalidError):
+            found.add(checked_address(one))
+    return found
 
 
 def checked_name(text: str) -> str:

@@ -16,10 +16,11 @@ from tenants.invitations import Invitation
 from tenants.member_import import read_rows
 from tenants.organizations import Membership
 from tenants.permissions import Role
-from tests.factories import csrf_token, make_mailbox, make_member, sign_in
+from tests.factories import csrf_token, make_mailbox, make_member, make_user, sign_in
 from tests.queries import counted_queries
 from tests.webapp.reading import form_values, judged, words_of
 from tests.webapp.test_roles import make_role
+from tests.webapp.test_user_import import WRITTEN_OTHERWISE
 
 IMPORT = "/configuration/people/import"
 
@@ -58,6 +59,16 @@ def test_each_row_is_judged_and_nothing_is_saved(app, inside, ours, theirs):
         assert words in page
     assert page.count("Will be invited.") == 2  # the neighbour's member like anybody else
     assert invited(inside, ours) == []
+
+
+@pytest.mark.parametrize(("stored", "written"), WRITTEN_OTHERWISE)
+def test_a_member_is_never_invited_however_the_address_is_written(app, inside, ours, stored, written):
+    with inside(ours):
+        db.session.add(Membership(user_id=make_user(address=stored).id))
+        db.session.commit()
+    page = words_of(show(sign_in(app, ours.admin), f"address\n{written}\n".encode()))
+    assert "Is a member already." in page
+    assert "Nobody would be invited" in page
 
 
 def test_exactly_those_who_were_shown_are_invited_with_their_roles(app, inside, ours, theirs):

@@ -64,6 +64,21 @@ def test_each_row_is_judged_and_nothing_is_saved(client, theirs):
     assert user_count() == before
 
 
+WRITTEN_OTHERWISE = [  # as it is stored, and in a file
+    ("zo\u00eb@person.test", "ZOE\u0308@person.test"),
+    ("zo\u00eb@b\u00fccher.test", "zo\u00eb@xn--bcher-kva.test"),
+    ("zoe@xn--bcher-kva.test", "Zoe@xn--bcher-kva.test"),  # as `postroom apply` stored it
+]
+
+
+@pytest.mark.parametrize(("stored", "written"), WRITTEN_OTHERWISE)
+def test_somebody_is_known_however_the_address_is_written(client, stored, written):
+    make_user(address=stored)
+    page = words_of(show(client, f"address\n{written}\nno address\n"))
+    assert "Is a user already." in page
+    assert "Type an e-mail address" in page
+
+
 def test_exactly_those_who_were_shown_are_made_and_get_a_letter(app, client, smtp_sink, certificates):
     send_notices_to(app, smtp_sink, certificates)
     page = show(client, "address,name,administrator\nmia@person.test, Mia  Moor,no\nboss@person.test,,yes\n")
