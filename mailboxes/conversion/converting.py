@@ -60,6 +60,11 @@ def convert(message: Message) -> None:
     Whether it may make a record was decided at delivery (``message.may_convert``). Runs in the
     caller's transaction and does not commit; every call leaves the reason on the timeline, once.
     """
+    _convert(message, frozenset())
+
+
+def _convert(message: Message, visited: frozenset[UUID]) -> None:
+    """``visited``: conversations that wait for this one's records."""
     if message.direction != "in":
         return
     _wait_for_others(message)
@@ -70,7 +75,7 @@ def convert(message: Message) -> None:
         if not is_shadow:
             contact_of(message)
         attach_reply(message)
-    outcome = _shadow_outcome(message) if is_shadow else _outcome(message)
+    outcome = _shadow_outcome(message) if is_shadow else _outcome(message, visited)
     timeline.record(message, STAGE, outcome.result, outcome.reason, details=outcome.details)
 
 
@@ -143,8 +148,8 @@ def offers_by_hand(thread_id: UUID, member: Membership) -> list[Offer]:
     ]
 
 
-def _outcome(message: Message) -> Outcome:
-    linked = links_of(message.thread_id) or _shared(message)
+def _outcome(message: Message, visited: frozenset[UUID]) -> Outcome:
+    linked = links_of(message.thread_id) or _shared(message, visited)
     if linked:
         return _attached(linked)
     mailbox = mailbox_of(message)
@@ -230,14 +235,15 @@ def _record(action: Action, message: Message, settings: Mapping[str, Any], by: M
         raise PlugInError(f"The plug-in failed ({type(error).__name__}).") from error
 
 
-def _shared(message: Message) -> list[RecordLink]:
+def _shared(message: Message, visited: frozenset[UUID]) -> list[RecordLink]:
     """A conversation that answers one of another mailbox takes over that one's records."""
     other = db.session.scalar(select(Thread.linked_thread_id).where(Thread.id == message.thread_id))
     if other is None:
         return []
-    if other < message.thread_id:  # a link leads to what was there before; never in a circle
+    if other not in visited:  # merged conversations may be linked in a circle
         for opening in db.session.scalars(_pending_openings(other)):
-            convert(opening)  # its record comes first, or we would make a second one
+            # its record comes first, or we would make a second one
+            _convert(opening, visited | {message.thread_id})
     shared = db.session.scalars(records_of_thread(other)).all()
     for one in shared:
         link(message.thread_id, one.kind, record_id_of(one))

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from mailboxes.conversion import (
     Conversion,
@@ -241,6 +241,21 @@ def test_the_other_mailboxs_record_comes_first_whichever_worker_is_faster(ours, 
     act(ours, origin)
     (case,) = all_of(ours, Case)
     assert case.subject == "The first one"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_conversations_linked_in_a_circle_share_one_record(ours, cases_mailbox, is_first):
+    """A merge points links at the survivor, which may be the younger one."""
+    first, other = make_thread(ours, cases_mailbox), make_mailbox(ours, action="case")
+    second = make_thread(ours, other, linked_thread_id=first.id)
+    with inside(ours.id):
+        linked = update(Thread).where(Thread.id == first.id).values(linked_thread_id=second.id)
+        db.session.execute(linked)
+        db.session.commit()
+    origin, answer = opening(ours, cases_mailbox, thread=first), opening(ours, other, thread=second)
+    for message in (origin, answer) if is_first else (answer, origin):
+        act(ours, message)
+    assert (len(all_of(ours, Case)), len(all_of(ours, ThreadRecord))) == (1, 2)
 
 
 @pytest.mark.parametrize("action", ["nothing", "case"])
