@@ -30,6 +30,8 @@ from mailboxes.imap.session import (
 )
 from mailboxes.uids import Uids
 
+MOST_OF_ONE_ID = 10
+
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus:
@@ -118,7 +120,9 @@ class ImapConnection(ImapSession):
         if not isinstance(quoted, bytes):
             raise UnsafeArgumentError  # no id of ours is as long, or needs other letters
         self.examine(folder_raw)
-        return bool(searching.search(self, b"HEADER Message-ID %b %b" % (quoted, _since(since))))
+        found = searching.search(self, b"HEADER Message-ID %b %b" % (quoted, _since(since)))
+        newest = found[-MOST_OF_ONE_ID:]  # a server that does not know HEADER finds them all
+        return any(f"<{message_id}>".encode() in header for header in self._message_id_headers(newest))
 
     def changed_since(self, mod_seq: int) -> list[MessageDetails]:
         """UID, flags and MODSEQ of messages changed after ``mod_seq`` (RFC 7162 §3.1.4).
@@ -228,6 +232,12 @@ class ImapConnection(ImapSession):
             return _kinds(dialogue.complete(tag).untagged)
 
     # --- private -----------------------------------------------------------------------------
+
+    def _message_id_headers(self, uids: Sequence[int]) -> list[bytes]:
+        if not uids:
+            return []
+        told = reading.fetch(self, uids, b"(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])", budget=LINE_BUDGET)
+        return [fetching.body_of(items) for items in told.values()]
 
     def _store_seen(
         self, change: bytes, folder_raw: bytes, uids: Sequence[int], uid_validity: int | None

@@ -15,7 +15,13 @@ from mailboxes import timeline
 from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.crash_points import crash_point
-from mailboxes.errors import CommandRefusedError, MailServerError
+from mailboxes.errors import (
+    CommandRefusedError,
+    ConnectionLostError,
+    MailServerError,
+    ProtocolError,
+    ServerTimeoutError,
+)
 from mailboxes.imap import ImapConnection
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing.outbox import Outgoing, due_copies
@@ -119,6 +125,11 @@ def _is_there(connection: ImapConnection, row: Outgoing, folder: Folder) -> bool
     try:
         return connection.has_message(folder.name_raw, row.header_id, since.date())
     except CommandRefusedError:  # a folder for writing only, or a server that searches no headers
+        return False
+    except (ServerTimeoutError, ConnectionLostError, ProtocolError):  # a server that chokes on such a search
+        if row.copy_attempts > 1:
+            raise  # an earlier attempt may have filed it
+        connection.reopen()
         return False
 
 

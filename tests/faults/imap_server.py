@@ -459,6 +459,10 @@ class Session:
         if b"RFC822.SIZE" in items:
             size = len(message.raw) if message.claimed_size is None else message.claimed_size
             told += b" RFC822.SIZE %d" % size
+        if b"HEADER.FIELDS (MESSAGE-ID)" in items:
+            found_ids = re.findall(rb"^message-id:.*\r\n", message.raw, re.IGNORECASE | re.MULTILINE)
+            told += b" BODY[HEADER.FIELDS (MESSAGE-ID)] {%d}\r\n" % (len(b"".join(found_ids)) + 2)
+            told += b"".join(found_ids) + b"\r\n"
         if found := re.search(rb"BODY\.PEEK\[(\w*)\](?:<(\d+)\.(\d+)>)?", items):
             raw = message.raw
             if found[1] == b"HEADER":

@@ -913,6 +913,15 @@ def test_a_copy_is_filed_in_a_folder(imap_server: ScriptedImap, opened: Open, li
     assert imap_server.folder("Sent").messages[uid or 0].raw == RAW
 
 
+def test_a_server_that_finds_everything_has_no_copy_of_ours(imap_server: ScriptedImap, opened: Open) -> None:
+    since = datetime(2026, 11, 2, tzinfo=UTC).date()
+    imap_server.folder("Sent").add(b"Message-ID: <theirs@x>\r\n" + RAW)
+    imap_server.folder("Sent").add(b"Message-ID: <ours@x>\r\n" + RAW)
+    with opened() as connection:
+        found = [connection.has_message(b"Sent", id, since) for id in ("ours@x", "theirs@x", "new@x")]
+    assert found == [True, True, False]
+
+
 def test_a_missing_folder_for_the_copy_says_so(opened: Open) -> None:
     with opened() as connection, pytest.raises(FolderUnavailableError):
         connection.append(b"Gesendet", RAW)

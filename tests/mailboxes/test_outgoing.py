@@ -13,7 +13,7 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Raw
 from mailboxes.composing import HEADERS, UnsafeMessageError
 from mailboxes.connections import store_password
-from mailboxes.errors import CommandRefusedError
+from mailboxes.errors import CommandRefusedError, ConnectionLostError, ServerTimeoutError
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing import (
     CannotSendError,
@@ -563,6 +563,7 @@ class Imap:
     appended: ClassVar[list[tuple[bytes, bytes, tuple[str, ...]]]] = []
     error: Exception | None = None
     search_error: Exception | None = None
+    is_out_of_step = False
 
     def __init__(self, *_):
         pass
@@ -575,11 +576,17 @@ class Imap:
 
     def has_message(self, folder, message_id, since):
         if self.search_error:
+            self.is_out_of_step = self.search_error.needs_reconnect
             raise self.search_error
         wanted = f"Message-ID: <{message_id}>".encode()
         return any(place == folder and wanted in raw for place, raw, _ in self.appended)
 
+    def reopen(self):
+        self.is_out_of_step = False
+
     def append(self, folder, raw, flags=(), when=None):
+        if self.is_out_of_step:
+            raise ConnectionLostError
         if self.error:
             raise self.error
         self.appended.append((folder, raw, flags))
@@ -640,6 +647,18 @@ def test_a_server_that_searches_nothing_still_gets_the_copy(ours, write, with_se
     write()
     send(ours)
     assert copy(ours, inside) == 1
+    assert len(imap.appended) == 1
+
+
+def test_a_search_that_breaks_off_keeps_no_first_copy_back_and_files_none_twice(
+    ours, write, with_sent, imap, inside
+):
+    imap.search_error = ServerTimeoutError()
+    write()
+    send(ours)
+    assert copy(ours, inside) == 1
+    put(ours, inside, copy_state="pending")  # as if we had died after filing it
+    assert copy(ours, inside) == 0
     assert len(imap.appended) == 1
 
 
