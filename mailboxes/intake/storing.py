@@ -27,6 +27,7 @@ from mailboxes.intake.rows import (
     message_row,
     placed,
 )
+from mailboxes.intake.stubs import stubs_by_header
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.raws import keep_raws, pack
 from mailboxes.search import index_messages
@@ -134,7 +135,8 @@ def _known_messages(mailbox: Mailbox, items: Sequence[Item]) -> dict[bytes, UUID
         )
     )
     known = {row.stable_hash: row.id for row in rows}
-    return known | _own_copies(mailbox, [item for item in items if item.reading.stable_hash not in known])
+    others = [item for item in items if item.reading.stable_hash not in known]
+    return known | stubs_by_header(mailbox.id, others) | _own_copies(mailbox, others)
 
 
 def _own_copies(mailbox: Mailbox, items: Sequence[Item]) -> dict[bytes, UUID]:

@@ -16,6 +16,7 @@ from mailboxes.intake import batches, deliver
 from mailboxes.intake.arrived import FEW_ATTEMPTS, MOST_ATTEMPTS, TOO_LARGE
 from mailboxes.intake.held import process_again
 from mailboxes.messages import Attachment, Location, Message
+from mailboxes.parsing import stable_hash
 from mailboxes.search import MessageWords
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
@@ -310,6 +311,47 @@ def test_a_message_that_is_too_large_shows_as_a_stub(ours: World, mailbox: Mailb
     assert (message.may_convert, message.may_respond, message.work) == (False, False, "none")
     with inside(ours):
         assert db.session.scalars(select(Arrival.state)).one() == "too_large"
+
+
+def stub(message_id: str = "big@x") -> bytes:
+    return letter("Big", message_id=message_id).split(b"\r\n\r\n")[0] + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("moved", "vanishes", "count"),
+    [
+        ({"folder": "archive"}, True, 1),
+        ({"folder": "archive"}, False, 2),
+        ({"uid_validity": 2}, False, 1),
+        ({}, False, 2),
+    ],
+)
+def test_a_stub_whose_size_is_told_otherwise_is_known_once_it_lies_nowhere_else(
+    ours: World, theirs: World, mailbox: Mailbox, inside: Any, moved: Any, vanishes: bool, count: int
+) -> None:
+    large = {"sha256": b"", "failure": TOO_LARGE}
+    receive(theirs, make_mailbox(theirs), stub(), **large, size=60_000_000)
+    receive(ours, mailbox, stub(), **large, size=60_000_000)
+    if vanishes:
+        with inside(ours):
+            db.session.execute(Location.__table__.update().values(vanished_at=now()))
+            db.session.commit()
+    receive(ours, mailbox, stub(), **large, size=60_000_007, **moved)
+    with inside(ours):
+        assert count_of(Message) == count
+
+
+def test_a_stub_from_before_sizes_counted_is_taken_once(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    large = {"sha256": b"", "failure": TOO_LARGE}
+    receive(ours, mailbox, stub(), **large, size=60_000_000)
+    with inside(ours):
+        db.session.execute(Message.__table__.update().values(stable_hash=stable_hash(stub())))
+        db.session.execute(Location.__table__.update().values(vanished_at=now()))
+        db.session.commit()
+    receive(ours, mailbox, stub(), **large, size=60_000_000, folder="archive")
+    receive(ours, mailbox, stub(), **large, size=50_000_000, folder="archive")
+    with inside(ours):
+        assert count_of(Message) == 2
 
 
 def test_what_is_handed_out_anew_is_no_news(ours: World, mailbox: Mailbox, inside: Any) -> None:
