@@ -132,6 +132,7 @@ class Folder(OptionallyScoped, Base):
     history_began_at: Mapped[datetime | None] = mapped_column(default=None)
     changed_validity_count: Mapped[int] = mapped_column(default=0)
     compared_at: Mapped[datetime | None] = mapped_column(default=None)  # last full set difference
+    flags_uid: Mapped[int | None] = mapped_column(default=None)  # of all, asked for down to here; None: done
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
     gone_at: Mapped[datetime | None] = mapped_column(default=None)

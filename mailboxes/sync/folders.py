@@ -67,6 +67,7 @@ def cursor_of(folder: Folder) -> Cursor:
             Folder.changed_validity_count,
             Folder.server_count,
             Folder.compared_at,
+            Folder.flags_uid,
         ).where(Folder.id == folder.id)
     ).one()
     cursor = Cursor(
@@ -76,6 +77,7 @@ def cursor_of(folder: Folder) -> Cursor:
         renumberings=row.changed_validity_count,
         server_count=row.server_count,
         compared_at=row.compared_at,
+        flags_uid=row.flags_uid,
     )
     if row.first_uid is None:
         return cursor

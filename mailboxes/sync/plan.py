@@ -42,6 +42,7 @@ class Cursor:
 
     UIDs up to ``first_uid`` were there when the folder was chosen. Of those, everything from
     ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be (0: not decided yet).
+    ``flags_uid``: down to here the flags of all messages were asked for, and the rest is still to be asked.
     """
 
     uid_validity: int | None = None
@@ -53,6 +54,7 @@ class Cursor:
     renumberings: int = 0
     server_count: int | None = None
     compared_at: datetime | None = None
+    flags_uid: int | None = None
 
     @property
     def has_history_left(self) -> bool:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -110,6 +110,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         history_left=None,
         history_began_at=None,
         changed_validity_count=renumberings,
+        flags_uid=None,
         server_count=begun.server_count,
         compared_at=begun.compared_at,
         last_error="",
@@ -152,8 +153,9 @@ def _follow(
     run.report.changed_count += _follow_changes(run, folder, state, cursor)
     kept["mod_seq"] = state.highest_mod_seq
     if is_comparison_due(cursor, state.exists, new_count, now()):
+        state = _opened_again(run, folder, cursor)
         _compare(run, folder, state, cursor_of(folder))
-        kept["compared_at"] = now()
+        kept |= {"server_count": state.exists, "compared_at": now()}
     run.report.new_count += refetch(run, folder, cursor, is_daily=is_day_over(cursor, now()))
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, **kept)
@@ -183,19 +185,33 @@ def _changed_flags(
         else:
             yield {found.uid: found.flags for found in changed}
             return
-    for portion in _to_ask_about(folder, cursor) if state.exists else ():
-        yield run.imap.fetch_flags(portion)
-
-
-def _to_ask_about(folder: Folder, cursor: Cursor) -> Iterable[list[int]]:
-    """UIDs whose flags may have changed, in portions."""
-    if is_day_over(cursor, now()):
-        living = _stored(folder, cursor, is_living=True)
-        db.session.commit()
-        return living.portions(FLAGS_WITHOUT_MODSEQ)
-    newest = _newest_stored(folder, cursor)
+    newest = _newest_stored(folder, cursor) if state.exists else []
     db.session.commit()
-    return [newest] if newest else []
+    if newest:
+        yield run.imap.fetch_flags(newest)
+        yield from _older_flags(run, folder, cursor, newest[-1])
+
+
+def _older_flags(
+    run: Pass, folder: Folder, cursor: Cursor, newest_from: int
+) -> Iterator[dict[int, tuple[str, ...]]]:
+    """Flags of the others, once a day; where a pass has no time left or breaks off, the next one goes on."""
+    if cursor.flags_uid is None and not is_day_over(cursor, now()):
+        return
+    older = _stored(folder, cursor, is_living=True).between(1, (cursor.flags_uid or newest_from) - 1)
+    db.session.commit()
+    for portion in older.portions(FLAGS_WITHOUT_MODSEQ):
+        yield run.imap.fetch_flags(portion)
+        _keep_flags_uid(run, folder, portion[-1])
+        if time.monotonic() > run.deadline:
+            return
+    _keep_flags_uid(run, folder, None)
+
+
+def _keep_flags_uid(run: Pass, folder: Folder, uid: int | None) -> None:
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(folder, flags_uid=uid)
+    db.session.commit()
 
 
 def _look_for_new(run: Pass, folder: Folder, cursor: Cursor) -> None:
@@ -205,8 +221,15 @@ def _look_for_new(run: Pass, folder: Folder, cursor: Cursor) -> None:
     db.session.commit()
     for other in others:
         visit(run, other, is_first_round=False)
-    if run.imap.examine(folder.name_raw).uid_validity != cursor.uid_validity:
+    _opened_again(run, folder, cursor)
+
+
+def _opened_again(run: Pass, folder: Folder, cursor: Cursor) -> FolderState:
+    """The folder as it is now: to follow what changed may have taken minutes."""
+    state = run.imap.examine(folder.name_raw)
+    if state.uid_validity != cursor.uid_validity:
         raise UidValidityChangedError
+    return state
 
 
 def _newest_stored(folder: Folder, cursor: Cursor) -> list[int]:

@@ -356,14 +356,66 @@ def test_who_calls_while_all_flags_are_asked_for_is_heard_before_the_rest(
     scripted.sync()
     call_once(app, scripted, b"(UID FLAGS)")
     scripted.server.commands.clear()
-    with scripted.inside(scripted.world):
-        db.session.execute(update(Folder).values(compared_at=None))
-        db.session.commit()
+    compare_again(scripted)
     assert scripted.sync().error is None
     asked = [one.arguments for one in scripted.server.commands if one.verb == "FETCH"]
     kinds = [b"BODY.PEEK[]" in one for one in asked if b"(UID FLAGS)" in one or b"BODY.PEEK[]" in one]
     assert kinds == [False, False, True, False, False]
     scripted.settle()
+
+
+def test_flags_of_all_go_on_where_the_pass_before_had_no_more_time(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    for number in range(8):
+        scripted.add(f"Old {number}")
+    scripted.sync()
+    compare_again(scripted)
+    for uid in scripted.server.folder().uids():
+        scripted.server.folder().flag(uid, "\\Seen")
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    seen = []
+    for _ in range(4):
+        assert scripted.sync().error is None
+        seen.append(seen_uids(scripted)[0])
+    assert seen == [5, 3, 1, 1]
+    with scripted.inside(scripted.world):
+        found = db.session.execute(select(Folder.flags_uid, Folder.compared_at).where(Folder.is_synced)).one()
+    assert found.flags_uid is None
+    assert found.compared_at is not None
+
+
+def compare_again(scripted: Scripted) -> None:
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(compared_at=None))
+        db.session.commit()
+
+
+def test_mail_that_comes_and_goes_while_flags_are_asked_for_is_no_new_numbering(
+    app: Flask, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    for number in range(8):
+        scripted.add(f"Old {number}")
+    scripted.sync()
+    compare_again(scripted)
+    call_once(app, scripted, b"(UID FLAGS)")
+
+    def remove_again(session: Session, command: Command) -> bool:
+        if command.arguments.startswith(b"1:2 ") or command.arguments.startswith(b"1,2 "):
+            scripted.server.folder().messages.pop(9)
+        return False
+
+    scripted.server.also("FETCH", remove_again)
+    assert scripted.sync().error is None
+    assert 9 not in scripted.server.folder().messages
+    with scripted.inside(scripted.world):
+        folder = db.session.execute(
+            select(Folder.last_uid, Folder.server_count).where(Folder.is_synced)
+        ).one()
+        assert set(db.session.scalars(select(Arrival.uid_validity))) == {1}
+    assert tuple(folder) == (9, 8)
 
 
 def test_new_mail_comes_before_the_history(
