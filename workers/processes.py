@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import chain
 from multiprocessing.context import ForkProcess
 from types import FrameType
 from typing import Any
@@ -30,12 +31,13 @@ from workers import queues
 from workers.runtime import worker_app
 
 JOBS = {
-    queues.SYNC: "workers.sync.sync_account",
-    queues.INTAKE: "workers.intake.deliver_arrivals",
-    queues.ACTION: "workers.action.act_on_messages",
-    queues.OUTGOING: "workers.outgoing.send_outbox",
-    queues.NOTICES: "workers.notices.send_notices",
+    queues.SYNC: ("workers.sync.sync_account",),
+    queues.INTAKE: ("workers.intake.deliver_arrivals",),
+    queues.ACTION: ("workers.action.act_on_messages", "workers.deletion.delete_organization"),
+    queues.OUTGOING: ("workers.outgoing.send_outbox",),
+    queues.NOTICES: ("workers.notices.send_notices",),
 }
+KNOWN = frozenset(chain.from_iterable(JOBS.values()))
 MEMORY_BYTES = 4 * 1024**3
 # A server that hardly answers holds a process: an organization may have fewer passes under way
 # (`mailboxes.sync.claiming`), and fewer jobs that act and send (`workers.turns`), than there are processes
@@ -65,9 +67,9 @@ class KnownJob(Job):
 
     @property
     def func(self) -> Callable[..., Any]:
-        """The function; `ForeignJobError` for any other than those of `JOBS`."""
+        """The function; `ForeignJobError` for any other than those of `JOBS`, of whatever queue."""
         function_name = self.func_name or ""
-        if function_name not in JOBS.values():
+        if function_name not in KNOWN:
             raise ForeignJobError(f"{function_name} is no job of Postroom")
         module, _, name = function_name.rpartition(".")
         function: Callable[..., Any] = getattr(import_module(module), name)
@@ -116,9 +118,10 @@ def run_worker(name: str, *, is_burst: bool = False, is_limited: bool = False) -
 
 def _warm_up(name: str) -> None:
     """Load what the jobs of a queue need; done before forking, so that every process has it at once."""
-    warm_up = getattr(import_module(JOBS[name].rpartition(".")[0]), "warm_up", None)
-    if warm_up is not None:
-        warm_up()
+    for function in JOBS[name]:
+        warm_up = getattr(import_module(function.rpartition(".")[0]), "warm_up", None)
+        if warm_up is not None:
+            warm_up()
 
 
 def _limit(kind: int, value: int) -> None:

@@ -7,15 +7,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
+from mailboxes.organization_deletion import begin_deleting
 from mailboxes.sync import leases
 from mailboxes.sync.claiming import UNDER_WAY_PER_ORGANIZATION
 from mailboxes.tables import METADATA
+from tenants.audit import Actor
 from tenants.database import db, now
+from tenants.organizations import Organization
 from tests.dovecot import Dovecot
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import arrive, letter
@@ -23,7 +26,7 @@ from tests.mailboxes.served import Served
 from workers import queues, runtime
 from workers.action import act_on_messages
 from workers.intake import deliver_arrivals
-from workers.processes import JOBS, PROCESSES, ForeignJobError, KnownJob, run_worker
+from workers.processes import KNOWN, PROCESSES, ForeignJobError, KnownJob, run_worker
 from workers.runtime import worker_app
 from workers.sync import sync_account
 
@@ -126,6 +129,15 @@ def test_jobs_about_what_was_deleted_end_quietly(app: Any) -> None:
     deliver_arrivals(missing)
 
 
+def test_an_organization_that_is_to_go_is_deleted_by_a_worker(ours: World, theirs: World, inside: Any) -> None:
+    with inside(theirs):
+        begin_deleting(db.session.get_one(Organization, theirs.id), theirs.name, by=Actor("Sam System"))
+        db.session.commit()
+    queues.ring_deletion(theirs.id)
+    run_worker(queues.ACTION, is_burst=True)
+    assert db.session.scalars(select(Organization.id)).all() == [ours.id]
+
+
 def test_a_queue_runs_our_functions_only(app: Any) -> None:
     job = KnownJob.create("os.system", args=("true",), connection=queues.redis())
     with pytest.raises(ForeignJobError):
@@ -147,7 +159,7 @@ def test_a_worker_of_one_queue_knows_every_table() -> None:
     assert int(known.stdout) == len(METADATA.sorted_tables)
 
 
-@pytest.mark.parametrize("name", JOBS.values())
+@pytest.mark.parametrize("name", sorted(KNOWN))
 def test_every_job_runs_within_the_runtime(name: str) -> None:
     function: Any = pkgutil.resolve_name(name)
     assert function.__globals__ is vars(runtime), "decorate it with @job"
