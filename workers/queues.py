@@ -27,6 +27,13 @@ NOTICES = "notices"  # mail of the system itself is sent
 QUEUES = (SYNC, INTAKE, ACTION, OUTGOING, NOTICES)
 JOB_SECONDS = 600
 SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten for its answer
+SECONDS = {
+    SYNC: JOB_SECONDS,
+    INTAKE: JOB_SECONDS,
+    ACTION: JOB_SECONDS,
+    OUTGOING: SENDING_SECONDS,
+    NOTICES: SENDING_SECONDS,
+}
 CHANGES = "changes"  # prefix of the channels that tell open pages to look again
 STATE = "state"  # a kind of change: how a mailbox is, for whoever manages mailboxes
 
@@ -60,12 +67,12 @@ def ring_action(organization_id: UUID) -> None:
 
 def ring_outgoing(organization_id: UUID) -> None:
     """Ask that the outbox of an organization be sent."""
-    _ring_once(OUTGOING, "workers.outgoing.send_outbox", organization_id, seconds=SENDING_SECONDS)
+    _ring_once(OUTGOING, "workers.outgoing.send_outbox", organization_id)
 
 
 def ring_notices(owner_id: UUID = INSTALLATION) -> None:
     """Ask that the notices of an organization, or of the installation, be sent."""
-    _ring_once(NOTICES, "workers.notices.send_notices", owner_id, seconds=SENDING_SECONDS)
+    _ring_once(NOTICES, "workers.notices.send_notices", owner_id)
 
 
 def ring_deletion(organization_id: UUID) -> None:
@@ -129,22 +136,20 @@ def queue(name: str) -> Queue:
     return Queue(name, connection=redis(), serializer=JSONSerializer)
 
 
-def _ring(
-    name: str, function: str, *args: Any, job_id: str | None = None, seconds: int = JOB_SECONDS
-) -> None:
+def _ring(name: str, function: str, *args: Any, job_id: str | None = None) -> None:
     _quietly(
         lambda: queue(name).enqueue(
-            function, args=args, job_id=job_id, job_timeout=seconds, result_ttl=0, failure_ttl=3600
+            function, args=args, job_id=job_id, job_timeout=SECONDS[name], result_ttl=0, failure_ttl=3600
         )
     )
 
 
-def _ring_once(name: str, function: str, id: UUID, *, seconds: int = JOB_SECONDS) -> None:
+def _ring_once(name: str, function: str, id: UUID) -> None:
     """Ring unless a job about the same thing waits: a flood of one takes one place in the queue."""
 
     def bell() -> None:
         if redis().set(_waiting(name, id), 1, nx=True, ex=WAITING_SECONDS):
-            _ring(name, function, str(id), seconds=seconds)
+            _ring(name, function, str(id))
 
     _quietly(bell)
 

@@ -7,6 +7,7 @@ import pytest
 
 from mailboxes.acting import act_on_pending
 from tests.mailboxes.sending import answering_rule, ask, let_out, outbox, sending_mailbox
+from tests.processes import wait_for
 from workers import queues
 from workers.action import act_on_messages
 from workers.outgoing import send_outbox
@@ -91,6 +92,41 @@ def test_an_organization_with_no_place_left_waits_and_holds_up_nobody(
         job(str(ours.id))
     assert [row.state for row in outbox(ours)] == ["ready" if queue == queues.ACTION else "sent"]
     assert [job.args for job in queues.queue(queue).jobs] == [[str(ours.id)]]  # rung for what was put off
+
+
+def test_the_place_of_a_job_that_was_stopped_is_taken_back(app, ours, theirs, monkeypatch):
+    """The database cannot know that its host vanished; whoever wakes up later is not disturbed."""
+    monkeypatch.setattr("workers.turns.SECONDS_TO_END", 1 - queues.SECONDS[queues.ACTION])
+
+    def is_free():
+        with place_of(queues.ACTION, ours.id) as is_mine:
+            return is_mine
+
+    with place_of(queues.ACTION, ours.id) as is_mine:
+        assert is_mine
+        assert not is_free()
+        wait_for(is_free)
+    assert is_free()
+
+
+def test_a_place_that_is_left_while_a_job_is_put_off_is_taken(ours, mailbox, monkeypatch):
+    ask(ours, mailbox)
+    with ExitStack() as slow:
+        slow.enter_context(place_of(queues.ACTION, ours.id))
+        monkeypatch.setattr("workers.turns.queues.put_off", lambda *_: slow.close())
+        act_on_messages(str(ours.id))
+    assert len(outbox(ours)) == 1
+
+
+def test_a_job_that_fails_rings_for_what_was_put_off_meanwhile(ours, mailbox, monkeypatch):
+    def fail(*_):
+        queues.put_off(queues.ACTION, ours.id)
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("workers.action.act_on_pending", fail)
+    with pytest.raises(RuntimeError, match="broken"):
+        act_on_messages(str(ours.id))
+    assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)]]
 
 
 def test_there_are_more_processes_than_an_organization_can_hold():
