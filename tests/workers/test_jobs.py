@@ -129,7 +129,9 @@ def test_jobs_about_what_was_deleted_end_quietly(app: Any) -> None:
     deliver_arrivals(missing)
 
 
-def test_an_organization_that_is_to_go_is_deleted_by_a_worker(ours: World, theirs: World, inside: Any) -> None:
+def test_an_organization_that_is_to_go_is_deleted_by_a_worker(
+    ours: World, theirs: World, inside: Any
+) -> None:
     with inside(theirs):
         begin_deleting(db.session.get_one(Organization, theirs.id), theirs.name, by=Actor("Sam System"))
         db.session.commit()
