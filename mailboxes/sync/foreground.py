@@ -1,6 +1,7 @@
 """A pass that a person waits for: the same as a worker's, delivery included."""
 
 import os
+import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from mailboxes.sync.passes import PassReport, Progress, sync_account
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import across_organizations, db, enter_installation, enter_organization, now
 from tenants.errors import ConflictError, NotFoundError
+
+STARTED_AS = secrets.token_hex(8)  # two containers may have a name and the numbers of processes in common
 
 
 def sync_now(
@@ -82,5 +85,5 @@ def readers_of(account_id: UUID) -> list[tuple[UUID, UUID]]:
 
 
 def worker_name(process: int | None = None) -> str:
-    """Who holds a lease: a process (this one) of a machine."""
-    return f"{socket.gethostname()}:{process or os.getpid()}"
+    """Who holds a lease: a process (this one) of a machine, as the one that forked it knows it."""
+    return f"{socket.gethostname()}:{process or os.getpid()}:{STARTED_AS}"

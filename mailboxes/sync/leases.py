@@ -12,12 +12,13 @@ from uuid import UUID
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import func, literal, select, text, update
+from sqlalchemy import ColumnElement, Float, case, func, literal, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.crash_points import crash_point
+from mailboxes.sync.plan import FIRST_PAUSE, LONGEST_PAUSE
 from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 
 SECONDS = 60
@@ -61,12 +62,21 @@ def confirm(account_id: UUID, fence: int, owner: str) -> int | None:
 
 
 def free(owner: str) -> None:
-    """Somebody has died: the accounts they held are due at once, before their leases end; commits."""
+    """Somebody has died: the accounts they held are due before their leases end; commits.
+
+    At once, unless they fail already: what a pass dies of may be what it reads, and it would die for ever.
+    """
     with across_organizations("a process that died held accounts of all organizations") as session:
         session.execute(
             update(Account)
             .where(Account.lease_owner == owner, Account.lease_expires_at >= func.clock_timestamp())
-            .values(lease_expires_at=func.clock_timestamp(), next_attempt_at=func.clock_timestamp())
+            .values(
+                lease_expires_at=func.clock_timestamp(),
+                next_attempt_at=case(
+                    (Account.failure_count == 0, func.clock_timestamp()), else_=_after_a_pause()
+                ),
+                failure_count=Account.failure_count + 1,
+            )
             .execution_options(synchronize_session=False)
         )
         session.commit()
@@ -150,6 +160,14 @@ def _bound(owner: UUID) -> Iterator[Session]:
     )
     with scope as session:
         yield session
+
+
+def _after_a_pause() -> ColumnElement[datetime]:
+    """As long from now as after any other failure (`mailboxes.sync.plan.pause_after`)."""
+    first, longest = FIRST_PAUSE.total_seconds(), LONGEST_PAUSE.total_seconds()
+    seconds = func.least(longest, first * func.power(2.0, func.least(Account.failure_count, 10)))
+    pause = func.make_interval(0, 0, 0, 0, 0, 0, seconds * (0.75 + func.random(type_=Float) / 2))
+    return func.clock_timestamp() + pause
 
 
 def _from_now(seconds: int) -> object:

@@ -14,7 +14,9 @@ from sqlalchemy import func, select
 
 from mailboxes.accounts import Account
 from mailboxes.messages import Message
+from mailboxes.sync import foreground, leases
 from mailboxes.sync.foreground import worker_name
+from mailboxes.sync.plan import pause_after
 from tenants.database import db, now
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import arrive, letter
@@ -34,7 +36,9 @@ def supervisor(
     environment: dict[str, str], app: Any, request: pytest.FixtureRequest
 ) -> Iterator[subprocess.Popen[bytes]]:
     names = [getattr(request, "param", queues.INTAKE)]
-    command = [sys.executable, "-c", f"from workers.processes import run_workers; run_workers({names})"]
+    program = f"""from mailboxes.sync import foreground; foreground.STARTED_AS = {foreground.STARTED_AS!r}
+from workers.processes import run_workers; run_workers({names})"""
+    command = [sys.executable, "-c", program]
     root = Path(__file__).parent.parent.parent
     with subprocess.Popen(command, env={**os.environ, **environment}, cwd=root) as process:
         yield process
@@ -83,3 +87,41 @@ def test_the_accounts_of_a_worker_that_is_killed_are_due_at_once(
 
     wait_for(lambda: is_due(ours), 60)
     assert not is_due(theirs)
+
+
+def test_equal_numbers_of_processes_free_only_their_own(
+    app: Any, ours: World, theirs: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two containers may have the same host name, and the same numbers of processes in it."""
+    ids = {}
+    for world, container in ((ours, "one"), (theirs, "two")):
+        monkeypatch.setattr(foreground, "STARTED_AS", container)
+        account = {"lease_owner": worker_name(7), "lease_expires_at": now() + timedelta(hours=1)}
+        ids[world.id] = make_mailbox(world, account=account).account_id
+    leases.free(worker_name(7))
+    for world, is_held in ((ours, True), (theirs, False)):
+        with inside(world):
+            assert (db.session.get_one(Account, ids[world.id]).lease_expires_at > now()) is is_held
+
+
+def test_a_pass_that_kills_its_process_again_and_again_backs_off(app: Any, ours: World, inside: Any) -> None:
+    """The first death may be anybody's fault; from the second on it counts as any other failure."""
+    id = make_mailbox(ours).account_id
+    pauses = []
+    for failures in (1, 2, 3, 99):
+        with inside(ours):
+            account = db.session.get_one(Account, id)
+            account.lease_owner, account.lease_expires_at = "dying", now() + timedelta(hours=1)
+            account.failure_count = failures - 1
+            db.session.commit()
+        leases.free("dying")
+        with inside(ours):
+            account = db.session.get_one(Account, id)
+            assert account.failure_count == failures
+            pauses.append(account.next_attempt_at - account.lease_expires_at)
+    assert pauses[0] < timedelta(seconds=1)
+    for pause, failures in zip(pauses[1:], (2, 3, 99), strict=True):
+        least, most = (
+            pause_after(failures, is_refused=False, retry_after=None, jitter=jitter) for jitter in (0, 1)
+        )
+        assert least - timedelta(seconds=1) < pause < most + timedelta(seconds=1)
