@@ -189,6 +189,30 @@ def test_every_field_is_locked_and_what_was_said_waits(app, inside, source, ours
     assert what_applies(ours, inside) == followed
 
 
+@pytest.mark.parametrize("open_fields", [{"access"}, {"label", "trusted_forms"}])
+def test_shown_again_what_is_locked_says_what_applies_and_what_was_typed_stays(
+    source, inside, ada, ours, open_fields
+):
+    """Sent as by a browser: without the controls that are locked."""
+    system_locks(source, dict.fromkeys(set(FIELDS) - open_fields, "Because"))
+    following.follow(source)
+    url = url_of(ours, inside)
+    shown = BeautifulSoup(read(ada, url), "html.parser")
+    data = {"csrf_token": shown.select_one("[name=csrf_token]")["value"]}
+    granted = f"member-{ours.admin.id}"
+    data |= {"add": granted} if "access" in open_fields else {"label": "Ours", "trusted_forms": "nobody"}
+    answer = ada.post(url, data=data)
+    again = BeautifulSoup(answer.text, "html.parser")
+    for field in set(FIELDS) - open_fields:
+        before, after = (one.select_one(f"#setting-{field} fieldset[disabled]") for one in (shown, again))
+        assert (field, str(after)) == (field, str(before))
+    if "access" in open_fields:
+        assert again.select_one(f"[name=access-{granted}]") is not None
+    else:
+        assert answer.status_code == 422
+        assert "nobody" in again.select_one("[name=trusted_forms]").text
+
+
 def setting_of(page, field):
     return BeautifulSoup(page.client.get(page.url).text, "html.parser").select_one(f"#setting-{field}")
 

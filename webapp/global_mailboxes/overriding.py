@@ -55,12 +55,14 @@ def overriding_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 
 def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnValue:
     organization = db.session.get_one(Organization, mailbox.organization_id)
+    origins = {one.state.field: one for one in origins_of(mailbox, organization, Names([mailbox]))}
+    is_typed = form.is_submitted() and origins["access"].state.lock is None  # what is locked is not sent
     page = render_template(
         "global_mailboxes/override.html",
         door=door,
         mailbox=mailbox,
         form=form,
-        origins={one.state.field: one for one in origins_of(mailbox, organization, Names([mailbox]))},
+        origins=origins,
         override_count=sum(state.is_overridden for state in overriding.states(mailbox)),
         inherits=INHERITS,
         sections=SECTIONS,
@@ -71,7 +73,7 @@ def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnVal
         },
         overview=setup.overview_of(mailbox),
         history=_history(mailbox),
-        editor=granting.editor_of(mailbox, door.url("access", mailbox_id=mailbox.id)),
+        editor=granting.editor_of(mailbox, door.url("access", mailbox_id=mailbox.id), is_typed=is_typed),
         **rules_section(mailbox),
     )
     return page, 422 if form.errors else 200

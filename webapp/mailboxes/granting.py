@@ -70,10 +70,10 @@ def is_asked() -> bool:
     return searches or is_searching() or any(name in request.form for name in ("add", "remove"))
 
 
-def editor_of(mailbox: Mailbox | None, url: str) -> Editor:
-    """The section as it is stored, or as it was typed. ``url`` answers with the section alone."""
+def editor_of(mailbox: Mailbox | None, url: str, *, is_typed: bool) -> Editor:
+    """The section as it was typed, or as it is stored. ``url`` answers with the section alone."""
     stored = _stored(mailbox)
-    typed = _typed() if "label" in typed_form() else dict(stored)
+    typed = _typed() if is_typed else dict(stored)
     words = request.form.get("find", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
     granted = _named(typed)
     found = _found(words, typed)

@@ -90,7 +90,7 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 
 def access_page(door: Door, mailbox: Mailbox | None = None) -> ResponseReturnValue:
     """The access of a mailbox as it would be with what is typed; nothing is saved."""
-    editor = granting.editor_of(mailbox, _access_url(door, mailbox))
+    editor = granting.editor_of(mailbox, _access_url(door, mailbox), is_typed=True)
     return render_template("mailboxes/_access.html", door=door, mailbox=mailbox, editor=editor)
 
 
@@ -211,7 +211,8 @@ def _page(
     status: int = 200,
 ) -> ResponseReturnValue:
     saved = _of_saved(door, mailbox) if mailbox is not None else {}
-    editor = granting.editor_of(mailbox, _access_url(door, mailbox))
+    is_typed = "label" in typed_form()
+    editor = granting.editor_of(mailbox, _access_url(door, mailbox), is_typed=is_typed)
     page = render_template(
         "mailboxes/edit.html",
         door=door,
