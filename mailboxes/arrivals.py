@@ -4,6 +4,7 @@ import random
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
@@ -11,9 +12,11 @@ from sqlalchemy import CheckConstraint, ColumnElement, Connection, Index, Unique
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OptionallyScoped, db, now, owned_key
+from tenants.database import Base, OptionallyScoped, now, owned_key
+from tenants.locks import lock_holder, try_lock
 
 LOCK_SECONDS = 5
+HELD_SECONDS = 660  # longer than a job may take; the database takes the share of a stopped one back
 SHARES = 2  # of an account's history, delivered side by side
 SHARED_UIDS = 500  # neighbours are delivered together: they are stored so, and often of one conversation
 
@@ -100,26 +103,46 @@ class Arrival(OptionallyScoped, Base):
     fetch_milliseconds: Mapped[int | None] = mapped_column(default=None)  # its share of the time to read it
 
 
+class Bells(Protocol):
+    """How those who find a share taken are heard by whoever has it."""
+
+    def put_off(self, share: int) -> None:
+        """Somebody wanted this share, and went away."""
+
+    def ring(self, share: int) -> None:
+        """A share is free again: whoever wanted it comes back."""
+
+
 @contextmanager
 def delivering(account_id: UUID) -> Iterator[bool]:
-    """Be the only one who delivers this account's arrivals; False if another one is at it for long."""
-    with db.engine.connect() as connection, connection.begin():
+    """Be the only one who delivers this account's arrivals; False if another one is at it."""
+    with lock_holder(HELD_SECONDS) as connection:
         names = [_share_name(account_id, share) for share in range(SHARES)]
-        yield all(_is_taken(connection, name) for name in names)
+        yield all(try_lock(connection, name) for name in names)
 
 
 @contextmanager
-def delivering_a_share(account_id: UUID, besides: Collection[int] = ()) -> Iterator[int | None]:
+def delivering_a_share(
+    account_id: UUID, besides: Collection[int] = (), bells: Bells | None = None
+) -> Iterator[int | None]:
     """Be the only one who delivers a share of this account's arrivals; None if others are at all of them.
 
     ``besides``: those that we have had. A hint, held by a transaction of its own; what keeps doubles away
-    are the constraints. Whoever has a share goes on until nothing waits in it, so that there is nothing to
-    do for others.
+    are the constraints. ``bells``: do not wait for others, who ring when they have ended; without it, wait
+    a while for a first share.
     """
     left = [share for share in range(SHARES) if share not in besides]
     random.shuffle(left)  # one alone takes turns: no share falls behind
-    with db.engine.connect() as connection, connection.begin():
-        yield _free_share(connection, account_id, left, is_patient=not besides)
+    share = None
+    try:
+        with lock_holder(HELD_SECONDS) as connection:
+            share = _free_share(connection, account_id, left)
+            if share is None:
+                share = _late_share(connection, account_id, left, bells, is_patient=not besides)
+            yield share
+    finally:
+        if bells is not None and share is not None:
+            bells.ring(share)
 
 
 def share_of_arrival() -> ColumnElement[int]:
@@ -132,16 +155,20 @@ def share_of_arrival() -> ColumnElement[int]:
     return case((may_be_shared, Arrival.uid // SHARED_UIDS % SHARES), else_=0)
 
 
-def _free_share(
-    connection: Connection, account_id: UUID, shares: Sequence[int], *, is_patient: bool
+def _free_share(connection: Connection, account_id: UUID, shares: Sequence[int]) -> int | None:
+    return next((one for one in shares if try_lock(connection, _share_name(account_id, one))), None)
+
+
+def _late_share(
+    connection: Connection, account_id: UUID, shares: Sequence[int], bells: Bells | None, *, is_patient: bool
 ) -> int | None:
-    query = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
-    for share in shares:
-        if connection.scalar(query, {"name": _share_name(account_id, share)}):
-            return share
-    if is_patient and _is_taken(connection, _share_name(account_id, shares[0])):
-        return shares[0]
-    return None
+    """Others have all of them: be put off, or wait for one."""
+    if bells is not None:
+        for share in shares:
+            bells.put_off(share)
+        return _free_share(connection, account_id, shares)  # whoever had it may have ended meanwhile
+    is_ours = is_patient and _is_taken(connection, _share_name(account_id, shares[0]))
+    return shares[0] if is_ours else None
 
 
 def _share_name(account_id: UUID, share: int) -> str:

@@ -1,5 +1,6 @@
 """Jobs of the intake queue: what has arrived becomes messages."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from mailboxes.intake import Delivered, deliver
@@ -7,7 +8,7 @@ from mailboxes.reading import read_message
 from mailboxes.routing.moving import finish_moves
 from mailboxes.sync.foreground import bind_to_owner, owner_of
 from tenants.errors import NotFoundError
-from workers.queues import INTAKE, begun, ring_action, ring_intake, tell_pages
+from workers.queues import INTAKE, begun, put_off, ring_action, ring_for_put_off, ring_intake, tell_pages
 from workers.runtime import job
 
 BATCHES_A_TURN = 5
@@ -27,7 +28,7 @@ def deliver_arrivals(account_id: str) -> None:
     except NotFoundError:
         return  # deleted since the bell was rung
     finish_moves(account)
-    delivered = deliver(account, ring_on, most=BATCHES_A_TURN)
+    delivered = deliver(account, ring_on, most=BATCHES_A_TURN, bells=_Bells(account))
     if len(delivered) >= BATCHES_A_TURN:
         ring_intake(account)
 
@@ -45,3 +46,16 @@ def ring_on(batch: Delivered) -> None:
 def warm_up() -> None:
     """Load what reading a message needs: the models of languages take longer than a message."""
     read_message(b"From: a@example.test\r\n\r\nThis is a sentence that is written in English.\r\n", "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bells:
+    """No job waits for another one of its account: the mail of others would wait with it."""
+
+    account_id: UUID
+
+    def put_off(self, share: int) -> None:
+        put_off(INTAKE, self.account_id, share)
+
+    def ring(self, share: int) -> None:
+        ring_for_put_off(INTAKE, self.account_id, share)

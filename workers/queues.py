@@ -85,17 +85,17 @@ def begun(name: str, id: UUID) -> None:
     _quietly(lambda: redis().delete(_waiting(name, id)))
 
 
-def put_off(name: str, id: UUID) -> None:
-    """A job about this had no place: whoever has one rings again when it ends."""
-    _quietly(lambda: redis().set(_put_off(name, id), 1, ex=SENDING_SECONDS))
+def put_off(name: str, id: UUID, share: int = 0) -> None:
+    """A job about this, or a share of it, had no place: whoever has one rings again when it ends."""
+    _quietly(lambda: redis().set(_put_off(name, id, share), 1, ex=SENDING_SECONDS))
 
 
-def ring_for_put_off(name: str, id: UUID) -> None:
+def ring_for_put_off(name: str, id: UUID, share: int = 0) -> None:
     """A place is free again: ring for what has been put off meanwhile."""
 
     def bell() -> None:
-        if redis().delete(_put_off(name, id)):
-            {ACTION: ring_action, OUTGOING: ring_outgoing}[name](id)
+        if redis().delete(_put_off(name, id, share)):
+            {INTAKE: ring_intake, ACTION: ring_action, OUTGOING: ring_outgoing}[name](id)
 
     _quietly(bell)
 
@@ -158,8 +158,8 @@ def _waiting(name: str, id: UUID) -> str:
     return f"waiting:{name}:{id}"
 
 
-def _put_off(name: str, id: UUID) -> str:
-    return f"put off:{name}:{id}"
+def _put_off(name: str, id: UUID, share: int) -> str:
+    return f"put off:{name}:{id}:{share}"
 
 
 def _quietly(bell: Callable[[], Any]) -> None:

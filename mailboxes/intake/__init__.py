@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.arrivals import SHARES, delivering_a_share
+from mailboxes.arrivals import SHARES, Bells, delivering_a_share
 from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted, next_batch
 from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
@@ -28,18 +28,21 @@ __all__ = ["Delivered", "deliver"]
 Told = Callable[[Delivered], None]
 
 
-def deliver(account_id: UUID, told: Told | None = None, *, most: int | None = None) -> list[Delivered]:
+def deliver(
+    account_id: UUID, told: Told | None = None, *, most: int | None = None, bells: Bells | None = None
+) -> list[Delivered]:
     """Deliver what waits for an account; commits in between. ``told`` hears of each batch.
 
     At most about ``most`` batches, if that is given: as many answers as that mean that more may wait.
-    Two may do so at once: each has its share of the history. The session is bound to the account's owner:
+    Two may do so at once: each has its share of the history. ``bells``: what others have is left to them, who
+    ring when they have ended; without it, they are waited for. The session is bound to the account's owner:
     its organization, or the installation.
     """
     batches: list[Delivered] = []
     had: set[int] = set()
     with ReaderApart() as apart:
         while len(had) < SHARES and (most is None or len(batches) < most):
-            with delivering_a_share(account_id, had) as share:
+            with delivering_a_share(account_id, had, bells) as share:
                 if share is None:
                     break
                 had.add(share)

@@ -3,14 +3,16 @@
 import pkgutil
 import subprocess
 import sys
+from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, update
 
 from mailboxes.accounts import Account
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import SHARES, Arrival, delivering_a_share
 from mailboxes.messages import Message
 from mailboxes.organization_deletion import begin_deleting
 from mailboxes.sync import leases
@@ -25,7 +27,7 @@ from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.served import Served
 from workers import queues, runtime
 from workers.action import act_on_messages
-from workers.intake import deliver_arrivals
+from workers.intake import _Bells, deliver_arrivals
 from workers.processes import KNOWN, PROCESSES, ForeignJobError, KnownJob, run_worker
 from workers.runtime import worker_app
 from workers.sync import sync_account
@@ -37,6 +39,12 @@ def _environment(environment: dict[str, str], app: Any, monkeypatch: pytest.Monk
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("workers.runtime._app_of", lambda process_id: app)
+
+
+def delivering_share(account_id: UUID, share: int) -> AbstractContextManager[int | None]:
+    """Be a job that delivers this share."""
+    others = set(range(SHARES)) - {share}
+    return delivering_a_share(account_id, others, _Bells(account_id))
 
 
 def test_a_job_runs_in_a_horse_and_rings_the_next_queue(ours: World, inside: Any) -> None:
@@ -80,6 +88,43 @@ def test_a_flood_waits_behind_the_mail_of_others(
     with inside(ours):
         assert db.session.query(Message).filter(Message.work == "pending").count() == 1
     assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)]]
+
+
+def test_new_mail_is_delivered_when_the_share_it_is_in_is_left(
+    ours: World, theirs: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job waits for those that deliver a large mailbox, nor rings while they are at it."""
+    monkeypatch.setattr("mailboxes.arrivals._is_taken", lambda *_: pytest.fail("waits"))
+    mailbox, neighbour = make_mailbox(ours), make_mailbox(theirs)
+    with inside(ours):
+        arrive(mailbox, letter())
+    with inside(theirs):
+        arrive(neighbour, letter())
+    waiting = queues.queue(queues.INTAKE)
+    with delivering_share(mailbox.account_id, 0):
+        deliver_arrivals(str(mailbox.account_id))
+        deliver_arrivals(str(neighbour.account_id))
+        assert waiting.jobs == []
+    assert [job.args for job in waiting.jobs] == [[str(mailbox.account_id)]]
+    run_worker(queues.INTAKE, is_burst=True)
+    for world in (ours, theirs):
+        with inside(world):
+            assert db.session.query(Message).count() == 1
+    assert waiting.jobs == []
+
+
+def test_a_share_that_is_left_while_a_job_is_put_off_is_delivered(
+    ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailbox = make_mailbox(ours)
+    with inside(ours):
+        arrive(mailbox, letter())
+    with ExitStack() as slow:
+        slow.enter_context(delivering_share(mailbox.account_id, 0))
+        monkeypatch.setattr("workers.intake.put_off", lambda *_: slow.close())
+        deliver_arrivals(str(mailbox.account_id))
+    with inside(ours):
+        assert db.session.query(Message).count() == 1
 
 
 def test_one_job_about_the_same_thing_waits(app: Any, ours: World, theirs: World) -> None:
