@@ -3,11 +3,12 @@
 Which of them a save means is said by their keys; a page asks before it saves.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnExpressionArgument, Select, func, literal, or_, select
+from sqlalchemy import ColumnExpressionArgument, Select, false, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from mailboxes.arrivals import Arrival
@@ -41,13 +42,18 @@ def consequences_of(source: GlobalMailbox, values: GlobalValues) -> list[Consequ
     if source.serves_all != values.serves_all:
         found.append(_serving_all(source) if values.serves_all else _serving_chosen(source))
     if source.is_shadow and not values.mailbox.is_shadow:
-        found.append(going_live(source))
+        found.append(_live(source, values.locks))
     return [*found, *_locking(source, values)]
 
 
 def going_live(source: GlobalMailbox) -> Consequence:
     """What ending shadow mode means; what an organization says itself stays as it is."""
-    is_said = Mailbox.overrides.has_key("shadow")
+    return _live(source, locks_of(source.values))
+
+
+def _live(source: GlobalMailbox, locks: Mapping[str, str]) -> Consequence:
+    """Where shadow mode is locked, nobody's own word counts."""
+    is_said = Mailbox.overrides.has_key("shadow") if "shadow" not in locks else false()
     live = _mailboxes(source, Mailbox.is_served, Mailbox.is_shadow, ~is_said)
     own = _mailboxes(source, Mailbox.is_served, is_said)
     came = _messages(source, Message.is_shadow)
@@ -125,19 +131,36 @@ def _serving_chosen(source: GlobalMailbox) -> Consequence:
 
 
 def _locking(source: GlobalMailbox, values: GlobalValues) -> list[Consequence]:
-    locked = [field for field in FIELDS if field in values.locks and field not in locks_of(source.values)]
+    before = locks_of(source.values)
+    turned = [field for field in FIELDS if (field in values.locks) != (field in before)]
     counts = {
-        field: _mailboxes(source, Mailbox.is_served, Mailbox.overrides.has_key(field)) for field in locked
+        field: _mailboxes(source, Mailbox.is_served, Mailbox.overrides.has_key(field)) for field in turned
     }
     return [
-        Consequence(
-            f"lock-{field}",
-            (f"Takes away what {_organizations(number)} said otherwise of “{FIELDS[field]}”",),
-            (f"Their “{FIELDS[field]}”: kept, and applies again when the lock goes",),
-        )
+        _unlocked(source, field, number) if field in before else _locked(field, number)
         for field, number in counts.items()
         if number
     ]
+
+
+def _locked(field: str, number: int) -> Consequence:
+    return Consequence(
+        f"lock-{field}",
+        (f"Takes away what {_organizations(number)} said otherwise of “{FIELDS[field]}”",),
+        (f"Their “{FIELDS[field]}”: kept, and applies again when the lock goes",),
+    )
+
+
+def _unlocked(source: GlobalMailbox, field: str, number: int) -> Consequence:
+    """What waited for the lock to go counts at once."""
+    effects = [f"Lets what {_organizations(number)} said otherwise of “{FIELDS[field]}” apply again"]
+    if field == "access":
+        effects.append("Lets in again whom they had given access, and nobody else there")
+    if field == "shadow":
+        says_live = Mailbox.overrides["shadow"]["value"].astext == "false"
+        live = _mailboxes(source, Mailbox.is_served, Mailbox.is_shadow, says_live)
+        effects += [f"Begins to convert and answer in {_organizations(live)} of them"] if live else []
+    return Consequence(f"unlock-{field}", tuple(effects))
 
 
 def _came_before(source: GlobalMailbox) -> str:

@@ -17,7 +17,7 @@ from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.crm.paging import Page, page
-from mailboxes.global_mailboxes.fields import FIELDS
+from mailboxes.global_mailboxes.fields import FIELDS, locks_of
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
 from mailboxes.messages import Message
 from mailboxes.setup.overview import STATES, first_sentence
@@ -32,7 +32,8 @@ NO_OVERRIDE = literal({}, JSONB)
 _OVERRIDE_COUNTS = text(
     """
     SELECT o.field, count(*) FROM mailboxes m CROSS JOIN LATERAL jsonb_object_keys(m.overrides) AS o(field)
-    WHERE m.global_mailbox_id = :id AND m.is_served GROUP BY o.field
+    WHERE m.global_mailbox_id = :id AND m.is_served
+      AND NOT coalesce((m.system_values -> o.field) ? 'lock', false) GROUP BY o.field
     """
 )
 
@@ -106,9 +107,13 @@ class ServedRow:
 
     @property
     def overridden(self) -> list[str]:
-        """The fields that it says otherwise, by their labels."""
-        said = self.mailbox.overrides if self.mailbox is not None else {}
-        return [label for field, label in FIELDS.items() if field in said]
+        """The fields of which its own word applies, by their labels."""
+        return [FIELDS[field] for field in FIELDS if self.overrides(field)]
+
+    def overrides(self, field: str) -> bool:
+        """Whether what it says itself applies, and does not wait for a lock to go."""
+        one = self.mailbox
+        return one is not None and field in one.overrides and field not in locks_of(one.system_values)
 
 
 def state_of() -> ColumnElement[str]:
@@ -141,7 +146,7 @@ def global_overviews(session: Session, ids: Sequence[UUID]) -> list[GlobalOvervi
 
 
 def override_counts(source: GlobalMailbox) -> dict[str, int]:
-    """How many of the organizations served override each field; those not named: none."""
+    """How many of the organizations served override each field that is not locked; those not named: none."""
     with across_organizations("a system page counts who overrides what a global mailbox says") as session:
         return {row[0]: row[1] for row in session.execute(_OVERRIDE_COUNTS, {"id": source.id})}
 

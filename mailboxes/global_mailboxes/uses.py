@@ -86,7 +86,10 @@ def _uses(often: Callable[[GlobalMailbox], int], field: str) -> list[Use]:
     """Those that use it, with how many organizations follow the ``field`` that does."""
     follow = (
         select(Mailbox.global_mailbox_id, func.count())
-        .where(Mailbox.is_served, ~Mailbox.overrides.has_key(field))
+        .where(
+            Mailbox.is_served,
+            ~Mailbox.overrides.has_key(field) | Mailbox.system_values[field].has_key("lock"),
+        )
         .group_by(Mailbox.global_mailbox_id)
     )
     with across_organizations("what the system withdraws must not be used by a global mailbox") as session:

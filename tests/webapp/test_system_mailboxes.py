@@ -1,5 +1,7 @@
 """Global mailboxes: set up by system administrators, followed in the organizations that they serve."""
 
+from dataclasses import replace
+
 import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
@@ -7,8 +9,11 @@ from sqlalchemy import select
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.connections import password_of
-from mailboxes.global_mailboxes import deleting, following
+from mailboxes.global_mailboxes import deleting, following, overriding, saving
+from mailboxes.global_mailboxes.consequences import consequences_of, going_live
+from mailboxes.global_mailboxes.listing import override_counts
 from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.global_mailboxes.uses import uses_of_lead_source
 from mailboxes.messages import Message
 from mailboxes.raws import keep_raw
 from mailboxes.rules import rules_of
@@ -18,6 +23,8 @@ from mailboxes.templates import offer_system_templates
 from tenants.audit import SystemAuditEntry
 from tenants.database import INSTALLATION, db, inside_installation
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
+from tests.mailboxes.test_global_mailboxes import BY, make_global, system_locks, system_says
+from tests.mailboxes.test_global_mailboxes import the_mailbox as the_following
 from tests.webapp.critic import criticise
 from tests.webapp.reading import read, send, words_of
 
@@ -294,8 +301,36 @@ def test_a_lock_says_whom_it_overrules_and_wants_a_reason(app, inside, client, a
     assert "Everybody has to be reachable" in words_of(refused.text)
     changed = typed(app, client, url, imap_password="", label="Information", **lock)
     assert client.post(url, data=changed).status_code == 302  # it is not asked again
-    assert client.post(url, data=typed(app, client, url, imap_password="")).status_code == 302
+    asked, confirm = asked_first(app, client, url, label="Information")
+    assert "Lets what 1 organization said otherwise of “Enabled” apply again" in asked
+    assert the_mailbox(inside, ours).is_enabled
+    assert confirm().status_code == 302
     assert not the_mailbox(inside, ours).is_enabled
+
+
+def test_what_waits_for_a_lock_is_counted_as_nobodys_word(app, ours, theirs, inside):
+    id = make_global(ours, theirs, is_shadow=True)
+    with inside(ours):
+        for field, value in (("shadow", False), ("source", ""), ("access", [])):
+            overriding.override(the_following(), field, value, by=BY)
+        db.session.commit()
+    locks = dict.fromkeys(("shadow", "source", "access"), "Decided")
+    system_says(id, "source", "phone")
+    system_locks(id, locks)
+    following.follow(id)
+    assert [use.organizations for use in uses_of_lead_source("phone")] == [2]
+    with inside_installation("a test"):
+        source = saving.global_mailbox_of(id)
+        assert override_counts(source) == {}
+        assert "in 2 organizations" in going_live(source).effects[0]
+        assert not any("otherwise" in words for words in going_live(source).keeps)
+        values = saving.values_of(source, saving.connection_of(source))
+        found = {one.key: one.effects for one in consequences_of(source, replace(values, locks={}))}
+    assert set(found) == {f"unlock-{field}" for field in locks}
+    assert "Begins to convert and answer in 1 organization of them" in found["unlock-shadow"]
+    assert len(found["unlock-access"]) == 2
+    page = read(sign_in(app, make_user(name="Sys Admin", is_system_admin=True)), f"{LIST}{id}/shadow")
+    assert "Overridden" not in page
 
 
 def test_the_grid_is_sorted_filtered_and_live(app, inside, client, ours, theirs, url):
