@@ -2,7 +2,7 @@
 
 The mailbox's ``overrides`` say what is otherwise; no entry means that the system's value applies. Of what
 is taken back nothing is kept, but for the organization's own rules. What the system locked is not said
-otherwise; what was before waits. The caller commits.
+otherwise but by a file; what was before waits, as does that. The caller commits.
 """
 
 from collections.abc import Collection, Mapping
@@ -33,14 +33,20 @@ def states(mailbox: Mailbox) -> list[FieldState]:
 
 
 def override_only(
-    mailbox: Mailbox, wanted: Mapping[str, Any], *, by: Actor, untouched: Collection[str] = ()
+    mailbox: Mailbox,
+    wanted: Mapping[str, Any],
+    *,
+    by: Actor,
+    untouched: Collection[str] = (),
+    may_wait: bool = False,
 ) -> list[str]:
     """What a page says becomes true: these fields have these values, all others follow the system.
 
-    But those left ``untouched``. The fields that changed. `InvalidError` at the first that is wrong.
+    But those left ``untouched``. ``may_wait``: what is locked is kept until the lock goes, and not refused.
+    The fields that changed. `InvalidError` at the first that is wrong.
     """
     said = {field: wanted.get(field, _FOLLOW) for field in FIELDS if field not in untouched}
-    return _change(mailbox, said, by)
+    return _change(mailbox, said, by, may_wait=may_wait)
 
 
 def override(mailbox: Mailbox, field: str, value: Any, *, by: Actor) -> list[str]:
@@ -82,7 +88,7 @@ def _switch(mailbox: Mailbox, field: str, value: bool, by: Actor) -> list[str]:
     return override(mailbox, field, value, by=by)
 
 
-def _change(mailbox: Mailbox, wanted: Mapping[str, Any], by: Actor) -> list[str]:
+def _change(mailbox: Mailbox, wanted: Mapping[str, Any], by: Actor, *, may_wait: bool = False) -> list[str]:
     db.session.refresh(mailbox, with_for_update=True)
     _demand_served(mailbox)
     before = _values(mailbox)
@@ -94,7 +100,8 @@ def _change(mailbox: Mailbox, wanted: Mapping[str, Any], by: Actor) -> list[str]
         if value is _FOLLOW:
             del overrides[field]
         else:
-            _demand_unlocked(mailbox, field)
+            if not may_wait:
+                _demand_unlocked(mailbox, field)
             overrides[field] = said(_stored(mailbox, field, value), by.name, now())
     if changed:
         _make_true(mailbox, overrides, wanted)

@@ -73,7 +73,7 @@ def _global_mailbox(source: GlobalMailbox, slugs: dict[UUID, str]) -> Descriptio
         "label": source.label,
         "aliases": list(source.aliases),
         "enabled": source.is_enabled,
-        "shadow": source.is_shadow or None,
+        "shadow": source.is_shadow,
         "delivery": account.delivery_mode,
         "serves": ALL if source.serves_all else _served(source, slugs),
         "home": slugs.get(home) if home is not None else None,

@@ -67,7 +67,7 @@ def _mailbox(mailbox: Mailbox, slug: str, names: Names) -> Description:
         "label": values.label,
         "aliases": values.aliases,
         "enabled": values.is_enabled,
-        "shadow": values.is_shadow or None,
+        "shadow": values.is_shadow,
         "processing": _processing(values, names),
         "signature": values.signature,
         "access": described_access(values.grants, names),

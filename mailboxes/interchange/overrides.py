@@ -16,7 +16,8 @@ def keep_overrides(current: Description, wanted: Description, work: Work) -> Non
     """Each global mailbox says here what the file says, and follows the system in everything else.
 
     One that the same file brings here is not there before all organizations are; it is checked already, and
-    kept when this is called once more.
+    kept when this is called once more. What is locked waits: an export says that too, and the same file may
+    take the lock away.
     """
     for address in [address for address in current if address not in wanted]:
         overriding.override_only(followed_mailboxes()[address], {}, by=work.by)
@@ -33,7 +34,7 @@ def keep_overrides(current: Description, wanted: Description, work: Work) -> Non
 
 def _keep(mailbox: Mailbox, current: Description, wanted: Description, work: Work) -> None:
     with work.at():
-        overriding.override_only(mailbox, _values(wanted), by=work.by)
+        overriding.override_only(mailbox, _values(wanted), by=work.by, may_wait=True)
     keep_rules(mailbox, current.get("own_rules", {}), wanted.get("own_rules", {}), work.inside())
 
 

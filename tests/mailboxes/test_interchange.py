@@ -670,7 +670,7 @@ def test_a_global_mailbox_is_planned_made_changed_and_removed(applied, nordwind)
 
 
 def test_shadow_and_locks_are_those_of_the_file(applied, nordwind):
-    """What is locked is not said otherwise by a file either; what was said before is exported and waits."""
+    """What is said otherwise of what is locked is exported and waits, be it said before or after."""
     apply(GLOBAL)
     locks = "locks: [{field: access, reason: Everybody reads it}, {field: lead_source, reason: One list}]"
     said = GLOBAL.replace("delivery: routed", f"shadow: true\n          {locks}\n          delivery: routed")
@@ -685,14 +685,64 @@ def test_shadow_and_locks_are_those_of_the_file(applied, nordwind):
     secrets = secrets_of_an_export() | {"POSTROOM_SYSTEM_INFO_IMAP_PASSWORD": "imap secret one"}
     assert apply(whole, secrets) == []
     otherwise = said.replace("label: Auskunft", "label: Auskunft\n            lead_source: email")
-    with pytest.raises(FileError, match=r"Lead source is locked by the system\. One list"):
-        apply(otherwise)
+    assert plan(otherwise) == apply(otherwise) == [f"+ {HERE} / lead_source: email"]
+    assert apply(otherwise) == []
+    db.session.refresh(served)
+    assert served.action_settings["source"] == "phone"
     free = said.replace(locks, "locks: [{field: access, state: absent}, {field: lead_source, state: absent}]")
     free = free.replace("shadow: true", "shadow: false")
     assert plan(free) == apply(free)
     db.session.refresh(served)
     assert not served.is_shadow
     assert sorted(one.level for one in grants_of(served)) == ["read", "reply"]
+    assert served.action_settings["source"] == "email"
+
+
+def test_what_waits_for_a_lock_comes_back_from_an_export(app, theirs, database_urls):
+    apply()
+    locks = "locks: [{field: access, reason: Everybody}, {field: label, reason: One name}]"
+    said = GLOBAL.replace("delivery: routed", f"{locks}\n          delivery: routed")
+    apply(said)
+    exported = interchange.export()
+    assert "label: Auskunft" in exported
+    empty(database_urls)
+    secrets = secrets_of_an_export() | {"POSTROOM_SYSTEM_INFO_IMAP_PASSWORD": "imap secret one"}
+    apply(exported, secrets)
+    assert apply(exported, secrets) == []
+    assert interchange.export() == exported
+    with inside_of(db.session.scalar(select(Organization.id).where(Organization.slug == "nordwind"))):
+        assert the_label() == "Info"
+        served = mailbox("info@installation.example")
+        assert [(one.level, one.membership_id) for one in grants_of(served)] == [("read", None)]
+
+
+def test_a_file_that_takes_a_lock_away_may_say_that_otherwise_at_once(applied, nordwind):
+    lock = "locks: [{field: lead_source, reason: One list}]"
+    locked = GLOBAL.replace("delivery: routed", f"{lock}\n          delivery: routed")
+    apply(locked)
+    free = locked.replace("reason: One list", "state: absent")
+    free = free.replace("label: Auskunft", "label: Auskunft\n            lead_source: email")
+    assert sorted(plan(free)) == sorted(apply(free))
+    assert apply(free) == []
+    served = mailbox("info@installation.example")
+    db.session.refresh(served)
+    assert served.action_settings["source"] == "email"
+
+
+@pytest.mark.parametrize("about", ["system", "organization"])
+def test_out_of_shadow_is_at_rest(applied, nordwind, about):
+    apply(GLOBAL)
+    said = GLOBAL.replace("delivery: routed", "shadow: false\n          delivery: routed")
+    text = said if about == "system" else change_of("shadow: false")
+
+    def records():
+        with inside_installation("a test"):
+            system = db.session.scalar(select(func.count()).select_from(SystemAuditEntry))
+        return system, db.session.scalar(select(func.count()).select_from(AuditEntry))
+
+    before = records()
+    assert apply(text) == []
+    assert records() == before
 
 
 def the_label():
