@@ -243,6 +243,19 @@ def test_the_other_mailboxs_record_comes_first_whichever_worker_is_faster(ours, 
     assert case.subject == "The first one"
 
 
+def test_a_conversation_that_a_merge_has_linked_to_a_younger_one_shares_its_record(ours, cases_mailbox):
+    other = make_mailbox(ours, action="case")
+    first, second = make_thread(ours, cases_mailbox), make_thread(ours, other)
+    with inside(ours.id):
+        linked = update(Thread).where(Thread.id == first.id).values(linked_thread_id=second.id)
+        db.session.execute(linked)
+        db.session.commit()
+    origin, answer = opening(ours, other, thread=second), opening(ours, cases_mailbox, thread=first)
+    for message in (answer, origin):
+        act(ours, message)
+    assert (len(all_of(ours, Case)), len(all_of(ours, ThreadRecord))) == (1, 2)
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_conversations_linked_in_a_circle_share_one_record(ours, cases_mailbox, is_first):
     """A merge points links at the survivor, which may be the younger one."""
