@@ -31,10 +31,12 @@ UNTIED = """
 @pytest.mark.timeout(600)
 def test_what_is_refused_is_told_and_kept(app, visit):
     showroom = furnish(app)
-    faults = []
+    faults, windows = [], {}
     for refusal in REFUSALS:
-        _, window = entered(app, visit, showroom.people.get(refusal.who))
-        page = window.open(refusal.path.format_map(showroom.ids))
+        if refusal.who not in windows:
+            _, windows[refusal.who] = entered(app, visit, showroom.people.get(refusal.who))
+        page = windows[refusal.who].context.new_page()
+        page.goto(windows[refusal.who].url + refusal.path.format_map(showroom.ids))
         fields = _typed(page, refusal)
         faults += [f"{refusal.path}: {fault}" for fault in _refused(page, refusal, fields)]
         page.close()  # without the question whether to leave what is typed
