@@ -18,7 +18,7 @@ from tests.factories import sign_in
 from tests.services import missing
 from webapp.events import Application
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = Path("/usr/bin/chromium-headless-shell")  # without windows of its own, which take most of the time
 # No host but ours, and no graphics card, which would be imitated by the processor.
 ARGUMENTS = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-gpu")
 BLOCKED = "csp"  # what a policy stops is never asked for
@@ -85,7 +85,7 @@ def live_server(quiet_application: Quiet) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     """Chromium. Ends with this folder: while it runs, nothing else may run an event loop in this thread."""
     if not CHROMIUM.exists():
-        missing("Chromium", "apt-get install -y chromium")
+        missing("Chromium", "apt-get install -y chromium-headless-shell")
     arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=arguments)
