@@ -1,7 +1,5 @@
 """The pages of a mailbox with their scripts: what is shown when, rows, variables, the check."""
 
-import dataclasses
-
 import pytest
 from playwright.sync_api import expect
 
@@ -40,24 +38,14 @@ def test_what_belongs_to_a_choice_is_shown_with_it(visit, ours, mailbox):
 
 
 @pytest.mark.dovecot
-def test_the_check_shows_its_steps_and_folders_in_place(
-    app, visit, ours, theirs, dovecot, certificates, loopback, monkeypatch
-):
-    settings = app.config["POSTROOM"]
-    reachable = dataclasses.replace(
-        settings,
-        ca_file=str(certificates.ca_file),
-        permitted_ports=settings.permitted_ports | {dovecot.tls_port},
-        permitted_networks=loopback.networks,
-    )
-    monkeypatch.setitem(app.config, "POSTROOM", reachable)
+def test_the_check_shows_its_steps_and_folders_in_place(visit, ours, theirs, server):
     window = visit(ours.admin)
     page = window.open(NEW)
     page.get_by_label("Mailbox label").fill("Kept label")
     page.get_by_label("E-mail address").fill("support@acme.test")
     page.get_by_label("IMAP host").fill("localhost")
-    page.get_by_label("IMAP port").fill(str(dovecot.tls_port))
-    page.get_by_label("User", exact=True).fill(dovecot.new_user())
+    page.get_by_label("IMAP port").fill(str(server.tls_port))
+    page.get_by_label("User", exact=True).fill(server.new_user())
     page.locator("#imap_password").fill("wrong")
     page.get_by_role("button", name="Check connection").click()
     expect(page.locator("#check-result .step-bad")).to_contain_text("Sign-in", timeout=PATIENCE)

@@ -84,12 +84,7 @@ def _refused(page: Page, refusal: Refusal, fields: dict[str, str]) -> Iterator[s
     if not told.evaluate(HAS_FOCUS) and page.locator(":focus[aria-invalid=true]").count() == 0:
         yield "the focus is neither on the summary nor on what is wrong"
     for name, value in fields.items():
-        if (
-            page.locator(f"main [name='{name}']")
-            .evaluate_all("all => all.map(one => one.value)")
-            .count(value)
-            < 1
-        ):
+        if value not in page.locator(f"main [name='{name}']").evaluate_all(VALUES):
             yield f"what was typed into {name} is lost"
     for name in page.evaluate(UNTIED):
         yield f"{name} is wrong, and no message stands at it"

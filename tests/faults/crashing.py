@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pytest
-
 from mailboxes.crash_points import VARIABLE
 from tenants.database import db
 
@@ -65,9 +63,3 @@ def _work_and_end(work: Callable[[], object], crash_at: str) -> None:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
     finally:
         os._exit(code)
-
-
-def skip_unreached(reached: bool, point: str) -> None:
-    """A point that this work does not pass proves nothing."""
-    if not reached:
-        pytest.fail(f"the work never reached {point!r}")
