@@ -5,14 +5,14 @@ committed with its cursor, so that a pass may end at any moment, in whatever way
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from uuid import UUID
 
 from sqlalchemy import select
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, Folder
 from mailboxes.connections import MEGABYTE, egress_policy, imap_settings
 from mailboxes.errors import MailServerError, UidValidityChangedError
 from mailboxes.imap import ImapConnection
@@ -141,8 +141,7 @@ def _run(run: Pass) -> None:
         folders = synced_folders(run.account)
         db.session.commit()
         run.report.folder_count = len(folders)
-        for folder in folders:
-            visit(run, folder, is_first_round=is_first_round)
+        _visit_each(run, folders, is_first_round=is_first_round)
         if is_first_round and run.account.mirrors_read_state:
             run.report.changed_count += mirror_reads(run.account, run.fence, run.imap)
         has_more = history_round(run, folders)
@@ -150,3 +149,16 @@ def _run(run: Pass) -> None:
             run.report.has_more = has_more
             return
         is_first_round = False
+
+
+def _visit_each(run: Pass, folders: Sequence[Folder], *, is_first_round: bool) -> None:
+    """Visit all folders; one that is renumbered while it is read holds up no other, and is told last."""
+    renumbered: UidValidityChangedError | None = None
+    for folder in folders:
+        try:
+            visit(run, folder, is_first_round=is_first_round)
+        except UidValidityChangedError as error:
+            db.session.rollback()
+            renumbered = error
+    if renumbered is not None:
+        raise renumbered

@@ -9,11 +9,10 @@ from mailboxes.sync.plan import MOST_RENUMBERINGS, STEADY_VISITS, Cursor, Epoch,
 from tenants.database import db, inside
 from tests.faults.imap_server import Command, Session
 from tests.faults.rows_numbering import without_validity
-from tests.faults.stage import INBOX, Stage
+from tests.faults.stage import INBOX, PROJECTS, Stage
 
 
-def unsettle(stage: Stage) -> None:
-    """Let the inbox be renumbered at every opening, until nobody trusts it."""
+def renumber_at_each_opening(stage: Stage) -> None:
     numbers = itertools.count(100)
 
     def renumber(session: Session, command: Command) -> bool:
@@ -22,6 +21,11 @@ def unsettle(stage: Stage) -> None:
         return False
 
     stage.server.on("EXAMINE", renumber)
+
+
+def unsettle(stage: Stage) -> None:
+    """Let the inbox be renumbered at every opening, until nobody trusts it."""
+    renumber_at_each_opening(stage)
     for _ in range(MOST_RENUMBERINGS + 1):
         stage.sync()
     assert "renumbers" in error_of(stage)
@@ -36,6 +40,16 @@ def error_of(stage: Stage) -> str:
 def bodies_asked(stage: Stage) -> int:
     commands = stage.server.commands
     return sum(command.verb == "FETCH" and b"BODY" in command.arguments for command in commands)
+
+
+def test_a_folder_that_is_renumbered_while_it_is_read_holds_up_no_other(stage: Stage) -> None:
+    stage.fill(INBOX, 3)
+    stage.fill(PROJECTS, 1)
+    stage.sync()
+    renumber_at_each_opening(stage)
+    stage.add(PROJECTS)
+    stage.sync()
+    assert stage.count_in(PROJECTS) == 2
 
 
 def test_a_folder_that_holds_is_trusted_again_and_is_what_the_server_is(stage: Stage) -> None:
