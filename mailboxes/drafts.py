@@ -242,7 +242,7 @@ def send(member: Membership, draft: Draft) -> Outgoing:
         return db.session.get_one(Outgoing, (draft.organization_id, draft.outgoing_id))
     recipients = _checked_recipients(draft)
     if not draft.body.strip():
-        raise InvalidError("The message is empty.", field="body")
+        raise InvalidError("The message is empty. Write something first.", field="body")
     if draft.thread_id:
         db.session.execute(select(Thread.id).where(Thread.id == draft.thread_id).with_for_update())
     if news := news_since(draft):

@@ -18,7 +18,7 @@ class NotFoundError(AppError):
     """The thing does not exist, or not for this person: outside, the two look the same."""
 
     status = HTTPStatus.NOT_FOUND
-    message = "We could not find that."
+    message = "We could not find that. It may have been deleted, or you may not see it."
 
 
 class ForbiddenError(AppError):

@@ -36,7 +36,9 @@ def read_lines(content: bytes, columns: Mapping[str, set[str]]) -> list[Line]:
     `InvalidError` where the file cannot be read, with what to do.
     """
     if len(content) > LARGEST_FILE:
-        raise InvalidError(f"The file is larger than {LARGEST_FILE // 1024} KB. Divide it.", field="file")
+        raise InvalidError(
+            f"The file is larger than {LARGEST_FILE // 1024} KB. Split it into several files.", field="file"
+        )
     rows = _rows_of(_decoded(content))
     places = _places(rows[0] if rows else [], columns)
     if "address" not in places:
@@ -51,7 +53,9 @@ def read_lines(content: bytes, columns: Mapping[str, set[str]]) -> list[Line]:
     if not lines:
         raise InvalidError("There is nobody in the file: it has no row below the first.", field="file")
     if len(lines) > MOST_ROWS:
-        raise InvalidError(f"The file has more than {MOST_ROWS} rows. Divide it.", field="file")
+        raise InvalidError(
+            f"The file has more than {MOST_ROWS} rows. Split it into several files.", field="file"
+        )
     return lines
 
 

@@ -105,7 +105,7 @@ def _checked_name(name: str, role: Role | None) -> str:
 
 def _demand_grantable(changed: set[str], by: frozenset[str]) -> None:
     if not changed <= set(PERMISSIONS):
-        raise InvalidError("Choose permissions of the list.", field="permissions")
+        raise InvalidError("Choose permissions from the list.", field="permissions")
     if not changed <= by:
         lacking = ", ".join(PERMISSIONS[one] for one in sorted(changed - by))
         raise ForbiddenError(

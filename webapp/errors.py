@@ -1,6 +1,8 @@
 """Failures as pages: foreseen ones say what to do, the rest is a bug and shows up as one."""
 
 import uuid
+from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, g, render_template, request
@@ -10,18 +12,36 @@ from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from tenants.database import db
-from tenants.errors import AppError
+from tenants.errors import (
+    AppError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    TooManyAttemptsError,
+)
 
 log = structlog.get_logger()
-SENTENCES = {
-    400: "That request could not be understood. Go back, reload the page and try again.",
-    401: "Sign in to go on.",
-    403: "You may not do that.",
-    404: "We could not find that.",
-    405: "This page cannot be used that way.",
-    413: "That is too large to upload. Choose a smaller file.",
-    429: "Too many requests. Wait a moment and try again.",
+# Of each status: what the page is called, and what it says where nobody said it better.
+WORDS = {
+    400: (
+        "Not understood",
+        "That request could not be understood. Go back, reload the page and try again.",
+    ),
+    401: ("Sign in first", "Sign in to go on."),
+    403: ("Not allowed", ForbiddenError.message),
+    404: ("Nothing here", NotFoundError.message),
+    405: ("Nothing to open here", "This address only takes what a form sends. Go back and use the form."),
+    409: ("Not possible now", ConflictError.message),
+    413: (
+        "Too large",
+        "That is more than can be sent at once. Go back and send smaller files, or less text.",
+    ),
+    422: ("Something is not right", InvalidError.message),
+    429: ("Too fast", TooManyAttemptsError.message),
+    500: ("Our mistake", "Something broke on our side. It has been logged; try again in a moment."),
 }
+HELPED_BY_WAITING = frozenset({429, 500})
 
 
 def explain_errors(app: Flask) -> None:
@@ -42,7 +62,8 @@ def explain_errors(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> ResponseReturnValue:
         status = error.code or 500
-        return _page(status, SENTENCES.get(status, error.description or "That did not work."))
+        _, sentence = WORDS.get(status, ("", error.description or AppError.message))
+        return _page(status, sentence)
 
     @app.errorhandler(DataError)
     def unstorable(error: DataError) -> ResponseReturnValue:
@@ -54,7 +75,7 @@ def explain_errors(app: Flask) -> None:
         if app.config.get("PROPAGATE_EXCEPTIONS") or app.testing:
             raise error
         log.error("bug", exc_info=error, request=g.get("request_id"), path=request.path)
-        return _page(500, "Something broke on our side. It has been logged; try again in a moment.")
+        return _page(500, WORDS[500][1])
 
 
 def _page(status: int, message: str) -> ResponseReturnValue:
@@ -62,6 +83,20 @@ def _page(status: int, message: str) -> ResponseReturnValue:
     if request.headers.get("HX-Request") or request.accept_mimetypes.best == "application/json":
         return {"error": message, "request": g.get("request_id", "")}, status
     page = render_template(
-        "errors/error.html", status=status, message=message, request_id=g.get("request_id", "")
+        "errors/error.html",
+        status=status,
+        title=WORDS.get(status, (AppError.message.rstrip("."), ""))[0],
+        message=message,
+        back_url=_came_from(),
+        may_retry=status in HELPED_BY_WAITING and request.method == "GET",
+        request_id=g.get("request_id", "") if status == HTTPStatus.INTERNAL_SERVER_ERROR else "",
     )
     return page, status
+
+
+def _came_from() -> str:
+    """The page of ours that led here, as the browser says; empty where it is this one, or somebody else's."""
+    page = urlsplit(request.referrer or "")
+    is_ours = page.scheme in ("http", "https") and page.netloc == request.host
+    is_this_one = request.method == "GET" and page.path == request.path
+    return page.geturl() if is_ours and not is_this_one else ""

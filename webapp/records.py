@@ -152,7 +152,7 @@ def told(outcomes: list[Outcome], back_url: str, tree: list[Any]) -> ResponseRet
     done = sum(not outcome.error for outcome in outcomes)
     sentence = "1 person changed." if done == 1 else f"{done} people changed."
     if done == len(outcomes):
-        flash(sentence if outcomes else "Nobody was ticked.", "success" if outcomes else "info")
+        flash(sentence if outcomes else "Tick the people first.", "success" if outcomes else "info")
         return redirect(back_url)
     page = render_template(
         "people/outcomes.html", outcomes=outcomes, sentence=sentence, back_url=back_url, tree=tree

@@ -67,7 +67,7 @@ def _checked(field: Field, value: Any) -> Any:
             f"Choose: {field.label}." if field.kind != "text" else "Fill this in.", field=field.name
         )
     if clean and field.kind in ("choice", "member", "lead_source") and clean not in _allowed(field, clean):
-        raise InvalidError("Choose one of the list.", field=field.name)
+        raise InvalidError("Choose one from the list.", field=field.name)
     return clean
 
 

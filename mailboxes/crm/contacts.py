@@ -263,14 +263,18 @@ def _keep_addresses(contact: Contact, addresses: list[str]) -> None:
 
 def _demand_usable(contact: Contact, addresses: list[str]) -> None:
     if len(addresses) > ADDRESSES_AT_MOST:
-        raise InvalidError(f"At most {ADDRESSES_AT_MOST} addresses.", field="addresses")
+        raise InvalidError(f"List at most {ADDRESSES_AT_MOST} addresses.", field="addresses")
     for address in addresses:
         if not texts.is_address(address):
-            raise InvalidError(f"“{address}” is no e-mail address.", field="addresses")
+            raise InvalidError(
+                f"“{address}” is no e-mail address. Write it like mia@example.com.", field="addresses"
+            )
     taken = db.session.scalar(
         select(ContactAddress.address).where(
             ContactAddress.address.in_(addresses), ContactAddress.contact_id != contact.id
         )
     )
     if taken is not None:
-        raise InvalidError(f"{taken} belongs to another contact.", field="addresses")
+        raise InvalidError(
+            f"{taken} belongs to another contact. Take it away there first.", field="addresses"
+        )

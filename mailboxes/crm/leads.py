@@ -253,7 +253,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if not clean.get("name", "-"):
         raise InvalidError("Type a name.", field="name")
     if clean.get("address") and not texts.is_address(clean["address"]):
-        raise InvalidError("This is no e-mail address.", field="address")
+        raise InvalidError("Type an e-mail address, such as mia@example.com.", field="address")
     return clean
 
 

@@ -68,13 +68,13 @@ def _processing(mailbox: Mailbox, value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _owner(mailbox: Mailbox, value: str) -> str:
     if value and value not in {id for id, _ in choices_of(Field("owner", "Owner", "member"), chosen=value)}:
-        raise InvalidError("Choose one of the list.", field="owner")
+        raise InvalidError("Choose one from the list.", field="owner")
     return value
 
 
 def _source(mailbox: Mailbox, value: str) -> str:
     if value and value not in {source.key for source in db.session.scalars(lead_sources())}:
-        raise InvalidError("Choose one of the list.", field="source")
+        raise InvalidError("Choose one from the list.", field="source")
     return value
 
 

@@ -231,7 +231,7 @@ def _checked(values: GlobalValues, source: GlobalMailbox | None) -> dict[str, An
     if values.delivery_mode not in MODES:
         raise InvalidError("Choose how messages are delivered.", field="delivery_mode")
     if not set(values.access.values()) <= set(LEVELS):
-        raise InvalidError("Choose roles of the list.", field="access")
+        raise InvalidError("Choose roles from the list.", field="access")
     _demand_reasons(values.locks)
     processing = {"action": mailbox.action, "settings": mailbox.action_settings}
     return {

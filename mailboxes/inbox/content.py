@@ -150,5 +150,5 @@ def _content(raw: bytes, position: int) -> bytes:
 
 def _raw_of(message: Message) -> bytes:
     if message.raw_id is None:
-        raise NotFoundError("The bytes of this message were not kept.")
+        raise NotFoundError("The original of this message was not kept here. Look for it on the mail server.")
     return raw_content(message.raw_id)

@@ -101,7 +101,7 @@ def may_be_assigned(mailbox: Mailbox, words: str = "") -> Select[Membership]:
 def change_status(member: Membership, thread_ids: Sequence[UUID], status: str) -> int:
     """Open conversations, let them wait, or be done with them; how many changed."""
     if status not in STATUSES:
-        raise InvalidError("This status does not exist.", field="status")
+        raise InvalidError("Choose a status from the list.", field="status")
     changed = _changed(member, thread_ids, {"status": status})
     for thread in changed:
         _remember(thread, status, f"{member.name} set the status to {STATUSES[status].lower()}.")
@@ -117,7 +117,9 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
             select(Mailbox).where(Mailbox.id.in_(select(Thread.mailbox_id).where(Thread.id.in_(thread_ids))))
         )
         if assignee is None or not all(is_granted(assignee, mailbox) for mailbox in mailboxes):
-            raise InvalidError("This person may not read the mailbox.", field="assignee")
+            raise InvalidError(
+                "This person may not read the mailbox. Choose somebody else.", field="assignee"
+            )
         name = assignee.name
     changed = _changed(member, thread_ids, {"assignee_id": assignee_id})
     for thread in changed:

@@ -89,14 +89,14 @@ def demand_connection(
 ) -> None:
     """The same for account and folders, where the connection is the caller's to change."""
     if values.kind not in KINDS:
-        raise InvalidError("Choose an account type of the list.", field="kind")
+        raise InvalidError("Choose an account type from the list.", field="kind")
     for protocol, enabled in (("imap", values.imap_enabled), ("smtp", values.smtp_enabled)):
         if not enabled:
             continue
         if not 1 <= getattr(values, f"{protocol}_port") <= 65535:
             raise InvalidError("Type a port from 1 to 65535.", field=f"{protocol}_port")
         if getattr(values, f"{protocol}_encryption") not in ENCRYPTIONS:
-            raise InvalidError("Choose an encryption of the list.", field=f"{protocol}_encryption")
+            raise InvalidError("Choose an encryption from the list.", field=f"{protocol}_encryption")
     login = values.imap_enabled or (values.smtp_enabled and not values.smtp_user)
     if login and not values.imap_user:
         raise InvalidError("Type the user name that signs in to the server.", field="imap_user")

@@ -69,7 +69,7 @@ def checked_texts(values: TemplateValues) -> dict[str, tuple[str, str]]:
         if subject.strip() or content.strip()
     }
     if not written:
-        raise InvalidTemplateError("Write a content in at least one language.", field="content")
+        raise InvalidTemplateError("Write the content in at least one language.", field="content")
     problems = [
         LanguageProblem(language, problem)
         for language, (subject, content) in written.items()

@@ -39,7 +39,7 @@ def undo(key: str, change_id: UUID, level: str, *, by: str, user: User | None = 
     if not may_be_restored(key, change.before):
         raise InvalidError("The former password is not kept. Type it anew.", field=key)
     if change.before == layers.stored_state(key, level, user=user):
-        raise ConflictError("It is so already.")
+        raise ConflictError("This value applies already.")
     restore(key, change.before, level, by=by, user=user)
 
 

@@ -1,14 +1,17 @@
 """What a form refuses: said at the field and in a summary that has the focus, and nothing typed is lost."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Locator, Page
 
+from tenants.errors import TooManyAttemptsError
 from tests.browser.test_every_page import PICTURES, entered, serious, take_pictures, too_wide
 from tests.showroom import furnish
-from tests.webapp.refusals import REFUSALS, Refusal
+from tests.webapp.refusals import DEAD_ENDS, REFUSALS, Dead, Refusal
 
 NO_CHECKS_OF_THE_BROWSER = "for (const form of document.forms) form.noValidate = true"
 IS_INERT = "control => control.closest('[inert]') !== null"
@@ -24,6 +27,17 @@ UNTIED = """
     control => !(control.getAttribute('aria-describedby') || '').split(' ').some(
         id => document.getElementById(id)?.matches('.field-errors, .field-errors *'))
 ).map(control => control.name)
+"""
+SEND = """
+([path, values, hasToken]) => {
+    const form = document.body.appendChild(document.createElement('form'));
+    Object.assign(form, {method: 'post', action: path});
+    const token = hasToken ? {csrf_token: document.querySelector('meta[name=csrf-token]').content} : {};
+    for (const [name, value] of Object.entries({...values, ...token})) {
+        form.append(Object.assign(document.createElement('input'), {name, value}));
+    }
+    form.submit();
+}
 """
 
 
@@ -93,3 +107,52 @@ def _refused(page: Page, refusal: Refusal, fields: dict[str, str]) -> Iterator[s
         yield from serious(page)
     if PICTURES:
         take_pictures(page, f"refused {refusal.who} {refusal.path}")
+
+
+def test_no_error_is_a_dead_end(app, visit, monkeypatch):
+    """Each says what to do, and has a way out."""
+    showroom = furnish(app)
+    _break(app, monkeypatch, {"contacts.index": TooManyAttemptsError(), "leads.index": RuntimeError()})
+    faults, windows = [], {}
+    for dead in DEAD_ENDS:
+        if dead.who not in windows:
+            _, windows[dead.who] = entered(app, visit, showroom.people.get(dead.who))
+        window = windows[dead.who]
+        window.open("/security/" if showroom.people.get(dead.who) else "/sign-in")
+        status = _run_into(window.page, window.url, dead, dead.path.format_map(showroom.ids))
+        found = [] if status == dead.status else [f"is {status}"]
+        faults += [f"{dead}: {fault}" for fault in (*found, *_without_a_way_out(window.page))]
+        if PICTURES:
+            take_pictures(window.page, f"error {dead.who} {dead.path} {window.page.title()}")
+    assert not faults, "\n".join(["", *faults])
+
+
+def _break(app: Flask, monkeypatch: pytest.MonkeyPatch, failing: dict[str, Exception]) -> None:
+    def broken(error: Exception) -> Callable[..., NoReturn]:
+        def fail(**given: object) -> NoReturn:
+            raise error
+
+        return fail
+
+    for endpoint, error in failing.items():
+        monkeypatch.setitem(app.view_functions, endpoint, broken(error))
+    monkeypatch.setitem(app.config, "TESTING", False)  # tests are shown the error itself
+
+
+def _run_into(page: Page, url: str, dead: Dead, path: str) -> int:
+    with page.expect_response(url + path) as answers:
+        if dead.sent is None:
+            page.goto(url + path)
+        else:
+            page.evaluate(SEND, [path, dict(dead.sent), dead.has_token])
+    page.wait_for_load_state()
+    return answers.value.status
+
+
+def _without_a_way_out(page: Page) -> Iterator[str]:
+    if len(page.locator(".error-page h1 + p").inner_text()) < 15:
+        yield "does not say what to do"
+    if page.locator(".error-links .button-primary").count() != 1:
+        yield "has no button that stands out, or several"
+    yield from too_wide(page)
+    yield from serious(page)

@@ -548,7 +548,7 @@ def test_rules_that_apply_again_answer_only_what_arrives_from_then_on(served, wo
         ("label", " ", "Give the mailbox a label"),
         ("processing", {"action": "lead", "settings": {}}, "needs an active sales channel"),
         ("processing", {"action": "case", "settings": {"status": "odd", "priority": "low"}}, "Choose one"),
-        ("source", "nowhere", "Choose one of the list"),
+        ("source", "nowhere", "Choose one from the list"),
         ("trusted_forms", ["nobody"], "is no e-mail address"),
         ("rules", "system", "Choose whose rules"),
     ],

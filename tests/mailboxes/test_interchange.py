@@ -314,7 +314,7 @@ def test_sources_and_templates_may_change_names_among_themselves(applied, nordwi
         ),
         ("system:\n  lead_sources:\n    - {key: Odd Key, name: X}", r"line 3 .*lower-case letters"),
         ("system:\n  lead_sources:\n    - {key: phone, name: Email}", r"line 3 .*named “Email” already"),
-        ("system:\n  templates: [{key: x, name: X}]", r"Write a content in at least one language"),
+        ("system:\n  templates: [{key: x, name: X}]", r"Write the content in at least one language"),
         (
             "system:\n  templates: [{key: x, name: X, texts: {en: {content: '{{ a.b }}'}}}]",
             r"there is no variable a\.b",
@@ -586,7 +586,7 @@ def test_a_file_that_cannot_be_understood_is_told_with_its_line(app, text, messa
         (["processing: {action: task}"], r"task is not possible"),
         (["processing: {action: case, settings: {source: fair}}"], r"source is not known here"),
         (["processing:", "  settings: {owner: no@where.example}"], r"no@where.example is no member here"),
-        (["processing: {settings: {priority: urgent}}"], r"Choose one of the list"),
+        (["processing: {settings: {priority: urgent}}"], r"Choose one from the list"),
         (["processing: {automation_from: yesterday}"], r"Write a moment"),
         (["access: [{role: Nobody}]"], r"There is no role Nobody here"),
         (["access: [{level: read}]"], r"Write either “role: …” or “person: …”"),

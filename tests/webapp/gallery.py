@@ -276,9 +276,9 @@ def _sign_in() -> str:
 def _error() -> str:
     return render_template(
         "errors/error.html",
-        status=404,
-        title="We could not find that",
-        message="It does not exist, or you may not see it.",
+        status=500,
+        title="Our mistake",
+        message="Something broke on our side. Try again in a moment.",
         request_id="019a7c1e-5b1f",
     )
 

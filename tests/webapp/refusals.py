@@ -25,6 +25,17 @@ class Refusal:
     file: tuple[str, bytes] = field(default=("", b""))
 
 
+@dataclass(frozen=True)
+class Dead:
+    """An address that ends in an error's page. With ``sent`` a form is posted there, else it is opened."""
+
+    who: str
+    status: int
+    path: str
+    sent: Mapping[str, str] | None = None
+    has_token: bool = True
+
+
 _MAILBOX = "/configuration/mailboxes"
 _UNKNOWN = "Dear {{ contact.nickname }}"
 
@@ -167,4 +178,16 @@ REFUSALS = (
         "nickname",
         "Save",
     ),
+)
+
+DEAD_ENDS = (
+    Dead(MEMBER, 400, "/sign-out", {}, has_token=False),
+    Dead(MEMBER, 403, "/configuration/roles/"),
+    Dead(NOBODY, 404, "/no-such-page"),
+    Dead(MEMBER, 404, "/cases/00000000-0000-0000-0000-000000000000"),
+    Dead(MEMBER, 405, "/sign-out"),
+    Dead(ADMIN, 409, f"{_MAILBOX}/{{mailbox}}/shadow", {}),
+    Dead(NOBODY, 413, "/sign-in", {"address": "a" * 100_000}),
+    Dead(MEMBER, 429, "/contacts/"),  # these two are pages that the test breaks
+    Dead(MEMBER, 500, "/leads/"),
 )

@@ -145,8 +145,8 @@ def test_a_note_is_told_from_a_message_by_icon_and_word(client):
 
 def test_the_error_page_shows_status_words_and_the_number_to_tell(client):
     page = BeautifulSoup(client.get("/error").text, "html5lib")
-    assert _one(page, "h1").get_text(strip=True) == "We could not find that"
-    assert _one(page, ".error-status").get_text(strip=True) == "404"
+    assert _one(page, "h1").get_text(strip=True) == "Our mistake"
+    assert _one(page, ".error-status").get_text(strip=True) == "500"
     assert "019a7c1e" in _one(page, "code").get_text()
 
 

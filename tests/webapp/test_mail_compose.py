@@ -268,7 +268,7 @@ def test_a_sent_draft_is_gone_from_lists_and_a_new_one_can_begin(client, questio
         ({"to": "", "cc": "", "bcc": "", "body": "x"}, "to", "Say who gets this message."),
         ({"to": "carla", "body": "x"}, "to", "“carla” is not an e-mail address."),
         ({"to": "a@x.test", "cc": "b@", "body": "x"}, "cc", "“b@” is not an e-mail address."),
-        ({"to": "a@x.test", "body": " \n"}, "body", "The message is empty."),
+        ({"to": "a@x.test", "body": " \n"}, "body", "The message is empty. Write something first."),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field_and_everything_typed_is_kept(

@@ -359,3 +359,12 @@ def test_whom_it_is_given_to_is_found_by_name_among_many(client, ours, theirs, i
     )
     assert "<html" not in part.text
     assert part.text.count('name="assignee"') == 1
+
+
+def test_every_key_that_is_listed_does_something(client, ours, mailbox):
+    page = BeautifulSoup(read(client, url_of(make_message(ours, mailbox))), "html.parser")
+    listed = {key.get_text() for key in page.select("#shortcuts dt kbd")}
+    pressed = {control["data-shortcut"] for control in page.select("[data-shortcut]")}
+    by_script = {"j", "k", "x", "Enter", "/", "?", "g", "Esc", "Ctrl+K", "Ctrl+Enter"}  # postroom.js
+    assert listed > by_script
+    assert listed - by_script - pressed == set()

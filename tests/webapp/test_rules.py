@@ -126,7 +126,7 @@ def test_a_response_becomes_a_template_for_everybody(client, inside, ours, mailb
     ("typed", "sentence"),
     [
         ({"name": ""}, "Give the rule a name."),
-        ({"content_en": ""}, "Write a content in at least one language."),
+        ({"content_en": ""}, "Write the content in at least one language."),
         (
             {"content_en": "Hello\n{{ sender.nam }}"},
             "Line 2: {{ sender.nam }}: there is no variable sender.nam",
@@ -258,7 +258,7 @@ def test_a_template_of_a_neighbour_cannot_be_chosen(client, inside, ours, theirs
         template = save_template(THANKS, by=BY)
         db.session.commit()
     page = send(client, url_of(mailbox, "/rules/new"), expect=422, name="Sly", template_id=str(template.id))
-    assert "Write a content" in errors_of(page)
+    assert "Write the content" in errors_of(page)
 
 
 def test_a_member_without_the_right_sees_no_rules(app, ours, mailbox):

@@ -182,7 +182,7 @@ def test_at_another_server_it_is_the_same_account_with_another_password(app, ins
         ("folders", [], "Choose at least one folder"),
         ("delivery_mode", "odd", "Choose how messages are delivered"),
         ("action", "odd", "Choose what happens"),
-        ("access-member", "odd", "Choose roles of the list"),
+        ("access-member", "odd", "Choose roles from the list"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_left_behind(app, client, ours, field, value, sentence):
@@ -214,7 +214,7 @@ def test_whom_it_serves_is_found_chosen_and_left_out(inside, client, ours, their
     assert "1 message stays" in asked
     data = {"csrf_token": csrf_token(client.get(url).text), "selected": [str(theirs.id)]}
     answer = client.post(f"{url}/organizations/stop", data=data, follow_redirects=True)
-    assert "1 organization is served no more" in answer.text
+    assert "1 organization is no longer served" in answer.text
     assert "Rests, keeps what it has" in words_of(read(client, f"{url}/organizations"))
     with inside(theirs):
         assert not db.session.scalar(select(Mailbox.is_enabled))

@@ -113,7 +113,7 @@ def edit(case_id: UUID) -> ResponseReturnValue:
         and records.accepts(form, lambda: domain.change_case(case, _values(form), g.member.name))
     ):
         db.session.commit()
-        flash("Saved.", "success")
+        flash("The case has been saved.", "success")
         return redirect(url_for("cases.case", case_id=case.id))
     return _form_page(form, case)
 

@@ -97,7 +97,7 @@ def edit(contact_id: UUID) -> ResponseReturnValue:
         form, lambda: domain.change_contact(contact, _values(form), _addresses(form))
     ):
         db.session.commit()
-        flash("Saved.", "success")
+        flash("The contact has been saved.", "success")
         return redirect(url_for("contacts.contact", contact_id=contact.id))
     return _form_page(form, contact)
 

@@ -53,7 +53,10 @@ def choose_organizations(mailbox_id: UUID) -> ResponseReturnValue:
         )
     count = 0 if source.serves_all else saving.serve(source, ids, by=actor())
     commit_and_follow(source)
-    flash(f"{_organizations(count)} more {'is' if count == 1 else 'are'} served.", "success")
+    if count:
+        flash(f"{_organizations(count, 'more ')} {'is' if count == 1 else 'are'} served.", "success")
+    else:
+        flash("Tick organizations that are not served yet.", "info")
     return redirect(_back(mailbox_id))
 
 
@@ -70,7 +73,9 @@ def stop_serving(mailbox_id: UUID) -> ResponseReturnValue:
         return redirect(_back(mailbox_id))
     commit_and_follow(source)
     words = (
-        "is served no more. Its mailbox rests and keeps" if count == 1 else "are served no more. They keep"
+        "is no longer served. Its mailbox rests and keeps"
+        if count == 1
+        else "are no longer served. They keep"
     )
     flash(f"{_organizations(count)} {words} what is there.", "success")
     return redirect(_back(mailbox_id))
@@ -87,8 +92,8 @@ def make_home(mailbox_id: UUID) -> ResponseReturnValue:
     return redirect(_back(mailbox_id))
 
 
-def _organizations(count: int) -> str:
-    return "1 organization" if count == 1 else f"{count} organizations"
+def _organizations(count: int, more: str = "") -> str:
+    return f"1 {more}organization" if count == 1 else f"{count} {more}organizations"
 
 
 def _back(mailbox_id: UUID) -> str:

@@ -167,7 +167,7 @@ def _withdrawn(template: SystemTemplate) -> ResponseReturnValue:
         flash(error.message, "error")
     else:
         _carry()
-        flash(f"{name} is offered no more.", "success")
+        flash(f"{name} is no longer offered.", "success")
     return redirect(url_for("system_templates.index"))
 
 

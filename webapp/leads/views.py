@@ -120,7 +120,7 @@ def edit(lead_id: UUID) -> ResponseReturnValue:
         and records.accepts(form, lambda: domain.change_lead(lead, _values(form), g.member.name))
     ):
         db.session.commit()
-        flash("Saved.", "success")
+        flash("The lead has been saved.", "success")
         return redirect(url_for("leads.lead", lead_id=lead.id))
     return _form_page(form, lead)
 

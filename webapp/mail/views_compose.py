@@ -126,7 +126,7 @@ def discard(draft_id: UUID) -> ResponseReturnValue:
     thread_id = found.thread_id
     drafts.discard(found)
     db.session.commit()
-    flash("The draft is gone.", "info")
+    flash("The draft was discarded.", "info")
     place = place_of_request()
     return redirect(place.url("mail.conversation", thread_id=thread_id) if thread_id else place.url(), 303)
 

@@ -37,7 +37,7 @@ def audit_folders(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     fetches = request.form.get("do") == "fetch"
     back = redirect(door.url("health", mailbox_id=mailbox.id, _anchor="folders"))
     if not is_reachable(account):
-        flash("Its server cannot be asked now: first mend what the state says.", "error")
+        flash("The mail server cannot be asked now. Solve first what the state says.", "error")
         return back
     ask_for_audit(account.id, fetches=fetches)
     db.session.commit()

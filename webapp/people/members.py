@@ -148,4 +148,4 @@ def _kept_where_refused(sent: list[str], held: list[str]) -> list[UUID]:
     try:
         return [UUID(id) for id in dict.fromkeys(wanted)]
     except ValueError:
-        raise InvalidError("Choose roles of the list.", field="roles") from None
+        raise InvalidError("Choose roles from the list.", field="roles") from None

@@ -98,7 +98,12 @@ def _fetch(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) ->
         level.note("message.fetched_anyway", count)
         db.session.commit()
     words = f"Messages that are being fetched: {count}. They appear whole in their conversations."
-    flash(words if count else "None of these can be fetched (again).", "success" if count else "info")
+    flash(
+        words
+        if count
+        else "None of these can be fetched: the server has them no more, or they were fetched meanwhile.",
+        "success" if count else "info",
+    )
 
 
 def _tabs(level: Level, state: str, account: UUID | None, counts: dict[str, int]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@
     line.className = "toast";
     line.textContent = text;
     toasts.append(line);
-    setTimeout(() => line.remove(), 5000);
+    setTimeout(() => line.remove(), 4000 + 60 * text.length); /* as long as it takes to read */
   }
 
   /* ---- Theme: light, dark or as the system; frames of messages are told too ---- */
@@ -79,6 +79,11 @@
       const box = event.target.getBoundingClientRect();
       const inside = event.clientX >= box.left && event.clientX <= box.right && event.clientY >= box.top && event.clientY <= box.bottom;
       if (!inside && event.detail > 0) event.target.close();
+    }
+    const back = event.target.closest("a[data-back]");
+    if (back && back.href === document.referrer) { /* what was typed there is still typed */
+      event.preventDefault();
+      history.back();
     }
     const copied = event.target.closest("[data-copy]");
     if (copied) copy(copied);
@@ -577,10 +582,19 @@
     const token = one('meta[name="csrf-token"]');
     if (token && event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token.content;
   });
+  /* Parts of pages get their errors as JSON (webapp/errors.py): the sentence says what to do. */
+  function sentenceOf(xhr) {
+    try {
+      return JSON.parse(xhr.responseText).error;
+    } catch {
+      return "";
+    }
+  }
+
   document.addEventListener("htmx:responseError", (event) => {
-    toast(event.detail.xhr.status === 401 || event.detail.xhr.status === 403
-      ? "You are no longer signed in, or may not do this. Reload the page."
-      : "That did not work. Nothing was changed; try again.");
+    const { xhr } = event.detail;
+    if (xhr.status === 401) toast("You are no longer signed in. Reload the page to sign in again.");
+    else toast(sentenceOf(xhr) || "That did not work. Nothing was changed; try again.");
   });
   document.addEventListener("htmx:sendError", () => toast("The server does not answer. Check your connection."));
   document.addEventListener("htmx:load", (event) => prepare(event.detail.elt));

@@ -1,0 +1,87 @@
+"""The pages of what cannot be done: what happened, what to do, and a way back."""
+
+import pytest
+from bs4 import BeautifulSoup
+
+from tests.factories import form_token, sign_in
+from webapp.errors import WORDS
+
+
+@pytest.fixture
+def client(app, ours):
+    return sign_in(app, ours.member)
+
+
+def page_of(answer):
+    return BeautifulSoup(answer.text, "html.parser")
+
+
+def ways_of(answer):
+    return {link.get_text(strip=True): link["href"] for link in page_of(answer).select(".error-links a")}
+
+
+def broken(app, monkeypatch, endpoint, error):
+    """A page that fails, in an application that does not tell tests so."""
+
+    def fail(**given):
+        raise error
+
+    monkeypatch.setitem(app.view_functions, endpoint, fail)
+    monkeypatch.setitem(app.config, "TESTING", False)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/no-such-page", 404), ("/configuration/roles/", 403), ("/sign-out", 405)]
+)
+def test_a_member_who_is_refused_stands_among_their_places(client, path, status):
+    answer = client.get(path)
+    assert answer.status_code == status
+    page = page_of(answer)
+    assert page.h1.get_text(strip=True) == WORDS[status][0]
+    assert WORDS[status][1] in page.get_text()
+    assert page.select_one("nav.places a") is not None
+    assert ways_of(answer) == {"To the start page": "/"}
+
+
+def test_a_stranger_is_led_to_the_door(app):
+    answer = app.test_client().get("/no-such-page")
+    assert page_of(answer).select_one("nav.places") is None
+    assert ways_of(answer) == {"To the sign-in page": "/"}
+
+
+def test_a_refused_form_leads_back_to_its_page(client):
+    came_from = "http://localhost/security/?a=b"
+    answer = client.post("/security/password", headers={"Referer": came_from})
+    assert answer.status_code == 400
+    assert ways_of(answer)["Go back"] == came_from
+
+
+@pytest.mark.parametrize(
+    "came_from",
+    [
+        "https://elsewhere.test/",
+        "javascript://localhost/%0aalert(1)",
+        "http://localhost/no-such-page",
+        "",
+        "x",
+    ],
+)
+def test_nothing_leads_back_to_somebody_else_or_to_the_same_error(client, came_from):
+    assert "Go back" not in ways_of(client.get("/no-such-page", headers={"Referer": came_from}))
+
+
+def test_a_fault_of_ours_is_owned_and_can_be_named(app, client, monkeypatch):
+    broken(app, monkeypatch, "contacts.index", RuntimeError("the secret of the house"))
+    answer = client.get("/contacts/?q=nora")
+    assert answer.status_code == 500
+    assert "the secret" not in answer.text
+    assert ways_of(answer)["Try again"] == "/contacts/?q=nora"
+    assert len(page_of(answer).select_one(".error-page code").get_text()) == 12
+
+
+def test_a_part_of_a_page_is_told_the_same_sentence(client):
+    sent = {"status": "done", "csrf_token": form_token(client)}
+    nowhere = "/mail/conversations/00000000-0000-0000-0000-000000000000/status"
+    answer = client.post(nowhere, data=sent, headers={"HX-Request": "true"})
+    assert answer.status_code == 404
+    assert answer.json["error"] == WORDS[404][1]
