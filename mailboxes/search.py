@@ -50,7 +50,7 @@ def index_messages(
         {
             "id": message["id"],
             "mailbox_id": mailbox_id,
-            "words": " ".join(words_of(" ".join(_indexed(message, filenames.get(message["id"], ()))))),
+            "words": words_of(" ".join(_indexed(message, filenames.get(message["id"], ())))),
         }
         for message in messages
     ]

@@ -16,7 +16,8 @@ from mailboxes.intake.storing import settle_boxes
 from mailboxes.messages import Location, Message
 from mailboxes.routing.records import holders_of
 from mailboxes.sync import leases
-from tenants.bulk import among, array_literal
+from tenants.arrays import array_literal
+from tenants.bulk import among
 from tenants.database import db, inside
 
 SEEN = "\\Seen"

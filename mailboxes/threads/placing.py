@@ -1,6 +1,6 @@
 """Threads of a mailbox, loaded for a batch of messages and kept after it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from mailboxes.messages import Message
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadReference
+from mailboxes.threads.beginnings import summary_of
 from mailboxes.threads.joining import SUBJECT_DAYS, KnownThread, Newcomer, Threads
 from mailboxes.threads.merging import merge_threads
 from tenants.bulk import among, insert_rows
@@ -43,22 +44,28 @@ def threads_for(mailbox: Mailbox, newcomers: Sequence[Newcomer]) -> Threads:
     return threads
 
 
-def keep_new_threads(mailbox: Mailbox, threads: Threads, at: datetime) -> None:
-    """Store the threads that begin in this batch, before their messages."""
+def keep_new_threads(
+    mailbox: Mailbox, threads: Threads, messages: Sequence[Mapping[str, Any]], at: datetime
+) -> set[UUID]:
+    """Store the threads that begin with these messages (rows of the table), before them; their ids."""
+    by_thread: dict[UUID, list[Mapping[str, Any]]] = {}
+    for message in messages:
+        by_thread.setdefault(message["thread_id"], []).append(message)
+    own_addresses = {mailbox.address, *mailbox.aliases}
     rows = [
         {
             "id": thread.id,
             "mailbox_id": mailbox.id,
-            "subject": thread.subject,
             "base_subject": thread.base_subject,
             "linked_thread_id": thread.linked_thread_id,
             "created_at": at,
-            "last_at": thread.last_at,
+            **summary_of(by_thread[thread.id], own_addresses),
         }
         for thread in threads.known.values()
         if thread.is_new
     ]
     insert_rows(Thread, rows)
+    return {row["id"] for row in rows}
 
 
 def keep_references(mailbox: Mailbox, mentioned: Iterable[tuple[UUID, str]]) -> None:

@@ -6,10 +6,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, bindparam, text, update
 
 from mailboxes.threads import Thread
+from mailboxes.threads.beginnings import MOST_PARTICIPANTS, MOST_SENDERS
 from tenants.database import current_organization_id, db
-
-MOST_SENDERS = 20
-MOST_PARTICIPANTS = 300
 
 # One statement for any number of threads; what a thread counts is what it holds (invariant I12).
 _REFRESH = text(
