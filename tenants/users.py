@@ -104,7 +104,7 @@ def authenticate(address: str, password: str, place: str) -> User:
     address = address.strip().lower()
     keys = attempt_keys(address, place)
     refuse_throttled(keys)
-    user = db.session.scalar(select(User).where(User.address == address))
+    user = user_by_address(address)
     known = user is not None and user.is_enabled and bool(user.password_hash)
     fits = _verify(user.password_hash if user is not None and known else _dummy_hash(), password)
     if user is None or not known or not fits:
@@ -281,8 +281,10 @@ def checked_name(text: str) -> str:
 
 
 def user_by_address(address: str) -> User | None:
-    """The user with this address, in whatever case it is written."""
-    return db.session.scalar(select(User).where(User.address == address.strip().lower()))
+    """The user with this address, in whatever case and with whichever form of the domain it is written."""
+    known = User.address.in_(sorted(spellings([address])))
+    as_written = User.address == address.strip().lower()
+    return db.session.scalar(select(User).where(known).order_by(as_written.desc()).limit(1))
 
 
 def forget_old_attempts() -> None:

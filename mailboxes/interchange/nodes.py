@@ -13,6 +13,7 @@ import yaml
 
 from mailboxes.interchange.values import Secret
 from tenants.errors import InvalidError
+from tenants.users import checked_address
 
 Path = tuple[str, ...]
 _MERGE = "tag:yaml.org,2002:merge"
@@ -184,11 +185,12 @@ def optional_text(part: Part) -> str | None:
 
 
 def address(part: Part) -> str:
-    """An address, in lower case."""
-    value = line(part).lower()
-    if not re.fullmatch(r"[^\s@]+@[^\s@]+", value):
-        raise part.error(f"{value} is no e-mail address. Write it like support@example.com.")
-    return value
+    """An address as it is stored, however its domain is written."""
+    value = line(part)
+    try:
+        return checked_address(value)
+    except InvalidError:
+        raise part.error(f"{value} is no e-mail address. Write it like support@example.com.") from None
 
 
 def switch(part: Part) -> bool:

@@ -399,6 +399,23 @@ def test_the_plan_of_a_whole_new_file_is_what_applying_it_does(app, theirs):
     assert not any(secret in line for secret in SECRETS.values() for line in planned)
 
 
+def test_an_address_is_found_however_its_domain_is_written(app, theirs):
+    text = """
+    organizations:
+      - slug: books
+        name: Books
+        members: [{address: ada@xn--bcher-kva.example, name: Ada, roles: [Administrator]}]
+        mailboxes:
+          - address: info@xn--bcher-kva.example
+            aliases: [shop@xn--bcher-kva.example]
+            account: {imap: {enabled: false}}
+    """
+    apply(text)
+    for written in ("xn--bcher-kva.example", "B\u00fccher.example", "bu\u0308cher.example"):
+        assert apply(text.replace("xn--bcher-kva.example", written)) == [], written
+        assert user_by_address(f"ada@{written}").address == "ada@b\u00fccher.example"
+
+
 def test_what_a_file_does_not_mention_stays(applied, nordwind):
     assert apply(change_of("signature: Kind regards")) == [
         "+ organization nordwind / mailboxes / support@nordwind.example / signature: Kind regards"
