@@ -76,19 +76,18 @@ def grants_in_effect(thought_of: FromClause | None = None) -> Subquery:
 
 
 @demand_for_grants
-def demand_mailboxes_to_grant(chosen: Sequence[Role], by: frozenset[str]) -> None:
+def roles_that_open_mailboxes(chosen: Sequence[Role], by: frozenset[str]) -> dict[UUID, str]:
     """A role may open mailboxes: only who may grant mailboxes gives or takes such a role."""
     if MANAGES_MAILBOXES in by:
-        return
+        return {}
     opening = exists().where(
         MailboxGrant.role_id == Role.id, MailboxGrant.organization_id == Role.organization_id
     )
-    query = select(Role.name).where(Role.id.in_([role.id for role in chosen]), opening).order_by(Role.name)
-    name = db.session.scalar(query.limit(1))
-    if name is not None:
-        raise ForbiddenError(
-            f"You cannot give or take the role {name}: it opens mailboxes, and you may not grant those."
-        )
+    query = select(Role.id, Role.name).where(Role.id.in_([role.id for role in chosen]), opening)
+    return {
+        id: f"You cannot give or take the role {name}: it opens mailboxes, and you may not grant those."
+        for id, name in db.session.execute(query.order_by(Role.name))
+    }
 
 
 def readable_mailboxes(member: Membership) -> Select[Mailbox]:

@@ -6,8 +6,9 @@ row names the columns.
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from tenants.errors import InvalidError
 
@@ -15,6 +16,7 @@ LARGEST_FILE = 512 * 1024
 MOST_ROWS = 1000
 LONGEST_CELL = 320
 DELIMITERS = ",;\t"
+TAKEN, KNOWN, ERROR = "taken", "known", "error"
 ADDRESSES = {"address", "email", "e-mail", "e-mail address", "email address", "mail"}
 
 
@@ -28,6 +30,54 @@ class Line:
     def __getitem__(self, column: str) -> str:
         """What a cell says; nothing where the file has no such column."""
         return self.cells.get(column, "")
+
+
+class PersonRow(Protocol):
+    """What rows of every such file have."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def address(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=PersonRow)
+Standing = tuple[str, str]  # a kind of verdict with its words
+
+
+@dataclass(frozen=True)
+class Verdict(Generic[Row]):
+    """What will become of a row: taken, known (nothing to do) or error; ``words`` say it."""
+
+    row: Row
+    kind: str
+    words: str
+
+
+def judged(
+    rows: Sequence[Row],
+    checked: Callable[[Row], Row],
+    standing: Callable[[Row, str], Standing | None],
+    words: Callable[[Row], str],
+) -> list[Verdict[Row]]:
+    """Each row: wrong, the same as one before, known already (under its address or as written), or taken.
+
+    ``checked`` gives a row as it is stored, or raises `InvalidError`.
+    """
+    first: dict[str, int] = {}
+
+    def verdict(row: Row) -> Verdict[Row]:
+        try:
+            taken = checked(row)
+        except InvalidError as error:
+            return Verdict(row, ERROR, error.message)
+        line = first.setdefault(taken.address, row.line)
+        if line != row.line:
+            return Verdict(row, ERROR, f"Line {line} has the same address. Keep one of them.")
+        known = standing(taken, row.address.lower())
+        return Verdict(row, *known) if known is not None else Verdict(taken, TAKEN, words(taken))
+
+    return [verdict(row) for row in rows]
 
 
 def read_lines(content: bytes, columns: Mapping[str, set[str]]) -> list[Line]:

@@ -4,25 +4,26 @@ Columns ``address`` and ``roles`` (several divided by ``,``, ``;`` or ``|``), se
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import select
 
 from tenants.bulk import among
 from tenants.database import db
-from tenants.errors import ForbiddenError, InvalidError
-from tenants.import_files import ADDRESSES, read_lines
+from tenants.errors import InvalidError
+from tenants.import_files import ADDRESSES, ERROR, KNOWN, Standing, Verdict, judged, read_lines
 from tenants.invitations import Invitation, open_invitations
 from tenants.organizations import Membership
-from tenants.people import grantable
-from tenants.permissions import PERMISSIONS, Role, roles
+from tenants.people import refusals
+from tenants.permissions import Role, roles
 from tenants.users import User, checked_address, spellings
 
 ROLES = {"roles", "role"}
 TEMPLATE = (("address", "roles"), ("mia@example.com", "Member"))
-INVITE, MEMBER, ERROR = "invite", "member", "error"
+DISABLED = "Is a disabled member. Enable them under Members."
+AGAIN = "Will be invited again; the link before ends."
 _BETWEEN_ROLES = re.compile(r"\s*[,;|]\s*")
 
 
@@ -33,28 +34,7 @@ class ImportRow:
     line: int
     address: str
     roles: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What will become of a row: invite, member (nothing to do) or error; ``words`` say it."""
-
-    row: ImportRow
-    kind: str
-    words: str
     role_ids: tuple[UUID, ...] = ()
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What rows are judged by, read once for all of them."""
-
-    known: dict[str, Role]  # by name
-    refused: dict[UUID, str]  # why a role cannot be given
-    states: dict[str, bool]  # members by address: whether they are enabled
-    invited: set[str]
-    by: frozenset[str]  # what whoever judges may grant
-    first: dict[str, int] = field(default_factory=dict)  # the line on which an address came first
 
 
 def read_rows(content: bytes) -> list[ImportRow]:
@@ -63,76 +43,43 @@ def read_rows(content: bytes) -> list[ImportRow]:
     return [ImportRow(line.number, line["address"], _names(line["roles"])) for line in lines]
 
 
-def judge(rows: Sequence[ImportRow], by: frozenset[str]) -> list[Verdict]:
+def judge(rows: Sequence[ImportRow], by: frozenset[str]) -> list[Verdict[ImportRow]]:
     """What will become of each row, for somebody who may grant ``by``. Saves nothing."""
-    known = {role.name.casefold(): role for role in db.session.scalars(roles())}
     addresses = spellings(row.address for row in rows)
-    states = _members(addresses)
-    invited = set(
-        db.session.scalars(
-            open_invitations()
-            .where(among(Invitation.address, addresses))
-            .with_only_columns(Invitation.address)
-        )
-    )
+    members, invited = _members(addresses), _invited(addresses)
+    known = {role.name.casefold(): role for role in db.session.scalars(roles())}
     names = {name.casefold() for row in rows for name in row.roles}
-    named = [role for name, role in known.items() if name in names]
-    judged = Judged(known, _refusals(named, by), states, invited, by)
-    return [_verdict(row, judged) for row in rows]
+    refused = refusals([role for name, role in known.items() if name in names], by)
 
+    def checked(row: ImportRow) -> ImportRow:
+        address, chosen = checked_address(row.address), [_role(name, known, refused) for name in row.roles]
+        return replace(row, address=address, role_ids=tuple(role.id for role in chosen))
 
-def _refusals(chosen: Sequence[Role], by: frozenset[str]) -> dict[UUID, str]:
-    """Why roles cannot be given: asked of all at once, and one by one only where that is refused."""
-    if not _refusal(chosen, by):
-        return {}
-    found = {role.id: _refusal([role], by) for role in chosen}
-    return {id: words for id, words in found.items() if words}
+    def standing(row: ImportRow, as_written: str) -> Standing | None:
+        is_enabled = members.get(row.address, members.get(as_written))
+        if is_enabled is None:
+            return None
+        return (KNOWN, "Is a member already.") if is_enabled else (ERROR, DISABLED)
 
-
-def _refusal(chosen: Sequence[Role], by: frozenset[str]) -> str:
-    try:
-        grantable([role.id for role in chosen], by)
-    except ForbiddenError as error:
-        return error.message
-    return ""
-
-
-def _verdict(row: ImportRow, judged: Judged) -> Verdict:
-    states, first = judged.states, judged.first
-    try:
-        address = checked_address(row.address)
-        chosen = [_role(name, judged) for name in row.roles]
-    except InvalidError as error:
-        return Verdict(row, ERROR, error.message)
-    if address in first:
-        return Verdict(row, ERROR, f"Line {first[address]} has the same address. Keep one of them.")
-    first[address] = row.line
-    is_enabled = states.get(address, states.get(row.address.lower()))
-    if is_enabled is not None:
-        words = "Is a member already" if is_enabled else "Is a disabled member. Enable them under Members"
-        return Verdict(row, MEMBER if is_enabled else ERROR, f"{words}.")
-    words = (
-        "Will be invited again; the link before ends." if address in judged.invited else "Will be invited."
+    return judged(
+        rows, checked, standing, lambda row: AGAIN if row.address in invited else "Will be invited."
     )
-    return Verdict(ImportRow(row.line, address, row.roles), INVITE, words, tuple(role.id for role in chosen))
 
 
-def _role(name: str, judged: Judged) -> Role:
-    known = judged.known
+def _role(name: str, known: Mapping[str, Role], refused: Mapping[UUID, str]) -> Role:
     role = known.get(name.casefold())
     if role is None:
         raise InvalidError(
             f"There is no role {name[:60]}. Known are: {', '.join(r.name for r in known.values())}."
         )
-    lacking = set(role.permissions) - judged.by
-    if lacking:
-        raise InvalidError(
-            f"You cannot give the role {role.name}: it permits what you may not do yourself"
-            f" ({PERMISSIONS[min(lacking)]})."
-        )
-    if role.id in judged.refused:
-        raise InvalidError(judged.refused[role.id])
+    if role.id in refused:
+        raise InvalidError(refused[role.id])
     return role
+
+
+def _invited(addresses: Iterable[str]) -> set[str]:
+    query = open_invitations().where(among(Invitation.address, addresses))
+    return set(db.session.scalars(query.with_only_columns(Invitation.address)))
 
 
 def _members(addresses: Iterable[str]) -> dict[str, bool]:

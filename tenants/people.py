@@ -26,6 +26,7 @@ from tenants.permissions import (
 )
 
 MANAGES_PEOPLE = "user.manage"
+LOCKED_OUT = "You cannot lock yourself out. Ask another administrator."
 ADMINISTERS = ("organization.configure", MANAGES_PEOPLE)  # who holds both is an administrator
 
 
@@ -53,14 +54,14 @@ def role_of_organization(id: UUID) -> Role:
     return role
 
 
-Demand = Callable[[Sequence[Role], frozenset[str]], None]
+Demand = Callable[[Sequence[Role], frozenset[str]], dict[UUID, str]]
 _demands: list[Demand] = []
 
 
 def demand_for_grants(demand: Demand) -> Demand:
     """Register what else must hold before roles are given: called with them and the giver's permissions.
 
-    It raises `ForbiddenError` where a role opens more than its permissions say.
+    It says why not, by the ids of roles that open more than their permissions say.
     """
     _demands.append(demand)
     return demand
@@ -72,16 +73,18 @@ def grantable(role_ids: Iterable[UUID], by: frozenset[str]) -> list[Role]:
     chosen = list(db.session.scalars(roles().where(Role.id.in_(wanted))))
     if len(chosen) < len(wanted):
         raise NotFoundError("One of these roles no longer exists. Choose again.")
-    for role in chosen:
-        lacking = set(role.permissions) - by
-        if lacking:
-            raise ForbiddenError(
-                f"You cannot give or take the role {role.name}: it permits what you may not do yourself"
-                f" ({PERMISSIONS.get(min(lacking), min(lacking))})."
-            )
-    for demand in _demands:
-        demand(chosen, by)
+    refused = refusals(chosen, by)
+    if refused:
+        raise ForbiddenError(next(iter(refused.values())))
     return chosen
+
+
+def refusals(chosen: Sequence[Role], by: frozenset[str]) -> dict[UUID, str]:
+    """Why whoever may do ``by`` cannot give or take some of these roles; the others are missing."""
+    refused = {role.id: _lack(role, by) for role in chosen if not by.issuperset(role.permissions)}
+    for demand in _demands:
+        refused = demand(chosen, by) | refused
+    return refused
 
 
 def change_roles(member: Membership, role_ids: list[UUID], *, by: frozenset[str], actor: Actor) -> None:
@@ -105,7 +108,7 @@ def enable(member: Membership, enabled: bool, *, by: frozenset[str], actor: Acto
     That gives or takes all that their roles permit: `ForbiddenError` without having it oneself.
     """
     if not enabled and member.user_id == actor.id:
-        raise ConflictError("You cannot lock yourself out. Ask another administrator.")
+        raise ConflictError(LOCKED_OUT)
     with keeping_an_administrator():
         grantable([role.id for role in db.session.scalars(roles_of(member))], by)
         before, member.is_enabled = member.is_enabled, enabled
@@ -129,6 +132,14 @@ def keeping_an_administrator() -> Iterator[None]:
             "Somebody must stay who can configure the organization and manage its people."
             " Give another person such a role first."
         )
+
+
+def _lack(role: Role, by: frozenset[str]) -> str:
+    lacking = min(set(role.permissions) - by)
+    return (
+        f"You cannot give or take the role {role.name}: it permits what you may not do yourself"
+        f" ({PERMISSIONS.get(lacking, lacking)})."
+    )
 
 
 def _who_is_there() -> tuple[bool, ...]:

@@ -1,6 +1,6 @@
 """What an administrator may do with roles. Nobody grants or takes what they lack."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,13 +9,14 @@ from sqlalchemy import func, select
 
 from tenants.audit import Actor, record
 from tenants.database import db
-from tenants.errors import ConflictError, ForbiddenError, InvalidError
+from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership, MembershipRole
 from tenants.people import grantable, keeping_an_administrator
 from tenants.permissions import PERMISSIONS, Role, roles_by_member
 from tenants.users import SHOWN_NAME, User
 
 LONGEST_NAME = 60
+Cells = Mapping[UUID, set[str]]  # permissions by role
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,35 @@ def save_role(
 ) -> Role:
     """A new role, or a changed one of the organization's own."""
     with keeping_an_administrator():
-        before = _described(role)
+        before = _known(role)
         name = _checked_name(name, role)
         _demand_grantable(set(permissions) ^ set(before.get("permissions", ())), by)
         if role is None:
             role = Role()
             db.session.add(role)
         role.name, role.permissions = name, sorted(set(permissions))
-    if _described(role) != before:
-        record(actor, "role.saved", role.name, before, _described(role))
+    after = _known(role)
+    if after != before:
+        record(actor, "role.saved", role.name, before, after)
     return role
+
+
+def change_permissions(given: Cells, taken: Cells, *, by: frozenset[str], actor: Actor) -> None:
+    """What the matrix gives to roles and takes from them, all of it or nothing.
+
+    In as many statements however many they are. `NotFoundError` where a role is not there.
+    """
+    with keeping_an_administrator():
+        changed = _own_roles({*given, *taken})
+        before = {role.id: _described(role) for role in changed}
+        for role in changed:
+            held = set(role.permissions)
+            wanted = (held | given.get(role.id, set())) - taken.get(role.id, set())
+            _demand_grantable(held ^ wanted, by)
+            role.permissions = sorted(wanted)
+    for role in changed:
+        if before[role.id] != _described(role):
+            record(actor, "role.saved", role.name, before[role.id], _described(role))
 
 
 def clone_role(role: Role, *, by: frozenset[str], actor: Actor) -> Role:
@@ -69,7 +89,7 @@ def losses(role: Role) -> list[Loss]:
 def delete_role(role: Role, *, by: frozenset[str], actor: Actor, from_holders: bool = False) -> None:
     """Delete a role of the organization's own; with ``from_holders`` also from those who hold it."""
     with keeping_an_administrator():
-        before = _described(role)
+        before = _known(role)
         grantable([role.id], by)
         held = db.session.scalar(select(func.count()).select_from(_holders(role.id).subquery())) or 0
         if held and not from_holders:
@@ -113,12 +133,25 @@ def _demand_grantable(changed: set[str], by: frozenset[str]) -> None:
         )
 
 
-def _described(role: Role | None) -> dict[str, Any]:
+def _known(role: Role | None) -> dict[str, Any]:
     """A role as it is now, for the record; `ForbiddenError` for one of the system's."""
     if role is None:
         return {}
     db.session.flush()
     db.session.refresh(role)
+    return _described(role)
+
+
+def _own_roles(ids: set[UUID]) -> list[Role]:
+    """These roles as they are now, each of the organization's own, by name."""
+    query = select(Role).where(Role.id.in_(ids)).order_by(Role.name)
+    found = list(db.session.scalars(query.execution_options(populate_existing=True)))
+    if len(found) < len(ids):
+        raise NotFoundError("One of these roles no longer exists. Look at the matrix again.")
+    return found
+
+
+def _described(role: Role) -> dict[str, Any]:
     if role.system_key is not None:
         raise ForbiddenError(f"{role.name} is offered by the system and stays as it is. Clone it instead.")
     return {"name": role.name, "permissions": sorted(role.permissions)}

@@ -4,7 +4,7 @@ Columns ``address``, ``name`` and ``administrator`` (yes or no), see `tenants.im
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -13,14 +13,14 @@ from tenants.audit import Actor, record_for_system
 from tenants.bulk import among
 from tenants.database import db, uuid7
 from tenants.errors import InvalidError
-from tenants.import_files import ADDRESSES, read_lines
+from tenants.import_files import ADDRESSES, ERROR, KNOWN, TAKEN, Standing, Verdict, judged, read_lines
 from tenants.user_administration import described
 from tenants.users import User, checked_address, checked_name, spellings
 
 NAMES = {"name", "full name", "person"}
 ADMINISTRATORS = {"administrator", "system administrator", "admin"}
 TEMPLATE = (("address", "name", "administrator"), ("mia@example.com", "Mia Example", "no"))
-MAKE, KNOWN, ERROR = "make", "known", "error"
+DISABLED = "Is a disabled user. Enable them instead."
 _YES, _NO = {"yes", "y", "true", "1", "x"}, {"no", "n", "false", "0", ""}
 
 
@@ -32,15 +32,6 @@ class UserRow:
     address: str
     name: str
     administrator: str
-
-
-@dataclass(frozen=True)
-class UserVerdict:
-    """What will become of a row: make, known (nothing to do) or error; ``words`` say it."""
-
-    row: UserRow
-    kind: str
-    words: str
     is_system_admin: bool = False
 
 
@@ -50,14 +41,20 @@ def read_users(content: bytes) -> list[UserRow]:
     return [UserRow(line.number, line["address"], line["name"], line["administrator"]) for line in lines]
 
 
-def judge_users(rows: Sequence[UserRow]) -> list[UserVerdict]:
+def judge_users(rows: Sequence[UserRow]) -> list[Verdict[UserRow]]:
     """What will become of each row. Saves nothing."""
     known = users_by_address(spellings(row.address for row in rows))
-    first: dict[str, int] = {}
-    return [_verdict(row, known, first) for row in rows]
+
+    def standing(row: UserRow, as_written: str) -> Standing | None:
+        user = known.get(row.address) or known.get(as_written)
+        if user is None:
+            return None
+        return (KNOWN, "Is a user already.") if user.is_enabled else (ERROR, DISABLED)
+
+    return judged(rows, _checked, standing, _words)
 
 
-def make_users(verdicts: Sequence[UserVerdict], *, actor: Actor) -> list[User]:
+def make_users(verdicts: Sequence[Verdict[UserRow]], *, actor: Actor) -> list[User]:
     """The new users, in few statements however many they are. The caller commits.
 
     Somebody who was made in the same moment is left out, and is another's to welcome.
@@ -67,10 +64,10 @@ def make_users(verdicts: Sequence[UserVerdict], *, actor: Actor) -> list[User]:
             "id": uuid7(),
             "address": verdict.row.address,
             "name": verdict.row.name,
-            "is_system_admin": verdict.is_system_admin,
+            "is_system_admin": verdict.row.is_system_admin,
         }
         for verdict in verdicts
-        if verdict.kind == MAKE
+        if verdict.kind == TAKEN
     ]
     if not rows:
         return []
@@ -90,21 +87,16 @@ def users_by_address(addresses: Iterable[str]) -> dict[str, User]:
     return {user.address: user for user in found}
 
 
-def _verdict(row: UserRow, known: dict[str, User], first: dict[str, int]) -> UserVerdict:
-    try:
-        address, name = checked_address(row.address), checked_name(row.name)
-        is_system_admin = _is_yes(row.administrator)
-    except InvalidError as error:
-        return UserVerdict(row, ERROR, error.message)
-    if address in first:
-        return UserVerdict(row, ERROR, f"Line {first[address]} has the same address. Keep one of them.")
-    first[address] = row.line
-    user = known.get(address) or known.get(row.address.lower())
-    if user is not None:
-        words = "Is a user already" if user.is_enabled else "Is a disabled user. Enable them instead"
-        return UserVerdict(row, KNOWN if user.is_enabled else ERROR, f"{words}.")
-    words = "Will be made a user, and administer the system." if is_system_admin else "Will be made a user."
-    return UserVerdict(UserRow(row.line, address, name, row.administrator), MAKE, words, is_system_admin)
+def _checked(row: UserRow) -> UserRow:
+    is_system_admin = _is_yes(row.administrator)
+    address, name = checked_address(row.address), checked_name(row.name)
+    return replace(row, address=address, name=name, is_system_admin=is_system_admin)
+
+
+def _words(row: UserRow) -> str:
+    return (
+        "Will be made a user, and administer the system." if row.is_system_admin else "Will be made a user."
+    )
 
 
 def _is_yes(text: str) -> bool:

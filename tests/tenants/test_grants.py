@@ -14,6 +14,7 @@ from tenants.audit import Actor
 from tenants.database import db, inside
 from tenants.errors import AppError, ConflictError
 from tenants.invitations import accept, invite
+from tenants.many_members import enable_many, give_role, take_role
 from tenants.organizations import Membership
 from tenants.permissions import ADMINISTRATOR, PERMISSIONS, Role, permissions_of
 from tenants.users import User
@@ -33,6 +34,9 @@ steps = st.one_of(
     st.tuples(st.just("delete"), who, which, st.none()),
     st.tuples(st.just("clone"), who, which, st.none()),
     st.tuples(st.just("switch"), who, who, st.booleans()),
+    st.tuples(st.just("give_many"), who, st.lists(who, unique=True), which),
+    st.tuples(st.just("take_many"), who, st.lists(who, unique=True), which),
+    st.tuples(st.just("switch_many"), who, st.lists(who, unique=True), st.booleans()),
     st.tuples(st.just("invite"), who, st.lists(which, unique=True), st.none()),
     st.tuples(st.just("join"), st.none(), st.none(), st.none()),
 )
@@ -120,6 +124,24 @@ class Story:
         by, name = self._by(actor)
         people.enable(self._member(target), enabled, by=by, actor=name)
         return self.members[actor]
+
+    def give_many(self, actor, targets, role):
+        by, name = self._by(actor)
+        give_role(self._chosen(targets), self._role(role), by=by, actor=name)
+        return self.members[actor]
+
+    def take_many(self, actor, targets, role):
+        by, name = self._by(actor)
+        take_role(self._chosen(targets), self._role(role), by=by, actor=name)
+        return self.members[actor]
+
+    def switch_many(self, actor, targets, enabled):
+        by, name = self._by(actor)
+        enable_many(self._chosen(targets), enabled, by=by, actor=name)
+        return self.members[actor]
+
+    def _chosen(self, places):
+        return [self._member(place) for place in places]
 
     def invite(self, actor, chosen, _):
         by, name = self._by(actor)

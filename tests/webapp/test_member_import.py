@@ -124,7 +124,7 @@ def test_a_file_gives_no_role_that_its_owner_lacks(app, inside, ours):
     manager = make_member(ours.id, "Manager", role=None)
     make_role(inside, ours, "People", ["user.manage"], manager)
     page = words_of(show(sign_in(app, manager), b"address,roles\nx@person.test,Administrator\n"))
-    assert "You cannot give the role Administrator" in page
+    assert "You cannot give or take the role Administrator" in page
     assert "Nobody would be invited" in page
 
 

@@ -1,6 +1,6 @@
 """Users of the installation from a file: shown row by row first, then exactly those are made."""
 
-from flask import Response, g, render_template, request
+from flask import Response, g
 from flask.typing import ResponseReturnValue
 
 from mailboxes.notices import can_send
@@ -8,9 +8,9 @@ from mailboxes.people_letters import password_link, send_welcomes
 from tenants import password_links
 from tenants.audit import record_for_system
 from tenants.database import db, enter_installation
-from tenants.errors import InvalidError
+from tenants.import_files import TAKEN, Verdict
 from tenants.outcomes import Outcome
-from tenants.user_import import MAKE, TEMPLATE, UserRow, UserVerdict, judge_users, make_users, read_users
+from tenants.user_import import TEMPLATE, UserRow, judge_users, make_users, read_users
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
@@ -21,28 +21,34 @@ from workers import queues
 MADE_MEANWHILE = "Somebody made this user in the same moment."
 
 
+KIND = files.Kind(
+    blueprint="users",
+    home=("System", "system.index"),
+    place="Users",
+    title="Add users from a file",
+    help="The first row names the columns: address, and if you like name and administrator (yes or no).",
+    column=("Name", "name"),
+    act="Add",
+    done="Added",
+    people=("user", "users"),
+    next=("To the users", "users.index"),
+)
+
+
 @blueprint.route("/import", methods=["GET", "POST"])
 @system_admin_required
 def import_file() -> ResponseReturnValue:
     """What would become of each row of a file. Nothing is saved."""
-    verdicts: list[UserVerdict] = []
-    error = ""
-    if request.method == "POST":
-        try:
-            verdicts = judge_users(read_users(files.uploaded()))
-        except InvalidError as refusal:
-            error = refusal.message
-    rows = [verdict.row for verdict in verdicts if verdict.kind == MAKE]
-    page = render_template(
-        "installation/import_users.html",
-        tree=system_tree(),
-        verdicts=verdicts,
-        count=len(rows),
-        shown=files.sealed([[row.line, row.address, row.name, row.administrator] for row in rows], _whose()),
-        error=error,
-        can_send=can_send(),
+    letters = "Each gets a letter with a link to choose a password."
+    by_hand = "The system sends no mail: you are shown a link for each, to hand over."
+    return files.rows_page(
+        KIND,
+        system_tree(),
+        judge=lambda content: judge_users(read_users(content)),
+        kept=lambda row: [row.line, row.address, row.name, row.administrator],
+        whose=_whose(),
+        note=f"{letters if can_send() else by_hand} They join an organization by its invitation.",
     )
-    return page, 422 if error else 200
 
 
 @blueprint.get("/import/template.csv")
@@ -68,13 +74,11 @@ def import_shown() -> ResponseReturnValue:
     outcomes = [Outcome(one.row.address, _refusal(one, links)) for one in verdicts]
     db.session.commit()
     queues.ring_notices()
-    return render_template(
-        "installation/imported_users.html", tree=system_tree(), outcomes=outcomes, links=links
-    )
+    return files.done_page(KIND, system_tree(), outcomes, links)
 
 
-def _refusal(verdict: UserVerdict, made: dict[str, str]) -> str:
-    if verdict.kind != MAKE:
+def _refusal(verdict: Verdict[UserRow], made: dict[str, str]) -> str:
+    if verdict.kind != TAKEN:
         return verdict.words
     return "" if verdict.row.address in made else MADE_MEANWHILE
 

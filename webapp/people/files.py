@@ -1,26 +1,74 @@
-"""What people from a file have in common: the rows that were shown, sealed, and a template to begin with."""
+"""Pages about people from a file, be they an organization's members or the installation's users.
+
+The rows that were shown travel sealed in the page, so that exactly those are taken.
+"""
 
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, current_app, render_template, request
+from flask.typing import ResponseReturnValue
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from mailboxes.crm.exporting import csv_lines
-from tenants.errors import ConflictError
+from tenants.errors import ConflictError, InvalidError
+from tenants.import_files import TAKEN, Verdict
+from tenants.outcomes import Outcome
 
 SHOWN_FOR_SECONDS = 3600
 
 
-def uploaded() -> bytes:
-    """The file that came with the form."""
-    upload = request.files.get("file")
-    return upload.read() if upload is not None else b""
+@dataclass(frozen=True)
+class Kind:
+    """Whose pages they are, and their words. ``column``: what a row says beside its address, and its name."""
+
+    blueprint: str
+    home: tuple[str, str]
+    place: str
+    title: str
+    help: str
+    column: tuple[str, str]
+    act: str
+    done: str
+    people: tuple[str, str]
+    next: tuple[str, str]
 
 
-def sealed(rows: list[list[Any]], whose: str) -> str:
-    """Rows as text that only ``whose`` (an id) can send back: what one was shown, nobody else can send."""
-    return _serializer(whose).dumps(json.dumps(rows)) if rows else ""
+def rows_page(
+    kind: Kind,
+    tree: list[Any],
+    judge: Callable[[bytes], list[Verdict[Any]]],
+    kept: Callable[[Any], list[Any]],
+    whose: str,
+    note: str = "",
+) -> ResponseReturnValue:
+    """What would become of each row of a file; nothing is saved. ``kept`` of a row comes back to `opened`."""
+    verdicts: list[Verdict[Any]] = []
+    error = ""
+    if request.method == "POST":
+        try:
+            verdicts = judge(_uploaded())
+        except InvalidError as refusal:
+            error = refusal.message
+    rows = [kept(verdict.row) for verdict in verdicts if verdict.kind == TAKEN]
+    page = render_template(
+        "people/import.html",
+        kind=kind,
+        tree=tree,
+        verdicts=verdicts,
+        count=len(rows),
+        shown=_sealed(rows, whose),
+        error=error,
+        note=note,
+    )
+    return page, 422 if error else 200
+
+
+def done_page(kind: Kind, tree: list[Any], outcomes: list[Outcome], links: Mapping[str, str]) -> str:
+    """What became of each of them; links to hand over where the system sends no mail."""
+    return render_template("people/imported.html", kind=kind, tree=tree, outcomes=outcomes, links=links)
 
 
 def opened(whose: str) -> list[list[Any]]:
@@ -38,6 +86,16 @@ def template_file(name: str, rows: tuple[tuple[str, ...], ...]) -> Response:
     response = Response("".join(csv_lines(rows[0], rows[1:])), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
+
+
+def _uploaded() -> bytes:
+    upload = request.files.get("file")
+    return upload.read() if upload is not None else b""
+
+
+def _sealed(rows: list[list[Any]], whose: str) -> str:
+    """Rows as text that only ``whose`` (an id) can send back: what one was shown, nobody else can send."""
+    return _serializer(whose).dumps(json.dumps(rows)) if rows else ""
 
 
 def _serializer(whose: str) -> URLSafeTimedSerializer:

@@ -1,20 +1,23 @@
 """Members of an organization: listed, given roles, disabled, one or many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from flask import flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
+from sqlalchemy import func
 
 from mailboxes.crm.paging import Order, page
 from tenants import people
 from tenants.database import db
 from tenants.errors import AppError, InvalidError
 from tenants.invitations import open_invitations
+from tenants.many_members import enable_many, give_role, take_role
 from tenants.organizations import MEMBER_SORTS, MemberFilter, Membership, members
-from tenants.outcomes import for_each
+from tenants.outcomes import Outcome
 from tenants.permissions import permissions_of, roles_by_member, roles_of
+from tenants.users import SHOWN_NAME
 from webapp import records
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
@@ -105,9 +108,10 @@ def enable(member_id: UUID) -> ResponseReturnValue:
 def change_many() -> ResponseReturnValue:
     """Enable, disable, give or take a role: each ticked member by themselves."""
     by = people.granting(g.member)
-    act = _act(request.form.get("act", ""), by)
-    chosen = db.session.scalars(select(Membership).where(Membership.id.in_(records.selected_ids()))).all()
-    outcomes = for_each(chosen, act, lambda member: member.name)
+    chosen = db.session.scalars(
+        members().where(Membership.id.in_(records.selected_ids())).order_by(SHOWN_NAME)
+    )
+    outcomes = _act(request.form.get("act", ""), by)(chosen.all())
     db.session.commit()
     return records.told(outcomes, url_for("people.index"), organization_tree())
 
@@ -125,20 +129,14 @@ def tabs(current: str) -> list[dict[str, object]]:
     ]
 
 
-def _act(name: str, by: frozenset[str]) -> Callable[[Membership], None]:
+def _act(name: str, by: frozenset[str]) -> Callable[[Sequence[Membership]], list[Outcome]]:
     role_id = records.uuid_or_none(request.form.get("role"))
     if name in ("enable", "disable"):
-        return lambda member: people.enable(member, name == "enable", by=by, actor=actor())
+        return partial(enable_many, enabled=name == "enable", by=by, actor=actor())
     if name not in ("add_role", "remove_role") or role_id is None:
         raise InvalidError("Choose what to do, and which role it is about.")
     role = people.role_of_organization(role_id)
-
-    def change(member: Membership) -> None:
-        held = [one.id for one in db.session.scalars(roles_of(member)) if one.id != role.id]
-        wanted = [*held, role.id] if name == "add_role" else held
-        people.change_roles(member, wanted, by=by, actor=actor())
-
-    return change
+    return partial(give_role if name == "add_role" else take_role, role=role, by=by, actor=actor())
 
 
 def _kept_where_refused(sent: list[str], held: list[str]) -> list[UUID]:

@@ -139,13 +139,12 @@ def _saved(role: Role | None, form: RoleForm) -> Role:
 def _save_matrix() -> None:
     by = people.granting(g.member)
     before, after = _cells(request.form.getlist("had")), _cells(request.form.getlist("grant"))
-    given = {id: after.get(id, set()) - before.get(id, set()) for id in {*before, *after}}
-    taken = {id: before.get(id, set()) - after.get(id, set()) for id in {*before, *after}}
-    for changes, is_given in ((given, True), (taken, False)):  # an administrator may move from role to role
-        for id in sorted(one for one, cells in changes.items() if cells):
-            role = people.role_of_organization(id)
-            wanted = {*role.permissions, *changes[id]} if is_given else {*role.permissions} - changes[id]
-            domain.save_role(role, role.name, wanted, by=by, actor=actor())
+    domain.change_permissions(_without(after, before), _without(before, after), by=by, actor=actor())
+
+
+def _without(some: Cells, others: Cells) -> Cells:
+    left = {id: cells - others.get(id, set()) for id, cells in some.items()}
+    return {id: cells for id, cells in left.items() if cells}
 
 
 def _cells(texts: Iterable[str]) -> Cells:
