@@ -21,6 +21,7 @@ from mailboxes.routing.rules import RoutingRule
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, current_organization_id, db, inside, now
 from tenants.errors import InvalidError
+from tenants.organization_administration import lock
 from tenants.organizations import Membership, Organization
 from tenants.users import User
 
@@ -66,8 +67,10 @@ def deletion_effects() -> Effects:
 def begin_deleting(organization: Organization, typed_name: str, *, by: Actor) -> None:
     """Close an organization for good; a job deletes it from now on. The caller commits, and rings.
 
-    `InvalidError` unless its name was typed. The session is inside the organization.
+    `InvalidError` unless its name was typed, `NotFoundError` if somebody else was first. The session is
+    inside the organization.
     """
+    lock(organization)  # its name may be another one meanwhile, and nobody enables it after this
     if typed_name.strip() != organization.name:
         raise InvalidError(f"Type the name {organization.name} to delete it.", field="confirmation")
     counts = deletion_effects().counts

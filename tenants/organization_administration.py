@@ -48,9 +48,14 @@ def organization_of(id: UUID) -> Organization:
     organization = db.session.get(Organization, id)
     if organization is None:
         raise NotFoundError("There is no such organization.")
-    if organization.deleted_at is not None:
-        raise NotFoundError(f"{organization.name} is being deleted. Nothing of it can be opened any more.")
+    _demand_stays(organization)
     return organization
+
+
+def lock(organization: Organization) -> None:
+    """Read it anew and keep all others out who change it, until the end; `NotFoundError` if it is to go."""
+    db.session.refresh(organization, with_for_update={"key_share": True})
+    _demand_stays(organization)
 
 
 def count_people(ids: list[UUID]) -> dict[UUID, int]:
@@ -62,7 +67,9 @@ def count_people(ids: list[UUID]) -> dict[UUID, int]:
 
 def rename_organization(organization: Organization, name: str, *, actor: Actor) -> None:
     """Call it differently; the slug, which files and commands use, stays."""
-    before, organization.name = organization.name, checked_name(name)
+    name = checked_name(name)
+    lock(organization)
+    before, organization.name = organization.name, name
     if before != organization.name:
         names = {"name": before}, {"name": organization.name}
         record_for_system(actor, "organization.renamed", organization.name, *names)
@@ -70,6 +77,7 @@ def rename_organization(organization: Organization, name: str, *, actor: Actor) 
 
 def enable_organization(organization: Organization, enabled: bool, *, actor: Actor) -> None:
     """Open an organization to its people, its mail and its answers, or close it to all of them."""
+    lock(organization)
     if organization.is_enabled == enabled:
         return
     organization.is_enabled = enabled
@@ -83,3 +91,8 @@ def checked_name(text: str) -> str:
     if not 1 <= len(name) <= LONGEST_NAME:
         raise InvalidError(f"Give the organization a name of up to {LONGEST_NAME} characters.", field="name")
     return name
+
+
+def _demand_stays(organization: Organization) -> None:
+    if organization.deleted_at is not None:
+        raise NotFoundError(f"{organization.name} is being deleted. Nothing of it can be opened any more.")

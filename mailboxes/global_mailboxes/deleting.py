@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
-from mailboxes.global_mailboxes.saving import account_of, changed
+from mailboxes.global_mailboxes.saving import account_of, changed, lock
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Message
 from mailboxes.raws import forget_objects, forget_raws
@@ -73,6 +73,7 @@ def deletion_effects(source: GlobalMailbox) -> Effects:
 
 def begin_deleting(source: GlobalMailbox, typed_label: str, *, by: Actor) -> None:
     """Stop it for everybody, and let it go from now on. `InvalidError` unless its label was typed."""
+    lock(source)
     if typed_label.strip() != source.label:
         raise InvalidError(f"Type the label {source.label} to delete it.", field="confirmation")
     source.deleted_at, source.deleted_by = now(), by.name

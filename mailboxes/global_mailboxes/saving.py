@@ -50,8 +50,9 @@ class GlobalValues:
 def global_mailbox_of(id: UUID) -> GlobalMailbox:
     """A global mailbox that is not being deleted; `NotFoundError` if there is none."""
     source = db.session.get(GlobalMailbox, id)
-    if source is None or source.deleted_at is not None:
+    if source is None:
         raise NotFoundError("This mailbox does not exist.")
+    _demand_stays(source)
     return source
 
 
@@ -125,8 +126,12 @@ def change(source: GlobalMailbox, values: GlobalValues, folders: list[FolderChoi
 
 
 def lock(source: GlobalMailbox) -> None:
-    """Read it anew and keep all others out until the end, so that nothing of what they saved is lost."""
+    """Read it anew and keep all others out until the end, so that nothing of what they saved is lost.
+
+    `NotFoundError` if one of them deletes it.
+    """
     db.session.refresh(source, with_for_update=True)
+    _demand_stays(source)
 
 
 def say(source: GlobalMailbox, field: str, value: Any, *, by: Actor) -> None:
@@ -245,6 +250,11 @@ def _checked(values: GlobalValues, source: GlobalMailbox | None) -> dict[str, An
         "access": dict(sorted(values.access.items())),
         **{name: getattr(mailbox, name) for name in _SIMPLE},
     }
+
+
+def _demand_stays(source: GlobalMailbox) -> None:
+    if source.deleted_at is not None:
+        raise NotFoundError(f"{source.label} is being deleted. Nothing of it can be changed any more.")
 
 
 def _demand_reasons(locks: Mapping[str, str]) -> None:

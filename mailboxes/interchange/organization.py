@@ -12,6 +12,7 @@ from tenants.configuration import layers
 from tenants.configuration.catalog import CATALOG, ORGANIZATION
 from tenants.database import db
 from tenants.errors import InvalidError
+from tenants.organization_administration import lock
 from tenants.organizations import Membership, Organization
 from tenants.permissions import PERMISSIONS, Role, roles, roles_of
 from tenants.roles import delete_role, save_role
@@ -27,6 +28,8 @@ def keep_organization(
     after = {"name": wanted["name"], "is_enabled": wanted["enabled"]}
     before = {"name": current["name"], "is_enabled": current["enabled"]}
     if before != after:
+        with work.at():
+            lock(organization)
         organization.name, organization.is_enabled = after["name"], after["is_enabled"]
         db.session.flush()
         record_for_system(work.by, "organization.changed", organization.name, before, after)

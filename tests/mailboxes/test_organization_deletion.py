@@ -15,7 +15,8 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.tables import METADATA
 from tenants.audit import Actor
 from tenants.database import db, inside_installation
-from tenants.errors import InvalidError
+from tenants.errors import InvalidError, NotFoundError
+from tenants.organization_administration import enable_organization, rename_organization
 from tenants.organizations import Organization
 from tenants.users import User
 from tests.factories import make_mailbox, make_message
@@ -106,6 +107,31 @@ def test_a_name_that_is_not_typed_deletes_nothing(app, inside, ours, theirs):
         begin_deleting(db.session.get(Organization, ours.id), theirs.name, by=BY)
     assert not go_on_deleting(ours.id)
     assert db.session.get(Organization, ours.id).is_enabled
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "act"),
+    [
+        ("deleted_at = now()", lambda one: begin_deleting(one, one.name, by=BY)),
+        ("name = 'Other'", lambda one: begin_deleting(one, "Acme", by=BY)),
+        ("deleted_at = now()", lambda one: enable_organization(one, True, actor=BY)),
+        ("deleted_at = now()", lambda one: rename_organization(one, "Other", actor=BY)),
+    ],
+)
+def test_what_another_administrator_does_in_the_same_moment_counts(
+    app, inside, ours, theirs, database_urls, meanwhile, act
+):
+    """Nobody opens again what is to go, nor deletes what is called differently by now."""
+    with inside(ours):
+        organization = db.session.get(Organization, ours.id)
+        with psycopg.connect(database_urls.system.replace("+psycopg", "")) as connection:
+            connection.execute(
+                f"UPDATE organizations SET is_enabled = false, {meanwhile} WHERE id = %s", (ours.id,)
+            )
+        with pytest.raises((InvalidError, NotFoundError)):
+            act(organization)
+    assert not db.session.get(Organization, ours.id).is_enabled
+    assert db.session.get(Organization, theirs.id).is_enabled
 
 
 def test_what_the_system_has_is_counted_and_goes_on(app, inside, ours, going):
