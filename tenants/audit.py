@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Index, Select, func, select
+from sqlalchemy import ColumnElement, Index, Select, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OrganizationScoped, db, now, uuid7
@@ -22,7 +22,16 @@ class AuditEntry(OrganizationScoped, Base):
     """An act inside an organization."""
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index("ix_audit_entries_organization_id_at", "organization_id", "at"),)
+    __table_args__ = (
+        Index("ix_audit_entries_organization_id_at", "organization_id", "at"),
+        Index("ix_audit_entries_subject", "organization_id", "subject", "at"),
+        Index(
+            "ix_audit_entries_archived",
+            "organization_id",
+            "at",
+            postgresql_where=text(f"act = '{ARCHIVED}'"),
+        ),
+    )
 
     at: Mapped[datetime] = mapped_column(default=now)
     actor_id: Mapped[UUID | None]
@@ -38,6 +47,7 @@ class SystemAuditEntry(Base):
     """An act on the installation itself."""
 
     __tablename__ = "system_audit_entries"
+    __table_args__ = (Index("ix_system_audit_entries_subject", "subject", "at"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     at: Mapped[datetime] = mapped_column(default=now, index=True)
@@ -102,18 +112,28 @@ def entries() -> Select[AuditEntry]:
 
 def audit_log(table: type[Entry], filter: EntryFilter = EntryFilter()) -> Select[Entry]:
     """The current organization's record, or the installation's, narrowed; in no order."""
+    return entries_of_time(table, filter).where(*has_words(table, filter))
+
+
+def entries_of_time(table: type[Entry], filter: EntryFilter) -> Select[Entry]:
+    """What a filter leaves by its days alone."""
     query = select(table)
-    for column, words in ((table.actor_name, filter.who), (table.subject, filter.about)):
-        if words:
-            query = query.where(column.icontains(words, autoescape=True))
-    if filter.what:
-        words = " ".join(filter.what.replace(".", " ").replace("_", " ").split())
-        query = query.where(func.translate(table.act, "._", "  ").icontains(words, autoescape=True))
     if filter.since is not None:
         query = query.where(table.at >= filter.since)
     if filter.until is not None:
         query = query.where(table.at < filter.until)
     return query
+
+
+def has_words(table: type[Entry], filter: EntryFilter) -> list[ColumnElement[bool]]:
+    """Whether an entry has the words of a filter; no condition where it has none."""
+    what = " ".join(filter.what.replace(".", " ").replace("_", " ").split())
+    texts = (
+        (table.actor_name, filter.who),
+        (table.subject, filter.about),
+        (func.translate(table.act, "._", "  "), what),
+    )
+    return [said.icontains(words, autoescape=True) for said, words in texts if words]
 
 
 def act_in_words(act: str) -> str:

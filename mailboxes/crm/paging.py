@@ -3,12 +3,13 @@
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Select, SQLColumnExpression, tuple_
+from sqlalchemy import ColumnElement, DateTime, Integer, Select, SQLColumnExpression, tuple_
 from sqlalchemy.orm import Session
 
 from tenants.database import db
@@ -16,6 +17,7 @@ from tenants.database import db
 Row = TypeVar("Row")
 AFTER, BEFORE = "after", "before"
 SIZE = 50
+MOST_SEARCHED = 20_000  # rows that a search looks at before it asks whether to go on
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,15 @@ class Order:
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """Rows of a list, and the cursors of its neighbours ("" at an end)."""
+    """Rows of a list, and the cursors of its neighbours ("" at an end).
+
+    ``searched_to``: a search has looked no further than there, and goes on with its neighbour.
+    """
 
     rows: list[Row]
     previous: str = ""
     next: str = ""
+    searched_to: Any = None
 
 
 def page(
@@ -60,11 +66,7 @@ def page(
     """
     direction, edge = _decoded(cursor, key)
     backwards = direction == BEFORE
-    descends = is_descending != backwards
-    if edge is not None:
-        place = tuple_(key, id)
-        query = query.where(place < edge if descends else place > edge)
-    ordered = query.order_by(*(column.desc() if descends else column.asc() for column in (key, id)))
+    ordered = _beyond(query, key, id, edge, descends=is_descending != backwards)
     found = (session or db.session).execute(ordered.add_columns(key, id).limit(size + 1)).all()
     has_more = len(found) > size
     found = found[:size][:: -1 if backwards else 1]
@@ -76,6 +78,51 @@ def page(
         previous=_encoded(BEFORE, found[0]) if (has_more if backwards else edge is not None) else "",
         next=_encoded(AFTER, found[-1]) if (True if backwards else has_more) else "",
     )
+
+
+def searched_page(
+    query: Select[Row],
+    found: Sequence[ColumnElement[bool]],
+    key: SQLColumnExpression[Any],
+    id: SQLColumnExpression[UUID],
+    *,
+    is_descending: bool,
+    cursor: str = "",
+) -> Page[Row]:
+    """A page of the rows of ``query`` for which ``found`` holds, after a look at `MOST_SEARCHED` of them.
+
+    So a search for what is nowhere ends soon, however long the list is, and can be gone on with.
+    """
+    direction, edge = _decoded(cursor, key)
+    backwards = direction == BEFORE
+    descends = is_descending != backwards
+    looked_at = _beyond(query, key, id, edge, descends=descends).with_only_columns(key, id)
+    last = db.session.execute(looked_at.offset(MOST_SEARCHED - 1).limit(1)).first() if found else None
+    if last is not None:
+        place = tuple_(key, id)
+        query = query.where(place >= tuple(last) if descends else place <= tuple(last))
+    shown = page(query.where(*found), key, id, is_descending=is_descending, cursor=cursor)
+    if last is None or (shown.previous if backwards else shown.next):
+        return shown
+    further = _encoded(BEFORE if backwards else AFTER, last)
+    if backwards:
+        return replace(shown, searched_to=last[0], previous=further)
+    return replace(shown, searched_to=last[0], next=further)
+
+
+def _beyond(
+    query: Select[Row],
+    key: SQLColumnExpression[Any],
+    id: SQLColumnExpression[UUID],
+    edge: tuple[Any, UUID] | None,
+    *,
+    descends: bool,
+) -> Select[Row]:
+    """In order, what follows after an edge."""
+    if edge is not None:
+        place = tuple_(key, id)
+        query = query.where(place < edge if descends else place > edge)
+    return query.order_by(*(column.desc() if descends else column.asc() for column in (key, id)))
 
 
 def _encoded(direction: str, row: Any) -> str:

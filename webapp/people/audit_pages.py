@@ -10,7 +10,7 @@ from flask import g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from mailboxes.crm.paging import page
+from mailboxes.crm.paging import searched_page
 from tenants import audit
 from tenants.audit import Entry, EntryFilter, SystemAuditEntry
 from tenants.database import db
@@ -27,8 +27,9 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*(\+\d\d:\d\d|Z)$")
 def log_page(table: type[Entry], endpoint: str, tree: list[Any]) -> ResponseReturnValue:
     """Who changed what, from where and when, with what it was and became; newest first."""
     filter = _filter()
-    found = page(
-        audit.audit_log(table, filter),
+    found = searched_page(
+        audit.entries_of_time(table, filter),
+        audit.has_words(table, filter),
         table.at,
         table.id,
         is_descending=True,
@@ -40,6 +41,8 @@ def log_page(table: type[Entry], endpoint: str, tree: list[Any]) -> ResponseRetu
         rows=_rows(found.rows, of_system=table is SystemAuditEntry),
         shown_at_once=SHOWN_AT_ONCE,
         pager=records.pages(f"{endpoint}.index", found),
+        searched_to=found.searched_to,
+        first_url=records.link(f"{endpoint}.index"),
         index_url=url_for(f"{endpoint}.index"),
         export_url=records.link(f"{endpoint}.export"),
         is_filtered=filter != EntryFilter(),
