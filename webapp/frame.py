@@ -9,7 +9,7 @@ from flask import Flask, current_app, g, request, url_for
 from mailboxes.system_mailboxes import Mailbox  # noqa: F401  # tables are complete before the first query
 from tenants.application import settings_of
 from tenants.configuration.layers import value_of
-from tenants.organizations import organizations_of
+from tenants.organizations import MOST_OFFERED, organizations_of
 from webapp.configuration.sidebar import ORGANIZATION_PAGES, SYSTEM_PAGES, place_of
 from webapp.headers import nonce
 
@@ -32,6 +32,7 @@ def add_frame(app: Flask) -> None:
     """Give the frame's values to every template."""
     app.jinja_env.globals["static_version"] = _version_of_files(app)
     app.jinja_env.globals["version"] = VERSION
+    app.jinja_env.globals["most_offered"] = MOST_OFFERED
 
     @app.context_processor
     def frame() -> dict[str, Any]:

@@ -109,8 +109,13 @@ def columns(endpoint: str, order: Order, headings: Iterable[tuple[str, str]]) ->
 
 def pages(endpoint: str, page: Page[Any]) -> dict[str, str]:
     """Links to a page's neighbours, as `pager` takes them."""
+    return neighbours(page, lambda cursor: link(endpoint, page=cursor))
+
+
+def neighbours(page: Page[Any], url: Callable[[str], str]) -> dict[str, str]:
+    """The same, where the address of a cursor is made otherwise."""
     links = {"newer_url": page.previous, "older_url": page.next}
-    return {name: link(endpoint, page=cursor) for name, cursor in links.items() if cursor}
+    return {name: url(cursor) for name, cursor in links.items() if cursor}
 
 
 def conversation_rows(query: Select[Thread], limit: int = 20) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from mailboxes.conversion import actions
 from mailboxes.crm.paging import Order
 from mailboxes.setup.grid import OTHERWISE, SHADOW, STATE_FILTERS, GridFilter
 from webapp.mailboxes.door import Door
+from webapp.records import neighbours
 
 ARGUMENTS = ("q", "scope", "state", "processing", "sort", "page")
 LONGEST_SEARCH = 200
@@ -87,7 +88,7 @@ def grid_of(door: Door, arguments: Mapping[str, str]) -> Grid:
         columns=_columns(door, asked, order),
         filter=filter,
         order=str(order),
-        pager=_pager(door, asked, listed.page.previous, listed.page.next),
+        pager=neighbours(listed.page, lambda cursor: _link(door, asked, page=cursor)),
         query=urlencode(asked),
         scopes=[("", "Any"), *((key, words) for key, (words, _) in door.level.scopes.items())],
         states=[
@@ -128,11 +129,6 @@ def _column(door: Door, asked: Mapping[str, str], order: Order, label: str, name
     flipped = Order(name, not order.is_descending if is_current else name in _LARGEST_FIRST)
     sorted_ = ("desc" if order.is_descending else "asc") if is_current else None
     return {"label": label, "sort_url": _link(door, asked, sort=str(flipped)), "sorted": sorted_}
-
-
-def _pager(door: Door, asked: Mapping[str, str], previous: str, next: str) -> dict[str, str]:
-    links = {"newer_url": previous, "older_url": next}
-    return {name: _link(door, asked, page=cursor) for name, cursor in links.items() if cursor}
 
 
 def _link(door: Door, asked: Mapping[str, str], **changes: str) -> str:

@@ -13,7 +13,7 @@ from mailboxes.intake import held
 from mailboxes.sync import refetching
 from tenants.database import db
 from webapp.mailboxes.door import Door
-from webapp.records import id_argument, selected_ids, uuid_or_none
+from webapp.records import id_argument, neighbours, selected_ids, uuid_or_none
 from workers.queues import ring_intake
 
 ALL = "all"
@@ -63,7 +63,7 @@ def list_page(level: Level) -> ResponseReturnValue:
         counts=counts,
         tabs=_tabs(level, state, account, counts),
         choices=_choices(named, accounts),
-        pager=_pager(level, state, account, found.previous, found.next),
+        pager=neighbours(found, lambda cursor: level.url(state=state, account=account, page=cursor)),
     )
 
 
@@ -123,10 +123,3 @@ def _choices(named: Mapping[UUID, Named], accounts: Mapping[UUID, int]) -> list[
     """The mailboxes that have some, for the filter."""
     found = [(str(id), f"{named[id].label} ({count})") for id, count in accounts.items() if id in named]
     return [("", "All mailboxes"), *sorted(found, key=lambda one: one[1].casefold())]
-
-
-def _pager(level: Level, state: str, account: UUID | None, previous: str, next: str) -> dict[str, str]:
-    links = {"newer_url": previous, "older_url": next}
-    return {
-        name: level.url(state=state, account=account, page=cursor) for name, cursor in links.items() if cursor
-    }

@@ -19,6 +19,7 @@ from tenants.errors import ConflictError
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
+from webapp.records import neighbours
 from webapp.responses.previews import messages_to_choose, preview_document, preview_page
 from webapp.responses.template_forms import TemplateForm, followed_fields, template_form, template_values
 from webapp.responses.texts import (
@@ -235,5 +236,4 @@ def _page(form: TemplateForm, template: Template | None, languages: list[str]) -
 
 def _pages(found: Page[Template], shown: dict[str, str]) -> dict[str, Any]:
     kept: dict[str, Any] = {name: value for name, value in shown.items() if value}
-    links = {"newer_url": found.previous, "older_url": found.next}
-    return {name: url_for("templates.index", page=cursor, **kept) for name, cursor in links.items() if cursor}
+    return neighbours(found, lambda cursor: url_for("templates.index", page=cursor, **kept))

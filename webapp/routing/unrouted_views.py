@@ -14,7 +14,7 @@ from tenants.errors import AppError
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
-from webapp.records import id_argument, selected_ids, uuid_or_none
+from webapp.records import id_argument, neighbours, selected_ids, uuid_or_none
 from webapp.routing.door import installation, place_of
 from webapp.routing.forms import AssignForm
 from workers.queues import ring_intake
@@ -44,11 +44,7 @@ def index() -> ResponseReturnValue:
         rows=found.rows,
         form=AssignForm(formdata=None),
         assignments=under_way,
-        pager={
-            name: url_for("unrouted.index", account=chosen, page=cursor)
-            for name, cursor in (("newer_url", found.previous), ("older_url", found.next))
-            if cursor
-        },
+        pager=neighbours(found, lambda cursor: url_for("unrouted.index", account=chosen, page=cursor)),
     )
 
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.crm.paging import page
+from mailboxes.crm.paging import Page, page
 from mailboxes.routing import rules as domain
 from mailboxes.routing.conditions import suggestions
 from mailboxes.routing.records import FACTS_DAYS, Routing, facts_from, hits_of_rules, latest
@@ -20,7 +20,7 @@ from tenants.database import db
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
-from webapp.records import accepts, clean_text, id_argument, uuid_or_none
+from webapp.records import accepts, clean_text, id_argument, neighbours, uuid_or_none
 from webapp.routing.door import Place, installation, listed_places, organization_names, place_of
 from webapp.routing.forms import RuleForm
 from workers.queues import ring_intake
@@ -45,7 +45,7 @@ def index() -> ResponseReturnValue:
         tree=system_tree(),
         routed_mailboxes=places,
         counts=counts,
-        pager=_pager("routing.index", found.previous, found.next),
+        pager=_pager("routing.index", found),
     )
 
 
@@ -75,7 +75,7 @@ def rules(account_id: UUID) -> ResponseReturnValue:
         names=names,
         waiting=waiting,
         days=FACTS_DAYS,
-        pager=_pager("routing.rules", found.previous, found.next, account_id=account_id),
+        pager=_pager("routing.rules", found, account_id=account_id),
     )
 
 
@@ -184,7 +184,7 @@ def messages(account_id: UUID) -> ResponseReturnValue:
         names=names,
         words=words,
         days=FACTS_DAYS,
-        pager=_pager("routing.messages", found.previous, found.next, account_id=account_id, q=words),
+        pager=_pager("routing.messages", found, account_id=account_id, q=words),
     )
 
 
@@ -243,6 +243,5 @@ def _rule_page(
     return page, 422 if form.errors else 200
 
 
-def _pager(endpoint: str, previous: str, next: str, **values: Any) -> dict[str, str]:
-    links = {"newer_url": previous, "older_url": next}
-    return {name: url_for(endpoint, page=cursor, **values) for name, cursor in links.items() if cursor}
+def _pager(endpoint: str, found: Page[Any], **values: Any) -> dict[str, str]:
+    return neighbours(found, lambda cursor: url_for(endpoint, page=cursor, **values))
