@@ -5,7 +5,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, UniqueConstraint, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Select,
+    UniqueConstraint,
+    exists,
+    false,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import (
@@ -85,6 +98,19 @@ class Mailbox(OrganizationScoped, Base):
         """Whether its account is the installation's."""
         return self.account_owner_id == INSTALLATION
 
+    @property
+    def overridden_fields(self) -> set[str]:
+        """Of which the organization's own word applies, and not the system's."""
+        return {field for field in self.overrides if not self._is_locked(field)}
+
+    @property
+    def waiting_fields(self) -> set[str]:
+        """Of which its own word is kept until the system's lock goes."""
+        return {field for field in self.overrides if self._is_locked(field)}
+
+    def _is_locked(self, field: str) -> bool:
+        return "lock" in self.system_values.get(field, {})
+
 
 class MailboxGrant(OrganizationScoped, Base):
     """A role or a member may read a mailbox, or reply from it."""
@@ -104,6 +130,24 @@ class MailboxGrant(OrganizationScoped, Base):
     role_id: Mapped[UUID | None] = mapped_column(default=None)
     membership_id: Mapped[UUID | None] = mapped_column(default=None)
     level: Mapped[str] = mapped_column(default="read")
+
+
+def says_otherwise() -> ColumnElement[bool]:
+    """Whether something applies in a `Mailbox` because the organization says it otherwise than the system."""
+    return _some_override(~_LOCK)
+
+
+def has_waiting_overrides() -> ColumnElement[bool]:
+    """Whether something that a `Mailbox` says otherwise waits for a lock of the system to go."""
+    return _some_override(_LOCK)
+
+
+_SAID = func.jsonb_object_keys(Mailbox.overrides).table_valued("field").render_derived("said")
+_LOCK = func.coalesce(Mailbox.system_values.op("->")(_SAID.c.field).bool_op("?")("lock"), false())
+
+
+def _some_override(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(select(literal(1)).select_from(_SAID).where(which).correlate(Mailbox))
 
 
 def mailboxes() -> Select[Mailbox]:

@@ -8,10 +8,10 @@ from sqlalchemy import Boolean, ColumnElement, cast, func, select
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.crm.paging import Order
-from mailboxes.global_mailboxes.listing import NO_OVERRIDE, global_overviews, state_of
+from mailboxes.global_mailboxes.listing import global_overviews, state_of
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.setup.grid import LONG_AGO, GridFilter, Level, Listed, by_urgency, listed
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
 from tenants.database import across_organizations
 
 
@@ -33,7 +33,6 @@ def _waiting() -> ColumnElement[int]:
     return counted.correlate(GlobalMailbox).scalar_subquery()
 
 
-_OVERRIDING = Mailbox.overrides != NO_OVERRIDE
 SYSTEM = Level(
     id=GlobalMailbox.id,
     searched=(_said("label"), GlobalMailbox.address, func.array_to_string(GlobalMailbox.aliases, " ")),
@@ -45,7 +44,8 @@ SYSTEM = Level(
         "chosen": ("Chosen organizations", GlobalMailbox.serves_all.is_(False)),
         "routed": ("Routed", Account.delivery_mode == "routed"),
         "copied": ("Copied", Account.delivery_mode == "copied"),
-        "overridden": ("Overridden somewhere", _followers(_OVERRIDING) > 0),
+        "overridden": ("Overridden somewhere", _followers(says_otherwise()) > 0),
+        "waiting": ("Overrides wait for a lock", _followers(has_waiting_overrides()) > 0),
     },
     sorts={
         "label": func.lower(_said("label")),
@@ -53,7 +53,7 @@ SYSTEM = Level(
         "state": by_urgency(state_of()),
         "processing": GlobalMailbox.values["processing"]["value"]["action"].astext,
         "follow": _followers(),
-        "override": _followers(_OVERRIDING),
+        "override": _followers(says_otherwise()),
         "newest": func.coalesce(Account.synced_at, LONG_AGO),
         "waiting": _waiting(),
     },

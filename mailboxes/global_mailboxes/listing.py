@@ -9,31 +9,34 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, literal, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, select, text
 from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.crm.paging import Page, page
-from mailboxes.global_mailboxes.fields import FIELDS, locks_of
+from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
-from mailboxes.messages import Message
 from mailboxes.setup.overview import STATES, first_sentence
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
 from tenants.database import across_organizations, db, is_one_of
 from tenants.organizations import Organization
 
 # Which organizations the picker shows.
-SHOWN = {"all": "All organizations", "served": "Served", "others": "Not served", "overriding": "Overriding"}
+SHOWN = {
+    "all": "All organizations",
+    "served": "Served",
+    "others": "Not served",
+    "overriding": "Overriding",
+    "waiting": "Waiting for a lock to go",
+}
 
-NO_OVERRIDE = literal({}, JSONB)
+_OVERRIDING = {"overriding": says_otherwise(), "waiting": has_waiting_overrides()}
 _OVERRIDE_COUNTS = text(
     """
     SELECT o.field, count(*) FROM mailboxes m CROSS JOIN LATERAL jsonb_object_keys(m.overrides) AS o(field)
-    WHERE m.global_mailbox_id = :id AND m.is_served
-      AND NOT coalesce((m.system_values -> o.field) ? 'lock', false) GROUP BY o.field
+    WHERE m.global_mailbox_id = :id AND m.is_served GROUP BY o.field
     """
 )
 
@@ -42,11 +45,13 @@ _OVERRIDE_COUNTS = text(
 class Followers:
     """How many organizations' mailboxes follow a global one, and how.
 
-    ``behind``: those that the newest change has not reached yet.
+    ``overriding``: where an own word applies; ``waiting``: where one waits for a lock to go. ``behind``:
+    those that the newest change has not reached yet.
     """
 
     served: int = 0
     overriding: int = 0
+    waiting: int = 0
     paused: int = 0
     behind: int = 0
 
@@ -88,15 +93,6 @@ class GlobalOverview:
 
 
 @dataclass(frozen=True, slots=True)
-class StopEffects:
-    """How many mailboxes rest, how many of them say something otherwise, and the messages that stay."""
-
-    mailboxes: int
-    overriding: int
-    messages: int
-
-
-@dataclass(frozen=True, slots=True)
 class ServedRow:
     """An organization as the picker shows it, with the fields that it overrides."""
 
@@ -108,12 +104,12 @@ class ServedRow:
     @property
     def overridden(self) -> list[str]:
         """The fields of which its own word applies, by their labels."""
-        return [FIELDS[field] for field in FIELDS if self.overrides(field)]
+        return _labels(self.mailbox.overridden_fields) if self.mailbox is not None else []
 
-    def overrides(self, field: str) -> bool:
-        """Whether what it says itself applies, and does not wait for a lock to go."""
-        one = self.mailbox
-        return one is not None and field in one.overrides and field not in locks_of(one.system_values)
+    @property
+    def waiting(self) -> list[str]:
+        """Those of which it waits for a lock to go."""
+        return _labels(self.mailbox.waiting_fields) if self.mailbox is not None else []
 
 
 def state_of() -> ColumnElement[str]:
@@ -145,8 +141,11 @@ def global_overviews(session: Session, ids: Sequence[UUID]) -> list[GlobalOvervi
     return [_overview(rows[id], followers.get(id, Followers())) for id in ids if id in rows]
 
 
-def override_counts(source: GlobalMailbox) -> dict[str, int]:
-    """How many of the organizations served override each field that is not locked; those not named: none."""
+def said_otherwise_counts(source: GlobalMailbox) -> dict[str, int]:
+    """How many of the organizations served say each field otherwise; those not named: none.
+
+    It waits where the system has locked the field.
+    """
     with across_organizations("a system page counts who overrides what a global mailbox says") as session:
         return {row[0]: row[1] for row in session.execute(_OVERRIDE_COUNTS, {"id": source.id})}
 
@@ -177,28 +176,6 @@ def organization_page(
     return Page(rows, listed.previous, listed.next)
 
 
-def stop_effects(source: GlobalMailbox, organizations: Sequence[UUID]) -> StopEffects:
-    """What serving these organizations no more changes, counted."""
-    stopped = (Mailbox.global_mailbox_id == source.id, Mailbox.organization_id.in_(organizations))
-    query = (
-        select(Mailbox)
-        .where(*stopped, Mailbox.is_served)
-        .with_only_columns(func.count(), func.count().filter(Mailbox.overrides != NO_OVERRIDE))
-    )
-    messages = (
-        select(func.count())
-        .select_from(Message)
-        .join(
-            Mailbox,
-            (Mailbox.organization_id == Message.organization_id) & (Mailbox.id == Message.mailbox_id),
-        )
-        .where(*stopped)
-    )
-    with across_organizations("a system page counts what stays with whom it serves no more") as session:
-        count, overriding = session.execute(query).one()
-        return StopEffects(count, overriding, session.scalar(messages) or 0)
-
-
 def _overview(row: Any, followers: Followers) -> GlobalOverview:
     source, account, state, home, waiting, quarantined = row
     tone, words = STATES[state]
@@ -218,7 +195,8 @@ def _followers(session: Session, ids: Sequence[UUID]) -> dict[UUID, Followers]:
         select(
             Mailbox.global_mailbox_id,
             counted(),
-            counted(Mailbox.overrides != NO_OVERRIDE),
+            counted(says_otherwise()),
+            counted(has_waiting_overrides()),
             counted(Mailbox.is_enabled.is_(False)),
             counted(Mailbox.system_version != GlobalMailbox.version),
         )
@@ -240,14 +218,16 @@ def _organizations(source: GlobalMailbox, words: str, shown: str) -> Select[Orga
         return query.where(Organization.id.in_(_served(source)))
     if shown == "others":
         return query.where(Organization.id.not_in(_served(source)))
-    if shown == "overriding":
+    if shown in _OVERRIDING:
         overriding = select(Mailbox.organization_id).where(
-            Mailbox.global_mailbox_id == source.id,
-            Mailbox.is_served,
-            Mailbox.overrides != NO_OVERRIDE,
+            Mailbox.global_mailbox_id == source.id, Mailbox.is_served, _OVERRIDING[shown]
         )
         return query.where(Organization.id.in_(overriding))
     return query
+
+
+def _labels(fields: set[str]) -> list[str]:
+    return [label for field, label in FIELDS.items() if field in fields]
 
 
 def _served(source: GlobalMailbox) -> Select[UUID]:

@@ -22,7 +22,7 @@ from mailboxes.setup.overview import (
     state_of,
     with_accounts,
 )
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
 from tenants.database import INSTALLATION, db
 
 SIZE = 50
@@ -98,7 +98,8 @@ def by_urgency(state: ColumnElement[str]) -> ColumnElement[int]:
 SCOPES: dict[str, tuple[str, ColumnElement[bool]]] = {
     "organization": ("Organization", Mailbox.account_owner_id != INSTALLATION),
     "system": ("System", Mailbox.account_owner_id == INSTALLATION),
-    "overridden": ("Overridden", Mailbox.overrides != {}),
+    "overridden": ("Overridden", says_otherwise()),
+    "waiting": ("Overrides wait for a lock", has_waiting_overrides()),
 }
 SORTS: dict[str, SQLColumnExpression[Any]] = {
     "label": func.lower(Mailbox.label),

@@ -20,7 +20,7 @@ LOOKS_ACROSS = {
     "mailboxes.acting": "the sweep finds organizations with pending messages",
     "mailboxes.global_mailboxes.deleting": "a global mailbox goes from every organization it serves",
     "mailboxes.global_mailboxes.listing": "system pages count who follows a global mailbox",
-    "mailboxes.global_mailboxes.consequences": "a system page counts whom a save concerns",
+    "mailboxes.global_mailboxes.reach": "a system page counts whom a save concerns",
     "mailboxes.global_mailboxes.shadowing": "a system page counts what would have been done",
     "mailboxes.global_mailboxes.grid": "a system page lists global mailboxes with who follows them",
     "mailboxes.global_mailboxes.uses": "system pages count who uses what the system offers",

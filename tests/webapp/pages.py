@@ -172,6 +172,8 @@ PAGES: dict[str, tuple[str, ...]] = {
         f"{_GLOBAL}/{{global}}/delete",
         f"{_GLOBAL}/{{global}}/health",
         f"{_GLOBAL}/{{global}}/organizations",
+        f"{_GLOBAL}/{{global}}/pause",
+        f"{_GLOBAL}/{{global}}/home",
         f"{_GLOBAL}/{{global}}/shadow",
         f"{_GLOBAL}/{{global}}/rules/new",
         f"{_GLOBAL}/{{global}}/rules/{{global_rule}}",

@@ -1,6 +1,7 @@
 """Global mailboxes: set up by system administrators, followed in the organizations that they serve."""
 
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from bs4 import BeautifulSoup
@@ -11,7 +12,7 @@ from mailboxes.arrivals import Arrival
 from mailboxes.connections import password_of
 from mailboxes.global_mailboxes import deleting, following, overriding, saving
 from mailboxes.global_mailboxes.consequences import consequences_of, going_live
-from mailboxes.global_mailboxes.listing import override_counts
+from mailboxes.global_mailboxes.listing import global_overview_of, organization_page, said_otherwise_counts
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.global_mailboxes.uses import uses_of_lead_source
 from mailboxes.messages import Message
@@ -210,8 +211,9 @@ def test_whom_it_serves_is_found_chosen_and_left_out(inside, client, ours, their
     assert "1 organization more is served" in choose(client, url, theirs).text
     message = make_message(theirs, the_mailbox(inside, theirs))
     asked = words_of(choose(client, url, theirs, do="stop").text)
-    assert "Serve 1 organization no more?" in asked
-    assert "1 message stays" in asked
+    assert "Serve it no more?" in asked
+    assert "Lets 1 mailbox rest" in asked
+    assert "1 message there: readable" in asked
     data = {"csrf_token": csrf_token(client.get(url).text), "selected": [str(theirs.id)]}
     answer = client.post(f"{url}/organizations/stop", data=data, follow_redirects=True)
     assert "1 organization is no longer served" in answer.text
@@ -321,7 +323,12 @@ def test_what_waits_for_a_lock_is_counted_as_nobodys_word(app, ours, theirs, ins
     assert [use.organizations for use in uses_of_lead_source("phone")] == [2]
     with inside_installation("a test"):
         source = saving.global_mailbox_of(id)
-        assert override_counts(source) == {}
+        assert said_otherwise_counts(source) == dict.fromkeys(locks, 1)
+        followers = global_overview_of(source).followers
+        assert (followers.served, followers.overriding, followers.waiting) == (2, 0, 1)
+        assert organization_page(source, shown="overriding").rows == []
+        [row] = organization_page(source, shown="waiting").rows
+        assert (row.overridden, row.waiting) == ([], ["Shadow mode", "Lead source", "Access"])
         assert "in 2 organizations" in going_live(source).effects[0]
         assert not any("otherwise" in words for words in going_live(source).keeps)
         values = saving.values_of(source, saving.connection_of(source))
@@ -329,8 +336,17 @@ def test_what_waits_for_a_lock_is_counted_as_nobodys_word(app, ours, theirs, ins
     assert set(found) == {f"unlock-{field}" for field in locks}
     assert "Begins to convert and answer in 1 organization of them" in found["unlock-shadow"]
     assert len(found["unlock-access"]) == 2
-    page = read(sign_in(app, make_user(name="Sys Admin", is_system_admin=True)), f"{LIST}{id}/shadow")
-    assert "Overridden" not in page
+    system = sign_in(app, make_user(name="Sys Admin", is_system_admin=True))
+    assert "Overridden" not in read(system, f"{LIST}{id}/shadow")
+    assert "No global mailbox matches" in read(system, f"{LIST}?scope=overridden")
+    assert "1 waits" in words_of(read(system, f"{LIST}?scope=waiting"))
+    shown = words_of(read(system, f"{LIST}{id}"))
+    assert "2 organizations follow this value; what 1 said otherwise waits for the lock to go" in shown
+    own = "/configuration/mailboxes/"
+    admin = sign_in(app, ours.admin)
+    assert "No mailbox matches" in read(admin, f"{own}?scope=overridden")
+    assert "Overridden" not in words_of(read(admin, f"{own}?scope=waiting")).partition("Actions")[2]
+    assert "System, 3 wait for a lock" in words_of(read(admin, f"{own}applying"))
 
 
 def test_the_grid_is_sorted_filtered_and_live(app, inside, client, ours, theirs, url):
@@ -356,7 +372,7 @@ def test_the_grid_is_sorted_filtered_and_live(app, inside, client, ours, theirs,
     assert labels("scope=overridden") == []
     assert labels("state=new&processing=nothing") == ["Alpha", "Info"]
     assert labels("sort=state&state=ok") == []
-    send(client, f"{url}/pause", at=url)
+    send(client, f"{url}/pause")
     assert labels("state=paused") == ["Info"]
     states = BeautifulSoup(client.get(f"{LIST}states?state=paused").text, "html.parser")
     assert [one["id"].partition("-")[0] for one in states.select("[hx-swap-oob]")] == [
@@ -386,16 +402,57 @@ def test_before_a_save_it_says_who_follows_each_value(inside, client, administra
 
 
 def test_pausing_and_syncing(inside, client, ours, url):
-    send(client, f"{url}/pause", at=url)
+    send(client, f"{url}/pause")
     assert not the_mailbox(inside, ours).is_enabled
     assert not the_account().is_enabled
     before = the_account().next_attempt_at
-    send(client, f"{url}/pause", at=url)
+    send(client, f"{url}/resume", at=url)
     assert the_mailbox(inside, ours).is_enabled
     resumed = the_account().next_attempt_at
     assert resumed > before
     send(client, f"{url}/sync", at=url)
     assert the_account().next_attempt_at > resumed
+
+
+def test_pausing_is_named_in_numbers_first(app, inside, client, administrator, ours, theirs, url):
+    choose(client, url, theirs)
+    make_message(ours, the_mailbox(inside, ours))
+    own = f"/configuration/mailboxes/{the_mailbox(inside, ours).id}"
+    for page in (LIST, url):
+        assert f"{url}/pause" in read(client, page)
+    asked = words_of(read(client, f"{url}/pause"))
+    assert "Fetches nothing any more, for 2 organizations" in asked
+    assert "Closes it in 2 organizations, with 1 message" in asked
+    assert "otherwise" not in asked
+    send(administrator, own, **{"inherits-enabled": None, "enabled": "true"})
+    asked, confirm = asked_first(app, client, url, is_enabled="")
+    assert "Closes it in 1 organization, with 0 messages" in asked
+    assert "What 1 organization said of “Enabled” otherwise: as it is" in asked
+    assert the_account().is_enabled
+    assert confirm().status_code == 302
+    assert not the_account().is_enabled
+    assert the_mailbox(inside, ours).is_enabled
+    assert not the_mailbox(inside, theirs).is_enabled
+
+
+def test_another_home_is_named_in_numbers_first(app, inside, client, ours, theirs, url):
+    make_message(ours, the_mailbox(inside, ours))
+    ask = f"{url}/home?organization={theirs.id}"
+    assert ask.replace("&", "&amp;") in read(client, f"{url}/organizations?shown=others")
+    asked = words_of(read(client, ask))
+    assert f"Gives {theirs.name} what neither a conversation nor a rule routes, and Acme no longer" in asked
+    assert "In the last 30 days that were 0 messages" in asked
+    assert f"Serves {theirs.name} from now on, too" in asked
+    assert "1 message that came before: where they are" in asked
+    assert the_account().home_organization_id == ours.id
+    send(client, f"{url}/home", at=ask)
+    assert the_account().home_organization_id == theirs.id
+    asked = words_of(read(client, f"{url}/home"))
+    assert (
+        f"Holds in the Unrouted queue what neither a conversation nor a rule routes, and {theirs.name}"
+        in asked
+    )
+    read(client, f"{url}/home?organization={UUID(int=7)}", expect=404)
 
 
 def test_deleting_takes_it_from_every_organization(inside, client, ours, theirs, url, monkeypatch):

@@ -26,6 +26,7 @@ class Effect:
     followers: tuple[Stance, ...] = ()
     overriders: tuple[Stance, ...] = ()
     url: str = ""
+    is_locked: bool = False  # then: those who override it wait for the lock to go
 
 
 def effects_of(scope: Scope, states: list[Effective], changes: Changes, people: People) -> list[Effect]:
@@ -53,4 +54,5 @@ def _effect(
         followers=tuple(following.stances(setting, overriding=False, limit=NAMED)),
         overriders=tuple(following.stances(setting, overriding=True, limit=NAMED)),
         url=scope.url("organizations", setting=setting.key),
+        is_locked="lock" in changes[setting.key][1],
     )

@@ -30,6 +30,7 @@ def organizations_page(scope: Scope, key: str) -> ResponseReturnValue:
         group=group_of(scope, setting.group),
         groups=tree_of(scope, _states(scope), setting.group),
         is_overriding=is_overriding,
+        is_locked=layers.effective(key, scope.level).is_locked,
         override=override,
         follow=following.organization_count() - override,
         rows=[(stance, _words(stance, setting)) for stance in found[:PAGE]],

@@ -63,7 +63,6 @@ def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnVal
         mailbox=mailbox,
         form=form,
         origins=origins,
-        override_count=sum(state.is_overridden for state in overriding.states(mailbox)),
         inherits=INHERITS,
         sections=SECTIONS,
         offers=offers(),

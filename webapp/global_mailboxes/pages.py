@@ -12,8 +12,9 @@ from sqlalchemy import select
 from mailboxes.connection_check import CheckReport
 from mailboxes.conversion import offers
 from mailboxes.global_mailboxes import deleting, listing, saving, system_rules
-from mailboxes.global_mailboxes.consequences import Consequence, consequences_of
-from mailboxes.global_mailboxes.fields import FIELDS
+from mailboxes.global_mailboxes.consequences import consequences_of
+from mailboxes.global_mailboxes.fields import FIELDS, locks_of
+from mailboxes.global_mailboxes.reach import Consequence
 from mailboxes.global_mailboxes.saving import GlobalValues
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.intake.held import held_arrivals, held_count
@@ -130,17 +131,6 @@ def check(mailbox_id: UUID) -> ResponseReturnValue:
     connection = saving.connection_of(source)
     values = saving.values_of(source, connection)
     return _reported(door, global_form(values), source, connection, values.mailbox)
-
-
-@blueprint.post("/<uuid:mailbox_id>/pause")
-@system_admin_required
-def pause(mailbox_id: UUID) -> ResponseReturnValue:
-    """Pause it for everybody, or let it fetch again."""
-    door, source = entered(mailbox_id)
-    saving.switch(source, is_enabled=not source.is_enabled, by=actor())
-    commit_and_follow(source)
-    flash(f"{source.label} is {'enabled' if source.is_enabled else 'paused'}.", "success")
-    return back(door, source)
 
 
 @blueprint.post("/<uuid:mailbox_id>/sync")
@@ -332,7 +322,7 @@ def _of_saved(source: GlobalMailbox) -> dict[str, Any]:
     overview = listing.global_overview_of(source)
     return {
         "overview": overview,
-        "affects": _affects(overview.followers.served, listing.override_counts(source)),
+        "affects": _affects(source, overview.followers.served),
         "rules": system_rules.rules_of(source),
         "rule_templates": dict(system_rules.template_choices()),
         "held": held_arrivals(source.account_id),
@@ -341,16 +331,18 @@ def _of_saved(source: GlobalMailbox) -> dict[str, Any]:
     }
 
 
-def _affects(served: int, counts: dict[str, int]) -> dict[str, str]:
-    """By field: who follows, and who says otherwise."""
-    return {field: _affect(served - counts.get(field, 0), counts.get(field, 0)) for field in FIELDS}
+def _affects(source: GlobalMailbox, served: int) -> dict[str, str]:
+    """By field: who follows, and who says otherwise or waits to."""
+    counts, locks = listing.said_otherwise_counts(source), locks_of(source.values)
+    return {field: _affect(served, counts.get(field, 0), is_locked=field in locks) for field in FIELDS}
 
 
-def _affect(follow: int, override: int) -> str:
-    organizations = "organization follows" if follow == 1 else "organizations follow"
-    return (
-        f"{follow} {organizations} this value, {override} {'overrides' if override == 1 else 'override'} it"
-    )
+def _affect(served: int, said: int, *, is_locked: bool) -> str:
+    follow = served if is_locked else served - said
+    followed = f"{follow} {'organization follows' if follow == 1 else 'organizations follow'} this value"
+    if not is_locked:
+        return f"{followed}, {said} {'overrides' if said == 1 else 'override'} it"
+    return f"{followed}; what {said} said otherwise waits for the lock to go" if said else followed
 
 
 def _access(source: GlobalMailbox | None) -> dict[str, str]:

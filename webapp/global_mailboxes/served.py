@@ -7,13 +7,17 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.global_mailboxes import listing, saving
 from mailboxes.global_mailboxes.listing import SHOWN
+from mailboxes.global_mailboxes.questions import moving_home, stopping
+from mailboxes.global_mailboxes.reach import name_of
+from mailboxes.global_mailboxes.table import GlobalMailbox
 from tenants.database import db
-from tenants.errors import AppError
+from tenants.errors import AppError, NotFoundError
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.blueprint import blueprint
-from webapp.global_mailboxes.door import commit_and_follow, entered
+from webapp.global_mailboxes.door import asked, commit_and_follow, entered
 from webapp.guards import system_admin_required
-from webapp.records import clean_text, selected_ids, uuid_or_none
+from webapp.mailboxes.door import Door
+from webapp.records import clean_text, id_argument, selected_ids, uuid_or_none
 
 
 @blueprint.get("/<uuid:mailbox_id>/organizations")
@@ -44,13 +48,7 @@ def choose_organizations(mailbox_id: UUID) -> ResponseReturnValue:
     door, source = entered(mailbox_id)
     ids = selected_ids()
     if request.form.get("do") == "stop" and not source.serves_all:
-        return render_template(
-            "global_mailboxes/stop_serving.html",
-            door=door,
-            mailbox=source,
-            ids=ids,
-            effects=listing.stop_effects(source, ids),
-        )
+        return _asked_to_stop(door, source, ids)
     count = 0 if source.serves_all else saving.serve(source, ids, by=actor())
     commit_and_follow(source)
     if count:
@@ -81,6 +79,27 @@ def stop_serving(mailbox_id: UUID) -> ResponseReturnValue:
     return redirect(_back(mailbox_id))
 
 
+@blueprint.get("/<uuid:mailbox_id>/home")
+@system_admin_required
+def ask_for_home(mailbox_id: UUID) -> ResponseReturnValue:
+    """What it means that another organization is its home, or none."""
+    door, source = entered(mailbox_id)
+    id = id_argument("organization")
+    name = name_of(id)
+    if id is not None and not name:
+        raise NotFoundError("This organization does not exist.")
+    return asked(
+        door,
+        source,
+        f"Make {name} the home organization?" if name else "Let it have no home organization?",
+        moving_home(source, id),
+        "make_home",
+        button="Make it the home" if name else "No home organization",
+        fields=[("organization", str(id or ""))],
+        back="organizations",
+    )
+
+
 @blueprint.post("/<uuid:mailbox_id>/home")
 @system_admin_required
 def make_home(mailbox_id: UUID) -> ResponseReturnValue:
@@ -90,6 +109,23 @@ def make_home(mailbox_id: UUID) -> ResponseReturnValue:
     commit_and_follow(source)
     flash("The home organization has been changed.", "success")
     return redirect(_back(mailbox_id))
+
+
+def _asked_to_stop(door: Door, source: GlobalMailbox, ids: list[UUID]) -> ResponseReturnValue:
+    consequence = stopping(source, ids)
+    if consequence is None:
+        flash("None of the ticked organizations is served.", "info")
+        return redirect(_back(source.id))
+    return asked(
+        door,
+        source,
+        "Serve them no more?" if len(ids) > 1 else "Serve it no more?",
+        consequence,
+        "stop_serving",
+        button="Serve no more",
+        fields=[("selected", str(id)) for id in ids],
+        back="organizations",
+    )
 
 
 def _organizations(count: int, more: str = "") -> str:
