@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, UniqueConstraint, exists, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OrganizationScoped, db
+from tenants.database import Base, OrganizationScoped, db, is_one_of
 from tenants.organizations import Membership, MembershipRole, active_members
 
 PERMISSIONS: dict[str, str] = {
@@ -86,7 +86,7 @@ def roles_by_member(ids: Iterable[UUID]) -> dict[UUID, list[Role]]:
             Role,
             (MembershipRole.organization_id == Role.organization_id) & (MembershipRole.role_id == Role.id),
         )
-        .where(MembershipRole.membership_id.in_(list(ids)))
+        .where(is_one_of(MembershipRole.membership_id, ids))
         .order_by(Role.name)
     )
     found: dict[UUID, list[Role]] = {}

@@ -4,6 +4,7 @@ Runs inside the organization that it describes (`describe_organization`) or outs
 (`describe_system`, `describe_users`). Secrets are `Secret`s: compared, and never written.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from tenants.configuration.catalog import ORGANIZATION, SYSTEM, USER, settings_a
 from tenants.configuration.layers import Effective, effective_all, own_secret_of
 from tenants.database import db
 from tenants.organizations import Membership, Organization
-from tenants.permissions import Role, roles, roles_of
+from tenants.permissions import Role, roles, roles_by_member
 from tenants.secrets import UnreadableSecretError
 from tenants.users import User
 
@@ -187,17 +188,17 @@ def _role(role: Role) -> Description:
 
 
 def _members() -> Description:
-    found = db.session.scalars(select(Membership).join(User).order_by(User.address))
-    return {member.user.address: _member(member) for member in found}
+    found = db.session.scalars(select(Membership).join(User).order_by(User.address)).all()
+    held = roles_by_member(member.id for member in found)
+    return {member.user.address: _member(member, held.get(member.id, [])) for member in found}
 
 
-def _member(member: Membership) -> Description:
-    held = [role.name for role in db.session.scalars(roles_of(member))]
+def _member(member: Membership, held: Sequence[Role]) -> Description:
     described: dict[str, Any] = {
         "address": member.user.address,
         "name": member.user.name or None,
         "enabled": member.is_enabled,
-        "roles": sorted(held),
+        "roles": sorted(role.name for role in held),
     }
     return _without_nothing(described)
 

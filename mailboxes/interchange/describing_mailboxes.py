@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -36,13 +38,17 @@ def describe_mailboxes(slug: str) -> Description:
 class Names:
     """What the roles of the current organization are called, and the addresses of its people."""
 
-    def __init__(self) -> None:
-        self.roles = {role.id: role.name for role in db.session.scalars(select(Role))}
-        self.people = {member.id: member.user.address for member in db.session.scalars(select(Membership))}
+    @cached_property
+    def roles(self) -> dict[UUID, str]:
+        return {role.id: role.name for role in db.session.scalars(select(Role))}
 
     def person(self, id: Any) -> str:
-        """The address of a member whose id is stored as text; "" for one who is gone."""
-        return {str(one): address for one, address in self.people.items()}.get(str(id), "")
+        """The address of a member, whose id may be stored as text; "" for one who is gone."""
+        return self._people.get(str(id), "")
+
+    @cached_property
+    def _people(self) -> dict[str, str]:
+        return {str(member.id): member.user.address for member in db.session.scalars(select(Membership))}
 
 
 def secret_name(owner: str, *words: str) -> str:
@@ -61,7 +67,7 @@ def guessed_use(name: str) -> str:
 
 def _mailbox(mailbox: Mailbox, slug: str, names: Names) -> Description:
     account = account_of(mailbox)
-    values = setup.values_of(mailbox, account)
+    values = setup.values_of(mailbox, account, folders=[])
     described: Description = {
         "address": values.address,
         "label": values.label,
