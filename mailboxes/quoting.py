@@ -8,7 +8,9 @@ first quotation, also an answer that stands there.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Literal
 
@@ -53,6 +55,7 @@ _ATTRIBUTION = re.compile(
 _ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*+\S.{{0,200}}?(?<!\w){_VERBS}\s*+[:：]\s*+$", re.IGNORECASE)
 # How the last line of any attribution ends: a cheap question before the dear ones above.
 _ENDS = re.compile(r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|" + _WORDS_WITHOUT_COLON)
+_LAST_OF_ENDS = frozenset(":：*_>")  # its last character, in ASCII
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
     r"\s*+(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4}))"
@@ -195,19 +198,22 @@ def reply_text(text: str) -> str:
 
     A text that is nothing but a quotation, such as a bare forward, is given back whole.
     """
-    reply = "\n".join(segment.text for segment in split(text) if segment.kind == "reply").strip()
+    reply = "\n".join([line for kind, line in _told_apart(text) if kind == "reply"]).strip()
     return reply or text.strip()
 
 
 def split(text: str) -> tuple[Segment, ...]:
     """All of ``text`` as segments in order, so that a page can fold what is not the reply."""
+    groups = groupby(_told_apart(text), key=lambda pair: pair[0])
+    return tuple([Segment(kind, "\n".join([line for _, line in group])) for kind, group in groups])
+
+
+def _told_apart(text: str) -> Iterator[tuple[Kind, str]]:
+    """Each line, and of which kind it is."""
     lines = text.replace("\r\n", "\n").split("\n")
     kinds = _Kinds(lines[:MAXIMUM_LINES]).all()
-    kinds += [kinds[-1] if kinds else "reply"] * (len(lines) - len(kinds))
-    segments: list[Segment] = []
-    for kind, group in groupby(zip(kinds, lines, strict=True), key=lambda pair: pair[0]):
-        segments.append(Segment(kind, "\n".join(line for _, line in group)))
-    return tuple(segments)
+    kinds += kinds[-1:] * (len(lines) - len(kinds))
+    return zip(kinds, lines, strict=True)
 
 
 def begins_as_prose(line: str) -> bool:
@@ -220,53 +226,48 @@ def begins_as_prose(line: str) -> bool:
     return line[:1].isalpha() and beginning.isascii() and beginning.lower() not in _TELLING
 
 
-def _may_end(line: str, *, has_colon: bool) -> bool:
-    """Whether an attribution may end with this line."""
-    if not has_colon and line.isascii() and not line.rstrip().endswith(">"):
-        return False
-    return _ENDS.search(line) is not None
+_begins_as_prose = lru_cache(maxsize=4_096)(begins_as_prose)
 
 
 class _Kinds:
-    """Decides line by line."""
+    """Decides line by line. Most lines show no sign of anything; they are passed over."""
 
     def __init__(self, lines: list[str]) -> None:
         self.lines = [line[:MAXIMUM_LINE] for line in lines]
         self.kinds: list[Kind] = ["reply"] * len(lines)
-        self.has_colon = [":" in line or "：" in line for line in self.lines]
-        self.may_end = [
-            _may_end(line, has_colon=colon) for line, colon in zip(self.lines, self.has_colon, strict=True)
-        ]
-        self.is_prose = [
-            not colon and begins_as_prose(line)
-            for line, colon in zip(self.lines, self.has_colon, strict=True)
-        ]
+        self.last = [line.rstrip()[-1:] for line in self.lines]  # characters; none of a blank line
+        self.ends = {  # lines with which an attribution may end
+            index
+            for index, line in enumerate(self.lines)
+            if (self.last[index] in _LAST_OF_ENDS or not line.isascii()) and _ENDS.search(line)
+        }
+        self.signs = {
+            index
+            for index, line in enumerate(self.lines)
+            if (not _begins_as_prose(line[:3]) or _has_colon(line)) and self.last[index]
+        }
         self.position = 0
 
     def all(self) -> list[Kind]:
-        if self._is_nothing_but_prose():
-            return self.kinds
-        while self.position < len(self.lines):
-            self._step()
+        for index in self._telling():
+            if index >= self.position:
+                self.position = index
+                self._step()
         self._mark_signatures()
-        self._join_blank_lines()
+        if any(kind != "reply" for kind in self.kinds):
+            self._join_blank_lines()
         return self.kinds
 
-    def _is_nothing_but_prose(self) -> bool:
-        """Whether no line shows any sign; so it is with most new messages."""
-        has_sign = any(
-            not prose and line and not line.isspace()
-            for prose, line in zip(self.is_prose, self.lines, strict=True)
-        )
-        return not has_sign and not any(self.may_end)
+    def _telling(self) -> list[int]:
+        """The lines that show a sign, and those from which an attribution may go on to its end."""
+        windows = (range(max(end - MAXIMUM_ATTRIBUTION + 1, 0), end + 1) for end in self.ends)
+        return sorted(self.signs.union(index for window in windows for index in window if self.last[index]))
 
     def _step(self) -> None:
-        line, is_prose = self.lines[self.position], self.is_prose[self.position]
-        if not line.strip():
-            self.position += 1
-        elif not is_prose and self._is_quoted(self.position):
+        is_telling = self.position in self.signs
+        if is_telling and self._is_quoted(self.position):
             self._mark(1)
-        elif not is_prose and self._begins_rest():
+        elif is_telling and self._begins_rest():
             self._mark(len(self.lines) - self.position)
         elif count := self._attribution_length():
             self._mark_attribution(count)
@@ -294,7 +295,7 @@ class _Kinds:
         line = self.lines[self.position]
         if _SEPARATOR.match(line) or _FORWARD.match(line) or _ABOVE_LINE.match(line):
             return True
-        if self.has_colon[self.position]:
+        if _has_colon(line):
             return self._is_header_block(self.position, 3)
         if _RULE.match(line):
             following = self._next_text(self.position + 1)
@@ -312,20 +313,20 @@ class _Kinds:
 
     def _next_text(self, index: int) -> int | None:
         for following in range(index, min(index + 4, len(self.lines))):
-            if self.lines[following].strip():
+            if self.last[following]:
                 return following
         return None
 
     def _attribution_length(self) -> int:
         """Over how many lines "On … wrote:" goes from here; 0 when it does not begin here."""
-        if not any(self.may_end[self.position : self.position + MAXIMUM_ATTRIBUTION]):
+        if self.ends.isdisjoint(range(self.position, self.position + MAXIMUM_ATTRIBUTION)):
             return 0
         window = self.lines[self.position : self.position + MAXIMUM_ATTRIBUTION]
         for count in range(1, len(window) + 1):
             last = window[count - 1]
             if not last.strip() or _QUOTED.match(last):
                 return 0
-            if not self.may_end[self.position + count - 1]:
+            if self.position + count - 1 not in self.ends:
                 continue
             text = " ".join(line.strip() for line in window[:count])[:MAXIMUM_LINE]
             if self._is_attribution(text, self.position + count):
@@ -359,24 +360,23 @@ class _Kinds:
 
     def _mark_signatures(self) -> None:
         is_open = has_reply = False
-        for index, line in enumerate(self.lines):
+        for index, last in enumerate(self.last if self.signs else ()):
             if self.kinds[index] == "quotation":
                 is_open = False
-            elif line.strip():
-                is_open = is_open or self._begins_signature(index, line, has_reply=has_reply)
+            elif last and not is_open:
+                is_open = index in self.signs and self._begins_signature(index, has_reply=has_reply)
                 has_reply = has_reply or not is_open
             if is_open:
                 self.kinds[index] = "signature"
 
-    def _begins_signature(self, index: int, line: str, *, has_reply: bool) -> bool:
-        if self.is_prose[index]:
-            return False
+    def _begins_signature(self, index: int, *, has_reply: bool) -> bool:
+        line = self.lines[index]
         if _SIGNATURE_MARK.match(line):
             return has_reply
         if _RULE.match(line):
             following = self._next_text(index + 1)
             return following is not None and bool(_LIST_FOOTER.match(self.lines[following]))
-        is_dashed = _DASHED_NAME.match(line) and index and not self.lines[index - 1].strip()
+        is_dashed = _DASHED_NAME.match(line) and index and not self.last[index - 1]
         return bool(is_dashed or _SENT_FROM.match(line)) and self._is_near_end(index)
 
     def _is_near_end(self, index: int) -> bool:
@@ -385,7 +385,7 @@ class _Kinds:
         for following in range(index + 1, len(self.lines)):
             if self.kinds[following] == "quotation":
                 break
-            count += bool(self.lines[following].strip())
+            count += bool(self.last[following])
             if count > 3:
                 return False
         return True
@@ -394,14 +394,18 @@ class _Kinds:
         """Blank lines are the reply's only next to it."""
         before: Kind = "reply"
         blank: list[int] = []
-        for index, line in enumerate(self.lines):
-            if not line.strip():
+        for index, (last, kind) in enumerate(zip(self.last, self.kinds, strict=True)):
+            if not last:
                 blank.append(index)
                 continue
-            if "reply" not in (before, self.kinds[index]) or before == self.kinds[index]:
+            if "reply" not in (before, kind) or before == kind:
                 for number in blank:
                     self.kinds[number] = before
-            before = self.kinds[index]
+            before = kind
             blank.clear()
         for number in blank:
             self.kinds[number] = before
+
+
+def _has_colon(line: str) -> bool:
+    return ":" in line or "：" in line
