@@ -36,14 +36,19 @@ _BLOCKS = frozenset(
 _PARAGRAPHS = frozenset(
     {"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "pre", "table", "dl"}
 )
-_SPACE = re.compile(r"[ \t\n\r\f\v]{2,}|[\t\n\r\f\v]")  # what is no single blank
+_BLANKS = re.compile("  +")
 _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+# What has to stand somewhere in a page in lower case, before its elements are asked for their styles: a style
+# that hides, or one that need not be what it looks like, with entities or without quotation marks.
+_HIDING = re.compile(r"display\s*+:\s*+none")
+_ODD_STYLE = re.compile(r"style\s*+=\s*+(?:\"[^\"&]*+&|'[^'&]*+&|[^\s\"'])")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
-_LINE_ENDS = re.compile(r"(?<![ \t\xa0])[ \t\xa0]+\n")  # begun once a run, so that it stays linear
 
 
 def is_too_deep(html: str, depth: int) -> bool:
     """Whether more elements nest than a tree is built of in linear time."""
+    if html.count("<") <= depth or html.count("<") - html.count("</") <= depth:
+        return False  # not so many begin at all
     open_count = 0
     for closing, name in _TAG.findall(html):
         if name.lower() in _UNCOUNTED:
@@ -62,37 +67,49 @@ def text_of_html(html: str, limit: int) -> str:
     root = LexborHTMLParser(html).root
     if root is None:
         return ""
-    writer = _Writer()
+    writer = _Writer(_may_hide(html))
     _walk(root, writer)
     return writer.text()
 
 
+def _may_hide(html: str) -> bool:
+    """Whether any element may be hidden, so that the styles of all have to be read."""
+    lowered = html.lower()
+    if "mso-hide" in lowered or _HIDING.search(lowered):
+        return True
+    return "&" in html and _ODD_STYLE.search(lowered) is not None
+
+
 def _walk(root: LexborNode, writer: _Writer) -> None:
-    node: LexborNode | None = root
-    while node is not None:
-        below = node.child if writer.enter(node) else None
-        if below is not None:
+    """All that is in the tree, in order. What is open lies on a stack: asking nodes for parents takes longer."""
+    node, opened = root, list[tuple[LexborNode, str]]()
+    while True:
+        tag = node.tag or ""
+        if tag == "-text":
+            writer.words(node.text_content or "")
+        elif writer.enter(node, tag) and (below := node.first_child) is not None:
+            opened.append((node, tag))
             node = below
             continue
-        node = _next_after(node, root, writer)
-
-
-def _next_after(node: LexborNode, root: LexborNode, writer: _Writer) -> LexborNode | None:
-    current: LexborNode | None = node
-    while current is not None:
-        writer.leave(current)
-        if current.mem_id == root.mem_id:
-            return None
-        if current.next is not None:
-            return current.next
-        current = current.parent
-    return None
+        elif tag in _BLOCKS:
+            writer.leave(tag)
+        while opened:
+            following = node.next
+            if following is not None:
+                node = following
+                break
+            node, tag = opened.pop()
+            if tag in _BLOCKS:
+                writer.leave(tag)
+        else:
+            return
 
 
 class _Writer:
     """Collects lines; knows how deep it is in quotations and in preformatted text."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_hide: bool) -> None:
+        self.may_hide = may_hide  # then the style of each element is looked at
         self.pieces: list[str] = []
         self.quoted = 0
         self.preformatted = 0
@@ -101,15 +118,12 @@ class _Writer:
 
     def text(self) -> str:
         text = "".join(self.pieces).replace("\u200b", "").replace("\ufeff", "")
-        return _BLANK_LINES.sub("\n\n", _LINE_ENDS.sub("\n", text)).strip()
+        lines = [line.rstrip(" \t\xa0") for line in text.split("\n")]
+        return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
-    def enter(self, node: LexborNode) -> bool:
+    def enter(self, node: LexborNode, tag: str) -> bool:
         """Write what begins here; say whether to go into it."""
-        tag = node.tag or ""
-        if tag == "-text":
-            self._words(node.text_content or "")
-            return False
-        if tag in _SKIPPED or tag.startswith(("-", "!")) or _is_hidden(node):
+        if tag in _SKIPPED or tag.startswith(("-", "!")) or (self.may_hide and _is_hidden(node)):
             return False
         if tag in _OPENERS:
             _OPENERS[tag](self, node)
@@ -117,22 +131,21 @@ class _Writer:
             self._line(2 if tag in _PARAGRAPHS else 1)
         return True
 
-    def leave(self, node: LexborNode) -> None:
-        """Write what ends here."""
-        tag = node.tag or ""
+    def leave(self, tag: str) -> None:
+        """Write what ends with this block."""
         if tag == "blockquote":
             self._line(1)
             self.quoted = max(self.quoted - 1, 0)
         elif tag == "pre":
             self.preformatted = max(self.preformatted - 1, 0)
-        if tag in _BLOCKS:
-            self._line(2 if tag in _PARAGRAPHS else 1)
+        self._line(2 if tag in _PARAGRAPHS else 1)
 
     def _prefix(self) -> str:
         return "> " * min(self.quoted, MAXIMUM_QUOTED)
 
     def _line(self, count: int) -> None:
-        self.pending = max(self.pending, count)
+        if count > self.pending:
+            self.pending = count
 
     def _break(self, _node: LexborNode) -> None:
         self._flush()
@@ -165,30 +178,40 @@ class _Writer:
         self._line(1)
 
     def _image(self, node: LexborNode) -> None:
-        alternative = node.attributes.get("alt")
+        alternative = node.attrs.get("alt")
         if alternative and len(alternative) < 200:
-            self._words(alternative)
+            self.words(alternative)
 
     def _flush(self) -> None:
-        if self.pending and self.pieces:
+        if not self.pending:
+            return
+        if self.pieces:
             self.pieces.append(("\n" + self._prefix()) * self.pending)
-        if self.pending:
-            self.at_line_start = True
+        self.at_line_start = True
         self.pending = 0
 
-    def _words(self, text: str) -> None:
+    def words(self, text: str) -> None:
+        """Write text; white space is one blank, and none at the beginning of a line."""
         if self.preformatted:
             self._flush()
             self.pieces.append(text.replace("\n", "\n" + self._prefix()))
             self.at_line_start = text.endswith("\n")
             return
-        text = _SPACE.sub(" ", text)
         if self.pending or self.at_line_start:
-            text = text.lstrip(" ")
+            text = text.lstrip(" \t\n\r\f\v")
         if text:
             self._flush()
-            self.pieces.append(text)
+            self.pieces.append(_squeezed(text))
             self.at_line_start = False
+
+
+def _squeezed(text: str) -> str:
+    """White space as one blank. Most text has no other: that is found faster than a pattern finds it."""
+    if text.isprintable() and "  " not in text:
+        return text
+    for space in "\t\n\r\f\v":
+        text = text.replace(space, " ")
+    return _BLANKS.sub(" ", text)
 
 
 _OPENERS = {
@@ -204,5 +227,5 @@ _OPENERS = {
 
 
 def _is_hidden(node: LexborNode) -> bool:
-    style = node.attributes.get("style")
+    style = node.attrs.get("style")
     return style is not None and _HIDDEN.search(style) is not None
