@@ -18,7 +18,7 @@ from mailboxes.parsing.charsets import decoded
 from mailboxes.parsing.cleaning import body_text, first_bytes, has_line_break, one_line
 from mailboxes.parsing.dates import sent_at
 from mailboxes.parsing.encoded_words import decoded_words
-from mailboxes.parsing.headers import header_text, readable, with_line_feeds
+from mailboxes.parsing.headers import header_text, readable_headers, with_line_feeds
 from mailboxes.parsing.identity import hash_of, stable_hash, stub_hash
 from mailboxes.parsing.identity import header_block_text as header_block
 from mailboxes.parsing.parts import Part, every_part, leaves, part_tree
@@ -83,7 +83,7 @@ class _Message:
         self.charset = tree.charset
         self.values: dict[str, list[bytes]] = {}
         for header in tree.headers:
-            self.values.setdefault(header.name.lower(), []).append(header.value)
+            self.values.setdefault(header.key, []).append(header.value)
 
     def parsed(self) -> ParsedMessage:
         found = sorting.bodies_of(self.tree, self.limits, self.defects)
@@ -104,9 +104,7 @@ class _Message:
             text=found.text,
             html=found.html,
             attachments=tuple(found.attachments),
-            headers=tuple(
-                (header.name, readable(header.value, self.charset)) for header in self.tree.headers
-            ),
+            headers=readable_headers(self.tree.headers, self.charset),
             defects=self.defects.listed(),
             size=self.size,
             own_text_length=found.own_text_length,

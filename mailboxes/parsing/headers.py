@@ -8,6 +8,7 @@ on after it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailboxes.parsing.charsets import decoded
@@ -17,10 +18,13 @@ from mailboxes.parsing.values import Defects, Limits
 
 
 class Header(NamedTuple):
-    """One header: its name as written, and its raw value on one line (unfolded, and not decoded)."""
+    """One header: its name as written, its raw value on one line (unfolded, and not decoded), its name in
+    lower case.
+    """
 
     name: str
     value: bytes
+    key: str
 
 
 class HeaderBlock(NamedTuple):
@@ -33,10 +37,14 @@ class HeaderBlock(NamedTuple):
 _EMPTY_LINE = re.compile(rb"\r*\n")
 _BLANK = re.compile(rb"\n\r*\n")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
+_WHOLE_NAME = re.compile(rb"[!-9;-~]{1,200}")
 _MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
 _HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
-_HEADERS = re.compile(rb"(?m)^([!-9;-~]{1,200}):([^\n]*(?:\n[ \t][^\n]*)*)\n")
+# In a block without tabs and carriage returns.
+_HEADERS = re.compile(rb"([^:\n]+):([^\n]*(?:\n [^\n]*)*)\n")
+LONE_CR = re.compile(rb"\r(?!\n)")
+_BLANKS_FOR_TABS = bytes.maketrans(b"\t", b" ")
 _BLANK_FOLD = re.compile(rb"\n[ \t]+\r*\n")
 # White space alone on a folded line, before an encoded word: the mailer's folding, not its text.
 _BROKEN_FOLD = re.compile(rb"\r?\n[ \t]{1,200}\r?\n[ \t]{1,200}(?==\?)")
@@ -104,17 +112,29 @@ class _Reader:
             self._take(self.raw[self.position : line_end])
             self.position = line_end
         return tuple(
-            Header(name, _unfolded(b"".join(lines)))
+            Header(name, _unfolded(b"".join(lines)), name.lower())
             for name, lines in zip(self.names, self.values, strict=True)
         )
 
     def _all_well_formed(self) -> tuple[Header, ...]:
         """The headers of a block in which there is nothing else; none of any other block."""
-        found = _HEADERS.findall(self.raw, self.position, self.end)
-        length = sum([len(name) + len(value) + 2 for name, value in found])  # a colon, a line end
-        if len(found) > self.limits.headers or self.position + length != self.end:
+        block = self.raw[self.position : self.end]
+        if LONE_CR.search(block):
             return ()
-        return tuple([Header(name.decode("ascii"), _unfolded(value)) for name, value in found])
+        block = block.translate(_BLANKS_FOR_TABS, b"\r")
+        found = _HEADERS.findall(block)
+        length = sum([len(name) + len(value) + 2 for name, value in found])  # a colon, a line end
+        if len(found) > self.limits.headers or length != len(block):
+            return ()
+        names = [_name_and_key(name) for name, _ in found]
+        if ("", "") in names:
+            return ()
+        return tuple(
+            [
+                Header(name, (value.replace(b"\n", b"") if b"\n" in value else value).strip(), key)
+                for (name, key), (_, value) in zip(names, found, strict=True)
+            ]
+        )
 
     def _read_well_formed(self) -> None:
         while header := _HEADER.match(self.raw, self.position, self.end):
@@ -163,6 +183,15 @@ class _Reader:
         return self.may_skip
 
 
+@lru_cache(maxsize=2_048)
+def _name_and_key(name: bytes) -> tuple[str, str]:
+    """The name of a header, and the same in lower case; both empty if it is none."""
+    if not _WHOLE_NAME.fullmatch(name):
+        return "", ""
+    text = name.decode("ascii")
+    return text, text.lower()
+
+
 def _unfolded(value: bytes) -> bytes:
     """A raw value on one line (RFC 5322 §2.2.3)."""
     value = value.strip()
@@ -186,6 +215,14 @@ def _is_utf8(line: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def readable_headers(headers: tuple[Header, ...], charset: str | None) -> tuple[tuple[str, str], ...]:
+    """Names and values of headers, as `readable` makes them; at once where all are as plain as most are."""
+    joined = b"".join([header.value for header in headers])
+    if joined.isascii() and b"=?" not in joined and joined.decode("ascii").isprintable():
+        return tuple([(header.name, header.value.decode("ascii")) for header in headers])
+    return tuple([(header.name, readable(header.value, charset)) for header in headers])
 
 
 def readable(value: bytes, charset: str | None) -> str:

@@ -6,7 +6,7 @@ import hashlib
 
 from mailboxes.parsing.charsets import decoded
 from mailboxes.parsing.cleaning import body_text
-from mailboxes.parsing.headers import Header, header_block, message_start, with_line_feeds
+from mailboxes.parsing.headers import LONE_CR, Header, header_block, message_start, with_line_feeds
 from mailboxes.parsing.values import DEFAULT, Defects
 
 VERSION = 1
@@ -31,8 +31,8 @@ def hash_of(headers: tuple[Header, ...], body: bytes) -> bytes:
     digest = hashlib.sha256()
     wanted: dict[str, list[bytes]] = {name: [] for name in _FIELDS}
     for header in headers:
-        if (name := header.name.lower()) in wanted:
-            wanted[name].append(header.value)
+        if header.key in wanted:
+            wanted[header.key].append(header.value)
     for values in wanted.values():
         digest.update(len(values).to_bytes(4, "big"))
         for value in values:
@@ -66,4 +66,6 @@ def _add(digest: hashlib._Hash, value: bytes) -> None:
 
 def _folded(body: bytes) -> bytes:
     """Line ends as LF; empty lines at the end left out, since servers add or drop them."""
-    return body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n")
+    if LONE_CR.search(body):
+        body = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return body.replace(b"\r", b"").rstrip(b"\n")

@@ -67,7 +67,7 @@ class Part:
     def first(self, name: str) -> bytes | None:
         """The raw value of the first header of that (lower-case) name."""
         for header in self.headers:
-            if header.name.lower() == name:
+            if header.key == name:
                 return header.value
         return None
 
@@ -104,7 +104,7 @@ def every_part(part: Part) -> list[Part]:
 
 def _part(raw: bytes, start: int, end: int, depth: int, default: str, budget: _Budget) -> Part:
     block = header_block(raw, start, end, budget.limits, budget.defects)
-    values = {header.name.lower(): header.value for header in reversed(block.headers)}
+    values = {header.key: header.value for header in reversed(block.headers)}
     kind = content_type(header_text(values.get("content-type", b""), None))
     if not kind.value:
         if "content-type" in values:

@@ -33,7 +33,7 @@ def from_base64(data: bytes) -> bytes:
     Text that a list or a scanner appended below the padding is left out.
     """
     try:
-        return binascii.a2b_base64(data.translate(None, b" \t\r\n"), strict_mode=True)
+        return binascii.a2b_base64(_without_white_space(data), strict_mode=True)
     except binascii.Error:
         pass
     if _is_prose(data):
@@ -44,6 +44,11 @@ def from_base64(data: bytes) -> bytes:
     if padding is None or not data[padding.end() :].strip():
         return _run(data[: padding.start()] if padding else data)
     return b"".join(_run(run) for run in _PADDING.split(data))
+
+
+def _without_white_space(data: bytes) -> bytes:
+    lines = data.replace(b"\r", b"").replace(b"\n", b"")  # many times as fast as a translation
+    return lines.translate(None, b" \t") if b" " in lines or b"\t" in lines else lines
 
 
 def _is_prose(data: bytes) -> bool:
