@@ -244,7 +244,7 @@ class _Kinds:
         self.signs = {
             index
             for index, line in enumerate(self.lines)
-            if (not _begins_as_prose(line[:3]) or _has_colon(line)) and self.last[index]
+            if (":" in line or "：" in line or not _begins_as_prose(line[:3])) and self.last[index]
         }
         self.position = 0
 
@@ -254,7 +254,7 @@ class _Kinds:
                 self.position = index
                 self._step()
         self._mark_signatures()
-        if any(kind != "reply" for kind in self.kinds):
+        if self.kinds.count("reply") < len(self.kinds):
             self._join_blank_lines()
         return self.kinds
 

@@ -16,6 +16,7 @@ from tenants.database import Base, OrganizationScoped, db, scoped_key
 INDEXED_CHARACTERS = 100_000  # PostgreSQL refuses more than 1 MB of words
 LONGEST_WORD = 200  # characters of a word that count
 _WORD = re.compile(r"[^\W_]+")
+_IN_ASCII = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256))
 MOST_FOUND = 2000  # a search looks at that many messages with its words, the newest ones
 
 
@@ -63,11 +64,13 @@ def words_of(text: str) -> set[str]:
     Split here, for the index and for what is looked for alike: the database's own parser takes many times
     as long, and its positions are of no use to us.
     """
-    return set(_split(text[:INDEXED_CHARACTERS]))
+    return {word[:LONGEST_WORD] for word in set(_split(text[:INDEXED_CHARACTERS]))}
 
 
 def _split(text: str) -> list[str]:
-    return [word[:LONGEST_WORD] for word in _WORD.findall(text.lower())]
+    if text.isascii():  # by bytes that is several times faster
+        return text.encode("ascii").translate(_IN_ASCII).decode("ascii").split()
+    return _WORD.findall(text.lower())
 
 
 def _indexed(message: Mapping[str, Any], filenames: Iterable[str]) -> Iterator[str]:
@@ -100,7 +103,7 @@ def messages_with_words(
 def _tsquery(words: Sequence[str], beginnings: Sequence[str]) -> ColumnElement[str]:
     terms = [f"'{word}'" for word in sorted(words_of(" ".join(words)))]
     for beginning in beginnings:
-        *whole, begun = _split(beginning) or [""]
+        *whole, begun = [word[:LONGEST_WORD] for word in _split(beginning)] or [""]
         terms += [f"'{word}'" for word in whole]
         terms += [f"'{begun}':*"] if begun else []
     return cast(literal(" & ".join(terms)), TSQUERY)

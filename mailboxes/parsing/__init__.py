@@ -156,14 +156,23 @@ class _Message:
         if not line:
             return []
         found = _ID.findall(line)
+        if found and line.isascii() and line.isprintable() and "=?" not in line:
+            ids = [_short_id(text.replace(" ", "")) for text in found]  # as nearly all are
+            return self._most_telling(ids)
         if not found:
             found = [word for word in line.split() if "@" in word] or [line]
         ids = [_short_id(_SPACE.sub("", one_line(decoded_words(text))).strip("<>")) for text in found]
-        kept = list(dict.fromkeys(text for text in ids if text))
+        return self._most_telling(ids)
+
+    def _most_telling(self, ids: list[str]) -> list[str]:
+        """Each once; of too many the first and the last."""
+        kept = list(dict.fromkeys([text for text in ids if text]))
         return [*kept[:1], *kept[1:][-(self.limits.references - 1) :]]
 
 
 def _short_id(text: str) -> str:
+    if len(text) <= MAXIMUM_ID and text.isascii():
+        return text
     data = text.encode("utf-8", "ignore")
     if len(data) <= MAXIMUM_ID:
         return text

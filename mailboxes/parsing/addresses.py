@@ -78,6 +78,8 @@ def _plain_list(text: str, limit: int) -> AddressList | None:
 
 
 def _plain_name(text: str) -> str:
+    if text.isascii() and text.isprintable() and "=?" not in text and "  " not in text:
+        return text.strip()[:MAXIMUM_NAME]
     return _SPACE.sub(" ", one_line(decoded_words(text)))[:MAXIMUM_NAME]
 
 

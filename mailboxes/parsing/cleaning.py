@@ -9,6 +9,7 @@ import re
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_LONE_CR = re.compile(r"\r(?!\n)")
 _BODY_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\ud800-\udfff]")
 _BODY_CONTROLS_IN_ASCII = bytes([*range(9), 0x0B, *range(0x0E, 0x20), 0x7F])
 
@@ -27,8 +28,9 @@ def has_line_break(text: str) -> bool:
 
 def body_text(text: str) -> str:
     """A text body with ``\\n`` line ends and without controls that PostgreSQL or a page refuses."""
-    if "\r" in text:
+    if _LONE_CR.search(text):
         text = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r", "")
     if text.isascii():  # by bytes that is many times faster
         return text.encode("ascii").translate(None, _BODY_CONTROLS_IN_ASCII).decode("ascii")
     return _BODY_CONTROLS.sub("", text)

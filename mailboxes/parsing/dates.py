@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 
 MAXIMUM_LENGTH = 500
@@ -41,7 +41,8 @@ _ZONES = {
 
 def sent_at(value: str) -> datetime | None:
     """The moment a Date header names, or None. A missing or unknown zone is read as UTC."""
-    text = _COMMENT.sub(" ", value[:MAXIMUM_LENGTH]).strip()
+    text = value[:MAXIMUM_LENGTH]
+    text = (_COMMENT.sub(" ", text) if "(" in text else text).strip()
     for form in (_from_rfc, _from_iso, _from_standard_library):
         moment = form(text)
         if moment is not None:
@@ -114,8 +115,7 @@ def _moment(
     if not 1900 <= year <= 9998 or abs(offset) >= 24 * 60:
         return None
     try:
-        zone = timezone(timedelta(minutes=offset))
-        local = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return local.astimezone(UTC)
+    return moment - timedelta(minutes=offset)

@@ -42,7 +42,7 @@ _MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
 _HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
 # In a block without tabs and carriage returns.
-_HEADERS = re.compile(rb"([^:\n]+):([^\n]*(?:\n [^\n]*)*)\n")
+_HEADERS = re.compile(rb"(?m)^([^:\n]{1,200}):([^\n]*(?:\n [^\n]*)*)\n")
 LONE_CR = re.compile(rb"\r(?!\n)")
 _BLANKS_FOR_TABS = bytes.maketrans(b"\t", b" ")
 _BLANK_FOLD = re.compile(rb"\n[ \t]+\r*\n")

@@ -81,7 +81,7 @@ def _may_hide(html: str) -> bool:
 
 
 def _walk(root: LexborNode, writer: _Writer) -> None:
-    """All that is in the tree, in order. What is open lies on a stack: asking nodes for parents takes longer."""
+    """All that is in the tree, in order. What is open lies on a stack: asking for parents takes longer."""
     node, opened = root, list[tuple[LexborNode, str]]()
     while True:
         tag = node.tag or ""

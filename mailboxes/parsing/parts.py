@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TypeVar
 
 from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.headers import Header, header_block, header_text, message_start
@@ -13,6 +16,7 @@ from mailboxes.parsing.values import Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+SHORT = 60  # bytes
 MAXIMUM_NAME = 500  # characters of a file name
 
 # A line of two hyphens and some text, with a header of a part in the next line.
@@ -21,6 +25,9 @@ _LIKE_DELIMITER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _LINE_REST = re.compile(rb"\r*(?:\n|\Z)|[ \t][^\n]*(?:\n|\Z)")
+
+
+Said = TypeVar("Said")
 
 
 @dataclass(slots=True)
@@ -105,7 +112,7 @@ def every_part(part: Part) -> list[Part]:
 def _part(raw: bytes, start: int, end: int, depth: int, default: str, budget: _Budget) -> Part:
     block = header_block(raw, start, end, budget.limits, budget.defects)
     values = {header.key: header.value for header in reversed(block.headers)}
-    kind = content_type(header_text(values.get("content-type", b""), None))
+    kind = _kind(values.get("content-type", b""))
     if not kind.value:
         if "content-type" in values:
             budget.defects.add("bad-content-type")
@@ -117,15 +124,32 @@ def _part(raw: bytes, start: int, end: int, depth: int, default: str, budget: _B
         end,
         depth,
         kind,
-        disposition(header_text(values.get("content-disposition", b""), None)),
-        _encoding(header_text(values.get("content-transfer-encoding", b""), None)),
+        _disposition(values.get("content-disposition", b"")),
+        _encoding(values.get("content-transfer-encoding", b"")),
     )
     _descend(part, budget)
     return part
 
 
-def _encoding(line: str) -> str:
-    found = _ENCODING.match(line)
+def _known_if_short(ask: Callable[[bytes], Said]) -> Callable[[bytes], Said]:
+    """Short values are those of all messages rather than of one: what they say is remembered."""
+    known = lru_cache(maxsize=1_024)(ask)
+    return lambda value: known(value) if len(value) < SHORT else ask(value)
+
+
+@_known_if_short
+def _kind(value: bytes) -> Parameterized:
+    return content_type(header_text(value, None))
+
+
+@_known_if_short
+def _disposition(value: bytes) -> Parameterized:
+    return disposition(header_text(value, None))
+
+
+@_known_if_short
+def _encoding(value: bytes) -> str:
+    found = _ENCODING.match(header_text(value, None))
     name = found[1].lower() if found else ""
     return {"b": "base64", "q": "quoted-printable", "qp": "quoted-printable"}.get(name, name)
 

@@ -133,6 +133,13 @@ def test_no_line_that_tells_something_is_taken_for_prose(name, data):
         assert not begins_as_prose(line), line
 
 
+@given(st.from_regex(quoting._ENDS))
+@settings(max_examples=100)
+def test_no_line_that_may_end_an_attribution_is_passed_over(line):
+    if quoting._ENDS.search(line) and line.isascii():
+        assert line.rstrip()[-1:] in quoting._LAST_OF_ENDS
+
+
 @pytest.mark.parametrize(
     ("line", "is_prose"),
     [("We ordered this.", True), ("> We ordered this.", False), ("Sent from my phone", False), ("", False)],

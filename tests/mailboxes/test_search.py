@@ -157,3 +157,8 @@ def test_words_are_runs_of_letters_and_digits_in_lower_case():
     assert words_of("Re: Öl-Wechsel_2, mia@acme.test; 12.50 €") == {
         *("re", "öl", "wechsel", "2", "mia", "acme", "test", "12", "50")
     }
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_words_in_ascii_are_split_as_all_others_are(text):
+    assert words_of(text) == words_of(f"{text} é") - {"é"}

@@ -178,6 +178,28 @@ def test_a_page_is_read_as_text_with_its_quotations():
     assert text == "Yes.\n\n> Will you\n> come?\n\n* one\n* two"
 
 
+@pytest.mark.parametrize(
+    "style",
+    [
+        b'"color:red; DISPLAY : none"',
+        b"display:none",
+        b"'MSO-hide:all'",
+        b'"dis&#112;lay:none"',
+        b"dis&#112;lay:&nbsp;none",
+        b"'>display&colon;none'",
+    ],
+)
+def test_an_element_is_hidden_however_that_is_written(style):
+    html = b"<p>seen</p><p Style = %s>hidden <b>too</b></p><p>seen</p>" % style
+    assert parse(b"Content-Type: text/html\n\n" + html).text == "seen\n\nseen"
+
+
+def test_white_space_of_a_page_is_one_blank_and_none_at_line_ends():
+    html = "<p> a  b\n\tc\u00a0</p>\n<ul>\n <li>d \x0b e</li></ul><pre>f \n  g</pre>"
+    parsed = parse(b"Content-Type: text/html; charset=utf-8\n\n" + html.encode())
+    assert parsed.text == "a b c\n\n* d e\n\nf\n  g"
+
+
 def test_hidden_and_active_elements_are_no_text():
     html = b"<style>p{}</style><script>x</script><p style='display: none'>hidden</p><p>seen</p>"
     assert parse(b"Content-Type: text/html\n\n" + html).text == "seen"

@@ -141,3 +141,20 @@ def test_no_subject_can_make_another_header(value):
     parsed = parse(raw)
     assert [name for name, _ in parsed.headers] == ["From", "Subject"]
     assert not set("\r\n\x00") & set(parsed.subject)
+
+
+_NAMES = st.sampled_from(["From", "SUBJECT", "X-a", "References", "x_y!", "Ünne", "a b", ""])
+_VALUES = st.text(st.sampled_from("a =?:\t\x0b<>\r\n"), max_size=12) | st.sampled_from(
+    ["a\r\n\tb", " a\n  b\n c ", "=?utf-8?q?a?=\n =?utf-8?q?b?=", "\r\n a", "a\n \n b"]
+)
+
+
+@given(st.lists(st.tuples(_NAMES, _VALUES), max_size=6), st.sampled_from(["\n", "\r\n"]))
+@settings(max_examples=300)
+def test_headers_say_the_same_whether_read_in_one_go_or_line_by_line(headers, end):
+    block = "".join(f"{name}:{value}{end}" for name, value in headers).encode()
+    # A blank before the colon is seldom: no block with one is read in one go.
+    at_once = parse(block + b"Last: x" + end.encode() * 2 + b"body")
+    by_line = parse(block + b"Last : x" + end.encode() * 2 + b"body")
+    assert at_once.headers == by_line.headers
+    assert at_once.defects == by_line.defects
