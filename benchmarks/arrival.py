@@ -19,7 +19,7 @@ from tests.smtp_sink import SunkMessage
 
 PATIENCE = 30.0  # seconds for one message
 GOALS = {"on the page": 2.0, "lead on the page": 5.0, "answer at the SMTP server": 5.0}
-STAGES = ("fetched", "converted", "queued", "sent")
+STAGES = ("stored", "converted", "queued", "sent")
 
 
 @dataclass(frozen=True)
@@ -98,4 +98,4 @@ def _print(
     rows = [[name, *spreads.values(), f"≤ {GOALS[name]:g}"] for name, spreads in figures.items() if spreads]
     print_table(f"From append to … ({count} messages, one at a time, on {server})", columns, rows)
     shown = [[name, *spreads.values()] for name, spreads in stages.items() if spreads]
-    print_table("From stored to … (as the timelines tell)", columns[:-1], shown)
+    print_table("From fetched to … (as the timelines tell)", columns[:-1], shown)

@@ -27,7 +27,7 @@ from mailboxes.filenames import distinct_filenames
 from mailboxes.messages import Message
 from mailboxes.raws import raw_contents
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.timeline import Event
+from mailboxes.timeline import Event, each_step
 from tenants.audit import ARCHIVED, AuditEntry, entries
 from tenants.database import current_organization_id, db, now
 from tenants.organizations import Membership, Organization
@@ -157,10 +157,7 @@ def _without_bytes() -> Iterator[bytes]:
 def _rows_of(table: type[Any], query: Select[Any]) -> Iterator[bytes]:
     columns = [column for column in table.__table__.columns if column.name != "organization_id"]
     header = tuple(column.name for column in columns)
-    rows = db.session.execute(
-        query.with_only_columns(*(getattr(table, name) for name in header))
-        .order_by(table.id)
-        .execution_options(yield_per=ROWS)
-    )
-    for line in csv_lines(header, (tuple(row) for row in rows)):
+    rows = db.session.scalars(query.order_by(table.id).execution_options(yield_per=ROWS))
+    told = each_step(rows) if table is Event else rows
+    for line in csv_lines(header, (tuple(getattr(row, name) for name in header) for row in told)):
         yield line.encode()

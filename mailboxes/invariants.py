@@ -151,8 +151,11 @@ _STATED = (
         "I16",
         "The timeline of every message is gap-free and ordered.",
         """
-        SELECT message_id, 'gap' FROM events
-        GROUP BY organization_id, message_id HAVING count(*) <> max(position) OR min(position) <> 1
+        SELECT message_id, 'gap' FROM (
+          SELECT organization_id, message_id, position,
+            1 + coalesce(jsonb_array_length(details -> 'before'), 0) AS steps FROM events) e
+        GROUP BY organization_id, message_id
+        HAVING sum(steps) <> max(position) OR min(position - steps) <> 0
         UNION ALL
         SELECT id, 'no timeline' FROM messages m WHERE NOT EXISTS (
           SELECT 1 FROM events e WHERE e.organization_id = m.organization_id AND e.message_id = m.id)

@@ -1,10 +1,11 @@
 """What happened to a message, and why."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, UniqueConstraint, func, select
+from sqlalchemy import UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.messages import Message
@@ -24,10 +25,15 @@ STAGES = (
     "filed",
     "changed",
 )
+BEFORE = "before"
 
 
 class Event(OrganizationScoped, Base):
-    """One step in the life of a message. Positions of a message are gap-free from 1."""
+    """One step in the life of a message. Positions of a message are gap-free from 1.
+
+    The steps of its delivery are one row, that of the last of them, with the others ``before`` it in its
+    details: a mailbox that is taken over writes nothing more often. `each_step` tells them apart.
+    """
 
     __tablename__ = "events"
     __table_args__ = (
@@ -43,6 +49,45 @@ class Event(OrganizationScoped, Base):
     reason: Mapped[str] = mapped_column(default="")  # a sentence for people
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
     milliseconds: Mapped[int | None] = mapped_column(default=None)
+
+
+class Step(NamedTuple):
+    """A step of a delivery; ``at`` (ISO 8601) only where it was at another time than the last one."""
+
+    stage: str
+    result: str
+    reason: str = ""
+    details: dict[str, Any] | None = None
+    milliseconds: int | None = None
+    at: str = ""
+
+
+def delivery_row(message_id: UUID, steps: Sequence[Step], at: datetime) -> dict[str, Any]:
+    """The first steps of a message as one row of the table."""
+    *before, last = steps
+    return {
+        "message_id": message_id,
+        "position": len(steps),
+        "at": at,
+        "stage": last.stage,
+        "result": last.result,
+        "reason": last.reason,
+        "details": {**(last.details or {}), BEFORE: before},
+        "milliseconds": last.milliseconds,
+    }
+
+
+def each_step(rows: Iterable[Event]) -> Iterator[Event]:
+    """Rows of the table, in their order, with each step by itself."""
+    for row in rows:
+        if BEFORE not in row.details:
+            yield row
+            continue
+        details = dict(row.details)
+        before = (Step(*step) for step in details.pop(BEFORE))
+        last = Step(row.stage, row.result, row.reason, details, row.milliseconds)
+        for position, step in enumerate((*before, last), 1):
+            yield _alone(row, position, step)
 
 
 def record(
@@ -76,6 +121,27 @@ def record(
     db.session.flush()  # the next step takes the next position
 
 
-def events_of(message: Message) -> Select[Event]:
+def events_of(message: Message) -> list[Event]:
     """The timeline of a message, in order."""
-    return select(Event).where(Event.message_id == message.id).order_by(Event.position)
+    return events_of_all([message.id])
+
+
+def events_of_all(message_ids: Iterable[UUID]) -> list[Event]:
+    """The timelines of some messages, each in order."""
+    rows = select(Event).where(Event.message_id.in_(message_ids)).order_by(Event.message_id, Event.position)
+    return list(each_step(db.session.scalars(rows)))
+
+
+def _alone(row: Event, position: int, step: Step) -> Event:
+    return Event(
+        organization_id=row.organization_id,
+        id=row.id,
+        message_id=row.message_id,
+        position=position,
+        at=datetime.fromisoformat(step.at) if step.at else row.at,
+        stage=step.stage,
+        result=step.result,
+        reason=step.reason,
+        details=step.details or {},
+        milliseconds=step.milliseconds,
+    )

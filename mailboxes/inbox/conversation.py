@@ -159,9 +159,7 @@ def _opened(member: Membership, messages: Sequence[Message]) -> list[Opened]:
             select(Attachment).where(Attachment.message_id.in_(ids)).order_by(Attachment.position)
         ).all()
     )
-    events = _by_message(
-        db.session.scalars(select(Event).where(Event.message_id.in_(ids)).order_by(Event.position)).all()
-    )
+    events = _by_message(timeline.events_of_all(ids))
     sent = {
         one.message_id: one
         for one in db.session.scalars(select(Outgoing).where(Outgoing.message_id.in_(ids)))

@@ -16,6 +16,7 @@ from mailboxes.reading import Reading
 from mailboxes.routing.records import Routing
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads.joining import Newcomer, Placement, Threads
+from mailboxes.timeline import Step, delivery_row
 from mailboxes.tokens import TOKEN_HEADER, thread_of_token
 from tenants.configuration.layers import value_of
 from tenants.database import now, uuid7
@@ -236,43 +237,30 @@ def placed(entry: Entry) -> Placement:
 
 # --- the timeline ----------------------------------------------------------------------------
 
-Step = tuple[str, str, str, dict[str, Any], int | None]  # stage, result, reason, details, milliseconds
 
-
-def event_rows(
-    context: Context, entry: Entry, row: dict[str, Any], store_milliseconds: int
-) -> list[dict[str, Any]]:
+def event_row(context: Context, entry: Entry, row: dict[str, Any], store_milliseconds: int) -> dict[str, Any]:
     arrival, reading, placement = entry.item.arrival, entry.item.reading, placed(entry)
     found = reading.classification
-    steps: list[Step] = [
-        ("fetched", "stub" if arrival.is_stub else "stored", _fetched(arrival),
-         {"folder": arrival.folder_name, "uid": arrival.uid}, arrival.fetch_milliseconds),
-        ("parsed", "with defects" if reading.parsed.defects else "understood", _parsed(reading),
-         {"defects": list(reading.parsed.defects)}, reading.parse_milliseconds),
-        ("classified", _kind(entry), " ".join(map(sentence_of, found.automatic_reasons)),
-         {"failed_recipients": list(found.failed_recipients)} if found.is_bounce else {},
-         reading.classify_milliseconds),
+    steps = (
+        Step("fetched", "stub" if arrival.is_stub else "stored", _fetched(arrival),
+             {"folder": arrival.folder_name, "uid": arrival.uid}, arrival.fetch_milliseconds,
+             arrival.arrived_at.isoformat()),
+        Step("parsed", "with defects" if reading.parsed.defects else "understood", _parsed(reading),
+             {"defects": reading.parsed.defects} if reading.parsed.defects else None,
+             reading.parse_milliseconds),
+        Step("classified", _kind(entry), " ".join(map(sentence_of, found.automatic_reasons)),
+             {"failed_recipients": found.failed_recipients} if found.is_bounce else None,
+             reading.classify_milliseconds),
         *_way(entry.item.way),
-        ("threaded", placement.result, f"{placement.reason} {_outlook(row)}".strip(), {}, entry.milliseconds),
-        ("stored", "kept", "", {}, store_milliseconds),
-    ]  # fmt: skip
-    return [
-        {
-            "message_id": entry.id,
-            "position": position,
-            "at": arrival.arrived_at if stage == "fetched" else context.at,
-            "stage": stage,
-            "result": result,
-            "reason": reason,
-            "details": details,
-            "milliseconds": milliseconds,
-        }
-        for position, (stage, result, reason, details, milliseconds) in enumerate(steps, 1)
-    ]
+        Step("threaded", placement.result, f"{placement.reason} {_outlook(row)}".strip(), None,
+             entry.milliseconds),
+        Step("stored", "kept", milliseconds=store_milliseconds),
+    )  # fmt: skip
+    return delivery_row(entry.id, steps, context.at)
 
 
 def _way(way: Routing | None) -> list[Step]:
-    return [] if way is None else [("routed", way.result, way.sentence, {}, None)]
+    return [] if way is None else [Step("routed", way.result, way.sentence)]
 
 
 def _fetched(arrival: Waiting) -> str:

@@ -22,7 +22,7 @@ from mailboxes.intake.rows import (
     attachment_rows,
     context_of,
     entry_of,
-    event_rows,
+    event_row,
     filenames,
     message_row,
     placed,
@@ -228,11 +228,7 @@ def _store_parts(
 
 def _tell(context: Context, entries: list[Entry], rows: list[dict[str, Any]], milliseconds: int) -> None:
     """The timeline, in the end: what each message took of the time to store all of them is known then."""
-    events = [
-        event
-        for entry, row in zip(entries, rows, strict=True)
-        for event in event_rows(context, entry, row, milliseconds)
-    ]
+    events = [event_row(context, entry, row, milliseconds) for entry, row in zip(entries, rows, strict=True)]
     insert_rows(timeline.Event, events)
 
 

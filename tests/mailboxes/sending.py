@@ -13,7 +13,7 @@ from mailboxes.outgoing import Outgoing, send_due
 from mailboxes.rules import AutoResponseRule, RuleValues, add_rule
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import TemplateValues
-from mailboxes.timeline import Event
+from mailboxes.timeline import Event, events_of
 from tenants.audit import Actor
 from tenants.database import db, inside, uuid7
 from tests.certificates import Certificates
@@ -91,8 +91,7 @@ def outbox(world: World) -> list[Outgoing]:
 def steps(world: World, message: Message, *stages: str) -> list[tuple[str, str]]:
     """Stages and results on the timeline of a message."""
     with inside(world.id):
-        query = select(Event).where(Event.message_id == message.id).order_by(Event.position)
-        events = db.session.scalars(query).all()
+        events = events_of(message)
         return [(one.stage, one.result) for one in events if not stages or one.stage in stages]
 
 

@@ -15,6 +15,7 @@ from mailboxes.raws import raw_content
 from mailboxes.timeline import record
 from tenants.database import db, now
 from tests.factories import make_mailbox, make_message
+from tests.mailboxes.arriving import letter, receive
 
 
 def archive_of(inside, world, reader=None):
@@ -120,3 +121,11 @@ def test_it_is_written_while_it_is_read(inside, ours, theirs, monkeypatch):
         assert asked == []
         assert sum(map(len, pieces)) > 0
     assert len(asked) == 3
+
+
+def test_every_step_of_a_delivery_is_a_line_of_the_timeline(inside, ours):
+    receive(ours, make_mailbox(ours), letter())
+    lines = archive_of(inside, ours).read("records/timeline.csv").decode().splitlines()[1:]
+    stages = [line.split(",")[4] for line in lines]
+    assert stages == ["fetched", "parsed", "classified", "threaded", "stored"]
+    assert [line.split(",")[2] for line in lines] == ["1", "2", "3", "4", "5"]

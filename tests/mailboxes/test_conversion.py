@@ -62,7 +62,7 @@ def act(organization, message):
         stored = db.session.scalars(select(Message).where(Message.id == message.id)).one()
         convert(stored)
         db.session.commit()
-        return [event for event in db.session.scalars(events_of(stored)) if event.stage != "fetched"]
+        return [event for event in events_of(stored) if event.stage != "fetched"]
 
 
 def all_of(organization, table):

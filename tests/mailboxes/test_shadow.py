@@ -48,7 +48,7 @@ def mailbox(app, ours, theirs, inside, smtp_sink, certificates):
 def shadowed(world, inside, message):
     """(stage, what would have been done, the sentence) of every step of automation on the timeline."""
     with inside(world):
-        events = db.session.scalars(timeline.events_of(message)).all()
+        events = timeline.events_of(message)
         return [(e.stage, e.details.get("shadow"), e.reason) for e in events if "shadow" in e.details]
 
 

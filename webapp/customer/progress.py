@@ -55,7 +55,7 @@ def progress_of(letter_id: UUID, member: Membership) -> Progress:
 
 
 def _acted(message: Message) -> list[dict[str, Any]]:
-    events = {event.stage: event for event in db.session.scalars(events_of(message))}
+    events = {event.stage: event for event in events_of(message)}
     steps = [_seen(events["classified"], "Read as", "eye")] if "classified" in events else []
     if message.work == "pending":
         return [*steps, _step("Lead or case", _WAITING, "being decided")]
@@ -78,7 +78,7 @@ def _received(message: Message, member: Membership) -> list[Received]:
 
 
 def _is_answered(message: Message) -> bool:
-    rules = next((one for one in db.session.scalars(events_of(message)) if one.stage == "rules"), None)
+    rules = next((one for one in events_of(message) if one.stage == "rules"), None)
     return rules is not None and rules.result == "answered"
 
 

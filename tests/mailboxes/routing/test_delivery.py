@@ -95,8 +95,8 @@ def test_the_timeline_says_why_and_nothing_about_anybody_else(routed, ours, thei
     (arrival,) = receive_globally(routed, letter(to=to("theirs")))
     message = message_in(theirs, arrival)
     with inside(theirs):
-        (event,) = [one for one in db.session.scalars(events_of(message)) if one.stage == "routed"]
-        stages = [one.stage for one in db.session.scalars(events_of(message))]
+        (event,) = [one for one in events_of(message) if one.stage == "routed"]
+        stages = [one.stage for one in events_of(message)]
     assert (event.result, event.reason) == ("rule", "The rule “plus-tag is theirs” matches.")
     assert stages == ["fetched", "parsed", "classified", "routed", "threaded", "stored"]
     assert ours.name not in event.reason

@@ -109,7 +109,7 @@ def test_it_is_delivered_anew_and_nothing_readable_stays(account_id, ours, their
     with inside(theirs):
         assert db.session.scalars(select(Case.subject)).all() == [f"{SECRET} subject"]
         assert db.session.scalar(select(func.count()).select_from(Attachment)) == 1
-        (event,) = [one for one in db.session.scalars(events_of(moved)) if one.stage == "routed"]
+        (event,) = [one for one in events_of(moved) if one.stage == "routed"]
     assert (event.result, event.reason) == ("moved", "A system administrator moved it here.")
     with inside(ours):
         for model in (Message, Location, Thread, Raw, Contact, Case):
