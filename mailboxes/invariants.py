@@ -144,7 +144,8 @@ _STATED = (
           SELECT 1 FROM messages m WHERE m.organization_id = t.organization_id AND m.thread_id = t.id)
         UNION ALL
         SELECT m.id, 'attachments' FROM messages m WHERE m.attachment_count <> (
-          SELECT count(*) FROM attachments a WHERE a.organization_id = m.organization_id AND a.message_id = m.id)
+          SELECT count(*) FROM attachments a
+          WHERE a.organization_id = m.organization_id AND a.message_id = m.id AND NOT a.is_inline)
         """,
     ),
     Invariant(

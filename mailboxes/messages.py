@@ -147,7 +147,11 @@ class Location(OrganizationScoped, Base):
 
 
 class Attachment(OrganizationScoped, Base):
-    """What hangs on a message; the content stays in the raw, at ``position``."""
+    """What hangs on a message; the content stays in the raw, at ``position``.
+
+    ``is_inline``: the page of the message draws it. Everything else is offered beside the page, also what
+    its sender calls inline: mail programs of phones call everything so.
+    """
 
     __tablename__ = "attachments"
     __table_args__ = (

@@ -239,7 +239,7 @@ def _message_of(
         "reply_text": reply_text(parsed.text),
         "has_html": parsed.html is not None,
         "size": len(content),
-        "attachment_count": sum(not one.is_inline for one in parsed.attachments),
+        "attachment_count": parsed.offered_count,
         "facts": dict(
             classify(parsed, content, trusted_authserv_id=mailbox.trusted_authserv_id or None).facts
         ),
@@ -264,7 +264,7 @@ def _add_parts(message: Message, parsed: ParsedMessage) -> None:
                 content_type=one.content_type,
                 size=one.size,
                 content_id=one.content_id or "",
-                is_inline=one.is_inline,
+                is_inline=one.is_embedded,
                 sha256=one.sha256,
             )
         )

@@ -133,9 +133,10 @@ def flag_names(value: Token) -> tuple[str, ...]:
 
 
 def whole_number(value: Token) -> int | None:
-    """A number as IMAP writes it, None for anything else."""
+    """A number as IMAP writes it (RFC 9051 §9: at most 63 bits), None for anything else."""
     if isinstance(value, bytes) and value.isdigit() and len(value) <= 20:
-        return int(value)
+        number = int(value)
+        return number if number < 2**63 else None
     return None
 
 

@@ -15,6 +15,7 @@ from imapclient.imap_utf7 import encode as encode_utf7
 
 from mailboxes.imap.dialogue import Parts
 
+LONGEST_NAME = 2_000  # bytes; an index of PostgreSQL takes 2,704
 LONGEST_SHOWN_NAME = 500
 LIST_BUDGET = 16 * 1024 * 1024
 INBOX = b"INBOX"  # the same folder in any case (RFC 9051 §5.1)
@@ -182,7 +183,7 @@ def _listing(parts: Parts) -> FolderListing | None:
     if not found:
         return None
     name_raw = _name(found[3], parts)
-    if not name_raw:
+    if not name_raw or len(name_raw) > LONGEST_NAME:
         return None
     flags = tuple(found[1].decode("ascii", "replace").split())
     lowered = {flag.lower() for flag in flags}

@@ -10,14 +10,12 @@ from sqlalchemy import Select, select
 
 from mailboxes.filenames import distinct_filenames
 from mailboxes.messages import Attachment, Message
-from mailboxes.parsing import attachment_content, parse
+from mailboxes.parsing import PICTURES, attachment_content, parse
 from mailboxes.raws import raw_content
 from mailboxes.sanitizing import Images, plain_text_to_html, sanitize
 from tenants.database import db
 from tenants.errors import NotFoundError
 
-# Pictures that a browser only ever draws; SVG is a document and not among them.
-INLINE_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp"})
 LONGEST_SOURCE = 200_000  # characters of the source that a page shows
 
 
@@ -85,7 +83,7 @@ def inline_image_of(message: Message, content_id: str) -> tuple[Attachment, byte
     """A picture that the body names by its Content-ID; `NotFoundError` if it is none a browser may draw."""
     attachment = db.session.scalar(
         attachments_of(message)
-        .where(Attachment.content_id == content_id, Attachment.content_type.in_(INLINE_IMAGES))
+        .where(Attachment.content_id == content_id, Attachment.content_type.in_(PICTURES))
         .limit(1)
     )
     if attachment is None:
@@ -110,7 +108,7 @@ def inline_content_ids(message_id: UUID) -> Select[str]:
     return select(Attachment.content_id).where(
         Attachment.message_id == message_id,
         Attachment.content_id != "",
-        Attachment.content_type.in_(INLINE_IMAGES),
+        Attachment.content_type.in_(PICTURES),
     )
 
 

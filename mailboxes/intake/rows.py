@@ -154,7 +154,7 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
         "has_html": parsed.html is not None,
         "language": reading.language,
         "size": arrival.size or parsed.size,
-        "attachment_count": len(parsed.attachments) if context.lists_attachments else 0,
+        "attachment_count": parsed.offered_count if context.lists_attachments else 0,
         "defects": list(parsed.defects),
         "facts": _facts(found),
         "is_automatic": found.is_automatic,
@@ -216,7 +216,7 @@ def attachment_rows(context: Context, entry: Entry) -> list[dict[str, Any]]:
             "content_type": attachment.content_type,
             "size": attachment.size,
             "content_id": attachment.content_id or "",
-            "is_inline": attachment.is_inline,
+            "is_inline": attachment.is_embedded,
             "sha256": attachment.sha256,
         }
         for attachment in entry.item.reading.parsed.attachments

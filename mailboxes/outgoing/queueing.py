@@ -253,7 +253,7 @@ def _kept_message(
         reply_text=reply_text(parsed.text),
         has_html=parsed.html is not None,
         size=len(content),
-        attachment_count=len(parsed.attachments),
+        attachment_count=parsed.offered_count,
         is_read_by_all=True,
         **more,
     )
@@ -275,7 +275,7 @@ def _keep_parts(mailbox: Mailbox, message: Message, parsed: ParsedMessage) -> No
                 content_type=one.content_type,
                 size=one.size,
                 content_id=one.content_id or "",
-                is_inline=one.is_inline,
+                is_inline=one.is_embedded,
                 sha256=one.sha256,
             )
         )

@@ -24,6 +24,7 @@ from mailboxes.parsing.identity import header_block_text as header_block
 from mailboxes.parsing.parts import Part, every_part, leaves, part_tree
 from mailboxes.parsing.values import (
     DEFAULT,
+    PICTURES,
     Address,
     Attachment,
     Defects,
@@ -34,6 +35,7 @@ from mailboxes.parsing.values import (
 
 __all__ = [
     "DEFAULT",
+    "PICTURES",
     "Address",
     "Attachment",
     "Limits",

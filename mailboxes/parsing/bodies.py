@@ -7,13 +7,14 @@ import html as entities
 import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from mailboxes.parsing.charsets import decoded
 from mailboxes.parsing.cleaning import body_text, one_line
 from mailboxes.parsing.headers import readable
 from mailboxes.parsing.html_text import text_of_html
 from mailboxes.parsing.parts import MESSAGE_TYPES, Part
-from mailboxes.parsing.values import Attachment, Defects, Limits
+from mailboxes.parsing.values import PICTURES, Attachment, Defects, Limits
 
 FORWARDED_MESSAGES = 5  # whose text is taken into the text of the message around them
 FORWARDED = "---------- Forwarded message ----------"
@@ -21,6 +22,7 @@ FORWARDED = "---------- Forwarded message ----------"
 _META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
 )
+_DRAWN = re.compile(r"\bsrc\s*+=\s*+[\"']?\s*+cid:([^\"'\s>]{1,1000})", re.IGNORECASE)
 _PLAIN_TYPES = frozenset({"text/plain", "text/enriched", "text/richtext"})
 _REPORTS = frozenset(
     {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
@@ -82,8 +84,9 @@ def bodies_of(tree: Part, limits: Limits, defects: Defects) -> Bodies:
         _take_report(unit, bodies, limits)
     if all(unit.content_type in _REPORTS and not unit.filename for _, unit in saved):
         saved = []  # a report that gives nothing back: for machines, and its text says the same
+    drawn = _drawn_ids(bodies.html or "")
     for position, unit in saved:
-        _take_attachment(position, unit, bodies, limits, defects)
+        _take_attachment(position, unit, drawn, bodies, limits, defects)
     if bodies.reports and not bodies.text[: bodies.own_text_length].strip():
         own = "\n\n".join(bodies.reports)
         bodies.text = own + bodies.text[bodies.own_text_length :]
@@ -262,14 +265,21 @@ def _take_report(part: Part, bodies: Bodies, limits: Limits) -> None:
         bodies.reports.append(body_text(text))
 
 
-def _take_attachment(position: int, part: Part, bodies: Bodies, limits: Limits, defects: Defects) -> None:
+def _drawn_ids(html: str) -> frozenset[str]:
+    """The Content-IDs of the pictures that a page draws (RFC 2392)."""
+    return frozenset(unquote(entities.unescape(found)).strip("<>") for found in _DRAWN.findall(html))
+
+
+def _take_attachment(
+    position: int, part: Part, drawn: frozenset[str], bodies: Bodies, limits: Limits, defects: Defects
+) -> None:
     if len(bodies.attachments) >= limits.attachments:
         defects.add("too-many-attachments")
         return
-    bodies.attachments.append(_attachment(position, part))
+    bodies.attachments.append(_attachment(position, part, drawn))
 
 
-def _attachment(position: int, part: Part) -> Attachment:
+def _attachment(position: int, part: Part, drawn: frozenset[str]) -> Attachment:
     """The part as a person would save it."""
     content = part.content()
     content_id = one_line(part.text("content-id")).strip("<> ") or None
@@ -284,6 +294,7 @@ def _attachment(position: int, part: Part) -> Attachment:
         content_id=content_id,
         is_inline=is_inline,
         sha256=hashlib.sha256(content).hexdigest(),
+        is_embedded=content_id in drawn and part.content_type in PICTURES,
     )
 
 

@@ -80,6 +80,11 @@ _ALIASES = {
     "mac": "mac_roman",
     "x-mac-cyrillic": "mac_cyrillic",
     "x-mac-ce": "mac_latin2",
+    "x-mac-icelandic": "mac_iceland",
+    "x-mac-japanese": "cp932",
+    "x-mac-chinesesimp": "gb18030",
+    "x-mac-chinesetrad": "big5hkscs",
+    "x-mac-korean": "cp949",
     "x-mac-centraleurroman": "mac_latin2",
     "koi8r": "koi8-r",
     "koi8u": "koi8-u",
@@ -107,6 +112,8 @@ _SELDOM_1252 = re.compile(rb"[\x81\x83\x86-\x90\x98\x9a-\x9f]")  # no sign of Wi
 _SUPERSETS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254"}
 _WINDOWS = re.compile(r"(?:windows|win|microsoft-?cp|x-cp|ms-?cp|cp)[-_ ]?(\d{3,4})")
 _ISO = re.compile(r"(?:iso[-_ ]?)?8859[-_ ]?(\d{1,2})(?:[-_:]\w*)?")
+_JIS_ESCAPE = re.compile(rb"\x1b(\$\(?[@BD]|\([BHIJ])")
+_JIS_LETTER = re.compile(rb"[\x21-\x7e]{2}")
 # C1 bytes that people type in Windows: €, quotation marks, dashes, …, ™, and letters.
 _TYPED_1252 = re.compile(rb"[\x80\x82\x84\x85\x89\x8a\x8c\x8e\x91-\x97\x99-\x9c\x9e\x9f]")
 
@@ -160,9 +167,41 @@ def decoded_strictly(data: bytes, label: str | None) -> str | None:
     elif codec in _SUPERSETS and _TYPED_1252.search(data):
         codec = _SUPERSETS[codec]  # as browsers do: C1 controls in Latin-1 are Windows' letters
     try:
-        return data.decode(codec)
+        return _decoded_by(codec, data)
     except (UnicodeError, ValueError):
         return None
+
+
+def _decoded_by(codec: str, data: bytes) -> str:
+    """Strictly; Japanese mail also with the letters that Windows adds to its charset (CP50221): ① ㈱."""
+    try:
+        return data.decode(codec)
+    except UnicodeError:
+        if codec != "iso2022_jp_ext" or b"\x1b$" not in data or not data.isascii():
+            raise
+        return _in_shift_jis(data).decode("cp932")
+
+
+def _in_shift_jis(data: bytes) -> bytes:
+    """ISO-2022-JP without its escape sequences, in the encoding for which Python knows these letters."""
+    first, *rest = _JIS_ESCAPE.split(data)
+    pieces = [first]
+    for escape, text in zip(rest[::2], rest[1::2], strict=True):
+        if escape == b"(I":  # half-width katakana
+            pieces.append(bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in text))
+        elif escape.startswith(b"$"):
+            pieces.append(_JIS_LETTER.sub(lambda found: _shifted(*found[0]), text))
+        else:
+            pieces.append(text)
+    return b"".join(pieces)
+
+
+def _shifted(row: int, cell: int) -> bytes:
+    """A letter of JIS X 0208 as Shift_JIS has it: two rows share a lead byte."""
+    lead = (row - 0x21) // 2 + (0x81 if row < 0x5F else 0xC1)
+    if row % 2 == 0:
+        return bytes((lead, cell + 0x7E))
+    return bytes((lead, cell + (0x1F if cell < 0x60 else 0x20)))
 
 
 def _is_wide_by_mistake(codec: str, data: bytes) -> bool:
@@ -173,7 +212,7 @@ def _is_wide_by_mistake(codec: str, data: bytes) -> bool:
 def _decoded_by_guess(data: bytes, label: str | None) -> str:
     for codec in _likely_codecs(data):
         with contextlib.suppress(UnicodeError):
-            return data.decode(codec)
+            return _decoded_by(codec, data)
     detected = _detected_codec(data)
     declared = codec_of(label) if label else None
     if declared is not None and declared != "ascii":

@@ -12,6 +12,8 @@ _BETWEEN_WORDS = re.compile(rb"(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])|[^A-Za-z0-9+/=\
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _PADDING = re.compile(rb"=+")
+# Between the "=" and the end of a line, white space was added on the way (RFC 2045 §6.7, rule 3).
+_SOFT_BREAK = re.compile(rb"=(?:[ \t]++(?=\r*\n)|\r(?!\r*\n))")
 _UU_BEGIN = re.compile(rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++([^\r\n]*+)\r*+$")
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue", "x-uu"})
 
@@ -21,10 +23,19 @@ def content_of(data: bytes, encoding: str) -> bytes:
     if encoding == "base64":
         return from_base64(data)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(data)
+        return from_quoted_printable(data)
     if encoding in _UU_NAMES:
         return from_uuencode(data)
     return data
+
+
+def from_quoted_printable(data: bytes) -> bytes:
+    """Quoted-printable, also where a server padded its lines or they end with a bare CR."""
+    return binascii.a2b_qp(_SOFT_BREAK.sub(_soft_break, data))
+
+
+def _soft_break(found: re.Match[bytes]) -> bytes:
+    return b"=\n" if found[0] == b"=\r" else b"="
 
 
 def from_base64(data: bytes) -> bytes:

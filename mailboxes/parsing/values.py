@@ -27,6 +27,11 @@ class Limits:
 
 DEFAULT = Limits()
 
+# What a browser only ever draws; SVG is a document and not among them.
+PICTURES = frozenset(
+    {"image/png", "image/jpeg", "image/jpg", "image/pjpeg", "image/gif", "image/webp", "image/bmp"}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -41,6 +46,8 @@ class Attachment:
     """A part that a person would save. ``size`` and ``sha256`` are of the decoded content.
 
     ``position`` counts the leaf parts of the message from 0; ``attachment_content`` takes it.
+    ``is_inline``: its sender says so. ``is_embedded``: the page draws it, by its Content-ID, so that it
+    need not be offered beside the page.
     """
 
     position: int
@@ -50,6 +57,7 @@ class Attachment:
     content_id: str | None
     is_inline: bool
     sha256: str
+    is_embedded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,11 @@ class ParsedMessage:
     def own_text(self) -> str:
         """The text without that of attached messages."""
         return self.text[: self.own_text_length]
+
+    @property
+    def offered_count(self) -> int:
+        """How many attachments are offered beside the page: all that it does not draw."""
+        return sum(not attachment.is_embedded for attachment in self.attachments)
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case."""

@@ -35,7 +35,7 @@ from mailboxes.errors import (
 )
 from mailboxes.imap import Encryption, FetchedMessage, FolderListing, ImapConnection, ImapSettings
 from mailboxes.imap.dialogue import tokens
-from mailboxes.imap.fetching import flag_names, internal_date
+from mailboxes.imap.fetching import details_of, fetched_items, flag_names, internal_date
 from mailboxes.imap.folders import listings, raw_name, shown_name
 from mailboxes.imap.searching import ranges
 from mailboxes.wire import Timeouts
@@ -724,6 +724,7 @@ def test_broken_lines_do_not_spoil_the_list(imap_server: ScriptedImap, opened: O
         b'* LIST (\\Noselect) "/" "shown only"',
         b'* LIST () "/" "tab\there"',
         b'* LIST () "/" "' + b"x" * 1000 + b'"',
+        b'* LIST () "/" "' + b"x" * 3000 + b'"',
         rb'* LIST () "\\" "back\\slash"',
         b'* LIST () "/" "INBOX"',
         b'* LIST () "/" 12345',
@@ -741,6 +742,7 @@ def test_broken_lines_do_not_spoil_the_list(imap_server: ScriptedImap, opened: O
     assert not folders[b"shown only"].is_selectable
     assert b"12345" in folders
     assert b"" not in folders
+    assert b"x" * 3000 not in folders  # no index takes it
     assert len(folders[b"x" * 1000].name) <= 500
 
 
@@ -824,6 +826,13 @@ def test_nonsense_in_the_state_of_a_folder_is_no_number(imap_server: ScriptedIma
         )
         state = connection.examine(b"INBOX")
     assert (state.uid_validity, state.uid_next, state.highest_mod_seq) == (None, None, None)
+
+
+@pytest.mark.parametrize(("told", "number"), [(2**63 - 1, 2**63 - 1), (2**63, None), (10**19, None)])
+def test_a_number_that_no_database_stores_is_none(told: int, number: int | None) -> None:
+    answer = [b"* 1 FETCH (UID 7 RFC822.SIZE %d MODSEQ (%d))" % (told, told)]
+    details = details_of(7, fetched_items(answer) or {})
+    assert (details.size, details.mod_seq) == (-1 if number is None else number, number)
 
 
 def test_a_server_that_lies_about_condstore_is_asked_without(imap_server: ScriptedImap, opened: Open) -> None:

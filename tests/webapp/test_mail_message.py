@@ -184,3 +184,13 @@ def test_nothing_of_a_message_that_is_not_granted_is_there(client, ours, theirs,
         assert (
             client.post(f"/mail/messages/{message.id}/{path}", data={"csrf_token": token}).status_code == 404
         )
+
+
+def test_what_a_phone_calls_inline_is_offered_as_any_other_file(client, ours, mailbox):
+    bill = b"Content-Type: application/pdf; name=bill.pdf\r\nContent-Disposition: inline\r\n\r\n%PDF"
+    raw = with_inline_image().replace(b"--b--", b"--b\r\n" + bill + b"\r\n--b--")
+    message = make_message(ours, mailbox, raw=raw)
+    page = BeautifulSoup(read(client, f"/mail/conversations/{message.thread_id}"), "html.parser")
+    assert [one.get_text(strip=True) for one in page.select(".attachment-name a")] == ["bill.pdf"]
+    archive = client.get(f"/mail/messages/{message.id}/attachments.zip")
+    assert zipfile.ZipFile(io.BytesIO(archive.data)).namelist() == ["bill.pdf"]

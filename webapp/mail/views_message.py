@@ -116,6 +116,5 @@ def original_file(message_id: UUID) -> ResponseReturnValue:
 
 
 def _inline_url(message: Message, content_id: str, known: set[str]) -> str | None:
-    if content_id not in known:
-        return None
-    return url_for("mail.inline_image", message_id=message.id, content_id=content_id)
+    named = next((one for one in (content_id, unquote(content_id)) if one in known), None)  # RFC 2392 §2
+    return url_for("mail.inline_image", message_id=message.id, content_id=named) if named else None

@@ -58,6 +58,23 @@ def test_an_inline_image_has_its_content_id():
     assert (attachment.content_id, attachment.is_inline) == ("logo@x", True)
 
 
+@pytest.mark.parametrize(
+    ("page", "headers", "is_embedded"),
+    [
+        (b'<img src="cid:logo@x">', b"image/png\r\nContent-ID: <logo@x>", True),
+        (b"<img alt=a SRC = CID:logo%40x>", b"image/png\r\nContent-ID: <logo@x>", True),
+        (b"<img src='cid:logo@x'>", b"image/svg+xml\r\nContent-ID: <logo@x>", False),
+        (b"see cid:logo@x", b"image/png\r\nContent-ID: <logo@x>\r\nContent-Disposition: inline", False),
+        (b"<img src=cid:other>", b"application/pdf; name=a.pdf\r\nContent-Disposition: inline", False),
+    ],
+)
+def test_only_what_the_page_draws_is_embedded_whatever_its_sender_calls_inline(page, headers, is_embedded):
+    html = b"Content-Type: text/html\r\n\r\n" + page
+    parsed = parse(multipart(html, b"Content-Type: " + headers + b"\r\n\r\ncontent", kind=b"related"))
+    (attachment,) = parsed.attachments
+    assert (attachment.is_embedded, parsed.offered_count) == (is_embedded, int(not is_embedded))
+
+
 def test_a_text_that_is_attached_is_no_text_of_the_message():
     attached = b"Content-Type: text/plain\r\nContent-Disposition: attachment; filename=n.txt\r\n\r\nnotes"
     parsed = parse(multipart(PLAIN, attached))
@@ -107,6 +124,8 @@ def test_a_boundary_that_begins_another_is_not_confused_with_it():
         (b"base64", b"aGVs\r\nbG8=\r\nd29ybGQ=", b"helloworld"),
         (b"quoted-printable", b"h=65llo =\r\nworld", b"hello world"),
         (b"quoted-printable", b"100=% h=C3=", b"100=% h\xc3"),
+        (b"quoted-printable", b"padded =  \r\nand =\t\nso", b"padded and so"),
+        (b"quoted-printable", b"old =\rMac\nline", b"old Mac\nline"),
         (b"7bit", b"hello", b"hello"),
         (b"", b"hello", b"hello"),
         (b"x-unknown", b"hello", b"hello"),
@@ -128,6 +147,8 @@ def test_transfer_encodings_are_undone_as_far_as_they_can(encoding, body, conten
         ("", "Grüße".encode(), "Grüße"),
         ("x-no-such-charset", "Grüße".encode("latin-1"), "Grüße"),
         ("gb2312", "你好".encode("gb18030"), "你好"),
+        ("iso-2022-jp", b"\x1b$B-!-j8!\x1b(B \x1b(I1\x1b(B", "①㈱検 ｱ"),
+        ("x-mac-japanese", "日本".encode("cp932"), "日本"),
         ("ks_c_5601-1987", "안녕".encode("cp949"), "안녕"),
         ("iso-2022-jp", "日本語".encode("iso2022_jp"), "日本語"),
         ("shift_jis", "日本語".encode("cp932"), "日本語"),
