@@ -24,6 +24,7 @@ PLACES: tuple[tuple[str, str, str, str | None, str], ...] = (
     ("Configuration", "organization.index", "settings", None, "o"),
     ("Write as a customer", "customer.write", "send", None, "w"),
 )
+OF_OPENED = "applying.of_organization"  # beside pages of the organization's own
 DEMO_PLACES = frozenset({"customer.write"})
 MANAGES = frozenset({"organization.configure"} | {page[3] for page in ORGANIZATION_PAGES})
 
@@ -127,6 +128,8 @@ def _place(app: Flask, label: str, endpoint: str, icon: str, key: str) -> dict[s
 
 def _area(endpoint: str | None) -> str:
     """Which place a page belongs to: its blueprint, or the place under which it is configured."""
+    if endpoint == OF_OPENED:
+        return "system"
     blueprint = place_of(endpoint)
     if blueprint in {page[2].partition(".")[0] for page in ORGANIZATION_PAGES}:
         return "organization"

@@ -12,6 +12,7 @@ from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError
 from tenants.organizations import Organization
+from webapp.changes import events_of
 from webapp.configuration.forms import INHERITS
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.override_forms import OverrideForm, override_form, overrides_from
@@ -71,7 +72,7 @@ def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnVal
             for one in offers()
         },
         overview=setup.overview_of(mailbox),
-        history=_history(mailbox),
+        history=events_of(_history(mailbox)),
         editor=granting.editor_of(mailbox, door.url("access", mailbox_id=mailbox.id), is_typed=is_typed),
         **rules_section(mailbox),
     )

@@ -24,6 +24,7 @@ from tenants.audit import SystemAuditEntry
 from tenants.database import db
 from tenants.errors import InvalidError
 from tenants.permissions import SYSTEM_ROLES
+from webapp.changes import events_of
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.blueprint import blueprint
 from webapp.global_mailboxes.door import commit_and_follow, enter, entered
@@ -327,7 +328,7 @@ def _of_saved(source: GlobalMailbox) -> dict[str, Any]:
         "rule_templates": dict(system_rules.template_choices()),
         "held": held_arrivals(source.account_id),
         "held_count": held_count(source.account_id),
-        "history": _history(source),
+        "history": events_of(_history(source)),
     }
 
 

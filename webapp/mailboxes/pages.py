@@ -18,6 +18,7 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
+from webapp.changes import events_of
 from webapp.global_mailboxes.overriding import overriding_page
 from webapp.mailboxes import connecting, consenting, granting, proving, synchronization
 from webapp.mailboxes.door import Door
@@ -235,7 +236,7 @@ def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
         "overview": setup.overview_of(mailbox),
         "held": held_arrivals(mailbox.account_id) if door.shows_messages else [],
         "held_count": held_count(mailbox.account_id),
-        "history": _history(mailbox),
+        "history": events_of(_history(mailbox)),
         **rules_section(mailbox),
     }
 

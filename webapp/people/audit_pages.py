@@ -13,8 +13,11 @@ from werkzeug.wrappers import Response
 from mailboxes.crm.paging import searched_page
 from tenants import audit
 from tenants.audit import Entry, EntryFilter, SystemAuditEntry
+from tenants.configuration.catalog import CATALOG
 from tenants.database import db
+from tenants.permissions import PERMISSIONS
 from webapp import records
+from webapp.changes import field_in_words
 from webapp.configuration.pages import actor
 from webapp.filters import absolute_time
 from webapp.people.audit_names import with_names
@@ -83,6 +86,7 @@ def _rows(entries: Sequence[Entry], *, of_system: bool) -> list[dict[str, Any]]:
         {
             "entry": entry,
             "act": audit.act_in_words(entry.act),
+            "subject": _subject(entry),
             "changes": [
                 (name, *(_short(named.get(text, text)) for text in values)) for name, *values in some
             ],
@@ -95,7 +99,7 @@ def _changes(entry: Entry) -> list[tuple[str, str, str]]:
     """What each value was and became. Of what was just made, only what it says."""
     names = dict.fromkeys([*entry.before, *entry.after])
     changes = [
-        (name.replace("_", " "), _in_words(entry.before.get(name)), _in_words(entry.after.get(name)))
+        (field_in_words(name), _in_words(entry.before.get(name)), _in_words(entry.after.get(name)))
         for name in names
     ]
     return changes if entry.before else [change for change in changes if change[2] not in ("", "none", "no")]
@@ -110,10 +114,16 @@ def _in_words(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_in_words, value)) or "none"
     if isinstance(value, dict):
-        return (
-            ", ".join(f"{name.replace('_', ' ')}: {_in_words(one)}" for name, one in value.items()) or "none"
-        )
-    return _moment(str(value))
+        if set(value) == {"value"}:
+            return _in_words(value["value"])
+        said = [f"{field_in_words(name)}: {_in_words(one)}" for name, one in value.items() if name != "key"]
+        return ", ".join(said) or "none"
+    return PERMISSIONS.get(value) or _moment(str(value))
+
+
+def _subject(entry: Entry) -> str:
+    """What it was about; settings by their names."""
+    return ", ".join(field_in_words(one) if one in CATALOG else one for one in entry.subject.split(", "))
 
 
 def _moment(text: str) -> str:

@@ -125,7 +125,7 @@ class NewOrganizationForm(OrganizationForm, AdministratorForm):
     slug = StringField(
         "Short name",
         [InputRequired("Choose a short name."), Length(max=50)],
-        description="For files and commands: small letters, digits and hyphens. It stays as it is.",
+        description="For files and commands: lower-case letters, digits and hyphens. It stays as it is.",
     )
 
 
