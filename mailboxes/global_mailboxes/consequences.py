@@ -143,14 +143,14 @@ def _locking(source: GlobalMailbox, values: GlobalValues) -> list[Consequence]:
 def _locked(field: str, number: int) -> Consequence:
     return Consequence(
         f"lock-{field}",
-        (f"Takes away what {organizations(number)} said otherwise of “{FIELDS[field]}”",),
-        (f"Their “{FIELDS[field]}”: kept, and applies again when the lock goes",),
+        (f"Replaces by the system's value what {organizations(number)} set as “{FIELDS[field]}”",),
+        ("What they set is kept, and applies again once this is unlocked",),
     )
 
 
 def _unlocked(source: GlobalMailbox, field: str, number: int) -> Consequence:
     """What waited for the lock to go counts at once."""
-    effects = [f"Lets what {organizations(number)} said otherwise of “{FIELDS[field]}” apply again"]
+    effects = [f"Lets what {organizations(number)} set as “{FIELDS[field]}” apply again"]
     if field == "access":
         effects.append("Lets in again whom they had given access, and nobody else there")
     if field == "shadow":

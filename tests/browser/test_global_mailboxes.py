@@ -48,7 +48,7 @@ def make_it(page, hands, server):
 def choose_whom_it_serves(page, hands, world):
     hands.press(page.get_by_label(f"Select {world.name}", exact=True))
     hands.press(page.get_by_role("button", name="Serve", exact=True))
-    expect(page.locator("main")).to_contain_text("1 organization more is served")
+    expect(page.locator("main")).to_contain_text("1 more organization is served")
     hands.press(page.get_by_role("link", name="Info", exact=True).first)
 
 

@@ -259,8 +259,14 @@ def test_nothing_scrolls_sideways(visit, ours, mailbox, width):
     ):
         page = window.open(path)
         page.wait_for_load_state("networkidle")
-        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert wider <= 0, f"{path} is {wider} px too wide"
+        assert too_wide(page) <= 0, f"{path} is {too_wide(page)} px too wide"
+        for menu in page.locator(".conversation-head .menu-summary").all():
+            menu.click()
+            assert too_wide(page) <= 0, f"{path} is {too_wide(page)} px too wide with a menu open"
+
+
+def too_wide(page):
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
 def test_a_phone_shows_one_pane_with_a_way_back(visit, ours, mailbox):

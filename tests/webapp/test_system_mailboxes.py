@@ -98,7 +98,7 @@ def url(app, client, ours):
     answer = client.post(NEW, data=typed(app, client, NEW, **{"access-member": "reply"}))
     assert answer.status_code == 302, errors_of(answer.text)
     url = answer.location.removesuffix("/organizations")
-    assert "1 organization more is served" in choose(client, url, ours).text
+    assert "1 more organization is served" in choose(client, url, ours).text
     send(client, f"{url}/home", at=f"{url}/organizations", organization=str(ours.id))
     return url
 
@@ -208,7 +208,7 @@ def test_whom_it_serves_is_found_chosen_and_left_out(inside, client, ours, their
     shown = words_of(read(client, f"{url}/organizations?q={theirs.name}"))
     assert theirs.name in shown
     assert "Select Acme" not in shown
-    assert "1 organization more is served" in choose(client, url, theirs).text
+    assert "1 more organization is served" in choose(client, url, theirs).text
     message = make_message(theirs, the_mailbox(inside, theirs))
     asked = words_of(choose(client, url, theirs, do="stop").text)
     assert "Serve it no more?" in asked
@@ -294,7 +294,7 @@ def test_a_lock_says_whom_it_overrules_and_wants_a_reason(app, inside, client, a
     assert "Say why this is locked" in errors_of(answer.text)
     lock["reason-enabled"] = "Everybody has to be reachable"
     asked, confirm = asked_first(app, client, url, **lock)
-    assert "Takes away what 1 organization said otherwise of “Enabled”" in asked
+    assert "Replaces by the system's value what 1 organization set as “Enabled”" in asked
     assert confirm().status_code == 302
     assert the_mailbox(inside, ours).is_enabled
     token = csrf_token(administrator.get(own).text)
@@ -304,7 +304,7 @@ def test_a_lock_says_whom_it_overrules_and_wants_a_reason(app, inside, client, a
     changed = typed(app, client, url, imap_password="", label="Information", **lock)
     assert client.post(url, data=changed).status_code == 302  # it is not asked again
     asked, confirm = asked_first(app, client, url, label="Information")
-    assert "Lets what 1 organization said otherwise of “Enabled” apply again" in asked
+    assert "Lets what 1 organization set as “Enabled” apply again" in asked
     assert the_mailbox(inside, ours).is_enabled
     assert confirm().status_code == 302
     assert not the_mailbox(inside, ours).is_enabled

@@ -89,7 +89,7 @@ def _put_error(form: OverrideForm, error: InvalidError) -> None:
 
 def _said(mailbox: Mailbox, count: int) -> str:
     if not count:
-        return "Nothing had changed."
+        return "Nothing was changed."
     return f"{mailbox.label} has been saved. {count} {'field has' if count == 1 else 'fields have'} changed."
 
 

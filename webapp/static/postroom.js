@@ -387,7 +387,7 @@
       if (!form || !form.matches("[data-bulk-bar]")) continue;
       form.hidden = ticked.length === 0;
       const count = one("[data-bulk-count]", form);
-      count.textContent = `${ticked.length} ${count.dataset.noun}${ticked.length === 1 ? "" : "s"} selected`;
+      count.textContent = `${ticked.length} ${ticked.length === 1 ? count.dataset.noun : count.dataset.nouns} selected`;
     }
   }
 
