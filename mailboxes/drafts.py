@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, Select, UniqueConstraint, delete, func, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes import outgoing, templates
-from mailboxes.access import demand_reply, readable_ids, readable_message
+from mailboxes.access import demand_reply, is_readable, readable_message
 from mailboxes.filenames import safe_filename
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
@@ -103,7 +103,7 @@ def own_drafts(member: Membership) -> Select[Draft]:
     return select(Draft).where(
         Draft.membership_id == member.id,
         Draft.outgoing_id.is_(None),
-        Draft.mailbox_id.in_(readable_ids(member)),
+        is_readable(member, Draft.mailbox_id),
     )
 
 

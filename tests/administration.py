@@ -59,8 +59,8 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "people.index": ("q=person+a",),
     "users.index": ("q=person+a",),
     "organizations.index": ("q=77",),
-    "leads.index": ("q=lead+7", "sort=name"),
-    "cases.index": ("q=case+7", "sort=-priority"),
+    "leads.index": ("q=lead", "sort=name"),
+    "cases.index": ("q=case", "sort=-priority"),
     "contacts.index": ("q=contact+7",),
 }
 _PLAIN = {"key": "email", "setting": "sync.interval_seconds", "personal.setting": "mail.signature"}

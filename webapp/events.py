@@ -9,6 +9,7 @@ that an ended session and a grant taken away end the telling too.
 """
 
 import asyncio
+import gc
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +66,9 @@ def asgi_app() -> "Application":
     """The whole application, set up from the environment; for an ASGI server."""
     from webapp import create_app
 
-    return Application(create_app(Settings.from_environment()))
+    app = create_app(Settings.from_environment())
+    gc.freeze()  # what stays for good is not looked through again while somebody waits for a page
+    return Application(app)
 
 
 @dataclass(frozen=True)

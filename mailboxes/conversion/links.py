@@ -89,14 +89,15 @@ def conversations_of_contact(member: Membership, contact: Contact, limit: int = 
         .where(
             Message.organization_id == contact.organization_id,
             Message.sender_address == addresses.c.address,
-            Message.mailbox_id.in_(access.readable_ids(member)),
+            access.is_readable(member, Message.mailbox_id),
         )
         .order_by(Message.shown_at.desc())
         .limit(MOST_MESSAGES)
         .lateral()
     )
     written = select(newest.c.thread_id).select_from(addresses.join(newest, true()))
-    return _readable(member).where(Thread.id.in_(written)).limit(limit)
+    is_theirs = (Thread.id.in_(written), access.is_readable(member, Thread.mailbox_id))
+    return select(Thread).where(*is_theirs).order_by(*_NEWEST_FIRST).limit(limit)
 
 
 def _conversations(member: Membership, is_its_record: ColumnElement[bool]) -> Select[Thread]:
@@ -104,11 +105,11 @@ def _conversations(member: Membership, is_its_record: ColumnElement[bool]) -> Se
 
 
 def _readable(member: Membership) -> Select[Thread]:
-    return (
-        select(Thread)
-        .where(Thread.mailbox_id.in_(access.readable_ids(member)))
-        .order_by(Thread.last_at.desc(), Thread.id.desc())
-    )
+    readable = Thread.mailbox_id.in_(access.readable_ids(member))
+    return select(Thread).where(readable).order_by(*_NEWEST_FIRST)
+
+
+_NEWEST_FIRST = (Thread.last_at.desc(), Thread.id.desc())
 
 
 def _labels(rows: Iterable[ThreadRecord]) -> dict[UUID, tuple[str, str]]:

@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, or_, select, tuple_, update
 from mailboxes import timeline
 from mailboxes.access import (
     is_granted,
+    is_readable,
     may_reply,
     members_with_access,
     readable_ids,
@@ -199,7 +200,7 @@ def _linked(member: Membership, thread: Thread) -> list[Thread]:
             select(Thread)
             .where(
                 or_(Thread.id == thread.linked_thread_id, Thread.linked_thread_id == thread.id),
-                Thread.mailbox_id.in_(readable_ids(member)),
+                is_readable(member, Thread.mailbox_id),
             )
             .order_by(Thread.last_at.desc())
             .limit(MOST_RELATED)
@@ -222,7 +223,7 @@ def _related(member: Membership, thread: Thread) -> list[Thread]:
             Message.organization_id == thread.organization_id,
             Message.sender_address == writer,
             Message.thread_id != thread.id,
-            Message.mailbox_id.in_(readable_ids(member)),
+            is_readable(member, Message.mailbox_id),
         )
         .order_by(Message.shown_at.desc())
         .limit(5 * MOST_RELATED)

@@ -5,8 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import aliased
 
-from mailboxes.access import readable_ids
+from mailboxes.access import is_readable
 from mailboxes.accounts import Account
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
@@ -27,12 +28,11 @@ class Delay:
 
 def delays(member: Membership) -> list[Delay]:
     """The readable mailboxes whose own account fails or is refused, by label."""
+    box = aliased(Mailbox)
     rows = db.session.execute(
-        select(Mailbox.id, Mailbox.label, Account.failing_since, Account.last_error)
-        .join(Account, (Account.id == Mailbox.account_id) & (Account.owner_id == Mailbox.account_owner_id))
-        .where(
-            Mailbox.id.in_(readable_ids(member)), Account.state.in_(("failing", "refused", "disconnected"))
-        )
-        .order_by(Mailbox.label)
+        select(box.id, box.label, Account.failing_since, Account.last_error)
+        .join(Account, (Account.id == box.account_id) & (Account.owner_id == box.account_owner_id))
+        .where(Account.state.in_(NOT_WELL), is_readable(member, box.id))
+        .order_by(box.label)
     )
     return [Delay(row.id, row.label, row.failing_since, row.last_error) for row in rows]

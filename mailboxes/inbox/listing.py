@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, literal, or_, select, true, tuple_
+from sqlalchemy import CTE, ColumnElement, exists, func, literal, or_, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
+from mailboxes.access import is_readable
 from mailboxes.drafts import Draft
 from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_count, unread_counts
 from mailboxes.inbox.searching import found_first, message_conditions, thread_conditions
@@ -22,6 +23,7 @@ from mailboxes.threads import Thread, ThreadRecord
 from tenants.database import current_organization_id, db
 from tenants.organizations import Membership
 
+MOST_NEWEST = 500  # conversations of the organization that are looked at before each mailbox is
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -121,7 +123,8 @@ def counts(selection: Selection, mailbox_ids: Collection[UUID] = ()) -> Counts:
     unread = unread_count(member)
     numbers = {UNREAD: unread_count(member, mailbox_id) if mailbox_id is not None else unread}
     counted = [view for view in VIEWS.values() if view.is_counted and view.name != UNREAD]
-    row = db.session.execute(select(*(_counted(selection, view) for view in counted))).one()
+    boxes = selection.mailbox_ids().cte("boxes")
+    row = db.session.execute(select(*(_counted(selection, view, boxes) for view in counted))).one()
     numbers.update(zip((view.name for view in counted), row, strict=True))
     return Counts(numbers, unread, unread_counts(member, mailbox_ids))
 
@@ -167,6 +170,10 @@ def _walk(
     if found_first(selection) is not None:
         statement = select(entity).where(entity.mailbox_id.in_(selection.mailbox_ids()), *inside)
         return list(db.session.scalars(statement.order_by(*span.order(at, entity.id)).limit(span.size + 1)))
+    if selection.mailbox_id is None and entity is Thread:
+        found = _among_newest(selection, inside, span)
+        if len(found) > span.size:
+            return found
     boxes = selection.mailbox_ids().subquery()
     newest = (
         select(entity.id, at.label("at"))
@@ -184,6 +191,19 @@ def _walk(
     statement = select(entity).where(entity.organization_id == current_organization_id())
     statement = statement.where(entity.id.in_(chosen)).order_by(*span.order(at, entity.id))
     return list(db.session.scalars(statement))
+
+
+def _among_newest(selection: Selection, inside: Sequence[ColumnElement[bool]], span: _Span) -> list[Thread]:
+    """What a page shows of the organization's newest conversations: all, for whoever reads most mailboxes.
+
+    Where it is less than a page, that says nothing about older ones.
+    """
+    here = (Thread.organization_id == current_organization_id(), *span.within(Thread.last_at, Thread.id))
+    order = span.order(Thread.last_at, Thread.id)
+    newest = select(Thread.id).where(*here).order_by(*order).limit(MOST_NEWEST)
+    readable = is_readable(selection.member, Thread.mailbox_id)
+    statement = select(Thread).where(Thread.id.in_(newest), *inside, readable)
+    return list(db.session.scalars(statement.order_by(*order).limit(span.size + 1)))
 
 
 def _page(selection: Selection, rows: Sequence[Row], span: _Span) -> Page:
@@ -359,11 +379,14 @@ def _names(threads: Sequence[Thread]) -> dict[UUID, str]:
     return {member.id: member.name for member in members}
 
 
-def _counted(selection: Selection, view: View) -> ColumnElement[int]:
+def _counted(selection: Selection, view: View, boxes: CTE) -> ColumnElement[int]:
     if view.name == DRAFTS:
         some = select(Draft.id).where(*_own_drafts(selection)).limit(MOST_COUNTED).subquery()
+    elif view.is_of_few:
+        few = (Thread.organization_id == current_organization_id(), view.condition(selection.member))
+        readable = Thread.mailbox_id.in_(select(boxes.c.id))
+        some = select(Thread.id).where(*few, readable).limit(MOST_COUNTED).subquery()
     else:
-        boxes = selection.mailbox_ids().subquery()
         some_of_each = (
             select(Thread.id)
             .where(

@@ -20,13 +20,17 @@ EVERYTHING = "all"
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at conversations. ``is_counted``: how many there are is shown beside its name."""
+    """A way to look at conversations. ``is_counted``: how many there are is shown beside its name.
+
+    ``is_of_few``: an index of the organization's finds its conversations, whatever the mailboxes.
+    """
 
     name: str
     label: str
     icon: str
     condition: Callable[[Membership], ColumnElement[bool]]
     is_counted: bool = False
+    is_of_few: bool = False
     key: str = ""  # with g, the keys that lead there
 
 
@@ -47,6 +51,7 @@ _VIEWS = (
         "user-check",
         lambda member: and_(Thread.assignee_id == member.id, Thread.status != "done"),
         is_counted=True,
+        is_of_few=True,
         key="m",
     ),
     View(

@@ -76,6 +76,24 @@ def test_pages_follow_each_other_by_key_without_a_gap(ours, mailbox, inside, is_
     assert [row.subject for row in back.rows] == ["Message 2", "Message 1"]
 
 
+@pytest.mark.parametrize("most_newest", [1, 4, 500])
+def test_a_page_is_the_same_however_many_of_the_newest_are_looked_at_first(
+    ours, theirs, mailbox, inside, monkeypatch, most_newest
+):
+    """Who reads nearly everything is served from the organization's newest, others from their mailboxes."""
+    monkeypatch.setattr(listing, "MOST_NEWEST", most_newest)
+    boxes = [mailbox, make_mailbox(ours, readers=()), make_mailbox(ours)]
+    for n in range(9):
+        make_message(ours, boxes[n % 3], subject=str(n), shown_at=START + timedelta(hours=n))
+    make_message(theirs, make_mailbox(theirs), subject="The neighbour's")
+    with inside(ours):
+        first = listing.page(Selection(ours.member), size=2)
+        second = listing.page(Selection(ours.member), size=2, before=first.older)
+        back = listing.page(Selection(ours.member), size=2, after=second.newer)
+    pages = [[row.subject for row in page.rows] for page in (first, second, back)]
+    assert pages == [["8", "6"], ["5", "3"], ["8", "6"]]
+
+
 def test_conversations_of_the_same_moment_are_paged_by_id(ours, mailbox, inside):
     for _ in range(3):
         make_message(ours, mailbox, shown_at=START)
