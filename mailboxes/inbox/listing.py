@@ -117,6 +117,12 @@ def page(
     return _page(selection, _rows_of_messages(selection.member, messages), span)
 
 
+def conversation_below(selection: Selection, thread: Thread) -> UUID | None:
+    """The conversation that stands below this one in a list of conversations; None below the last."""
+    rows = page(selection, size=1, before=Key(thread.last_at, thread.id)).rows
+    return rows[0].thread.id if rows and rows[0].thread is not None else None
+
+
 def counts(selection: Selection, mailbox_ids: Collection[UUID] = ()) -> Counts:
     """How many conversations the counted views of a mailbox (or of all) hold, and what is unread in some."""
     member, mailbox_id = selection.member, selection.mailbox_id

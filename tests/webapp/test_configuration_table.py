@@ -62,6 +62,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "oauth.microsoft.smtp_server": ("smtp.example.net:465",),
     "retention.days": ("1000", "2 years", "0"),
     "mail.page_size": ("20", "30", "40", "60"),
+    "mail.after_done": ("next", "list", "next", "list"),
     "mail.keyboard_shortcuts": ("false", "true", "false", "true"),
     "mail.recent_menu": ("false", "true", "false"),
 }
@@ -71,6 +72,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "sync.history_days": ("all", "30 days", "7 days"),
     "mail.remote_images": ("Show always", "Block until asked", "Show always"),
     "mail.reply_button": ("Reply all", "Reply", "Reply all", "Reply"),
+    "mail.after_done": ("The next conversation", "The list", "The next conversation", "The list"),
     "mail.append_signature": ("By hand", "Automatically", "By hand", "Automatically"),
     "response.window_hours": ("12 h", "48 h", "1 h"),
     "record.default_owner": ("nobody", "OURS", "THEIRS"),

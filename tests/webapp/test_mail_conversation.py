@@ -12,6 +12,7 @@ from mailboxes.inbox import reading
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.threads import Thread, ThreadRecord
+from tenants.configuration.layers import override
 from tenants.database import db, now
 from tests.factories import form_token, make_mailbox, make_member, make_message, make_thread, sign_in
 from tests.webapp.critic import criticise
@@ -368,3 +369,18 @@ def test_every_key_that_is_listed_does_something(client, ours, mailbox):
     by_script = {"j", "k", "x", "Enter", "/", "?", "g", "Esc", "Ctrl+K", "Ctrl+Enter"}  # postroom.js
     assert listed > by_script
     assert listed - by_script - pressed == set()
+
+
+@pytest.mark.parametrize(("shown", "landing"), [("list", "/mail/"), ("next", "/mail/conversations/{middle}")])
+def test_who_is_done_sees_the_list_or_what_stands_below(client, ours, mailbox, inside, shown, landing):
+    oldest, middle, newest = (
+        make_message(ours, mailbox, subject=name, shown_at=START + timedelta(hours=hour))
+        for hour, name in enumerate(("Oldest", "Middle", "Newest"))
+    )
+    with inside(ours):
+        override("mail.after_done", shown, "user", by="Mo", user=ours.member.user)
+        db.session.commit()
+    answer = post(client, f"{url_of(newest)}/status", status="done")
+    assert answer.headers["Location"] == landing.format(middle=middle.thread_id)
+    answer = post(client, f"{url_of(oldest)}/status", status="done")
+    assert answer.headers["Location"] == "/mail/"  # nothing stands below the last

@@ -8,7 +8,7 @@ from flask import flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from mailboxes import drafts, outgoing
-from mailboxes.access import readable_message
+from mailboxes.access import readable_message, readable_thread
 from mailboxes.crm.contacts import suggestions
 from mailboxes.drafts import ConversationMovedOnError, Draft
 from mailboxes.inbox.conversation import change_status
@@ -24,8 +24,10 @@ from webapp.mail.composing import draft_of_member, sender_options, shown_draft
 from webapp.mail.forms import DraftForm
 from webapp.mail.place import place_of_request
 from webapp.mail.views_conversation import shown_conversation
-from webapp.mail.views_list import shown_list
+from webapp.mail.views_list import after_done, shown_list
 from workers import queues
+
+THEN = ("waiting", "done")  # what a conversation may be once it is answered
 
 
 @blueprint.post("/messages/<uuid:message_id>/answer")
@@ -136,6 +138,7 @@ def discard(draft_id: UUID) -> ResponseReturnValue:
 def send(draft_id: UUID) -> ResponseReturnValue:
     """Send it, unless something is wrong or the conversation has moved on; then keep it and say so."""
     found, form = _typed_into(draft_id)
+    leaves = _leaves(found)
     try:
         drafts.save(found, form.typed())
         if form.mailbox.data and form.mailbox.data != str(found.mailbox_id):
@@ -151,6 +154,8 @@ def send(draft_id: UUID) -> ResponseReturnValue:
     db.session.commit()
     queues.ring_outgoing(g.organization.id)
     queues.tell_pages(g.organization.id, found.mailbox_id, "conversation")
+    if leaves is not None:
+        return redirect(leaves(sent=queued.id), 303)
     sent_in = readable_message(g.member, queued.message_id).thread_id
     place = place_of_request()
     anchor = f"message-{queued.message_id}"
@@ -253,8 +258,15 @@ def _url_of(found: Draft) -> str:
     return place.url("mail.conversation", thread_id=found.thread_id, draft=found.id, anchor="composer")
 
 
+def _leaves(found: Draft) -> Callable[..., str] | None:
+    """Where to go from here; None where the conversation stays in view, so that one sees what was sent."""
+    if found.thread_id is None or request.form.get("then") not in THEN:
+        return None
+    return after_done(readable_thread(g.member, found.thread_id))
+
+
 def _then(found: Draft, status: str) -> None:
-    if found.thread_id and status in ("waiting", "done"):
+    if found.thread_id and status in THEN:
         change_status(g.member, [found.thread_id], status)
 
 

@@ -27,7 +27,7 @@ from webapp.mail.composing import composer_of, undo_of
 from webapp.mail.place import place_of_request, wants_part
 from webapp.mail.presenting import latest_events, messages_of
 from webapp.mail.views_assigning import people_to_assign
-from webapp.mail.views_list import back_to_list, shown_list
+from webapp.mail.views_list import after_done, back_to_list, shown_list
 from workers import queues
 
 ALL_AT_ONCE = 500  # messages that "earlier messages" loads
@@ -120,13 +120,14 @@ def status(thread_id: UUID) -> ResponseReturnValue:
     """Open it, let it wait, be done with it."""
     thread = readable_thread(g.member, thread_id)
     chosen = request.form.get("status", "")
+    goes_to = after_done(thread)
     change_status(g.member, [thread.id], chosen)
     db.session.commit()
     queues.tell_pages(g.organization.id, thread.mailbox_id, "conversation")
     flash(f"“{thread.subject or 'The conversation'}” is {STATUSES[chosen].lower()} now.", "success")
     if chosen == "open":
         return redirect(place_of_request().url("mail.conversation", thread_id=thread.id), 303)
-    return back_to_list()
+    return redirect(goes_to(), 303)
 
 
 def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:

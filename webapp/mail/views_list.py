@@ -1,6 +1,8 @@
 """The list of conversations, what is done to many of them, and the unread menu."""
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +17,12 @@ from mailboxes.inbox.delays import delays
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query
+from mailboxes.threads import Thread
 from tenants.configuration.layers import value_of
 from tenants.database import db
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
+from webapp.mail.composing import undo_of
 from webapp.mail.place import Place, place_of_request, wants_part
 from webapp.mail.presenting import counted, row_of_list, views_of
 from webapp.mail.views_mailboxes import listed_mailboxes, selector_of
@@ -37,7 +41,7 @@ def index() -> ResponseReturnValue:
     shown = shown_list(place)
     if wants_part("list"):
         return _unless_known(shown["fingerprint"], "mail/list_part.html", shown)
-    return render_template("mail/index.html", **shown)
+    return render_template("mail/index.html", **shown, undo=undo_of(request.args.get("sent", "")))
 
 
 @blueprint.post("/bulk")
@@ -160,6 +164,16 @@ def _is_id(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def after_done(thread: Thread) -> Callable[..., str]:
+    """What is shown once a conversation is done, as the member likes: a URL, to be asked for before that."""
+    place = place_of_request()
+    if value_of("mail.after_done", user=g.user) == "next" and value_of("mail.threaded"):
+        below = listing.conversation_below(place.selection, thread)
+        if below is not None:
+            return partial(place.url, "mail.conversation", thread_id=below)
+    return place.url
 
 
 def back_to_list() -> ResponseReturnValue:
