@@ -15,6 +15,16 @@ MAXIMUM_LENGTH = 8000
 _METHOD = re.compile(r"(?:^|[;\s])(dmarc|spf|dkim)\s*=\s*([a-z]+)", re.IGNORECASE)
 _DOMAIN = re.compile(r"header\.[di]\s*=\s*\"?@?(?:[^\s;@\"]*@)?([^\s;\"]+)", re.IGNORECASE)
 
+_COMMENT = r"(?: ++\([ !-'*-\[\]-~]*+\))?+"
+_VALUE = r"(?:@[\w-]++(?:\.[\w-]++)*+|[\w./+=-][\w./+=@-]*+)"
+_PLAIN_ID = re.compile(r"[a-z0-9-]++(?:\.[a-z0-9-]++)*+ *+(?=;)", re.IGNORECASE | re.ASCII)
+_PLAIN_RESULT = re.compile(
+    rf"; *+(?!none)([a-z][a-z-]*+)=([a-z]++){_COMMENT}"
+    rf"((?: ++(?:header|smtp|body|policy)\.[a-z-]++={_VALUE}{_COMMENT})*+) *+(?=;|\Z)",
+    re.IGNORECASE | re.ASCII,
+)
+_SIGNER = re.compile(rf" header\.([di])=({_VALUE})", re.IGNORECASE | re.ASCII)
+
 _Result = tuple[str, str, str]  # method, result, signing domain
 
 
@@ -73,11 +83,38 @@ def _of(method: str, results: list[_Result]) -> str:
 
 def _results(value: str) -> list[_Result]:
     value = value[:MAXIMUM_LENGTH]
+    plain = _plain_results(value)
+    if plain is not None:
+        return plain
     try:
         parsed = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}")
     except (authres.AuthResError, ValueError, AttributeError, IndexError, RecursionError):
         return _results_by_pattern(value)
     return [_result(result) for result in parsed.results]
+
+
+def _plain_results(value: str) -> list[_Result] | None:
+    """The results, when each is written in the plainest way, as most servers do: authres takes 0.5 ms for them."""
+    head = _PLAIN_ID.match(value)
+    if head is None:
+        return None
+    found: list[_Result] = []
+    position = head.end()
+    while position < len(value):
+        plain = _PLAIN_RESULT.match(value, position)
+        if plain is None:
+            return None
+        found.append((plain[1].lower(), plain[2].lower(), _signer(plain[3])))
+        position = plain.end()
+    return found
+
+
+def _signer(properties: str) -> str:
+    """The domain of a signature: ``header.d``, else that of ``header.i``."""
+    named: dict[str, str] = {}
+    for name, value in _SIGNER.findall(properties):
+        named.setdefault(name.lower(), value)
+    return ascii_domain((named.get("d") or named.get("i") or "").rpartition("@")[2])
 
 
 def _result(result: authres.core.AuthenticationResult) -> _Result:

@@ -1,8 +1,12 @@
 """Only the trusted server's own results count (RFC 8601)."""
 
+import authres
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailboxes.classifying import classify
+from mailboxes.classifying.authentication import _plain_results, _result
 from mailboxes.parsing import parse
 
 TRUSTED = "mx.shop.example"
@@ -65,3 +69,34 @@ def test_results_that_break_the_standard_are_still_read():
     found = authentication_of(result("dmarc=fail (p=NONE sp=(x) dis=NONE; ;; spf=softfail !!"))
     assert found is not None
     assert found["dmarc"] == "fail"
+
+
+_WORDS = st.sampled_from(["dkim", "SPF", "dmarc", "none", "nonesuch", "pass", "fail", "x-a", "reason", ""])
+_VALUES = st.sampled_from(["a@b.example", "@c.example", "@d..e", "F.example", '"g h"', "aB+/=", "", "@", "a_b", "é"])
+_COMMENTS = st.sampled_from(["", "", " (2048-bit key)", "  (a) (b)", " (a (b))", "(c)", " (d"])
+_PROPERTIES = st.builds(
+    "{}{}.{}={}{}".format,
+    st.sampled_from([" ", " ", "  ", ""]),
+    st.sampled_from(["header", "header", "smtp", "policy", "other"]),
+    st.sampled_from(["d", "D", "i", "i", "from", "b"]),
+    _VALUES,
+    _COMMENTS,
+)
+_RESULTS = st.builds(
+    "{}={}{}{}".format, _WORDS, _WORDS, _COMMENTS, st.lists(_PROPERTIES, max_size=3).map("".join)
+)
+
+
+@given(st.lists(_RESULTS, min_size=1, max_size=3), st.sampled_from(["; ", ";", " ; ", ";  "]))
+@settings(max_examples=400, deadline=None)
+def test_results_written_plainly_say_what_the_whole_grammar_says(results, mark):
+    value = mark.join([TRUSTED, *results])
+    plain = _plain_results(value)
+    if plain is not None:
+        whole = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: {value}").results
+        assert signed(plain) == signed(map(_result, whole))
+
+
+def signed(results):
+    """Results with their signers, which are read of signatures alone."""
+    return [(method, result, signer if method == "dkim" else "") for method, result, signer in results]
