@@ -64,7 +64,10 @@ def words_of(text: str) -> set[str]:
     Split here, for the index and for what is looked for alike: the database's own parser takes many times
     as long, and its positions are of no use to us.
     """
-    return {word[:LONGEST_WORD] for word in set(_split(text[:INDEXED_CHARACTERS]))}
+    words = set(_split(text[:INDEXED_CHARACTERS]))
+    if max(map(len, words), default=0) <= LONGEST_WORD:
+        return words
+    return {word[:LONGEST_WORD] for word in words}
 
 
 def _split(text: str) -> list[str]:

@@ -7,6 +7,7 @@ forked at once, and the tables still say what is to be done.
 """
 
 import ctypes
+import gc
 import multiprocessing
 import resource
 import signal
@@ -95,6 +96,10 @@ def run_workers(names: Sequence[str]) -> None:
     """Work off these queues until the process is asked to end; a process that dies is started again."""
     for name in names:
         _warm_up(name)
+    # Modules and models stay. The collector would go through them after every few hundred messages, and each
+    # process would get a copy of its own of the memory that it marks.
+    gc.collect()
+    gc.freeze()
     _Supervisor(names).run()
 
 
@@ -113,6 +118,8 @@ def run_worker(name: str, *, is_burst: bool = False, is_limited: bool = False) -
             log_job_description=False,
         )
         worker.is_limited = is_limited
+        if is_limited:  # a process of its own: what was loaded stays
+            gc.freeze()
         worker.work(burst=is_burst, logging_level="WARNING", max_jobs=None if is_burst else JOBS_PER_PROCESS)
 
 
