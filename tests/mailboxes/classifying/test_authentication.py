@@ -72,7 +72,9 @@ def test_results_that_break_the_standard_are_still_read():
 
 
 _WORDS = st.sampled_from(["dkim", "SPF", "dmarc", "none", "nonesuch", "pass", "fail", "x-a", "reason", ""])
-_VALUES = st.sampled_from(["a@b.example", "@c.example", "@d..e", "F.example", '"g h"', "aB+/=", "", "@", "a_b", "é"])
+_VALUES = st.sampled_from(
+    ["a@b.example", "@c.example", "@d..e", "F.example", '"g h"', "aB+/=", "", "@", "a_b", "é"]
+)
 _COMMENTS = st.sampled_from(["", "", " (2048-bit key)", "  (a) (b)", " (a (b))", "(c)", " (d"])
 _PROPERTIES = st.builds(
     "{}{}.{}={}{}".format,
