@@ -1,12 +1,11 @@
 """``postroom inspect``: what Postroom reads in a message, as JSON."""
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
-from mailboxes.inspecting import inspect_files
+from mailboxes.inspecting import inspect_files, line_of
 
 
 @click.command()
@@ -19,5 +18,5 @@ def inspect(files: tuple[Path, ...], extract: Path | None) -> None:
     if extract is not None:
         extract.mkdir(parents=True, exist_ok=True)
     for seen in inspect_files(files, extract):
-        sys.stdout.write(json.dumps(seen, ensure_ascii=False) + "\n")
+        sys.stdout.buffer.write(line_of(seen))
     sys.stdout.flush()

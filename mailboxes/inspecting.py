@@ -64,6 +64,11 @@ def inspect(raw: bytes, name: str, extract_to: Path | None = None) -> Inspection
     }
 
 
+def line_of(inspection: Inspection) -> bytes:
+    """One line of JSON in UTF-8, whatever the terminal speaks and whatever bytes the file's name has."""
+    return json.dumps(inspection, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
 def unreadable(name: str, defect: str) -> Inspection:
     """The object of a file that could not be read at all."""
     return {**inspect(b"", name), "defects": [defect]}
@@ -85,10 +90,13 @@ def _attachment(attachment: Attachment) -> dict[str, Any]:
 
 
 def _extract(raw: bytes, parsed: ParsedMessage, folder: Path) -> None:
+    """Each file appears under its name when it is whole: a child may be stopped at any moment."""
     for attachment in parsed.attachments:
         path = folder / attachment.sha256
         if not path.exists():
-            path.write_bytes(attachment_content(raw, attachment.position))
+            unfinished = folder / f".{attachment.sha256}.{os.getpid()}"
+            unfinished.write_bytes(attachment_content(raw, attachment.position))
+            unfinished.replace(path)
 
 
 def inspect_files(paths: Iterable[Path], extract_to: Path | None = None) -> Iterator[Inspection]:
@@ -164,7 +172,7 @@ def _inspected(path: Path, extract_to: Path | None) -> Inspection:
         return inspect(path.read_bytes(), str(path), extract_to)
     except OSError as error:
         return unreadable(str(path), f"unreadable: {error.strerror}")
-    except (MemoryError, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001  # whatever a broken message provokes
         return unreadable(str(path), f"reader-failed: {type(error).__name__}")
 
 
@@ -177,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.extract is not None:
         chosen.extract.mkdir(parents=True, exist_ok=True)
     for found in inspect_files(chosen.files, chosen.extract):
-        sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+        sys.stdout.buffer.write(line_of(found))
     return 0
 
 

@@ -18,11 +18,13 @@ import nh3
 import tinycss2
 from tinycss2 import ast as css
 
-from mailboxes.parsing.html_text import is_too_deep, text_of_html
+from mailboxes.parsing.html_bounds import is_too_much
+from mailboxes.parsing.html_text import text_of_html
 
 MAXIMUM_HTML = 1_000_000  # characters
 MAXIMUM_DEPTH = 250  # elements inside each other
 MAXIMUM_STYLE = 4_000  # characters of one style attribute
+MAXIMUM_STYLES = 200_000  # of all different ones of a message; further ones are left out
 
 Images = Literal["block", "allow"]
 
@@ -101,7 +103,7 @@ def sanitize(
     """
     is_cut = len(html) > MAXIMUM_HTML
     html = html[:MAXIMUM_HTML].replace("\x00", "")
-    if is_too_deep(html, MAXIMUM_DEPTH):
+    if is_too_much(html, MAXIMUM_DEPTH):
         text = text_of_html(html, MAXIMUM_HTML)
         return Sanitized(plain_text_to_html(text), False, 0, is_cut=True)
     attributes = _Attributes(images, cid_url)
@@ -128,6 +130,8 @@ class _Attributes:
         self.may_load = images == "allow"
         self.cid_url = cid_url
         self.remote_count = 0
+        self.styles: dict[str, tuple[str | None, int]] = {}  # what each comes to, and what it would load
+        self.styles_left = MAXIMUM_STYLES
 
     def filtered(self, tag: str, name: str, value: str) -> str | None:
         """The value to keep, or None to drop the attribute. Called by nh3 for each one.
@@ -166,7 +170,18 @@ class _Attributes:
         return "https:" + value if value.startswith("//") else value
 
     def _style(self, value: str) -> str | None:
-        if len(value) > MAXIMUM_STYLE:
+        """A style; nearly all of a message's elements share a few."""
+        if value not in self.styles:
+            before = self.remote_count
+            self.styles[value] = self._read_style(value), self.remote_count - before
+            return self.styles[value][0]
+        kept, remote_count = self.styles[value]
+        self.remote_count += remote_count
+        return kept
+
+    def _read_style(self, value: str) -> str | None:
+        self.styles_left -= len(value)
+        if len(value) > MAXIMUM_STYLE or self.styles_left < 0:
             return None
         declarations = tinycss2.parse_declaration_list(value, skip_comments=True, skip_whitespace=True)
         kept = [text for item in declarations if (text := self._declaration(item))]

@@ -11,17 +11,12 @@ import re
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from mailboxes.parsing.html_bounds import is_too_much
+
 MAXIMUM_DEPTH = 1_000  # elements inside each other; no mailer nests so many
 MAXIMUM_QUOTED = 8  # levels of quotation that are marked
 
-_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})")
 _ANY_TAG = re.compile(r"<[^<>]*>")
-# Elements that never nest, or whose end tag may be left out: they say nothing about depth.
-_UNCOUNTED = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
-    | {"track", "wbr", "p", "li", "dt", "dd", "option", "optgroup", "tr", "td", "th", "thead"}
-    | {"tbody", "tfoot", "colgroup", "html", "head", "body"}
-)
 _SKIPPED = frozenset(
     {"script", "style", "head", "title", "template", "noscript", "object", "embed", "iframe", "svg"}
     | {"math", "select", "textarea", "button", "map", "audio", "video", "canvas", "datalist"}
@@ -45,31 +40,22 @@ _ODD_STYLE = re.compile(r"style\s*+=\s*+(?:\"[^\"&]*+&|'[^'&]*+&|[^\s\"'])")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
-def is_too_deep(html: str, depth: int) -> bool:
-    """Whether more elements nest than a tree is built of in linear time."""
-    if html.count("<") <= depth or html.count("<") - html.count("</") <= depth:
-        return False  # not so many begin at all
-    open_count = 0
-    for closing, name in _TAG.findall(html):
-        if name.lower() in _UNCOUNTED:
-            continue
-        open_count = max(open_count - 1, 0) if closing else open_count + 1
-        if open_count > depth:
-            return True
-    return False
-
-
 def text_of_html(html: str, limit: int) -> str:
     """The readable text of at most ``limit`` characters of HTML."""
     html = html[:limit]
-    if is_too_deep(html, MAXIMUM_DEPTH):
-        return entities.unescape(_ANY_TAG.sub(" ", html)).strip()
+    if is_too_much(html, MAXIMUM_DEPTH):
+        return without_tags(html)
     root = LexborHTMLParser(html).root
     if root is None:
         return ""
     writer = _Writer(_may_hide(html))
     _walk(root, writer)
     return writer.text()
+
+
+def without_tags(html: str) -> str:
+    """The words of a page of which no tree is built."""
+    return entities.unescape(_ANY_TAG.sub(" ", html)).strip()
 
 
 def _may_hide(html: str) -> bool:

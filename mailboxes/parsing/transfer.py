@@ -7,6 +7,7 @@ import re
 
 SAMPLE = 4_096  # bytes in which errors are counted
 SHORT = 60
+MOST_RUNS = 1_000  # of padded base64, one after another
 
 _BETWEEN_WORDS = re.compile(rb"(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])|[^A-Za-z0-9+/=\s]")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
@@ -54,7 +55,8 @@ def from_base64(data: bytes) -> bytes:
         return _run(data[: padding.start()])
     if padding is None or not data[padding.end() :].strip():
         return _run(data[: padding.start()] if padding else data)
-    return b"".join(_run(run) for run in _PADDING.split(data))
+    *runs, rest = _PADDING.split(data, MOST_RUNS)
+    return b"".join(map(_run, runs)) + _run(rest.replace(b"=", b""))
 
 
 def _without_white_space(data: bytes) -> bytes:

@@ -9,7 +9,8 @@ from threading import Event
 import pytest
 
 from mailboxes import inspecting
-from mailboxes.inspecting import inspect, inspect_files
+from mailboxes.inspecting import inspect, inspect_files, line_of
+from mailboxes.parsing import parse
 
 KEYS = [
     *("file", "message_id", "in_reply_to", "references", "date", "from", "reply_to", "to", "cc", "bcc"),
@@ -77,6 +78,20 @@ def test_objects_come_in_the_order_of_the_files(messages):
     found = list(inspect_files(paths))
     assert [one["subject"] for one in found] == ["a", "b", "", "d"]
     assert [one["file"] for one in found] == [str(path) for path in paths]
+
+
+def test_a_file_is_told_of_whatever_bytes_its_name_has(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.eml")
+    path.write_bytes("Subject: ①\n\n".encode())
+    (found,) = inspect_files([path])
+    told = json.loads(line_of(found).decode("utf-8"))
+    assert (told["file"], told["subject"]) == (str(path), "①")
+
+
+def test_a_reader_that_fails_says_so_and_goes_on(messages, monkeypatch):
+    monkeypatch.setattr(inspecting, "parse", lambda raw: 1 / (raw != b"BROKEN") and parse(raw))
+    broken, after = list(inspect_files(messages(b"BROKEN", b"Subject: b\n\n")))
+    assert (broken["defects"], after["subject"]) == (["reader-failed: ZeroDivisionError"], "b")
 
 
 def test_a_file_that_kills_its_reader_still_has_an_object(messages, monkeypatch):

@@ -129,6 +129,17 @@ def test_styles_neither_cover_nor_load(style):
     assert not re.search(r"position:|margin[a-z-]*: -|behavior|z-index", clean)
 
 
+def test_a_style_that_many_share_is_read_once_and_each_of_its_pictures_counted():
+    tracked = "<p style='background: url(https://t.example/a.gif); color: red'>x</p>"
+    clean = sanitize(tracked * 3)
+    assert (clean.remote_image_count, clean.html.count("color: red")) == (3, 3)
+
+
+def test_there_are_no_more_styles_than_are_read_in_time():
+    html = "".join(f"<p style='color: red; width: {n}px; height: {'1' * 3_000}px'>x</p>" for n in range(300))
+    assert 0 < sanitize(html).html.count("color: red") < 100
+
+
 def test_inline_images_get_the_address_they_are_served_from():
     html = '<img src="cid:logo@x"><img src="CID:&lt;unknown&gt;">'
     clean = sanitize(html, cid_url=lambda content_id: "/inline/1" if content_id == "logo@x" else None)

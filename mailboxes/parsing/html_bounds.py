@@ -1,0 +1,150 @@
+"""How much work the tree of a page would be, told from its tags before it is built.
+
+Hostile HTML costs more than its text: scopes are searched through all open elements, letters that are
+never closed (``<b>``) are opened anew in each paragraph, attributes are compared with each other. Tags are
+read as browsers read them (HTML §13.2.5), so that none hides in a comment or a quote; what may be no end is
+taken for none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MOST_ATTRIBUTES = 1_000  # of one element
+MOST_REOPENED = 500_000  # elements that letters left open may come to
+SMALL = 20_000  # characters in which no element has so many attributes that it matters
+
+_BLANK = r"[ \t\n\f\r]"  # no other white space counts here
+_ATTRIBUTE = re.compile(
+    r"(?:=[^ \t\n\f\r/>=]*+|[^ \t\n\f\r/>=]++)"
+    rf"(?:{_BLANK}*+={_BLANK}*+(?:\"[^\"]*+\"|'[^']*+'|(?=>)|[^ \t\n\f\r>\"'][^ \t\n\f\r>]*+))?+"
+)
+_TAG = re.compile(
+    r"<!--(?:-?>|.*?(?:--!?>|\Z))|<(?:[!?]|/(?![A-Za-z]))[^>]*+(?:>|\Z)"
+    r"|<(?P<slash>/?)(?P<name>[A-Za-z][^ \t\n\f\r/>]*+)"
+    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ATTRIBUTE.pattern})*+)(?:>|\Z)",
+    re.DOTALL,
+)
+_LETTERS = frozenset(
+    {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
+)
+# These end alone, and leave open what was opened in them.
+_ALONE = _LETTERS | {"form", "math", "svg"}
+# These end with all that is open in them, as far as to a wall (HTML §13.2.4.2). Any other ends where it is
+# the innermost.
+_BLOCKS = frozenset(
+    {"address", "applet", "article", "aside", "blockquote", "button", "caption", "center", "dd", "details"}
+    | {"dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "h1", "h2", "h3"}
+    | {"h4", "h5", "h6", "header", "hgroup", "li", "main", "marquee", "menu", "nav", "object", "ol", "pre"}
+    | {"section", "select", "summary", "table", "template", "ul"}
+)
+_WALLS = frozenset({"applet", "caption", "marquee", "math", "object", "select", "svg", "table", "template"})
+# What a second one of ends, if it is the innermost that is open.
+_SIBLINGS = {"li": {"li"}, "dd": {"dd", "dt"}, "dt": {"dd", "dt"}}
+# Elements that nest only through others: they say nothing about depth.
+_UNCOUNTED = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source"}
+    | {"track", "wbr", "p", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "html", "head", "body"}
+)
+# What stands in them is text; but not where a drawing or a frameset may be around them.
+_RAW = {
+    name: re.compile(rf"</{name}(?=[ \t\n\f\r/>])", re.IGNORECASE)
+    for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+}
+_NOT_RAW = re.compile(r"<(?:svg|math|frameset|select)", re.IGNORECASE)
+
+
+def is_too_much(html: str, depth: int) -> bool:
+    """Whether more than ``depth`` elements nest, or the tree would be out of proportion to its text."""
+    if len(html) < SMALL and html.count("<") - html.count("</") <= depth:
+        return False  # too little begins at all
+    pile = _Pile()
+    for tag in _tags(html):
+        if tag.is_end:
+            pile.close(tag.name)
+        else:
+            pile.open(tag.name)
+        if len(pile.names) > depth or pile.reopened > MOST_REOPENED or tag.has_many_attributes:
+            return True
+    return False
+
+
+class _Tag(NamedTuple):
+    name: str
+    is_end: bool
+    has_many_attributes: bool
+
+
+def _tags(html: str) -> Iterator[_Tag]:
+    """The tags that a browser may see, in order."""
+    skips_raw = _NOT_RAW.search(html) is None
+    position = 0
+    while found := _TAG.search(html, position):
+        position = found.end()
+        if found["name"] is None:  # a comment
+            continue
+        name = found["name"].lower() if found["name"].isascii() else found["name"]
+        yield _Tag(name, bool(found["slash"]), _has_many(found["attributes"]))
+        if name in _RAW and skips_raw and not found["slash"]:
+            end = _RAW[name].search(html, position)
+            position = end.start() if end else len(html)
+
+
+def _has_many(attributes: str) -> bool:
+    return len(attributes) > 2 * MOST_ATTRIBUTES and len(_ATTRIBUTE.findall(attributes)) > MOST_ATTRIBUTES
+
+
+class _Pile:
+    """The elements that may be open; ``reopened`` counts the letters that may be opened anew."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.letters = 0
+        self.reopened = 0
+
+    def open(self, name: str) -> None:
+        """A start tag."""
+        self.reopened += self.letters
+        if name in _UNCOUNTED and "svg" not in self.names and "math" not in self.names:
+            return
+        if name in ("a", "nobr"):
+            self.close(name)  # a second one ends the first
+        elif name in _SIBLINGS and (last := self._last()) >= 0 and self.names[last] in _SIBLINGS[name]:
+            del self.names[last]
+        self.letters += name in _LETTERS
+        self.names.append(name)
+
+    def close(self, name: str) -> None:
+        """An end tag: of the innermost element of its name, if no wall stands before that."""
+        self.reopened += self.letters
+        if name not in self.names:
+            return
+        if name in _ALONE or name in _BLOCKS:
+            self._close_inside_walls(name)
+        elif self.names[last := self._last()] == name:
+            del self.names[last]
+
+    def _close_inside_walls(self, name: str) -> None:
+        for index in range(len(self.names) - 1, -1, -1):
+            if self.names[index] == name:
+                self._end(index, name)
+                return
+            if self.names[index] in _WALLS:
+                return
+
+    def _end(self, index: int, name: str) -> None:
+        """Some end alone; of what ends with another element, letters are opened anew behind it."""
+        if name in _ALONE:
+            del self.names[index]
+            self.letters -= name in _LETTERS
+        else:
+            self.names[index:] = [one for one in self.names[index + 1 :] if one in _LETTERS]
+
+    def _last(self) -> int:
+        """Where the innermost element that is no letter stands; -1 if there is none."""
+        index = len(self.names) - 1
+        while index >= 0 and self.names[index] in _LETTERS:
+            index -= 1
+        return index
