@@ -33,6 +33,7 @@ def _any_of(*alternatives: str) -> str:
     return "(?:" + "|".join(alternatives) + ")"
 
 
+_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _QUOTED = re.compile(r"[ \t]{0,3}(?:>|&gt;|»)")
 _VERBS = _any_of(
     *("wrote", "writes", "write", r"wrote\s+the\s+following", "schrieb(?:en)?", "schreibt"),
@@ -41,7 +42,7 @@ _VERBS = _any_of(
     *("heeft.{0,80}geschreven", "skrev", "skriver", "skrifaði", "kirjoitti", r"napisał\(?a?\)?"),
     *("pisze", r"napsala?\(?a?\)?", "napísala?", r"написала?\(?а?\)?", "пишет", "писала?"),
     *("написав", "пише", "yazdı", "írta", r"a\s+scris", "έγραψε", r"je\s+napisao", "escrigu[ée]"),
-    *("rašė", "kirjutas", "rakstīja"),
+    *("rašė", "kirjutas", "rakstīja", r"folgendes\s+geschrieben"),
 )
 _WORDS_WITHOUT_COLON = _any_of(
     *("のメール", "のメッセージ", "書きました", "書いた", "写道", "寫道", "写到", "작성", "썼습니다"),
@@ -61,6 +62,10 @@ _DATE_AND_ADDRESS = re.compile(
     r"\s*+(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4}))"
     r".{0,200}<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+(?P<colon>[:：])?\s*+$"
 )
+# Gmail in any other language, above a text that is marked as quoted: an address and a time.
+_ADDRESS_AND_TIME = re.compile(
+    r"(?=[^<]*+<[^<>\s@]++@[^<>\s@]++>)(?=.{0,400}?(?<!\d)\d{1,2}[:.]\d\d(?!\d)).{0,500}[:：]\s*+$"
+)
 # How attributions begin that mailers wrap over several lines.
 _OPENS = re.compile(
     r"\s*+"
@@ -79,7 +84,7 @@ _SEPARATOR = re.compile(
     + _any_of(
         r"original(?:\s+(?:message|mail|appointment)|nachricht|meddelelse|melding|meldung)?",
         r"(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|e-?mail)",
-        r"message\s+(?:d'origine|original|transf[ée]r[ée]|initial)",
+        r"message\s+(?:d['’]origine|original|transf[ée]r[ée]|initial)",
         r"mensaje\s+(?:original|reenviado)",
         r"mensagem\s+(?:original|encaminhada)",
         r"messaggio\s+(?:originale|inoltrato)",
@@ -131,6 +136,7 @@ _FROM = re.compile(
     + _any_of(
         *("from", "von", "de", "da", "van", "från", "fra", "lähettäjä", "od", "от", "від", "kimden"),
         *("feladó", "expéditeur", "remitente", "mittente", "afzender", "odesílatel", "nadawca"),
+        *("από", r"de\s+la", "šalje", "dari", "từ", "מאת", "من", "จาก", "saatja", "siuntė"),
         *("差出人", "送信者", "发件人", "寄件者", "寄件人", r"보낸\s?사람"),
     )
     + r"\s*+[:：][*_]{0,2}(?:\s|$)",
@@ -148,6 +154,11 @@ _HEADER = re.compile(
         *("vastaanottaja", "aihe", "kopio", "wysłano", "do", "temat", "odesláno", "komu"),
         *("předmět", "отправлено", "дата", "кому", "тема", "копия", r"дата\s+отправки"),
         *("надіслано", r"gönderme\s+tarihi", "kime", "konu", "elküldve", "címzett", "tárgy"),
+        *("στάλθηκε", "προς", "θέμα", "κοιν", "trimis", "către", "subiect", "изпратено", "до", "относно"),
+        *("poslano", "prima", "predmet", "odoslané", "zadeva", "za", "enviat", r"per\s+a", "assumpte"),
+        *("dikirim", "terkirim", "kepada", "perihal", "subjek", r"ngày\s+gửi", r"đã\s+gửi", "tới", "đến"),
+        *(r"chủ\s+đề", "נשלח", "אל", "נושא", "التاريخ", r"تاريخ\s+الإرسال", "إلى", "الموضوع"),
+        *("ส่ง", "วันที่", "ถึง", "เรื่อง", "saadetud", "adressaat", "teema", "išsiųsta", "kam", "tema"),
         *("日時", "送信日時", "宛先", "件名", "发送时间", "收件人", "主题", "主旨", "抄送", "日期"),
         *("收件者", r"받는\s?사람", "제목", "날짜", r"보낸\s?날짜"),
     )
@@ -173,7 +184,7 @@ _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
     + _any_of(
         rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,60}}",
-        r"vo[nm]\s+mein\w*\s.{0,40}\sgesendet.{0,20}",
+        r"vo[nm]\s+mein[\w/]*\s.{0,40}\sgesendet.{0,20}",
         r"diese\s+nachricht\s+wurde\s+von\s+meinem.{0,80}",
         r"von\s+(?:unterwegs|samsung\s+mobile)\s+gesendet",
         rf"{_GET}.{{0,40}}(?:ios|android|iphone|outlook).{{0,60}}",
@@ -229,11 +240,16 @@ def begins_as_prose(line: str) -> bool:
 _begins_as_prose = lru_cache(maxsize=4_096)(begins_as_prose)
 
 
+def _visible(line: str) -> str:
+    """A line without the marks that turn the direction of reading: mailers put them around anything."""
+    return line if line.isascii() else _DIRECTIONS.sub("", line)
+
+
 class _Kinds:
     """Decides line by line. Most lines show no sign of anything; they are passed over."""
 
     def __init__(self, lines: list[str]) -> None:
-        self.lines = [line[:MAXIMUM_LINE] for line in lines]
+        self.lines = [_visible(line[:MAXIMUM_LINE]) for line in lines]
         self.kinds: list[Kind] = ["reply"] * len(lines)
         self.last = [line.rstrip()[-1:] for line in self.lines]  # characters; none of a blank line
         self.ends = {  # lines with which an attribution may end
@@ -349,7 +365,7 @@ class _Kinds:
         dated = _DATE_AND_ADDRESS.match(text)
         if dated and (dated["colon"] or is_followed):
             return True
-        return is_followed and _ATTRIBUTION_WITHOUT_DATE.match(text) is not None
+        return is_followed and bool(_ATTRIBUTION_WITHOUT_DATE.match(text) or _ADDRESS_AND_TIME.match(text))
 
     def _mark_attribution(self, count: int) -> None:
         following = self._next_text(self.position + count)
@@ -376,8 +392,15 @@ class _Kinds:
         if _RULE.match(line):
             following = self._next_text(index + 1)
             return following is not None and bool(_LIST_FOOTER.match(self.lines[following]))
-        is_dashed = _DASHED_NAME.match(line) and index and not self.last[index - 1]
+        is_dashed = self._is_dashed_name(index, line)
         return bool(is_dashed or _SENT_FROM.match(line)) and self._is_near_end(index)
+
+    def _is_dashed_name(self, index: int, line: str) -> bool:
+        """``-Ada`` below a blank line; several of them are a list."""
+        if not index or self.last[index - 1] or not _DASHED_NAME.match(line):
+            return False
+        following = self._next_text(index + 1)
+        return following is None or not _DASHED_NAME.match(self.lines[following])
 
     def _is_near_end(self, index: int) -> bool:
         """Whether at most three lines of text follow in this part of the reply."""

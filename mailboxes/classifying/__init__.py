@@ -230,7 +230,7 @@ class _Headers:
     def machine_headers(self) -> list[str]:
         found = self.present(robots.MACHINE_HEADERS)
         for name, wanted in robots.MACHINE_HEADER_VALUES.items():
-            if any(value.strip().lower() in wanted for value in self.all(name)):
+            if any(value.strip().lower().startswith(tuple(wanted)) for value in self.all(name)):
                 found.append(name)
         return found
 
@@ -357,6 +357,8 @@ def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, boun
     failures = bounces.reported_failures(parsed)
     if failures.permanent or failures.temporary:
         return True, failures
+    if failures.has_success:
+        return False, failures  # a receipt: it was delivered, whatever the words around that are
     has_sign, has_subject = _has_bounce_sign(facts), facts["automatic_subject"] == "bounce"
     if _is_other_report(facts) or not (has_sign or has_subject):
         return False, failures  # people quote bounces, too: their text alone proves nothing

@@ -123,6 +123,7 @@ class Failures:
 
     permanent: dict[str, None] = field(default_factory=dict)
     temporary: dict[str, None] = field(default_factory=dict)
+    has_success: bool = False
 
     def add(self, address: str, *, is_permanent: bool = True) -> None:
         """Keep an address that looks like one."""
@@ -160,6 +161,7 @@ def _read_block(block: str, failures: Failures) -> None:
     ]
     is_temporary = action.startswith("delay") or (not action and status.startswith("4"))
     if action.startswith(("deliver", "relay", "expand")) or (not action and status.startswith("2")):
+        failures.has_success = True
         return
     for address in recipients:
         failures.add(address, is_permanent=not is_temporary)
@@ -169,7 +171,10 @@ def _recipient(value: str) -> str:
     """``rfc822;user@example.com`` without its type; also with a name and brackets."""
     content = value.rpartition(";")[2]
     found = _ANY_ADDRESS.search(content)
-    return found[1] if found else ""
+    if found:
+        return found[1]
+    address = content.strip().strip("<>")  # with letters beyond ASCII (RFC 6533 §3)
+    return address if re.fullmatch(r"[^\s@]++@[^\s@]++", address) else ""
 
 
 def failures_in_text(parsed: ParsedMessage, own: frozenset[str], *, only_plain: bool = False) -> Failures:

@@ -19,12 +19,23 @@ MACHINE_HEADERS = frozenset(
     | {"x-ms-exchange-generated-message-source", "x-failed-recipients", "x-jira-fingerprint"}
     | {"x-auto-reply", "x-auto-responder", "x-auto-response", "x-vacation", "x-otrs-loop"}
     | {"x-autoreply-domain", "x-bugzilla-reason", "x-gitlab-notificationreason", "x-redmine-host"}
-    | {"x-jenkins-job", "x-out-of-office", "x-ooo", "x-mda-autoreply", "x-autorply"}
+    | {
+        "x-autoresponder-version",
+        "x-mail-responder",
+        "x-jenkins-job",
+        "x-out-of-office",
+        "x-ooo",
+        "x-mda-autoreply",
+        "x-autorply",
+    }
 )
-MACHINE_HEADER_VALUES = {
+MACHINE_HEADER_VALUES = {  # how they begin
     "x-fc-machinegenerated": frozenset({"true"}),
     "x-amazon-mail-relay-type": frozenset({"notification"}),
     "x-mailer": frozenset({"vacation", "mail delivery system", "autoresponder"}),
+    "x-post-messageclass": frozenset({"9; autoresponder"}),
+    "delivered-to": frozenset({"autoresponder"}),
+    "preference": frozenset({"auto_reply"}),
 }
 SUPPRESSING_PRECEDENCE = frozenset({"bulk", "junk", "list", "auto_reply", "auto-reply"})
 SUPPRESSING_RESPONSE = frozenset({"all", "oof", "autoreply"})

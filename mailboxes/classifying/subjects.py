@@ -51,8 +51,8 @@ _AUTOMATIC_REPLIES = {
         r"assente\b",
         r"assenza",
     ),
-    "pt": (
-        r"resposta autom[áa]tica",
+    "pt ca": (
+        r"resposta autom[áàa]tica",
         r"fora do escrit[óo]rio",
         r"aus[êe]ncia",
         r"f[ée]rias\b",
@@ -82,6 +82,10 @@ _AUTOMATIC_REPLIES = {
         r"отсутстви\w+ на (?:работе|рабочем)",
     ),
     "el": (r"αυτόματη απάντηση", r"απουσία"),
+    "hr sr sl": (r"automatski odgovor", r"samodejni odgovor", r"аутоматски одговор"),
+    "bg": (r"автоматичен отговор",),
+    "lt lv et": (r"automatinis atsakymas", r"autom[āa]tisk[āa] atbilde", r"automaat(?:ne )?vastus"),
+    "id vi th": (r"(?:balasan|jawaban) otomatis", r"trả lời tự động", r"ตอบกลับอัตโนมัติ"),
     "tr": (r"otomatik (?:yan[ıi]t|cevap)", r"ofis d[ıi][şs][ıi]nda"),
     "he ar": (r"תשובה אוטומטית", r"رد تلقائي"),
     "ja": (r"自動(?:返信|応答|回覆)", r"不在(?:通知|のお知らせ|連絡)"),

@@ -27,6 +27,10 @@ ATTRIBUTIONS = [
     '02.04.2012 18:26 пользователь "Ada" <\na@b.c> написал:',
     "2012年4月2日(月) 18:26 Ada <a@b.c>:",
     "Ada <a@b.c> 于2012年4月2日周一 18:26写道：",
+    "Am Montag, 2. April 2012 um 18:26:00 MEZ hat Ada <a@b.c> Folgendes geschrieben:",
+    "Από: Ada\nΣτάλθηκε: Δευτέρα, 2 Απριλίου 2012 18:26\nΠρος: Bob\nΘέμα: Γεια",
+    "De la: Ada\nTrimis: luni, 2 aprilie 2012 18:26\nCătre: Bob\nSubiect: Salut",
+    "-----Message d’origine-----\nDe : Ada",
     "-----Original Message-----\nFrom: Ada",
     "-----Ursprüngliche Nachricht-----\nVon: Ada",
     "________________________________\nFrom: Ada\nSent: Monday\nTo: Bob\nSubject: x",
@@ -51,6 +55,30 @@ def test_what_was_quoted_is_left_out(attribution, quoted):
     assert reply_text(f"Yes, gladly.\n\n{attribution}\n\n{quoted}\n") == "Yes, gladly."
 
 
+@pytest.mark.parametrize(
+    "attribution",
+    [
+        "Vào Th 2, 2 thg 4, 2012 vào lúc 18:26 Ada <a@b.c> đã viết:",
+        "Missatge de Ada <a@b.c> del dia dl., 2 d’abr. 2012 a les 18:26:",
+        "ในวันที่ จ. 2 เม.ย. 2012 เวลา 18:26 Ada <a@b.c> เขียนว่า:",
+        "2. aprilla 2012 klokka 18.26 ada <a@b.c> qapaatoq:",
+    ],
+)
+def test_in_any_language_an_address_and_a_time_stand_above_what_is_quoted(attribution):
+    assert reply_text(f"Yes, gladly.\n\n{attribution}\n\n> Will you come?\n") == "Yes, gladly."
+    assert attribution in reply_text(f"{attribution}\n\nWill you come?\n")
+
+
+def test_marks_of_direction_hide_no_quotation():
+    attribution = "\u202bבתאריך יום ב׳, 2 באפר׳ 2012 ב-18:26 מאת \u202aAda\u202c <\u202aa@b.c\u202c>:\u202c"
+    assert reply_text(f"Yes.\n\n{attribution}\n\n> Will you come?\n") == "Yes."
+
+
+def test_a_list_of_points_is_no_signature():
+    text = "Which one?\n\n-The first one\n-The second one\n\nThank you"
+    assert reply_text(text) == text
+
+
 def test_an_answer_below_the_quotation_is_kept():
     assert reply_text("On 1.1.2024, Ada wrote:\n> Will you come?\n\nYes, gladly.") == "Yes, gladly."
 
@@ -67,6 +95,7 @@ def test_answers_between_quoted_lines_are_kept():
         "--\nAda",
         "Sent from my iPhone",
         "Von meinem iPhone gesendet",
+        "Von meinem/meiner Galaxy gesendet",
         "Envoyé de mon iPhone",
         "Enviado desde mi iPhone",
         "Inviato da iPhone",

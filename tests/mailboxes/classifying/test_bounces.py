@@ -52,9 +52,15 @@ def test_a_delay_has_not_failed_yet():
 
 def test_a_success_is_a_report_and_no_bounce():
     raw = REPORT.format(block="Final-Recipient: rfc822; a@b.c\nAction: relayed\nStatus: 2.0.0")
-    found = bounced(raw.replace("Undelivered Mail Returned to Sender", "Success"))
-    assert found.failed_recipients == ()
-    assert "report" in found.automatic_reasons
+    for subject in ("Success", "Delivery Status Notification (Success)"):
+        found = bounced(raw.replace("Undelivered Mail Returned to Sender", subject))
+        assert (found.is_bounce, found.failed_recipients) == (False, ())
+        assert "report" in found.automatic_reasons
+
+
+def test_a_failed_recipient_may_have_letters_beyond_ascii():
+    found = bounced(REPORT.format(block="Final-Recipient: utf-8; jürgen@müller.example\nAction: failed"))
+    assert found.failed_recipients == ("jürgen@müller.example",)
 
 
 TEXTS = [

@@ -60,6 +60,9 @@ AUTOMATIC = [
     ("machine-header", {"X_Loop": "x@y"}),
     ("machine-header", {"X_FC_MachineGenerated": "true"}),
     ("machine-header", {"X_Cron_Env": "<SHELL=/bin/sh>"}),
+    ("machine-header", {"X_Mailer": "Vacation 1.2"}),
+    ("machine-header", {"X_POST_MessageClass": "9; Autoresponder"}),
+    ("machine-header", {"Delivered_To": "Autoresponder"}),
     ("machine-header", {"X_Failed_Recipients": "x@y.z"}),
     ("report", {"Content_Type": "message/delivery-status"}),
     ("report", {"Content_Type": "message/feedback-report"}),
@@ -80,6 +83,8 @@ AUTOMATIC = [
     ("automatic-subject", {"Subject": "Réponse automatique : x", "In_Reply_To": "<a@b>"}),
     ("automatic-subject", {"Subject": "自動返信: x", "In_Reply_To": "<a@b>"}),
     ("automatic-subject", {"Subject": "Автоответ", "In_Reply_To": "<a@b>"}),
+    ("automatic-subject", {"Subject": "Automatski odgovor: x", "In_Reply_To": "<a@b>"}),
+    ("automatic-subject", {"Subject": "Trả lời tự động: x", "In_Reply_To": "<a@b>"}),
 ]
 
 
