@@ -12,6 +12,7 @@ from mailboxes.arrivals import Arrival
 from mailboxes.connections import password_of
 from mailboxes.global_mailboxes import deleting, following, overriding, saving
 from mailboxes.global_mailboxes.consequences import consequences_of, going_live
+from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.listing import global_overview_of, organization_page, said_otherwise_counts
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.global_mailboxes.uses import uses_of_lead_source
@@ -308,6 +309,43 @@ def test_a_lock_says_whom_it_overrules_and_wants_a_reason(app, inside, client, a
     assert the_mailbox(inside, ours).is_enabled
     assert confirm().status_code == 302
     assert not the_mailbox(inside, ours).is_enabled
+
+
+def test_every_field_is_said_locked_and_unlocked_on_the_systems_page(
+    app, inside, client, administrator, ours, theirs, url
+):
+    """What it says reaches whom it serves; what it locks is read there with its reason, and goes again."""
+    choose(client, url, theirs)
+    said = {
+        "label": "Information",
+        "action": "case",
+        "case_status": "open",
+        "case_priority": "high",
+        "source": "phone",
+        "automation_from": "2026-02-02T08:00",
+        "converts_automatic": "y",
+        "trusted_forms": "web@forms.test",
+        "answers_unaddressed": "y",
+        "signature": "From the system",
+        "access-member": "read",
+    }
+    locks = {f"locks-{field}": "y" for field in FIELDS}
+    locks |= {f"reason-{field}": f"Because of {field}" for field in FIELDS}
+    for more in (locks, {f"reason-{field}": "" for field in FIELDS}):
+        answer = client.post(url, data=typed(app, client, url, imap_password="", **said, **more))
+        assert answer.status_code == 302, errors_of(answer.text)
+        for world in (ours, theirs):
+            mailbox = the_mailbox(inside, world)
+            assert (mailbox.label, mailbox.signature) == ("Information", "From the system")
+            assert (
+                mailbox.action_settings | {"priority": "high", "source": "phone"} == mailbox.action_settings
+            )
+            assert mailbox.converts_automatic
+            assert mailbox.answers_unaddressed
+            assert mailbox.trusted_forms == ["web@forms.test"]
+        page = read(administrator, f"/configuration/mailboxes/{the_mailbox(inside, ours).id}")
+        found = {field for field in FIELDS if f"Because of {field}" in page}
+        assert found == (set(FIELDS) if more is locks else set())
 
 
 def test_what_waits_for_a_lock_is_counted_as_nobodys_word(app, ours, theirs, inside):

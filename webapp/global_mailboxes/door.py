@@ -35,6 +35,7 @@ def asked(
     endpoint: str,
     *,
     button: str,
+    tone: str = "danger",
     fields: Iterable[tuple[str, str]] = (),
     back: str = "edit",
 ) -> ResponseReturnValue:
@@ -47,6 +48,7 @@ def asked(
         consequence=consequence,
         url=door.url(endpoint, mailbox_id=source.id),
         button=button,
+        tone=tone,
         fields=fields,
         back=door.url(back, mailbox_id=source.id),
     )

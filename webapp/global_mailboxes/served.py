@@ -95,6 +95,7 @@ def ask_for_home(mailbox_id: UUID) -> ResponseReturnValue:
         moving_home(source, id),
         "make_home",
         button="Make it the home" if name else "No home organization",
+        tone="primary",
         fields=[("organization", str(id or ""))],
         back="organizations",
     )
