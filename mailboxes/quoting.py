@@ -297,7 +297,7 @@ class _Kinds:
 
     def _is_quoted(self, index: int) -> bool:
         line = self.lines[index]
-        if not _QUOTED.match(line):
+        if line[:1] != ">" and not _QUOTED.match(line):
             return False
         is_mbox_escape = line.startswith(">From ") and not self._near_is_quoted(index)
         return not is_mbox_escape

@@ -122,11 +122,11 @@ def raw_contents(raw_ids: Sequence[UUID]) -> dict[UUID, bytes]:
     rows = db.session.execute(
         select(Raw.id, Raw.size, Raw.content, Raw.object_key).where(among(Raw.id, set(raw_ids)))
     )
-    contents = {}
+    contents, decompressor = {}, zstandard.ZstdDecompressor()
     for row in rows:
         packed = row.content if row.content is not None else _object(row.object_key)
         if packed is not None:
-            contents[row.id] = zstandard.ZstdDecompressor().decompress(packed, max_output_size=row.size)
+            contents[row.id] = decompressor.decompress(packed, max_output_size=row.size)
     return contents
 
 

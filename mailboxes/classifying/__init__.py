@@ -354,7 +354,9 @@ def _body_hash(text: str) -> str:
 
 def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, bounces.Failures]:
     """Whether the message is a bounce, and whom it is about."""
-    failures = bounces.reported_failures(parsed)
+    failures = bounces.Failures()
+    if parsed.reports or "x-failed-recipients" in facts["machine_headers"]:
+        failures = bounces.reported_failures(parsed)
     if failures.permanent or failures.temporary:
         return True, failures
     if failures.has_success:

@@ -136,7 +136,9 @@ class _Message:
         return moment
 
     def _addresses(self, name: str) -> tuple[Address, ...]:
-        lists = [self._address_list(value, name) for value in self.values.get(name, ())]
+        if name not in self.values:
+            return ()
+        lists = [self._address_list(value, name) for value in self.values[name]]
         found = tuple(address for listed in lists for address in listed.addresses)
         if len(found) > self.limits.addresses or any(listed.is_cut for listed in lists):
             self.defects.add("too-many-addresses")

@@ -84,7 +84,7 @@ def bodies_of(tree: Part, limits: Limits, defects: Defects) -> Bodies:
         _take_report(unit, bodies, limits)
     if all(unit.content_type in _REPORTS and not unit.filename for _, unit in saved):
         saved = []  # a report that gives nothing back: for machines, and its text says the same
-    drawn = _drawn_ids(bodies.html or "")
+    drawn = _drawn_ids(bodies.html or "") if saved else frozenset[str]()
     for position, unit in saved:
         _take_attachment(position, unit, drawn, bodies, limits, defects)
     if bodies.reports and not bodies.text[: bodies.own_text_length].strip():
@@ -267,6 +267,8 @@ def _take_report(part: Part, bodies: Bodies, limits: Limits) -> None:
 
 def _drawn_ids(html: str) -> frozenset[str]:
     """The Content-IDs of the pictures that a page draws (RFC 2392)."""
+    if "cid:" not in html.lower():  # found many times faster than the pattern
+        return frozenset()
     return frozenset(unquote(entities.unescape(found)).strip("<>") for found in _DRAWN.findall(html))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 from typing import NamedTuple
 
 from mailboxes.parsing.charsets import decoded
@@ -123,7 +124,7 @@ class _Reader:
             return ()
         block = block.translate(_BLANKS_FOR_TABS, b"\r")
         found = _HEADERS.findall(block)
-        length = sum([len(name) + len(value) + 2 for name, value in found])  # a colon, a line end
+        length = sum(map(len, chain.from_iterable(found))) + 2 * len(found)  # a colon, a line end
         if len(found) > self.limits.headers or length != len(block):
             return ()
         names = [_name_and_key(name) for name, _ in found]
