@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import CheckConstraint, Select, UniqueConstraint, delete, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -335,9 +336,10 @@ def _people(draft: Draft, name: str) -> tuple[Person, ...]:
 def _beginning(member: Membership, message: Message, kind: str) -> dict[str, Any]:
     signature = _signature(member, message.mailbox_id)
     sender = str(Person(message.sender_name, message.sender_address))
+    at = message.shown_at.astimezone(ZoneInfo(str(value_of("general.time_zone", user=member.user))))
     if kind == "forward":
         to = ", ".join(one["address"] for one in message.addresses.get("to", ()))
-        body = forwarded(sender, message.shown_at, message.subject, to, message.text)
+        body = forwarded(sender, at, message.subject, to, message.text)
         return {"subject": subject_of_forward(message.subject), "body": f"{signature}\n\n{body}"}
     mailbox = _mailbox(message.mailbox_id)
     recipients = recipients_of_reply(
@@ -350,7 +352,7 @@ def _beginning(member: Membership, message: Message, kind: str) -> dict[str, Any
         "to": ", ".join(map(str, recipients.to)),
         "cc": ", ".join(map(str, recipients.cc)),
         "subject": subject_of_reply(message.subject),
-        "body": f"{signature}\n\n{quotation(sender, message.shown_at, message.reply_text or message.text)}",
+        "body": f"{signature}\n\n{quotation(sender, at, message.reply_text or message.text)}",
     }
 
 

@@ -144,8 +144,9 @@ def queue_automatic_response(
         **_answering(trigger),
     )
     recipients = _Recipients(tuple(letter.to))
-    message = _kept_message(mailbox, thread, letter, recipients, language=answer.language or None)
-    message.is_automatic = True
+    message = _kept_message(
+        mailbox, thread, letter, recipients, is_automatic=True, language=answer.language or None
+    )
     row = _queued(mailbox, message, letter, recipients, route, kind=AUTOMATIC, id=id)
     row.trigger_id = trigger.id
     row.envelope_sender = route.sender.mailer.address if route.refuses_null_sender else ""

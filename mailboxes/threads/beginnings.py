@@ -20,12 +20,13 @@ def summary_of(messages: Sequence[Row], own_addresses: Collection[str]) -> dict[
     ``own_addresses``: those of its mailbox, which take part in none.
     """
     in_order = sorted(messages, key=lambda row: (row["shown_at"], row["id"]))
-    latest = next((row for row in reversed(in_order) if row["box"] != "drafts"), in_order[-1])
+    kept = [row for row in in_order if row["box"] != "drafts"] or in_order
+    written = [row for row in kept if not _is_our_robots(row)] or kept
     names = (row["sender_name"] or row["sender_address"] for row in in_order)
     return {
         "subject": in_order[0]["subject"],
-        "teaser": latest["teaser"],
-        "last_at": latest["shown_at"],
+        "teaser": written[-1]["teaser"],
+        "last_at": kept[-1]["shown_at"],
         "message_count": len(in_order),
         "incoming_count": sum(_is_incoming(row) for row in in_order),
         "outgoing_count": sum(row["direction"] == "out" for row in in_order),
@@ -33,6 +34,11 @@ def summary_of(messages: Sequence[Row], own_addresses: Collection[str]) -> dict[
         "senders": list(dict.fromkeys(filter(None, names)))[:MOST_SENDERS],
         "participants": sorted(_participants(in_order, own_addresses))[:MOST_PARTICIPANTS],
     }
+
+
+def _is_our_robots(row: Row) -> bool:
+    """Who reads the list wants to know what the customer wrote, not what our automatic response said."""
+    return bool(row["direction"] == "out" and row["is_automatic"])
 
 
 def _is_incoming(row: Row) -> bool:

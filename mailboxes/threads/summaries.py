@@ -41,7 +41,7 @@ _REFRESH = text(
     CROSS JOIN LATERAL (
       SELECT m.teaser FROM messages m
       WHERE m.organization_id = :organization_id AND m.thread_id = touched.id
-      ORDER BY m.box = 'drafts', m.shown_at DESC, m.id DESC LIMIT 1
+      ORDER BY m.box = 'drafts', m.direction = 'out' AND m.is_automatic, m.shown_at DESC, m.id DESC LIMIT 1
     ) latest
     CROSS JOIN LATERAL (
       SELECT

@@ -16,6 +16,7 @@ def row(number: int, **given: Any) -> dict[str, Any]:
         "shown_at": NOON + timedelta(minutes=number),
         "box": "inbox",
         "direction": "in",
+        "is_automatic": False,
         "subject": f"Subject {number}",
         "teaser": f"Teaser {number}",
         "sender_name": "",
@@ -33,6 +34,14 @@ def test_the_oldest_gives_the_subject_and_the_newest_that_is_no_draft_the_rest()
         NOON + timedelta(minutes=2),
     )
     assert (found["message_count"], found["incoming_count"], found["outgoing_count"]) == (3, 2, 1)
+
+
+def test_what_our_robot_said_hides_no_customer() -> None:
+    robot = {"direction": "out", "is_automatic": True}
+    found = summary_of([row(1), row(2, **robot)], ())
+    assert (found["teaser"], found["last_at"]) == ("Teaser 1", NOON + timedelta(minutes=2))
+    assert summary_of([row(2, **robot)], ())["teaser"] == "Teaser 2"
+    assert summary_of([row(1), row(2, is_automatic=True)], ())["teaser"] == "Teaser 2"
 
 
 def test_a_draft_alone_is_all_there_is() -> None:

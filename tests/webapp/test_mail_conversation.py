@@ -384,3 +384,15 @@ def test_who_is_done_sees_the_list_or_what_stands_below(client, ours, mailbox, i
     assert answer.headers["Location"] == landing.format(middle=middle.thread_id)
     answer = post(client, f"{url_of(oldest)}/status", status="done")
     assert answer.headers["Location"] == "/mail/"  # nothing stands below the last
+
+
+def test_keys_answer_what_people_wrote_and_not_our_robot(client, ours, mailbox, inside):
+    asked = make_message(ours, mailbox, subject="Where is it?", shown_at=START)
+    with inside(ours):
+        thread = db.session.scalars(select(Thread).where(Thread.id == asked.thread_id)).one()
+    robot = {"direction": "out", "box": "sent", "is_automatic": True}
+    make_message(ours, mailbox, thread=thread, shown_at=START + timedelta(minutes=1), **robot)
+    page = BeautifulSoup(read(client, url_of(asked)), "html.parser")
+    reply = page.select_one("[data-shortcut='r']")
+    assert reply.find_parent("article")["id"] == f"message-{asked.id}"
+    assert reply.find_parent("form")["action"] == f"/mail/messages/{asked.id}/answer"

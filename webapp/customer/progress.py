@@ -16,17 +16,22 @@ from tenants.organizations import Membership
 from webapp.customer.letters import Received, received_by
 from webapp.records import conversation_url
 
-WATCHED = timedelta(minutes=2)  # after this nobody looks any more by itself
+WATCHED = timedelta(minutes=2)  # after this nothing is expected by itself
+LISTENED = timedelta(minutes=30)  # so long people may take to answer
 _WAITING = "loader-circle"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The steps so far, as the component `timeline` shows them, and what the customer received."""
+    """The steps so far, as the component `timeline` shows them, and what the customer received.
+
+    ``is_settled``: what happens by itself has happened, so that only people may still answer.
+    """
 
     steps: list[dict[str, Any]]
     received: list[Received]
     is_over: bool
+    is_settled: bool = False
     message: Message | None = None
     conversation_url: str = ""
 
@@ -50,8 +55,8 @@ def progress_of(letter_id: UUID, member: Membership) -> Progress:
     steps += _acted(message)
     received = _received(message, member)
     steps += [_step("Received by the customer", "mail-open", one.subject, at=one.at) for one in received]
-    is_over = is_late or (message.work != "pending" and (bool(received) or not _is_answered(message)))
-    return Progress(steps, received, is_over, message, url)
+    is_settled = is_late or (message.work != "pending" and (bool(received) or not _is_answered(message)))
+    return Progress(steps, received, now() - sent_at > LISTENED, is_settled, message, url)
 
 
 def _acted(message: Message) -> list[dict[str, Any]]:

@@ -186,8 +186,23 @@
     if (event.target.matches("input[type=file][data-limit]")) measure(event.target);
   });
 
+  /* What is sent is not saved any more: its draft is gone by then. */
+  const isLeaving = (event) => event.detail.elt && event.detail.elt.dataset.leaving !== undefined;
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (isLeaving(event)) event.preventDefault();
+  });
+
+  document.addEventListener("htmx:responseError", (event) => {
+    if (isLeaving(event)) event.stopImmediatePropagation();
+  }, true);
+
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
+    if (event.target.matches("[data-draft]")) {
+      event.target.dataset.leaving = "";
+      setTimeout(() => { delete event.target.dataset.leaving; }, 10000); /* the server did not answer */
+    }
     if (event.target.matches("[data-draft]") && button && button.matches("[data-send]")) {
       setTimeout(() => { button.disabled = true; });
     }
