@@ -67,6 +67,7 @@ class Case(OrganizationScoped, Base):
         CheckConstraint("status IN ('open', 'in_progress', 'resolved', 'closed')", name="status"),
         CheckConstraint("priority IN ('low', 'normal', 'high')", name="priority"),
         Index("ix_cases_list", "organization_id", "reported_at", "id"),
+        Index("ix_cases_contact", "organization_id", "contact_id", "reported_at"),
     )
 
     subject: Mapped[str]

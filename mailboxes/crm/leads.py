@@ -65,6 +65,7 @@ class Lead(OrganizationScoped, Base):
         scoped_key("opening_message_id", "messages", ondelete="SET NULL (opening_message_id)"),
         CheckConstraint("status IN ('new', 'qualified', 'disqualified')", name="status"),
         Index("ix_leads_list", "organization_id", "created_at", "id"),
+        Index("ix_leads_contact", "organization_id", "contact_id", "created_at"),
         Index("ix_leads_source", "organization_id", "source_id"),
     )
 

@@ -30,6 +30,12 @@ class Thread(OrganizationScoped, Base):
             postgresql_where=text("status <> 'done'"),
         ),
         Index(
+            "ix_threads_waiting",
+            "organization_id",
+            "mailbox_id",
+            postgresql_where=text("status = 'waiting'"),
+        ),
+        Index(
             "ix_threads_sent",
             "organization_id",
             "mailbox_id",
