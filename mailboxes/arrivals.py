@@ -83,6 +83,8 @@ class Arrival(OptionallyScoped, Base):
         ),
     )
 
+    # That of its account: the key to that one says so, and it needs none of its own.
+    organization_id: Mapped[UUID | None] = mapped_column()
     account_id: Mapped[UUID]
     folder_id: Mapped[UUID]
     uid_validity: Mapped[int]

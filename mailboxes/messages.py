@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import INSTALLATION, Base, OrganizationScoped, now, owned_key, scoped_key
+from tenants.database import INSTALLATION, Base, OrganizationScoped, PartScoped, now, owned_key, scoped_key
 
 
-class Message(OrganizationScoped, Base):
+class Message(PartScoped, Base):
     """One RFC 5322 message of a mailbox, in or out. Its identity is the stable hash.
 
     Whether it may make a record or get an automatic response is decided once, at delivery, and the
@@ -119,7 +119,7 @@ class Message(OrganizationScoped, Base):
     sent_by_id: Mapped[UUID | None] = mapped_column(default=None)  # the member, for a person's reply
 
 
-class Location(OrganizationScoped, Base):
+class Location(PartScoped, Base):
     """A place where a message lies on the server: the delivery of one arrival."""
 
     __tablename__ = "locations"
@@ -146,7 +146,7 @@ class Location(OrganizationScoped, Base):
     vanished_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
-class Attachment(OrganizationScoped, Base):
+class Attachment(PartScoped, Base):
     """What hangs on a message; the content stays in the raw, at ``position``.
 
     ``is_inline``: the page of the message draws it. Everything else is offered beside the page, also what

@@ -129,6 +129,8 @@ def _forget(organization_id: UUID) -> None:
             .where(User.current_organization_id == organization_id)
             .values(current_organization_id=None)
         )
+        for table in BULKY:  # whatever a pass has stored meanwhile; it may name what goes before it
+            session.execute(delete(table).where(table.organization_id == organization_id))
         session.execute(
             delete(Organization).where(
                 Organization.id == organization_id, Organization.deleted_at.is_not(None)

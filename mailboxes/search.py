@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.messages import Attachment, Message
 from tenants.bulk import insert_rows
-from tenants.database import Base, OrganizationScoped, db, scoped_key
+from tenants.database import Base, PartScoped, db, scoped_key
 
 INDEXED_CHARACTERS = 100_000  # PostgreSQL refuses more than 1 MB of words
 LONGEST_WORD = 200  # characters of a word that count
@@ -20,7 +20,7 @@ _IN_ASCII = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 e
 MOST_FOUND = 2000  # a search looks at that many messages with its words, the newest ones
 
 
-class MessageWords(OrganizationScoped, Base):
+class MessageWords(PartScoped, Base):
     """The search index of one message; ``id`` is the message's."""
 
     __tablename__ = "message_words"

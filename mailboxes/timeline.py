@@ -9,7 +9,7 @@ from sqlalchemy import UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.messages import Message
-from tenants.database import Base, OrganizationScoped, db, now, scoped_key
+from tenants.database import Base, PartScoped, db, now, scoped_key
 
 STAGES = (
     "fetched",
@@ -28,7 +28,7 @@ STAGES = (
 BEFORE = "before"
 
 
-class Event(OrganizationScoped, Base):
+class Event(PartScoped, Base):
     """One step in the life of a message. Positions of a message are gap-free from 1.
 
     The steps of its delivery are one row, that of the last of them, with the others ``before`` it in its

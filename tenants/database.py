@@ -108,6 +108,18 @@ class OrganizationScoped:
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-1)
 
 
+class PartScoped(OrganizationScoped):
+    """A row of an organization that is a part of another one, and goes with it.
+
+    Its key to that one has the organization in it and is never null, so that the organization needs no key
+    of its own: one more to check for each row, where many are written.
+    """
+
+    @declared_attr
+    def organization_id(cls) -> Mapped[UUID]:  # noqa: N805
+        return mapped_column(primary_key=True, sort_order=-2)
+
+
 class OptionallyScoped:
     """A row that an organization owns, or the installation where ``organization_id`` is null.
 

@@ -6,10 +6,10 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OrganizationScoped, now, scoped_key
+from tenants.database import Base, OrganizationScoped, PartScoped, now, scoped_key
 
 
-class Thread(OrganizationScoped, Base):
+class Thread(PartScoped, Base):
     """A conversation of one mailbox. The columns below ``status`` summarize its messages for lists."""
 
     __tablename__ = "threads"
@@ -80,7 +80,7 @@ class Thread(OrganizationScoped, Base):
     is_auto_replied: Mapped[bool] = mapped_column(default=False)
 
 
-class ThreadReference(OrganizationScoped, Base):
+class ThreadReference(PartScoped, Base):
     """A Message-ID that a message of the thread mentions: parents that may arrive late."""
 
     __tablename__ = "thread_references"

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from mailboxes.tables import METADATA
-from tenants.database import Base, OptionallyScoped, OrganizationScoped
+from tenants.database import Base, OptionallyScoped, OrganizationScoped, PartScoped
 
 INSTALLATION_TABLES = {
     "organizations",
@@ -34,6 +34,7 @@ SCOPED = {
     for mapper in Base.registry.mappers
     if issubclass(mapper.class_, OrganizationScoped)
 }
+PARTS = {mapper.local_table.name for mapper in Base.registry.mappers if issubclass(mapper.class_, PartScoped)}
 OWNED = {
     mapper.local_table.name for mapper in Base.registry.mappers if issubclass(mapper.class_, OptionallyScoped)
 }
@@ -57,6 +58,21 @@ def test_every_table_belongs_to_an_organization_or_is_listed_here():
 def test_a_scoped_table_is_keyed_by_its_organization(name):
     table = METADATA.tables[name]
     assert [column.name for column in table.primary_key] == ["organization_id", "id"]
+
+
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_what_has_no_key_to_its_organization_hangs_on_something_of_it(name):
+    """By a key that is never null, has the organization in it, and takes it along when that one goes."""
+    table = METADATA.tables[name]
+    holders = [
+        key.referred_table.name
+        for key in table.foreign_key_constraints
+        if {"organization_id"} < {column.name for column in key.columns}
+        and key.ondelete == "CASCADE"
+        and not any(column.nullable for column in key.columns)
+    ]
+    assert holders, f"{name}: give it a scoped_key with ondelete, or take OrganizationScoped"
+    assert set(holders) <= SCOPED
 
 
 @pytest.mark.parametrize("name", sorted(SCOPED | OWNED))
