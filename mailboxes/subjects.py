@@ -1,6 +1,7 @@
 """What a conversation is about, under all the prefixes that mail programs put before it. Pure."""
 
 import re
+from functools import lru_cache
 
 from mailboxes.parsing.cleaning import first_bytes
 
@@ -35,6 +36,7 @@ _TRAILER = re.compile(r"(?<!\s)\s*+\((?:fwd|fw|wg)\)\s*+\Z", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 
 
+@lru_cache(maxsize=1_000)  # a message is compared with others under the same one
 def base_subject(subject: str) -> tuple[str, bool]:
     """The subject without reply and forward prefixes, for comparing, and whether it had a reply's.
 

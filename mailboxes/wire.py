@@ -35,6 +35,7 @@ from mailboxes.errors import (
 )
 
 CHUNK = 256 * 1024
+RECORD = 16 * 1024  # TLS hands out no more at once, and room for more costs time
 LONGEST_LINE = 64 * 1024
 SENT_AT_ONCE = 64 * 1024
 
@@ -175,7 +176,7 @@ class Wire:
             self.close()
             raise AnswerTooLongError
         while (missing := size - (len(self._buffer) - self._start)) > 0:
-            self._receive(max(4096, min(CHUNK, missing)))
+            self._receive(max(RECORD, min(CHUNK, missing)))
         with memoryview(self._buffer) as view:
             taken = bytes(view[self._start : self._start + size])
         self._start += size
@@ -259,7 +260,7 @@ class Wire:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
-    def _receive(self, size: int = CHUNK) -> None:
+    def _receive(self, size: int = RECORD) -> None:
         self._set_remaining_time()
         try:
             received = self._socket.recv(size)

@@ -23,7 +23,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _NULL = b"\xff\xff\xff\xff"  # in place of a length
 _UUID_LENGTH = b"\0\0\0\x10"
 _TRUE, _FALSE = b"\0\0\0\1\1", b"\0\0\0\1\0"
-_NO_POSITIONS = b"\0\0\0"  # what follows a word of a search index: its end, and how often it was seen
+_NO_POSITIONS = "\0\0\0"  # what follows a word of a search index: its end, and how often it was seen
 
 _head = struct.Struct(">iiIii").pack  # dimensions, whether there are nulls, type, length, first index
 _empty = struct.Struct(">iiI").pack
@@ -45,19 +45,24 @@ class PackedArray:
 @dataclass(frozen=True, slots=True)
 class Carrier:
     """How the elements of a column travel: as which type, which number it has in every PostgreSQL, and how
-    one is written, its length first.
+    they are written, each with its length before it.
     """
 
     name: str
     oid: int
-    written: Callable[[Any], bytes]
+    written: Callable[[Iterable[Any]], list[bytes]]
 
-    def packed(self, values: Collection[Any]) -> PackedArray:
+    def packed(self, values: Iterable[Any]) -> PackedArray:
         """An array of these values; None is NULL."""
-        if not values:
+        return self._joined(self.written(values))
+
+    def repeated(self, value: Any, count: int) -> PackedArray:
+        """An array of one value, so many times."""
+        return self._joined(self.written([value]) * count)
+
+    def _joined(self, elements: list[bytes]) -> PackedArray:
+        if not elements:
             return PackedArray(_empty(0, 0, self.oid))
-        written = self.written
-        elements = [_NULL if value is None else written(value) for value in values]
         return PackedArray(b"".join([_head(1, 1, self.oid, len(elements), 1), *elements]))
 
 
@@ -100,48 +105,49 @@ class _PackedDumper(Dumper):
 psycopg.adapters.register_dumper(PackedArray, _PackedDumper)
 
 
-def _uuid(value: UUID) -> bytes:
-    return _UUID_LENGTH + value.bytes
+# One loop for each type, with nothing called that can be said in place: they run for every value stored.
 
 
-def _boolean(value: bool) -> bytes:
-    return _TRUE if value else _FALSE
+def _uuids(values: Iterable[UUID | None]) -> list[bytes]:
+    return [_NULL if one is None else _UUID_LENGTH + one.int.to_bytes(16, "big") for one in values]
 
 
-def _bigint(value: int) -> bytes:
-    return _number(8, value)
+def _booleans(values: Iterable[bool | None]) -> list[bytes]:
+    return [_NULL if one is None else _TRUE if one else _FALSE for one in values]
 
 
-def _timestamp(value: datetime) -> bytes:
-    return _number(8, (value - _EPOCH) // _MICROSECOND)
+def _bigints(values: Iterable[int | None]) -> list[bytes]:
+    return [_NULL if one is None else _number(8, one) for one in values]
 
 
-def _bytes(value: bytes) -> bytes:
-    return _length(len(value)) + value
+def _timestamps(values: Iterable[datetime | None]) -> list[bytes]:
+    return [_NULL if one is None else _number(8, (one - _EPOCH) // _MICROSECOND) for one in values]
 
 
-def _text(value: str) -> bytes:
-    encoded = value.encode()
-    return _length(len(encoded)) + encoded
+def _sized(values: Iterable[bytes | None]) -> list[bytes]:
+    return [_NULL if one is None else _length(len(one)) + one for one in values]
 
 
-def _json(value: Any) -> bytes:
-    encoded = _JSON.encode(value).encode()
-    return _length(len(encoded) + 1) + b"\1" + encoded
+def _texts(values: Iterable[str | None]) -> list[bytes]:
+    return _sized([None if one is None else one.encode() for one in values])
 
 
-def _words(value: Collection[str]) -> bytes:
-    """The words of a message, each once, without positions."""
-    encoded = "".join([word + "\0\0\0" for word in value]).encode()
-    return _length(len(encoded) + 4) + _length(len(value)) + encoded
+def _jsons(values: Iterable[Any]) -> list[bytes]:
+    return _sized([None if one is None else b"\1" + _JSON.encode(one).encode() for one in values])
 
 
-def _list(value: Sequence[Any]) -> bytes:
-    """An array within an array: as text, for PostgreSQL has no arrays of different lengths in one."""
-    return _text(array_literal(value)) if value else _EMPTY_LIST
+def _words(values: Iterable[Collection[str] | None]) -> list[bytes]:
+    """The words of messages, each once, without positions."""
+    return _sized([None if one is None else _length(len(one)) + _ended(one) for one in values])
 
 
-_EMPTY_LIST = _text("{}")
+def _ended(words: Iterable[str]) -> bytes:
+    return "".join([word + _NO_POSITIONS for word in words]).encode()
+
+
+def _lists(values: Iterable[Sequence[Any] | None]) -> list[bytes]:
+    """Arrays within an array: as text, for PostgreSQL has no arrays of different lengths in one."""
+    return _texts([None if one is None else array_literal(one) if one else "{}" for one in values])
 
 
 def _quoted(text: str) -> str:
@@ -150,13 +156,13 @@ def _quoted(text: str) -> str:
 
 
 _CARRIERS: tuple[tuple[type[Any], Carrier], ...] = (
-    (Uuid, Carrier("uuid", 2950, _uuid)),
-    (Boolean, Carrier("boolean", 16, _boolean)),
-    (BigInteger, Carrier("bigint", 20, _bigint)),
-    (DateTime, Carrier("timestamptz", 1184, _timestamp)),
-    (LargeBinary, Carrier("bytea", 17, _bytes)),
-    (Text, Carrier("text", 25, _text)),
-    (JSONB, Carrier("jsonb", 3802, _json)),
+    (Uuid, Carrier("uuid", 2950, _uuids)),
+    (Boolean, Carrier("boolean", 16, _booleans)),
+    (BigInteger, Carrier("bigint", 20, _bigints)),
+    (DateTime, Carrier("timestamptz", 1184, _timestamps)),
+    (LargeBinary, Carrier("bytea", 17, _sized)),
+    (Text, Carrier("text", 25, _texts)),
+    (JSONB, Carrier("jsonb", 3802, _jsons)),
     (TSVECTOR, Carrier("tsvector", 3614, _words)),
-    (ARRAY, Carrier("text", 25, _list)),
+    (ARRAY, Carrier("text", 25, _lists)),
 )

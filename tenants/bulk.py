@@ -39,7 +39,8 @@ def insert_rows(
     organization = _organization(bound, columns)
     arrays = [_array(column, rows, organization) for column in columns]
     connection: psycopg.Connection[Any] = bound.connection().connection.driver_connection  # type: ignore[assignment]
-    cursor = connection.execute(_statement(table, tuple(columns), ignoring_conflicts), arrays)
+    names = tuple(column.name for column in columns)
+    cursor = connection.execute(_statement(table, names, ignoring_conflicts), arrays)
     return cursor.rowcount
 
 
@@ -73,28 +74,36 @@ def _organization(session: Session, columns: list[Column[Any]]) -> UUID | None:
 
 
 def _array(column: Column[Any], rows: Sequence[Row], organization: UUID | None) -> PackedArray:
-    name = column.name
+    name, carrier = column.name, carrier_of(column.type)
     if name == "organization_id":
-        values = [organization] * len(rows)
-    elif name in rows[0]:
-        values = [row[name] for row in rows]
-    else:
-        values = _defaults(column, len(rows))
-    return carrier_of(column.type).packed(values)
+        return carrier.repeated(organization, len(rows))
+    if name not in rows[0]:
+        return _defaults(column, len(rows))
+    values = [row[name] for row in rows]
+    first = values[0]
+    is_one = all(value is first for value in values)  # what is the same for a whole batch is written once
+    return carrier.repeated(first, len(rows)) if is_one else carrier.packed(values)
 
 
-def _defaults(column: Column[Any], count: int) -> list[Any]:
+def _defaults(column: Column[Any], count: int) -> PackedArray:
+    carrier = carrier_of(column.type)
     default: Any = column.default
-    return [default.arg(None) for _ in range(count)] if default.is_callable else [default.arg] * count
+    if default.is_callable:
+        return carrier.packed([default.arg(None) for _ in range(count)])
+    return carrier.repeated(default.arg, count)
 
 
 @lru_cache(maxsize=128)
-def _statement(table: Table, columns: tuple[Column[Any], ...], ignoring_conflicts: bool) -> bytes:
-    names = ", ".join(f'"{column.name}"' for column in columns)
+def _statement(table: Table, names: tuple[str, ...], ignoring_conflicts: bool) -> bytes:
+    columns = [table.columns[name] for name in names]
+    listed = ", ".join(f'"{name}"' for name in names)
     arrays = ", ".join(f"%s::{carrier_of(column.type).name}[]" for column in columns)
     chosen = ", ".join(f'r."{column.name}"{_cast(column)}' for column in columns)
     ending = " ON CONFLICT DO NOTHING" if ignoring_conflicts else ""
-    sql = f'INSERT INTO "{table.name}" ({names}) SELECT {chosen} FROM unnest({arrays}) AS r({names}){ending}'  # noqa: S608  # names of our own tables
+    sql = (
+        f'INSERT INTO "{table.name}" ({listed}) SELECT {chosen}'  # noqa: S608  # names of our own tables
+        f" FROM unnest({arrays}) AS r({listed}){ending}"
+    )
     return sql.encode()
 
 

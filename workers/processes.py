@@ -47,6 +47,7 @@ MEMORY_BYTES = 4 * 1024**3
 PROCESSES = {queues.SYNC: 4, queues.INTAKE: 3, queues.ACTION: 2, queues.OUTGOING: 4}
 JOB_CPU_SECONDS = 900
 TURN_CPU_SECONDS = 120  # of an intake job, which takes turns: a message that cannot be read ends it
+OBJECTS_PER_COLLECTION = 20_000  # a batch of messages is many, and nearly none of them in a circle
 JOBS_PER_PROCESS = 2_000  # then a fresh one takes over, whatever has piled up
 WORKER_SECONDS = 30  # a worker that is silent for so long is gone
 MONITORING_SECONDS = 5
@@ -100,6 +101,7 @@ def run_workers(names: Sequence[str]) -> None:
     # process would get a copy of its own of the memory that it marks.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(OBJECTS_PER_COLLECTION, 10, 10)
     _Supervisor(names).run()
 
 

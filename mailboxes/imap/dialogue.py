@@ -54,6 +54,7 @@ _TOKENS = (
 )
 _TOKEN = re.compile(_TOKENS % _STRING, re.DOTALL)
 _TOKEN_WITHOUT_STRING = re.compile(_TOKENS % _NO_STRING, re.DOTALL)
+_OPENING, _CLOSING, _TEXT, _ATOM = 1, 2, 3, 5  # groups of a token; the fourth announces a literal
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 QUOTA_SECONDS = 3_600.0
@@ -195,13 +196,13 @@ class Dialogue:
     def read_parts(self, tag: bytes) -> Parts:
         """Read one response with all its literals, however it is framed (F44)."""
         parts = [self._line()]
+        if _STATUS.match(parts[0]) or not parts[0].startswith(b"* "):
+            return parts
         while True:
-            if _STATUS.match(parts[0]) or not parts[0].startswith(b"* "):
-                return parts
-            found = _LITERAL.search(parts[-1])
+            found = _LITERAL.search(parts[-1]) if parts[-1].endswith(b"}") else None
             if found:
                 parts += [self._literal(int(found[1])), self._line()]
-            elif _BROKEN_LITERAL.search(parts[-1]):
+            elif parts[-1].endswith(b"}") and _BROKEN_LITERAL.search(parts[-1]):
                 raise ProtocolError
             elif not self._is_continued(parts, tag):
                 return parts
@@ -342,18 +343,20 @@ def _add_tokens(stack: list[list[Token]], text: bytes, at: int, literal: bytes |
         if not found:
             raise ProtocolError
         at = found.end()
-        if found[5] and found[5].startswith(b'"'):  # never closed: nor is any other behind it
-            match = _TOKEN_WITHOUT_STRING.match
-        if found[1]:
+        kind = found.lastindex
+        if kind == _ATOM:
+            atom = found[_ATOM]
+            if atom.startswith(b'"'):  # never closed: nor is any other behind it
+                match = _TOKEN_WITHOUT_STRING.match
+            stack[-1].append(None if atom.upper() == b"NIL" else atom)
+        elif kind == _OPENING:
             _open_list(stack)
-        elif found[2]:
+        elif kind == _CLOSING:
             _close_list(stack)
-        elif found[4]:
-            stack[-1].append(literal)
-        elif found[3] is not None:
-            stack[-1].append(_ESCAPED.sub(rb"\1", found[3]))
+        elif kind == _TEXT:
+            stack[-1].append(_ESCAPED.sub(rb"\1", found[_TEXT]))
         else:
-            stack[-1].append(None if found[5].upper() == b"NIL" else found[5])
+            stack[-1].append(literal)
 
 
 def _open_list(stack: list[list[Token]]) -> None:

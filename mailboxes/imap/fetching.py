@@ -27,6 +27,7 @@ SYSTEM_FLAGS = MappingProxyType(  # the same in any case (RFC 9051 §2.3.2)
 )
 
 _FETCH = re.compile(rb"\* \d{1,20} FETCH\s*", re.IGNORECASE)
+_USUAL = (b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY[]", b"MODSEQ")
 _KNOWN = re.compile(
     rb"(?:UID|FLAGS|INTERNALDATE|RFC822(?:\.(?:SIZE|HEADER|TEXT))?|MODSEQ|BODY(?:STRUCTURE)?|"
     rb"ENVELOPE|EMAILID|THREADID|SAVEDATE|PREVIEW|BINARY|X-[A-Z0-9-]+|(?:BODY|BINARY)\[[^\]]*\].*)$",
@@ -93,7 +94,7 @@ def fetched_items(parts: Parts) -> dict[bytes, Token] | None:
         raise ProtocolError
     named: dict[bytes, Token] = {}
     for name, value in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(name, bytes) or not _KNOWN.match(name):
+        if name not in _USUAL and not (isinstance(name, bytes) and _KNOWN.match(name)):
             raise ProtocolError
         named[name.upper()] = value
     return named

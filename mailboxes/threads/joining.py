@@ -76,7 +76,7 @@ class Threads:
     known: dict[UUID, KnownThread] = field(default_factory=dict)
     by_message: dict[str, list[UUID]] = field(default_factory=dict)
     by_mention: dict[str, list[UUID]] = field(default_factory=dict)
-    by_subject: dict[str, list[UUID]] = field(default_factory=dict)
+    by_subject: dict[str, list[KnownThread]] = field(default_factory=dict)
     elsewhere: dict[str, UUID] = field(default_factory=dict)
     merged: dict[UUID, UUID] = field(default_factory=dict)
     placed_threads: set[UUID] = field(default_factory=set)
@@ -85,7 +85,7 @@ class Threads:
         """Make a thread known."""
         self.known[thread.id] = thread
         if thread.base_subject:
-            self.by_subject.setdefault(thread.base_subject, []).append(thread.id)
+            self.by_subject.setdefault(thread.base_subject, []).append(thread)
 
     def current(self, thread_id: UUID) -> UUID:
         """The thread that this one has become part of, or itself."""
@@ -123,9 +123,10 @@ class Threads:
             return [], ""
         candidates = [
             thread
-            for thread in self._threads(self.by_subject.get(base, ()))
+            for thread in self.by_subject.get(base, ())  # what became part of another is here as that one
             if message.sender in thread.participants
             and abs(message.shown_at - thread.last_at) <= SUBJECT_DAYS
+            and thread.id in self.known
         ]
         if not candidates:
             return [], ""
@@ -200,7 +201,7 @@ class Threads:
                 survivor.last_at = max(survivor.last_at, thread.last_at)
                 survivor.linked_thread_id = survivor.linked_thread_id or thread.linked_thread_id
                 del self.known[thread.id]
-                self.by_subject.setdefault(thread.base_subject, []).append(survivor.id)
+                self.by_subject.setdefault(thread.base_subject, []).append(survivor)
         return survivor.id
 
     def _remember(self, message: Newcomer, thread_id: UUID) -> None:
