@@ -322,6 +322,31 @@ def test_the_organizations_that_override_are_listed_with_their_values(app, insid
     assert client.get("/system/configuration/network.permitted_hosts/organizations").status_code == 404
 
 
+def test_what_waits_for_a_lock_is_no_override_and_said_apart(app, inside, ours, theirs):
+    with inside(ours):
+        override("sync.interval_seconds", "90", "organization", by="Ada")
+        db.session.commit()
+    lock("sync.interval_seconds", "Decided", by="Sys")
+    db.session.commit()
+    client = sign_in(app, system_admin())
+    row = BeautifulSoup(client.get(SYSTEM_PAGE).text, "html.parser").select_one(
+        "#setting-sync-interval-seconds .setting-affects"
+    )
+    assert (
+        " ".join(row.text.split())
+        == "Locked: every organization follows this value; what 1 said otherwise waits until it is unlocked"
+    )
+    page = text_of(client.get("/system/configuration/sync.interval_seconds/organizations?side=override"))
+    assert "Wait for the lock to go" in page
+    assert "is kept, and applies again once it is unlocked" in page
+    changed = {"sync-interval-seconds": "240", "inherits-sync-interval-seconds": None, "preview": "1"}
+    for locked, words in (("y", "1 overrides, once it is unlocked: Acme"), (None, "1 overrides: Acme")):
+        answer = save(client, SYSTEM_PAGE, **changed, **{"locks-sync-interval-seconds": locked})
+        assert words in BeautifulSoup(answer.text, "html.parser").select_one("#effects").get_text(
+            " ", strip=True
+        )
+
+
 def test_opening_an_organizations_configuration_is_on_its_record_once(app, inside, ours, theirs):
     admin = system_admin()
     client = sign_in(app, admin)
