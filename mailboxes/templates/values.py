@@ -98,12 +98,17 @@ def free_name(wanted: str, taken: set[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
+# Norwegian is recognized as such, and templates are written in its usual form.
+_WRITTEN_AS = {"no": "nb", "nn": "nb"}
+
+
 def choose_language(available: Sequence[str], wanted: Sequence[str | None], default: str) -> str:
     """The best of the languages there are: exactly what is wanted, its base, the default, any."""
     present = {language.lower(): language for language in sorted(available)}
     for code in [*wanted, default]:
         exact = (code or "").lower().replace("_", "-")
-        for candidate in (exact, exact.split("-")[0]):
+        base = exact.split("-")[0]
+        for candidate in (exact, base, _WRITTEN_AS.get(base, base)):
             if candidate in present:
                 return present[candidate]
     return present[min(present)]

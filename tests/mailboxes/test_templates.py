@@ -151,6 +151,10 @@ def test_the_language_falls_back(wanted, chosen):
     assert choose_language(["pt-BR", "en", "de"], wanted, "en") == chosen
 
 
+def test_norwegian_is_answered_in_its_usual_form():
+    assert choose_language(["en", "nb"], ["no"], "en") == "nb"
+
+
 def test_without_the_default_language_any_will_do():
     assert choose_language(["fr", "it"], ["pl"], "en") == "fr"
 

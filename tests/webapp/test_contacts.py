@@ -1,5 +1,6 @@
 """Contacts on pages: the list, a contact, forms, erasing."""
 
+import pytest
 from sqlalchemy import select
 
 from mailboxes.crm.cases import CaseChange, change_case, open_case
@@ -49,6 +50,15 @@ def test_a_contact_is_added_and_changed(app, ours, theirs):
     send(client, f"/contacts/{contact.id}/edit", addresses="kim@home.test", company="Own Ltd")
     assert [row.address for row in all_of(ours, ContactAddress)] == ["kim@home.test"]
     assert [row.address for row in all_of(theirs, ContactAddress)] == ["kim@customer.test"]
+
+
+@pytest.mark.parametrize(("code", "shown"), [("zh", "Chinese"), ("no", "Norwegian"), ("ca", "ca")])
+def test_a_language_that_templates_lack_is_named_and_kept(app, ours, code, shown):
+    add(ours, address="kim@customer.test", language=code)
+    client = sign_in(app, ours.member)
+    (contact,) = all_of(ours, Contact)
+    assert shown in send(client, f"/contacts/{contact.id}/edit", company="Own Ltd")
+    assert [(one.company, one.language) for one in all_of(ours, Contact)] == [("Own Ltd", code)]
 
 
 def test_an_address_belongs_to_one_contact(app, ours):

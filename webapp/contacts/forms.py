@@ -10,6 +10,18 @@ from webapp.records import clean_text
 
 SHORT = [Length(max=texts.NAME_LENGTH, message="At most 255 characters.")]
 
+# What messages are recognized in; templates are written in some of these.
+SPOKEN = LANGUAGES | {
+    "ar": "Arabic", "el": "Greek", "he": "Hebrew", "hu": "Hungarian", "ja": "Japanese", "ko": "Korean",
+    "nb": "Norwegian (Bokmål)", "no": "Norwegian", "ru": "Russian", "zh": "Chinese",
+}  # fmt: skip
+
+
+def language_choices(said: str = "") -> list[tuple[str, str]]:
+    """The languages of a contact, and the one that a mail program said, whatever it is."""
+    named = SPOKEN | ({said: said} if said and said not in SPOKEN else {})
+    return [("", "Unknown"), *sorted(named.items(), key=lambda language: language[1])]
+
 
 class ContactForm(FlaskForm):
     """What people know about a contact."""
@@ -33,7 +45,7 @@ class ContactForm(FlaskForm):
     phone = StringField("Phone", validators=SHORT, filters=[clean_text], render_kw={"type": "tel"})
     language = SelectField(
         "Language",
-        choices=[("", "Unknown"), *LANGUAGES.items()],
+        choices=language_choices(),
         description="Automatic responses use it where a message itself does not say.",
     )
     notes = TextAreaField(

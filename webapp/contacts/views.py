@@ -14,11 +14,10 @@ from mailboxes.crm.contacts import Contact
 from mailboxes.crm.leads import LeadFilter
 from mailboxes.crm.paging import Order
 from tenants import audit
-from tenants.configuration.catalog import LANGUAGES
 from tenants.database import db
 from webapp import records
 from webapp.configuration.pages import actor
-from webapp.contacts.forms import ContactForm
+from webapp.contacts.forms import SPOKEN, ContactForm, language_choices
 from webapp.guards import permission_required
 
 blueprint = Blueprint("contacts", __name__, url_prefix="/contacts")
@@ -48,7 +47,7 @@ def index() -> ResponseReturnValue:
         addresses=domain.addresses_of(contact.id for contact in page.rows),
         pager=records.pages("contacts.index", page),
         columns=records.columns("contacts.index", order, HEADINGS),
-        languages=LANGUAGES,
+        languages=SPOKEN,
         is_filtered=bool(words),
     )
 
@@ -77,7 +76,7 @@ def contact(contact_id: UUID) -> ResponseReturnValue:
         "contacts/contact.html",
         contact=contact,
         addresses=domain.addresses_of([contact.id]).get(contact.id, []),
-        languages=LANGUAGES,
+        languages=SPOKEN,
         conversations=records.conversation_rows(conversations_of_contact(g.member, contact)),
         leads=_leads(contact),
         cases=_cases(contact),
@@ -93,6 +92,7 @@ def edit(contact_id: UUID) -> ResponseReturnValue:
     """Change what is known about a contact."""
     contact = domain.contact_of(contact_id)
     form = ContactForm(data=_stored(contact))
+    form.language.choices = language_choices(contact.language or "")
     if form.validate_on_submit() and records.accepts(
         form, lambda: domain.change_contact(contact, _values(form), _addresses(form))
     ):
