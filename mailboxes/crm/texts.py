@@ -51,6 +51,10 @@ def display_name(name: str, address: str) -> str:
     return "" if line.casefold() == address.casefold() else line
 
 
+# Nobody is greeted by their title alone.
+_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "miss", "sir", "herr", "frau", "mme", "m", "sr", "sra"})
+
+
 def split_name(name: str, address: str = "") -> tuple[str, str]:
     """First and last name: ``Ada Lovelace``, ``Lovelace, Ada``; without a name, from the address.
 
@@ -62,8 +66,11 @@ def split_name(name: str, address: str = "") -> tuple[str, str]:
         last, comma, first = line.partition(",")
         if comma and first.strip() and "," not in first:
             return first.strip(), last.strip()
-        first, _, last = line.partition(" ")
-        return first, last.strip()
+        words = line.split()
+        untitled = words[1:] if len(words) > 1 and words[0].casefold().rstrip(".") in _TITLES else words
+        if len(untitled) < len(words) and len(untitled) == 1:
+            return "", untitled[0]
+        return untitled[0], " ".join(untitled[1:])
     words = [word for word in re.split(r"[._\-+]+", address.partition("@")[0]) if word]
     if not words:
         return "", ""

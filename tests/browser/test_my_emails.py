@@ -147,6 +147,7 @@ def test_keys_lead_through_the_day(visit, ours, mailbox):
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     expect(page.locator(".conversation-title")).to_contain_text("Newer")
+    expect(page.locator("#pane-main")).to_be_focused()  # Space and the arrows scroll what is read
     page.keyboard.press("r")
     expect(page.locator("#composer textarea")).to_be_focused()
     page.keyboard.type("Typed by hand. ")

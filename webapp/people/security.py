@@ -11,7 +11,7 @@ from tenants.users import authenticate, sessions_of, sign_in, sign_out_elsewhere
 from webapp.auth import cookie
 from webapp.auth.forms import CodeForm
 from webapp.configuration.pages import actor
-from webapp.guards import signed_in_required
+from webapp.guards import enter_chosen_organization, signed_in_required
 from webapp.people.devices import device_in_words
 from webapp.people.forms import PasswordForm
 
@@ -101,6 +101,7 @@ def _signed_in_anew(sentence: str) -> ResponseReturnValue:
 
 
 def _page(form: PasswordForm) -> str:
+    enter_chosen_organization(g.user)  # the frame shows where they work
     return render_template(
         "people/security.html",
         form=form,

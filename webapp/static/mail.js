@@ -114,6 +114,7 @@
     event.detail.target.scrollTop = 0;
     const heading = one(".conversation-title :is(h1, h2)", event.detail.target);
     if (heading) announce(heading.textContent);
+    if (document.activeElement && document.activeElement.closest("#list")) event.detail.target.focus({ preventScroll: true }); /* keys scroll what is read */
     showFirstOpen(event.detail.target);
   });
 
