@@ -2,12 +2,15 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 # Also the full-width forms, which some spreadsheets take for the same.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# Where spreadsheets split cells at semicolons or tabs, a formula may begin in the middle of ours.
+_INNER_FORMULA = re.compile(r"([;\t\r\n][ \u00a0]*+)(?=[=+@＝＋－＠-])")
 BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as something else
 
 
@@ -20,7 +23,7 @@ def csv_lines(header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> Itera
 
 def cell(value: Any) -> str:
     """A value as text; ``'`` before what a spreadsheet would take for a formula."""
-    text = _text(value)
+    text = _INNER_FORMULA.sub(r"\1'", _text(value))
     return f"'{text}" if text.lstrip(" \u00a0").startswith(_FORMULA) else text
 
 

@@ -9,7 +9,7 @@ from mailboxes.imap.session import ImapSession
 from mailboxes.uids import Uids
 
 UIDS_PER_SEARCH = 50_000
-MOST_UIDS = 20_000_000
+MOST_UIDS = 2_000_000  # found by one search: a set of so many takes some 200 MB
 HIGHEST = 2**63 - 1  # whatever a server calls a UID
 SEARCH_BUDGET = 32 * 1024 * 1024
 
@@ -26,6 +26,8 @@ def search(session: ImapSession, criteria: bytes) -> list[int]:
 
     def take(parts: Parts) -> bool:
         found.update(found_uids(parts[0]))
+        if len(found) > MOST_UIDS:
+            raise AnswerTooLongError
         return _ANY.match(parts[0]) is not None
 
     session.run(b"UID SEARCH " + returns + criteria, budget=SEARCH_BUDGET, take=take)

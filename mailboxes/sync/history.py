@@ -82,7 +82,11 @@ def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
     for folder in folders:
         cursor = cursor_of(folder)
         db.session.commit()
-        if not cursor.has_history_left or epoch_of(cursor, cursor.uid_validity) is Epoch.UNSTABLE:
+        if (
+            folder.id in run.troubled
+            or not cursor.has_history_left
+            or epoch_of(cursor, cursor.uid_validity) is Epoch.UNSTABLE
+        ):
             continue
         with suppress(FolderUnavailableError):
             if _fetch_history(run, folder, cursor, ends):

@@ -14,7 +14,12 @@ from sqlalchemy import select
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.connections import MEGABYTE, egress_policy, imap_settings
-from mailboxes.errors import MailServerError, UidValidityChangedError
+from mailboxes.errors import (
+    CommandRefusedError,
+    MailServerError,
+    ProtocolError,
+    UidValidityChangedError,
+)
 from mailboxes.imap import ImapConnection
 from mailboxes.pass_log import Done, log_pass
 from mailboxes.sync import leases
@@ -31,11 +36,12 @@ from mailboxes.sync.folders import refresh_folders, synced_folders
 from mailboxes.sync.history import history_round
 from mailboxes.sync.mirroring import mirror_reads
 from mailboxes.sync.running import Heard, Pass, PassReport, Progress
-from mailboxes.sync.visiting import visit
+from mailboxes.sync.visiting import note_trouble, visit
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
 
+MOST_RECONNECTS = 3  # in one pass, after folders whose answers make no sense
 PASS_SECONDS = 480.0  # then another account may have its turn
 
 __all__ = ["PassReport", "Progress", "sync_account"]
@@ -152,13 +158,31 @@ def _run(run: Pass) -> None:
 
 
 def _visit_each(run: Pass, folders: Sequence[Folder], *, is_first_round: bool) -> None:
-    """Visit all folders; one that is renumbered while it is read holds up no other, and is told last."""
+    """Visit all folders; one that fails holds up no other. One renumbered while it is read is told last."""
     renumbered: UidValidityChangedError | None = None
     for folder in folders:
+        if folder.id in run.troubled:
+            continue
         try:
             visit(run, folder, is_first_round=is_first_round)
         except UidValidityChangedError as error:
             db.session.rollback()
             renumbered = error
+        except (CommandRefusedError, ProtocolError) as error:
+            db.session.rollback()
+            _leave(run, folder, error, is_last=len(run.troubled) + 1 == len(folders))
     if renumbered is not None:
         raise renumbered
+
+
+def _leave(run: Pass, folder: Folder, error: MailServerError, *, is_last: bool) -> None:
+    """Note what a folder fails by, and go on with the others; raise where it seems to be the server.
+
+    So it is where every folder fails, or one after another throws the conversation out of step.
+    """
+    run.troubled.add(folder.id)
+    if is_last or (not run.imap.is_open and len(run.troubled) > MOST_RECONNECTS):
+        raise error
+    if not run.imap.is_open:
+        run.imap.open()
+    note_trouble(run, folder, error)

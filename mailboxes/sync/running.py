@@ -66,6 +66,7 @@ class Pass:
     stored: Heard | None
     deadline: float
     budget: Budget
+    troubled: set[UUID] = field(default_factory=set)  # folders that have failed in this pass
     left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
     portion: int = 0  # of history, between two looks for new mail; 0: not known yet
     due_at: datetime | None = None  # when the next pass was due as this round began

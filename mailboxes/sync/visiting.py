@@ -12,7 +12,12 @@ from sqlalchemy import select
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.crash_points import crash_point
-from mailboxes.errors import CommandRefusedError, FolderUnavailableError, UidValidityChangedError
+from mailboxes.errors import (
+    CommandRefusedError,
+    FolderUnavailableError,
+    MailServerError,
+    UidValidityChangedError,
+)
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
@@ -70,12 +75,14 @@ def visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
             audit(run, folder, state)
     except FolderUnavailableError as error:
         db.session.rollback()
-        _note_unavailable(run, folder, error)
+        note_trouble(run, folder, error)
 
 
-def _note_unavailable(run: Pass, folder: Folder, error: FolderUnavailableError) -> None:
+def note_trouble(run: Pass, folder: Folder, error: MailServerError) -> None:
+    """Write down what a folder fails by, where people look for it; commits."""
     leases.demand(run.account.id, run.fence)
-    gone = {"gone_at": now()} if error.code == "NONEXISTENT" else {}
+    is_gone = isinstance(error, FolderUnavailableError) and error.code == "NONEXISTENT"
+    gone = {"gone_at": now()} if is_gone else {}
     keep_cursor(folder, last_error=f"{error.message} {error.advice}", **gone)
     db.session.commit()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import islice, zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -29,16 +30,17 @@ def threads_for(mailbox: Mailbox, newcomers: Sequence[Newcomer]) -> Threads:
     """
     threads = Threads()
     parents = {parent for message in newcomers for parent in message.parents}
-    own = {message.message_id for message in newcomers if message.message_id}
-    for row in _messages_known(mailbox, parents | own):
+    ids = _ids_to_know(newcomers)
+    for row in _messages_known(mailbox, ids):
         threads.by_message.setdefault(row.message_id, []).append(row.thread_id)
-    for row in _mentions_of(mailbox, parents | own):
+    for row in _mentions_of(mailbox, ids):
         threads.by_mention.setdefault(row.reference, []).append(row.thread_id)
     found = {id for ids in (*threads.by_message.values(), *threads.by_mention.values()) for id in ids}
     found |= {message.token_thread for message in newcomers if message.token_thread}
     for row in db.session.execute(_threads_to_know(mailbox, found, newcomers)):
         threads.add(KnownThread(row.id, row.subject, row.base_subject, row.last_at, set(row.participants)))
-    missing = parents - threads.by_message.keys() - threads.by_mention.keys()
+    known = threads.by_message.keys() | threads.by_mention.keys()
+    missing = [id for id in ids if id in parents and id not in known]
     for row in _messages_elsewhere(mailbox, missing):
         threads.elsewhere.setdefault(row.message_id, row.thread_id)
     return threads
@@ -88,29 +90,40 @@ def _stored(ids: Collection[UUID]) -> set[UUID]:
     return set(db.session.scalars(select(Thread.id).where(Thread.id.in_(ids)))) if ids else set()
 
 
-def _messages_known(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
+def _ids_to_know(newcomers: Sequence[Newcomer]) -> list[str]:
+    """Own ids, then what each message answers, the nearest first, at most `MOST_IDS`.
+
+    So a message with very many references leaves out the farthest of them, and none of another message's.
+    """
+    parents = zip_longest(*(message.parents for message in newcomers))
+    ids = dict.fromkeys(message.message_id for message in newcomers)
+    ids |= dict.fromkeys(id for rank in parents for id in rank)
+    return list(islice(filter(None, ids), MOST_IDS))
+
+
+def _messages_known(mailbox: Mailbox, ids: Sequence[str]) -> Sequence[Any]:
     return _rows(
         select(Message.message_id, Message.thread_id)
-        .where(Message.mailbox_id == mailbox.id, among(Message.message_id, _some(ids)))
+        .where(Message.mailbox_id == mailbox.id, among(Message.message_id, ids))
         .order_by(Message.id),
         ids,
     )
 
 
-def _mentions_of(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
+def _mentions_of(mailbox: Mailbox, ids: Sequence[str]) -> Sequence[Any]:
     return _rows(
         select(ThreadReference.reference, ThreadReference.thread_id)
-        .where(ThreadReference.mailbox_id == mailbox.id, among(ThreadReference.reference, _some(ids)))
+        .where(ThreadReference.mailbox_id == mailbox.id, among(ThreadReference.reference, ids))
         .order_by(ThreadReference.thread_id),
         ids,
     )
 
 
-def _messages_elsewhere(mailbox: Mailbox, ids: set[str]) -> Sequence[Any]:
+def _messages_elsewhere(mailbox: Mailbox, ids: Sequence[str]) -> Sequence[Any]:
     others = select(Mailbox.id).where(Mailbox.id != mailbox.id)
     return _rows(
         select(Message.message_id, Message.thread_id)
-        .where(Message.mailbox_id.in_(others), among(Message.message_id, _some(ids)))
+        .where(Message.mailbox_id.in_(others), among(Message.message_id, ids))
         .order_by(Message.id),
         ids,
     )
@@ -134,9 +147,5 @@ def _threads_to_know(mailbox: Mailbox, found: set[UUID], newcomers: Sequence[New
     )
 
 
-def _rows(query: Query, ids: set[str]) -> Sequence[Any]:
+def _rows(query: Query, ids: Sequence[str]) -> Sequence[Any]:
     return db.session.execute(query).all() if ids else []
-
-
-def _some(ids: set[str]) -> list[str]:
-    return sorted(ids)[:MOST_IDS]

@@ -441,3 +441,40 @@ def test_new_mail_comes_before_the_history(
     assert 21 in order
     assert order.index(21) < len(order) - 1
     scripted.settle()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{tag} BAD no search here\r\n",
+        b"* SEARCH 1 x\r\n{tag} OK\r\n",
+        b"* ESEARCH UID ALL 1:9999999\r\n{tag} OK\r\n",
+    ],
+)
+def test_a_folder_whose_answers_make_no_sense_holds_up_no_other(scripted: Scripted, answer: bytes) -> None:
+    for name in ("INBOX", "Archive", "Projects"):
+        scripted.add(f"In {name}", folder=name)
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(is_synced=True))
+        db.session.commit()
+
+    def fail(session: Session, command: Command) -> bool:
+        return session.selected is session.server.folder("Archive") and reply(answer)(session, command)
+
+    scripted.server.on("SEARCH", fail)
+    assert scripted.sync().error is None
+    assert scripted.subjects() == ["In INBOX", "In Projects"]
+    with scripted.inside(scripted.world):
+        assert scripted.account().state == "ok"
+        troubled = db.session.scalars(select(Folder.name).where(Folder.last_error != "")).all()
+        assert troubled == ["Archive"]
+    scripted.settle()
+    assert scripted.subjects() == ["In Archive", "In INBOX", "In Projects"]
+
+
+def test_a_server_that_makes_no_sense_in_any_folder_is_the_trouble(scripted: Scripted) -> None:
+    scripted.add("Number 0")
+    scripted.server.on("SEARCH", refuse("BAD no search here"))
+    assert scripted.sync().error is not None
+    scripted.settle()

@@ -19,7 +19,7 @@ from mailboxes.messages import Message
 from mailboxes.parsing import parse
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.threads import Thread, ThreadRecord
+from mailboxes.threads import Thread, ThreadRecord, placing
 from mailboxes.threads.joining import Newcomer, Threads
 from mailboxes.threads.merging import merge_threads
 from mailboxes.threads.summaries import refresh_summary
@@ -34,6 +34,13 @@ NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 def newcomer(id: str, *parents: str, subject: str = "", sender: str = "a@x.test", **given: Any) -> Newcomer:
     """A message that answers others; the nearest parent first."""
     return Newcomer(id, parents, sender, (sender,), subject, given.pop("shown_at", NOON), **given)
+
+
+def test_references_without_number_of_one_message_hide_no_parent_of_another(monkeypatch) -> None:
+    monkeypatch.setattr(placing, "MOST_IDS", 6)
+    flood = newcomer("flood", *(f"!{number}" for number in range(100)))
+    ids = placing._ids_to_know([flood, newcomer("answer", "asked", "before")])
+    assert ids == ["flood", "answer", "!0", "asked", "!1", "before"]
 
 
 def partition(messages: list[Newcomer]) -> set[frozenset[str]]:
