@@ -1,7 +1,7 @@
 """Many members at once: each is judged by themselves, in as many statements however many they are.
 
 A refusal stops nobody else. Only where nobody would be left who administers the organization, all of them
-who manage its people are refused.
+who manage its people are refused. The caller holds the organization's lock (`tenants.people.granting`).
 """
 
 from collections.abc import Callable, Sequence

@@ -104,11 +104,12 @@ def _receiving(source: GlobalMailbox, before: str, after: str) -> tuple[str, ...
             Routing.decided_at > now() - timedelta(days=LATELY_DAYS),
         )
     )
-    gives = f"Gives {after}" if after else "Holds in the Unrouted queue"
+    what = "what neither a conversation nor a rule routes"
+    then = f"Gives {after} {what}" if after else f"Holds {what} in the Unrouted queue"
+    so_far = f"{before} gets it no longer" if before else "so far it waits in the Unrouted queue"
     return (
-        f"{gives} what neither a conversation nor a rule routes"
-        + (f", and {before} no longer" if before else ", which waits in the Unrouted queue now"),
-        *([f"In the last {LATELY_DAYS} days that were {messages(lately)}"] if before else []),
+        f"{then}; {so_far}",
+        *([f"In the last {LATELY_DAYS} days that was {messages(lately)}"] if before else []),
     )
 
 

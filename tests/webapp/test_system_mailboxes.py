@@ -478,8 +478,10 @@ def test_another_home_is_named_in_numbers_first(app, inside, client, ours, their
     ask = f"{url}/home?organization={theirs.id}"
     assert ask.replace("&", "&amp;") in read(client, f"{url}/organizations?shown=others")
     asked = words_of(read(client, ask))
-    assert f"Gives {theirs.name} what neither a conversation nor a rule routes, and Acme no longer" in asked
-    assert "In the last 30 days that were 0 messages" in asked
+    assert (
+        f"Gives {theirs.name} what neither a conversation nor a rule routes; Acme gets it no longer" in asked
+    )
+    assert "In the last 30 days that was 0 messages" in asked
     assert f"Serves {theirs.name} from now on, too" in asked
     assert "1 message that came before: where they are" in asked
     assert the_account().home_organization_id == ours.id
@@ -487,7 +489,7 @@ def test_another_home_is_named_in_numbers_first(app, inside, client, ours, their
     assert the_account().home_organization_id == theirs.id
     asked = words_of(read(client, f"{url}/home"))
     assert (
-        f"Holds in the Unrouted queue what neither a conversation nor a rule routes, and {theirs.name}"
+        f"Holds what neither a conversation nor a rule routes in the Unrouted queue; {theirs.name} gets it"
         in asked
     )
     read(client, f"{url}/home?organization={UUID(int=7)}", expect=404)
