@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Select, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, db, now, uuid7
+from tenants.database import Base, db, is_one_of, now, uuid7
 from tenants.errors import NotFoundError
 from tenants.secrets import hash_of_token
 from tenants.users import (
@@ -136,11 +136,12 @@ def choose(user: User, password: str) -> None:
     end_all(user)
 
 
-def end_all(user: User) -> None:
-    """No open link of this person works any more."""
+def end_all(*users: User) -> None:
+    """No open link of these people works any more."""
+    theirs = is_one_of(PasswordLink.user_id, [user.id for user in users])
     db.session.execute(
         update(PasswordLink)
-        .where(PasswordLink.user_id == user.id, PasswordLink.used_at.is_(None))
+        .where(theirs, PasswordLink.used_at.is_(None))
         .values(used_at=now())
         .execution_options(synchronize_session=False)
     )

@@ -3,7 +3,7 @@
 Somebody is always left who administers the system, and each organization keeps its administrator.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +15,10 @@ from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db
 from tenants.errors import ConflictError, InvalidError
 from tenants.organizations import Membership, MembershipRole, Organization
-from tenants.outcomes import Outcome, for_each
 from tenants.password_links import end_all
 from tenants.people import ADMINISTERS
 from tenants.permissions import Role, members_who_may
 from tenants.users import (
-    SHOWN_NAME,
     User,
     checked_address,
     checked_name,
@@ -29,6 +27,7 @@ from tenants.users import (
 )
 
 NAMED = 5  # organizations in a sentence
+LOCKED_OUT = "You cannot lock yourself out. Ask another system administrator."
 
 
 @dataclass(frozen=True)
@@ -120,19 +119,6 @@ def make_system_admin(user: User, is_system_admin: bool, *, actor: Actor) -> Non
     record_for_system(actor, act, user.address, {"is_system_admin": not is_system_admin}, values)
 
 
-def change_many(ids: list[UUID], act: str, *, actor: Actor) -> list[Outcome]:
-    """Enable, disable or sign out several users, each by themselves."""
-    acts: dict[str, Callable[[User], None]] = {
-        "enable": lambda user: enable_user(user, True, actor=actor),
-        "disable": lambda user: enable_user(user, False, actor=actor),
-        "sign_out": lambda user: end_sessions(user, actor=actor),
-    }
-    if act not in acts:
-        raise InvalidError("Choose what to do with the users.")
-    chosen = db.session.scalars(select(User).where(User.id.in_(ids)).order_by(SHOWN_NAME)).all()
-    return for_each(chosen, acts[act], lambda user: user.name or user.address)
-
-
 def end_sessions(user: User, *, actor: Actor) -> None:
     """Sign a user out everywhere."""
     sign_out_everywhere(user)
@@ -162,16 +148,22 @@ def demand_others_administer(user: User) -> None:
     with across_organizations("which organizations lose their only administrator with a user") as session:
         member_of = select(Membership.organization_id).where(Membership.user_id == user.id)
         ids = session.scalars(member_of).all()
-    _lock(list(ids))
+    lock_organizations(list(ids))
     gone = [user.id, *_disabled_here()]
     with across_organizations("which organizations lose their only administrator with a user") as session:
         alone = session.scalars(_administered_only_by(user, gone)).all()
     if alone:
-        shown = ", ".join(alone[:NAMED]) + (f" and {len(alone) - NAMED} more" if len(alone) > NAMED else "")
-        raise ConflictError(
-            f"{user.name or user.address} is the only administrator of {shown}."
-            " Invite another administrator there first, or disable the organization."
-        )
+        raise ConflictError(only_administrator(user, alone))
+
+
+def only_administrator(user: User, organizations: Sequence[str]) -> str:
+    """Why this user has to stay for now: these organizations have no other administrator."""
+    shown, more = ", ".join(organizations[:NAMED]), len(organizations) - NAMED
+    return (
+        f"{user.name or user.address} is the only administrator of {shown}"
+        f"{f' and {more} more' if more > 0 else ''}."
+        " Invite another administrator there first, or disable the organization."
+    )
 
 
 def described(user: User) -> dict[str, Any]:
@@ -188,7 +180,8 @@ def _is_same(organization_id: Any, id: Any, table: type[Membership] | type[Role]
     return and_(organization_id == table.organization_id, id == table.id)
 
 
-def _lock(organization_ids: list[UUID]) -> None:
+def lock_organizations(organization_ids: Sequence[UUID]) -> None:
+    """Until this transaction ends nobody else changes who administers these."""
     chosen = select(Organization.id).where(Organization.id.in_(organization_ids)).order_by(Organization.id)
     db.session.execute(chosen.with_for_update(key_share=True))
 
@@ -219,7 +212,7 @@ def _system_admins() -> Select[UUID]:
 
 def _refuse_oneself(user: User, actor: Actor) -> None:
     if user.id == actor.id:
-        raise ConflictError("You cannot lock yourself out. Ask another system administrator.")
+        raise ConflictError(LOCKED_OUT)
 
 
 def _free_address(text: str, user: User | None = None) -> str:

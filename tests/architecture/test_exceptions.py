@@ -17,6 +17,7 @@ LOOKS_ACROSS = {
     "tenants.organization_administration": "a system page counts people",
     "tenants.organizations": "a user's own memberships, to choose one of them",
     "tenants.user_administration": "no organization loses its only administrator with a user",
+    "tenants.many_users": "no organization loses its last administrators with many users",
     "mailboxes.acting": "the sweep finds organizations with pending messages",
     "mailboxes.global_mailboxes.deleting": "a global mailbox goes from every organization it serves",
     "mailboxes.global_mailboxes.listing": "system pages count who follows a global mailbox",

@@ -13,8 +13,9 @@ from tenants.errors import ConflictError
 from tenants.organizations import Membership
 from tenants.permissions import ADMINISTRATOR
 from tenants.users import User, user_by_address
-from tests.factories import PASSWORD, make_member, make_user, sign_in_by_form
+from tests.factories import PASSWORD, csrf_token, make_member, make_user, sign_in_by_form
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
+from tests.queries import counted_queries
 from tests.webapp.reading import read, send, words_of
 
 LIST = "/system/users/"
@@ -197,6 +198,25 @@ def test_many_are_changed_at_once_and_each_refusal_is_told(app, client, ours, th
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("act", ["enable", "disable", "sign_out"])
+def test_the_statements_are_as_many_for_one_user_as_for_many(app, client, ours, theirs, act):
+    counts = []
+    token = csrf_token(client.get(LIST).text)
+    for number in (1, 1, 9):
+        people = [make_member(ours.id, f"{act} {number} {place}").user for place in range(number)]
+        for user in db.session.scalars(select(User).where(User.id.in_([one.id for one in people]))):
+            user.is_enabled = act != "enable"
+        db.session.commit()
+        data = {"csrf_token": token, "selected": [str(one.id) for one in people], "act": act}
+        with counted_queries(app) as statements:
+            assert client.post(f"{LIST}change-many", data=data).status_code == 302
+        counts.append(len(statements))
+        db.session.expire_all()
+        found = db.session.scalars(select(User.is_enabled).where(User.id.in_([one.id for one in people])))
+        assert set(found) == {act != "disable"}
+    assert counts[1] == counts[2]
 
 
 def test_two_who_administer_together_are_not_disabled_together(app, client, ours, theirs):

@@ -12,6 +12,7 @@ from tenants import password_links, second_factor
 from tenants import user_administration as domain
 from tenants.audit import record_for_system
 from tenants.database import db, enter_installation
+from tenants.many_users import change_many as change_users
 from tenants.password_links import Opened
 from tenants.users import (
     USER_SORTS,
@@ -171,7 +172,7 @@ def reset_password(user_id: UUID) -> ResponseReturnValue:
 @system_admin_required
 def change_many() -> ResponseReturnValue:
     """Enable, disable or sign out: each ticked user by themselves."""
-    outcomes = domain.change_many(records.selected_ids(), request.form.get("act", ""), actor=actor())
+    outcomes = change_users(records.selected_ids(), request.form.get("act", ""), actor=actor())
     db.session.commit()
     return records.told(outcomes, url_for("users.index"), system_tree())
 
