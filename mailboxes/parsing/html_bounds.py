@@ -27,6 +27,8 @@ _TAG = re.compile(
     rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ATTRIBUTE.pattern})*+)(?:>|\Z)",
     re.DOTALL,
 )
+# A value in quotation marks with an angle bracket in it, or without an end.
+_ANGLE_IN_QUOTES = re.compile(r"=\s*+(?:\"[^\"<>]*+[<>]|'[^'<>]*+[<>])")
 _LETTERS = frozenset(
     {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
 )
@@ -58,8 +60,8 @@ _NOT_RAW = re.compile(r"<(?:svg|math|frameset|select)", re.IGNORECASE)
 
 def is_too_much(html: str, depth: int) -> bool:
     """Whether more than ``depth`` elements nest, or the tree would be out of proportion to its text."""
-    if len(html) < SMALL and html.count("<") - html.count("</") <= depth:
-        return False  # too little begins at all
+    if _is_little(html, depth):
+        return False
     pile = _Pile()
     for tag in _tags(html):
         if tag.is_end:
@@ -69,6 +71,24 @@ def is_too_much(html: str, depth: int) -> bool:
         if len(pile.names) > depth or pile.reopened > MOST_REOPENED or tag.has_many_attributes:
             return True
     return False
+
+
+def _is_little(html: str, depth: int) -> bool:
+    """Whether too little begins at all; so it is with nearly every page, and quickly found."""
+    pieces = html.split("<")
+    opened = len(pieces) - 1 - html.count("</")
+    if opened > depth:
+        return False
+    if len(html) < SMALL:
+        return True
+    return len(pieces) * opened <= MOST_REOPENED and _has_short_tags(html, pieces)
+
+
+def _has_short_tags(html: str, pieces: list[str]) -> bool:
+    """Whether each tag ends before the next one begins, and has no room for many attributes."""
+    if _ANGLE_IN_QUOTES.search(html):
+        return False
+    return all([">" in piece[: 2 * MOST_ATTRIBUTES] for piece in pieces[1:]])
 
 
 class _Tag(NamedTuple):

@@ -1,10 +1,11 @@
 """What the tree of a page would cost is known before it is built."""
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
+from mailboxes.parsing import html_bounds
 from mailboxes.parsing.html_bounds import is_too_much
 from mailboxes.parsing.html_text import text_of_html
 from mailboxes.sanitizing import sanitize
@@ -79,3 +80,34 @@ def _depth(page: str) -> int:
             node, depth = node.parent, depth - 1
         node = node.next if node is not None else None
     return deepest
+
+
+_TAGS = ["<b>", "<a href=x>", "</b>", "<p a b c d e f>", "<div>", "</div>", "<td a='<' b c d e f g>", "<br/>"]
+_OTHERS = [
+    "<u a='>' b c d e f g>",
+    "<i ",
+    "x='>",
+    '"',
+    "'",
+    '="',
+    ">",
+    "<",
+    "a=b ",
+    "= ",
+    "<!--",
+    "-->",
+    "</",
+    "text",
+]
+
+
+@given(html=st.lists(st.sampled_from(_TAGS + _OTHERS), max_size=25).map("".join), depth=st.integers(1, 5))
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_little_at_a_glance_is_little_when_read(monkeypatch, html, depth):
+    monkeypatch.setattr(html_bounds, "SMALL", 0)
+    monkeypatch.setattr(html_bounds, "MOST_ATTRIBUTES", 5)
+    monkeypatch.setattr(html_bounds, "MOST_REOPENED", 40)
+    if html_bounds._is_little(html, depth):
+        with monkeypatch.context() as patched:
+            patched.setattr(html_bounds, "_is_little", lambda html, depth: False)
+            assert not is_too_much(html, depth)
