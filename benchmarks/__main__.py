@@ -16,13 +16,14 @@ from benchmarks import (
     kills,
     million,
     poll,
+    reading,
     sync,
     watch,
 )
 
 Figures = dict[str, Any]
 ALL = "all"
-USUAL = ("arrival", "sync", "poll", "watch", "fair", "administration", "footprint")
+USUAL = ("arrival", "sync", "poll", "watch", "fair", "administration", "footprint", "reading")
 USUAL_SECONDS = 240.0
 LONG = ("faults", "kills", "agreement", "million")  # only when they are asked for by name
 
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument(
         "--messages",
         type=int,
-        help="how many messages (arrival: 40, sync: 2000, fair: 2000, million: 100000)",
+        help="how many messages (arrival: 40, sync, fair, reading: 2000, million: 100000)",
     )
     parser.add_argument("--mailboxes", type=int, help="how many mailboxes (watch: 2000, fair: 1000)")
     parser.add_argument("--embedded", action="store_true", help="the embedded mail server, not Dovecot")
@@ -42,6 +43,9 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50, help="million: how many")
     parser.add_argument("--only", default="", help=_only())
     parser.add_argument("--share", default="1/1", help="faults: 2/8 is the second eighth of all cuts")
+    parser.add_argument(
+        "--folder", type=Path, help="reading: messages as files, not those of the usual author"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args()
     names = USUAL if given.name == ALL else [given.name]
@@ -66,6 +70,7 @@ def _measured(name: str, given: argparse.Namespace) -> Figures:
         "fair": lambda: fair.run(messages or 2000, mailboxes or 1000, with_dovecot=with_dovecot),
         "administration": administration.run,
         "footprint": footprint.run,
+        "reading": lambda: reading.run(messages or 2000, given.folder),
         "faults": lambda: faults.run(only, given.seconds, given.share),
         "kills": lambda: kills.run(only, seconds),
         "agreement": lambda: agreement.run(seconds),

@@ -88,7 +88,7 @@ def _has_short_tags(html: str, pieces: list[str]) -> bool:
     """Whether each tag ends before the next one begins, and has no room for many attributes."""
     if _ANGLE_IN_QUOTES.search(html):
         return False
-    return all([">" in piece[: 2 * MOST_ATTRIBUTES] for piece in pieces[1:]])
+    return all(">" in piece[: 2 * MOST_ATTRIBUTES] for piece in pieces[1:])
 
 
 class _Tag(NamedTuple):
