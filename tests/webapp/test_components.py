@@ -28,6 +28,7 @@ PAIRS = [
     *((tone, "surface", 4.5) for tone in ("ok", "warn", "bad")),
     ("note-text", "note", 4.5),
     ("on-accent", "accent-fill", 4.5),
+    ("second", "surface", 3),  # bars of charts
     ("on-accent", "accent-fill-hover", 4.5),
     ("on-accent", "bad-fill", 4.5),
     ("line-strong", "surface", 3),

@@ -17,7 +17,7 @@ from webapp.customer.examples import EXAMPLES
 from webapp.customer.forms import LetterForm
 from webapp.customer.letters import Letter, person, received_by, received_by_anybody, send
 from webapp.customer.progress import progress_of
-from webapp.guards import member_required, signed_in_required
+from webapp.guards import enter_chosen_organization, member_required, signed_in_required
 from webapp.records import uuid_or_none
 
 blueprint = Blueprint("customer", __name__, url_prefix="/demo")
@@ -69,6 +69,7 @@ def notices() -> ResponseReturnValue:
     postroom = {str(value_of("notice.sender_address"))}
     own = received_by(g.user.address, postroom)
     found = received_by_anybody(postroom) if g.user.is_system_admin else own
+    enter_chosen_organization(g.user)  # the frame shows where they work
     return render_template("customer/notices.html", notices=found[: -MOST_NOTICES - 1 : -1])
 
 

@@ -71,6 +71,7 @@ def set_up() -> ResponseReturnValue:
             db.session.commit()
             flash("From now on you are asked for a code when you sign in.", "success")
             return redirect(url_for("security.index"))
+    enter_chosen_organization(g.user)
     page = render_template("people/second_factor.html", form=form, uri=second_factor.provisioning_uri(g.user))
     return page, 422 if form.code.errors else 200
 
