@@ -222,11 +222,10 @@ def _is_property(name: str) -> bool:
 
 
 def _is_negative_margin(item: css.Declaration) -> bool:
-    """A negative margin pulls content over its surroundings."""
+    """A negative margin pulls content over its surroundings; what a function comes to is not known here."""
     return item.lower_name.startswith("margin") and any(
-        getattr(token, "value", 0) < 0
+        token.type == "function" or (token.type in ("number", "percentage", "dimension") and token.value < 0)
         for token in item.value
-        if token.type in ("number", "percentage", "dimension")
     )
 
 

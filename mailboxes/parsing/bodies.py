@@ -24,6 +24,7 @@ _META_CHARSET = re.compile(
 )
 _DRAWN = re.compile(r"\bsrc\s*+=\s*+[\"']?\s*+cid:([^\"'\s>]{1,1000})", re.IGNORECASE)
 _PLAIN_TYPES = frozenset({"text/plain", "text/enriched", "text/richtext"})
+_OTHER_PAGES = frozenset({"text/x-amp-html", "text/watch-html"})  # the same page for other programs
 _REPORTS = frozenset(
     {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
     | {"message/global-delivery-status", "message/global-disposition-notification"}
@@ -101,12 +102,12 @@ def _is_text(part: Part) -> bool:
     is_prose = part.content_type == "text/html" or part.content_type in _PLAIN_TYPES
     if not is_prose or part.disposition.value == "attachment":
         return False
-    return not part.filename or part.depth == 0
+    return not part.filename or part.depth == 0 or part.is_alternative
 
 
 def _is_saved(part: Part) -> bool:
     """Whether the part is listed: not what RFC 2557 makes a resource of the page around it."""
-    if _is_text(part):
+    if _is_text(part) or (part.is_alternative and part.content_type in _OTHER_PAGES):
         return False
     is_named = part.filename or part.disposition.value or part.first("content-id") is not None
     return bool(is_named) or not part.is_related or part.first("content-location") is None

@@ -8,8 +8,9 @@ on after it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from mailboxes.parsing.charsets import decoded
@@ -46,6 +47,10 @@ _HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|
 _HEADERS = re.compile(rb"(?m)^([^:\n]{1,200}):([^\n]*(?:\n [^\n]*)*)\n")
 LONE_CR = re.compile(rb"\r(?!\n)")
 _BLANKS_FOR_TABS = bytes.maketrans(b"\t", b" ")
+_BEGINNING = re.compile(
+    rb"(?m)^([!-9;-~]{1,200}+)[ \t]*+:([^\n]{0,32768}+(?:\n[ \t][^\n]{0,1000}+){0,100}+)"
+    rb"[^\n]*+(?:\n[ \t][^\n]*+)*+"
+)
 _BLANK_FOLD = re.compile(rb"\n[ \t]+\r*\n")
 # White space alone on a folded line, before an encoded word: the mailer's folding, not its text.
 _BROKEN_FOLD = re.compile(rb"\r?\n[ \t]{1,200}\r?\n[ \t]{1,200}(?==\?)")
@@ -81,13 +86,27 @@ def header_block(raw: bytes, start: int, end: int, limits: Limits, defects: Defe
     capped = min(block_end, start + limits.header_bytes)
     if capped < block_end:
         defects.add("header-too-large")
+        capped = raw.rfind(b"\n", start, capped) + 1 or capped
     reader = _Reader(raw, start, capped, limits, defects)
     headers = reader.read()
+    if capped < block_end:
+        headers += tuple(_beginnings(raw, capped, block_end, limits))
     if reader.stopped_at is not None:
         body_start = reader.stopped_at
     elif blank is None and start < end:
         defects.add("no-body-separator")
     return HeaderBlock(headers, body_start)
+
+
+def _beginnings(raw: bytes, start: int, end: int, limits: Limits) -> Iterator[Header]:
+    """The headers behind what is read whole, each cut: an endless one hides no subject and no type."""
+    left = limits.header_bytes
+    for found in islice(_BEGINNING.finditer(raw, start, end), limits.headers):
+        left -= len(found[2])
+        if left < 0:
+            return
+        name = found[1].decode("ascii")
+        yield Header(name, _unfolded(found[2]), name.lower())
 
 
 class _Reader:

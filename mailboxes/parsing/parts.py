@@ -44,6 +44,7 @@ class Part:
     encoding: str
     children: list[Part] = field(default_factory=list)
     is_related: bool = False  # it stands in a multipart/related
+    is_alternative: bool = False  # or in a multipart/alternative
 
     @property
     def content_type(self) -> str:
@@ -185,6 +186,7 @@ def _split(part: Part, budget: _Budget) -> None:
     for start, end in bodies:
         child = _part(part.raw, start, end, part.depth + 1, default, budget)
         child.is_related = part.content_type == "multipart/related"
+        child.is_alternative = part.content_type == "multipart/alternative"
         part.children.append(child)
     if not part.children:
         budget.defects.add("boundary-not-found")

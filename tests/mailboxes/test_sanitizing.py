@@ -111,6 +111,7 @@ def test_remote_images_stay_where_the_reader_asked_for_them(html):
         "position: absolute; top: 0",
         "margin: -50px",
         "margin-left: -5em",
+        "margin-top: calc(0px - 500px)",
         "behavior: url(x)",
         "width: url(http://t.example)",
         "content: url(http://t.example)",

@@ -27,6 +27,14 @@ def test_of_alternatives_text_and_page_are_both_kept():
     assert (parsed.text, parsed.html, parsed.attachments) == ("plain", "<p>page</p>", ())
 
 
+def test_a_page_with_a_name_is_an_alternative_and_one_for_other_programs_is_none():
+    named = HTML.replace(b"charset=utf-8", b"charset=utf-8; name=message.html")
+    amp = b"Content-Type: text/x-amp-html\r\n\r\n<html amp4email>page</html>"
+    parsed = parse(multipart(PLAIN, amp, named, kind=b"alternative"))
+    assert (parsed.text, parsed.html, parsed.attachments) == ("plain", "<p>page</p>", ())
+    assert [one.filename for one in parse(multipart(PLAIN, named)).attachments] == ["message.html"]
+
+
 def test_without_plain_text_the_text_is_made_from_the_page():
     parsed = parse(multipart(HTML))
     assert (parsed.text, parsed.is_text_from_html) == ("page", True)

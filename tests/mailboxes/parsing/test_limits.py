@@ -179,3 +179,20 @@ def test_any_mixture_of_mail_is_read(raw):
 def test_a_message_may_be_cut_anywhere(length):
     whole = nested(3) + b"\n--b2\nContent-Transfer-Encoding: base64\n\naGVsbG8=\n--b2--\n--b1--"
     go_through(whole[:length])
+
+
+@pytest.mark.parametrize(
+    "endless", [b"X-Big: " + b"a" * 1_000_000, b"To: " + b"a@b.c,\n " * 60_000 + b"a@b.c"]
+)
+def test_an_endless_header_hides_none_of_those_behind_it(endless):
+    page = (
+        b"Subject: =?utf-8?q?=E2=82=AC?=\n =?utf-8?q?uro?=\nContent-Type: text/html; charset=utf-8\n\n<p>page"
+    )
+    parsed = parse(b"From: a@b.c\n" + endless + b"\nDate: 5 Mar 2024 12:30 +0000\n" + page)
+    assert (parsed.subject, parsed.html) == ("€uro", "<p>page")
+    assert parsed.sender is not None
+    assert parsed.sent_at is not None
+    assert parsed.defects[0] == "header-too-large"
+    assert parsed.stable_hash == stable_hash(
+        b"From: a@b.c\n" + endless + b"\nDate: 5 Mar 2024 12:30 +0000\n" + page
+    )
