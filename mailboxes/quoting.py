@@ -56,7 +56,7 @@ _ATTRIBUTION = re.compile(
 _ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*+\S.{{0,200}}?(?<!\w){_VERBS}\s*+[:：]\s*+$", re.IGNORECASE)
 # How the last line of any attribution ends: a cheap question before the dear ones above.
 _ENDS = re.compile(r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|" + _WORDS_WITHOUT_COLON)
-_LAST_OF_ENDS = frozenset(":：*_>")  # its last character, in ASCII
+_LAST_OF_ENDS = frozenset(":*_>")  # the last character of such a line, if it is ASCII
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
     r"\s*+(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4}))"

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mailboxes.parsing.charsets import decoded
 from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.encoded_words import decoded_words
+from mailboxes.parsing.transfer import LONE_CR
 from mailboxes.parsing.values import Defects, Limits
 
 
@@ -45,7 +46,6 @@ _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
 _HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
 # In a block without tabs and carriage returns.
 _HEADERS = re.compile(rb"(?m)^([^:\n]{1,200}):([^\n]*(?:\n [^\n]*)*)\n")
-LONE_CR = re.compile(rb"\r(?!\n)")
 _BLANKS_FOR_TABS = bytes.maketrans(b"\t", b" ")
 _BEGINNING = re.compile(
     rb"(?m)^([!-9;-~]{1,200}+)[ \t]*+:([^\n]{0,32768}+(?:\n[ \t][^\n]{0,1000}+){0,100}+)"

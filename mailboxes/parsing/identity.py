@@ -6,7 +6,8 @@ import hashlib
 
 from mailboxes.parsing.charsets import decoded
 from mailboxes.parsing.cleaning import body_text
-from mailboxes.parsing.headers import LONE_CR, Header, header_block, message_start, with_line_feeds
+from mailboxes.parsing.headers import Header, header_block, message_start, with_line_feeds
+from mailboxes.parsing.transfer import LONE_CR
 from mailboxes.parsing.values import DEFAULT, Defects
 
 VERSION = 1

@@ -15,7 +15,7 @@ _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _PADDING = re.compile(rb"=+")
 # Between the "=" and the end of a line, white space was added on the way (RFC 2045 §6.7, rule 3).
 _SOFT_BREAK = re.compile(rb"=(?:[ \t]++(?=\r*\n)|\r(?!\r*\n))")
-_LONE_CR = re.compile(rb"\r(?!\n)")
+LONE_CR = re.compile(rb"\r(?!\n)")
 _UU_BEGIN = re.compile(rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++([^\r\n]*+)\r*+$")
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue", "x-uu"})
 
@@ -33,7 +33,7 @@ def content_of(data: bytes, encoding: str) -> bytes:
 
 def from_quoted_printable(data: bytes) -> bytes:
     """Quoted-printable, also where a server padded its lines or they end with a bare CR."""
-    if b"= " in data or b"=\t" in data or _LONE_CR.search(data):  # found faster than the pattern
+    if b"= " in data or b"=\t" in data or LONE_CR.search(data):  # found faster than the pattern
         data = _SOFT_BREAK.sub(_soft_break, data)
     return binascii.a2b_qp(data)
 
