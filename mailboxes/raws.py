@@ -23,13 +23,14 @@ import zstandard
 from flask import current_app
 from obstore.exceptions import NotFoundError as ObjectNotFoundError
 from obstore.store import LocalStore, from_url
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import Text, delete, exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.messages import Message
 from mailboxes.spool import Spool
 from tenants.application import settings_of
+from tenants.arrays import PackedList
 from tenants.bulk import among, insert_rows
 from tenants.database import INSTALLATION, db, uuid7
 from tenants.errors import OutsideOrganizationError
@@ -166,8 +167,10 @@ def forget_objects_of(owner: UUID) -> None:
 
 def _lock_objects(keys: Iterable[str], *, is_shared: bool) -> None:
     """Until the transaction ends, nobody deletes an object whose row is not committed yet."""
-    lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
-    for key in sorted(set(keys)):  # one order, so that nobody waits in a circle
+    wanted = sorted(set(keys))  # one order, in which they are taken: nobody waits in a circle
+    if wanted:
+        lock = func.pg_advisory_xact_lock_shared if is_shared else func.pg_advisory_xact_lock
+        key = func.unnest(literal(wanted, PackedList(Text()))).column_valued("key")
         db.session.execute(select(lock(func.hashtextextended(key, 0))))
 
 
