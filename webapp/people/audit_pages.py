@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -70,12 +70,13 @@ def _filter() -> EntryFilter:
 
 
 def _day(name: str) -> datetime | None:
-    """The beginning of a day in the zone of whoever looks; None if it is no date."""
+    """The beginning of a day in the zone of whoever looks; None if it is no date, or of no time of ours."""
     try:
         day = date.fromisoformat(request.args.get(name, ""))
-        return datetime.combine(day, time(), ZoneInfo(g.get("zone", "UTC")))
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
+    is_ours = MINYEAR < day.year < MAXYEAR  # the first and last days of all time have no other zones
+    return datetime.combine(day, time(), ZoneInfo(g.get("zone", "UTC"))) if is_ours else None
 
 
 def _rows(entries: Sequence[Entry], *, of_system: bool) -> list[dict[str, Any]]:
