@@ -94,6 +94,7 @@ def test_an_administrator_adds_a_mailbox(app, inside, ours, theirs, client):
         ("imap_password", "", "Type the password"),
         ("folders", [], "Choose at least one folder"),
         ("automation_from", "", "Choose a date and time"),
+        ("automation_from", "0001-01-01T00:00", "Choose a year from 1970"),
         ("action", "lead", "channel"),
     ],
 )

@@ -258,6 +258,7 @@ def test_connection_and_neighbours_are_never_shown(source, inside, ada, ours, th
         ("processing", {"action": "case", "case_status": "odd"}, "Choose one from the list"),
         ("trusted_forms", {"trusted_forms": "nobody"}, "is no e-mail address"),
         ("automation_from", {"automation_from": ""}, "Choose a date and time"),
+        ("automation_from", {"automation_from": "9999-12-31T23:59"}, "Choose a date and time"),
         ("owner", {"owner": "the neighbour"}, "Choose one from the list"),
         ("access", {"access-of-neighbour": "reply"}, "Choose roles and people of this organization"),
     ],

@@ -9,7 +9,6 @@ from flask import g, request
 from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
-    DateTimeLocalField,
     Field,
     RadioField,
     SelectField,
@@ -23,7 +22,7 @@ from mailboxes.global_mailboxes.fields import APART, FIELDS, NO_RULES, OWN_RULES
 from tenants.organizations import members_offered
 from webapp.choosing import searched
 from webapp.configuration.forms import INHERITS, SWITCH
-from webapp.mailboxes.forms import lines_of, setting_field, utc
+from webapp.mailboxes.forms import LocalMomentField, lines_of, setting_field, utc
 from webapp.mailboxes.granting import typed_grants
 
 SOURCE = Setting("source", "Lead source", "lead_source")
@@ -31,7 +30,7 @@ RULES = [(OWN_RULES, "Own rules instead of the system's"), (NO_RULES, "No automa
 SWITCHES = ("enabled", "shadow", "converts_automatic", "answers_unaddressed")
 
 
-class MomentField(DateTimeLocalField):
+class MomentField(LocalMomentField):
     """A date and time; what is none is None, and matters only where the box is not ticked."""
 
     def process_formdata(self, valuelist: list[str]) -> None:

@@ -42,6 +42,20 @@ HISTORIES = [
 LEVELS = [("", "No access"), *GRANTED]
 
 
+YEARS = range(1970, 9000)  # all of them exist in every zone
+
+
+class LocalMomentField(DateTimeLocalField):
+    """A date and time in the zone of whoever types it; see `utc`."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read it, if it can be a moment everywhere."""
+        super().process_formdata(valuelist)
+        if self.data is not None and self.data.year not in YEARS:
+            self.data = None
+            raise ValueError(f"Choose a year from {YEARS[0]} to {YEARS[-1]}.")
+
+
 class MailboxForm(FlaskForm):
     """The sections in the order of the page. Settings of actions are added by `mailbox_form`.
 
@@ -85,7 +99,7 @@ class MailboxForm(FlaskForm):
     copies_sent = BooleanField("Keep a copy of sent messages in the server's Sent folder")
 
     action = RadioField("What happens with new messages", validate_choice=False)
-    automation_from = DateTimeLocalField(
+    automation_from = LocalMomentField(
         "Automation from",
         [InputRequired("Choose a date and time.")],
         format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
