@@ -12,11 +12,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from secrets import SystemRandom
 from typing import Self, TypedDict
 
 from embedded.errors import EmbeddedServerError
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+# Below those that Linux and macOS give to a program that connects to another one.
+NEVER_OUTGOING = range(20_000, 32_000)
 
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LOG = 16 * 1024 * 1024
@@ -257,12 +261,17 @@ def command_line(pid: int) -> bytes:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on right now: the preferred one if possible."""
-    for port in (preferred, 0):
+    """A TCP port on 127.0.0.1 that nobody listens on right now: the preferred one if possible.
+
+    Any other is one that the system gives to no outgoing connection, so that it is still free when a server
+    that takes seconds to start asks for it.
+    """
+    for port in (preferred, *SystemRandom().sample(NEVER_OUTGOING, 20), 0):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port or 0))
-            return int(probe.getsockname()[1])
+            if port is not None:
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
     raise EmbeddedServerError("This machine has no free port.")
 
 

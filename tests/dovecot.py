@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from embedded.folders import temporary_folder
+from embedded.processes import free_port
 from tests.certificates import Certificates, ServerCertificate
 from tests.services import missing
 
@@ -131,7 +132,7 @@ class Dovecot:
     ) -> None:
         self.folder = folder
         self._oauth2 = oauth2
-        self.port, self.tls_port = _free_ports(2)
+        self.port, self.tls_port = free_port(), free_port()
         self._account = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         self._settings = {"separator": "/", "prefix": "", "format": "maildir", **(settings or {})}
         self._prepare(certificate)
@@ -262,14 +263,3 @@ def _program(name: str) -> str:
 
 def _group_name(gid: int) -> str:
     return grp.getgrgid(gid).gr_name
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -59,7 +59,7 @@ def act(organization, message):
         stored = db.session.scalars(select(Message).where(Message.id == message.id)).one()
         convert(stored)
         db.session.commit()
-        return db.session.scalars(events_of(stored)).all()[-1]
+        return events_of(stored)[-1]
 
 
 def test_the_entry_point_of_the_example_is_the_one_in_its_project_file():

@@ -89,7 +89,7 @@ def test_a_server_that_cannot_be_asked_is_not_waited_for(inside, ours, mailbox, 
     with inside(ours):
         db.session.execute(update(Account).values(state="refused"))
         db.session.commit()
-    assert "first mend what the state says" in send(client, f"{url}/audit", at=url)
+    assert "Solve first what the state says" in send(client, f"{url}/audit", at=url)
     with inside(ours):
         assert folder_of(mailbox).audit_wanted_at is None
 
@@ -136,12 +136,12 @@ def test_the_installation_shows_the_worst_accounts_first(inside, ours, theirs, m
 
 def test_the_installation_shows_which_processes_live(app, ours, system_admin):
     words = words_of(read(system_admin, "/system/health/"))
-    assert "No schedule leads" in words
+    assert "The schedule is not running" in words
     assert "None: start postroom worker" in words
     queues.say_alive("schedule")
     queues.say_alive("watch 1 of 2")
     words = words_of(read(system_admin, "/system/health/"))
-    assert "No schedule leads" not in words
+    assert "The schedule is not running" not in words
     assert "watch 1 of 2" in words
 
 
