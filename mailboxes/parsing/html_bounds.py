@@ -9,6 +9,7 @@ taken for none.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ def is_too_much(html: str, depth: int) -> bool:
             pile.close(tag.name)
         else:
             pile.open(tag.name)
-        if len(pile.names) > depth or pile.reopened > MOST_REOPENED or tag.has_many_attributes:
+        if len(pile.elements) > depth or pile.reopened > MOST_REOPENED or tag.has_many_attributes:
             return True
     return False
 
@@ -117,54 +118,78 @@ def _has_many(attributes: str) -> bool:
 
 
 class _Pile:
-    """The elements that may be open; ``reopened`` counts the letters that may be opened anew."""
+    """The elements that may be open; ``reopened`` counts the letters that may be opened anew.
+
+    Elements are numbered as they open, so that each question is answered without a walk through the pile:
+    there may be as many questions as tags.
+    """
 
     def __init__(self) -> None:
-        self.names: list[str] = []
+        self.elements: list[tuple[int, str]] = []  # number and name
+        self.numbers: dict[str, list[int]] = {}  # of the open elements of a name, innermost last
+        self.walls: list[int] = []  # numbers, too
+        self.opened = 0
         self.letters = 0
         self.reopened = 0
 
     def open(self, name: str) -> None:
         """A start tag."""
         self.reopened += self.letters
-        if name in _UNCOUNTED and "svg" not in self.names and "math" not in self.names:
+        if name in _UNCOUNTED and not self.numbers.get("svg") and not self.numbers.get("math"):
             return
         if name in ("a", "nobr"):
             self.close(name)  # a second one ends the first
-        elif name in _SIBLINGS and (last := self._last()) >= 0 and self.names[last] in _SIBLINGS[name]:
-            del self.names[last]
-        self.letters += name in _LETTERS
-        self.names.append(name)
+        elif name in _SIBLINGS and (last := self._last()) >= 0 and self.elements[last][1] in _SIBLINGS[name]:
+            self._remove(last)
+        self._add(name)
 
     def close(self, name: str) -> None:
         """An end tag: of the innermost element of its name, if no wall stands before that."""
         self.reopened += self.letters
-        if name not in self.names:
+        numbers = self.numbers.get(name)
+        if not numbers:
             return
         if name in _ALONE or name in _BLOCKS:
-            self._close_inside_walls(name)
-        elif self.names[last := self._last()] == name:
-            del self.names[last]
+            if not self.walls or numbers[-1] >= self.walls[-1]:
+                self._end(bisect_left(self.elements, (numbers[-1],)), name)
+        elif self.elements[last := self._last()][1] == name:
+            self._remove(last)
 
-    def _close_inside_walls(self, name: str) -> None:
-        for index in range(len(self.names) - 1, -1, -1):
-            if self.names[index] == name:
-                self._end(index, name)
-                return
-            if self.names[index] in _WALLS:
-                return
+    def _add(self, name: str) -> None:
+        self.opened += 1
+        self.elements.append((self.opened, name))
+        self.numbers.setdefault(name, []).append(self.opened)
+        if name in _WALLS:
+            self.walls.append(self.opened)
+        self.letters += name in _LETTERS
 
     def _end(self, index: int, name: str) -> None:
         """Some end alone; of what ends with another element, letters are opened anew behind it."""
         if name in _ALONE:
-            del self.names[index]
-            self.letters -= name in _LETTERS
-        else:
-            self.names[index:] = [one for one in self.names[index + 1 :] if one in _LETTERS]
+            self._remove(index)
+            return
+        ended = self.elements[index:]
+        self.elements[index:] = [one for one in ended if one[1] in _LETTERS]
+        for _, inner in ended:
+            if inner not in _LETTERS:
+                self._forget(inner)
+
+    def _remove(self, index: int) -> None:
+        self._forget(self.elements.pop(index)[1])
+
+    def _forget(self, name: str) -> None:
+        """The innermost element of its name is open no more."""
+        self.numbers[name].pop()
+        if name in _WALLS:
+            self.walls.pop()
+        self.letters -= name in _LETTERS
 
     def _last(self) -> int:
-        """Where the innermost element that is no letter stands; -1 if there is none."""
-        index = len(self.names) - 1
-        while index >= 0 and self.names[index] in _LETTERS:
+        """Where the innermost element that is no letter stands; -1 if there is none.
+
+        The letters that it passes over are counted in ``reopened`` with each tag, and so are few.
+        """
+        index = len(self.elements) - 1
+        while index >= 0 and self.elements[index][1] in _LETTERS:
             index -= 1
         return index

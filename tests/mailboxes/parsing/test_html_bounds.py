@@ -111,3 +111,36 @@ def test_what_is_little_at_a_glance_is_little_when_read(monkeypatch, html, depth
         with monkeypatch.context() as patched:
             patched.setattr(html_bounds, "_is_little", lambda html, depth: False)
             assert not is_too_much(html, depth)
+
+
+class _Counted(str):
+    """The name of an element that counts how often it is compared."""
+
+    __slots__ = ()
+    comparisons = 0
+
+    def __eq__(self, other: object) -> bool:
+        _Counted.comparisons += 1
+        return str.__eq__(self, other) is True
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize(
+    ("below", "tag"),
+    [
+        (["div"] * 900, "br"),
+        (["ul", "li"] * 450, "img"),
+        (["div"] * 900, "/ul"),
+        (["div", "table"] + ["span"] * 900, "/div"),
+        (["div"] + ["span"] * 900, "/mark"),
+    ],
+)
+def test_a_tag_costs_the_same_however_many_elements_are_open(below, tag):
+    pile = html_bounds._Pile()
+    for name in below:
+        pile.open(_Counted(name))
+    _Counted.comparisons = 0
+    for _ in range(10):
+        (pile.close if tag.startswith("/") else pile.open)(_Counted(tag.lstrip("/")))
+    assert _Counted.comparisons < 10 * 20
