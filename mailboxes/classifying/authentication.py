@@ -15,7 +15,8 @@ MAXIMUM_LENGTH = 8000
 _METHOD = re.compile(r"(?:^|[;\s])(dmarc|spf|dkim)\s*=\s*([a-z]+)", re.IGNORECASE)
 _DOMAIN = re.compile(r"header\.[di]\s*=\s*\"?@?(?:[^\s;@\"]*@)?([^\s;\"]+)", re.IGNORECASE)
 
-_COMMENT = r"(?: ++\([ !-'*-\[\]-~]*+\))?+"
+_ONE_COMMENT = r" ++\([ !-'*-\[\]-~]*+\)"
+_COMMENT = rf"(?:{_ONE_COMMENT})?+"
 _VALUE = r"(?:@[\w-]++(?:\.[\w-]++)*+|[\w./+=-][\w./+=@-]*+)"
 _PLAIN_ID = re.compile(r"[a-z0-9-]++(?:\.[a-z0-9-]++)*+ *+(?=;)", re.IGNORECASE | re.ASCII)
 _PLAIN_RESULT = re.compile(
@@ -23,6 +24,7 @@ _PLAIN_RESULT = re.compile(
     rf"((?: ++(?:header|smtp|body|policy)\.[a-z-]++={_VALUE}{_COMMENT})*+) *+(?=;|\Z)",
     re.IGNORECASE | re.ASCII,
 )
+_PLAIN_COMMENT = re.compile(_ONE_COMMENT)
 _SIGNER = re.compile(rf" header\.([di])=({_VALUE})", re.IGNORECASE | re.ASCII)
 
 _Result = tuple[str, str, str]  # method, result, signing domain
@@ -112,7 +114,7 @@ def _plain_results(value: str) -> list[_Result] | None:
 def _signer(properties: str) -> str:
     """The domain of a signature: ``header.d``, else that of ``header.i``."""
     named: dict[str, str] = {}
-    for name, value in _SIGNER.findall(properties):
+    for name, value in _SIGNER.findall(_PLAIN_COMMENT.sub("", properties)):
         named.setdefault(name.lower(), value)
     return ascii_domain((named.get("d") or named.get("i") or "").rpartition("@")[2])
 
@@ -129,9 +131,22 @@ def _result(result: authres.core.AuthenticationResult) -> _Result:
 def _results_by_pattern(value: str) -> list[_Result]:
     """For what servers write that is no RFC 8601."""
     found: list[_Result] = []
-    for part in value.split(";"):
+    for text in _without_comments(value).split(";"):
+        part = text.partition("(")[0]  # a comment without an end
         if method := _METHOD.search(part):
             domain = _DOMAIN.search(part)
             signer = ascii_domain(domain[1]) if domain else ""
             found.append((method[1].lower(), method[2].lower(), signer))
     return found
+
+
+def _without_comments(value: str) -> str:
+    kept: list[str] = []
+    begun: list[int] = []
+    for character in value:
+        if character == "(":
+            begun.append(len(kept))
+        kept.append(character)
+        if character == ")" and begun:
+            del kept[begun.pop() :]
+    return "".join(kept)

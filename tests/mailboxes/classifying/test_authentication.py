@@ -2,7 +2,7 @@
 
 import authres
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailboxes.classifying import classify
@@ -71,11 +71,28 @@ def test_results_that_break_the_standard_are_still_read():
     assert found["dmarc"] == "fail"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dkim=pass header.i=@evil.example (x header.d=example.org y) header.s=s",
+        "!!; dkim=pass (x (y) header.d=example.org z) header.i=@evil.example",
+        "!!; dkim=fail (x; dkim=pass header.d=example.org; y)",
+        "dkim=pass (header.d=example.org",
+    ],
+)
+def test_what_stands_in_a_comment_is_no_result(text):
+    found = authentication_of(result(text))
+    assert found is not None
+    assert not found["has_aligned_dkim_pass"]
+
+
 _WORDS = st.sampled_from(["dkim", "SPF", "dmarc", "none", "nonesuch", "pass", "fail", "x-a", "reason", ""])
 _VALUES = st.sampled_from(
     ["a@b.example", "@c.example", "@d..e", "F.example", '"g h"', "aB+/=", "", "@", "a_b", "é"]
 )
-_COMMENTS = st.sampled_from(["", "", " (2048-bit key)", "  (a) (b)", " (a (b))", "(c)", " (d"])
+_COMMENTS = st.sampled_from(
+    ["", "", " (2048-bit key)", "  (a) (b)", " (a (b))", "(c)", " (d", " (x header.d=bank.example y)"]
+)
 _PROPERTIES = st.builds(
     "{}{}.{}={}{}".format,
     st.sampled_from([" ", " ", "  ", ""]),
@@ -90,6 +107,7 @@ _RESULTS = st.builds(
 
 
 @given(st.lists(_RESULTS, min_size=1, max_size=3), st.sampled_from(["; ", ";", " ; ", ";  "]))
+@example(["dkim=pass header.i=@c.example (x header.d=bank.example y)"], "; ")
 @settings(max_examples=400, deadline=None)
 def test_results_written_plainly_say_what_the_whole_grammar_says(results, mark):
     value = mark.join([TRUSTED, *results])
