@@ -57,14 +57,20 @@ _ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*+\S.{{0,200}}?(?<!\w){_VERBS}\s*+[:
 # How the last line of any attribution ends: a cheap question before the dear ones above.
 _ENDS = re.compile(r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|" + _WORDS_WITHOUT_COLON)
 _LAST_OF_ENDS = frozenset(":*_>")  # the last character of such a line, if it is ASCII
+# A day and a year: a time alone stands in anybody's sentences.
+_DATE = _any_of(
+    r"(?<!\d)(?:\d{1,2}[-/.]\s?){2}(?:\d{4}|\d\d)(?!\d)",
+    r"(?<!\d)\d{4}[-/.年]\s?\d{1,2}",
+    r"(?<!\d)\d{1,2}[^<\d]{1,20}(?![03-9])\d{4}(?!\d)",
+)
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
-    r"\s*+(?=[^<]*(?:\d{1,4}[-/.年]\s?\d{1,2}|\d{1,2}:\d\d|\d{1,2}\s\w{3,12}\.?\s\d{4}))"
-    r".{0,200}<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+(?P<colon>[:：])?\s*+$"
+    rf"\s*+(?=[^<]*{_DATE}).{{0,200}}<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+(?P<colon>[:：])?\s*+$"
 )
-# Gmail in any other language, above a text that is marked as quoted: an address and a time.
+# Gmail in any other language, above a text that is marked as quoted: an address, a date and a time.
 _ADDRESS_AND_TIME = re.compile(
-    r"(?=[^<]*+<[^<>\s@]++@[^<>\s@]++>)(?=.{0,400}?(?<!\d)\d{1,2}[:.]\d\d(?!\d)).{0,500}[:：]\s*+$"
+    rf"(?=[^<]*+<[^<>\s@]++@[^<>\s@]++>)(?=.{{0,400}}?{_DATE})"
+    r"(?=.{0,400}?(?<!\d)\d{1,2}[:.]\d\d(?!\d)).{0,500}[:：]\s*+$"
 )
 # How attributions begin that mailers wrap over several lines.
 _OPENS = re.compile(
@@ -142,28 +148,29 @@ _FROM = re.compile(
     + r"\s*+[:：][*_]{0,2}(?:\s|$)",
     re.IGNORECASE,
 )
+# Headers whose words hardly stand for anything else at the beginning of a line.
+_WORDS_OF_MAIL = _any_of(
+    *("sent", "subject", "reply-to", r"gesendet(?:\s+am)?", "betreff", r"envoyé(?:\s+le)?"),
+    *(r"enviado(?:\s+el|\s+em)?", "inviato", "verzonden", "onderwerp", "skickat", "ämne", "sendt"),
+    *("lähetetty", "wysłano", "odesláno", "отправлено", r"дата\s+отправки", "надіслано"),
+    *(r"gönderme\s+tarihi", "elküldve", "στάλθηκε", "trimis", "subiect", "изпратено", "poslano"),
+    *("odoslané", "enviat", "dikirim", "terkirim", "subjek", r"ngày\s+gửi", r"đã\s+gửi"),
+    *("נשלח", r"تاريخ\s+الإرسال", "saadetud", "išsiųsta"),
+    *("送信日時", "件名", "发送时间", "收件人", "主题", "主旨", "收件者", r"받는\s?사람", r"보낸\s?날짜"),
+)
+# And those that also stand in orders and bookings: "to: Split", "for: two", "matter: a taxi".
+_OTHER_WORDS = _any_of(
+    *("date", "to", "cc", "organization", "importance", "attachments", "datum", "an", "kopie"),
+    *(r"antwort\s+an", "wichtigkeit", "à", "objet", "destinataire", "copie", "para", "asunto", "assunto"),
+    *("fecha", "data", "oggetto", "per", "a", "aan", "till", "til", "emne", "dato", "päivä(?:ys|määrä)"),
+    *("vastaanottaja", "aihe", "kopio", "do", "temat", "komu", "předmět", "дата", "кому", "тема", "копия"),
+    *("kime", "konu", "címzett", "tárgy", "προς", "θέμα", "κοιν", "către", "до", "относно"),
+    *("prima", "predmet", "zadeva", "za", r"per\s+a", "assumpte", "kepada", "perihal", "tới", "đến"),
+    *(r"chủ\s+đề", "אל", "נושא", "التاريخ", "إلى", "الموضوع", "ส่ง", "วันที่", "ถึง", "เรื่อง"),
+    *("adressaat", "teema", "kam", "tema", "日時", "宛先", "抄送", "日期", "제목", "날짜"),
+)
 _HEADER = re.compile(
-    r"\s*+[*_]{0,2}"
-    + _any_of(
-        *("sent", "date", "to", "cc", "subject", "reply-to", "organization", "importance"),
-        *("attachments", r"gesendet(?:\s+am)?", "datum", "an", "betreff", "kopie"),
-        *(r"antwort\s+an", "wichtigkeit", r"envoyé(?:\s+le)?", "à", "objet", "destinataire"),
-        *("copie", r"enviado(?:\s+el|\s+em)?", "para", "asunto", "assunto", "fecha", "data"),
-        *("inviato", "oggetto", "per", "a", "verzonden", "aan", "onderwerp", "skickat", "till"),
-        *("ämne", "sendt", "til", "emne", "dato", "lähetetty", "päivä(?:ys|määrä)"),
-        *("vastaanottaja", "aihe", "kopio", "wysłano", "do", "temat", "odesláno", "komu"),
-        *("předmět", "отправлено", "дата", "кому", "тема", "копия", r"дата\s+отправки"),
-        *("надіслано", r"gönderme\s+tarihi", "kime", "konu", "elküldve", "címzett", "tárgy"),
-        *("στάλθηκε", "προς", "θέμα", "κοιν", "trimis", "către", "subiect", "изпратено", "до", "относно"),
-        *("poslano", "prima", "predmet", "odoslané", "zadeva", "za", "enviat", r"per\s+a", "assumpte"),
-        *("dikirim", "terkirim", "kepada", "perihal", "subjek", r"ngày\s+gửi", r"đã\s+gửi", "tới", "đến"),
-        *(r"chủ\s+đề", "נשלח", "אל", "נושא", "التاريخ", r"تاريخ\s+الإرسال", "إلى", "الموضوع"),
-        *("ส่ง", "วันที่", "ถึง", "เรื่อง", "saadetud", "adressaat", "teema", "išsiųsta", "kam", "tema"),
-        *("日時", "送信日時", "宛先", "件名", "发送时间", "收件人", "主题", "主旨", "抄送", "日期"),
-        *("收件者", r"받는\s?사람", "제목", "날짜", r"보낸\s?날짜"),
-    )
-    + r"\s*+[:：]",
-    re.IGNORECASE,
+    rf"\s*+[*_]{{0,2}}(?:(?P<of_mail>{_WORDS_OF_MAIL})|{_OTHER_WORDS})\s*+[:：]", re.IGNORECASE
 )
 _SIGNATURE_MARK = re.compile(r"\s{0,3}(?:--|—|––|__)[ \t\xa0]*$")
 _DASHED_NAME = re.compile(r"-[^\W\d_]\w*\.?(?: \w+\.?){0,3}\s*$")
@@ -319,13 +326,19 @@ class _Kinds:
         return False
 
     def _is_header_block(self, start: int, wanted: int) -> bool:
-        """Whether so many headers, ``From:`` among them, stand from here on."""
+        """Whether so many headers, ``From:`` among them, stand from here on.
+
+        One must be only of mail, or hold an address: people book "from", "to" and "for" on lines like these.
+        """
         if not (_FROM.match(self.lines[start]) or _HEADER.match(self.lines[start])):
             return False
         near = [line for line in self.lines[start : start + 14] if line.strip()][:9]
-        count = sum(1 for line in near if _HEADER.match(line))
-        has_sender = any(_FROM.match(line) for line in near)
-        return has_sender and count + 1 >= wanted
+        senders = [line for line in near if _FROM.match(line)]
+        headers = [found for line in near if (found := _HEADER.match(line))]
+        if not senders or len(headers) + 1 < wanted:
+            return False
+        lines = senders + [found.string for found in headers]
+        return any(found["of_mail"] for found in headers) or any("@" in line for line in lines)
 
     def _next_text(self, index: int) -> int | None:
         for following in range(index, min(index + 4, len(self.lines))):

@@ -69,6 +69,30 @@ def test_in_any_language_an_address_and_a_time_stand_above_what_is_quoted(attrib
     assert attribution in reply_text(f"{attribution}\n\nWill you come?\n")
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bitte Angebot an Ada Berg <ada@berg.de> bis spätestens 12:30 Uhr, danke:",
+        "bitte bis 12:30 Uhr an Ada Berg <ada@berg.de>:",
+        "bitte bis 12.30 Uhr an Ada Berg <ada@berg.de>",
+    ],
+)
+def test_who_names_an_address_and_a_time_without_a_date_quotes_nobody(line):
+    assert reply_text(f"{line}\n> 10 Stück A") == line
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "Od: Ada <a@b.c>\nDatum: 2. 4. 2012\nKomu: Bob\nPředmět: x",
+        "От: Ada\nДата: 2.4.2012\nДо: bob@b.c\nОтносно: x",
+        "Od: Ada\nPoslano: ponedjeljak\nPrima: Bob\nPredmet: x",
+    ],
+)
+def test_an_address_or_a_word_only_of_mail_makes_headers_of_lines(block):
+    assert reply_text(f"Yes, gladly.\n\n{block}\n\nWill you come?") == "Yes, gladly."
+
+
 def test_marks_of_direction_hide_no_quotation():
     attribution = "\u202bבתאריך יום ב׳, 2 באפר׳ 2012 ב-18:26 מאת \u202aAda\u202c <\u202aa@b.c\u202c>:\u202c"
     assert reply_text(f"Yes.\n\n{attribution}\n\n> Will you come?\n") == "Yes."
@@ -119,6 +143,14 @@ def test_a_signature_is_left_out(signature):
         "- one\n- two\n- three",
         "My address:\nStreet 5\nTown",
         "I need:\n\nTo: be happy",
+        "Trips:\nFrom: Zagreb\nTo: Split\nDate: 1.8.2026\nAda, ada@b.c",
+        "Anfrage:\nVon: Berlin\nAn: Bord\nDatum: 1.8.2026\nKopie: nein\nAda",
+        "Dobar dan,\nOd: 1.8.2026\nDo: 8.8.2026\nZa: 4 osobe\nHvala lijepa 091 234 567\nMarko",
+        "Dobrý deň,\nOd: 1.8.2026\nDo: 8.8.2026\nZa: 2 osoby\nPredmet: izba\nĎakujem",
+        "Добрый день,\nОт: Москва\nДо: Казань\nДата: 1.8.2026\nТема: трансфер\nСпасибо",
+        "Hola,\nDe: Barcelona\nPer a: Girona\nTema: taxi\nGràcies",
+        "Bonjour,\nDe : Paris\nÀ : Lyon\nObjet : canapé\nMerci",
+        "Order:\n_____\nFrom: Monday\nTo: Friday\nThank you",
     ],
 )
 def test_prose_that_looks_like_a_quotation_stays(text):
