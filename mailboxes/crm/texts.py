@@ -45,14 +45,14 @@ def unique_tags(words: list[str]) -> list[str]:
 
 def display_name(name: str, address: str) -> str:
     """The name a sender gives, or "" where it poses as an address that is not theirs."""
-    line = one_line(name).strip("\"'")
+    line = one_line(name).strip("\"' ")
     if "@" in unicodedata.normalize("NFKC", line) and line.casefold() != address.casefold():
         return ""
     return "" if line.casefold() == address.casefold() else line
 
 
 # Nobody is greeted by their title alone.
-_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "miss", "sir", "herr", "frau", "mme", "m", "sr", "sra"})
+_TITLES = frozenset({"dr", "prof", "mr", "mrs", "ms", "miss", "sir", "herr", "frau", "mme", "sr", "sra"})
 
 
 def split_name(name: str, address: str = "") -> tuple[str, str]:
@@ -65,9 +65,9 @@ def split_name(name: str, address: str = "") -> tuple[str, str]:
     if line:
         last, comma, first = line.partition(",")
         if comma and first.strip() and "," not in first:
-            return first.strip(), last.strip()
+            return " ".join(_untitled(first.split())), last.strip()
         words = line.split()
-        untitled = words[1:] if len(words) > 1 and words[0].casefold().rstrip(".") in _TITLES else words
+        untitled = _untitled(words)
         if len(untitled) < len(words) and len(untitled) == 1:
             return "", untitled[0]
         return untitled[0], " ".join(untitled[1:])
@@ -81,6 +81,13 @@ def split_name(name: str, address: str = "") -> tuple[str, str]:
 def search_words(text: str) -> list[str]:
     """The words of a search field, at most ten."""
     return text.replace("\x00", "").split()[:10]
+
+
+def _untitled(words: list[str]) -> list[str]:
+    """Without the titles before a name, as long as something stays."""
+    while len(words) > 1 and words[0].casefold().rstrip(".") in _TITLES:
+        words = words[1:]
+    return words
 
 
 def _is_space(sign: str) -> bool:
