@@ -118,7 +118,12 @@ def page(
 
 
 def conversation_below(selection: Selection, thread: Thread) -> UUID | None:
-    """The conversation that stands below this one in a list of conversations; None below the last."""
+    """The conversation that stands below this one in a list of conversations; None below the last.
+
+    None among drafts, too: these stand by when they were written, not by their conversations.
+    """
+    if selection.view.name == DRAFTS:
+        return None
     rows = page(selection, size=1, before=Key(thread.last_at, thread.id)).rows
     return rows[0].thread.id if rows and rows[0].thread is not None else None
 

@@ -8,6 +8,7 @@ from sqlalchemy import event, select
 
 from mailboxes import timeline
 from mailboxes.crm.leads import Lead
+from mailboxes.drafts import Draft
 from mailboxes.inbox import reading
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
@@ -384,6 +385,24 @@ def test_who_is_done_sees_the_list_or_what_stands_below(client, ours, mailbox, i
     assert answer.headers["Location"] == landing.format(middle=middle.thread_id)
     answer = post(client, f"{url_of(oldest)}/status", status="done")
     assert answer.headers["Location"] == "/mail/"  # nothing stands below the last
+
+
+def test_among_drafts_no_conversation_stands_below(client, ours, mailbox, inside):
+    older, newer = (make_message(ours, mailbox, shown_at=START + timedelta(hours=hour)) for hour in range(2))
+    with inside(ours):
+        for at, message in ((START, older), (START + timedelta(hours=2), newer)):
+            draft = Draft(
+                membership_id=ours.member.id,
+                mailbox_id=mailbox.id,
+                kind="reply",
+                thread_id=message.thread_id,
+                updated_at=at,
+            )
+            db.session.add(draft)
+        override("mail.after_done", "next", "user", by="Mo", user=ours.member.user)
+        db.session.commit()
+    answer = post(client, f"{url_of(newer)}/status?view=drafts", status="done")
+    assert answer.headers["Location"] == "/mail/?view=drafts"
 
 
 def test_keys_answer_what_people_wrote_and_not_our_robot(client, ours, mailbox, inside):
