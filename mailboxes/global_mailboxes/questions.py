@@ -9,6 +9,7 @@ from sqlalchemy import false, func, select
 from mailboxes.arrivals import Arrival
 from mailboxes.global_mailboxes.fields import locks_of
 from mailboxes.global_mailboxes.reach import (
+    Condition,
     Consequence,
     counted,
     everywhere,
@@ -37,7 +38,7 @@ def pausing(source: GlobalMailbox, locks: Mapping[str, str] | None = None) -> Co
     locks = locks_of(source.values) if locks is None else locks
     said = false() if "enabled" in locks else is_said("enabled")
     closing = (Mailbox.is_served, Mailbox.is_enabled, ~said)
-    own, waiting = mailbox_count(source, Mailbox.is_served, said), _waiting_to_be_sent(source)
+    own, waiting = mailbox_count(source, Mailbox.is_served, said), _waiting_to_be_sent(source, *closing)
     return Consequence(
         "paused",
         (
@@ -45,7 +46,7 @@ def pausing(source: GlobalMailbox, locks: Mapping[str, str] | None = None) -> Co
             f"Closes it in {organizations(mailbox_count(source, *closing))}, with"
             f" {messages(message_count(source, *closing))}:"
             " nothing is shown, converted, answered or sent there",
-            *([f"Lets {messages(waiting)} wait that were to be sent"] if waiting else []),
+            *([f"Lets {messages(waiting)} wait that {_were(waiting)} to be sent"] if waiting else []),
         ),
         (
             "What is there and on the server: all of it, and as before once it goes on",
@@ -109,7 +110,7 @@ def _receiving(source: GlobalMailbox, before: str, after: str) -> tuple[str, ...
     so_far = f"{before} gets it no longer" if before else "so far it waits in the Unrouted queue"
     return (
         f"{then}; {so_far}",
-        *([f"In the last {LATELY_DAYS} days that was {messages(lately)}"] if before else []),
+        *([f"In the last {LATELY_DAYS} days: {messages(lately)}"] if before else []),
     )
 
 
@@ -122,6 +123,10 @@ def _answering(source: GlobalMailbox, before: str, after: str) -> tuple[str, ...
         + (f", and {before} no longer" if before and after else "")
         + f" (the system says {rules})",
     )
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 def _is_served(source: GlobalMailbox, organization_id: UUID) -> bool:
@@ -138,8 +143,9 @@ def _unrouted(source: GlobalMailbox) -> int:
     )
 
 
-def _waiting_to_be_sent(source: GlobalMailbox) -> int:
+def _waiting_to_be_sent(source: GlobalMailbox, *which: Condition) -> int:
+    """What is about to be sent from those mailboxes."""
     same = (Mailbox.organization_id == Outgoing.organization_id) & (Mailbox.id == Outgoing.mailbox_id)
     query = select(func.count()).select_from(Outgoing).join(Mailbox, same)
     waits = Outgoing.state.in_(("ready", "claimed"))
-    return everywhere(query.where(Mailbox.global_mailbox_id == source.id, waits))
+    return everywhere(query.where(Mailbox.global_mailbox_id == source.id, waits, *which))

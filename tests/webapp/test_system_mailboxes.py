@@ -1,6 +1,7 @@
 """Global mailboxes: set up by system administrators, followed in the organizations that they serve."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -17,13 +18,14 @@ from mailboxes.global_mailboxes.listing import global_overview_of, organization_
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.global_mailboxes.uses import uses_of_lead_source
 from mailboxes.messages import Message
+from mailboxes.outgoing import Outgoing
 from mailboxes.raws import keep_raw
 from mailboxes.rules import rules_of
 from mailboxes.setup.checking import FolderChoice, sealed
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import offer_system_templates
 from tenants.audit import SystemAuditEntry
-from tenants.database import INSTALLATION, db, inside_installation
+from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.mailboxes.test_global_mailboxes import BY, make_global, system_locks, system_says
 from tests.mailboxes.test_global_mailboxes import the_mailbox as the_following
@@ -266,6 +268,10 @@ def test_serving_all_and_no_more_is_named_in_numbers_and_confirmed_first(
     assert "Serves 1 organization more, and every one that is made later" in asked
     assert the_mailbox(inside, theirs) is None
     assert confirm().status_code == 302
+    for do in ("serve", "stop"):  # on a page from before
+        assert "It serves all organizations. To leave some out" in words_of(
+            choose(client, url, ours, do=do).text
+        )
     make_message(theirs, the_mailbox(inside, theirs))
     asked, confirm = asked_first(app, client, url, serves="chosen")
     assert "Lets 1 mailbox rest" in asked
@@ -452,19 +458,39 @@ def test_pausing_and_syncing(inside, client, ours, url):
     assert the_account().next_attempt_at > resumed
 
 
+def to_be_sent(inside, world):
+    mailbox = the_mailbox(inside, world)
+    message = make_message(world, mailbox, direction="out", box="sent")
+    with inside(world):
+        db.session.add(
+            Outgoing(
+                mailbox_id=mailbox.id,
+                message_id=message.id,
+                kind="reply",
+                header_id=message.message_id,
+                state="ready",
+                give_up_at=now() + timedelta(hours=1),
+            )
+        )
+        db.session.commit()
+
+
 def test_pausing_is_named_in_numbers_first(app, inside, client, administrator, ours, theirs, url):
     choose(client, url, theirs)
-    make_message(ours, the_mailbox(inside, ours))
+    for world in (ours, theirs):
+        to_be_sent(inside, world)
     own = f"/configuration/mailboxes/{the_mailbox(inside, ours).id}"
     for page in (LIST, url):
         assert f"{url}/pause" in read(client, page)
     asked = words_of(read(client, f"{url}/pause"))
     assert "Fetches nothing any more, for 2 organizations" in asked
-    assert "Closes it in 2 organizations, with 1 message" in asked
+    assert "Closes it in 2 organizations, with 2 messages" in asked
+    assert "Lets 2 messages wait that were to be sent" in asked
     assert "otherwise" not in asked
     send(administrator, own, **{"inherits-enabled": None, "enabled": "true"})
     asked, confirm = asked_first(app, client, url, is_enabled="")
-    assert "Closes it in 1 organization, with 0 messages" in asked
+    assert "Closes it in 1 organization, with 1 message" in asked
+    assert "Lets 1 message wait that was to be sent" in asked
     assert "What 1 organization said of “Enabled” otherwise: as it is" in asked
     assert the_account().is_enabled
     assert confirm().status_code == 302
@@ -481,7 +507,7 @@ def test_another_home_is_named_in_numbers_first(app, inside, client, ours, their
     assert (
         f"Gives {theirs.name} what neither a conversation nor a rule routes; Acme gets it no longer" in asked
     )
-    assert "In the last 30 days that was 0 messages" in asked
+    assert "In the last 30 days: 0 messages" in asked
     assert f"Serves {theirs.name} from now on, too" in asked
     assert "1 message that came before: where they are" in asked
     assert the_account().home_organization_id == ours.id

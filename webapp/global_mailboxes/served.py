@@ -47,9 +47,14 @@ def choose_organizations(mailbox_id: UUID) -> ResponseReturnValue:
     """Serve the ticked ones; or ask first, where that means to serve them no more."""
     door, source = entered(mailbox_id)
     ids = selected_ids()
-    if request.form.get("do") == "stop" and not source.serves_all:
+    if source.serves_all:  # another page has said so meanwhile
+        flash(
+            "It serves all organizations. To leave some out, let it serve chosen organizations first.", "info"
+        )
+        return redirect(_back(mailbox_id))
+    if request.form.get("do") == "stop":
         return _asked_to_stop(door, source, ids)
-    count = 0 if source.serves_all else saving.serve(source, ids, by=actor())
+    count = saving.serve(source, ids, by=actor())
     commit_and_follow(source)
     if count:
         flash(f"{_organizations(count, 'more ')} {'is' if count == 1 else 'are'} served.", "success")
