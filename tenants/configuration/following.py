@@ -41,27 +41,36 @@ def override_counts(keys: list[str]) -> dict[str, int]:
 
 
 def stances(
-    setting: Setting, *, overriding: bool, after: tuple[str, UUID] | None = None, limit: int = PAGE
+    setting: Setting, *, overriding: bool | None, after: tuple[str, UUID] | None = None, limit: int = PAGE
 ) -> list[Stance]:
-    """Organizations that override a setting, or that follow it, by name; ``after`` is the last one seen."""
+    """Organizations that override a setting, or that follow it, by name; ``after`` is the last one seen.
+
+    ``overriding`` None: all of them, as a locked setting has it.
+    """
     query = _stances(setting, overriding).limit(limit)
     if after is not None:
         query = query.where(tuple_(Organization.name, Organization.id) > tuple_(*after))
     with across_organizations("a system page names who overrides a setting") as session:
         return [
-            Stance(row.id, row.name, overriding, _said(setting, row.value), row.set_by or "", row.set_at)
+            Stance(row.id, row.name, row.is_own, _said(setting, row.value), row.set_by or "", row.set_at)
             for row in session.execute(query)
         ]
 
 
-def _stances(setting: Setting, overriding: bool) -> Select[Any]:
+def _stances(setting: Setting, overriding: bool | None) -> Select[Any]:
     own = OrganizationOverride
     is_own = (own.organization_id == Organization.id) & (own.key == setting.key)
-    query = select(Organization.id, Organization.name, own.value, own.set_by, own.set_at)
-    query = query.join(own, is_own, isouter=not overriding)
-    return (query if overriding else query.where(own.id.is_(None))).order_by(
-        Organization.name, Organization.id
-    )
+    query = select(
+        Organization.id,
+        Organization.name,
+        own.id.is_not(None).label("is_own"),
+        own.value,
+        own.set_by,
+        own.set_at,
+    ).join(own, is_own, isouter=not overriding)
+    if overriding is False:
+        query = query.where(own.id.is_(None))
+    return query.order_by(Organization.name, Organization.id)
 
 
 def _said(setting: Setting, value: Any) -> Any:

@@ -12,6 +12,7 @@ from tenants.database import db, now
 from tests.factories import csrf_token, make_user, sign_in
 from tests.webapp.critic import criticise
 from tests.webapp.filling import save
+from tests.webapp.reading import words_of
 
 ORGANIZATION_PAGE = "/configuration/settings/email"
 SYSTEM_PAGE = "/system/configuration/email"
@@ -339,6 +340,12 @@ def test_what_waits_for_a_lock_is_no_override_and_said_apart(app, inside, ours, 
     page = text_of(client.get("/system/configuration/sync.interval_seconds/organizations?side=override"))
     assert "Wait for the lock to go" in page
     assert "is kept, and applies again once it is unlocked" in page
+    assert "Organizations that have said otherwise and wait for the lock to go" in page
+    page = client.get("/system/configuration/sync.interval_seconds/organizations").text
+    assert "Follow 2" in words_of(page)
+    assert {ours.name, theirs.name} <= {
+        row.get_text(" ", strip=True) for row in BeautifulSoup(page, "html.parser").select("tbody th")
+    }
     changed = {"sync-interval-seconds": "240", "inherits-sync-interval-seconds": None, "preview": "1"}
     for locked, words in (("y", "1 overrides, once it is unlocked: Acme"), (None, "1 overrides: Acme")):
         answer = save(client, SYSTEM_PAGE, **changed, **{"locks-sync-interval-seconds": locked})

@@ -16,12 +16,14 @@ from webapp.records import id_argument
 
 
 def organizations_page(scope: Scope, key: str) -> ResponseReturnValue:
-    """One side of a setting, by name, a page at a time; the other side is counted."""
+    """One side of a setting, by name, a page at a time; the other is counted. All follow what is locked."""
     setting = scope.setting_of(key)
     if ORGANIZATION not in setting.levels:
         raise NotFoundError
     is_overriding = request.args.get("side") == "override"
-    found = following.stances(setting, overriding=is_overriding, after=_after(), limit=PAGE + 1)
+    is_locked = layers.effective(key, scope.level).is_locked
+    side = True if is_overriding else None if is_locked else False
+    found = following.stances(setting, overriding=side, after=_after(), limit=PAGE + 1)
     override = following.override_counts([key]).get(key, 0)
     return render_template(
         "configuration/organizations.html",
@@ -30,9 +32,9 @@ def organizations_page(scope: Scope, key: str) -> ResponseReturnValue:
         group=group_of(scope, setting.group),
         groups=tree_of(scope, _states(scope), setting.group),
         is_overriding=is_overriding,
-        is_locked=layers.effective(key, scope.level).is_locked,
+        is_locked=is_locked,
         override=override,
-        follow=following.organization_count() - override,
+        follow=following.organization_count() - (0 if is_locked else override),
         rows=[(stance, _words(stance, setting)) for stance in found[:PAGE]],
         last=found[PAGE - 1] if len(found) > PAGE else None,
         is_first=_after() is None,
