@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from embedded.postgres import Postgres, drop_database, prepare_database
 from mailboxes.accounts import Account
 from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.messages import Attachment, Message
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread
 from tenants.database import INSTALLATION
 from tenants.organizations import Organization
 from tenants.schema import MIGRATIONS, migration_config
@@ -111,6 +113,86 @@ def test_global_mailboxes_and_those_that_follow_lose_locks_and_shadow_on_the_way
         command.upgrade(config, "head")
         said = signature | {"shadow": {"value": False, "by": "", "at": None}}
         assert connection.execute(told).fetchall() == [(said, said, {})]
+
+
+def test_what_senders_called_inline_is_offered_and_counted_in_every_organization(fresh):
+    config = migration_config(fresh.owner)
+    command.upgrade(config, "head")
+    engine = create_engine(fresh.system)
+    with Session(engine) as session:
+        for slug in ("acme", "neighbour"):
+            _keep_attachments(session, slug)
+        session.commit()
+    engine.dispose()
+    command.downgrade(config, "0036_storage_of_texts")
+    command.upgrade(config, "head")
+    of_each = "SELECT {} FROM {} JOIN organizations o ON o.id = organization_id ORDER BY o.slug, {}".format
+    with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
+        hidden = connection.execute(of_each("filename, is_inline", "attachments", "filename")).fetchall()
+        counts = connection.execute(of_each("subject, attachment_count", "messages", "subject")).fetchall()
+        marks = connection.execute(of_each("subject, has_attachments", "threads", "subject")).fetchall()
+    assert hidden == [("bill.pdf", False), ("logo.png", True), ("map.svg", False), ("photo.png", False)] * 2
+    assert counts == [("bill", 3), ("logo", 0), ("nothing", 0)] * 2
+    assert marks == [("bill", True), ("logo", False), ("nothing", False)] * 2
+
+
+def _keep_attachments(session, slug):
+    """Messages as they were stored: ``is_inline`` was what the sender said, and all parts were counted."""
+    organization = Organization(name=slug, slug=slug)
+    session.add(organization)
+    session.flush()
+    account = Account(organization_id=organization.id, address=f"info@{slug}.test")
+    session.add(account)
+    session.flush()
+    mailbox = Mailbox(
+        organization_id=organization.id,
+        account_id=account.id,
+        account_owner_id=organization.id,
+        label="Info",
+        address=account.address,
+    )
+    session.add(mailbox)
+    session.flush()
+    parts = {
+        "bill": [
+            ("bill.pdf", "application/pdf", "", True),
+            ("map.svg", "image/svg+xml", "map", True),
+            ("photo.png", "image/png", "", True),
+        ],
+        "logo": [("logo.png", "image/png", "logo", True)],
+        "nothing": [],
+    }
+    for subject, attachments in parts.items():
+        _keep_message(session, mailbox, subject, attachments)
+
+
+def _keep_message(session, mailbox, subject, attachments):
+    within = {"organization_id": mailbox.organization_id}
+    thread = Thread(mailbox_id=mailbox.id, subject=subject, has_attachments=bool(attachments), **within)
+    session.add(thread)
+    session.flush()
+    message = Message(
+        mailbox_id=mailbox.id,
+        thread_id=thread.id,
+        stable_hash=subject.encode(),
+        subject=subject,
+        attachment_count=len(attachments),
+        **within,
+    )
+    session.add(message)
+    session.flush()
+    for position, (filename, content_type, content_id, is_inline) in enumerate(attachments):
+        session.add(
+            Attachment(
+                message_id=message.id,
+                position=position,
+                filename=filename,
+                content_type=content_type,
+                content_id=content_id,
+                is_inline=is_inline,
+                **within,
+            )
+        )
 
 
 def _serve_in_shadow(session):
