@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, select
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.errors import FolderUnavailableError, UidValidityChangedError
+from mailboxes.errors import UidValidityChangedError
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane
 from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.following import follow_renumbering
+from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor, Epoch, epoch_of, history_uids, portion_after
 from mailboxes.sync.running import Pass, take_in, validity_of
 from mailboxes.uids import Uids
@@ -88,9 +88,11 @@ def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
             or epoch_of(cursor, cursor.uid_validity) is Epoch.UNSTABLE
         ):
             continue
-        with suppress(FolderUnavailableError):
+        try:
             if _fetch_history(run, folder, cursor, ends):
                 return True
+        except OF_A_FOLDER as error:
+            leave(run, folder, error)
     return False
 
 

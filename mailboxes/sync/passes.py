@@ -5,21 +5,16 @@ committed with its cursor, so that a pass may end at any moment, in whatever way
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from uuid import UUID
 
 from sqlalchemy import select
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account
 from mailboxes.connections import MEGABYTE, egress_policy, imap_settings
-from mailboxes.errors import (
-    CommandRefusedError,
-    MailServerError,
-    ProtocolError,
-    UidValidityChangedError,
-)
+from mailboxes.errors import MailServerError, UidValidityChangedError
 from mailboxes.imap import ImapConnection
 from mailboxes.pass_log import Done, log_pass
 from mailboxes.sync import leases
@@ -34,14 +29,14 @@ from mailboxes.sync.failures import (
 )
 from mailboxes.sync.folders import refresh_folders, synced_folders
 from mailboxes.sync.history import history_round
+from mailboxes.sync.leaving import demand_readable
 from mailboxes.sync.mirroring import mirror_reads
 from mailboxes.sync.running import Heard, Pass, PassReport, Progress
-from mailboxes.sync.visiting import note_trouble, visit
+from mailboxes.sync.visiting import visit_each
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
 
-MOST_RECONNECTS = 3  # in one pass, after folders whose answers make no sense
 PASS_SECONDS = 480.0  # then another account may have its turn
 
 __all__ = ["PassReport", "Progress", "sync_account"]
@@ -114,7 +109,12 @@ def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
     before = account.state, account.last_error
     note_fetched(account, report.fetched_bytes)
     if report.error is None:
-        note_success(account, has_more=report.has_more, is_throttled=report.is_throttled)
+        note_success(
+            account,
+            has_more=report.has_more,
+            is_throttled=report.is_throttled,
+            is_whole=report.troubled_count == 0,
+        )
     elif isinstance(report.error, UidValidityChangedError):
         note_stall(account, report.error)
     else:
@@ -147,42 +147,12 @@ def _run(run: Pass) -> None:
         folders = synced_folders(run.account)
         db.session.commit()
         run.report.folder_count = len(folders)
-        _visit_each(run, folders, is_first_round=is_first_round)
+        visit_each(run, folders, is_first_round=is_first_round)
         if is_first_round and run.account.mirrors_read_state:
             run.report.changed_count += mirror_reads(run.account, run.fence, run.imap)
         has_more = history_round(run, folders)
         if not has_more or time.monotonic() > run.deadline:
             run.report.has_more = has_more
-            return
+            break
         is_first_round = False
-
-
-def _visit_each(run: Pass, folders: Sequence[Folder], *, is_first_round: bool) -> None:
-    """Visit all folders; one that fails holds up no other. One renumbered while it is read is told last."""
-    renumbered: UidValidityChangedError | None = None
-    for folder in folders:
-        if folder.id in run.troubled:
-            continue
-        try:
-            visit(run, folder, is_first_round=is_first_round)
-        except UidValidityChangedError as error:
-            db.session.rollback()
-            renumbered = error
-        except (CommandRefusedError, ProtocolError) as error:
-            db.session.rollback()
-            _leave(run, folder, error, is_last=len(run.troubled) + 1 == len(folders))
-    if renumbered is not None:
-        raise renumbered
-
-
-def _leave(run: Pass, folder: Folder, error: MailServerError, *, is_last: bool) -> None:
-    """Note what a folder fails by, and go on with the others; raise where it seems to be the server.
-
-    So it is where every folder fails, or one after another throws the conversation out of step.
-    """
-    run.troubled.add(folder.id)
-    if is_last or (not run.imap.is_open and len(run.troubled) > MOST_RECONNECTS):
-        raise error
-    if not run.imap.is_open:
-        run.imap.open()
-    note_trouble(run, folder, error)
+    demand_readable(run, folders)

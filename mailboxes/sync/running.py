@@ -24,7 +24,8 @@ Heard = Callable[[], None]
 class PassReport:
     """What a pass has done. ``error``: why it ended early; ``has_more``: history is left for another one.
 
-    ``is_news``: the account is well, or unwell, in another way than before.
+    ``is_news``: the account is well, or unwell, in another way than before. ``troubled_count``: folders that
+    could not be read to the end.
     """
 
     new_count: int = 0
@@ -35,6 +36,7 @@ class PassReport:
     has_more: bool = False
     fetched_bytes: int = 0
     seconds: float = 0.0
+    troubled_count: int = 0
     is_throttled: bool = False
     is_lease_lost: bool = False
     is_news: bool = False
@@ -66,7 +68,7 @@ class Pass:
     stored: Heard | None
     deadline: float
     budget: Budget
-    troubled: set[UUID] = field(default_factory=set)  # folders that have failed in this pass
+    troubled: dict[UUID, MailServerError] = field(default_factory=dict)  # what folders failed by in this pass
     left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
     portion: int = 0  # of history, between two looks for new mail; 0: not known yet
     due_at: datetime | None = None  # when the next pass was due as this round began

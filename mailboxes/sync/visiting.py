@@ -12,12 +12,7 @@ from sqlalchemy import select
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.crash_points import crash_point
-from mailboxes.errors import (
-    CommandRefusedError,
-    FolderUnavailableError,
-    MailServerError,
-    UidValidityChangedError,
-)
+from mailboxes.errors import CommandRefusedError, UidValidityChangedError
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
@@ -25,6 +20,7 @@ from mailboxes.sync.auditing import audit, is_audit_wanted
 from mailboxes.sync.folders import cursor_of, keep_cursor, synced_folders
 from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering, follow_returns
 from mailboxes.sync.history import SKEW, chosen_history, history_lane, set_up_at
+from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import (
     FLAGS_WITHOUT_MODSEQ,
     Cursor,
@@ -54,37 +50,41 @@ ROWS_AT_ONCE = 10_000
 log = structlog.get_logger()
 
 
-def visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
-    """New mail of a folder; once in a pass also what changed. A folder that fails stops no other."""
-    try:
-        state = run.imap.examine(folder.name_raw)
-        cursor = cursor_of(folder)
-        db.session.commit()
-        epoch = epoch_of(cursor, state.uid_validity)
-        if epoch is Epoch.UNSTABLE:
-            _visit_unstable(run, folder, state, cursor)
-            return
-        if epoch is not Epoch.SAME:
-            cursor = begin_epoch(run, folder, state, cursor, epoch)
-        elif not cursor.is_history_chosen:
-            cursor = _choose_history_again(run, folder, cursor)
-        new_count = _fetch_new(run, folder, state, cursor)
-        if is_first_round:
-            _follow(run, folder, state, cursor, new_count, is_steady=epoch is Epoch.SAME)
-        if is_audit_wanted(folder):
-            audit(run, folder, state)
-    except FolderUnavailableError as error:
-        db.session.rollback()
-        note_trouble(run, folder, error)
+def visit_each(run: Pass, folders: Sequence[Folder], *, is_first_round: bool) -> None:
+    """Visit all folders; one that fails holds up no other. One renumbered while it is read is told last."""
+    renumbered: UidValidityChangedError | None = None
+    for folder in folders:
+        if folder.id in run.troubled:
+            continue
+        try:
+            _visit(run, folder, is_first_round=is_first_round)
+        except UidValidityChangedError as error:
+            db.session.rollback()
+            renumbered = error
+        except OF_A_FOLDER as error:
+            leave(run, folder, error)
+    if renumbered is not None:
+        raise renumbered
 
 
-def note_trouble(run: Pass, folder: Folder, error: MailServerError) -> None:
-    """Write down what a folder fails by, where people look for it; commits."""
-    leases.demand(run.account.id, run.fence)
-    is_gone = isinstance(error, FolderUnavailableError) and error.code == "NONEXISTENT"
-    gone = {"gone_at": now()} if is_gone else {}
-    keep_cursor(folder, last_error=f"{error.message} {error.advice}", **gone)
+def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
+    """New mail of a folder; once in a pass also what changed."""
+    state = run.imap.examine(folder.name_raw)
+    cursor = cursor_of(folder)
     db.session.commit()
+    epoch = epoch_of(cursor, state.uid_validity)
+    if epoch is Epoch.UNSTABLE:
+        _visit_unstable(run, folder, state, cursor)
+        return
+    if epoch is not Epoch.SAME:
+        cursor = begin_epoch(run, folder, state, cursor, epoch)
+    elif not cursor.is_history_chosen:
+        cursor = _choose_history_again(run, folder, cursor)
+    new_count = _fetch_new(run, folder, state, cursor)
+    if is_first_round:
+        _follow(run, folder, state, cursor, new_count, is_steady=epoch is Epoch.SAME)
+    if is_audit_wanted(folder):
+        audit(run, folder, state)
 
 
 def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, epoch: Epoch) -> Cursor:
@@ -226,8 +226,9 @@ def _look_for_new(run: Pass, folder: Folder, cursor: Cursor) -> None:
     run.begin_round()
     others = synced_folders(run.account)
     db.session.commit()
-    for other in others:
-        visit(run, other, is_first_round=False)
+    visit_each(run, others, is_first_round=False)
+    if folder.id in run.troubled:
+        raise run.troubled[folder.id]
     _opened_again(run, folder, cursor)
 
 

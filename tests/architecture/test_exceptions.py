@@ -91,6 +91,7 @@ COMMITS = {
     "mailboxes.sync.following": "flags and removals, per batch",
     "mailboxes.sync.history": "each slice of history by itself, and no transaction while a server is asked",
     "mailboxes.sync.leases": "a lease counts at once",
+    "mailboxes.sync.leaving": "what a folder fails by, before the next is visited",
     "mailboxes.sync.mirroring": "what is told, once it is told",
     "mailboxes.sync.passes": "states of a pass, whatever comes next",
     "mailboxes.sync.refetching": "what has come whole, per batch",

@@ -11,14 +11,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from mailboxes.accounts import Folder
+from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
 from mailboxes.sync.claiming import claim_now
 from tenants.database import db, now
 from tests.factories import World
 from tests.faults.behaviours import drop, refuse, reply
-from tests.faults.imap_server import Command, ScriptedImap, Session
+from tests.faults.imap_server import Behaviour, Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
 
 
@@ -455,14 +455,8 @@ def test_a_folder_whose_answers_make_no_sense_holds_up_no_other(scripted: Script
     for name in ("INBOX", "Archive", "Projects"):
         scripted.add(f"In {name}", folder=name)
     scripted.sync()
-    with scripted.inside(scripted.world):
-        db.session.execute(update(Folder).values(is_synced=True))
-        db.session.commit()
-
-    def fail(session: Session, command: Command) -> bool:
-        return session.selected is session.server.folder("Archive") and reply(answer)(session, command)
-
-    scripted.server.on("SEARCH", fail)
+    choose_all(scripted)
+    scripted.server.on("SEARCH", in_folder("Archive", reply(answer)))
     assert scripted.sync().error is None
     assert scripted.subjects() == ["In INBOX", "In Projects"]
     with scripted.inside(scripted.world):
@@ -477,4 +471,139 @@ def test_a_server_that_makes_no_sense_in_any_folder_is_the_trouble(scripted: Scr
     scripted.add("Number 0")
     scripted.server.on("SEARCH", refuse("BAD no search here"))
     assert scripted.sync().error is not None
+    scripted.settle()
+
+
+NO_SEARCH = refuse("BAD no search here")
+
+
+def in_folder(name: str, behaviour: Behaviour) -> Behaviour:
+    """Only while this folder is open."""
+
+    def behave(session: Session, command: Command) -> bool:
+        return session.selected is session.server.folder(name) and behaviour(session, command)
+
+    return behave
+
+
+def choose_all(scripted: Scripted) -> None:
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(is_synced=True))
+        db.session.commit()
+
+
+def is_new(scripted: Scripted, subject: str) -> bool:
+    """Whether it is no history: records and answers are made of it."""
+    with scripted.inside(scripted.world):
+        return db.session.scalars(select(Message.may_convert).where(Message.subject == subject)).one()
+
+
+@pytest.mark.parametrize("history", ["now", "all"])
+def test_what_comes_in_while_a_folder_cannot_be_read_for_the_first_time_is_no_history(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, history: str
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history=history)
+    scripted.server.folder("Projects")
+    scripted.server.on("EXAMINE", refuse("NO [UNAVAILABLE] later"))
+    scripted.sync()
+    choose_all(scripted)
+    scripted.server.heal()
+    scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
+    scripted.add("Meanwhile", folder="Projects", date=f"{now():%d-%b-%Y %H:%M:%S +0000}")
+    assert scripted.sync().error is None
+    scripted.server.heal()
+    scripted.sync()
+    assert is_new(scripted, "Meanwhile")
+
+
+def test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renumbered(
+    scripted: Scripted,
+) -> None:
+    scripted.add("Old", folder="Projects")
+    scripted.sync()
+    choose_all(scripted)
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Account).values(synced_at=now() - timedelta(hours=3)))
+        db.session.commit()
+    scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
+    scripted.add("Meanwhile", folder="Projects", date=f"{now() - timedelta(hours=2):%d-%b-%Y %H:%M:%S +0000}")
+    assert scripted.sync().error is None
+    scripted.server.heal()
+    scripted.server.folder("Projects").uid_validity = 4711
+    scripted.sync()
+    scripted.sync()
+    assert is_new(scripted, "Meanwhile")
+
+
+@pytest.mark.parametrize("answer", [("SEARCH", NO_SEARCH), ("EXAMINE", refuse("NO [NOPERM] not for you"))])
+def test_an_inbox_that_cannot_be_read_is_a_trouble_of_the_account_and_holds_up_no_other(
+    scripted: Scripted, answer: tuple[str, Behaviour]
+) -> None:  # F51
+    verb, behaviour = answer
+    scripted.add("In INBOX")
+    scripted.server.folder("Projects")
+    scripted.sync()
+    choose_all(scripted)
+    for name in ("INBOX", "Projects"):
+        scripted.add(f"Later in {name}", folder=name)
+
+    def of_the_inbox(session: Session, command: Command) -> bool:
+        is_it = b"INBOX" in command.arguments or (
+            verb != "EXAMINE" and session.selected is session.server.folder()
+        )
+        return is_it and behaviour(session, command)
+
+    scripted.server.on(verb, of_the_inbox)
+    assert scripted.sync().error is not None
+    assert scripted.subjects() == ["In INBOX", "Later in Projects"]
+    with scripted.inside(scripted.world):
+        account = scripted.account()
+        assert account.state == "failing"
+        assert account.failing_since is not None
+        assert account.next_attempt_at > now() + timedelta(seconds=15)
+    scripted.settle()
+
+
+@pytest.mark.parametrize("answer", [b"{tag} BAD no search here\r\n", b"* SEARCH 1 x\r\n{tag} OK\r\n"])
+def test_a_folder_whose_history_cannot_be_fetched_holds_up_no_other(
+    scripted: Scripted, answer: bytes
+) -> None:
+    for name in ("Archive", "Projects"):
+        scripted.add(f"In {name}", folder=name)
+    scripted.sync()
+    choose_all(scripted)
+    searches = itertools.count(1)  # the first is the visit's, the second that of its history
+
+    def fail_later(session: Session, command: Command) -> bool:
+        return next(searches) > 1 and reply(answer)(session, command)
+
+    scripted.server.on("SEARCH", in_folder("Archive", fail_later))
+    assert scripted.sync().error is None
+    assert scripted.subjects() == ["In Projects"]
+    with scripted.inside(scripted.world):
+        assert db.session.scalars(select(Folder.name).where(Folder.last_error != "")).all() == ["Archive"]
+    scripted.settle()
+    assert scripted.subjects() == ["In Archive", "In Projects"]
+
+
+def test_a_folder_that_fails_while_flags_of_another_are_asked_for_is_the_one_in_trouble(
+    app: Flask, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    for number in range(8):
+        scripted.add(f"Old {number}")
+    scripted.add("In Projects", folder="Projects")
+    scripted.sync()
+    choose_all(scripted)
+    scripted.sync()
+    compare_again(scripted)
+    call_once(app, scripted, b"(UID FLAGS)")
+    scripted.add("Later", folder="Projects")
+    scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
+    assert scripted.sync().error is None
+    assert "New" in scripted.subjects()
+    with scripted.inside(scripted.world):
+        assert db.session.scalars(select(Folder.name).where(Folder.last_error != "")).all() == ["Projects"]
+        assert db.session.scalars(select(Folder.flags_uid).where(Folder.name == "INBOX")).one() is None
     scripted.settle()
