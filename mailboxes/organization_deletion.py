@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival, Raw
@@ -18,6 +19,7 @@ from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Attachment, Message
 from mailboxes.raws import forget_objects_of
 from mailboxes.routing.rules import RoutingRule
+from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, current_organization_id, db, inside, now
 from tenants.errors import InvalidError
@@ -102,10 +104,21 @@ def _thinned_out(organization_id: UUID) -> bool:
     """Whether nothing bulky is left."""
     with inside(organization_id) as session:
         for _ in range(MOST_IN_A_TURN):
+            _hold_out_intake(session, organization_id)
             if not any(_delete_some(table) for table in BULKY):
                 return True
             session.commit()
     return False
+
+
+def _hold_out_intake(session: Session, organization_id: UUID) -> None:
+    """Wait for what is being stored, and let nothing begin until the transaction ends.
+
+    Whoever stores holds the account's row, then the mailbox's, before he names a raw: in this order.
+    """
+    for table in (Account, Mailbox):
+        rows = select(table.id).where(table.organization_id == organization_id).order_by(table.id)
+        session.execute(rows.with_for_update())
 
 
 def _delete_some(table: type[Message | Arrival | Raw]) -> int:
@@ -119,6 +132,7 @@ def _delete_some(table: type[Message | Arrival | Raw]) -> int:
 def _forget(organization_id: UUID) -> None:
     """The row goes, and with it what hangs on it; what only remembers its id forgets it."""
     with across_organizations("an organization is deleted with what is left of it") as session:
+        _hold_out_intake(session, organization_id)
         session.execute(
             update(Account)
             .where(Account.home_organization_id == organization_id)

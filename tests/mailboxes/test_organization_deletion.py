@@ -1,5 +1,7 @@
 """An organization is deleted, and nothing of it stays; the neighbour and global mailboxes go on."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from sqlalchemy import select
@@ -100,6 +102,38 @@ def test_what_was_interrupted_is_gone_on_with(app, inside, ours, going, monkeypa
     while not go_on_deleting(going.id):
         db.session.remove()
     assert domain.organizations_to_delete() == []
+
+
+def test_a_message_that_is_being_stored_is_waited_for_and_goes_too(app, inside, ours, going, database_urls):
+    """It names bytes that stay until it goes."""
+    begin(inside, going)
+    with (
+        psycopg.connect(database_urls.system.replace("+psycopg", "")) as intake,
+        ThreadPoolExecutor(1) as job,
+    ):
+        intake.execute(STORE, {"organization": going.id})
+        deleted = job.submit(delete_all, app, going)
+        while not intake.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not deleted.done(), deleted.result()
+        intake.commit()
+        deleted.result()
+    assert tables_that_name(database_urls, str(going.id)) <= RECORDS
+
+
+# As intake does: the mailbox's row is held first.
+STORE = r"""
+WITH held AS (SELECT id FROM mailboxes WHERE organization_id = %(organization)s FOR NO KEY UPDATE)
+INSERT INTO messages SELECT (jsonb_populate_record(
+  m, jsonb_build_object('id', gen_random_uuid(), 'stable_hash', '\x01'))).*
+FROM messages m WHERE organization_id = %(organization)s AND mailbox_id IN (SELECT id FROM held)
+  AND raw_id IS NOT NULL LIMIT 1
+"""
+
+
+def delete_all(app, world):
+    with app.app_context():
+        while not go_on_deleting(world.id):
+            db.session.remove()
 
 
 def test_a_name_that_is_not_typed_deletes_nothing(app, inside, ours, theirs):
