@@ -18,11 +18,9 @@ import nh3
 import tinycss2
 from tinycss2 import ast as css
 
-from mailboxes.parsing.html_bounds import is_too_much
+from mailboxes.parsing.html_bounds import DEEPEST_DRAWN, MOST_DRAWN, is_too_much
 from mailboxes.parsing.html_text import text_of_html
 
-MAXIMUM_HTML = 1_000_000  # characters
-MAXIMUM_DEPTH = 250  # elements inside each other
 MAXIMUM_STYLE = 4_000  # characters of one style attribute
 MAXIMUM_STYLES = 200_000  # of all different ones of a message; further ones are left out
 
@@ -101,10 +99,10 @@ def sanitize(
     ``images``: whether remote images may stay. ``cid_url`` turns the Content-ID of an inline image
     into the address it is served from, or None; without it, inline images are taken out.
     """
-    is_cut = len(html) > MAXIMUM_HTML
-    html = html[:MAXIMUM_HTML].replace("\x00", "")
-    if is_too_much(html, MAXIMUM_DEPTH):
-        text = text_of_html(html, MAXIMUM_HTML)
+    is_cut = len(html) > MOST_DRAWN
+    html = html[:MOST_DRAWN].replace("\x00", "")
+    if is_too_much(html, DEEPEST_DRAWN):
+        text = text_of_html(html, MOST_DRAWN)
         return Sanitized(plain_text_to_html(text), False, 0, is_cut=True)
     attributes = _Attributes(images, cid_url)
     attributes.remote_count += len(_REMOTE_ATTRIBUTE.findall(html)) if "srcset" in html else 0

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 MOST_ATTRIBUTES = 1_000  # of one element
 MOST_REOPENED = 500_000  # elements that letters left open may come to
+MOST_DRAWN = 1_000_000  # characters of a page that are drawn
+DEEPEST_DRAWN = 250  # elements inside each other; a page with more is shown as text
 SMALL = 20_000  # characters in which no element has so many attributes that it matters
 
 _BLANK = r"[ \t\n\f\r]"  # no other white space counts here
@@ -57,6 +59,11 @@ _RAW = {
     for name in ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
 }
 _NOT_RAW = re.compile(r"<(?:svg|math|frameset|select)", re.IGNORECASE)
+
+
+def is_drawn_whole(html: str) -> bool:
+    """Whether people see the page to its end, with all its pictures."""
+    return len(html) <= MOST_DRAWN and not is_too_much(html, DEEPEST_DRAWN)
 
 
 def is_too_much(html: str, depth: int) -> bool:

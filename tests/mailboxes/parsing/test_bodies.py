@@ -6,6 +6,7 @@ import hashlib
 import pytest
 
 from mailboxes.parsing import attachment_content, leaf_parts, parse
+from mailboxes.sanitizing import sanitize
 
 
 def multipart(*parts: bytes, kind: bytes = b"mixed") -> bytes:
@@ -81,6 +82,15 @@ def test_only_what_the_page_draws_is_embedded_whatever_its_sender_calls_inline(p
     parsed = parse(multipart(html, b"Content-Type: " + headers + b"\r\n\r\ncontent", kind=b"related"))
     (attachment,) = parsed.attachments
     assert (attachment.is_embedded, parsed.offered_count) == (is_embedded, int(not is_embedded))
+
+
+@pytest.mark.parametrize("page", ["x" * 1_000_001, "<div>" * 300], ids=["cut", "too much"])
+def test_a_picture_of_a_page_that_is_not_drawn_to_its_end_is_offered(page):
+    html = b"Content-Type: text/html\r\n\r\n" + page.encode() + b"<img src='cid:logo@x'>"
+    image = b"Content-Type: image/png\r\nContent-ID: <logo@x>\r\n\r\nPNG"
+    parsed = parse(multipart(html, image, kind=b"related"))
+    assert parsed.offered_count == 1
+    assert sanitize(parsed.html, cid_url=lambda _: "/picture").html.count("/picture") == 0
 
 
 def test_a_text_that_is_attached_is_no_text_of_the_message():
