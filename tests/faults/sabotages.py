@@ -11,7 +11,7 @@ MATRIX = "tests/faults/test_matrix.py::test_a_fault_heals_without_a_trace[{}]"
 SYNC, INTAKE, IMAP = Path("mailboxes/sync"), Path("mailboxes/intake"), Path("mailboxes/imap")
 FIRST_TABLES = Path("migrations/versions/0001_first_tables.py")
 SCHEMA = "tests/architecture/test_migrations.py::test_up_down_and_up_again_leaves_what_the_models_say"
-CRASHES = "tests/faults/test_crashes.py::test_a_crash_at_any_point_is_healed_by_the_next_pass[{}]"
+CRASHES = "tests/faults/test_crashes.py::test_a_crash_at_any_point_is_healed_by_the_next_pass[{}-1]"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pytest
 from tests.faults.matrix import FAULTS
 from tests.faults.quirks import QUIRKS
 from tests.faults.sabotages import SABOTAGES, Sabotage
+from tests.faults.test_crashes import DELIVERY_POINTS, PASS_POINTS
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +28,8 @@ def test_it_names_a_test_that_is_there(sabotage: Sabotage) -> None:
     assert f"def {function}(" in (ROOT / path).read_text()
     if function == "test_a_fault_heals_without_a_trace":
         assert case.removesuffix("]") in FAULTS
+    if function == "test_a_crash_at_any_point_is_healed_by_the_next_pass":
+        assert case.removesuffix("-1]") in PASS_POINTS + DELIVERY_POINTS
     if function == "test_a_quirk_costs_no_message":
         assert case.removesuffix("]") in {quirk.name for quirk in QUIRKS}
 
