@@ -18,6 +18,7 @@ import nh3
 import tinycss2
 from tinycss2 import ast as css
 
+from mailboxes.parsing.drawing import REMOVED_WITH_CONTENT
 from mailboxes.parsing.html_bounds import DEEPEST_DRAWN, MOST_DRAWN, is_too_much
 from mailboxes.parsing.html_text import text_of_html
 
@@ -44,11 +45,6 @@ _TAGS = {
     *("i", "img", "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "s", "samp"),
     *("section", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody"),
     *("td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr"),
-}
-_REMOVED_WITH_CONTENT = {
-    *("script", "style", "title", "template", "noscript", "iframe", "object", "embed", "applet"),
-    *("svg", "math", "xml", "textarea", "select", "noembed", "noframes", "frameset", "audio"),
-    *("video", "canvas", "plaintext", "xmp"),
 }
 _COMMON = {"align", "bgcolor", "color", "dir", "height", "lang", "style", "title", "valign", "width"}
 _ATTRIBUTES = {
@@ -109,7 +105,7 @@ def sanitize(
     clean = nh3.clean(
         html,
         tags=_TAGS,
-        clean_content_tags=_REMOVED_WITH_CONTENT,
+        clean_content_tags=REMOVED_WITH_CONTENT,
         attributes=_ATTRIBUTES,
         attribute_filter=attributes.filtered,
         url_schemes={"http", "https", "mailto", "tel", "cid", "data"},

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import replace
 from datetime import datetime
 
 from mailboxes.parsing import bodies as sorting
@@ -20,7 +19,6 @@ from mailboxes.parsing.cleaning import body_text, first_bytes, has_line_break, o
 from mailboxes.parsing.dates import sent_at
 from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.headers import header_text, readable_headers, with_line_feeds
-from mailboxes.parsing.html_bounds import is_drawn_whole
 from mailboxes.parsing.identity import hash_of, stable_hash, stub_hash
 from mailboxes.parsing.identity import header_block_text as header_block
 from mailboxes.parsing.parts import Part, every_part, leaves, part_tree
@@ -107,7 +105,7 @@ class _Message:
             subject=self._subject(),
             text=found.text,
             html=found.html,
-            attachments=_attachments(found),
+            attachments=tuple(found.attachments),
             headers=readable_headers(self.tree.headers, self.charset),
             defects=self.defects.listed(),
             size=self.size,
@@ -184,14 +182,6 @@ def _short_id(text: str) -> str:
         return text
     digest = hashlib.sha256(data).hexdigest()
     return f"{first_bytes(text, MAXIMUM_ID - len(digest) - 1)}:{digest}"
-
-
-def _attachments(found: sorting.Bodies) -> tuple[Attachment, ...]:
-    """What hangs on it. A page that is not drawn to its end embeds nothing for sure: all is offered."""
-    has_embedded = any(one.is_embedded for one in found.attachments)
-    if has_embedded and not is_drawn_whole(found.html or ""):
-        return tuple(replace(one, is_embedded=False) for one in found.attachments)
-    return tuple(found.attachments)
 
 
 def _summary(part: Part) -> PartSummary:

@@ -7,10 +7,10 @@ import html as entities
 import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from mailboxes.parsing.charsets import decoded
 from mailboxes.parsing.cleaning import body_text, one_line
+from mailboxes.parsing.drawing import drawn_ids
 from mailboxes.parsing.headers import readable
 from mailboxes.parsing.html_text import text_of_html
 from mailboxes.parsing.parts import MESSAGE_TYPES, Part
@@ -22,7 +22,6 @@ FORWARDED = "---------- Forwarded message ----------"
 _META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
 )
-_DRAWN = re.compile(r"\bsrc\s*+=\s*+[\"']?\s*+cid:([^\"'\s>]{1,1000})", re.IGNORECASE)
 _PLAIN_TYPES = frozenset({"text/plain", "text/enriched", "text/richtext"})
 _OTHER_PAGES = frozenset({"text/x-amp-html", "text/watch-html"})  # the same page for other programs
 _REPORTS = frozenset(
@@ -85,7 +84,8 @@ def bodies_of(tree: Part, limits: Limits, defects: Defects) -> Bodies:
         _take_report(unit, bodies, limits)
     if all(unit.content_type in _REPORTS and not unit.filename for _, unit in saved):
         saved = []  # a report that gives nothing back: for machines, and its text says the same
-    drawn = _drawn_ids(bodies.html or "") if saved else frozenset[str]()
+    pictures = frozenset(_content_id(unit) for _, unit in saved if _may_be_drawn(unit))
+    drawn = drawn_ids(bodies.html or "", pictures)
     for position, unit in saved:
         _take_attachment(position, unit, drawn, bodies, limits, defects)
     if bodies.reports and not bodies.text[: bodies.own_text_length].strip():
@@ -266,13 +266,6 @@ def _take_report(part: Part, bodies: Bodies, limits: Limits) -> None:
         bodies.reports.append(body_text(text))
 
 
-def _drawn_ids(html: str) -> frozenset[str]:
-    """The Content-IDs of the pictures that a page draws (RFC 2392)."""
-    if "cid:" not in html.lower():  # found many times faster than the pattern
-        return frozenset()
-    return frozenset(unquote(entities.unescape(found)).strip("<>") for found in _DRAWN.findall(html))
-
-
 def _take_attachment(
     position: int, part: Part, drawn: frozenset[str], bodies: Bodies, limits: Limits, defects: Defects
 ) -> None:
@@ -285,7 +278,7 @@ def _take_attachment(
 def _attachment(position: int, part: Part, drawn: frozenset[str]) -> Attachment:
     """The part as a person would save it."""
     content = part.content()
-    content_id = one_line(part.text("content-id")).strip("<> ") or None
+    content_id = _content_id(part) or None
     is_inline = part.disposition.value == "inline" or (
         content_id is not None and part.disposition.value != "attachment"
     )
@@ -297,8 +290,18 @@ def _attachment(position: int, part: Part, drawn: frozenset[str]) -> Attachment:
         content_id=content_id,
         is_inline=is_inline,
         sha256=hashlib.sha256(content).hexdigest(),
-        is_embedded=content_id in drawn and part.content_type in PICTURES,
+        is_embedded=content_id in drawn and _may_be_drawn(part),
     )
+
+
+def _content_id(part: Part) -> str:
+    return one_line(part.text("content-id")).strip("<> ")
+
+
+def _may_be_drawn(part: Part) -> bool:
+    """Whether a page may draw the part instead of offering it: never what its sender calls an attachment."""
+    is_picture = part.content_type in PICTURES and part.disposition.value != "attachment"
+    return is_picture and bool(_content_id(part))
 
 
 def _made_up_name(position: int, part: Part) -> str:

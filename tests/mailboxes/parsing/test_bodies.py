@@ -74,6 +74,17 @@ def test_an_inline_image_has_its_content_id():
         (b"<img alt=a SRC = CID:logo%40x>", b"image/png\r\nContent-ID: <logo@x>", True),
         (b"<img src='cid:logo@x'>", b"image/svg+xml\r\nContent-ID: <logo@x>", False),
         (b"see cid:logo@x", b"image/png\r\nContent-ID: <logo@x>\r\nContent-Disposition: inline", False),
+        (b"<p><b>x<img src=cid:logo@x></table>", b"image/png\r\nContent-ID: <logo@x>", True),
+        (b"<!-- <img src=cid:logo@x> -->", b"image/png\r\nContent-ID: <logo@x>", False),
+        (b"write src=cid:logo@x", b"image/png\r\nContent-ID: <logo@x>", False),
+        (b"<img data-src=cid:logo@x>", b"image/png\r\nContent-ID: <logo@x>", False),
+        (b"<noscript><img src=cid:logo@x></noscript>", b"image/png\r\nContent-ID: <logo@x>", False),
+        (b"<video src=cid:logo@x></video>", b"image/png\r\nContent-ID: <logo@x>", False),
+        (
+            b"<img src=cid:logo@x>",
+            b"image/png\r\nContent-ID: <logo@x>\r\nContent-Disposition: attachment",
+            False,
+        ),
         (b"<img src=cid:other>", b"application/pdf; name=a.pdf\r\nContent-Disposition: inline", False),
     ],
 )
