@@ -58,4 +58,5 @@ def _of_images(html: str) -> set[str]:
 
 
 def _content_id(url: str) -> str:
-    return unquote(url).strip("<> ")
+    """As the page looks for it: marks that are written with % are none."""
+    return unquote(url.strip("<> "))

@@ -76,6 +76,7 @@ def test_an_inline_image_has_its_content_id():
         (b"see cid:logo@x", b"image/png\r\nContent-ID: <logo@x>\r\nContent-Disposition: inline", False),
         (b"<p><b>x<img src=cid:logo@x></table>", b"image/png\r\nContent-ID: <logo@x>", True),
         (b"<!-- <img src=cid:logo@x> -->", b"image/png\r\nContent-ID: <logo@x>", False),
+        (b"<img src=cid:%3Clogo@x%3E>", b"image/png\r\nContent-ID: <logo@x>", False),
         (b"write src=cid:logo@x", b"image/png\r\nContent-ID: <logo@x>", False),
         (b"<img data-src=cid:logo@x>", b"image/png\r\nContent-ID: <logo@x>", False),
         (b"<noscript><img src=cid:logo@x></noscript>", b"image/png\r\nContent-ID: <logo@x>", False),
