@@ -151,7 +151,15 @@ _FROM = re.compile(
 # Headers whose words hardly stand for anything else at the beginning of a line.
 _WORDS_OF_MAIL = _any_of(
     *("sent", "subject", "reply-to", r"gesendet(?:\s+am)?", "betreff", r"envoyé(?:\s+le)?"),
-    *(r"enviado(?:\s+el|\s+em)?", "inviato", "verzonden", "onderwerp", "skickat", "ämne", "sendt"),
+    *(
+        r"enviad[ao](?:\s+(?:el|em|a|às?))?",
+        r"inviato(?:\s+il)?",
+        "verzonden",
+        "onderwerp",
+        "skickat",
+        "ämne",
+        "sendt",
+    ),
     *("lähetetty", "wysłano", "odesláno", "отправлено", r"дата\s+отправки", "надіслано"),
     *(r"gönderme\s+tarihi", "elküldve", "στάλθηκε", "trimis", "subiect", "изпратено", "poslano"),
     *("odoslané", "enviat", "dikirim", "terkirim", "subjek", r"ngày\s+gửi", r"đã\s+gửi"),
@@ -169,6 +177,28 @@ _OTHER_WORDS = _any_of(
     *(r"chủ\s+đề", "אל", "נושא", "التاريخ", "إلى", "الموضوع", "ส่ง", "วันที่", "ถึง", "เรื่อง"),
     *("adressaat", "teema", "kam", "tema", "日時", "宛先", "抄送", "日期", "제목", "날짜"),
 )
+# Among those, what a mail is about: with a moment beside it, the block is one of a mail.
+_SUBJECT_AT_ALL = re.compile(
+    r"\s*+[*_]{0,2}"
+    + _any_of(
+        *("objet", "asunto", "assunto", "oggetto", "emne", "aihe", "temat", "předmět", "tárgy", "konu"),
+        *(
+            "тема",
+            "θέμα",
+            "относно",
+            "predmet",
+            "zadeva",
+            "assumpte",
+            "perihal",
+            r"chủ\s+đề",
+            "tema",
+            "teema",
+        ),
+    )
+    + r"\s*+[:：]",
+    re.IGNORECASE,
+)
+_AT_A_MOMENT = re.compile(r".{6,60}?(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _HEADER = re.compile(
     rf"\s*+[*_]{{0,2}}(?:(?P<of_mail>{_WORDS_OF_MAIL})|{_OTHER_WORDS})\s*+[:：]", re.IGNORECASE
 )
@@ -328,7 +358,8 @@ class _Kinds:
     def _is_header_block(self, start: int, wanted: int) -> bool:
         """Whether so many headers, ``From:`` among them, stand from here on.
 
-        One must be only of mail, or hold an address: people book "from", "to" and "for" on lines like these.
+        One must be only of mail, or hold an address, or of four one says what about and one when, to the
+        minute: people book "from", "to" and "for" on lines like these.
         """
         if not (_FROM.match(self.lines[start]) or _HEADER.match(self.lines[start])):
             return False
@@ -338,7 +369,11 @@ class _Kinds:
         if not senders or len(headers) + 1 < wanted:
             return False
         lines = senders + [found.string for found in headers]
-        return any(found["of_mail"] for found in headers) or any("@" in line for line in lines)
+        if any(found["of_mail"] for found in headers) or any("@" in line for line in lines):
+            return True
+        return len(headers) >= 3 and all(
+            any(map(sign.match, lines)) for sign in (_SUBJECT_AT_ALL, _AT_A_MOMENT)
+        )
 
     def _next_text(self, index: int) -> int | None:
         for following in range(index, min(index + 4, len(self.lines))):

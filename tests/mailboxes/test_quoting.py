@@ -85,6 +85,11 @@ def test_who_names_an_address_and_a_time_without_a_date_quotes_nobody(line):
     "block",
     [
         "Od: Ada <a@b.c>\nDatum: 2. 4. 2012\nKomu: Bob\nPředmět: x",
+        "De : Ada Berg\nDate : 2 avril 2026 à 12:30\nÀ : Bob\nObjet : tente",
+        "Da: Ada Berg\nData: giovedì 2 aprile 2026 12:30\nA: Bob\nOggetto: tenda",
+        "De: Ada Berg\nFecha: jueves, 2 de abril de 2026, 12:30\nPara: Bob\nAsunto: tienda",
+        "Da: Ada Berg\nInviato il: giovedì 2 aprile 2026\nA: Bob\nOggetto: tenda",
+        "De: Ada Berg\nEnviada em: quinta-feira, 2 de abril de 2026\nPara: Bob\nAssunto: tenda",
         "От: Ada\nДата: 2.4.2012\nДо: bob@b.c\nОтносно: x",
         "Od: Ada\nPoslano: ponedjeljak\nPrima: Bob\nPredmet: x",
     ],
@@ -150,6 +155,7 @@ def test_a_signature_is_left_out(signature):
         "Добрый день,\nОт: Москва\nДо: Казань\nДата: 1.8.2026\nТема: трансфер\nСпасибо",
         "Hola,\nDe: Barcelona\nPer a: Girona\nTema: taxi\nGràcies",
         "Bonjour,\nDe : Paris\nÀ : Lyon\nObjet : canapé\nMerci",
+        "Hola,\nDe: Barcelona\nPara: Girona\nFecha: 2.4.2026 12:30\nGracias",
         "Order:\n_____\nFrom: Monday\nTo: Friday\nThank you",
     ],
 )
