@@ -67,6 +67,7 @@ class Account(OptionallyScoped, Base):
     failure_count: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)
+    whole_at: Mapped[datetime | None] = mapped_column(default=None)  # when no folder was left out
     quiet_until: Mapped[datetime | None] = mapped_column(default=None)  # the server asked to be left alone
     fetched_on: Mapped[date | None] = mapped_column(default=None)  # the day (UTC) of `fetched_bytes`
     fetched_bytes: Mapped[int] = mapped_column(default=0)
@@ -166,7 +167,7 @@ def leave_server(account: Account) -> None:
         .values(left_at=now(), is_synced=False, history_left=0, audit_wanted_at=None, audit=null())
         .execution_options(synchronize_session=False)
     )
-    account.synced_at = account.failing_since = account.told_since = None
+    account.synced_at = account.whole_at = account.failing_since = account.told_since = None
     account.last_error, account.failure_count = "", 0
     account.smtp_refuses_null_sender = False
     if account.state != "disconnected":

@@ -141,8 +141,7 @@ def signs_in_as(account: Account, address: str) -> bool:
     An organization names the server of its account itself, and one of its own lets anybody in: only a server
     within the address's domain vouches for it, or a known provider's.
     """
-    was_let_in = account.synced_at is not None or account.state == "ok"  # though a folder may be in trouble
-    if not was_let_in or account.imap_user.strip().lower() != address:
+    if account.synced_at is None or account.imap_user.strip().lower() != address:
         return False
     return account.organization_id is None or _vouches_for(account.imap_host.lower(), address)
 

@@ -81,22 +81,18 @@ _PUT_OFF = text(
 )
 
 
-# `synced_at` stays behind while a folder is in trouble, but each pass mirrors what was read until then.
-_MIRRORED_AT = "coalesce((SELECT max(p.ended_at) FROM passes p WHERE p.account_id = a.id), a.synced_at)"
 _HURRY_FOR_READS = text(
-    f"""
+    """
     UPDATE accounts a SET next_attempt_at = clock_timestamp()
     WHERE a.mirrors_read_state AND a.state = 'ok' AND a.next_attempt_at > clock_timestamp()
       AND (EXISTS (SELECT 1 FROM messages g
         JOIN mailboxes m ON m.organization_id = g.organization_id AND m.id = g.mailbox_id
-        WHERE g.organization_id = a.organization_id AND m.account_id = a.id
-          AND g.unread_at > a.synced_at AND g.unread_at > {_MIRRORED_AT})
+        WHERE g.organization_id = a.organization_id AND m.account_id = a.id AND g.unread_at > a.synced_at)
       OR EXISTS (SELECT 1 FROM message_reads r
         JOIN messages g ON g.organization_id = r.organization_id AND g.id = r.message_id
         JOIN mailboxes m ON m.organization_id = g.organization_id AND m.id = g.mailbox_id
-        WHERE r.organization_id = a.organization_id AND m.account_id = a.id
-          AND r.read_at > a.synced_at AND r.read_at > {_MIRRORED_AT}))
-    """  # noqa: S608  # only our own text is filled in
+        WHERE r.organization_id = a.organization_id AND r.read_at > a.synced_at AND m.account_id = a.id))
+    """
 )
 
 

@@ -50,11 +50,12 @@ def note_success(
     """The account is well again, by itself; with history left it is due at once. The caller commits.
 
     ``is_throttled``: the server has said that it is asked too much, though it has answered (F34).
-    ``is_whole``: every folder was read; else ``synced_at`` stays, for what came in since is no history.
+    ``is_whole``: new mail of every folder was read; else ``whole_at`` stays, for what came in since is no
+    history.
     """
-    well: dict[str, Any] = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0}
+    well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": now()}
     if is_whole:
-        well |= {"synced_at": now()}
+        well |= {"whole_at": now()}
     if is_throttled:
         well |= {"quiet_until": now() + timedelta(seconds=THROTTLED_SECONDS)}
     _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))

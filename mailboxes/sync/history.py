@@ -51,10 +51,14 @@ def _recent(run: Pass) -> list[int]:
 
 
 def set_up_at(account: Account) -> datetime | None:
-    """Since when messages of an account that was never synced are no history; None for any other."""
-    if account.synced_at is not None:
+    """Since when messages of an account that was never read whole are no history; None for any other.
+
+    Where it has failed since then, what came in meanwhile is none either.
+    """
+    if account.whole_at is not None:
         return None
-    return max(account.created_at, now() - RECENT).replace(microsecond=0)
+    began = account.failing_since or now()
+    return max(account.created_at, began - RECENT).replace(microsecond=0)
 
 
 def _history_days(account: Account) -> int | None:
@@ -168,10 +172,10 @@ def history_lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:
         .limit(1)
     )
     db.session.commit()
-    synced_at = run.account.synced_at
+    whole_at = run.account.whole_at
     return Lane(
         validity_of(cursor),
         is_seen_again=has_former is not None,
-        history_before=synced_at - SKEW if has_former and synced_at else set_up_at(run.account),
+        history_before=whole_at - SKEW if has_former and whole_at else set_up_at(run.account),
         history_through=cursor.first_uid,
     )

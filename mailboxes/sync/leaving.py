@@ -17,7 +17,7 @@ def leave(run: Pass, folder: Folder, error: MailServerError) -> None:
     """Note what a folder fails by; commits. Raises where one after another breaks the conversation."""
     db.session.rollback()
     run.troubled[folder.id] = error
-    run.report.troubled_count = len(run.troubled)
+    run.report.unread_count = len(run.troubled.keys() - run.read)
     if not run.imap.is_open:
         if len(run.troubled) > MOST_RECONNECTS:
             raise error
@@ -26,8 +26,8 @@ def leave(run: Pass, folder: Folder, error: MailServerError) -> None:
 
 
 def demand_readable(run: Pass, folders: Sequence[Folder]) -> None:
-    """Raise what the inbox fails by, or every folder: that is a trouble of the account, told as one (F51)."""
-    failed = [folder for folder in folders if folder.id in run.troubled]
+    """Raise what keeps new mail of the inbox, or of every folder, away: a trouble of the account (F51)."""
+    failed = [folder for folder in folders if folder.id in run.troubled.keys() - run.read]
     for folder in failed:
         if folder.special_use == "inbox" or len(failed) == len(folders):
             raise run.troubled[folder.id]

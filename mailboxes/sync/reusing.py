@@ -93,9 +93,9 @@ def _stored(folder: Folder, cursor: Cursor, uids: Collection[int]) -> Sequence[A
 def _lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:
     """What came in since the last pass is new, whatever its UID."""
     lane = history_lane(run, folder, cursor)
-    synced_at = run.account.synced_at
+    whole_at = run.account.whole_at
     return replace(
         lane,
-        history_before=synced_at - SKEW if synced_at else lane.history_before,
+        history_before=whole_at - SKEW if whole_at else lane.history_before,
         history_through=cursor.last_uid,
     )

@@ -75,12 +75,14 @@ def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
     epoch = epoch_of(cursor, state.uid_validity)
     if epoch is Epoch.UNSTABLE:
         _visit_unstable(run, folder, state, cursor)
+        run.read.add(folder.id)
         return
     if epoch is not Epoch.SAME:
         cursor = begin_epoch(run, folder, state, cursor, epoch)
     elif not cursor.is_history_chosen:
         cursor = _choose_history_again(run, folder, cursor)
     new_count = _fetch_new(run, folder, state, cursor)
+    run.read.add(folder.id)
     if is_first_round:
         _follow(run, folder, state, cursor, new_count, is_steady=epoch is Epoch.SAME)
     if is_audit_wanted(folder):
@@ -303,7 +305,7 @@ def _stored(folder: Folder, cursor: Cursor, *, is_living: bool) -> Uids:
 
 def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
-    since = (run.account.synced_at or set_up_at(run.account) or now()) - SKEW
+    since = (run.account.whole_at or set_up_at(run.account) or now()) - SKEW
     uids = chosen_history(run, folder, Epoch.RENUMBERED) if state.exists else []
     # No server has such a UIDVALIDITY, and no two visits have the same.
     lane = Lane(time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63)

@@ -524,7 +524,7 @@ def test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renu
     choose_all(scripted)
     scripted.sync()
     with scripted.inside(scripted.world):
-        db.session.execute(update(Account).values(synced_at=now() - timedelta(hours=3)))
+        db.session.execute(update(Account).values(whole_at=now() - timedelta(hours=3)))
         db.session.commit()
     scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
     scripted.add("Meanwhile", folder="Projects", date=f"{now() - timedelta(hours=2):%d-%b-%Y %H:%M:%S +0000}")
@@ -534,6 +534,42 @@ def test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renu
     scripted.sync()
     scripted.sync()
     assert is_new(scripted, "Meanwhile")
+
+
+def test_what_comes_in_while_a_new_account_fails_for_hours_is_no_history(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="now")
+    scripted.server.on("EXAMINE", refuse("NO [UNAVAILABLE] later"))
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        since = now() - timedelta(hours=3)
+        db.session.execute(update(Account).values(created_at=since, failing_since=since))
+        db.session.commit()
+    scripted.server.heal()
+    scripted.add("Meanwhile", date=f"{now() - timedelta(hours=2):%d-%b-%Y %H:%M:%S +0000}")
+    scripted.sync()
+    assert is_new(scripted, "Meanwhile")
+
+
+def test_an_inbox_whose_new_mail_was_read_is_no_trouble_of_the_account(scripted: Scripted) -> None:
+    scripted.add("In INBOX")
+    scripted.sync()
+    compare_again(scripted)
+    scripted.add("Later")
+    searches = itertools.count(1)  # the first is for new mail, the second compares
+
+    def fail_later(session: Session, command: Command) -> bool:
+        return next(searches) > 1 and NO_SEARCH(session, command)
+
+    scripted.server.on("SEARCH", fail_later)
+    assert scripted.sync().error is None
+    assert next(searches) > 2
+    assert scripted.subjects() == ["In INBOX", "Later"]
+    with scripted.inside(scripted.world):
+        assert scripted.account().state == "ok"
+        assert db.session.scalars(select(Folder.name).where(Folder.last_error != "")).all() == ["INBOX"]
+    scripted.settle()
 
 
 @pytest.mark.parametrize("answer", [("SEARCH", NO_SEARCH), ("EXAMINE", refuse("NO [NOPERM] not for you"))])

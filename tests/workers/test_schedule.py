@@ -12,7 +12,6 @@ from sqlalchemy import update
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message, MessageRead
-from mailboxes.pass_log import Done, log_pass
 from mailboxes.sync import leases
 from mailboxes.sync.claiming import (
     UNDER_WAY_PER_ORGANIZATION,
@@ -139,21 +138,6 @@ def test_an_account_that_mirrors_reads_is_due_when_something_was_read(ours: Worl
         db.session.commit()
     hurry_for_reads()
     assert [claim.account_id for claim in claim_due("test", 10, Rhythms())] == [mirrored.account_id]
-
-
-def test_reads_that_a_pass_has_mirrored_are_not_due_again_though_a_folder_is_in_trouble(
-    ours: World, inside: Any
-) -> None:
-    given = {"synced_at": now() - timedelta(hours=1), "state": "ok", "mirrors_read_state": True}
-    mailbox = due_mailbox(ours, next_attempt_at=now() + timedelta(minutes=5), **given)
-    (message,) = receive(ours, mailbox, letter())
-    with inside(ours):
-        db.session.add(MessageRead(message_id=message.id, membership_id=ours.member.id))
-        db.session.commit()
-        log_pass(db.session.get_one(Account, mailbox.account_id), Done(seconds=1))
-        db.session.commit()
-    hurry_for_reads()
-    assert claim_due("test", 10, Rhythms()) == []
 
 
 def test_due_accounts_are_rung_for_once(ours: World) -> None:
