@@ -371,9 +371,8 @@ class _Kinds:
         lines = senders + [found.string for found in headers]
         if any(found["of_mail"] for found in headers) or any("@" in line for line in lines):
             return True
-        return len(headers) >= 3 and all(
-            any(map(sign.match, lines)) for sign in (_SUBJECT_AT_ALL, _AT_A_MOMENT)
-        )
+        is_dated = any(_AT_A_MOMENT.match(line) for line in lines)
+        return len(headers) >= 3 and is_dated and any(_SUBJECT_AT_ALL.match(line) for line in lines)
 
     def _next_text(self, index: int) -> int | None:
         for following in range(index, min(index + 4, len(self.lines))):
@@ -402,7 +401,7 @@ class _Kinds:
         if _OPENS.match(text):
             return True
         rest = " ".join(line.strip() for line in others)
-        is_complete = _ATTRIBUTION.match(rest) or _DATE_AND_ADDRESS.match(rest)
+        is_complete = _ATTRIBUTION.match(rest) or _dated(rest)
         return _NAMES.match(text) is not None and not is_complete
 
     def _is_attribution(self, text: str, following: int) -> bool:
@@ -410,7 +409,7 @@ class _Kinds:
             return True
         next_text = self._next_text(following)
         is_followed = next_text is not None and self._is_quoted(next_text)
-        dated = _DATE_AND_ADDRESS.match(text)
+        dated = _dated(text)
         if dated and (dated["colon"] or is_followed):
             return True
         return is_followed and bool(_ATTRIBUTION_WITHOUT_DATE.match(text) or _ADDRESS_AND_TIME.match(text))
@@ -480,3 +479,8 @@ class _Kinds:
 
 def _has_colon(line: str) -> bool:
     return ":" in line or "：" in line
+
+
+def _dated(text: str) -> re.Match[str] | None:
+    """A date and an address, as Gmail attributes; no question to a line without an address."""
+    return _DATE_AND_ADDRESS.match(text) if "<" in text and "@" in text else None

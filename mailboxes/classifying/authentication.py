@@ -24,7 +24,7 @@ _PLAIN_RESULT = re.compile(
     rf"((?: ++(?:header|smtp|body|policy)\.[a-z-]++={_VALUE}{_COMMENT})*+) *+(?=;|\Z)",
     re.IGNORECASE | re.ASCII,
 )
-_PLAIN_COMMENT = re.compile(_ONE_COMMENT)
+_PLAIN_COMMENT = re.compile(r"(?<! )" + _ONE_COMMENT)  # from the first blank of a run alone
 _SIGNER = re.compile(rf" header\.([di])=({_VALUE})", re.IGNORECASE | re.ASCII)
 
 _Result = tuple[str, str, str]  # method, result, signing domain
