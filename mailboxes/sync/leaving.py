@@ -26,8 +26,12 @@ def leave(run: Pass, folder: Folder, error: MailServerError) -> None:
 
 
 def demand_readable(run: Pass, folders: Sequence[Folder]) -> None:
-    """Raise what keeps new mail of the inbox, or of every folder, away: a trouble of the account (F51)."""
-    failed = [folder for folder in folders if folder.id in run.troubled.keys() - run.read]
+    """Raise what the inbox, or every folder, fails by: a trouble of the account, told as one (F51).
+
+    What is refused once new mail was fetched is the folder's; an answer out of step is never (F18 to F21).
+    """
+    of_folder = {id for id in run.read if isinstance(run.troubled.get(id), CommandRefusedError)}
+    failed = [folder for folder in folders if folder.id in run.troubled.keys() - of_folder]
     for folder in failed:
         if folder.special_use == "inbox" or len(failed) == len(folders):
             raise run.troubled[folder.id]

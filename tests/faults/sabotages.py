@@ -331,7 +331,7 @@ SABOTAGES = (
     _of_matrix(
         "what is seen again is new",
         SYNC / "history.py",
-        "        history_before=synced_at - SKEW if has_former and synced_at else set_up_at(run.account),\n",
+        "        history_before=whole_at - SKEW if has_former and whole_at else set_up_at(run.account),\n",
         "        history_before=None if not has_former else datetime(1990, 1, 1, tzinfo=UTC),\n",
         "F1/before",
     ),
