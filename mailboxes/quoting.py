@@ -167,40 +167,23 @@ _WORDS_OF_MAIL = _any_of(
     *("送信日時", "件名", "发送时间", "收件人", "主题", "主旨", "收件者", r"받는\s?사람", r"보낸\s?날짜"),
 )
 # And those that also stand in orders and bookings: "to: Split", "for: two", "matter: a taxi".
+_MATTERS = _any_of(
+    *("objet", "asunto", "assunto", "oggetto", "emne", "aihe", "temat", "předmět", "тема", "konu"),
+    *("tárgy", "θέμα", "относно", "predmet", "zadeva", "assumpte", "perihal", r"chủ\s+đề", "נושא"),
+    *("الموضوع", "เรื่อง", "teema", "tema", "제목"),
+)
 _OTHER_WORDS = _any_of(
     *("date", "to", "cc", "organization", "importance", "attachments", "datum", "an", "kopie"),
-    *(r"antwort\s+an", "wichtigkeit", "à", "objet", "destinataire", "copie", "para", "asunto", "assunto"),
-    *("fecha", "data", "oggetto", "per", "a", "aan", "till", "til", "emne", "dato", "päivä(?:ys|määrä)"),
-    *("vastaanottaja", "aihe", "kopio", "do", "temat", "komu", "předmět", "дата", "кому", "тема", "копия"),
-    *("kime", "konu", "címzett", "tárgy", "προς", "θέμα", "κοιν", "către", "до", "относно"),
-    *("prima", "predmet", "zadeva", "za", r"per\s+a", "assumpte", "kepada", "perihal", "tới", "đến"),
-    *(r"chủ\s+đề", "אל", "נושא", "التاريخ", "إلى", "الموضوع", "ส่ง", "วันที่", "ถึง", "เรื่อง"),
-    *("adressaat", "teema", "kam", "tema", "日時", "宛先", "抄送", "日期", "제목", "날짜"),
-)
-# Among those, what a mail is about: with a moment beside it, the block is one of a mail.
-_SUBJECT_AT_ALL = re.compile(
-    r"\s*+[*_]{0,2}"
-    + _any_of(
-        *("objet", "asunto", "assunto", "oggetto", "emne", "aihe", "temat", "předmět", "tárgy", "konu"),
-        *(
-            "тема",
-            "θέμα",
-            "относно",
-            "predmet",
-            "zadeva",
-            "assumpte",
-            "perihal",
-            r"chủ\s+đề",
-            "tema",
-            "teema",
-        ),
-    )
-    + r"\s*+[:：]",
-    re.IGNORECASE,
+    *(r"antwort\s+an", "wichtigkeit", "à", "destinataire", "copie", "para", "fecha", "data", "per", "a"),
+    *("aan", "till", "til", "dato", "päivä(?:ys|määrä)", "vastaanottaja", "kopio", "do", "komu", "дата"),
+    *("кому", "копия", "kime", "címzett", "προς", "κοιν", "către", "до", "prima", "za", r"per\s+a"),
+    *("kepada", "tới", "đến", "אל", "التاريخ", "إلى", "ส่ง", "วันที่", "ถึง", "adressaat", "kam"),
+    *("日時", "宛先", "抄送", "日期", "날짜"),
 )
 _AT_A_MOMENT = re.compile(r".{6,60}?(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
 _HEADER = re.compile(
-    rf"\s*+[*_]{{0,2}}(?:(?P<of_mail>{_WORDS_OF_MAIL})|{_OTHER_WORDS})\s*+[:：]", re.IGNORECASE
+    rf"\s*+[*_]{{0,2}}(?:(?P<of_mail>{_WORDS_OF_MAIL})|(?P<matter>{_MATTERS})|{_OTHER_WORDS})\s*+[:：]",
+    re.IGNORECASE,
 )
 _SIGNATURE_MARK = re.compile(r"\s{0,3}(?:--|—|––|__)[ \t\xa0]*$")
 _DASHED_NAME = re.compile(r"-[^\W\d_]\w*\.?(?: \w+\.?){0,3}\s*$")
@@ -372,7 +355,7 @@ class _Kinds:
         if any(found["of_mail"] for found in headers) or any("@" in line for line in lines):
             return True
         is_dated = any(_AT_A_MOMENT.match(line) for line in lines)
-        return len(headers) >= 3 and is_dated and any(_SUBJECT_AT_ALL.match(line) for line in lines)
+        return len(headers) >= 3 and is_dated and any(found["matter"] for found in headers)
 
     def _next_text(self, index: int) -> int | None:
         for following in range(index, min(index + 4, len(self.lines))):
