@@ -19,7 +19,6 @@ from mailboxes.crm.leads import Lead
 from mailboxes.messages import Message
 from mailboxes.parsing.cleaning import one_line
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.templates import Rendered, Template, render
 from mailboxes.threads import ThreadRecord
 from tenants.configuration.layers import value_of
 from tenants.database import current_organization_id, db
@@ -31,18 +30,6 @@ LONGEST_NAME = 60
 Row = TypeVar("Row")
 
 _NO_NAME = re.compile(r"[^\w\s.'’,&()-]|www|http|\w\.\w{2,}|\d{5,}", re.IGNORECASE)
-
-
-def fill_in(
-    template: Template, message: Message, *, language: str | None = None, member: Membership | None = None
-) -> Rendered:
-    """A template for a message, to preview it or to put it into a reply; `TemplateError` as in `render`.
-
-    In the language that is asked for, else in that of the message, of the contact, the default.
-    """
-    contact = contact_with_address(message.sender_address)
-    wanted = [language, message.language, contact.language if contact is not None else None]
-    return render(template, wanted, values_for(message, member=member))
 
 
 def values_for(

@@ -147,11 +147,6 @@ class ImapConnection(ImapSession):
         """Size, flags and INTERNALDATE by UID. A UID that is missing is not proven gone (F8)."""
         return reading.details(self, uids, fetching.DETAIL_ITEMS)
 
-    def fetch_sizes(self, uids: Sequence[int]) -> dict[int, int]:
-        """RFC822.SIZE by UID: a hint, some servers compute it wrongly (F17)."""
-        details = reading.details(self, uids, b"(UID RFC822.SIZE)")
-        return {uid: message.size for uid, message in details.items() if message.size >= 0}
-
     def fetch_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Flags by UID."""
         return {uid: message.flags for uid, message in reading.details(self, uids, b"(UID FLAGS)").items()}

@@ -62,11 +62,6 @@ class FetchedMessage:
         """Whether all bytes are there."""
         return self.raw is not None or self.spool is not None
 
-    @property
-    def is_unfetchable(self) -> bool:
-        """Whether the server did not hand the message out, though it has it."""
-        return bool(self.failure)
-
 
 @dataclass(frozen=True, slots=True)
 class MessageDetails:

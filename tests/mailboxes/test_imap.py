@@ -506,7 +506,7 @@ def test_an_empty_answer_is_no_proof_that_a_message_is_gone(imap_server: Scripte
         imap_server.on("FETCH", refuse("OK nothing to say"))
         (message,) = fetched(connection, uid)
     assert message.raw is None
-    assert message.is_unfetchable
+    assert message.failure
 
 
 # --- messages (F9-F17, F43-F46) ------------------------------------------------------------------
@@ -551,7 +551,7 @@ def test_one_spoilt_message_never_stops_the_others(
     assert all(message.raw == RAW for message in others)
     (spoilt,) = [message for message in messages if message.uid == 2]
     assert spoilt.raw in {None, RAW}
-    assert spoilt.raw == RAW or spoilt.is_unfetchable
+    assert spoilt.raw == RAW or spoilt.failure
 
 
 def healing(server: ScriptedImap) -> Behaviour:

@@ -269,5 +269,5 @@ def test_a_large_folder_is_listed_whole(
         state = connection.examine(b"INBOX")
         uids = list(connection.all_uids(state))
         assert uids == list(connection.all_uids(replace(state, exists=10**6))) == list(range(1, 121))
-        assert len(connection.fetch_sizes(uids)) == 120
+        assert len(connection.fetch_details(uids)) == 120
         assert len(list(connection.fetch_messages(uids))) == 120
