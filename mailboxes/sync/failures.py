@@ -53,9 +53,10 @@ def note_success(
     ``is_whole``: new mail of every folder was read; else ``whole_at`` stays, for what came in since is no
     history.
     """
-    well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": now()}
+    at = now()
+    well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": at}
     if is_whole:
-        well |= {"whole_at": now()}
+        well |= {"whole_at": at}
     if is_throttled:
         well |= {"quiet_until": now() + timedelta(seconds=THROTTLED_SECONDS)}
     _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))

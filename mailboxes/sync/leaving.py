@@ -17,7 +17,7 @@ def leave(run: Pass, folder: Folder, error: MailServerError) -> None:
     """Note what a folder fails by; commits. Raises where one after another breaks the conversation."""
     db.session.rollback()
     run.troubled[folder.id] = error
-    run.report.unread_count = len(run.troubled.keys() - run.read)
+    run.report.left_out_count = len(run.troubled.keys() - run.fetched)
     if not run.imap.is_open:
         if len(run.troubled) > MOST_RECONNECTS:
             raise error
@@ -28,9 +28,9 @@ def leave(run: Pass, folder: Folder, error: MailServerError) -> None:
 def demand_readable(run: Pass, folders: Sequence[Folder]) -> None:
     """Raise what the inbox, or every folder, fails by: a trouble of the account, told as one (F51).
 
-    What is refused once new mail was fetched is the folder's; an answer out of step is never (F18 to F21).
+    What is refused once new mail was fetched is the folder's own; an answer out of step never is (F18).
     """
-    of_folder = {id for id in run.read if isinstance(run.troubled.get(id), CommandRefusedError)}
+    of_folder = {id for id in run.fetched if isinstance(run.troubled.get(id), CommandRefusedError)}
     failed = [folder for folder in folders if folder.id in run.troubled.keys() - of_folder]
     for folder in failed:
         if folder.special_use == "inbox" or len(failed) == len(folders):

@@ -113,7 +113,7 @@ def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
             account,
             has_more=report.has_more,
             is_throttled=report.is_throttled,
-            is_whole=report.unread_count == 0,
+            is_whole=report.left_out_count == 0,
         )
     elif isinstance(report.error, UidValidityChangedError):
         note_stall(account, report.error)

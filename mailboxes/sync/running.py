@@ -24,7 +24,7 @@ Heard = Callable[[], None]
 class PassReport:
     """What a pass has done. ``error``: why it ended early; ``has_more``: history is left for another one.
 
-    ``is_news``: the account is well, or unwell, in another way than before. ``unread_count``: folders
+    ``is_news``: the account is well, or unwell, in another way than before. ``left_out_count``: folders
     whose new mail could not be fetched.
     """
 
@@ -36,7 +36,7 @@ class PassReport:
     has_more: bool = False
     fetched_bytes: int = 0
     seconds: float = 0.0
-    unread_count: int = 0
+    left_out_count: int = 0
     is_throttled: bool = False
     is_lease_lost: bool = False
     is_news: bool = False
@@ -69,7 +69,7 @@ class Pass:
     deadline: float
     budget: Budget
     troubled: dict[UUID, MailServerError] = field(default_factory=dict)  # what folders failed by in this pass
-    read: set[UUID] = field(default_factory=set)  # folders whose new mail was fetched in this pass
+    fetched: set[UUID] = field(default_factory=set)  # folders whose new mail was fetched in this pass
     left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
     portion: int = 0  # of history, between two looks for new mail; 0: not known yet
     due_at: datetime | None = None  # when the next pass was due as this round began

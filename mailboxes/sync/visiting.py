@@ -75,14 +75,14 @@ def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
     epoch = epoch_of(cursor, state.uid_validity)
     if epoch is Epoch.UNSTABLE:
         _visit_unstable(run, folder, state, cursor)
-        run.read.add(folder.id)
+        run.fetched.add(folder.id)
         return
     if epoch is not Epoch.SAME:
         cursor = begin_epoch(run, folder, state, cursor, epoch)
     elif not cursor.is_history_chosen:
         cursor = _choose_history_again(run, folder, cursor)
     new_count = _fetch_new(run, folder, state, cursor)
-    run.read.add(folder.id)
+    run.fetched.add(folder.id)
     if is_first_round:
         _follow(run, folder, state, cursor, new_count, is_steady=epoch is Epoch.SAME)
     if is_audit_wanted(folder):

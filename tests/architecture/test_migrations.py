@@ -16,7 +16,7 @@ from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Attachment, Message
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
-from tenants.database import INSTALLATION
+from tenants.database import INSTALLATION, now
 from tenants.organizations import Organization
 from tenants.schema import MIGRATIONS, migration_config
 
@@ -134,6 +134,33 @@ def test_what_senders_called_inline_is_offered_and_counted_in_every_organization
     assert hidden == [("bill.pdf", False), ("logo.png", True), ("map.svg", False), ("photo.png", False)] * 2
     assert counts == [("bill", 3), ("logo", 0), ("nothing", 0)] * 2
     assert marks == [("bill", True), ("logo", False), ("nothing", False)] * 2
+
+
+def test_accounts_of_every_organization_and_of_none_were_read_whole_when_they_were_read(fresh):
+    config = migration_config(fresh.owner)
+    command.upgrade(config, "head")
+    engine = create_engine(fresh.system)
+    with Session(engine) as session:
+        organizations = [Organization(name=slug, slug=slug) for slug in ("acme", "neighbour")]
+        session.add_all(organizations)
+        session.flush()
+        for owner in (*organizations, None):
+            account = Account(
+                organization_id=owner.id if owner else None, address="info@acme.test", synced_at=now()
+            )
+            session.add_all(
+                [account, Account(organization_id=account.organization_id, address="new@acme.test")]
+            )
+        session.commit()
+    engine.dispose()
+    command.downgrade(config, "0037_offered_attachments")
+    command.upgrade(config, "head")
+    with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
+        told = connection.execute(
+            "SELECT count(*) FILTER (WHERE whole_at = synced_at),"
+            " count(*) FILTER (WHERE synced_at IS NULL AND whole_at IS NULL) FROM accounts"
+        ).fetchone()
+    assert told == (3, 3)
 
 
 def _keep_attachments(session, slug):

@@ -516,6 +516,23 @@ def test_what_comes_in_while_a_folder_cannot_be_read_for_the_first_time_is_no_hi
     assert is_new(scripted, "Meanwhile")
 
 
+def test_a_pass_that_leaves_a_folder_out_went_well_and_was_not_whole(scripted: Scripted) -> None:
+    scripted.server.folder("Projects")
+    scripted.sync()
+    choose_all(scripted)
+    scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
+    scripted.add("In Projects", folder="Projects")
+    with scripted.inside(scripted.world):
+        before = scripted.account().synced_at
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        account = scripted.account()
+        assert account.whole_at <= before < account.synced_at
+    scripted.settle()
+    with scripted.inside(scripted.world):
+        assert scripted.account().whole_at > before
+
+
 def test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renumbered(
     scripted: Scripted,
 ) -> None:
