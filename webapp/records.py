@@ -27,7 +27,7 @@ from mailboxes.crm.paging import Order, Page
 from mailboxes.system_mailboxes import labels_of
 from mailboxes.threads import Thread
 from tenants.database import db, now
-from tenants.errors import AppError
+from tenants.errors import AppError, ConflictError, InvalidError
 from tenants.outcomes import Outcome
 
 FILTERS = (
@@ -72,6 +72,17 @@ def accepts(form: FlaskForm, command: Callable[[], Any]) -> bool:
             form[name].errors = [*form[name].errors, error.message]
         else:
             form.form_errors.append(error.message)
+        return False
+    return True
+
+
+def attempted(command: Callable[[], Any]) -> bool:
+    """The same of a mere button: a refusal is told on the page that is shown next."""
+    try:
+        command()
+    except (ConflictError, InvalidError) as error:
+        db.session.rollback()
+        flash(error.message, "error")
         return False
     return True
 
@@ -152,16 +163,17 @@ def csv_file(
     return response
 
 
-def told(outcomes: list[Outcome], back_url: str, tree: list[Any]) -> ResponseReturnValue:
-    """What became of many people: in a sentence, or as a list where something was refused."""
+def told(outcomes: list[Outcome], way: list[tuple[str, str]], tree: list[Any]) -> ResponseReturnValue:
+    """What became of many people: in a sentence, or as a list where something was refused.
+
+    ``way``: the page above the list and the list, each with its address.
+    """
     done = sum(not outcome.error for outcome in outcomes)
     sentence = "1 person changed." if done == 1 else f"{done} people changed."
     if done == len(outcomes):
         flash(sentence if outcomes else "Tick the people first.", "success" if outcomes else "info")
-        return redirect(back_url)
-    page = render_template(
-        "people/outcomes.html", outcomes=outcomes, sentence=sentence, back_url=back_url, tree=tree
-    )
+        return redirect(way[-1][1])
+    page = render_template("people/outcomes.html", outcomes=outcomes, sentence=sentence, way=way, tree=tree)
     return page, 200 if done else 409
 
 

@@ -1,5 +1,6 @@
 """Users of the installation: listed, made, changed; sessions, passwords and second factors ended."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -124,19 +125,18 @@ def edit(user_id: UUID) -> ResponseReturnValue:
 @system_admin_required
 def enable(user_id: UUID) -> ResponseReturnValue:
     """Let a user sign in, or not."""
-    user = user_of(user_id)
-    domain.enable_user(user, request.form.get("enabled") == "1", actor=actor())
-    return _saved(user, f"{_name(user)} {'may sign in again' if user.is_enabled else 'is out, everywhere'}.")
+    user, is_enabled = user_of(user_id), request.form.get("enabled") == "1"
+    words = "may sign in again" if is_enabled else "is out, everywhere"
+    return _done_if(user, lambda: domain.enable_user(user, is_enabled, actor=actor()), words)
 
 
 @blueprint.post("/<uuid:user_id>/system-administrator")
 @system_admin_required
 def make_admin(user_id: UUID) -> ResponseReturnValue:
     """Let a user administer the system, or not."""
-    user = user_of(user_id)
-    domain.make_system_admin(user, request.form.get("admin") == "1", actor=actor())
-    words = "administers the system now" if user.is_system_admin else "no longer administers the system"
-    return _saved(user, f"{_name(user)} {words}.")
+    user, is_admin = user_of(user_id), request.form.get("admin") == "1"
+    words = "administers the system now" if is_admin else "no longer administers the system"
+    return _done_if(user, lambda: domain.make_system_admin(user, is_admin, actor=actor()), words)
 
 
 @blueprint.post("/<uuid:user_id>/sign-out")
@@ -174,7 +174,14 @@ def change_many() -> ResponseReturnValue:
     """Enable, disable or sign out: each ticked user by themselves."""
     outcomes = change_users(records.selected_ids(), request.form.get("act", ""), actor=actor())
     db.session.commit()
-    return records.told(outcomes, url_for("users.index"), system_tree())
+    way = [("System", url_for("system.index")), ("Users", url_for("users.index"))]
+    return records.told(outcomes, way, system_tree())
+
+
+def _done_if(user: User, command: Callable[[], object], words: str) -> ResponseReturnValue:
+    if records.attempted(command):
+        return _saved(user, f"{_name(user)} {words}.")
+    return redirect(url_for("users.edit", user_id=user.id))
 
 
 def _saved(user: User, sentence: str) -> ResponseReturnValue:

@@ -97,9 +97,10 @@ def enable(member_id: UUID) -> ResponseReturnValue:
     """Disable a member here, or enable them again."""
     member = people.member_of_organization(member_id)
     is_enabled = request.form.get("enabled") == "1"
-    people.enable(member, is_enabled, by=people.granting(g.member), actor=actor())
-    db.session.commit()
-    flash(f"{member.name} is {'enabled' if member.is_enabled else 'disabled'} here.", "success")
+    by = people.granting(g.member)
+    if records.attempted(lambda: people.enable(member, is_enabled, by=by, actor=actor())):
+        db.session.commit()
+        flash(f"{member.name} is {'enabled' if member.is_enabled else 'disabled'} here.", "success")
     return redirect(url_for("people.index"))
 
 
@@ -113,7 +114,8 @@ def change_many() -> ResponseReturnValue:
     )
     outcomes = _act(request.form.get("act", ""), by)(chosen.all())
     db.session.commit()
-    return records.told(outcomes, url_for("people.index"), organization_tree())
+    way = [("Configuration", url_for("organization.index")), ("People", url_for("people.index"))]
+    return records.told(outcomes, way, organization_tree())
 
 
 def tabs(current: str) -> list[dict[str, object]]:
