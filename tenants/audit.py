@@ -1,7 +1,6 @@
 """Who changed what: one row for each act of an administrator. It is only ever added to."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -110,13 +109,8 @@ def entries() -> Select[AuditEntry]:
     return select(AuditEntry).order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
 
 
-def audit_log(table: type[Entry], filter: EntryFilter = EntryFilter()) -> Select[Entry]:
-    """The current organization's record, or the installation's, narrowed; in no order."""
-    return entries_of_time(table, filter).where(*has_words(table, filter))
-
-
 def entries_of_time(table: type[Entry], filter: EntryFilter) -> Select[Entry]:
-    """What a filter leaves by its days alone."""
+    """The current organization's record, or the installation's, of the days of a filter; in no order."""
     query = select(table)
     if filter.since is not None:
         query = query.where(table.at >= filter.since)
@@ -142,19 +136,17 @@ def act_in_words(act: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def exported(table: type[Entry], filter: EntryFilter) -> Iterator[tuple[Any, ...]]:
-    """Entries for a file, newest first, under `EXPORT_HEADER`, read bit by bit."""
-    query = audit_log(table, filter).order_by(table.at.desc(), table.id.desc())
-    for entry in db.session.scalars(query.execution_options(yield_per=500)):
-        yield (
-            entry.at,
-            entry.actor_name,
-            entry.place,
-            act_in_words(entry.act),
-            entry.subject,
-            _as_text(entry.before),
-            _as_text(entry.after),
-        )
+def as_exported(entry: AuditEntry | SystemAuditEntry) -> tuple[Any, ...]:
+    """An entry as a line of a file, under `EXPORT_HEADER`."""
+    return (
+        entry.at,
+        entry.actor_name,
+        entry.place,
+        act_in_words(entry.act),
+        entry.subject,
+        _as_text(entry.before),
+        _as_text(entry.after),
+    )
 
 
 def _as_text(values: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -18,6 +18,7 @@ Row = TypeVar("Row")
 AFTER, BEFORE = "after", "before"
 SIZE = 50
 MOST_SEARCHED = 20_000  # rows that a search looks at before it asks whether to go on
+AT_A_TIME = 500  # rows of a file that are in memory together
 
 
 @dataclass(frozen=True)
@@ -96,18 +97,41 @@ def searched_page(
     direction, edge = _decoded(cursor, key)
     backwards = direction == BEFORE
     descends = is_descending != backwards
-    looked_at = _beyond(query, key, id, edge, descends=descends).with_only_columns(key, id)
-    last = db.session.execute(looked_at.offset(MOST_SEARCHED - 1).limit(1)).first() if found else None
-    if last is not None:
-        place = tuple_(key, id)
-        query = query.where(place >= tuple(last) if descends else place <= tuple(last))
-    shown = page(query.where(*found), key, id, is_descending=is_descending, cursor=cursor)
+    last = _end_of_look(_beyond(query, key, id, edge, descends=descends), key, id) if found else None
+    within = _as_far_as(query, key, id, last, descends=descends).where(*found)
+    shown = page(within, key, id, is_descending=is_descending, cursor=cursor)
     if last is None or (shown.previous if backwards else shown.next):
         return shown
     further = _encoded(BEFORE if backwards else AFTER, last)
     if backwards:
         return replace(shown, searched_to=last[0], previous=further)
     return replace(shown, searched_to=last[0], next=further)
+
+
+def searched_through(
+    query: Select[Row],
+    found: Sequence[ColumnElement[bool]],
+    key: SQLColumnExpression[Any],
+    id: SQLColumnExpression[UUID],
+    *,
+    is_descending: bool,
+    looks: int,
+) -> Iterator[Page[Row]]:
+    """All that a search finds, for a file: after ``looks`` at `MOST_SEARCHED` rows each, and no more.
+
+    Where it had to stop before the end, the last page says so by ``searched_to``.
+    """
+    edge: tuple[Any, UUID] | None = None
+    for _ in range(looks):
+        rest = _beyond(query, key, id, edge, descends=is_descending)
+        edge = _end_of_look(rest, key, id) if found else None
+        within = _as_far_as(rest, key, id, edge, descends=is_descending).where(*found)
+        read = db.session.scalars(within.execution_options(yield_per=AT_A_TIME))
+        yield from (Page(list(rows)) for rows in read.partitions())
+        if edge is None:
+            return
+    if edge is not None:
+        yield Page([], searched_to=edge[0])
 
 
 def _beyond(
@@ -123,6 +147,28 @@ def _beyond(
         place = tuple_(key, id)
         query = query.where(place < edge if descends else place > edge)
     return query.order_by(*(column.desc() if descends else column.asc() for column in (key, id)))
+
+
+def _end_of_look(
+    query: Select[Row], key: SQLColumnExpression[Any], id: SQLColumnExpression[UUID]
+) -> tuple[Any, UUID] | None:
+    """The last of the rows that are looked at together; None if there are not so many."""
+    last = db.session.execute(query.with_only_columns(key, id).offset(MOST_SEARCHED - 1).limit(1)).first()
+    return None if last is None else (last[0], last[1])
+
+
+def _as_far_as(
+    query: Select[Row],
+    key: SQLColumnExpression[Any],
+    id: SQLColumnExpression[UUID],
+    last: tuple[Any, UUID] | None,
+    *,
+    descends: bool,
+) -> Select[Row]:
+    if last is None:
+        return query
+    place = tuple_(key, id)
+    return query.where(place >= last if descends else place <= last)
 
 
 def _encoded(direction: str, row: Any) -> str:

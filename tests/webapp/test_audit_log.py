@@ -2,10 +2,11 @@
 
 import csv
 import io
+from datetime import datetime
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from mailboxes.crm import paging
 from tenants.audit import HIDDEN, Actor, AuditEntry, SystemAuditEntry, record, record_for_system
@@ -14,6 +15,7 @@ from tests.architecture.test_routes import APP, RULES
 from tests.factories import csrf_token, make_user, sign_in
 from tests.webapp.reading import read, words_of
 from tests.webapp.test_leads import may_do
+from webapp.people import audit_pages
 
 LOG = "/configuration/audit-log/"
 SYSTEM_LOG = "/system/audit-log/"
@@ -88,6 +90,33 @@ def test_a_search_looks_at_so_many_and_goes_on_when_asked(app, ours, theirs, mon
     assert "No entry matches so far" in read(client, back)
 
 
+def test_a_search_for_a_file_goes_on_by_itself_and_says_where_it_had_to_stop(app, ours, theirs, monkeypatch):
+    monkeypatch.setattr(paging, "MOST_SEARCHED", 3)
+    monkeypatch.setattr(audit_pages, "MOST_LOOKS", 3)
+    for number in range(8):
+        put(ours, subject="Wanted" if number in (1, 4, 7) else "Other")
+        put(theirs, subject="Wanted by them")
+    client = sign_in(app, ours.admin)
+    _, *rows = exported(client, "?about=wanted")  # nine looked at: the eight, and that a file was taken
+    assert [row[4] for row in rows[:3]] == ["Wanted"] * 3
+    assert rows[3][3:5] == list(audit_pages.STOPPED)
+    stopped_at = datetime.fromisoformat(rows[3][0])
+    with inside(ours.id):
+        assert stopped_at == db.session.scalars(select(func.min(AuditEntry.at))).one().replace(microsecond=0)
+    monkeypatch.setattr(audit_pages, "MOST_LOOKS", 2)
+    assert [row[4] for row in exported(client, "?about=wanted")[1:]] == [
+        "Wanted",
+        "Wanted",
+        audit_pages.STOPPED[1],
+    ]
+    assert len(exported(client, "")) == 12  # no words, no search: header, entries and three exports
+
+
+def exported(client, query):
+    answer = client.post(f"{LOG}export{query}", data={"csrf_token": csrf_token(client.get(LOG).text)})
+    return list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+
+
 def next_of(page):
     return BeautifulSoup(page, "html.parser").select_one('a[rel="next"]')["href"]
 
@@ -97,12 +126,10 @@ def test_the_file_is_the_filtered_log_and_runs_no_formula(app, ours, theirs):
     put(ours, "role.saved", "Sales")
     put(theirs, subject=theirs.canary)
     client = sign_in(app, ours.admin)
-    token = csrf_token(client.get(LOG).text)
-    answer = client.post(f"{LOG}export?what=lead", data={"csrf_token": token})
-    rows = list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
-    assert rows[0][:4] == ["Time", "Person", "From where", "What"]
-    assert [row[4] for row in rows[1:]] == ["'=HYPERLINK(0)"]
-    assert rows[1][6] == '{"name": "é"}'
+    header, *rows = exported(client, "?what=lead")
+    assert header[:4] == ["Time", "Person", "From where", "What"]
+    assert [row[4] for row in rows] == ["'=HYPERLINK(0)"]
+    assert rows[0][6] == '{"name": "é"}'
     assert "Audit exported" in shown(client)
 
 

@@ -1,18 +1,18 @@
 """The record as pages show it, the same for an organization and for the system."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import g, render_template, request, url_for
+from flask import g, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
-from mailboxes.crm.paging import searched_page
+from mailboxes.crm.paging import searched_page, searched_through
 from tenants import audit
-from tenants.audit import Entry, EntryFilter, SystemAuditEntry
+from tenants.audit import Entry, EntryFilter
 from tenants.configuration.catalog import CATALOG
 from tenants.database import db
 from tenants.permissions import PERMISSIONS
@@ -20,14 +20,20 @@ from webapp import records
 from webapp.changes import field_in_words
 from webapp.configuration.pages import actor
 from webapp.filters import absolute_time
+from webapp.levels import Level
 from webapp.people.audit_names import with_names
 
 LONGEST = 200  # of a value in the list; the file has it whole
+MOST_LOOKS = 50  # of a search for a file: at a million entries
 SHOWN_AT_ONCE = 4  # values of an entry; the others are folded
+STOPPED = (
+    "The search stopped here",
+    "Older entries were not looked at. Choose this day under “To” and export again.",
+)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*(\+\d\d:\d\d|Z)$")
 
 
-def log_page(table: type[Entry], endpoint: str, tree: list[Any]) -> ResponseReturnValue:
+def log_page(level: Level, table: type[Entry]) -> ResponseReturnValue:
     """Who changed what, from where and when, with what it was and became; newest first."""
     filter = _filter()
     found = searched_page(
@@ -40,25 +46,40 @@ def log_page(table: type[Entry], endpoint: str, tree: list[Any]) -> ResponseRetu
     )
     return render_template(
         "people/audit.html",
-        tree=tree,
-        rows=_rows(found.rows, of_system=table is SystemAuditEntry),
+        level=level,
+        rows=_rows(found.rows, of_system=level.is_system),
         shown_at_once=SHOWN_AT_ONCE,
-        pager=records.pages(f"{endpoint}.index", found),
+        pager=records.pages(f"{level.blueprint}.index", found),
         searched_to=found.searched_to,
-        first_url=records.link(f"{endpoint}.index"),
-        index_url=url_for(f"{endpoint}.index"),
-        export_url=records.link(f"{endpoint}.export"),
+        first_url=records.link(f"{level.blueprint}.index"),
+        export_url=records.link(f"{level.blueprint}.export"),
         is_filtered=filter != EntryFilter(),
     )
 
 
-def log_file(table: type[Entry], keep: Callable[..., None], *, of: str = "") -> Response:
-    """The filtered record as a file; that it was taken is on record, too (``keep`` adds the entry)."""
+def log_file(level: Level, table: type[Entry]) -> Response:
+    """The filtered record as a file; that it was taken is on record, too."""
     filter = _filter()
     narrowed = {name: str(value) for name, value in filter.__dict__.items() if value}
-    keep(actor(), "audit.exported", "Audit log as CSV", after=narrowed)
+    level.record(actor(), "audit.exported", "Audit log as CSV", after=narrowed)
     db.session.commit()
-    return records.csv_file("audit-log", audit.EXPORT_HEADER, audit.exported(table, filter), of=of)
+    of = "system" if level.is_system else ""
+    return records.csv_file("audit-log", audit.EXPORT_HEADER, _lines(table, filter), of=of)
+
+
+def _lines(table: type[Entry], filter: EntryFilter) -> Iterator[tuple[Any, ...]]:
+    """The lines of the file, newest first; the last one says where a search had to stop."""
+    for page in searched_through(
+        audit.entries_of_time(table, filter),
+        audit.has_words(table, filter),
+        table.at,
+        table.id,
+        is_descending=True,
+        looks=MOST_LOOKS,
+    ):
+        yield from map(audit.as_exported, page.rows)
+        if page.searched_to is not None:
+            yield page.searched_to, "", "", *STOPPED, "", ""
 
 
 def _filter() -> EntryFilter:
