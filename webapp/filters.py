@@ -22,6 +22,7 @@ def add_filters(app: Flask) -> None:
         absolute_time,
         short_time,
         date,
+        date_and_time,
         machine_time,
         duration,
         file_size,
@@ -74,6 +75,11 @@ def date(at: datetime) -> str:
     """A day with its year, however near: `3 May 2026`."""
     local = at.astimezone(zone())
     return f"{local.day} {local:%b %Y}"
+
+
+def date_and_time(at: datetime) -> str:
+    """What tells one thing from another in a list: `3 May 2026, 14:02`."""
+    return f"{date(at)}, {at.astimezone(zone()):%H:%M}"
 
 
 def absolute_time(at: datetime) -> str:

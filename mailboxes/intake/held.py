@@ -33,7 +33,8 @@ LONGEST_HEADER = 20_000  # characters
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One of them. ``size`` is that on the server, in bytes; ``has_raw``: whether bytes were kept.
+    """One of them. ``size`` is that on the server, in bytes; ``has_raw``: whether bytes were kept;
+    ``received_at``: when the server got it, or else when it was seen here first.
 
     ``is_fetchable``: it is on the server, and nobody has asked for it yet; ``is_asked_for``: somebody has.
     """
@@ -44,6 +45,7 @@ class Held:
     failure: str
     size: int
     arrived_at: datetime
+    received_at: datetime
     folder: str
     uid: int
     has_raw: bool
@@ -160,6 +162,7 @@ def _shown(arrival: Arrival, folder: str) -> Held:
         failure=arrival.failure,
         size=arrival.size,
         arrived_at=arrival.arrived_at,
+        received_at=arrival.received_at or arrival.arrived_at,
         folder=folder,
         uid=arrival.uid,
         has_raw=arrival.raw_id is not None,

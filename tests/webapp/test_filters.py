@@ -10,6 +10,7 @@ from webapp.filters import (
     absolute_time,
     avatar_hue,
     count,
+    date_and_time,
     duration,
     file_size,
     initials,
@@ -51,6 +52,7 @@ def test_times_are_in_the_zone_of_the_person(zone):
     with Flask(__name__).app_context():
         g.zone = zone
         assert absolute_time(NOW) == "Tuesday 3 November 2026, 14:02:11 CET"
+        assert date_and_time(NOW) == "3 Nov 2026, 14:02"
         assert short_time(NOW, NOW) == "14:02"
     assert absolute_time(NOW) == "Tuesday 3 November 2026, 13:02:11 UTC"
 

@@ -60,6 +60,7 @@ def test_it_lists_what_all_mailboxes_hold_back_and_why(inside, ours, theirs, cli
     page = read(client, LIST)
     words = words_of(page)
     assert words.count("Reading it failed (RecursionError).") == 3
+    assert words.count("Message of ") == 3
     assert "Support" in words
     assert "Sales" in words
     assert "Strange" not in words

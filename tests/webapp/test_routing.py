@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from mailboxes.routing.moving import finish_moves
@@ -141,7 +142,15 @@ def test_who_assigns_one_message_to_nobody_keeps_what_was_typed(admin, account_i
 
 def test_nothing_is_assigned_to_who_is_not_served(admin, account_id):
     (arrival,) = receive_globally(account_id, letter())
-    post(admin, "/system/unrouted/assign", account=account_id, selected=arrival, organization="Nobody")
+    given = {"account": account_id, "organization": "Nobody"}
+    page = post(admin, "/system/unrouted/assign", selected=arrival, **given)
+    shown = BeautifulSoup(page.text, "html.parser")
+    assert page.status_code == 422
+    assert shown.select_one("#assign-ticked")["value"] == "Nobody"
+    assert shown.select_one("#assign-all")["value"] == ""
+    assert shown.select_one(f"[name=selected][value='{arrival}']").has_attr("checked")
+    page = post(admin, "/system/unrouted/assign", everything="1", **given)
+    assert BeautifulSoup(page.text, "html.parser").select_one("#assign-all")["value"] == "Nobody"
     assert state_of(arrival).state == "unrouted"
 
 

@@ -40,9 +40,10 @@ class MoveForm(AssignForm):
 class TryForm(FlaskForm):
     """A message to try: pasted, or one that came lately."""
 
-    recent = SelectField("A recent message", validators=[Optional()], choices=[])
+    recent = SelectField("A recent message", validators=[Optional()], choices=[], validate_choice=False)
     raw = TextAreaField(
         "Or paste a message",
         validators=[Length(max=LARGEST_PASTE)],
-        description="Its headers are enough: From, To, Cc, In-Reply-To, References.",
+        description="Its headers are enough: From, To, Cc, In-Reply-To, References. "
+        "Where both are given, this one is tried.",
     )

@@ -15,6 +15,7 @@ from tenants.audit import Actor
 from tenants.database import db
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
+from webapp.filters import date_and_time
 from webapp.guards import system_admin_required
 from webapp.records import uuid_or_none
 from webapp.routing.door import installation, organization_names, place_of
@@ -106,7 +107,8 @@ def _organizations_in(tried: Replay | None) -> set[UUID | None]:
 
 def _choice(way: Routing) -> tuple[str, str]:
     recipients: list[Any] = way.facts.get("recipients") or ["nobody named"]
-    return str(way.arrival_id), f"{way.facts.get('sender') or 'unknown'} → {recipients[0]}"
+    sender = way.facts.get("sender") or "unknown"
+    return str(way.arrival_id), f"{date_and_time(way.decided_at)}: {sender} → {recipients[0]}"
 
 
 def _days() -> int:

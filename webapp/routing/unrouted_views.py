@@ -26,26 +26,7 @@ blueprint = Blueprint("unrouted", __name__, url_prefix="/system/unrouted")
 @system_admin_required
 def index() -> ResponseReturnValue:
     """What waits of one account; of the first that has something, unless one is chosen."""
-    with installation():
-        accounts = domain.accounts_with_unrouted()
-    chosen = id_argument("account") or next((account.id for account, _ in accounts), None)
-    if chosen is None:
-        return render_template("unrouted/empty.html", tree=system_tree())
-    with installation() as session:
-        place = place_of(session, chosen)
-        found = domain.unrouted_page(chosen, request.args.get("page", ""))
-        under_way = domain.assignments(chosen)
-    return render_template(
-        "unrouted/index.html",
-        tree=system_tree(),
-        place=place,
-        tabs=_tabs(accounts, chosen),
-        total={account.id: count for account, count in accounts}.get(chosen, 0),
-        rows=found.rows,
-        form=AssignForm(formdata=None),
-        assignments=under_way,
-        pager=neighbours(found, lambda cursor: url_for("unrouted.index", account=chosen, page=cursor)),
-    )
+    return _list_page(id_argument("account"))
 
 
 @blueprint.get("/progress")
@@ -76,8 +57,7 @@ def assign() -> ResponseReturnValue:
     except AppError as error:
         if ids is not None and request.form.get("alone"):
             return _message_page(ids[0], error.message), HTTPStatus.UNPROCESSABLE_ENTITY
-        flash(error.message, "error")
-        return redirect(url_for("unrouted.index", account=account_id))
+        return _list_page(account_id, error.message), HTTPStatus.UNPROCESSABLE_ENTITY
     ring_intake(account_id)
     flash(f"Messages assigned to {request.form.get('organization', '').strip()}: {count}.", "success")
     return redirect(url_for("unrouted.index", account=account_id))
@@ -106,16 +86,53 @@ def message(arrival_id: UUID) -> ResponseReturnValue:
     return _message_page(arrival_id)
 
 
+def _list_page(account_id: UUID | None, refusal: str = "") -> str:
+    """The queue; after a refusal with what was typed and ticked."""
+    with installation():
+        accounts = domain.accounts_with_unrouted()
+    chosen = account_id or next((account.id for account, _ in accounts), None)
+    if chosen is None:
+        return render_template("unrouted/empty.html", tree=system_tree())
+    with installation() as session:
+        place = place_of(session, chosen)
+        found = domain.unrouted_page(chosen, request.values.get("page", ""))
+        under_way = domain.assignments(chosen)
+    return render_template(
+        "unrouted/index.html",
+        tree=system_tree(),
+        place=place,
+        tabs=_tabs(accounts, chosen),
+        total={account.id: count for account, count in accounts}.get(chosen, 0),
+        rows=found.rows,
+        selected=selected_ids(),
+        ticked=_assign_form("" if "everything" in request.form else refusal),
+        everything=_assign_form(refusal if "everything" in request.form else ""),
+        refusal=refusal,
+        assignments=under_way,
+        pager=neighbours(found, lambda cursor: url_for("unrouted.index", account=chosen, page=cursor)),
+    )
+
+
+def _assign_form(refusal: str) -> AssignForm:
+    """Empty, or with what was typed and why it is refused."""
+    form = AssignForm() if refusal else AssignForm(formdata=None)
+    if refusal:
+        form.organization.errors = [refusal]
+    return form
+
+
 def _message_page(arrival_id: UUID, refusal: str = "") -> str:
     with installation() as session:
         row = domain.unrouted_message(arrival_id)
         header = domain.unrouted_header(arrival_id)
         place = place_of(session, row.account_id)
-    form = AssignForm() if refusal else AssignForm(formdata=None)
-    if refusal:
-        form.organization.errors = [refusal]
     return render_template(
-        "unrouted/message.html", tree=system_tree(), place=place, row=row, header=header, form=form
+        "unrouted/message.html",
+        tree=system_tree(),
+        place=place,
+        row=row,
+        header=header,
+        form=_assign_form(refusal),
     )
 
 
