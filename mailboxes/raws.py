@@ -31,7 +31,7 @@ from mailboxes.messages import Message
 from mailboxes.spool import Spool
 from tenants.application import settings_of
 from tenants.arrays import PackedList
-from tenants.bulk import among, insert_rows
+from tenants.bulk import among, in_binary, insert_rows
 from tenants.database import INSTALLATION, db, uuid7
 from tenants.errors import OutsideOrganizationError
 
@@ -120,9 +120,8 @@ def raw_content(raw_id: UUID) -> bytes:
 
 def raw_contents(raw_ids: Sequence[UUID]) -> dict[UUID, bytes]:
     """The bytes of many messages, by id of the raw; what the object store has lost is left out."""
-    rows = db.session.execute(
-        select(Raw.id, Raw.size, Raw.content, Raw.object_key).where(among(Raw.id, set(raw_ids)))
-    )
+    query = select(Raw.id, Raw.size, Raw.content, Raw.object_key).where(among(Raw.id, set(raw_ids)))
+    rows = db.session.execute(in_binary(query))
     contents, decompressor = {}, zstandard.ZstdDecompressor()
     for row in rows:
         packed = row.content if row.content is not None else _object(row.object_key)

@@ -1,4 +1,4 @@
-"""Arrays as PostgreSQL receives them in binary, written at once.
+"""Arrays, and single values, as PostgreSQL receives them in binary, written at once.
 
 The driver would look at every element with a regular expression, and the server would read each from text.
 """
@@ -33,8 +33,8 @@ _number = struct.Struct(">iq").pack
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-class PackedArray:
-    """An array on its way. The server knows its type by the cast in the statement."""
+class PackedValue:
+    """An array or one value on its way. The server knows its type by the cast in the statement."""
 
     __slots__ = ("content",)
 
@@ -52,18 +52,22 @@ class Carrier:
     oid: int
     written: Callable[[Iterable[Any]], list[bytes]]
 
-    def packed(self, values: Iterable[Any]) -> PackedArray:
+    def alone(self, value: Any) -> PackedValue | None:
+        """One value, not in an array."""
+        return None if value is None else PackedValue(self.written([value])[0][len(_NULL) :])
+
+    def packed(self, values: Iterable[Any]) -> PackedValue:
         """An array of these values; None is NULL."""
         return self._joined(self.written(values))
 
-    def repeated(self, value: Any, count: int) -> PackedArray:
+    def repeated(self, value: Any, count: int) -> PackedValue:
         """An array of one value, so many times."""
         return self._joined(self.written([value]) * count)
 
-    def _joined(self, elements: list[bytes]) -> PackedArray:
+    def _joined(self, elements: list[bytes]) -> PackedValue:
         if not elements:
-            return PackedArray(_empty(0, 0, self.oid))
-        return PackedArray(b"".join([_head(1, 1, self.oid, len(elements), 1), *elements]))
+            return PackedValue(_empty(0, 0, self.oid))
+        return PackedValue(b"".join([_head(1, 1, self.oid, len(elements), 1), *elements]))
 
 
 def carrier_of(kind: TypeEngine[Any]) -> Carrier:
@@ -91,18 +95,18 @@ class PackedList(UserDefinedType[Sequence[Any]]):
     def get_col_spec(self, **_: Any) -> str:
         return f"{carrier_of(self.element).name}[]"
 
-    def bind_processor(self, dialect: object) -> Callable[[Any], PackedArray]:
+    def bind_processor(self, dialect: object) -> Callable[[Any], PackedValue]:
         return carrier_of(self.element).packed
 
 
 class _PackedDumper(Dumper):
     format = Format.BINARY
 
-    def dump(self, obj: PackedArray) -> bytes:
+    def dump(self, obj: PackedValue) -> bytes:
         return obj.content
 
 
-psycopg.adapters.register_dumper(PackedArray, _PackedDumper)
+psycopg.adapters.register_dumper(PackedValue, _PackedDumper)
 
 
 # One loop for each type, with nothing called that can be said in place: they run for every value stored.

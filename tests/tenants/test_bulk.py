@@ -1,9 +1,11 @@
 """Rows travel as arrays that we write ourselves: whatever is in them comes out again."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
+from psycopg.pq import Format
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     cast,
+    event,
     literal,
     select,
     text,
@@ -21,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 from tenants.arrays import PackedList, array_literal, carrier_of
+from tenants.bulk import in_binary
 from tenants.database import db
 
 ODD = ['say "yes"', "back\\slash", "{a,b}", "", " ", "NULL", "null", "line\nend", "Zürich", ","]
@@ -39,6 +43,15 @@ COLUMNS = {
     Text(): [*ODD, "𝄞", "x" * 70_000],
     JSONB(): [{}, [], {"a": [1, None, "ü\\"]}, "text", 1.5, True],
 }
+
+
+@contextmanager
+def heard(engine, name, listener):
+    event.listen(engine, name, listener)
+    try:
+        yield
+    finally:
+        event.remove(engine, name, listener)
 
 
 @pytest.mark.parametrize("texts", [ODD, [*ODD, None], [], [""], [None], ["a"]])
@@ -76,6 +89,26 @@ def test_words_are_found_again_in_whatever_order_they_travel(app):
             False,
         ]
     assert [set(words.replace("'", "").split()) for words in found] == messages
+
+
+@pytest.mark.parametrize("kind", COLUMNS, ids=repr)
+def test_a_value_alone_comes_out_as_it_went_in(app, kind):
+    with app.app_context(), db.engine.connect() as connection:
+        carrier = carrier_of(kind)
+        for value in (*COLUMNS[kind], None):
+            query = f"SELECT %s::{carrier.name}"
+            found = connection.exec_driver_sql(query, (carrier.alone(value),)).scalar()
+            assert found == value
+
+
+def test_bytes_are_handed_out_as_the_server_has_them(app):
+    content = b"\0\xff\\" * 1_000
+    formats = []
+    with app.app_context():
+        query = select(literal(content, LargeBinary()))
+        with heard(db.engine, "after_cursor_execute", lambda *asked: formats.append(asked[1].format)):
+            assert db.session.scalar(in_binary(query)) == db.session.scalar(query) == content
+    assert formats == [Format.BINARY, Format.TEXT]
 
 
 def test_a_type_that_cannot_travel_is_refused():
