@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import multiprocessing
 import os
@@ -21,7 +22,7 @@ from typing import Any
 
 from mailboxes.classifying import classify
 from mailboxes.languages import language_of
-from mailboxes.parsing import Address, Attachment, ParsedMessage, attachment_content, parse
+from mailboxes.parsing import Address, Attachment, attachment_contents, parse
 from mailboxes.quoting import reply_text
 from mailboxes.sanitizing import sanitize
 
@@ -37,8 +38,9 @@ def inspect(raw: bytes, name: str, extract_to: Path | None = None) -> Inspection
     parsed = parse(raw)
     found = classify(parsed, raw)
     reply = reply_text(parsed.text)
+    contents = attachment_contents(raw, [attachment.position for attachment in parsed.attachments])
     if extract_to is not None:
-        _extract(raw, parsed, extract_to)
+        _extract(contents, extract_to)
     return {
         "file": name,
         "message_id": parsed.message_id,
@@ -54,7 +56,7 @@ def inspect(raw: bytes, name: str, extract_to: Path | None = None) -> Inspection
         "text": parsed.text,
         "reply_text": reply,
         "html": sanitize(parsed.html).html if parsed.html is not None else None,
-        "attachments": [_attachment(attachment) for attachment in parsed.attachments],
+        "attachments": list(map(_attachment, parsed.attachments, contents)),
         "is_automatic": found.is_automatic,
         "automatic_reasons": list(found.automatic_reasons),
         "is_bounce": found.is_bounce,
@@ -78,24 +80,25 @@ def _address(address: Address) -> dict[str, str]:
     return {"name": address.name, "address": address.address}
 
 
-def _attachment(attachment: Attachment) -> dict[str, Any]:
+def _attachment(attachment: Attachment, content: bytes) -> dict[str, Any]:
     return {
         "filename": attachment.filename,
         "content_type": attachment.content_type,
-        "size": attachment.size,
+        "size": len(content),
         "content_id": attachment.content_id,
         "inline": attachment.is_inline,
-        "sha256": attachment.sha256,
+        "sha256": hashlib.sha256(content).hexdigest(),
     }
 
 
-def _extract(raw: bytes, parsed: ParsedMessage, folder: Path) -> None:
+def _extract(contents: Iterable[bytes], folder: Path) -> None:
     """Each file appears under its name when it is whole: a child may be stopped at any moment."""
-    for attachment in parsed.attachments:
-        path = folder / attachment.sha256
+    for content in contents:
+        name = hashlib.sha256(content).hexdigest()
+        path = folder / name
         if not path.exists():
-            unfinished = folder / f".{attachment.sha256}.{os.getpid()}"
-            unfinished.write_bytes(attachment_content(raw, attachment.position))
+            unfinished = folder / f".{name}.{os.getpid()}"
+            unfinished.write_bytes(content)
             unfinished.replace(path)
 
 

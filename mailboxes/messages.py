@@ -166,7 +166,6 @@ class Attachment(PartScoped, Base):
     size: Mapped[int] = mapped_column(default=0)
     content_id: Mapped[str] = mapped_column(default="")
     is_inline: Mapped[bool] = mapped_column(default=False)
-    sha256: Mapped[str] = mapped_column(default="")
 
 
 class MessageRead(OrganizationScoped, Base):

@@ -265,7 +265,6 @@ def _add_parts(message: Message, parsed: ParsedMessage) -> None:
                 size=one.size,
                 content_id=one.content_id or "",
                 is_inline=one.is_embedded,
-                sha256=one.sha256,
             )
         )
     index_message(message)

@@ -217,7 +217,6 @@ def attachment_rows(context: Context, entry: Entry) -> list[dict[str, Any]]:
             "size": attachment.size,
             "content_id": attachment.content_id or "",
             "is_inline": attachment.is_embedded,
-            "sha256": attachment.sha256,
         }
         for attachment in entry.item.reading.parsed.attachments
     ]

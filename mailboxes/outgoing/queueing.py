@@ -277,7 +277,6 @@ def _keep_parts(mailbox: Mailbox, message: Message, parsed: ParsedMessage) -> No
                 size=one.size,
                 content_id=one.content_id or "",
                 is_inline=one.is_embedded,
-                sha256=one.sha256,
             )
         )
     words = {

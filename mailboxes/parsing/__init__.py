@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from mailboxes.parsing import bodies as sorting
@@ -43,6 +44,7 @@ __all__ = [
     "PartSummary",
     "address_list",
     "attachment_content",
+    "attachment_contents",
     "header_block",
     "leaf_parts",
     "parse",
@@ -66,10 +68,16 @@ def parse(raw: bytes, limits: Limits = DEFAULT) -> ParsedMessage:
 
 def attachment_content(raw: bytes, position: int) -> bytes:
     """The decoded content of the attachment at that ``position``; IndexError where there is none."""
-    units = sorting.units(part_tree(with_line_feeds(raw), DEFAULT, Defects()))
-    if not 0 <= position < len(units):
-        raise IndexError(position)
-    return units[position].content()
+    return attachment_contents(raw, [position])[0]
+
+
+def attachment_contents(raw: bytes, positions: Iterable[int]) -> list[bytes]:
+    """The decoded contents of the attachments at these positions; IndexError where there is none."""
+    units = dict(enumerate(sorting.units(part_tree(with_line_feeds(raw), DEFAULT, Defects()))))
+    wanted = list(positions)
+    if not units.keys() >= set(wanted):
+        raise IndexError(wanted)
+    return [units[position].content() for position in wanted]
 
 
 def leaf_parts(raw: bytes) -> list[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import html as entities
 import re
 from dataclasses import dataclass, field
@@ -277,7 +276,6 @@ def _take_attachment(
 
 def _attachment(position: int, part: Part, drawn: frozenset[str]) -> Attachment:
     """The part as a person would save it."""
-    content = part.content()
     content_id = _content_id(part) or None
     is_inline = part.disposition.value == "inline" or (
         content_id is not None and part.disposition.value != "attachment"
@@ -286,10 +284,9 @@ def _attachment(position: int, part: Part, drawn: frozenset[str]) -> Attachment:
         position=position,
         filename=part.filename or _made_up_name(position, part),
         content_type=part.content_type,
-        size=len(content),
+        size=part.content_length(),
         content_id=content_id,
         is_inline=is_inline,
-        sha256=hashlib.sha256(content).hexdigest(),
         is_embedded=content_id in drawn and _may_be_drawn(part),
     )
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.headers import Header, header_block, header_text, message_start
 from mailboxes.parsing.parameters import Parameterized, content_type, disposition
-from mailboxes.parsing.transfer import content_of, uuencoded_name
+from mailboxes.parsing.transfer import content_of, length_of_content, uuencoded_name
 from mailboxes.parsing.values import Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
@@ -71,6 +71,10 @@ class Part:
     def content(self) -> bytes:
         """The body with its transfer encoding undone."""
         return content_of(self.body(), self.encoding)
+
+    def content_length(self) -> int:
+        """How many bytes the content has; it is decoded only where they cannot be counted otherwise."""
+        return length_of_content(self.body(), self.encoding)
 
     def first(self, name: str) -> bytes | None:
         """The raw value of the first header of that (lower-case) name."""

@@ -31,6 +31,26 @@ def content_of(data: bytes, encoding: str) -> bytes:
     return data
 
 
+def length_of_content(data: bytes, encoding: str) -> int:
+    """How many bytes `content_of` gives."""
+    length = _length_of_regular_base64(data) if encoding == "base64" else None
+    return len(content_of(data, encoding)) if length is None else length
+
+
+def _length_of_regular_base64(data: bytes) -> int | None:
+    """The length of what mail programs encode: whole groups, padding at the end alone.
+
+    None for anything else, and for what is short. A large file is not decoded only to be counted; if foreign
+    characters stand far inside, they are counted as if they were of the alphabet.
+    """
+    if len(data) < SAMPLE or not data.isascii() or _FOREIGN.search(data, 0, SAMPLE):
+        return None
+    joined = _without_white_space(data)
+    unpadded = joined.rstrip(b"=")
+    is_regular = len(joined) % 4 == 0 and len(joined) - len(unpadded) <= 2 and b"=" not in unpadded
+    return len(unpadded) * 3 // 4 if is_regular else None
+
+
 def from_quoted_printable(data: bytes) -> bytes:
     """Quoted-printable, also where a server padded its lines or they end with a bare CR."""
     if b"= " in data or b"=\t" in data or LONE_CR.search(data):  # found faster than the pattern

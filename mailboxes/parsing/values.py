@@ -43,7 +43,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A part that a person would save. ``size`` and ``sha256`` are of the decoded content.
+    """A part that a person would save. ``size``: how many bytes its decoded content has.
 
     ``position`` counts the leaf parts of the message from 0; ``attachment_content`` takes it.
     ``is_inline``: its sender says so. ``is_embedded``: the page draws it, by its Content-ID, so that it
@@ -56,7 +56,6 @@ class Attachment:
     size: int
     content_id: str | None
     is_inline: bool
-    sha256: str
     is_embedded: bool = False
 
 

@@ -147,7 +147,7 @@ def assert_nothing_is_lost(raw: bytes, parsed: ParsedMessage, path: Path) -> Non
     assert shown or not has_content or is_short_multipart, f"{path}: nothing is shown"
     for attachment in parsed.attachments:
         content = attachment_content(raw, attachment.position)
-        assert hashlib.sha256(content).hexdigest() == attachment.sha256, path
+        assert len(content) == attachment.size, path
 
 
 ACTIVE = frozenset(

@@ -1,0 +1,56 @@
+"""How many bytes an attachment has is told without decoding it, and is what decoding it gives."""
+
+import base64
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailboxes.parsing import transfer
+from mailboxes.parsing.transfer import content_of, length_of_content
+
+CONTENT = random.Random(1).randbytes(20_000)
+
+
+def encoded(content: bytes, width: int = 76, line_end: bytes = b"\r\n") -> bytes:
+    text = base64.b64encode(content)
+    return line_end.join(text[at : at + width] for at in range(0, len(text), width)) + line_end
+
+
+@given(
+    length=st.integers(0, len(CONTENT)),
+    width=st.integers(1, 200),
+    line_end=st.sampled_from([b"\r\n", b"\n", b" \r\n"]),
+)
+def test_the_length_of_base64_is_that_of_what_it_holds(length, width, line_end):
+    assert length_of_content(encoded(CONTENT[:length], width, line_end), "base64") == length
+
+
+def test_a_large_attachment_is_not_decoded_to_be_counted(monkeypatch):
+    monkeypatch.setattr(transfer, "from_base64", lambda data: pytest.fail("it was decoded"))
+    assert length_of_content(encoded(CONTENT), "base64") == len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(CONTENT) + b"-- \r\nA footer that a list has added.\r\n",
+        encoded(CONTENT[:19_999]) + encoded(CONTENT),
+        encoded(CONTENT)[:-7],
+        encoded(CONTENT).replace(b"A", b"=", 1),
+        encoded(CONTENT) + b"===",
+        b"Words that say they were base64, and are none. " * 200,
+        b"\xfc" * 10_000,
+        b"=" * 10_000,
+    ],
+    ids=["footer", "two runs", "cut", "padding inside", "too much padding", "prose", "foreign", "padding"],
+)
+def test_what_is_encoded_in_an_odd_way_is_counted_as_it_is_read(data):
+    assert length_of_content(data, "base64") == len(content_of(data, "base64"))
+
+
+@pytest.mark.parametrize("encoding", ["", "7bit", "quoted-printable", "x-uuencode"])
+def test_other_encodings_are_undone_to_be_counted(encoding):
+    data = b"a =C3=A4 line\r\n" * 1_000
+    assert length_of_content(data, encoding) == len(content_of(data, encoding))
