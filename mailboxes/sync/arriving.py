@@ -7,7 +7,7 @@ fence is checked inside it. Running it again for the same UIDs changes nothing.
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, text, update
@@ -25,7 +25,6 @@ from tenants.database import db
 
 MESSAGES_PER_COMMIT = 500
 BYTES_PER_COMMIT = 8 * 1024 * 1024
-LATEST_SANE = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

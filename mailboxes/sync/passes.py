@@ -16,7 +16,7 @@ from mailboxes.accounts import Account
 from mailboxes.connections import MEGABYTE, egress_policy, imap_settings
 from mailboxes.errors import MailServerError, UidValidityChangedError
 from mailboxes.imap import ImapConnection
-from mailboxes.pass_log import Done, log_pass
+from mailboxes.health.pass_log import Done, log_pass
 from mailboxes.sync import leases
 from mailboxes.sync.budget import Budget
 from mailboxes.sync.failures import (

@@ -33,7 +33,7 @@ LOOKS_ACROSS = {
     "mailboxes.interchange.global_mailboxes": "global accounts are changed by a file",
     "mailboxes.organization_deletion": "an organization goes, with what only remembers it",
     "mailboxes.invariants": "invariants hold for the whole installation",
-    "mailboxes.worst": "a system page shows the accounts of all organizations that are worst off",
+    "mailboxes.health.worst": "a system page shows the accounts of all organizations that are worst off",
     "mailboxes.metrics": "figures are sums over the whole installation",
     "mailboxes.notices": "the sweep finds whose notices are due, and the installation has its own",
     "mailboxes.oauth.keeping": "connections that nobody saved are forgotten for every owner",

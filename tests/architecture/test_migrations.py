@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from embedded.postgres import Postgres, drop_database, prepare_database
+from embedded.postgres import Postgres, prepare_database
 from mailboxes.accounts import Account
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Attachment, Message
@@ -19,6 +19,7 @@ from mailboxes.threads import Thread
 from tenants.database import INSTALLATION, now
 from tenants.organizations import Organization
 from tenants.schema import MIGRATIONS, migration_config
+from tests.services import drop_database
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ import pytest
 
 from embedded.errors import EmbeddedServerError
 from embedded.folders import temporary_folder
-from embedded.postgres import DatabaseUrls, Postgres, drop_database, prepare_database
+from embedded.postgres import DatabaseUrls, Postgres, prepare_database
 from tests.processes import living_processes, wait_for
+from tests.services import drop_database
 
 
 def connect(url: str) -> "psycopg.Connection[tuple[object, ...]]":

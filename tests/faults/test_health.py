@@ -7,8 +7,8 @@ from sqlalchemy import select, update
 from mailboxes import timeline
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.health import health_of, past_of
-from mailboxes.pass_log import LoggedPass, latest_passes
+from mailboxes.health.explaining import health_of, past_of
+from mailboxes.health.pass_log import LoggedPass, latest_passes
 from mailboxes.sync.auditing import ask_for_audit
 from mailboxes.sync.gaps import GROUPS
 from tenants.database import db, inside
@@ -44,7 +44,8 @@ def test_passes_are_logged_and_those_that_were_alike_are_one_row(stage: Stage) -
     stage.add()
     stage.sync()
     rows = log(stage)
-    assert [(row.count, row.stored_count, row.error) for row in rows] == [(1, 1, ""), (2, 0, ""), (1, 2, "")]
+    told = [(row.count, row.new_count, row.history_count, row.error) for row in rows]
+    assert told == [(1, 1, 0, ""), (2, 0, 0, ""), (1, 0, 2, "")]
     assert all(row.began_at <= row.ended_at and row.fetched_bytes for row in rows)
 
 

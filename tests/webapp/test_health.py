@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select, update
 
 from mailboxes.accounts import Account, Folder
-from mailboxes.pass_log import Done, log_pass
+from mailboxes.health.pass_log import Done, log_pass
 from mailboxes.sync.gaps import Gaps
 from tenants.database import db, now
 from tests.factories import make_mailbox, make_user, sign_in

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
 from mailboxes.metrics import metrics
-from mailboxes.worst import worst_accounts
+from mailboxes.health.worst import worst_accounts
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
 from workers import queues

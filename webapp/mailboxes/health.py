@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.health import health_of, past_of
+from mailboxes.health.explaining import health_of, past_of
 from mailboxes.sync.auditing import ask_for_audit, is_reachable
 from tenants.database import db
 from tenants.errors import NotFoundError

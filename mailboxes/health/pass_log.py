@@ -7,6 +7,7 @@ No word of the dialogue with a server is in it, so that no secret can be. Passes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, delete, select, update
@@ -18,6 +19,7 @@ from tenants.database import Base, OptionallyScoped, db, now, owned_key
 KEPT = timedelta(days=14)
 TOGETHER = timedelta(hours=1)  # passes that were alike are one row for so long
 MOST_SHOWN = 40
+EVENTS = ("new_count", "history_count", "changed_count", "vanished_count")
 
 
 class LoggedPass(OptionallyScoped, Base):
@@ -45,11 +47,6 @@ class LoggedPass(OptionallyScoped, Base):
     fetched_bytes: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(default="")
 
-    @property
-    def stored_count(self) -> int:
-        """How many messages came."""
-        return self.new_count + self.history_count
-
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -63,15 +60,10 @@ class Done:
     fetched_bytes: int = 0
     error: str = ""
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether there is nothing to tell but that it was."""
-        return not (self.new_count or self.history_count or self.changed_count or self.vanished_count)
-
 
 def log_pass(account: Account, done: Done) -> None:
     """Write down a pass that has just ended. The caller commits."""
-    if done.is_quiet and _add_to_the_last(account, done):
+    if _events(done) == 0 and _add_to_the_last(account, done):
         return
     at = now()
     db.session.add(
@@ -81,12 +73,9 @@ def log_pass(account: Account, done: Done) -> None:
             began_at=at - timedelta(seconds=done.seconds),
             ended_at=at,
             milliseconds=round(done.seconds * 1000),
-            new_count=done.new_count,
-            history_count=done.history_count,
-            changed_count=done.changed_count,
-            vanished_count=done.vanished_count,
             fetched_bytes=done.fetched_bytes,
             error=done.error,
+            **{name: getattr(done, name) for name in EVENTS},
         )
     )
 
@@ -111,17 +100,13 @@ def _add_to_the_last(account: Account, done: Done) -> bool:
         .limit(1)
         .scalar_subquery()
     )
-    is_quiet = (
-        LoggedPass.new_count + LoggedPass.history_count + LoggedPass.changed_count + LoggedPass.vanished_count
-        == 0
-    )
     added = db.session.scalar(
         update(LoggedPass)
         .where(
             LoggedPass.id == last,
             LoggedPass.error == done.error,
             LoggedPass.began_at > now() - TOGETHER,
-            is_quiet,
+            _events(LoggedPass) == 0,
         )
         .values(
             ended_at=now(),
@@ -133,3 +118,8 @@ def _add_to_the_last(account: Account, done: Done) -> bool:
         .execution_options(synchronize_session=False)
     )
     return added is not None
+
+
+def _events(of: Done | type[LoggedPass]) -> Any:
+    """What a pass has to tell of, counted; of the table, as SQL. 0: nothing happened."""
+    return sum(getattr(of, name) for name in EVENTS)
