@@ -67,7 +67,6 @@ class Account(OptionallyScoped, Base):
     failure_count: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)
-    whole_at: Mapped[datetime | None] = mapped_column(default=None)  # when no folder was left out
     quiet_until: Mapped[datetime | None] = mapped_column(default=None)  # the server asked to be left alone
     fetched_on: Mapped[date | None] = mapped_column(default=None)  # the day (UTC) of `fetched_bytes`
     fetched_bytes: Mapped[int] = mapped_column(default=0)
@@ -119,6 +118,9 @@ class Folder(OptionallyScoped, Base):
     special_use: Mapped[str] = mapped_column(default="other")
     is_selectable: Mapped[bool] = mapped_column(default=True)
     is_synced: Mapped[bool] = mapped_column(default=False)
+    # What the server received since then is new, whatever its UID: first since it was chosen, then since
+    # it was last read (`mailboxes.sync.plan.new_since_after`).
+    new_since: Mapped[datetime] = mapped_column(default=now)
     uid_validity: Mapped[int | None] = mapped_column(default=None)
     last_uid: Mapped[int] = mapped_column(default=0)
     mod_seq: Mapped[int | None] = mapped_column(default=None)
@@ -167,11 +169,21 @@ def leave_server(account: Account) -> None:
         .values(left_at=now(), is_synced=False, history_left=0, audit_wanted_at=None, audit=null())
         .execution_options(synchronize_session=False)
     )
-    account.synced_at = account.whole_at = account.failing_since = account.told_since = None
+    account.synced_at = account.failing_since = account.told_since = None
     account.last_error, account.failure_count = "", 0
     account.smtp_refuses_null_sender = False
     if account.state != "disconnected":
         account.state = "new"
+
+
+def read_from_now_on(account: Account) -> None:
+    """It is read from now on: what came into its folders before is history. The caller commits."""
+    db.session.execute(
+        update(Folder)
+        .where(Folder.account_id == account.id, Folder.left_at.is_(None), Folder.first_uid.is_(None))
+        .values(new_since=now())
+        .execution_options(synchronize_session=False)
+    )
 
 
 def choose_history_again(account: Account) -> None:

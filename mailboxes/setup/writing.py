@@ -4,7 +4,14 @@ from collections.abc import Iterable
 
 from sqlalchemy import delete, update
 
-from mailboxes.accounts import Account, Folder, choose_history_again, folders_of, leave_server
+from mailboxes.accounts import (
+    Account,
+    Folder,
+    choose_history_again,
+    folders_of,
+    leave_server,
+    read_from_now_on,
+)
 from mailboxes.arrivals import Arrival
 from mailboxes.connections import store_password
 from mailboxes.setup.checking import FolderChoice
@@ -45,6 +52,7 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
     stays_connected = keeps_connection(values, stored)
     history = account.history, account.history_days
     server = account.imap_host, account.imap_user
+    was_read = account.imap_enabled
     for name in ACCOUNT_FIELDS:
         setattr(account, name, getattr(values, name))
     account.address = values.address
@@ -56,6 +64,8 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
         account.quiet_until = None
     db.session.add(account)
     db.session.flush()  # a password is bound to the id
+    if account.imap_enabled and not was_read:
+        read_from_now_on(account)
     if history != (account.history, account.history_days):
         choose_history_again(account)
     store_password(account, "imap", passwords[0])
@@ -84,7 +94,10 @@ def keep_folders(account: Account, folders: Iterable[FolderChoice], chosen: list
         folder.special_use, folder.is_selectable = choice.special_use, choice.is_selectable
         folder.server_count = choice.message_count
     for folder in present.values():
-        folder.is_synced = folder.name_raw in chosen and folder.is_selectable
+        is_chosen = folder.name_raw in chosen and folder.is_selectable
+        if is_chosen and not folder.is_synced:
+            folder.new_since = now()
+        folder.is_synced = is_chosen
     db.session.flush()
 
 

@@ -20,6 +20,7 @@ from mailboxes.imap import FetchedMessage
 from mailboxes.intake.arrived import TOO_LARGE, UNFETCHABLE
 from mailboxes.raws import Packed, keep_raws, pack, pack_spool
 from mailboxes.sync import leases
+from mailboxes.sync.plan import LONG_AGO, is_new
 from tenants.bulk import insert_rows
 from tenants.database import db
 
@@ -56,15 +57,12 @@ class Lane:
 
     uid_validity: int
     is_seen_again: bool = False
-    history_before: datetime | None = None  # received before: history; None: all of it is new
-    history_through: int = 0  # UIDs up to this one may be history
+    history_through: int = 0  # UIDs up to this one are history …
+    new_since: datetime = LONG_AGO  # … unless the server received them since then
 
     def is_history(self, message: FetchedMessage) -> bool:
         """Whether a message was there before the folder was chosen."""
-        if message.uid > self.history_through:
-            return False
-        received = message.received_at
-        return self.history_before is None or received is None or received < self.history_before
+        return message.uid <= self.history_through and not is_new(message.received_at, self.new_since)
 
 
 def prepared(messages: Iterable[FetchedMessage]) -> Iterator[list[Prepared]]:

@@ -44,19 +44,12 @@ def as_mail_error(error: MailServerError | UnreadableSecretError) -> MailServerE
     return error if isinstance(error, MailServerError) else UnreadablePasswordError()
 
 
-def note_success(
-    account: Account, *, has_more: bool, is_throttled: bool = False, is_whole: bool = True
-) -> None:
+def note_success(account: Account, *, has_more: bool, is_throttled: bool = False) -> None:
     """The account is well again, by itself; with history left it is due at once. The caller commits.
 
     ``is_throttled``: the server has said that it is asked too much, though it has answered (F34).
-    ``is_whole``: new mail of every folder was read; else ``whole_at`` stays, for what came in since is no
-    history.
     """
-    at = now()
-    well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": at}
-    if is_whole:
-        well |= {"whole_at": at}
+    well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": now()}
     if is_throttled:
         well |= {"quiet_until": now() + timedelta(seconds=THROTTLED_SECONDS)}
     _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))

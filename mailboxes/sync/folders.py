@@ -68,6 +68,7 @@ def cursor_of(folder: Folder) -> Cursor:
             Folder.server_count,
             Folder.compared_at,
             Folder.flags_uid,
+            Folder.new_since,
         ).where(Folder.id == folder.id)
     ).one()
     cursor = Cursor(
@@ -78,6 +79,7 @@ def cursor_of(folder: Folder) -> Cursor:
         server_count=row.server_count,
         compared_at=row.compared_at,
         flags_uid=row.flags_uid,
+        new_since=row.new_since,
     )
     if row.first_uid is None:
         return cursor

@@ -15,50 +15,46 @@ from mailboxes.sync.arriving import Advance, Lane
 from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.following import follow_renumbering
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
-from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor, Epoch, epoch_of, history_uids, portion_after
-from mailboxes.sync.running import Pass, take_in, validity_of
+from mailboxes.sync.plan import Cursor, Epoch, epoch_of, history_uids, is_new, portion_after
+from mailboxes.sync.running import Pass, portions, take_in, validity_of
 from mailboxes.uids import Uids
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 
 ROUND_SECONDS = 3.0  # then new mail is looked for again
 FIRST_PORTION = 100  # then as many as come in a second
-RECENT = timedelta(hours=1)  # what came in while the account was being set up is no history
 OVERLAP = timedelta(days=2)  # SEARCH SINCE knows days, in the server's time zone
-SKEW = timedelta(hours=1)  # between the server's clock and ours
 
 
-def chosen_history(run: Pass, folder: Folder, epoch: Epoch) -> Sequence[int]:
-    """UIDs of the history to take over, or the lowest; after a renumbering, of all that may be here."""
+def chosen_history(run: Pass, folder: Folder, cursor: Cursor, epoch: Epoch) -> Sequence[int]:
+    """UIDs of the history to take over, or the lowest, and of what came in since the folder was chosen.
+
+    After a renumbering, of all that may be here.
+    """
     if epoch is Epoch.RENUMBERED:
-        since = _oldest_stored(folder) or run.account.synced_at or now()
+        since = _oldest_stored(folder) or cursor.new_since
         db.session.commit()
         return run.imap.search_uids(since=day_of(since))
     days = _history_days(run.account)
     db.session.commit()
     if days is None:
         return [1]
-    return run.imap.search_uids(since=(now() - timedelta(days=days)).date()) if days else _recent(run)
+    if not days:
+        return _recent(run, cursor.new_since)
+    begins = min(now() - timedelta(days=days), cursor.new_since - timedelta(days=1))
+    return run.imap.search_uids(since=begins.date())
 
 
-def _recent(run: Pass) -> list[int]:
-    """What came in since the account was set up just now; nothing once it has been synced."""
-    since = set_up_at(run.account)
-    if since is None:
-        return []
-    details = run.imap.fetch_details(run.imap.search_uids(since=day_of(since))[-UIDS_AT_ONCE:])
-    return [uid for uid, found in details.items() if found.received_at and found.received_at >= since]
-
-
-def set_up_at(account: Account) -> datetime | None:
-    """Since when messages of an account that was never read whole are no history; None for any other.
-
-    Where it has failed since then, what came in meanwhile is none either.
-    """
-    if account.whole_at is not None:
-        return None
-    began = account.failing_since or now()
-    return max(account.created_at, began - RECENT).replace(microsecond=0)
+def _recent(run: Pass, since: datetime) -> list[int]:
+    """What came in since then: looked for from the newest down, for nearly all is older."""
+    recent: list[int] = []
+    for portion in reversed(list(portions(run.imap.search_uids(since=day_of(since))))):
+        told = run.imap.fetch_details(portion)
+        found = [uid for uid, message in told.items() if is_new(message.received_at, since)]
+        if not found:
+            break
+        recent += found
+    return recent
 
 
 def _history_days(account: Account) -> int | None:
@@ -106,7 +102,7 @@ def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bo
     if state.uid_validity != cursor.uid_validity:
         raise UidValidityChangedError
     _list_what_is_left(run, folder, cursor, state)
-    lane = history_lane(run, folder, cursor)
+    lane = history_lane(folder, cursor)
     has_begun = False
     while run.left[folder.id]:
         if run.is_history_over:
@@ -164,18 +160,17 @@ def _note_what_is_left(run: Pass, folder: Folder, count: int) -> None:
     db.session.commit()
 
 
-def history_lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:
-    """In an epoch after a renumbering everything is seen again, and what came in meanwhile is new."""
+def history_lane(folder: Folder, cursor: Cursor) -> Lane:
+    """In an epoch after a renumbering everything is seen again; what came in since it was read last is new."""
     has_former = db.session.scalar(
         select(Arrival.id)
         .where(Arrival.folder_id == folder.id, Arrival.uid_validity != cursor.uid_validity)
         .limit(1)
     )
     db.session.commit()
-    whole_at = run.account.whole_at
     return Lane(
         validity_of(cursor),
         is_seen_again=has_former is not None,
-        history_before=whole_at - SKEW if has_former and whole_at else set_up_at(run.account),
         history_through=cursor.first_uid,
+        new_since=cursor.new_since,
     )

@@ -17,7 +17,6 @@ def leave(run: Pass, folder: Folder, error: MailServerError) -> None:
     """Note what a folder fails by; commits. Raises where one after another breaks the conversation."""
     db.session.rollback()
     run.troubled[folder.id] = error
-    run.report.left_out_count = len(run.troubled.keys() - run.fetched)
     if not run.imap.is_open:
         if len(run.troubled) > MOST_RECONNECTS:
             raise error

@@ -109,12 +109,7 @@ def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
     before = account.state, account.last_error
     note_fetched(account, report.fetched_bytes)
     if report.error is None:
-        note_success(
-            account,
-            has_more=report.has_more,
-            is_throttled=report.is_throttled,
-            is_whole=report.left_out_count == 0,
-        )
+        note_success(account, has_more=report.has_more, is_throttled=report.is_throttled)
     elif isinstance(report.error, UidValidityChangedError):
         note_stall(account, report.error)
     else:

@@ -6,7 +6,7 @@ count wrongly, repeat itself, forget to order, renumber; sets and their differen
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from mailboxes.uids import Uids
@@ -15,11 +15,13 @@ MOST_RENUMBERINGS = 5  # in a row; then UIDs of the folder are no longer trusted
 STEADY_VISITS = 10  # with the same UIDVALIDITY; then they are again
 NO_VALIDITY = 0  # no server may have it (RFC 9051 §9): whatever comes next is a renumbering
 COMPARED_EVERY = timedelta(days=1)
+SKEW = timedelta(hours=1)  # between the server's clock and ours
 FLAGS_WITHOUT_MODSEQ = 500  # newest messages whose flags are asked for in each pass
 UIDS_AT_ONCE = 500
 FEWEST_AT_ONCE = 10
 PORTION_SECONDS = 1.0
 
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_PAUSE = timedelta(hours=1)
 REFUSED_PAUSE = timedelta(hours=1)
 LONG_REFUSED_PAUSE = timedelta(hours=6)
@@ -43,6 +45,7 @@ class Cursor:
     UIDs up to ``first_uid`` were there when the folder was chosen. Of those, everything from
     ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be (0: not decided yet).
     ``flags_uid``: down to here the flags of all messages were asked for, and the rest is still to be asked.
+    ``new_since``: what the server received since then is new, whatever its UID.
     """
 
     uid_validity: int | None = None
@@ -55,6 +58,7 @@ class Cursor:
     server_count: int | None = None
     compared_at: datetime | None = None
     flags_uid: int | None = None
+    new_since: datetime = LONG_AGO
 
     @property
     def has_history_left(self) -> bool:
@@ -115,6 +119,20 @@ def new_uids(found: Iterable[int], cursor: Cursor) -> list[int]:
 def history_uids(found: Uids, cursor: Cursor) -> Uids:
     """UIDs of the chosen history that are not stored yet."""
     return found.between(cursor.history_floor, min(cursor.history_uid - 1, cursor.first_uid))
+
+
+def is_new(received_at: datetime | None, new_since: datetime) -> bool:
+    """Whether a message came in since then; INTERNALDATE counts whole seconds."""
+    return received_at is not None and received_at >= new_since.replace(microsecond=0)
+
+
+def new_since_after(cursor: Cursor, looked_at: datetime) -> datetime:
+    """From when on mail is new, after a visit that looked for it then.
+
+    All that came before is stored, or stays on the server by choice. While history is left, new mail may be
+    among it: a folder that could not be read for weeks, or that was renumbered, has all of it there.
+    """
+    return cursor.new_since if cursor.has_history_left else max(cursor.new_since, looked_at - SKEW)
 
 
 def portion_after(count: int, seconds: float) -> int:

@@ -17,7 +17,7 @@ from mailboxes.imap import MessageDetails
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, Prepared, arrive, prepared
 from mailboxes.sync.following import follow_removals
-from mailboxes.sync.history import SKEW, history_lane
+from mailboxes.sync.history import history_lane
 from mailboxes.sync.plan import Cursor
 from mailboxes.sync.running import Pass, portions, validity_of
 from tenants.bulk import among
@@ -32,7 +32,7 @@ def replace_reused(
     Messages that were gone and are there again are compared by content, the other suspects by size and date.
     """
     others = _differing(run, folder, cursor, suspects)
-    lane = _lane(run, folder, cursor)
+    lane = _lane(folder, cursor)
     same: set[int] = set()
     for portion in portions(sorted({*returned, *others})):
         known = {row.uid: row.sha256 for row in _stored(folder, cursor, portion)}
@@ -90,12 +90,6 @@ def _stored(folder: Folder, cursor: Cursor, uids: Collection[int]) -> Sequence[A
     return rows
 
 
-def _lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:
-    """What came in since the last pass is new, whatever its UID."""
-    lane = history_lane(run, folder, cursor)
-    whole_at = run.account.whole_at
-    return replace(
-        lane,
-        history_before=whole_at - SKEW if whole_at else lane.history_before,
-        history_through=cursor.last_uid,
-    )
+def _lane(folder: Folder, cursor: Cursor) -> Lane:
+    """All of these UIDs were another message's: only when it came in says whether one is new."""
+    return replace(history_lane(folder, cursor), history_through=cursor.last_uid)

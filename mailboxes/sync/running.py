@@ -12,9 +12,9 @@ from mailboxes.errors import MailServerError
 from mailboxes.imap import ImapConnection
 from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
 from mailboxes.sync.budget import Budget
-from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor
+from mailboxes.sync.plan import LONG_AGO, UIDS_AT_ONCE, Cursor
 from mailboxes.uids import Uids
-from tenants.database import db
+from tenants.database import db, now
 
 Progress = Callable[[int, int], None]
 Heard = Callable[[], None]
@@ -24,8 +24,7 @@ Heard = Callable[[], None]
 class PassReport:
     """What a pass has done. ``error``: why it ended early; ``has_more``: history is left for another one.
 
-    ``is_news``: the account is well, or unwell, in another way than before. ``left_out_count``: folders
-    whose new mail could not be fetched.
+    ``is_news``: the account is well, or unwell, in another way than before.
     """
 
     new_count: int = 0
@@ -36,7 +35,6 @@ class PassReport:
     has_more: bool = False
     fetched_bytes: int = 0
     seconds: float = 0.0
-    left_out_count: int = 0
     is_throttled: bool = False
     is_lease_lost: bool = False
     is_news: bool = False
@@ -73,6 +71,7 @@ class Pass:
     left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
     portion: int = 0  # of history, between two looks for new mail; 0: not known yet
     due_at: datetime | None = None  # when the next pass was due as this round began
+    looked_at: datetime = LONG_AGO  # when this round began
     done: int = 0
     total: int = 0
 
@@ -87,6 +86,7 @@ class Pass:
 
     def begin_round(self) -> None:
         """New mail is looked for now: whoever calls from here on has heard of more."""
+        self.looked_at = now()
         self.due_at = db.session.scalar(select(Account.next_attempt_at).where(Account.id == self.account.id))
         db.session.commit()
 

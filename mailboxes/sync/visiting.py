@@ -19,10 +19,11 @@ from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
 from mailboxes.sync.auditing import audit, is_audit_wanted
 from mailboxes.sync.folders import cursor_of, keep_cursor, synced_folders
 from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering, follow_returns
-from mailboxes.sync.history import SKEW, chosen_history, history_lane, set_up_at
+from mailboxes.sync.history import chosen_history, history_lane
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import (
     FLAGS_WITHOUT_MODSEQ,
+    SKEW,
     Cursor,
     Epoch,
     difference,
@@ -31,6 +32,7 @@ from mailboxes.sync.plan import (
     is_comparison_due,
     is_day_over,
     is_numbered_anew,
+    new_since_after,
     new_uids,
     renumberings_after,
     trust_after,
@@ -92,8 +94,9 @@ def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
 def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, epoch: Epoch) -> Cursor:
     """The first visit, or the first after the server has renumbered: where history ends is fixed now."""
     uids = run.imap.all_uids(state)
+    chosen_as = Epoch.FIRST if cursor.has_history_left else epoch  # it had not all come when it was renumbered
     first_uid = max(uids, default=0)
-    floor = floor_of(chosen_history(run, folder, epoch), first_uid)
+    floor = floor_of(chosen_history(run, folder, cursor, chosen_as), first_uid)
     renumberings = renumberings_after(cursor) if epoch is Epoch.RENUMBERED else 0
     begun = Cursor(
         uid_validity=state.uid_validity,
@@ -105,6 +108,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         renumberings=renumberings,
         server_count=state.exists,
         compared_at=now() if epoch is Epoch.FIRST else None,
+        new_since=cursor.new_since,
     )
     leases.demand(run.account.id, run.fence)
     keep_cursor(
@@ -132,7 +136,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
 
 def _choose_history_again(run: Pass, folder: Folder, cursor: Cursor) -> Cursor:
     """Somebody wants more (or less) of the history; what is stored already stays."""
-    floor = floor_of(chosen_history(run, folder, Epoch.SAME), cursor.first_uid)
+    floor = floor_of(chosen_history(run, folder, cursor, Epoch.SAME), cursor.first_uid)
     chosen = replace(cursor, history_floor=min(floor, cursor.history_uid))
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, history_floor=chosen.history_floor)
@@ -157,6 +161,7 @@ def _follow(
     run: Pass, folder: Folder, state: FolderState, cursor: Cursor, new_count: int, *, is_steady: bool
 ) -> None:
     kept: dict[str, Any] = {"server_count": state.exists, "last_error": "", "gone_at": None}
+    kept["new_since"] = new_since_after(cursor, run.looked_at)
     if is_steady and not cursor.has_history_left:
         kept["changed_validity_count"] = 0  # it has held for a whole visit
     run.report.changed_count += _follow_changes(run, folder, state, cursor)
@@ -265,7 +270,7 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> N
     found = difference(there, living, gone, cursor, state.exists)
     validity = validity_of(cursor)
     if found.missing:
-        lane = replace(history_lane(run, folder, cursor), history_through=cursor.first_uid)
+        lane = history_lane(folder, cursor)
         missing = list(found.missing)
         run.report.new_count += take_in(run, folder, lane, missing, lambda batch: Advance())
     if found.vanished:
@@ -305,10 +310,10 @@ def _stored(folder: Folder, cursor: Cursor, *, is_living: bool) -> Uids:
 
 def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
-    since = (run.account.whole_at or set_up_at(run.account) or now()) - SKEW
-    uids = chosen_history(run, folder, Epoch.RENUMBERED) if state.exists else []
+    uids = chosen_history(run, folder, cursor, Epoch.RENUMBERED) if state.exists else []
     # No server has such a UIDVALIDITY, and no two visits have the same.
-    lane = Lane(time.time_ns() // 1_000_000, is_seen_again=True, history_before=since, history_through=2**63)
+    validity = time.time_ns() // 1_000_000
+    lane = Lane(validity, is_seen_again=True, history_through=2**63, new_since=cursor.new_since)
     known = _known_bytes(folder)
     db.session.commit()
     is_daily = is_day_over(cursor, now())
@@ -321,8 +326,13 @@ def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Curso
                 if run.stored is not None:
                     run.stored()
     leases.demand(run.account.id, run.fence)
-    compared_at = now() if is_daily else cursor.compared_at
-    keep_cursor(folder, compared_at=compared_at, last_error=UNSTABLE, **_numbers_after(cursor, state))
+    keep_cursor(
+        folder,
+        compared_at=now() if is_daily else cursor.compared_at,
+        new_since=max(cursor.new_since, run.looked_at - SKEW),
+        last_error=UNSTABLE,
+        **_numbers_after(cursor, state),
+    )
     db.session.commit()
     log.info("folder is unstable", folder=str(folder.id))
 

@@ -1,6 +1,7 @@
 """Migrations: numbered, one after the other, forward and back, and what the models say."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from embedded.postgres import Postgres, prepare_database
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, Folder
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Attachment, Message
 from mailboxes.system_mailboxes import Mailbox
@@ -137,31 +138,47 @@ def test_what_senders_called_inline_is_offered_and_counted_in_every_organization
     assert marks == [("bill", True), ("logo", False), ("nothing", False)] * 2
 
 
-def test_accounts_of_every_organization_and_of_none_were_read_whole_when_they_were_read(fresh):
+def test_folders_of_every_organization_and_of_none_know_from_when_on_mail_is_new(fresh):
+    """An hour before their account was read; from its beginning where it never was; from now on where a
+    folder was not read yet."""
     config = migration_config(fresh.owner)
     command.upgrade(config, "head")
+    read_at = now() - timedelta(days=3)
     engine = create_engine(fresh.system)
     with Session(engine) as session:
         organizations = [Organization(name=slug, slug=slug) for slug in ("acme", "neighbour")]
         session.add_all(organizations)
         session.flush()
-        for owner in (*organizations, None):
-            account = Account(
-                organization_id=owner.id if owner else None, address="info@acme.test", synced_at=now()
-            )
-            session.add_all(
-                [account, Account(organization_id=account.organization_id, address="new@acme.test")]
-            )
+        for owner in (*[one.id for one in organizations], None):
+            of_account = {"organization_id": owner, "created_at": now() - timedelta(days=9)}
+            read = Account(address="read@acme.test", synced_at=read_at, **of_account)
+            failing = Account(address="new@acme.test", failing_since=read_at, **of_account)
+            session.add_all([read, failing])
+            session.flush()
+            for account, name, validity in [(read, "READ", 7), (read, "CHOSEN", None), (failing, "NEW", None)]:
+                session.add(
+                    Folder(
+                        organization_id=owner,
+                        account_id=account.id,
+                        name_raw=name.encode(),
+                        name=name,
+                        is_synced=True,
+                        uid_validity=validity,
+                        new_since=read_at - timedelta(hours=1),
+                    )
+                )
         session.commit()
     engine.dispose()
-    command.downgrade(config, "0037_offered_attachments")
+    command.downgrade(config, "0038_read_whole")
+    with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
+        before = connection.execute("SELECT whole_at FROM accounts ORDER BY address, whole_at").fetchall()
     command.upgrade(config, "head")
     with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
-        told = connection.execute(
-            "SELECT count(*) FILTER (WHERE whole_at = synced_at),"
-            " count(*) FILTER (WHERE synced_at IS NULL AND whole_at IS NULL) FROM accounts"
-        ).fetchone()
-    assert told == (3, 3)
+        told = connection.execute("SELECT name, new_since FROM folders ORDER BY name").fetchall()
+    assert before == [(None,)] * 3 + [(read_at,)] * 3
+    assert [name for name, _ in told] == ["CHOSEN"] * 3 + ["NEW"] * 3 + ["READ"] * 3
+    assert all(since > read_at + timedelta(days=2) for _, since in told[:3])
+    assert {since for _, since in told[3:]} == {read_at - timedelta(hours=1)}
 
 
 def _keep_attachments(session, slug):

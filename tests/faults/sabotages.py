@@ -53,8 +53,8 @@ SABOTAGES = (
     Sabotage(
         "cursor is UIDNEXT",
         SYNC / "visiting.py",
-        "    first_uid = max(uids, default=0)\n    floor = floor_of(chosen_history(run, folder, epoch), first_uid)\n",
-        "    first_uid = (state.uid_next or 1) - 1\n    floor = floor_of(chosen_history(run, folder, epoch), first_uid)\n",
+        "    first_uid = max(uids, default=0)\n",
+        "    first_uid = (state.uid_next or 1) - 1\n",
         "tests/mailboxes/test_sync_faults.py::test_uidnext_is_a_hint_and_what_comes_below_it_is_new_mail",
     ),
     Sabotage(
@@ -328,11 +328,18 @@ SABOTAGES = (
         "    return Epoch.SAME\n",
         "F1/exchanged",
     ),
+    Sabotage(
+        "history that is left when a folder is renumbered is old",
+        SYNC / "plan.py",
+        "    return cursor.new_since if cursor.has_history_left else max(cursor.new_since, looked_at - SKEW)\n",
+        "    return max(cursor.new_since, looked_at - SKEW)\n",
+        "tests/mailboxes/test_plan.py::test_what_came_in_since_a_folder_was_chosen_is_new_and_nothing_else",
+    ),
     _of_matrix(
         "what is seen again is new",
         SYNC / "history.py",
-        "        history_before=whole_at - SKEW if has_former and whole_at else set_up_at(run.account),\n",
-        "        history_before=None if not has_former else datetime(1990, 1, 1, tzinfo=UTC),\n",
+        "        new_since=cursor.new_since,\n",
+        "        new_since=now() - timedelta(days=9_999) if has_former else cursor.new_since,\n",
         "F1/before",
     ),
     _of_matrix(

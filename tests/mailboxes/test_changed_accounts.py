@@ -38,6 +38,7 @@ from tests.mailboxes.global_mail import (
 
 BY = Actor("Ada")
 FOLDERS = [FolderChoice(b"INBOX", "INBOX", "/", "inbox", True, 3)]
+ARCHIVE = FolderChoice(b"Archive", "Archive", "/", "archive", True, 0)
 ELSEWHERE: dict[str, Any] = {"imap_host": "new.test", "imap_password": "new password"}
 
 
@@ -55,14 +56,16 @@ def mailbox(ours: World, theirs: World, inside: Any) -> Mailbox:
     return mailbox
 
 
-def change(inside: Any, world: World, mailbox: Mailbox, **typed: Any) -> None:
+def change(
+    inside: Any, world: World, mailbox: Mailbox, *, listed: list[FolderChoice] = FOLDERS, **typed: Any
+) -> None:
     with inside(world):
         mailbox = db.session.get_one(Mailbox, (world.id, mailbox.id))
         values = values_of(mailbox, account_of(mailbox))
         values.folders = [b"INBOX"]
         for name, value in typed.items():
             setattr(values, name, value)
-        setup.change(mailbox, values, FOLDERS, by=BY)
+        setup.change(mailbox, values, listed, by=BY)
         db.session.commit()
 
 
@@ -154,6 +157,32 @@ def test_saved_as_it_is_everything_stays(mailbox, ours, inside):
     change(inside, ours, mailbox, label="Help")
     assert [(id, left) for id, left in folders(ours, inside) if id in dict(before)] == before
     assert all(left is None for _, left in before)
+
+
+def new_since(world: World, inside: Any) -> dict[bytes, Any]:
+    with inside(world):
+        found = db.session.execute(select(Folder.name_raw, Folder.new_since).where(Folder.left_at.is_(None)))
+        return {row.name_raw: row.new_since for row in found}
+
+
+def test_mail_of_a_folder_is_new_since_it_was_chosen(mailbox, ours, inside):
+    before = new_since(ours, inside)
+    change(inside, ours, mailbox, listed=[*FOLDERS, ARCHIVE], label="Help")
+    listed = new_since(ours, inside)
+    assert listed[b"INBOX"] == before[b"INBOX"]
+    change(inside, ours, mailbox, listed=[*FOLDERS, ARCHIVE], folders=[b"INBOX", b"Archive"])
+    chosen = new_since(ours, inside)
+    assert chosen[b"INBOX"] == before[b"INBOX"]
+    assert chosen[b"Archive"] > listed[b"Archive"]
+
+
+def test_mail_is_new_since_reading_was_switched_on(mailbox, ours, inside):
+    before = new_since(ours, inside)
+    change(inside, ours, mailbox, imap_enabled=False, smtp_enabled=True, smtp_host="smtp.test")
+    change(inside, ours, mailbox, label="Help")
+    assert new_since(ours, inside) == before
+    change(inside, ours, mailbox, imap_enabled=True)
+    assert new_since(ours, inside)[b"INBOX"] > before[b"INBOX"]
 
 
 def folders(world: World, inside: Any) -> list[Any]:

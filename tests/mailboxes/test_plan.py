@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mailboxes.sync.plan import (
     LONGEST_PAUSE,
     MOST_RENUMBERINGS,
+    SKEW,
     Cursor,
     Epoch,
     difference,
@@ -18,6 +19,8 @@ from mailboxes.sync.plan import (
     floor_of,
     history_uids,
     is_comparison_due,
+    is_new,
+    new_since_after,
     new_uids,
     pause_after,
     portion_after,
@@ -100,6 +103,80 @@ def test_what_a_server_has_is_stored_in_the_end(
     assert not store.cursor.has_history_left
     if takes_history:
         assert store.living >= {uid for uid in server if uid > store.cursor.first_uid}
+
+
+@dataclass
+class Life:
+    """A folder chosen at noon, on a server whose clock is off; what visits took in, and whether as new."""
+
+    clock_is_off: timedelta
+    mail: list[datetime]  # when each message came in, in the order of UIDs
+    at: datetime = NOON
+    validity: int = 1
+    cursor: Cursor = field(default_factory=lambda: Cursor(new_since=NOON))
+    judged: dict[int, bool] = field(default_factory=dict)
+
+    def visit(self, portion: int) -> None:
+        """Read new mail, and so many messages of the history."""
+        if epoch_of(self.cursor, self.validity) is not Epoch.SAME:
+            first = len(self.mail)
+            self.cursor = Cursor(
+                uid_validity=self.validity,
+                last_uid=first,
+                first_uid=first,
+                history_uid=first + 1,
+                history_floor=floor_of([1], first),
+                new_since=self.cursor.new_since,
+            )
+        for uid in new_uids(range(1, len(self.mail) + 1), self.cursor):
+            self.judged.setdefault(uid, True)
+        kept = new_since_after(self.cursor, self.at)
+        self.cursor = replace(self.cursor, last_uid=len(self.mail), new_since=kept)
+        left = history_uids(Uids.of(range(1, len(self.mail) + 1)), self.cursor)
+        for uid in list(reversed(left))[:portion]:
+            received_at = self.mail[uid - 1] + self.clock_is_off
+            self.judged.setdefault(uid, is_new(received_at, self.cursor.new_since))
+            self.cursor = replace(self.cursor, history_uid=uid)
+
+
+lives = st.lists(
+    st.one_of(
+        st.tuples(st.just("mail"), st.just(0)),
+        st.tuples(st.just("renumber"), st.just(0)),
+        st.tuples(st.just("wait"), st.integers(1, 60 * 24 * 20)),  # minutes in which no visit is let in
+        st.tuples(st.just("visit"), st.integers(0, 4)),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(lives, st.integers(0, 5), st.integers(-60, 60))
+def test_what_came_in_since_a_folder_was_chosen_is_new_and_nothing_else(
+    events: list[tuple[str, int]], before_count: int, minutes_off: int
+) -> None:
+    life = Life(timedelta(minutes=minutes_off), [NOON - timedelta(days=2 + n) for n in range(before_count)])
+    for kind, number in events:
+        match kind:
+            case "mail":
+                life.mail.append(life.at)
+            case "renumber":
+                life.validity += 1
+            case "wait":
+                life.at += timedelta(minutes=number)
+            case _:
+                life.visit(number)
+    for uid, was_new in life.judged.items():
+        came_at = life.mail[uid - 1]
+        if abs(came_at - NOON) > SKEW:  # whose clock tells then?
+            assert was_new == (came_at > NOON), (uid, came_at)
+
+
+def test_the_second_in_which_a_folder_is_chosen_counts_and_no_date_is_an_old_one() -> None:
+    chosen_at = NOON + timedelta(milliseconds=700)
+    assert is_new(NOON, chosen_at)
+    assert not is_new(NOON - timedelta(seconds=1), chosen_at)
+    assert not is_new(None, chosen_at)
 
 
 @given(st.lists(uids), st.integers(0, 60))

@@ -492,6 +492,25 @@ def choose_all(scripted: Scripted) -> None:
         db.session.commit()
 
 
+def ago(**span: float) -> str:
+    """An INTERNALDATE."""
+    return f"{now() - timedelta(**span):%d-%b-%Y %H:%M:%S +0000}"
+
+
+def chosen_ago(scripted: Scripted, *, hours: int) -> None:
+    """All folders were chosen, or read last, so long ago."""
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(new_since=now() - timedelta(hours=hours)))
+        db.session.commit()
+
+
+def hours_back(scripted: Scripted) -> dict[str, int]:
+    """For each folder, since how many hours what comes in is new."""
+    with scripted.inside(scripted.world):
+        found = db.session.execute(select(Folder.name, Folder.new_since).where(Folder.is_synced)).all()
+    return {row.name: round((now() - row.new_since) / timedelta(hours=1)) for row in found}
+
+
 def is_new(scripted: Scripted, subject: str) -> bool:
     """Whether it is no history: records and answers are made of it."""
     with scripted.inside(scripted.world):
@@ -507,50 +526,70 @@ def test_what_comes_in_while_a_folder_cannot_be_read_for_the_first_time_is_no_hi
     scripted.server.on("EXAMINE", refuse("NO [UNAVAILABLE] later"))
     scripted.sync()
     choose_all(scripted)
+    chosen_ago(scripted, hours=3)
     scripted.server.heal()
     scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
-    scripted.add("Meanwhile", folder="Projects", date=f"{now():%d-%b-%Y %H:%M:%S +0000}")
+    scripted.add("Before", folder="Projects", date=ago(hours=4))
+    scripted.add("Meanwhile", folder="Projects", date=ago(hours=2))
     assert scripted.sync().error is None
     scripted.server.heal()
     scripted.sync()
     assert is_new(scripted, "Meanwhile")
+    assert scripted.subjects() == (["Before", "Meanwhile"] if history == "all" else ["Meanwhile"])
+    assert history == "now" or not is_new(scripted, "Before")
 
 
-def test_a_pass_that_leaves_a_folder_out_went_well_and_was_not_whole(scripted: Scripted) -> None:
+def test_only_a_folder_that_is_read_comes_closer_to_now(scripted: Scripted) -> None:
     scripted.server.folder("Projects")
     scripted.sync()
     choose_all(scripted)
+    chosen_ago(scripted, hours=3)
     scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
     scripted.add("In Projects", folder="Projects")
-    with scripted.inside(scripted.world):
-        before = scripted.account().synced_at
     scripted.sync()
-    with scripted.inside(scripted.world):
-        account = scripted.account()
-        assert account.whole_at <= before < account.synced_at
-    scripted.settle()
-    with scripted.inside(scripted.world):
-        assert scripted.account().whole_at > before
+    assert hours_back(scripted) == {"INBOX": 1, "Projects": 3}
+    scripted.server.heal()
+    scripted.sync()  # its history was left
+    scripted.sync()
+    assert hours_back(scripted) == {"INBOX": 1, "Projects": 1}
 
 
 def test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renumbered(
     scripted: Scripted,
 ) -> None:
+    """In the others, where nothing was kept from us, what comes to light with a new numbering is old."""
     scripted.add("Old", folder="Projects")
     scripted.sync()
     choose_all(scripted)
     scripted.sync()
-    with scripted.inside(scripted.world):
-        db.session.execute(update(Account).values(whole_at=now() - timedelta(hours=3)))
-        db.session.commit()
+    chosen_ago(scripted, hours=3)
     scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
-    scripted.add("Meanwhile", folder="Projects", date=f"{now() - timedelta(hours=2):%d-%b-%Y %H:%M:%S +0000}")
+    scripted.add("Meanwhile", folder="Projects", date=ago(hours=2))
     assert scripted.sync().error is None
     scripted.server.heal()
-    scripted.server.folder("Projects").uid_validity = 4711
-    scripted.sync()
-    scripted.sync()
+    for name in ("INBOX", "Projects"):
+        scripted.server.folder(name).uid_validity = 4711
+    scripted.add("Come to light", date=ago(hours=2))
+    for _ in range(3):
+        scripted.sync()
     assert is_new(scripted, "Meanwhile")
+    assert not is_new(scripted, "Come to light")
+
+
+def test_history_that_was_not_fetched_when_a_folder_was_renumbered_is_fetched_then(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        scripted.add(f"Old {number:02}", date=ago(days=40 - number))
+    monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 5)
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
+    assert scripted.sync().has_more
+    assert len(scripted.subjects()) == 5
+    monkeypatch.undo()
+    scripted.server.folder().uid_validity = 4711
+    scripted.settle()
+    assert len(scripted.subjects()) == 20
 
 
 def test_what_comes_in_while_a_new_account_fails_for_hours_is_no_history(
@@ -560,11 +599,10 @@ def test_what_comes_in_while_a_new_account_fails_for_hours_is_no_history(
     scripted.server.on("EXAMINE", refuse("NO [UNAVAILABLE] later"))
     scripted.sync()
     with scripted.inside(scripted.world):
-        since = now() - timedelta(hours=3)
-        db.session.execute(update(Account).values(created_at=since, failing_since=since))
-        db.session.commit()
+        assert scripted.account().state == "failing"
+    chosen_ago(scripted, hours=3)
     scripted.server.heal()
-    scripted.add("Meanwhile", date=f"{now() - timedelta(hours=2):%d-%b-%Y %H:%M:%S +0000}")
+    scripted.add("Meanwhile", date=ago(hours=2))
     scripted.sync()
     assert is_new(scripted, "Meanwhile")
 
