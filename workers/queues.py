@@ -26,9 +26,10 @@ OUTGOING = "outgoing"  # the outbox is sent
 NOTICES = "notices"  # mail of the system itself is sent
 QUEUES = (SYNC, INTAKE, ACTION, OUTGOING, NOTICES)
 JOB_SECONDS = 600
+PASS_SECONDS = 1200  # nothing is begun after eight minutes, but a folder that hangs takes some more
 SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten for its answer
 SECONDS = {
-    SYNC: JOB_SECONDS,
+    SYNC: PASS_SECONDS,
     INTAKE: JOB_SECONDS,
     ACTION: JOB_SECONDS,
     OUTGOING: SENDING_SECONDS,

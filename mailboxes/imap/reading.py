@@ -10,7 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from mailboxes.crash_points import crash_point
-from mailboxes.errors import MailServerError, ServerUnavailableError, UidValidityChangedError
+from mailboxes.errors import (
+    MailServerError,
+    ServerTimeoutError,
+    ServerUnavailableError,
+    UidValidityChangedError,
+)
 from mailboxes.imap import fetching, searching
 from mailboxes.imap.dialogue import Parts, Token, uid_set
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
@@ -18,6 +23,7 @@ from mailboxes.imap.session import LINE_BUDGET, ImapSession
 from mailboxes.spool import Spool
 
 MOST_RECONNECTS = 10
+MOST_HANGS = 4  # as often as one message can that hangs, however it is asked for: each costs a minute
 PIECEWISE_ATTEMPTS = 3
 
 Content = bytes | Spool
@@ -68,6 +74,7 @@ class MessageReader:
         self._most_at_once = min(fetching.WHOLE_BYTES, most_bytes)
         self._settings = session.settings
         self._reconnects_left = MOST_RECONNECTS
+        self._hangs_left = MOST_HANGS
 
     def messages(self, uids: Iterable[int]) -> Iterator[FetchedMessage]:
         """Each message once, in the order asked for; see ``ImapConnection.fetch_messages``."""
@@ -214,7 +221,8 @@ class MessageReader:
         if not error.needs_reconnect:
             return
         self._reconnects_left -= 1
-        if self._reconnects_left < 0:
+        self._hangs_left -= isinstance(error, ServerTimeoutError)
+        if self._reconnects_left < 0 or self._hangs_left < 0:
             raise error
         self._session.reopen()
 

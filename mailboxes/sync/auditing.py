@@ -24,7 +24,7 @@ def ask_for_audit(account_id: UUID, *, fetches: bool = False) -> None:
 
     The session is bound to the account's owner; the caller commits.
     """
-    values = {"audit_wanted_at": now()} | ({"compared_at": None} if fetches else {})
+    values = {"audit_wanted_at": now(), "left_alone_until": None} | ({"compared_at": None} if fetches else {})
     db.session.execute(
         update(Folder)
         .where(Folder.account_id == account_id, Folder.is_synced, Folder.gone_at.is_(None))

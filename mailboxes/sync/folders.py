@@ -40,11 +40,15 @@ def refresh_folders(account: Account, fence: int, listed: Sequence[FolderListing
 
 
 def synced_folders(account: Account) -> list[Folder]:
-    """Folders to visit, the inbox first: where a message lies in several, that one counts."""
+    """Folders to visit, the inbox first: where a message lies in several, that one counts.
+
+    Those that hung when they were visited last come after all others.
+    """
     query = (
         folders_of(account)
         .where(Folder.is_synced, Folder.is_selectable, Folder.gone_at.is_(None))
         .order_by(
+            Folder.left_alone_until.is_not(None),
             case(
                 {"inbox": 0, "sent": 1, "other": 2, "archive": 3, "all": 5}, value=Folder.special_use, else_=4
             ),

@@ -1,27 +1,53 @@
 """A folder that fails is left for the rest of a pass, told where people look for it, and stops no other."""
 
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 
 from mailboxes.accounts import Folder
-from mailboxes.errors import CommandRefusedError, FolderUnavailableError, MailServerError, ProtocolError
+from mailboxes.errors import (
+    CommandRefusedError,
+    ConnectionLostError,
+    FolderUnavailableError,
+    MailServerError,
+    ProtocolError,
+    ServerTimeoutError,
+)
 from mailboxes.sync import leases
 from mailboxes.sync.folders import keep_cursor
 from mailboxes.sync.running import Pass
 from tenants.database import db, now
 
-MOST_RECONNECTS = 3  # in one pass, after folders whose answers make no sense
-OF_A_FOLDER = (CommandRefusedError, ProtocolError)  # the server is there, but not for this one
+MOST_RECONNECTS = 3  # in one pass, after folders that hang or whose answers make no sense
+LEFT_ALONE = timedelta(minutes=10)  # a folder that hangs twice in a row: each time costs a minute and more
+SILENCE = (ServerTimeoutError, ConnectionLostError)
+OF_A_FOLDER = (CommandRefusedError, ProtocolError, *SILENCE)  # the server is there, but not for this one
+READ_LAST = "The folder is read after all others, and not in every pass."
+UNWRITTEN = "What is read here could not be marked as read in this folder of the server."
+
+
+def leave_alone(run: Pass, folders: Sequence[Folder]) -> None:
+    """Folders that hung lately: known as such, and not tried while they are left alone."""
+    for folder in folders:
+        if folder.left_alone_until is not None:
+            run.hung_before.add(folder.id)
+            if folder.left_alone_until > now():
+                run.troubled[folder.id] = ServerTimeoutError()
 
 
 def leave(run: Pass, folder: Folder, error: MailServerError) -> None:
     """Note what a folder fails by; commits. Raises where one after another breaks the conversation."""
     db.session.rollback()
     run.troubled[folder.id] = error
-    if not run.imap.is_open:
-        if len(run.troubled) > MOST_RECONNECTS:
-            raise error
-        run.imap.open()
-    _note_trouble(run, folder, error)
+    _go_on(run, error)
+    _note_trouble(run, folder, error, error.message)
+
+
+def leave_unwritten(run: Pass, folder: Folder, error: MailServerError) -> None:
+    """The same where reads cannot be told to the server: the folder itself is read on."""
+    db.session.rollback()
+    _go_on(run, error)
+    _note_trouble(run, folder, error, UNWRITTEN)
 
 
 def demand_readable(run: Pass, folders: Sequence[Folder]) -> None:
@@ -36,9 +62,25 @@ def demand_readable(run: Pass, folders: Sequence[Folder]) -> None:
             raise run.troubled[folder.id]
 
 
-def _note_trouble(run: Pass, folder: Folder, error: MailServerError) -> None:
+def _go_on(run: Pass, error: MailServerError) -> None:
+    """Connect anew if the error has ended the connection; raises it if that happens again and again."""
+    if run.imap.is_open:
+        return
+    run.reconnect_count += 1
+    if run.reconnect_count > MOST_RECONNECTS or time.monotonic() > run.deadline:
+        raise error
+    run.imap.open()
+
+
+def _note_trouble(run: Pass, folder: Folder, error: MailServerError, what: str) -> None:
     leases.demand(run.account.id, run.fence)
-    is_gone = isinstance(error, FolderUnavailableError) and error.code == "NONEXISTENT"
-    gone = {"gone_at": now()} if is_gone else {}
-    keep_cursor(folder, last_error=f"{error.message} {error.advice}", **gone)
+    advice = READ_LAST if isinstance(error, SILENCE) else error.advice
+    noted: dict[str, object] = {"last_error": f"{what} {advice}"}
+    if isinstance(error, FolderUnavailableError) and error.code == "NONEXISTENT":
+        noted["gone_at"] = now()
+    if isinstance(error, SILENCE):
+        # The inbox is tried with every pass: what it fails by is the account's trouble, which backs off.
+        is_again = folder.id in run.hung_before and folder.special_use != "inbox"
+        noted["left_alone_until"] = now() + LEFT_ALONE if is_again else now()
+    keep_cursor(folder, **noted)
     db.session.commit()

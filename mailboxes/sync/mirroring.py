@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, exists, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.imap import ImapConnection
 from mailboxes.messages import Location, Message, MessageRead
 from mailboxes.sync.following import SEEN, follow_flags
+from mailboxes.sync.leaving import OF_A_FOLDER, leave_unwritten
+from mailboxes.sync.running import Pass
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 
@@ -22,11 +23,13 @@ Places = list[tuple[UUID, int, list[tuple[int, list[str]]]]]
 Store = Callable[[bytes, Sequence[int], int | None], None]
 
 
-def mirror_reads(account: Account, fence: int, imap: ImapConnection) -> int:
+def mirror_reads(run: Pass) -> int:
     r"""Set and take back \Seen on the server as people have read and unread here; how many changed.
 
-    Only for accounts that mirror the read state. Leaves folders open for writing: `examine` afterwards.
+    Only for accounts that mirror the read state. Leaves folders open for writing: `examine` afterwards. A
+    folder that cannot be written to holds up no other.
     """
+    account = run.account
     if account.organization_id is None:
         return 0  # of a global account, each organization reads for itself
     is_read = Message.is_read_by_all | exists().where(
@@ -34,23 +37,27 @@ def mirror_reads(account: Account, fence: int, imap: ImapConnection) -> int:
     )
     read = _places(account, ~Location.flags.contains([SEEN]), is_read)
     unread = _places(account, Location.flags.contains([SEEN]), ~is_read, Message.unread_at.is_not(None))
-    count = _store(account, fence, read, imap.add_seen, lambda known: [*known, SEEN])
-    count += _store(account, fence, unread, imap.remove_seen, lambda known: [f for f in known if f != SEEN])
+    count = _store(run, read, run.imap.add_seen, lambda known: [*known, SEEN])
+    count += _store(run, unread, run.imap.remove_seen, lambda known: [f for f in known if f != SEEN])
     _forget_what_is_told(account, is_read)
     return count
 
 
-def _store(
-    account: Account, fence: int, found: Places, tell: Store, changed: Callable[[list[str]], list[str]]
-) -> int:
+def _store(run: Pass, found: Places, tell: Store, changed: Callable[[list[str]], list[str]]) -> int:
     count = 0
     for folder_id, uid_validity, places in found:
+        if folder_id in run.troubled:
+            continue
         folder = db.session.scalars(select(Folder).where(Folder.id == folder_id)).one()
         name = folder.name_raw
         db.session.commit()
-        tell(name, [uid for uid, _ in places], uid_validity)
+        try:
+            tell(name, [uid for uid, _ in places], uid_validity)
+        except OF_A_FOLDER as error:
+            leave_unwritten(run, folder, error)
+            continue
         flags = {uid: changed(known) for uid, known in places}
-        count += follow_flags(account, folder, fence, uid_validity, flags)
+        count += follow_flags(run.account, folder, run.fence, uid_validity, flags)
     return count
 
 

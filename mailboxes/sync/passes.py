@@ -29,7 +29,7 @@ from mailboxes.sync.failures import (
 )
 from mailboxes.sync.folders import refresh_folders, synced_folders
 from mailboxes.sync.history import history_round
-from mailboxes.sync.leaving import demand_readable
+from mailboxes.sync.leaving import demand_readable, leave_alone
 from mailboxes.sync.mirroring import mirror_reads
 from mailboxes.sync.running import Heard, Pass, PassReport, Progress
 from mailboxes.sync.visiting import visit_each
@@ -136,6 +136,7 @@ def _done(report: PassReport) -> Done:
 
 def _run(run: Pass) -> None:
     refresh_folders(run.account, run.fence, run.imap.folders())
+    leave_alone(run, synced_folders(run.account))
     is_first_round = True
     while True:
         run.begin_round()
@@ -144,7 +145,7 @@ def _run(run: Pass) -> None:
         run.report.folder_count = len(folders)
         visit_each(run, folders, is_first_round=is_first_round)
         if is_first_round and run.account.mirrors_read_state:
-            run.report.changed_count += mirror_reads(run.account, run.fence, run.imap)
+            run.report.changed_count += mirror_reads(run)
         has_more = history_round(run, folders)
         if not has_more or time.monotonic() > run.deadline:
             run.report.has_more = has_more

@@ -68,6 +68,8 @@ class Pass:
     budget: Budget
     troubled: dict[UUID, MailServerError] = field(default_factory=dict)  # what folders failed by in this pass
     fetched: set[UUID] = field(default_factory=set)  # folders whose new mail was fetched in this pass
+    hung_before: set[UUID] = field(default_factory=set)  # folders in which the server last said nothing more
+    reconnect_count: int = 0  # after what a folder failed by
     left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
     portion: int = 0  # of history, between two looks for new mail; 0: not known yet
     due_at: datetime | None = None  # when the next pass was due as this round began

@@ -161,6 +161,7 @@ def _follow(
     run: Pass, folder: Folder, state: FolderState, cursor: Cursor, new_count: int, *, is_steady: bool
 ) -> None:
     kept: dict[str, Any] = {"server_count": state.exists, "last_error": "", "gone_at": None}
+    kept["left_alone_until"] = None
     kept["new_since"] = new_since_after(cursor, run.looked_at)
     if is_steady and not cursor.has_history_left:
         kept["changed_validity_count"] = 0  # it has held for a whole visit
@@ -331,6 +332,7 @@ def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Curso
         compared_at=now() if is_daily else cursor.compared_at,
         new_since=max(cursor.new_since, run.looked_at - SKEW),
         last_error=UNSTABLE,
+        left_alone_until=None,
         **_numbers_after(cursor, state),
     )
     db.session.commit()

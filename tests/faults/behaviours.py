@@ -54,6 +54,19 @@ def refuse(text: str) -> Behaviour:
     return reply(f"{{tag}} {text}\r\n".encode())
 
 
+def in_folder(name: str, behaviour: Behaviour) -> Behaviour:
+    """Only while this folder is open, or is to be opened."""
+
+    def behave(session: Session, command: Command) -> bool:
+        if command.verb in ("EXAMINE", "SELECT"):
+            is_there = name.encode() in command.arguments
+        else:
+            is_there = session.selected is session.server.folder(name)
+        return is_there and behaviour(session, command)
+
+    return behave
+
+
 def tell_then(data: bytes) -> Behaviour:
     """Send something untagged first, then answer well."""
 

@@ -131,7 +131,9 @@ class Oracle:
     def _make_comparisons_due(self) -> None:
         with inside(self.organization_id):
             db.session.execute(
-                update(Folder).where(Folder.account_id == self.account_id).values(compared_at=None)
+                update(Folder)
+                .where(Folder.account_id == self.account_id)
+                .values(compared_at=None, left_alone_until=None)
             )
             db.session.execute(
                 update(Account)

@@ -9,7 +9,9 @@ from mailboxes.messages import Message
 from tenants.database import db, inside
 from tenants.organizations import Membership
 from tests.factories import make_member
-from tests.faults.stage import INBOX, Stage
+from tests.faults.behaviours import drop, in_folder, refuse
+from tests.faults.imap_server import Behaviour
+from tests.faults.stage import INBOX, PROJECTS, Stage
 
 SEEN = "\\Seen"
 
@@ -116,6 +118,24 @@ def test_only_seen_is_ever_written(mirrored: Stage) -> None:
     assert written == {"SELECT", "STORE"}
     stored = [command.arguments for command in mirrored.server.commands if command.verb == "STORE"]
     assert stored == [b"1 +FLAGS.SILENT (\\Seen)", b"1 -FLAGS.SILENT (\\Seen)"]
+
+
+@pytest.mark.parametrize("behaviour", [refuse("NO [NOPERM] not for you"), drop], ids=["refused", "cut"])
+def test_a_folder_that_cannot_be_written_to_holds_up_no_other(
+    mirrored: Stage, behaviour: Behaviour
+) -> None:
+    mirrored.add(PROJECTS)
+    mirrored.sync()
+    mark(mirrored, mark_read)
+    mirrored.server.on("STORE", in_folder(INBOX, behaviour))
+    mirrored.add()
+    assert mirrored.sync().error is None
+    assert (flags(mirrored), mirrored.server.folder(PROJECTS).messages[1].flags) == ([], [SEEN])
+    with inside(mirrored.world.id):
+        assert "marked as read" in mirrored.folders()[INBOX].last_error
+    assert len(mirrored.subjects()) == 3
+    mirrored.settle()
+    assert flags(mirrored) == [SEEN]
 
 
 def test_a_folder_that_was_renumbered_meanwhile_is_not_written_to(mirrored: Stage) -> None:

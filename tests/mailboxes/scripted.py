@@ -53,6 +53,12 @@ class Scripted:
     def add(self, subject: str, folder: str = "INBOX", **given: Any) -> int:
         return self.server.folder(folder).add(letter(subject), **given)
 
+    def choose_all(self) -> None:
+        """Let all folders be synced that are known by now."""
+        with self.inside(self.world):
+            db.session.execute(update(Folder).values(is_synced=True))
+            db.session.commit()
+
     def sync(self) -> PassReport:
         return sync_now(self.mailbox.account_id)
 
@@ -60,7 +66,8 @@ class Scripted:
         """Heal the server, run until quiet, and demand that we have what it has."""
         self.server.heal()
         with self.inside(self.world):
-            db.session.execute(update(Folder).values(compared_at=now() - timedelta(days=2)))
+            long_ago = now() - timedelta(days=2)
+            db.session.execute(update(Folder).values(compared_at=long_ago, left_alone_until=None))
             db.session.execute(update(Account).values(quiet_until=None))
             db.session.commit()
         for _ in range(3):

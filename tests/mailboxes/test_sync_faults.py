@@ -17,7 +17,7 @@ from mailboxes.messages import Message
 from mailboxes.sync.claiming import claim_now
 from tenants.database import db, now
 from tests.factories import World
-from tests.faults.behaviours import drop, refuse, reply
+from tests.faults.behaviours import drop, in_folder, refuse, reply
 from tests.faults.imap_server import Behaviour, Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
 
@@ -207,9 +207,7 @@ def test_one_folder_that_cannot_be_opened_stops_no_other(scripted: Scripted) -> 
     scripted.add("Filed", "Projects")
     scripted.add("In")
     scripted.sync()
-    with scripted.inside(scripted.world):
-        db.session.execute(update(Folder).values(is_synced=True))
-        db.session.commit()
+    scripted.choose_all()
 
     def closed(session: Session, command: Command) -> bool:
         return b"Projects" in command.arguments and refuse("NO [NOPERM] not for you")(session, command)
@@ -455,7 +453,7 @@ def test_a_folder_whose_answers_make_no_sense_holds_up_no_other(scripted: Script
     for name in ("INBOX", "Archive", "Projects"):
         scripted.add(f"In {name}", folder=name)
     scripted.sync()
-    choose_all(scripted)
+    scripted.choose_all()
     scripted.server.on("SEARCH", in_folder("Archive", reply(answer)))
     assert scripted.sync().error is None
     assert scripted.subjects() == ["In INBOX", "In Projects"]
@@ -475,21 +473,6 @@ def test_a_server_that_makes_no_sense_in_any_folder_is_the_trouble(scripted: Scr
 
 
 NO_SEARCH = refuse("BAD no search here")
-
-
-def in_folder(name: str, behaviour: Behaviour) -> Behaviour:
-    """Only while this folder is open."""
-
-    def behave(session: Session, command: Command) -> bool:
-        return session.selected is session.server.folder(name) and behaviour(session, command)
-
-    return behave
-
-
-def choose_all(scripted: Scripted) -> None:
-    with scripted.inside(scripted.world):
-        db.session.execute(update(Folder).values(is_synced=True))
-        db.session.commit()
 
 
 def ago(**span: float) -> str:
@@ -525,7 +508,7 @@ def test_what_comes_in_while_a_folder_cannot_be_read_for_the_first_time_is_no_hi
     scripted.server.folder("Projects")
     scripted.server.on("EXAMINE", refuse("NO [UNAVAILABLE] later"))
     scripted.sync()
-    choose_all(scripted)
+    scripted.choose_all()
     chosen_ago(scripted, hours=3)
     scripted.server.heal()
     scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
@@ -542,7 +525,7 @@ def test_what_comes_in_while_a_folder_cannot_be_read_for_the_first_time_is_no_hi
 def test_only_a_folder_that_is_read_comes_closer_to_now(scripted: Scripted) -> None:
     scripted.server.folder("Projects")
     scripted.sync()
-    choose_all(scripted)
+    scripted.choose_all()
     chosen_ago(scripted, hours=3)
     scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
     scripted.add("In Projects", folder="Projects")
@@ -560,7 +543,7 @@ def test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renu
     """In the others, where nothing was kept from us, what comes to light with a new numbering is old."""
     scripted.add("Old", folder="Projects")
     scripted.sync()
-    choose_all(scripted)
+    scripted.choose_all()
     scripted.sync()
     chosen_ago(scripted, hours=3)
     scripted.server.on("SEARCH", in_folder("Projects", NO_SEARCH))
@@ -635,7 +618,7 @@ def test_an_inbox_that_cannot_be_read_is_a_trouble_of_the_account_and_holds_up_n
     scripted.add("In INBOX")
     scripted.server.folder("Projects")
     scripted.sync()
-    choose_all(scripted)
+    scripted.choose_all()
     for name in ("INBOX", "Projects"):
         scripted.add(f"Later in {name}", folder=name)
 
@@ -663,7 +646,7 @@ def test_a_folder_whose_history_cannot_be_fetched_holds_up_no_other(
     for name in ("Archive", "Projects"):
         scripted.add(f"In {name}", folder=name)
     scripted.sync()
-    choose_all(scripted)
+    scripted.choose_all()
     searches = itertools.count(1)  # the first is the visit's, the second that of its history
 
     def fail_later(session: Session, command: Command) -> bool:
@@ -686,7 +669,7 @@ def test_a_folder_that_fails_while_flags_of_another_are_asked_for_is_the_one_in_
         scripted.add(f"Old {number}")
     scripted.add("In Projects", folder="Projects")
     scripted.sync()
-    choose_all(scripted)
+    scripted.choose_all()
     scripted.sync()
     compare_again(scripted)
     call_once(app, scripted, b"(UID FLAGS)")

@@ -1,0 +1,118 @@
+"""A folder in which the server says nothing more costs its own mail a delay, and no other."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from mailboxes.accounts import Folder
+from mailboxes.imap import Timeouts
+from mailboxes.sync import passes
+from mailboxes.sync.auditing import ask_for_audit
+from mailboxes.sync.leaving import LEFT_ALONE, MOST_RECONNECTS
+from tenants.database import db, now
+from tests.factories import World
+from tests.faults.behaviours import drop, hang, in_folder
+from tests.faults.imap_server import Behaviour, ScriptedImap
+from tests.mailboxes.scripted import Scripted
+
+
+@pytest.fixture
+def scripted(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> Scripted:
+    """INBOX, Archive and Projects with a message each; nobody waits long for an answer."""
+    scripted = Scripted(app, imap_server, ours, inside)
+    for name in ("INBOX", "Archive", "Projects"):
+        scripted.server.folder(name)
+    scripted.sync()
+    scripted.choose_all()
+    for name in ("INBOX", "Archive", "Projects"):
+        scripted.add(f"In {name}", folder=name)
+    usual, hasty = passes.imap_settings, Timeouts(connect=5, greeting=5, command=0.3, body=0.3)
+    monkeypatch.setattr(passes, "imap_settings", lambda account: replace(usual(account), timeouts=hasty))
+    return scripted
+
+
+def folder(scripted: Scripted, name: str) -> Folder:
+    with scripted.inside(scripted.world):
+        query = select(Folder).where(Folder.name == name)
+        return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def opened(scripted: Scripted) -> list[str]:
+    """The folders that a pass opened, in order."""
+    commands = [one.arguments for one in scripted.server.commands if one.verb == "EXAMINE"]
+    scripted.server.commands.clear()
+    names = [name.decode() for name in scripted.server.folders]
+    return list(dict.fromkeys(name for text in commands for name in names if name.encode() in text))
+
+
+@pytest.mark.parametrize("verb", ["EXAMINE", "SEARCH", "FETCH"])
+@pytest.mark.parametrize("behaviour", [hang, drop])
+def test_a_folder_that_hangs_holds_up_no_other(scripted: Scripted, verb: str, behaviour: Behaviour) -> None:
+    scripted.server.on(verb, in_folder("Archive", behaviour))
+    assert scripted.sync().error is None
+    assert {"In INBOX", "In Projects"} <= set(scripted.subjects())
+    with scripted.inside(scripted.world):
+        assert scripted.account().state == "ok"
+    if (verb, behaviour) != ("FETCH", drop):  # then the message is set aside, not its folder
+        assert "read after all others" in folder(scripted, "Archive").last_error
+    scripted.settle()
+    assert scripted.subjects() == ["In Archive", "In INBOX", "In Projects"]
+
+
+def test_it_comes_last_next_time_and_then_it_is_left_alone_for_a_while(scripted: Scripted) -> None:
+    scripted.server.on("EXAMINE", in_folder("Archive", hang))
+    tried = []
+    for _ in range(3):
+        opened(scripted)
+        assert scripted.sync().error is None
+        tried.append(opened(scripted))
+    assert tried == [["INBOX", "Archive", "Projects"], ["INBOX", "Projects", "Archive"], ["INBOX", "Projects"]]
+    left = folder(scripted, "Archive").left_alone_until
+    assert left is not None
+    assert left - now() > LEFT_ALONE / 2
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(left_alone_until=now() - timedelta(seconds=1)))
+        db.session.commit()
+    scripted.server.heal()
+    scripted.sync()
+    assert scripted.subjects() == ["In Archive", "In INBOX", "In Projects"]
+    healed = folder(scripted, "Archive")
+    assert (healed.left_alone_until, healed.last_error) == (None, "")
+
+
+def test_who_asks_for_an_audit_need_not_wait_until_it_is_tried_again(scripted: Scripted) -> None:
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(left_alone_until=now() + LEFT_ALONE))
+        ask_for_audit(scripted.mailbox.account_id)
+        db.session.commit()
+    scripted.sync()
+    assert folder(scripted, "Archive").audit is not None
+
+
+def test_an_inbox_that_hangs_is_the_accounts_trouble_and_is_tried_with_each_pass(scripted: Scripted) -> None:
+    scripted.server.on("EXAMINE", in_folder("INBOX", hang))
+    for number in range(3):
+        opened(scripted)
+        assert scripted.sync().error is not None
+        assert opened(scripted)[-1] == "INBOX", number
+    assert scripted.subjects() == ["In Archive", "In Projects"]
+    with scripted.inside(scripted.world):
+        assert (scripted.account().state, scripted.account().failure_count) == ("failing", 3)
+    scripted.settle()
+
+
+def test_a_server_that_hangs_in_one_folder_after_another_is_given_up_for_now(scripted: Scripted) -> None:
+    for number in range(MOST_RECONNECTS):
+        scripted.add("More", folder=f"More {number}")
+    scripted.server.on("EXAMINE", drop, nth=2)
+    scripted.sync()
+    scripted.choose_all()
+    scripted.server.commands.clear()
+    assert scripted.sync().error is not None
+    assert scripted.server.verbs().count("LOGIN") == 1 + MOST_RECONNECTS
+    scripted.settle()
