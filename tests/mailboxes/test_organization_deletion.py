@@ -105,7 +105,7 @@ def test_what_was_interrupted_is_gone_on_with(app, inside, ours, going, monkeypa
 
 
 def test_a_message_that_is_being_stored_is_waited_for_and_goes_too(app, inside, ours, going, database_urls):
-    """It names bytes that stay until it goes."""
+    """It names bytes that stay until it goes; and the first of an hour is counted while it is waited for."""
     begin(inside, going)
     with (
         psycopg.connect(database_urls.system.replace("+psycopg", "")) as intake,
@@ -115,6 +115,7 @@ def test_a_message_that_is_being_stored_is_waited_for_and_goes_too(app, inside, 
         deleted = job.submit(delete_all, app, going)
         while not intake.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
             assert not deleted.done(), deleted.result()
+        assert intake.execute(COUNT, {"organization": going.id}).rowcount == 1
         intake.commit()
         deleted.result()
     assert tables_that_name(database_urls, str(going.id)) <= RECORDS
@@ -127,6 +128,14 @@ INSERT INTO messages SELECT (jsonb_populate_record(
   m, jsonb_build_object('id', gen_random_uuid(), 'stable_hash', '\x01'))).*
 FROM messages m WHERE organization_id = %(organization)s AND mailbox_id IN (SELECT id FROM held)
   AND raw_id IS NOT NULL LIMIT 1
+"""
+
+COUNT = """
+INSERT INTO account_hours (id, organization_id, account_id, hour, new_count, history_count, timed_count,
+  delay_milliseconds, longest_delay_milliseconds, fetch_milliseconds, parse_milliseconds,
+  thread_milliseconds, store_milliseconds)
+SELECT gen_random_uuid(), organization_id, id, 'epoch', 1, 0, 0, 0, 0, 0, 0, 0, 0
+FROM accounts WHERE organization_id = %(organization)s LIMIT 1
 """
 
 
