@@ -38,6 +38,11 @@ class MailServerError(AppError):
         self.advice = advice or type(self).advice
         self.retry_after = retry_after
 
+    @property
+    def explained(self) -> str:
+        """What went wrong and the next thing to do, for a person."""
+        return f"{self.message} {self.advice}".strip()
+
 
 # --- reaching the server ---------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ def _exchanged(provider: Provider, code: str, redirect_uri: str, verifier: str) 
     try:
         tokens = tokens_for_code(provider, code, redirect_uri=redirect_uri, verifier=verifier)
     except MailServerError as error:
-        raise InvalidError(f"{error.message} {error.advice}") from error
+        raise InvalidError(error.explained) from error
     if not tokens.refresh:
         raise InvalidError(NOT_LASTING)
     return tokens

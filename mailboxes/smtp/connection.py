@@ -187,6 +187,6 @@ def _not_connected(error: MailServerError) -> DeliveryResult:
     return DeliveryResult(
         outcome="temporary",
         stage=stage,
-        reason=f"{error.message} {error.advice}",
+        reason=error.explained,
         stops_mailbox=error.is_permanent,
     )

@@ -1,4 +1,4 @@
-"""The gap audit of a folder within a pass, and the ways to ask for one, and for what it found missing."""
+"""The gap audit of a folder within a pass, daily and on demand, and the ways to ask for what is missing."""
 
 from array import array
 from collections import defaultdict
@@ -8,7 +8,6 @@ from sqlalchemy import func, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.imap import FolderState
 from mailboxes.sync import leases
 from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.gaps import gaps
@@ -40,12 +39,12 @@ def is_audit_wanted(folder: Folder) -> bool:
     return wanted is not None and (audited is None or audited < wanted)
 
 
-def audit(run: Pass, folder: Folder, state: FolderState) -> None:
-    """Set the open folder against what is stored of it, and keep the figures; commits."""
+def audit(run: Pass, folder: Folder, there: Uids) -> None:
+    """Set the UIDs that the server has against what is stored of them, and keep the figures; commits."""
     cursor = cursor_of(folder)
     living, gone = _known(folder, cursor)
     db.session.commit()
-    found = gaps(run.imap.all_uids(state), living, gone, cursor)
+    found = gaps(there, living, gone, cursor)
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, audit=found.as_json(), audited_at=func.clock_timestamp())
     db.session.commit()

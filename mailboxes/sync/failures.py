@@ -39,6 +39,16 @@ class OwnFailureError(MailServerError):
     needs_reconnect = False
 
 
+class WorkerDiedError(OwnFailureError):
+    """A pass ended with its process, and so did the one before: what it reads may be the cause."""
+
+    message = "The worker died while it read this account, again."
+    advice = (
+        "It is tried again by itself, less and less often. If it stays, the log of the worker says what it "
+        "died of, such as a lack of memory."
+    )
+
+
 def as_mail_error(error: MailServerError | UnreadableSecretError) -> MailServerError:
     """One kind of error for whatever keeps us from an account."""
     return error if isinstance(error, MailServerError) else UnreadablePasswordError()
@@ -75,7 +85,7 @@ def note_failure(account: Account, error: MailServerError) -> None:
     _write(
         account,
         state=_state_after(error, is_refused=is_refused),
-        last_error=f"{error.message} {error.advice}".strip(),
+        last_error=error.explained,
         failing_since=func.coalesce(Account.failing_since, now()),
         failure_count=failures,
         next_attempt_at=now() + pause,

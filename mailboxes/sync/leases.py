@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.crash_points import crash_point
+from mailboxes.sync.failures import WorkerDiedError
 from mailboxes.sync.plan import FIRST_PAUSE, LONGEST_PAUSE
 from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 
@@ -65,17 +66,24 @@ def free(owner: str) -> None:
     """Somebody has died: the accounts they held are due before their leases end; commits.
 
     At once, unless they fail already: what a pass dies of may be what it reads, and it would die for ever.
+    Then it is told like any other failure.
     """
+    is_again = Account.failure_count > 0
+    is_told = is_again & Account.state.in_(("new", "ok", "failing"))
     with across_organizations("a process that died held accounts of all organizations") as session:
         session.execute(
             update(Account)
             .where(Account.lease_owner == owner, Account.lease_expires_at >= func.clock_timestamp())
             .values(
                 lease_expires_at=func.clock_timestamp(),
-                next_attempt_at=case(
-                    (Account.failure_count == 0, func.clock_timestamp()), else_=_after_a_pause()
-                ),
+                next_attempt_at=case((is_again, _after_a_pause()), else_=func.clock_timestamp()),
                 failure_count=Account.failure_count + 1,
+                state=case((is_told, "failing"), else_=Account.state),
+                last_error=case((is_told, WorkerDiedError().explained), else_=Account.last_error),
+                failing_since=case(
+                    (is_told, func.coalesce(Account.failing_since, func.clock_timestamp())),
+                    else_=Account.failing_since,
+                ),
             )
             .execution_options(synchronize_session=False)
         )

@@ -130,7 +130,7 @@ def _done(report: PassReport) -> Done:
         changed_count=report.changed_count,
         vanished_count=report.vanished_count,
         fetched_bytes=report.fetched_bytes,
-        error=f"{error.message} {error.advice}".strip() if error is not None else "",
+        error=error.explained if error is not None else "",
     )
 
 

@@ -48,7 +48,7 @@ class PassReport:
     def __str__(self) -> str:
         """For a terminal."""
         if self.error is not None:
-            return f"{self.error.message} {self.error.advice}"
+            return self.error.explained
         parts = [f"{self.new_count} new", f"{self.history_count} from the history"]
         parts += [f"{self.changed_count} changed", f"{self.vanished_count} gone"]
         return f"{', '.join(parts)} in {self.folder_count} folders."

@@ -88,7 +88,7 @@ def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
     if is_first_round:
         _follow(run, folder, state, cursor, new_count, is_steady=epoch is Epoch.SAME)
     if is_audit_wanted(folder):
-        audit(run, folder, state)
+        audit(run, folder, run.imap.all_uids(state))
 
 
 def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, epoch: Epoch) -> Cursor:
@@ -167,11 +167,14 @@ def _follow(
         kept["changed_validity_count"] = 0  # it has held for a whole visit
     run.report.changed_count += _follow_changes(run, folder, state, cursor)
     kept["mod_seq"] = state.highest_mod_seq
+    is_daily, there = is_day_over(cursor, now()), None
     if is_comparison_due(cursor, state.exists, new_count, now()):
         state = _opened_again(run, folder, cursor)
-        _compare(run, folder, state, cursor_of(folder))
+        there = _compare(run, folder, state, cursor_of(folder))
         kept |= {"server_count": state.exists, "compared_at": now()}
-    run.report.new_count += refetch(run, folder, cursor, is_daily=is_day_over(cursor, now()))
+    run.report.new_count += refetch(run, folder, cursor, is_daily=is_daily)
+    if there is not None and is_daily:
+        audit(run, folder, there)
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, **kept)
     db.session.commit()
@@ -263,7 +266,7 @@ def _newest_stored(folder: Folder, cursor: Cursor) -> list[int]:
     )
 
 
-def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
+def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> Uids:
     """The whole set of UIDs: what is missing here is fetched, what is missing there is marked (F5)."""
     living, gone = _stored(folder, cursor, is_living=True), _stored(folder, cursor, is_living=False)
     db.session.commit()
@@ -289,6 +292,7 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> N
         db.session.commit()
     if not cursor.has_history_left:
         follow_renumbering(run.account, folder, run.fence, validity, now())
+    return there
 
 
 def _stored(folder: Folder, cursor: Cursor, *, is_living: bool) -> Uids:

@@ -81,6 +81,21 @@ def test_an_audit_says_what_is_missing_and_fetch_now_brings_it(stage: Stage) -> 
     assert (inbox(stage).missing, stage.arrivals()[2]) == ([], "delivered")
 
 
+def test_the_daily_comparison_keeps_the_figures_of_the_audit_fresh(stage: Stage) -> None:
+    stage.fill(INBOX, 3)
+    stage.sync()
+    stage.sync()
+    assert inbox(stage).audited_at is None
+    stage.add()
+    stage.a_day_later()
+    stage.server.commands.clear()
+    stage.sync()
+    searches = [one.arguments for one in stage.server.commands if one.verb == "SEARCH"]
+    found = inbox(stage)
+    assert (found.server, found.missing, found.is_awaited) == (4, [], False)
+    assert searches.count(b"ALL") == len(health(stage).folders)  # no question of its own
+
+
 def test_what_is_held_back_is_counted_apart(stage: Stage) -> None:
     stage.fill(INBOX, 3)
     stage.server.on("FETCH", for_messages(lambda session, uid, good: None if uid == 2 else good))

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from mailboxes.accounts import Account
 from mailboxes.errors import HostUnreachableError
 from mailboxes.notices import send_due_notices
+from mailboxes.sync import leases
 from mailboxes.sync.failures import note_failure, note_success
 from mailboxes.troubles import FAILURES, PATIENCE, tell_of_troubles
 from tenants.database import INSTALLATION, db, inside_installation, now
@@ -69,6 +70,22 @@ def test_the_whole_story_is_told_once_each_time(inside, ours, theirs, mailbox, s
     fail(mailbox, inside, ours)
     tell()
     assert len(letters(sink)) == 3
+
+
+def test_of_an_account_that_each_worker_dies_of_administrators_hear_once(inside, ours, mailbox, sink):
+    for _ in range(FAILURES):
+        with inside(ours):
+            fence = leases.take(mailbox.account_id, "a worker")
+            assert fence is not None
+        leases.free("a worker")
+    with inside(ours):
+        db.session.execute(update(Account).values(failing_since=now() - PATIENCE - timedelta(minutes=1)))
+        db.session.commit()
+    tell()
+    tell()
+    [(_, subject, text)] = letters(sink)
+    assert subject == "Support cannot be read"
+    assert "The worker died while it read this account, again." in " ".join(text.split())
 
 
 @pytest.mark.parametrize(

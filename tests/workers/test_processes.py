@@ -89,6 +89,19 @@ def test_the_accounts_of_a_worker_that_is_killed_are_due_at_once(
     assert not is_due(theirs)
 
 
+@pytest.mark.parametrize("state", ["refused", "disconnected"])
+def test_an_account_that_waits_for_people_says_what_it_waits_for_though_a_worker_dies(
+    app: Any, ours: World, inside: Any, state: str
+) -> None:
+    held = {"lease_owner": "dying", "lease_expires_at": now() + timedelta(hours=1)}
+    told = {"state": state, "last_error": "Type the password again.", "failure_count": 3}
+    id = make_mailbox(ours, account={**held, **told}).account_id
+    leases.free("dying")
+    with inside(ours):
+        account = db.session.get_one(Account, id)
+        assert (account.state, account.last_error) == (state, "Type the password again.")
+
+
 def test_equal_numbers_of_processes_free_only_their_own(
     app: Any, ours: World, theirs: World, inside: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +131,9 @@ def test_a_pass_that_kills_its_process_again_and_again_backs_off(app: Any, ours:
         with inside(ours):
             account = db.session.get_one(Account, id)
             assert account.failure_count == failures
+            assert (account.state, "worker died" in account.last_error) == (
+                ("new", False) if failures == 1 else ("failing", True)
+            )
             pauses.append(account.next_attempt_at - account.lease_expires_at)
     assert pauses[0] < timedelta(seconds=1)
     for pause, failures in zip(pauses[1:], (2, 3, 99), strict=True):
