@@ -10,6 +10,7 @@ from mailboxes import quoting
 from mailboxes.classifying import bounces
 from mailboxes.errors import ProtocolError
 from mailboxes.imap.dialogue import tokens
+from mailboxes.quoting.lines import MAXIMUM_LINE
 from mailboxes.reading import read_message
 from mailboxes.reading.limits import ProcessorLimitError, processor_limit
 from tests.mailboxes.pathological import RUNS, Attack, Expression, attacks, expressions
@@ -25,7 +26,10 @@ LONG, SECONDS = 32_000, 0.5
 MAIL_SECONDS = 2.5
 # Modules that ask line by line: how long a line, and how many of them.
 LINES = {
-    "mailboxes.quoting": (quoting.MAXIMUM_LINE, quoting.MAXIMUM_LINES),
+    **{
+        f"mailboxes.quoting.{room}": (MAXIMUM_LINE, quoting.MAXIMUM_LINES)
+        for room in ("attributions", "headers", "lines", "originals", "signatures")
+    },
     "mailboxes.classifying.bounces": (bounces.MAXIMUM_LINE, bounces.MAXIMUM_LINES),
 }
 EXPRESSIONS = expressions(*PACKAGES)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailboxes import quoting
-from mailboxes.quoting import begins_as_prose, reply_text, split
+from mailboxes.quoting import attributions, lines, originals, reply_text, signatures, split
+from mailboxes.quoting.prose import begins_as_prose
 
 ATTRIBUTIONS = [
     "On Mon, Apr 2, 2012 at 6:26 PM, Ada <a@b.c> wrote:",
@@ -185,26 +185,27 @@ def test_no_line_is_lost(text):
 
 
 _MARKS_AND_WORDS = (
-    *("_QUOTED", "_SEPARATOR", "_FORWARD", "_ABOVE_LINE", "_RULE"),
-    *("_SIGNATURE_MARK", "_DASHED_NAME", "_SENT_FROM"),
+    *(lines._QUOTED, lines._RULE),
+    *(originals._SEPARATOR, originals._FORWARD, originals._ABOVE_LINE),
+    *(signatures._SIGNATURE_MARK, signatures._DASHED_NAME, signatures._SENT_FROM),
 )
 
 
-@pytest.mark.parametrize("name", _MARKS_AND_WORDS)
+@pytest.mark.parametrize("pattern", _MARKS_AND_WORDS)
 @given(data=st.data())
 @settings(max_examples=60)
-def test_no_line_that_tells_something_is_taken_for_prose(name, data):
+def test_no_line_that_tells_something_is_taken_for_prose(pattern, data):
     """The cheap question before the patterns never hides what a pattern would find."""
-    line = data.draw(st.from_regex(getattr(quoting, name)))
-    if getattr(quoting, name).match(line):
+    line = data.draw(st.from_regex(pattern))
+    if pattern.match(line):
         assert not begins_as_prose(line), line
 
 
-@given(st.from_regex(quoting._ENDS))
+@given(st.from_regex(attributions._ENDS))
 @settings(max_examples=100)
 def test_no_line_that_may_end_an_attribution_is_passed_over(line):
-    if quoting._ENDS.search(line) and line.isascii():
-        assert line.rstrip()[-1:] in quoting._LAST_OF_ENDS
+    if attributions._ENDS.search(line) and line.isascii():
+        assert line.rstrip()[-1:] in attributions._LAST_OF_ENDS
 
 
 @pytest.mark.parametrize(

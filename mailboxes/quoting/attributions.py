@@ -1,0 +1,109 @@
+"""How mailers introduce what they quote: "On … wrote:", in many languages, over up to four lines."""
+
+import re
+
+from mailboxes.quoting.lines import MAXIMUM_LINE, Lines, any_of, has_quotation_mark
+
+MAXIMUM_ATTRIBUTION = 4  # lines over which mailers wrap "On … wrote:"
+
+_VERBS = any_of(
+    *("wrote", "writes", "write", r"wrote\s+the\s+following", "schrieb(?:en)?", "schreibt"),
+    *(r"a\s+[ée]crit", "[ée]crit", "escribi[óo]", "escribe", r"ha\s+scritto", "scrisse", "scrive"),
+    *("escreveu", "escreve", "schreef", "schrijft", r"het\s+volgende\s+geschreven"),
+    *("heeft.{0,80}geschreven", "skrev", "skriver", "skrifaði", "kirjoitti", r"napisał\(?a?\)?"),
+    *("pisze", r"napsala?\(?a?\)?", "napísala?", r"написала?\(?а?\)?", "пишет", "писала?"),
+    *("написав", "пише", "yazdı", "írta", r"a\s+scris", "έγραψε", r"je\s+napisao", "escrigu[ée]"),
+    *("rašė", "kirjutas", "rakstīja", r"folgendes\s+geschrieben"),
+)
+_WORDS_WITHOUT_COLON = any_of(
+    *("のメール", "のメッセージ", "書きました", "書いた", "写道", "寫道", "写到", "작성", "썼습니다"),
+    *(r"님의\s*메시지", "כתב", "كتب"),
+)
+_ATTRIBUTION = re.compile(
+    rf"\s*+(?=.*(?:\d|@)).{{0,450}}?(?<!\w){_VERBS}(?!\w).{{0,250}}[:：]\s*+[*_]*+\s*+$"
+    rf"|\s*+.{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}$",
+    re.IGNORECASE,
+)
+_ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*+\S.{{0,200}}?(?<!\w){_VERBS}\s*+[:：]\s*+$", re.IGNORECASE)
+# How the last line of any attribution ends: a cheap question before the dear ones above.
+_ENDS = re.compile(r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|" + _WORDS_WITHOUT_COLON)
+_LAST_OF_ENDS = frozenset(":*_>")  # the last character of such a line, if it is ASCII
+# A day and a year: a time alone stands in anybody's sentences.
+_DATE = any_of(
+    r"(?<!\d)(?:\d{1,2}[-/.]\s?){2}(?:\d{4}|\d\d)(?!\d)",
+    r"(?<!\d)\d{4}[-/.年]\s?\d{1,2}",
+    r"(?<!\d)\d{1,2}[^<\d]{1,20}(?![03-9])\d{4}(?!\d)",
+)
+# Gmail in languages without a verb: a date, a name, an address in brackets.
+_DATE_AND_ADDRESS = re.compile(
+    rf"\s*+(?=[^<]*{_DATE}).{{0,200}}<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+(?P<colon>[:：])?\s*+$"
+)
+# Gmail in any other language, above a text that is marked as quoted: an address, a date and a time.
+_ADDRESS_AND_TIME = re.compile(
+    rf"(?=[^<]*+<[^<>\s@]++@[^<>\s@]++>)(?=.{{0,400}}?{_DATE})"
+    r"(?=.{0,400}?(?<!\d)\d{1,2}[:.]\d\d(?!\d)).{0,500}[:：]\s*+$"
+)
+# How attributions begin that mailers wrap over several lines.
+_OPENS = re.compile(
+    r"\s*+"
+    + any_of(
+        *("on", "am", "le", "el", "il", "em", "op", "den", "dne", "dnia", r"w\s+dniu", "на", "в"),
+        *("at", "às", "de[nr]?", "die", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "lun"),
+        *("mar", "mer", "jeu", "ven", "sam", "dim", "mo", "di", "mi", "do", "fr", "sa", "so"),
+        *("ma", "ti", "to", "lö", "sö", r"[a-zа-я]{2,4}\.?,?\s+\d", r"\d"),
+    )
+    + r"(?!\w)|\s*\d",
+    re.IGNORECASE,
+)
+_NAMES = re.compile(r"\s*+[\"'<(\w].{0,80}[<@]")
+
+
+def ends_of_attributions(lines: Lines) -> set[int]:
+    """The lines with which an attribution may end."""
+    return {
+        index
+        for index, line in enumerate(lines.texts)
+        if (lines.last[index] in _LAST_OF_ENDS or not line.isascii()) and _ENDS.search(line)
+    }
+
+
+def attribution_length(lines: Lines, ends: set[int], position: int) -> int:
+    """Over how many lines "On … wrote:" goes from here; 0 when it does not begin here."""
+    if ends.isdisjoint(range(position, position + MAXIMUM_ATTRIBUTION)):
+        return 0
+    window = lines.texts[position : position + MAXIMUM_ATTRIBUTION]
+    for count in range(1, len(window) + 1):
+        last = window[count - 1]
+        if not last.strip() or has_quotation_mark(last):
+            return 0
+        if position + count - 1 not in ends:
+            continue
+        text = " ".join(line.strip() for line in window[:count])[:MAXIMUM_LINE]
+        if _is_attribution(lines, text, position + count):
+            return count if count == 1 or _opens(text, window[1:count]) else 0
+    return 0
+
+
+def _opens(text: str, others: list[str]) -> bool:
+    """Whether an attribution over several lines begins with the first of them."""
+    if _OPENS.match(text):
+        return True
+    rest = " ".join(line.strip() for line in others)
+    is_complete = _ATTRIBUTION.match(rest) or _dated(rest)
+    return _NAMES.match(text) is not None and not is_complete
+
+
+def _is_attribution(lines: Lines, text: str, following: int) -> bool:
+    if _ATTRIBUTION.match(text):
+        return True
+    next_text = lines.next_text(following)
+    is_followed = next_text is not None and lines.is_quoted(next_text)
+    dated = _dated(text)
+    if dated and (dated["colon"] or is_followed):
+        return True
+    return is_followed and bool(_ATTRIBUTION_WITHOUT_DATE.match(text) or _ADDRESS_AND_TIME.match(text))
+
+
+def _dated(text: str) -> re.Match[str] | None:
+    """A date and an address, as Gmail attributes; no question to a line without an address."""
+    return _DATE_AND_ADDRESS.match(text) if "<" in text and "@" in text else None

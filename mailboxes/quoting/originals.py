@@ -1,0 +1,70 @@
+"""Where the message begins that is answered or forwarded: below a separator, or with its headers."""
+
+import re
+
+from mailboxes.quoting.headers import has_colon, is_header_block
+from mailboxes.quoting.lines import Lines, any_of, is_rule
+
+_SEPARATOR = re.compile(
+    r"\s*+[-_=*]{2,}+\s*+"
+    + any_of(
+        r"original(?:\s+(?:message|mail|appointment)|nachricht|meddelelse|melding|meldung)?",
+        r"(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|e-?mail)",
+        r"message\s+(?:d['’]origine|original|transf[ée]r[ée]|initial)",
+        r"mensaje\s+(?:original|reenviado)",
+        r"mensagem\s+(?:original|encaminhada)",
+        r"messaggio\s+(?:originale|inoltrato)",
+        r"(?:oorspronkelijk|doorgestuurd)\s+bericht",
+        r"(?:ursprungligt|vidarebefordrat)\s+meddelande",
+        r"(?:oprindelig|opprinnelig|videresendt)\s+(?:meddelelse|besked|melding)",
+        r"alkuper[äa]inen\s+viesti",
+        r"(?:oryginalna|przekazana)\s+wiadomo[śs][ćc]",
+        r"wiadomo[śs][ćc]\s+oryginalna",
+        r"p[ůôu]vodn[íiáa]\s+(?:zpr[áa]va|spr[áa]va|e-?mail)",
+        r"eredeti\s+[üu]zenet",
+        r"(?:исходное|пересылаемое|пересланное|оригинальное)\s+сообщение",
+        r"orijinal\s+mesaj",
+        r"[îi]ltet(?:ilen|ilmiş)\s+(?:ileti|mesaj)",
+        r"forwarded\s+message",
+        r"reply\s+(?:message|above)",
+        "元のメッセージ",
+        "原始邮件",
+        "原始郵件",
+        "转发邮件",
+        r"원본\s*메[시세]지",
+    )
+    + r"\s*[-_=*]{2,}\s*$",
+    re.IGNORECASE,
+)
+_FORWARD = re.compile(
+    r"\s*+"
+    + any_of(
+        r"begin\s+forwarded\s+message",
+        r"d[ée]but\s+du\s+message\s+(?:r[ée]exp[ée]di[ée]|transf[ée]r[ée])",
+        r"anfang\s+der\s+weitergeleiteten",
+        r"inicio\s+del\s+mensaje\s+reenviado",
+        r"inizio\s+messaggio\s+inoltrato",
+    ),
+    re.IGNORECASE,
+)
+_ABOVE_LINE = re.compile(
+    r"\W*"
+    + any_of(
+        r"(?:(?:please\s++)?(?:type\s++your\s++|write\s++your\s++)?reply|respond)\s++above\s++this\s++line",
+        r"bitte\s+(?:antworten\s+sie\s+)?(?:oberhalb|über)\s+dieser\s+(?:zeile|linie)",
+    ),
+    re.IGNORECASE,
+)
+
+
+def begins_original(lines: Lines, position: int) -> bool:
+    """Whether all from here on is the message that is answered."""
+    line = lines.texts[position]
+    if _SEPARATOR.match(line) or _FORWARD.match(line) or _ABOVE_LINE.match(line):
+        return True
+    if has_colon(line):
+        return is_header_block(lines, position, 3)
+    if is_rule(line):
+        following = lines.next_text(position + 1)
+        return following is not None and is_header_block(lines, following, 2)
+    return False
