@@ -138,7 +138,7 @@ class Folder(OptionallyScoped, Base):
     flags_uid: Mapped[int | None] = mapped_column(default=None)  # of all, asked for down to here; None: done
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
-    left_alone_until: Mapped[datetime | None] = mapped_column(default=None)  # it hung when it was visited last
+    left_alone_until: Mapped[datetime | None] = mapped_column(default=None)  # it hung in the last visit
     gone_at: Mapped[datetime | None] = mapped_column(default=None)
     # The gap audit (`mailboxes.sync.gaps`): asked for, made, and what it found.
     audit_wanted_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -24,16 +24,16 @@ from mailboxes import oauth, troubles
 from mailboxes.acting import organizations_with_pending
 from mailboxes.global_mailboxes.deleting import finish_deleting
 from mailboxes.global_mailboxes.following import catch_up
+from mailboxes.health.pass_log import forget_old_passes
+from mailboxes.health.volume import forget_old_hours
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
 from mailboxes.organization_deletion import organizations_to_delete
 from mailboxes.outgoing import organizations_with_due_mail
-from mailboxes.health.pass_log import forget_old_passes
 from mailboxes.retention import remove_old
 from mailboxes.routing.records import forget_facts
 from mailboxes.sync.claiming import Rhythms, claim_due, give_back, hurry_for_reads
 from mailboxes.sync.foreground import worker_name
-from mailboxes.health.volume import forget_old_hours
 from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 from tenants.organizations import Organization
 from tenants.password_links import forget_old_links, unanswered

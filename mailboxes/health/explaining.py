@@ -13,14 +13,14 @@ from sqlalchemy import func, select
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.intake.held import held_counts
 from mailboxes.health.pass_log import LoggedPass, latest_passes
+from mailboxes.health.volume import AccountHour, hours_of
+from mailboxes.intake.held import held_counts
 from mailboxes.setup.overview import STATES
 from mailboxes.sync.auditing import is_audit_wanted
 from mailboxes.sync.estimating import Progress, together
 from mailboxes.sync.folders import cursor_of, synced_folders
 from mailboxes.sync.gaps import GROUPS
-from mailboxes.health.volume import AccountHour, hours_of
 from tenants.database import db, now
 
 DAYS_SHOWN = 14

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from mailboxes.accounts import Account
-from mailboxes.intake.storing import Item, Stored
 from mailboxes.health.volume import Volume, add_volume, delays_of
+from mailboxes.intake.storing import Item, Stored
 from tenants.database import now
 
 

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from mailboxes.accounts import Account
 from mailboxes.connections import MEGABYTE, egress_policy, imap_settings
 from mailboxes.errors import MailServerError, UidValidityChangedError
-from mailboxes.imap import ImapConnection
 from mailboxes.health.pass_log import Done, log_pass
+from mailboxes.imap import ImapConnection
 from mailboxes.sync import leases
 from mailboxes.sync.budget import Budget
 from mailboxes.sync.failures import (

@@ -94,7 +94,9 @@ def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
 def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, epoch: Epoch) -> Cursor:
     """The first visit, or the first after the server has renumbered: where history ends is fixed now."""
     uids = run.imap.all_uids(state)
-    chosen_as = Epoch.FIRST if cursor.has_history_left else epoch  # it had not all come when it was renumbered
+    chosen_as = (
+        Epoch.FIRST if cursor.has_history_left else epoch
+    )  # it had not all come when it was renumbered
     first_uid = max(uids, default=0)
     floor = floor_of(chosen_history(run, folder, cursor, chosen_as), first_uid)
     renumberings = renumberings_after(cursor) if epoch is Epoch.RENUMBERED else 0

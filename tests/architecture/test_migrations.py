@@ -155,7 +155,11 @@ def test_folders_of_every_organization_and_of_none_know_from_when_on_mail_is_new
             failing = Account(address="new@acme.test", failing_since=read_at, **of_account)
             session.add_all([read, failing])
             session.flush()
-            for account, name, validity in [(read, "READ", 7), (read, "CHOSEN", None), (failing, "NEW", None)]:
+            for account, name, validity in [
+                (read, "READ", 7),
+                (read, "CHOSEN", None),
+                (failing, "NEW", None),
+            ]:
                 session.add(
                     Folder(
                         organization_id=owner,

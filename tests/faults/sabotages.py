@@ -268,8 +268,8 @@ SABOTAGES = (
     _of_matrix(
         "the batch stops at a bad message",
         IMAP / "reading.py",
-        "        self._reconnects_left -= 1\n        if self._reconnects_left < 0:\n",
-        "        self._reconnects_left -= 1\n        if self._reconnects_left < 100:\n",
+        "        if self._reconnects_left < 0 or self._hangs_left < 0:\n",
+        "        if self._reconnects_left < 100:\n",
         "F13",
     ),
     _of_matrix(
@@ -359,7 +359,7 @@ SABOTAGES = (
     _of_matrix(
         "what was missing stays missing",
         SYNC / "visiting.py",
-        "    run.report.new_count += refetch(run, folder, cursor, is_daily=is_day_over(cursor, now()))\n",
+        "    run.report.new_count += refetch(run, folder, cursor, is_daily=is_daily)\n",
         "",
         "F9/empty",
     ),

@@ -121,9 +121,7 @@ def test_only_seen_is_ever_written(mirrored: Stage) -> None:
 
 
 @pytest.mark.parametrize("behaviour", [refuse("NO [NOPERM] not for you"), drop], ids=["refused", "cut"])
-def test_a_folder_that_cannot_be_written_to_holds_up_no_other(
-    mirrored: Stage, behaviour: Behaviour
-) -> None:
+def test_a_folder_that_cannot_be_written_to_holds_up_no_other(mirrored: Stage, behaviour: Behaviour) -> None:
     mirrored.add(PROJECTS)
     mirrored.sync()
     mark(mirrored, mark_read)

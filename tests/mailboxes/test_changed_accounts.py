@@ -178,10 +178,10 @@ def test_mail_of_a_folder_is_new_since_it_was_chosen(mailbox, ours, inside):
 
 def test_mail_is_new_since_reading_was_switched_on(mailbox, ours, inside):
     before = new_since(ours, inside)
-    change(inside, ours, mailbox, imap_enabled=False, smtp_enabled=True, smtp_host="smtp.test")
-    change(inside, ours, mailbox, label="Help")
+    typed = {"smtp_enabled": True, "smtp_host": "smtp.test", "imap_password": "the password"}
+    change(inside, ours, mailbox, **typed, imap_enabled=False)
     assert new_since(ours, inside) == before
-    change(inside, ours, mailbox, imap_enabled=True)
+    change(inside, ours, mailbox, **typed, imap_enabled=True)
     assert new_since(ours, inside)[b"INBOX"] > before[b"INBOX"]
 
 

@@ -65,14 +65,18 @@ def test_a_folder_that_hangs_holds_up_no_other(scripted: Scripted, verb: str, be
 
 
 def test_it_comes_last_next_time_and_then_it_is_left_alone_for_a_while(scripted: Scripted) -> None:
-    scripted.server.on("EXAMINE", in_folder("Archive", hang))
+    scripted.server.on("EXAMINE", in_folder("Projects", hang))
     tried = []
     for _ in range(3):
         opened(scripted)
         assert scripted.sync().error is None
         tried.append(opened(scripted))
-    assert tried == [["INBOX", "Archive", "Projects"], ["INBOX", "Projects", "Archive"], ["INBOX", "Projects"]]
-    left = folder(scripted, "Archive").left_alone_until
+    assert tried == [
+        ["INBOX", "Projects", "Archive"],
+        ["INBOX", "Archive", "Projects"],
+        ["INBOX", "Archive"],
+    ]
+    left = folder(scripted, "Projects").left_alone_until
     assert left is not None
     assert left - now() > LEFT_ALONE / 2
     with scripted.inside(scripted.world):
@@ -81,7 +85,7 @@ def test_it_comes_last_next_time_and_then_it_is_left_alone_for_a_while(scripted:
     scripted.server.heal()
     scripted.sync()
     assert scripted.subjects() == ["In Archive", "In INBOX", "In Projects"]
-    healed = folder(scripted, "Archive")
+    healed = folder(scripted, "Projects")
     assert (healed.left_alone_until, healed.last_error) == (None, "")
 
 
@@ -96,10 +100,12 @@ def test_who_asks_for_an_audit_need_not_wait_until_it_is_tried_again(scripted: S
 
 def test_an_inbox_that_hangs_is_the_accounts_trouble_and_is_tried_with_each_pass(scripted: Scripted) -> None:
     scripted.server.on("EXAMINE", in_folder("INBOX", hang))
-    for number in range(3):
+    tried = []
+    for _ in range(3):
         opened(scripted)
         assert scripted.sync().error is not None
-        assert opened(scripted)[-1] == "INBOX", number
+        tried.append(opened(scripted).index("INBOX"))
+    assert tried == [0, 2, 2]
     assert scripted.subjects() == ["In Archive", "In Projects"]
     with scripted.inside(scripted.world):
         assert (scripted.account().state, scripted.account().failure_count) == ("failing", 3)

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
 from mailboxes.sync.claiming import claim_now

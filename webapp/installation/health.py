@@ -6,8 +6,8 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
-from mailboxes.metrics import metrics
 from mailboxes.health.worst import worst_accounts
+from mailboxes.metrics import metrics
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
 from workers import queues
