@@ -161,7 +161,7 @@ def _note_what_is_left(run: Pass, folder: Folder, count: int) -> None:
 
 
 def history_lane(folder: Folder, cursor: Cursor) -> Lane:
-    """In an epoch after a renumbering everything is seen again; what came in since it was read last is new."""
+    """After a renumbering everything is seen again; what came in since the folder was read last is new."""
     has_former = db.session.scalar(
         select(Arrival.id)
         .where(Arrival.folder_id == folder.id, Arrival.uid_validity != cursor.uid_validity)
