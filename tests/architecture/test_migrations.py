@@ -173,7 +173,7 @@ def test_folders_of_every_organization_and_of_none_know_from_when_on_mail_is_new
                 )
         session.commit()
     engine.dispose()
-    command.downgrade(config, "0038_read_whole")
+    command.downgrade(config, "0039_attachments_without_digest")
     with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
         before = connection.execute("SELECT whole_at FROM accounts ORDER BY address, whole_at").fetchall()
     command.upgrade(config, "head")

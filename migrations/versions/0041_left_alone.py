@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0040_left_alone"
-down_revision = "0039_new_since"
+revision = "0041_left_alone"
+down_revision = "0040_new_since"
 
 
 def upgrade() -> None:

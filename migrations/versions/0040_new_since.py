@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.policies import open_to_the_owner
 
-revision = "0039_new_since"
-down_revision = "0038_read_whole"
+revision = "0040_new_since"
+down_revision = "0039_attachments_without_digest"
 
 
 def upgrade() -> None:
