@@ -36,7 +36,8 @@ def merge_effects(source: LeadSource, into: LeadSource | None = None) -> list[st
         effects.append(f"{using.count} {noun} new leads {name}: {using}.")
     if source.is_default:
         effects.append(f"The default source is {name} then.")
-    return [*effects, f"“{source.name}” cannot be chosen any more. This cannot be taken back."]
+    later = "Offered again, it does not get them back." if source.system_key else "This cannot be taken back."
+    return [*effects, f"“{source.name}” cannot be chosen any more. {later}"]
 
 
 def merge_lead_sources(source: LeadSource, into: LeadSource, *, by: str) -> tuple[int, list[str]]:

@@ -176,6 +176,7 @@ def test_a_message_is_tried_pasted_or_chosen(admin, account_id, ours):
         )
         assert "The rule “sender domain is customer.test” matches." in page
     assert post(admin, url).status_code == 422
+    assert "No sender and no recipient is in it." in post(admin, url, raw="Hello, is it me?").text
 
 
 def test_another_list_is_tried_without_effects_and_then_kept(admin, account_id, ours, theirs):

@@ -40,7 +40,7 @@ HEADINGS = (
     ("Organizations", ""),
     ("State", ""),
     ("Last here", ""),
-    ("Since", "created"),
+    ("Added", "created"),
 )
 
 
@@ -126,7 +126,7 @@ def edit(user_id: UUID) -> ResponseReturnValue:
 def enable(user_id: UUID) -> ResponseReturnValue:
     """Let a user sign in, or not."""
     user, is_enabled = user_of(user_id), request.form.get("enabled") == "1"
-    words = "may sign in again" if is_enabled else "is out, everywhere"
+    words = "may sign in again" if is_enabled else "is disabled, and signed out everywhere"
     return _done_if(user, lambda: domain.enable_user(user, is_enabled, actor=actor()), words)
 
 

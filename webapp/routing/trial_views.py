@@ -83,7 +83,7 @@ def changed_list(account_id: UUID) -> ResponseReturnValue:
 
 def _trial(account: Account, form: TryForm) -> Trial | None:
     if raw := (form.raw.data or "").strip():
-        return try_raw(account, raw.replace("\r\n", "\n").replace("\n", "\r\n").encode("utf-8", "replace"))
+        return _pasted(account, raw, form)
     chosen = uuid_or_none(form.recent.data)
     if chosen is None:
         form.form_errors.append("Choose a message, or paste one.")
@@ -92,6 +92,15 @@ def _trial(account: Account, form: TryForm) -> Trial | None:
     if trial is None:
         form.recent.errors = ["What this message was decided by is forgotten. Choose another one."]
     return trial
+
+
+def _pasted(account: Account, text: str, form: TryForm) -> Trial | None:
+    raw = text.replace("\r\n", "\n").replace("\n", "\r\n")
+    trial = try_raw(account, raw.encode("utf-8", "replace"))
+    if trial.facts != deciding.Facts():
+        return trial
+    form.raw.errors = ["No sender and no recipient is in it. Paste the header, with its lines From and To."]
+    return None
 
 
 def _tried(account: Account, drafts: list[deciding.Rule], by: Actor, days: int) -> Replay:

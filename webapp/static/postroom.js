@@ -317,7 +317,7 @@
     if (!isGuarded(form)) return;
     const changes = changedIn(form);
     const labels = [...new Set(changes.map((change) => change.label))];
-    const isUnsaved = "unsaved" in form.dataset; /* typed before, and only looked at by the server */
+    const isUnsaved = "unsaved" in form.dataset || one("[data-save-bar][data-unsaved]", form) !== null; /* typed before, and only looked at by the server */
     const isDirty = labels.length > 0 || isUnsaved;
     if (isDirty) dirtyForms.add(form);
     else dirtyForms.delete(form);
