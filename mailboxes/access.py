@@ -21,7 +21,6 @@ from sqlalchemy import (
     exists,
     func,
     null,
-    or_,
     select,
     true,
     union_all,
@@ -31,6 +30,7 @@ from sqlalchemy.orm import Session
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread
+from tenants import searching
 from tenants.database import db, is_one_of
 from tenants.errors import ForbiddenError, NotFoundError
 from tenants.organizations import Membership, MembershipRole, active_members, members_found
@@ -105,8 +105,7 @@ def mailboxes_to_write_from(member: Membership, words: str = "") -> Select[Mailb
 
 def has_words(words: str) -> list[ColumnElement[bool]]:
     """Whether a `Mailbox` has each of these words in its label or address."""
-    columns = (Mailbox.label, Mailbox.address)
-    return [or_(*(column.icontains(word, autoescape=True) for column in columns)) for word in words.split()]
+    return searching.has_words(words, Mailbox.label, Mailbox.address)
 
 
 def readable_mailbox(member: Membership, id: UUID) -> Mailbox:

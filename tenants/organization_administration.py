@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, func, select
 
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Membership, Organization
+from tenants.searching import has_words
 
 LONGEST_NAME = 100
 
@@ -37,10 +38,7 @@ def organizations(filter: OrganizationFilter = OrganizationFilter()) -> Select[O
     query = select(Organization)
     if filter.state in ("enabled", "disabled"):
         query = query.where(Organization.is_enabled == (filter.state == "enabled"))
-    for word in filter.words.split():
-        columns = (Organization.name, Organization.slug)
-        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
-    return query
+    return query.where(*has_words(filter.words, Organization.name, Organization.slug))
 
 
 def organization_of(id: UUID) -> Organization:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Select, UniqueConstraint, or_, select
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Select, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from tenants.database import (
@@ -17,6 +17,7 @@ from tenants.database import (
     now,
     uuid7,
 )
+from tenants.searching import has_words
 from tenants.users import SHOWN_NAME, User
 
 
@@ -129,10 +130,7 @@ def members(filter: MemberFilter = MemberFilter()) -> Select[Membership]:
         query = query.where(Membership.id.in_(held))
     if filter.state:
         query = query.where((Membership.is_enabled & User.is_enabled) == (filter.state == "enabled"))
-    for word in filter.words.split():
-        columns = (User.name, User.address)
-        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
-    return query
+    return query.where(*has_words(filter.words, User.name, User.address))
 
 
 def active_members() -> Select[Membership]:
@@ -147,11 +145,7 @@ def active_members() -> Select[Membership]:
 
 def members_found(words: str) -> Select[Membership]:
     """Members who may act whose name or address has all these words, by name."""
-    query = active_members()
-    for word in words.split():
-        wanted = (column.icontains(word, autoescape=True) for column in (User.name, User.address))
-        query = query.where(or_(*wanted))
-    return query
+    return active_members().where(*has_words(words, User.name, User.address))
 
 
 def members_offered(words: str = "", *chosen: str) -> list[tuple[str, str]]:

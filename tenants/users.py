@@ -13,12 +13,13 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
-from sqlalchemy import ForeignKey, Index, Select, case, delete, func, or_, select, text
+from sqlalchemy import ForeignKey, Index, Select, case, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, db, now, uuid7
 from tenants.errors import AppError, InvalidError, NotFoundError, TooManyAttemptsError
+from tenants.searching import has_words
 from tenants.secrets import hash_of_token
 
 MINIMUM_PASSWORD_LENGTH = 10
@@ -224,10 +225,7 @@ def users(filter: UserFilter = UserFilter()) -> Select[User]:
     query = select(User)
     if filter.state in _STATES:
         query = query.where(_STATES[filter.state])
-    for word in filter.words.split():
-        columns = (User.name, User.address)
-        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in columns)))
-    return query
+    return query.where(*has_words(filter.words, User.name, User.address))
 
 
 def system_administrators() -> Select[User]:

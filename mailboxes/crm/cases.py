@@ -14,6 +14,7 @@ from mailboxes.crm.contacts import Contact
 from mailboxes.crm.paging import Order, Page, page
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key
 from tenants.errors import ConflictError, InvalidError, NotFoundError
+from tenants.searching import search_words
 
 STATUSES = ("open", "in_progress", "resolved", "closed")
 STATUS_NAMES = {"open": "Open", "in_progress": "In progress", "resolved": "Resolved", "closed": "Closed"}
@@ -161,7 +162,7 @@ def cases(filter: CaseFilter = CaseFilter()) -> Select[Case]:
         query = query.where(Case.assignee_id.is_(None))
     if filter.tag:
         query = query.where(Case.tags.contains([filter.tag]))
-    for word in texts.search_words(filter.words):
+    for word in search_words(filter.words):
         query = query.where(_holds(word))
     return query
 

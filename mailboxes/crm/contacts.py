@@ -22,6 +22,7 @@ from tenants.database import (
     uuid7,
 )
 from tenants.errors import InvalidError, NotFoundError
+from tenants.searching import search_words
 
 FIELDS = ("name", "first_name", "last_name", "company", "phone", "language", "notes")
 ADDRESSES_AT_MOST = 50
@@ -88,7 +89,7 @@ class Sighting:
 def contacts(words: str = "") -> Select[Contact]:
     """Contacts of the current organization whose name, company, phone or address holds all words."""
     query = select(Contact)
-    for word in texts.search_words(words):
+    for word in search_words(words):
         having = select(ContactAddress.contact_id).where(
             ContactAddress.address.icontains(word, autoescape=True)
         )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Select, func, or_, select
+from sqlalchemy import CheckConstraint, Index, Select, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import history, texts
@@ -14,6 +14,7 @@ from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.paging import Order, Page, page
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key
 from tenants.errors import ConflictError, InvalidError, NotFoundError
+from tenants.searching import has_words
 
 STATUSES = ("new", "qualified", "disqualified")
 STATUS_NAMES = {"new": "New", "qualified": "Qualified", "disqualified": "Disqualified"}
@@ -143,9 +144,7 @@ def leads(filter: LeadFilter = LeadFilter()) -> Select[Lead]:
             query = query.where(column == value)
     if filter.is_unowned:
         query = query.where(Lead.owner_id.is_(None))
-    for word in texts.search_words(filter.words):
-        query = query.where(or_(*(column.icontains(word, autoescape=True) for column in _SEARCHED)))
-    return query
+    return query.where(*has_words(filter.words, *_SEARCHED))
 
 
 def lead_page(filter: LeadFilter, order: Order, cursor: str = "") -> Page[Lead]:

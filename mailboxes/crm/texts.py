@@ -78,11 +78,6 @@ def split_name(name: str, address: str = "") -> tuple[str, str]:
     return one_line(names[0]), one_line(" ".join(names[1:]))
 
 
-def search_words(text: str) -> list[str]:
-    """The words of a search field, at most ten."""
-    return text.replace("\x00", "").split()[:10]
-
-
 def _untitled(words: list[str]) -> list[str]:
     """Without the titles before a name, as long as something stays."""
     while len(words) > 1 and words[0].casefold().rstrip(".") in _TITLES:

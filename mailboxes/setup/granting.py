@@ -24,6 +24,7 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants.database import current_organization_id, db
 from tenants.organizations import Membership, active_members
 from tenants.permissions import Role, roles
+from tenants.searching import has_words
 from tenants.users import User
 
 GAINS, LOSES, MAY_REPLY, MAY_ONLY_READ = "gains", "loses", "may reply", "may only read"
@@ -67,8 +68,7 @@ def access_changes(mailbox: Mailbox | None, grants: Sequence[Grant]) -> list[Cha
 
 def roles_found(words: str) -> Select[Role]:
     """Roles whose name has all these words."""
-    wanted = [Role.name.icontains(word, autoescape=True) for word in words.split()]
-    return roles().where(*wanted)
+    return roles().where(*has_words(words, Role.name))
 
 
 def _thought_of(mailbox_id: UUID, grants: Sequence[Grant]) -> FromClause:

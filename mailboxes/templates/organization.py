@@ -30,6 +30,7 @@ from tenants.audit import Actor
 from tenants.configuration.layers import value_of
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, scoped_key
 from tenants.errors import ConflictError, NotFoundError
+from tenants.searching import search_words
 
 NAME, KIND, USED_FOR_FIELD, TEXT = "name", "kind", "used_for", "text."
 
@@ -114,7 +115,7 @@ def templates(used_for: str | None = None) -> Select[Template]:
 def filtered_templates(filter: TemplateFilter) -> Select[Template]:
     """Named templates that a filter lets through, in no order."""
     query = select(Template).where(~Template.is_custom)
-    for word in filter.words.replace("\x00", "").split()[:10]:
+    for word in search_words(filter.words):
         query = query.where(Template.name.icontains(word, autoescape=True) | _says(word))
     if filter.used_for:
         query = query.where(Template.used_for.contains([filter.used_for]))

@@ -15,6 +15,7 @@ from tenants.configuration.layers import Effective
 from tenants.configuration.values import time_zones
 from tenants.database import db
 from tenants.errors import NotFoundError
+from tenants.searching import search_words
 from webapp.configuration.effects import Effect, effects_of
 from webapp.configuration.forms import INHERITS, LOCKS, REASON, configuration_form
 from webapp.configuration.people import People, people_for
@@ -165,7 +166,7 @@ def _has(words: str, state: Effective, people: People) -> bool:
     value = in_words(setting, state.value, people.names)
     section = SECTIONS[setting.section].label
     text = " ".join((setting.key, group.label, section, setting.label, setting.help, value)).casefold()
-    return all(word in text for word in words.casefold().split())
+    return all(word in text for word in search_words(words.casefold()))
 
 
 def _page(
@@ -235,7 +236,7 @@ def _counts(scope: Scope, states: list[Effective]) -> tuple[int, dict[str, int]]
 
 def _pages(scope: Scope, words: str) -> list[dict[str, Any]]:
     """Pages beside the settings whose names have the words."""
-    wanted = words.casefold().split()
+    wanted = search_words(words.casefold())
     entries = [entry for heading in scope.more for entry in heading["entries"]]
     return [
         entry for entry in entries if wanted and all(word in entry["label"].casefold() for word in wanted)
