@@ -183,7 +183,7 @@ def _decoded(cursor: str, key: SQLColumnExpression[Any]) -> tuple[str, tuple[Any
     try:
         direction, value, id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return str(direction), (_value(value, key), UUID(id))
-    except (binascii.Error, ValueError, TypeError, AttributeError):
+    except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
         return "", None
 
 

@@ -48,6 +48,14 @@ def test_the_dns_of_a_domain_is_asked(client, names, monkeypatch):
     assert "leads to another domain" in shown
 
 
+def test_a_choice_that_makes_no_sense_fills_nothing_in(client):
+    token = csrf_token(client.get("/security/").text)
+    for chosen in ("[" * 4_000, "{", "7"):
+        answer = client.post(NEW, data={"csrf_token": token, "label": "Kept label", "use": chosen})
+        assert answer.status_code in (200, 422)
+        assert values_of(BeautifulSoup(answer.text, "html.parser"))["label"] == "Kept label"
+
+
 def test_a_server_inside_is_not_told_from_none(client, names):
     names.add("_imaps._tcp.inside.test", "SRV", "0 1 993 10.0.0.1.")
     texts = {

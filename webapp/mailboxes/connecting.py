@@ -86,7 +86,7 @@ def _fill(form: FlaskForm, chosen: str) -> None:
     """Fill the fields in as if they had been typed: saving checks them like anything typed."""
     try:
         fields = json.loads(chosen)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     for name in FILLED.intersection(fields if isinstance(fields, dict) else ()):
         if isinstance(fields[name], str | int):

@@ -112,7 +112,18 @@ def test_pages_meet_where_keys_are_equal(ours, is_descending):
         assert back == forth[::-1]
 
 
-@pytest.mark.parametrize("cursor", ["x", "e30", "W10", "WzEsMiwzXQ", "%00", "W251bGwsbnVsbCxudWxsXQ"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "e30",
+        "W10",
+        "WzEsMiwzXQ",
+        "%00",
+        "W251bGwsbnVsbCxudWxsXQ",
+        pytest.param("W1tb" * 10_000, id="deep"),
+    ],
+)
 def test_a_cursor_that_makes_no_sense_is_the_first_page(ours, cursor):
     with inside(ours.id):
         cases.open_case({"subject": "Zip"}, "Ada")
