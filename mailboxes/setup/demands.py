@@ -152,10 +152,10 @@ def _present(table: type[Role | Membership], ids: set[UUID | None]) -> set[UUID]
 
 def normal_addresses(addresses: Iterable[str], field: str) -> list[str]:
     """A list of addresses in one way of writing; `InvalidError` at the field if one is none."""
-    found = [_address(address, field) for address in addresses]
-    if len(found) > MANY_ADDRESSES:
+    typed = list(addresses)
+    if len(typed) > MANY_ADDRESSES:  # counted first: to check thousands takes seconds
         raise InvalidError(f"List at most {MANY_ADDRESSES} addresses.", field=field)
-    return found
+    return [_address(address, field) for address in typed]
 
 
 def account_passwords(values: MailboxValues, stored: Account | None) -> tuple[str, str]:

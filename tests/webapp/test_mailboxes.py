@@ -9,6 +9,7 @@ from mailboxes.connections import password_of
 from mailboxes.crm.cases import Case
 from mailboxes.crm.leads import Lead
 from mailboxes.setup.checking import FolderChoice, sealed
+from mailboxes.setup.demands import MANY_ADDRESSES
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import ThreadRecord
 from tenants.database import db
@@ -54,6 +55,9 @@ def errors_of(html):
     return " ".join(error.get_text(" ", strip=True) for error in page.select(".field-errors, .error-summary"))
 
 
+FIFTY_ADDRESSES = " ".join(f"help{number}@acme.test" for number in range(MANY_ADDRESSES))
+
+
 @pytest.fixture
 def client(app, ours, theirs):
     return sign_in(app, ours.admin)
@@ -88,6 +92,8 @@ def test_an_administrator_adds_a_mailbox(app, inside, ours, theirs, client):
         ("label", "", "Give the mailbox a label"),
         ("address", "support", "is no e-mail address"),
         ("aliases", "help@acme.test nonsense", "nonsense is no e-mail address"),
+        ("aliases", f"{FIFTY_ADDRESSES} nonsense", "List at most 50 addresses"),
+        ("trusted_forms", f"{FIFTY_ADDRESSES} nonsense", "List at most 50 addresses"),
         ("imap_host", "", "Type the name of the server"),
         ("imap_port", "99999", "from 1 to 65535"),
         ("imap_user", "", "Type the user name"),

@@ -5,13 +5,14 @@ from bs4 import BeautifulSoup
 from sqlalchemy import func, select
 
 from mailboxes import rules, templates
-from mailboxes.conditions import Condition
+from mailboxes.conditions import MOST_CONDITIONS, Condition
 from mailboxes.rules import AutoResponseRule, RuleValues, rules_of
 from mailboxes.templates import Template, TemplateValues, save_template
 from tenants.audit import Actor
 from tenants.database import db
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.webapp.reading import form_values, judged, read, send, words_of
+from webapp.responses.rule_forms import MOST_ROWS
 
 BY = Actor("Ada")
 THANKS = TemplateValues("Thanks", texts={"en": ("Hi", "Thank you")})
@@ -169,6 +170,19 @@ def test_rows_are_added_and_removed_without_scripts(client, inside, ours, mailbo
     assert "value 0" in page
     assert "value 1" not in page
     assert "value 2" in page
+    assert names(inside, ours, mailbox) == []
+
+
+def test_conditions_without_end_are_counted_and_few_too_many_are_kept(client, inside, ours, mailbox):
+    new = url_of(mailbox, "/rules/new")
+    typed = {"name": "Long", "content_en": "Thanks."}
+    for count in (MOST_CONDITIONS + 1, 40 * MOST_CONDITIONS):
+        rows = {f"conditions-{place}-value": f"value {place}" for place in range(count)}
+        page = send(client, new, expect=422, **typed, **rows)
+        assert f"at most {MOST_CONDITIONS} conditions" in errors_of(page)
+        assert len(condition_fields(page)) == min(count, MOST_ROWS)
+        page = send(client, new, add_condition="1", **typed, **rows)
+        assert len(condition_fields(page)) == min(count + 1, MOST_ROWS)
     assert names(inside, ours, mailbox) == []
 
 

@@ -8,12 +8,13 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, FieldList, Form, FormField, RadioField, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
-from mailboxes.conditions import FIELDS, HEADER, OPERATORS, WITHOUT_VALUE, Condition
+from mailboxes.conditions import FIELDS, HEADER, MOST_CONDITIONS, OPERATORS, WITHOUT_VALUE, Condition
 from mailboxes.rules import LONGEST_NAME, InvalidRuleError, RuleValues
 from mailboxes.templates import Template, TemplateValues
 from webapp.responses.texts import KIND_CHOICES, put_error, text_data, text_fields, texts_from
 
 CUSTOM = ""
+MOST_ROWS = 2 * MOST_CONDITIONS  # more than a rule has, so that a few too many are shown and not lost
 STATES = [("on", "Active"), ("off", "Inactive")]
 _HEADER_CHOICE = HEADER.rstrip(":")
 _FIELDS = [(name.rstrip(":"), label) for name, label in FIELDS.items()]
@@ -37,7 +38,7 @@ class RuleForm(FlaskForm):
         [InputRequired("Give the rule a name."), Length(max=LONGEST_NAME)],
         render_kw={"autocomplete": "off"},
     )
-    conditions = FieldList(FormField(ConditionForm))
+    conditions = FieldList(FormField(ConditionForm), max_entries=MOST_ROWS)
     template_id = SelectField("Response template", validate_choice=False)
     kind = RadioField("Type", choices=KIND_CHOICES, default="plain", validate_choice=False)
     saves = BooleanField(
@@ -72,7 +73,7 @@ def changed_rows(form: RuleForm) -> bool:
     while form.conditions.entries:
         form.conditions.pop_entry()
     form.conditions.last_index = -1
-    for row in rows:
+    for row in rows[:MOST_ROWS]:
         form.conditions.append_entry(row)
     return True
 
