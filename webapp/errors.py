@@ -67,15 +67,23 @@ def explain_errors(app: Flask) -> None:
 
     @app.errorhandler(DataError)
     def unstorable(error: DataError) -> ResponseReturnValue:
-        log.warning("unstorable input", error=type(error.orig).__name__, path=request.path)
+        log.warning("unstorable input", error=type(error.orig).__name__, **_where())
         return _page(400, "Something in that request cannot be stored. Go back and type it anew.")
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> ResponseReturnValue:
         if app.config.get("PROPAGATE_EXCEPTIONS") or app.testing:
             raise error
-        log.error("bug", exc_info=error, request=g.get("request_id"), path=request.path)
+        log.error("bug", exc_info=error, request=g.get("request_id"), **_where())
         return _page(500, WORDS[500][1])
+
+
+def _where() -> dict[str, str]:
+    """What a log may say of an address: its rule and the ids in it. A path may hold the token of a link."""
+    ids = {
+        name: str(value) for name, value in (request.view_args or {}).items() if isinstance(value, uuid.UUID)
+    }
+    return {"rule": request.url_rule.rule if request.url_rule is not None else "", **ids}
 
 
 def _page(status: int, message: str) -> ResponseReturnValue:

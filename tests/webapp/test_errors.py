@@ -2,6 +2,8 @@
 
 import pytest
 from bs4 import BeautifulSoup
+from sqlalchemy.exc import DataError
+from structlog.testing import capture_logs
 
 from tests.factories import form_token, sign_in
 from webapp.errors import WORDS
@@ -77,6 +79,17 @@ def test_a_fault_of_ours_is_owned_and_can_be_named(app, client, monkeypatch):
     assert "the secret" not in answer.text
     assert ways_of(answer)["Try again"] == "/contacts/?q=nora"
     assert len(page_of(answer).select_one(".error-page code").get_text()) == 12
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken"), DataError("", {}, ValueError("NUL"))])
+def test_a_log_names_the_page_and_never_the_token_in_its_address(app, ours, monkeypatch, error):
+    broken(app, monkeypatch, "invitations.accept", error)
+    with capture_logs() as logs:
+        app.test_client().get(f"/invitations/{ours.id}/the-token-of-a-link")
+    (line,) = logs
+    assert line["rule"] == "/invitations/<uuid:organization_id>/<token>"
+    assert line["organization_id"] == str(ours.id)
+    assert "the-token-of-a-link" not in str(line)
 
 
 def test_a_part_of_a_page_is_told_the_same_sentence(client):

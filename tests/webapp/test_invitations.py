@@ -95,6 +95,12 @@ def test_only_a_hash_of_the_token_is_stored(app, inside, ours, invited):
     assert token.encode() not in stored.token_hash
 
 
+def test_a_name_that_no_database_stores_is_cleaned(app, ours, theirs, invited):
+    path = invited("new@person.test")
+    send(app.test_client(), path, name="New\0 Person", password=PASSWORD, again=PASSWORD)
+    assert user_by_address("new@person.test").name == "New Person"
+
+
 def test_twenty_uses_at_the_same_moment_make_one_member(app, inside, ours, invited):
     token = invited("new@person.test").rpartition("/")[2]
     barrier, won = threading.Barrier(20), []

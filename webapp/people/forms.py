@@ -6,6 +6,7 @@ from wtforms.validators import EqualTo, InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from tenants.users import MINIMUM_PASSWORD_LENGTH
+from webapp.records import clean_text
 from webapp.validators import is_address
 
 
@@ -45,14 +46,14 @@ class MemberForm(FlaskForm):
 class RoleForm(FlaskForm):
     """A role of the organization's own."""
 
-    name = StringField("Name", [InputRequired("Give the role a name."), Length(max=60)])
+    name = StringField("Name", [InputRequired("Give the role a name."), Length(max=60)], filters=[clean_text])
     permissions = CheckBoxes("Permissions", coerce=str, validate_choice=False)
 
 
 class JoinForm(FlaskForm):
     """A new person accepts an invitation."""
 
-    name = StringField("Your name", [InputRequired("Type your name."), Length(max=200)])
+    name = StringField("Your name", [InputRequired("Type your name."), Length(max=200)], filters=[clean_text])
     password = PasswordField(
         "Choose a password",
         [
@@ -132,7 +133,7 @@ class NewOrganizationForm(OrganizationForm, AdministratorForm):
 class UserForm(FlaskForm):
     """Who a user of the installation is."""
 
-    name = StringField("Name", [Length(max=200)])
+    name = StringField("Name", [Length(max=200)], filters=[clean_text])
     address = StringField(
         "E-mail address",
         [InputRequired("Type the address with which the person signs in."), is_address, Length(max=320)],
