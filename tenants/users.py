@@ -167,14 +167,17 @@ def session_of(token: str) -> SignIn | None:
     return row
 
 
-def signed_in_user(session: SignIn | None) -> User | None:
-    """The enabled user of a live session (`session_of`), which is marked as seen now."""
+def signed_in_user(session: SignIn | None, *, is_seen: bool = True) -> User | None:
+    """The enabled user of a live session (`session_of`), which is marked as seen now.
+
+    Unless ``is_seen`` says that nobody is there: what a page asks for by itself keeps no session alive.
+    """
     if session is None or session.needs_code:
         return None
     user = db.session.get(User, session.user_id)
     if user is None or not user.is_enabled:
         return None
-    if session.seen_at <= now() - TOUCH_EVERY:
+    if is_seen and session.seen_at <= now() - TOUCH_EVERY:
         session.seen_at = now()
     return user
 

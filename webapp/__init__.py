@@ -105,12 +105,17 @@ def _know_the_visitor(app: Flask) -> None:
         token = cookie.token_of(request)
         if token and request.endpoint != "static":
             session = session_of(token)
-            g.user = signed_in_user(session)
+            g.user = signed_in_user(session, is_seen=not _is_unasked(request))
             g.session_began_at = session.created_at if session is not None else now()
             if db.session.dirty:
                 db.session.commit()  # when the session was last seen
         if g.user is None:
             request.max_content_length = LARGEST_OF_STRANGERS
+
+
+def _is_unasked(request: Request) -> bool:
+    """Whether an open page asks by itself, by the clock or for news: nobody need sit before it."""
+    return request.endpoint == "events.subscription" or "X-Unasked" in request.headers
 
 
 def _user_of_request(_: Request) -> User | None:

@@ -29,6 +29,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from mailboxes.access import readable_ids
 from tenants.application import settings_of
 from tenants.database import db
+from tenants.logs import configure_logs
 from tenants.settings import Settings
 from webapp.guards import member_required
 from workers import queues
@@ -66,7 +67,9 @@ def asgi_app() -> "Application":
     """The whole application, set up from the environment; for an ASGI server."""
     from webapp import create_app
 
-    app = create_app(Settings.from_environment())
+    settings = Settings.from_environment()
+    configure_logs(settings.log_level)  # each process of several makes its own application, and begins here
+    app = create_app(settings)
     gc.freeze()  # what stays for good is not looked through again while somebody waits for a page
     return Application(app)
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -9,7 +12,7 @@ from redis.asyncio import Redis
 
 from mailboxes.system_mailboxes import MailboxGrant
 from tenants.database import db
-from tenants.users import sign_out_everywhere
+from tenants.users import SESSION_IDLE, sign_out_everywhere
 from tests.factories import make_mailbox, sign_in
 from webapp import events
 from webapp.events import Application, Hub, Listener, Subscription
@@ -106,6 +109,36 @@ def test_a_page_hears_of_the_mailboxes_its_member_may_read(app, application, our
             assert await tell(page, ours, mailbox) == {"mailbox": str(mailbox.id), "kind": "message"}
 
     run(application, story)
+
+
+def test_a_page_that_is_only_open_keeps_nobody_signed_in(app, ours, theirs, time_machine_clock):
+    client = sign_in(app, ours.member)
+    news = {"HX-Request": "true", "X-Unasked": "1"}  # as postroom.js says of what nobody pressed
+    for _ in range(3):
+        assert client.get("/events/subscription").status_code == 200
+        assert client.get("/mail/", headers=news, follow_redirects=True).status_code == 200
+        time_machine_clock.shift(SESSION_IDLE.total_seconds() * 0.3)
+    assert client.get("/mail/", follow_redirects=True).request.path != "/sign-in"  # somebody is there again
+    time_machine_clock.shift(SESSION_IDLE.total_seconds() * 0.9)
+    assert client.get("/events/subscription").status_code == 200
+    time_machine_clock.shift(SESSION_IDLE.total_seconds() * 0.2)
+    assert client.get("/events/subscription").status_code in (302, 401)
+
+
+def test_every_process_of_the_pages_logs_json_without_secrets(environment):
+    program = (
+        "from webapp.events import asgi_app; import structlog; asgi_app();"
+        "structlog.get_logger().warning('ready', some_password='hunter2')"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    line = json.loads((told.stderr or told.stdout).splitlines()[-1])
+    assert (line["event"], line["some_password"]) == ("ready", "(hidden)")
 
 
 def test_a_page_hears_of_nothing_else(app, application, ours, theirs, tell):

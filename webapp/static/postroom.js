@@ -581,6 +581,8 @@
   document.addEventListener("htmx:configRequest", (event) => {
     const token = one('meta[name="csrf-token"]');
     if (token && event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = token.content;
+    const cause = event.detail.triggeringEvent; /* none: a clock asked */
+    if (!cause || cause.type.startsWith("postroom:")) event.detail.headers["X-Unasked"] = "1";
   });
   /* Parts of pages get their errors as JSON (webapp/errors.py): the sentence says what to do. */
   function sentenceOf(xhr) {
