@@ -183,16 +183,17 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
 
 
 def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
-    """One more sign beside an automatic subject (rule 29)."""
-    return bool(
-        facts["in_reply_to"]
-        or facts["references"]
-        or facts["is_role_sender"]
-        or facts["robot_sender"]
-        or facts["has_null_return_path"]
-        or (facts["automatic_subject"] == "bounce" and parsed.returned_headers)
-        or subjects.speaks_of_absence(parsed.own_text)
-    )
+    """One more sign beside an automatic subject (rule 29).
+
+    That it answers a mail is a sign for an absence note only: people answer in threads about parcels, too,
+    that could not be delivered.
+    """
+    if facts["is_role_sender"] or facts["robot_sender"] or facts["has_null_return_path"]:
+        return True
+    if facts["automatic_subject"] == "bounce":
+        return bool(parsed.returned_headers)
+    is_answer = bool(facts["in_reply_to"] or facts["references"])
+    return is_answer or subjects.speaks_of_absence(parsed.own_text)
 
 
 class _Headers:
@@ -326,13 +327,9 @@ def _has_foreign_reply_to(parsed: ParsedMessage, sender_domain: str) -> bool:
 
 
 def _report_types(parsed: ParsedMessage) -> list[str]:
-    """Types of reports within three levels, but not inside a message that somebody forwards."""
-    found = [
-        part.content_type
-        for part in parsed.parts
-        if part.depth <= 3 and part.content_type in robots.REPORT_TYPES
-    ]
-    return list(dict.fromkeys(found))
+    """Types of reports within three levels; ``parts`` are not those of a message that somebody forwards."""
+    types = [part.content_type for part in parsed.parts if part.depth <= 3]
+    return list(dict.fromkeys(name for name in types if name in robots.REPORT_TYPES))
 
 
 def _is_encrypted_only(parsed: ParsedMessage) -> bool:
@@ -364,12 +361,12 @@ def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, boun
     has_sign, has_subject = _has_bounce_sign(facts), facts["automatic_subject"] == "bounce"
     if _is_other_report(facts) or not (has_sign or has_subject):
         return False, failures  # people quote bounces, too: their text alone proves nothing
-    by_pattern = bounces.failures_by_pattern(raw)
+    own = frozenset({facts["sender"], *(address.address.lower() for address in parsed.to)})
+    by_pattern = bounces.failures_by_pattern(raw, own)
     if by_pattern.permanent or by_pattern.temporary:
         return True, by_pattern
-    own = {facts["sender"], *(address.address.lower() for address in parsed.to)}
     says_so = has_subject or subjects.speaks_of_failure(parsed.own_text)
-    in_text = bounces.failures_in_text(parsed, frozenset(own), only_plain=not says_so)
+    in_text = bounces.failures_in_text(parsed, own, only_plain=not (says_so and has_sign))
     is_daemon = facts["robot_sender"] in ("daemon", "bounce")
     is_bounce = says_so if has_sign else bool(in_text.permanent)
     return is_bounce or (is_daemon and bool(in_text.permanent)), in_text

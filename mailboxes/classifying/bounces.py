@@ -28,6 +28,13 @@ _FIELD = re.compile(
     r"[ \t]*:[ \t]*(.*)$"
 )
 
+_NO_DELIVERY = re.compile(
+    r"^(?:disposition[ \t]*+:[^;\n]*+;[ \t]*+(?P<done>[a-z]*+)|feedback-type[ \t]*+:)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_REFUSALS = frozenset({"deleted", "denied", "failed"})
+_REJECTS = re.compile(r"reject", re.IGNORECASE)
+
 
 def _any_of(*alternatives: str) -> str:
     return "(?:" + "|".join(alternatives) + ")"
@@ -139,12 +146,25 @@ def reported_failures(parsed: ParsedMessage) -> Failures:
     """What the machine-readable parts and headers of a bounce say (RFC 3464 §2.3)."""
     failures = Failures()
     for report in parsed.reports:
+        if _is_receipt_or_complaint(report, parsed):
+            continue
         for block in re.split(r"\n[ \t]*\n", report):
             _read_block(block, failures)
     for value in parsed.all_headers("x-failed-recipients"):
         for address in re.split(r"[,\s]+", value):
             failures.add(address)
     return failures
+
+
+def _is_receipt_or_complaint(report: str, parsed: ParsedMessage) -> bool:
+    """Whether a report names its recipient for another reason (RFC 8098 §3.2, RFC 5965 §3.2).
+
+    Sieve refuses a mail by a receipt (RFC 5429 §2.1.2): that one has not arrived.
+    """
+    found = _NO_DELIVERY.search(report[:20_000])
+    if found is None:
+        return False
+    return found["done"] not in _REFUSALS or not _REJECTS.search(parsed.own_text[:3_000])
 
 
 def _read_block(block: str, failures: Failures) -> None:
@@ -241,17 +261,20 @@ def _any(lines: list[str]) -> list[str]:
     return found if len(set(found)) <= 5 else []
 
 
-def failures_by_pattern(raw: bytes) -> Failures:
-    """What the detectors of flufl.bounce (of Mailman) recognise."""
+def failures_by_pattern(raw: bytes, own: frozenset[str]) -> Failures:
+    """What the detectors of flufl.bounce (of Mailman) recognise, without ``own`` addresses."""
     failures = Failures()
     capped = b"\n".join(line[:2000] for line in raw[:MAXIMUM_RAW].split(b"\n"))
     # The detectors are regular expressions over real bounces; on made-up ones they may fail.
     with contextlib.suppress(Exception):
         temporary, permanent = all_failures(email.message_from_bytes(capped))
-        for address in sorted(permanent):
-            failures.add(_as_text(address))
-        for address in sorted(temporary):
-            failures.add(_as_text(address), is_permanent=False)
+        for address in sorted(map(_as_text, permanent)):
+            failures.add(address)
+        for address in sorted(map(_as_text, temporary)):
+            failures.add(address, is_permanent=False)
+    for known in (failures.permanent, failures.temporary):
+        for address in own & known.keys():
+            del known[address]
     return failures
 
 

@@ -50,10 +50,10 @@ _ROBOTS = re.compile(
     r"(?P<daemon>mail(?:er)?[-_.]?daemon|mailerdaemon|mmdf|root|daemon|nobody|uucp|mail[-_.]?system)"
     r"|(?P<list>listserv|list[-_.]?server|majordomo|.+-request|owner-.+|.+-owner|.+-bounces?)"
     r"|(?P<bounce>bounces?|bounces?[-+_.=].*|.*[-_.]bounces?|return[-_.]?path)"
-    r"|(?P<no_reply>(?:.+[-_.])?(?:no|do[-_.]?not|dont|not|never|non|ne)[-_.]?(?:reply|respond"
-    r"|answer|rispondere|repondre|responder)(?:[-_.+].*)?|noresponse|no[-_.]?response"
-    r"|nicht[-_.]?antworten|keine[-_.]?antwort|nepasrepondre|ne[-_.]pas[-_.]repondre"
-    r"|nao[-_.]?responda|no[-_.]?contestar|nie[-_.]?odpowiadaj|svar[-_.]?ej|noreply.*|.*noreply)"
+    r"|(?P<no_reply>(?:.+[-_.])?(?:(?:no|do[-_.]?not|dont|not|never|non|ne)[-_.]?(?:reply|respond"
+    r"|answer|rispondere|repondre|responder)|nicht[-_.]?antworten|keine[-_.]?antwort"
+    r"|ne[-_.]?pas[-_.]?repondre|nao[-_.]?responda|no[-_.]?contestar|nie[-_.]?odpowiadaj|svar[-_.]?ej)"
+    r"(?:[-_.+].*)?|noresponse|no[-_.]?response|noreply.*|.*noreply)"
     r"|(?P<notification>notifications?|automailer|auto[-_.]?reply|autoresponder"
     r"|autoresponse|auto[-_.]?confirm|abuse-autoreply|cron|cron[-_.]?daemon|nagios|zabbix|jenkins)",
     re.IGNORECASE,

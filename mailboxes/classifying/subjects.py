@@ -4,73 +4,100 @@ from __future__ import annotations
 
 import re
 
+# What is left to say when a subject is nothing but the note: people write "Absence of a delivery note", too.
+_END = (
+    r"(?=\W*$|\s*[:：!.,;()\[\]|。，（）]|\s+[-–—]|\s+\d{1,2}[./]"
+    r"|\s+(?:re|aw|sv|wg|fw|until|till?|bis|jusqu|hasta|at[ée]|tot|fino|do)\b"
+    r"|\s+(?:from|vom|von|ab|fra|från|du|del|dal|de|od)\s.{0,12}?\d)"
+)
+
+
+def _alone(*nouns: str) -> str:
+    """Words that say it only where nothing goes on behind them but a mark, a date or the subject answered."""
+    return rf"(?:{'|'.join(nouns)}){_END}"
+
+
 _AUTOMATIC_REPLIES = {
     "en": (
         r"auto(?:\s?-?\s?(?:reply|response|responder|answer|generated))?\s?:",
-        r"\[?\(?auto[-\s]?(?:reply|response|responder|matic (?:reply|response))\b",
-        r"(?:automatic|automated) (?:reply|response|answer|message)",
+        r"\[?\(?auto(?:[-\s]?|matic |mated )(?:reply|response|responder|answer|message)"
+        rf"(?: (?:from|by|to your)\b|{_END})",
         r"out[\s-]of[\s-](?:the[\s-])?office",
         r"ooo\b",
         r"away from (?:the |my )?(?:office|mail|email|desk)",
         r"(?:i am|i'm) (?:away|on (?:holiday|vacation|leave)|out of)",
         r"vacation(?: (?:reply|message|notice|response|auto).*|)\W*$",
-        r"on (?:vacation|holiday|leave|maternity leave|annual leave)\b",
+        _alone(r"on (?:vacation|holiday|(?:maternity |parental |annual )?leave)"),
+        r".{1,60}\bis (?:currently )?(?:out of (?:the )?office|away from (?:the |my )?office)\W*$",
+        r".{1,60}\bis (?:currently )?on (?:vacation|leave)\W*$",
     ),
     "de": (
         r"(?:automatische?|autom\.)r? ?(?:antwort|reply|beantwortung|abwesenheits\w*|e-?mail)",
         r"(?:automatische?|autom\.)r? ?(?:meldung|nachricht)",
-        r"abwesenheit(?:s\w+)?",
-        r"abwesend\b",
+        r"abwesenheits\w+",
+        _alone("abwesenheit", "abwesend", "im urlaub"),
         r"nicht im (?:büro|buero|haus)",
-        r"im urlaub",
-        r"urlaubs(?:meldung|notiz|vertretung)?\b",
+        r"urlaubs(?:meldung|notiz|vertretung)\b",
+        r".{1,60}\bist (?:derzeit )?(?:au(?:ß|ss)er haus|nicht im (?:büro|haus)|abwesend|im urlaub)\W*$",
     ),
     "nl": (
-        r"automatisch antwoord",
-        r"afwezigheid\w*",
-        r"(?:niet aanwezig|afwezig)\b",
+        r"automatische? (?:antwoord|reactie)",
+        r"afwezigheids\w+",
+        _alone("afwezigheid", "niet aanwezig", "afwezig"),
         r"buiten kantoor",
     ),
     "fr": (
         r"r[ée]ponse automatique",
-        r"absence?(?: du bureau|\b)",
-        r"absent du bureau",
+        r"absen(?:t|ce) du bureau",
+        _alone("absence"),
         r"message d['’]absence",
     ),
     "es": (
         r"respuesta autom[áa]tica",
         r"auto\s?respuesta",
         r"fuera de (?:la )?oficina",
-        r"ausente",
+        _alone("ausente"),
         r"estoy de vacaciones",
     ),
     "it": (
         r"risposta automatica",
         r"risponditore automatico",
         r"fuori (?:sede|ufficio)",
-        r"assente\b",
-        r"assenza",
+        _alone("assente", "assenza"),
     ),
     "pt ca": (
         r"resposta autom[áàa]tica",
         r"fora do escrit[óo]rio",
-        r"aus[êe]ncia",
-        r"f[ée]rias\b",
+        _alone(r"aus[êe]ncia(?: tempor[áa]ria)?", r"f[ée]rias"),
     ),
-    "sv": (r"autosvar", r"automatiskt? svar", r"frånvaro\w*", r"fr[åa]nvarande", r"semester\b"),
-    "da no": (r"fravær\w*", r"ikke til stede", r"ferie(?:svar)?\b", r"automatisk svar"),
-    "fi": (r"automaattinen vastaus", r"automaattivastaus", r"poissa(?:\s?olo\w*)?", r"lomalla\b"),
+    "sv": (
+        r"autosvar",
+        r"automatiskt? svar",
+        r"frånvaromed\w+",
+        _alone("frånvaro", r"fr[åa]nvarande", "semester"),
+    ),
+    "da no": (
+        r"fraværs\w+",
+        _alone("fravær(?:ende)?", "ikke til stede", "ferie(?:svar)?"),
+        r"automatisk svar",
+    ),
+    "fi": (
+        r"automaatti(?:nen )?vastaus",
+        r"poissa toimistolta",
+        r"poissaolo(?:viesti|ilmoitus)",
+        _alone(r"poissa(?:\s?olo)?", "lomalla"),
+    ),
     "pl": (
         r"odpowied[źz] automatyczna",
         r"automatyczna odpowied[źz]",
         r"autoodpowied[źz]",
         r"poza biurem",
-        r"nieobecno[śs][ćc]",
+        _alone(r"nieobecno[śs][ćc]"),
     ),
     "cs sk": (
         r"automatick[áa] odpov[ěe][ďd]",
         r"mimo kancel[áa][řr]",
-        r"nep[řr][íi]tomnost",
+        _alone(r"nep[řr][íi]tomnost"),
     ),
     "hu": (r"automatikus v[áa]lasz", r"h[áa]zon k[íi]v[üu]l"),
     "ro": (r"r[ăa]spuns automat", r"[îi]n afara biroului"),
@@ -81,7 +108,7 @@ _AUTOMATIC_REPLIES = {
         r"вне офиса",
         r"отсутстви\w+ на (?:работе|рабочем)",
     ),
-    "el": (r"αυτόματη απάντηση", r"απουσία"),
+    "el": (r"αυτόματη απάντηση", _alone("απουσία")),
     "hr sr sl": (r"automatski odgovor", r"samodejni odgovor", r"аутоматски одговор"),
     "bg": (r"автоматичен отговор",),
     "lt lv et": (r"automatinis atsakymas", r"autom[āa]tisk[āa] atbilde", r"automaat(?:ne )?vastus"),
@@ -89,7 +116,7 @@ _AUTOMATIC_REPLIES = {
     "tr": (r"otomatik (?:yan[ıi]t|cevap)", r"ofis d[ıi][şs][ıi]nda"),
     "he ar": (r"תשובה אוטומטית", r"رد تلقائي"),
     "ja": (r"自動(?:返信|応答|回覆)", r"不在(?:通知|のお知らせ|連絡)"),
-    "zh": (r"自动(?:回复|答复|回覆)", r"外出"),
+    "zh": (r"自动(?:回复|答复|回覆)", _alone("外出中?")),
     "ko": (r"자동\s?(?:회신|응답)", r"부재중"),
 }
 
@@ -168,9 +195,12 @@ _BOUNCES = {
     ),
     "fi": (r"ei voitu toimittaa", r"toimittaminen", r"perille toimittamat\w+"),
     "pl": (r"niedostarcz\w*", r"nie dor[ęe]czono", r"zwrot "),
-    "cs": (r"nedoručiteln\w*", r"nedoru[čc]en\w*"),
-    "ru": (
-        r"не (?:доставлен|удалось достав|может быть)",
+    "cs sk": (r"nedoru[čc]ite[lľ]n\w*", r"nedoru[čc]en\w*"),
+    "hu": (r"k[ée]zbes[íi]t(?:hetetlen|[ée]si hiba)",),
+    "tr": (r"teslim edilemedi", r"teslim edilemeyen ileti"),
+    "ro": (r"nelivrabil\w*",),
+    "ru uk": (
+        r"не (?:доставлен|удалось достав|может быть|вдалося достав)",
         r"недоставлен\w*",
         r"ошибка доставки",
         r"отчет о доставке",
@@ -191,6 +221,9 @@ _ABSENCE = {
         r"on (?:annual |maternity |parental )?(?:leave|vacation|holiday)",
         r"(?:i am|i'm|i will be) (?:currently )?(?:away|out|unavailable)",
         r"limited access to (?:my )?e-?mail",
+        r"no longer (?:work|with|employed)",
+        r"back (?:on|in the office|at work)\b",
+        r"(?:received|get back to) you",
         r"automatic(?:ally)? (?:generated )?(?:reply|response|message)",
         r"this is an auto",
         r"do not reply to this",
@@ -206,11 +239,16 @@ _ABSENCE = {
     "fr": (r"absente? (?:du|de|jusqu)", r"de retour le", r"en cong[ée]"),
     "es": (r"fuera de (?:la )?oficina", r"de vacaciones"),
     "it": (r"fuori (?:ufficio|sede)", r"sono assente", r"in ferie"),
-    "pt": (r"fora do escrit", r"de f[ée]rias"),
-    "nl": (r"niet aanwezig", r"afwezig"),
+    "pt": (r"fora do escrit", r"de f[ée]rias", r"estou ausente"),
+    "nl": (r"niet (?:aanwezig|op kantoor)", r"afwezig", r"(?:met|op) vakantie"),
     "sv da no": (r"på semester", r"på ferie", r"ikke på kontoret", r"inte på kontoret"),
     "fi pl cs": (r"lomalla", r"poza biurem", r"na urlopie", r"mimo kancelář", r"dovolen"),
-    "ru": (r"в отпуске", r"вне офиса", r"отсутствую"),
+    "hu": (r"szabadságon", r"(?:házon|irodán) kívül", r"távol vagyok"),
+    "ro": (r"în concediu", r"în afara biroului"),
+    "ru uk bg": (r"в отпуск", r"у відпустці", r"вне офиса", r"отсутствую"),
+    "tr": (r"ofis dışında", r"ofiste değil", r"izindeyim", r"izinliyim", r"tatildeyim"),
+    "el": (r"λείπω", r"απουσιάζω", r"εκτός γραφείου", r"σε άδεια"),
+    "ko": (r"휴가", r"부재"),
     "ja zh": (r"不在", r"休暇", r"自動返信", r"自动回复", r"外出", r"休假"),
 }
 
@@ -247,6 +285,8 @@ _FAILURES = {
     "es": (r"no (?:se )?(?:pudo|ha podido).{0,20}entreg",),
     "pt": (r"não (?:foi )?.{0,20}entreg",),
     "nl": (r"niet (?:worden )?(?:afgeleverd|bezorgd)",),
+    "hu": (r"nem (?:sikerült )?k[ée]zbes[íi]t", r"k[ée]zbes[íi]thetetlen"),
+    "tr": (r"teslim edile(?:medi|mez)",),
     "ru": (r"не (?:был[оа]? )?доставлен", r"не удалось достав"),
     "ja zh": (r"配信できません", r"送信できません", r"无法投递", r"退信"),
 }
@@ -261,11 +301,11 @@ _FAILURE_STEM = re.compile(
     r"[Dd](?:eliver|ELIVER)|[Uu]nknown|not reach|no such|[Rr]eturned|[Pp]ermanent|[Ff]atal error"
     r"|[Mm]essage (?:was |has been )?(?:rejected|bounced|delayed)|[Mm]ailbox|[Aa]ddress|n[o'\"]t be sen"
     r"|[Uu]nable to sen|[Ff]ailed to sen|zugestellt|zustell|mpfänger|remis|pas pu|recapit|consegn|entreg"
-    r"|afgeleverd|bezorgd|достав|信できません|无法投递|退信"
+    r"|afgeleverd|bezorgd|zbes[íi]t|[Tt]eslim edile|достав|信できません|无法投递|退信"
 )
 _AUTOMATIC_REPLY = re.compile(rf"\W*(?:{_any_of(_AUTOMATIC_REPLIES)})", re.IGNORECASE)
 _BOUNCE = re.compile(
-    rf"\W{{0,40}}(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:(?:re|fw|fwd)\s?:\W{{0,40}})?(?:{_any_of(_BOUNCES)})",
+    rf"\W{{0,40}}(?!(?:fwd?|wg|rv)\s?:)(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:re\s?:\W{{0,40}})?(?:{_any_of(_BOUNCES)})",
     re.IGNORECASE,
 )
 _ABSENCE_IN_BODY = re.compile(_any_of(_ABSENCE), re.IGNORECASE)

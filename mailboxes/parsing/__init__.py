@@ -22,7 +22,7 @@ from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.headers import header_text, readable_headers, with_line_feeds
 from mailboxes.parsing.identity import hash_of, stable_hash, stub_hash
 from mailboxes.parsing.identity import header_block_text as header_block
-from mailboxes.parsing.parts import Part, every_part, leaves, part_tree
+from mailboxes.parsing.parts import Part, leaves, own_parts, part_tree
 from mailboxes.parsing.values import (
     DEFAULT,
     PICTURES,
@@ -55,6 +55,7 @@ __all__ = [
 MAXIMUM_ID = 900  # bytes of a message id that are kept; of a longer one the beginning, and a hash of it
 
 _ID = re.compile(r"<([^<>]{1,2000})>")
+_COMMENT = re.compile(r"\([^()]*\)")
 _SPACE = re.compile(r"\s+")
 _REPORT_PARAMETERS = ("report-type", "method", "protocol", "smime-type")
 
@@ -98,7 +99,7 @@ class _Message:
     def parsed(self) -> ParsedMessage:
         found = sorting.bodies_of(self.tree, self.limits, self.defects)
         senders = self._addresses("from")
-        parts = every_part(self.tree)
+        parts = own_parts(self.tree)
         return ParsedMessage(
             message_id=next(iter(self._ids("message-id")), None),
             in_reply_to=next(iter(self._ids("in-reply-to")), None),
@@ -169,17 +170,23 @@ class _Message:
             return []
         found = _ID.findall(line)
         if found and line.isascii() and line.isprintable() and "=?" not in line:
-            ids = [_short_id(text.replace(" ", "")) for text in found]  # as nearly all are
+            ids = [_short_id(_without_comments(text).replace(" ", "")) for text in found]  # as nearly all are
             return self._most_telling(ids)
         if not found:
             found = [word for word in line.split() if "@" in word] or [line]
-        ids = [_short_id(_SPACE.sub("", one_line(decoded_words(text))).strip("<>")) for text in found]
+        texts = [_without_comments(one_line(decoded_words(text))) for text in found]
+        ids = [_short_id(_SPACE.sub("", text).strip("<>")) for text in texts]
         return self._most_telling(ids)
 
     def _most_telling(self, ids: list[str]) -> list[str]:
         """Each once; of too many the first and the last."""
         kept = list(dict.fromkeys([text for text in ids if text]))
         return [*kept[:1], *kept[1:][-(self.limits.references - 1) :]]
+
+
+def _without_comments(text: str) -> str:
+    """An id without the comments that RFC 5322 §4.5.4 once allowed in it; one that is a comment stays."""
+    return (_COMMENT.sub("", text).strip() or text) if "(" in text else text
 
 
 def _short_id(text: str) -> str:

@@ -14,9 +14,10 @@ _ISO = re.compile(
     r"\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
 )
 _RFC = re.compile(
-    r"(?:[^\W\d_]++\s*+[,.]*\s*+)?(\d{1,2})[\s\-/.]+([^\W\d_]{3})[^\W\d_]*[\s\-/.,]+(\d{2,4})[\s,]+"
-    r"(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2}))?(?:[.,]\d+)?\s*+([AaPp][Mm]\b)?\s*+"
-    r"(?:(?:GMT|UTC|UT)?\s*([+-])\s?(\d{2}):?(\d{2})|([A-Za-z]{1,5}))?"
+    r"(?:[^\W\d_]++\s*+[,.]*\s*+)?(\d{1,2})[\s\-/.]+(?:de\s+)?([^\W\d_]{3})[^\W\d_]*[\s\-/.,]+(?:de\s+)?(\d{2,4})"
+    r"[\s,]+"
+    r"(\d{1,2})\s*+[:.]\s*+(\d{1,2})(?:\s*+[:.]\s*+(\d{1,2}))?(?:[.,]\d+)?\s*+([AaPp][Mm]\b)?\s*+"
+    r"(?:(?:GMT|UTC|UT)?\s*([+-])\s?(\d{1,2}?)(?::?(\d{2}))?(?!\d)|([A-Za-z]{1,5}))?"
 )
 _MONTHS = {
     name: number
@@ -77,10 +78,10 @@ def _year(digits: str) -> int:
     return year + 1900 if len(digits) == 3 else year
 
 
-def _offset(sign: str | None, hours: str, minutes: str, name: str | None) -> int:
+def _offset(sign: str | None, hours: str, minutes: str | None, name: str | None) -> int:
     if sign is None:
         return _ZONES.get(name.lower(), 0) if name else 0
-    total = int(hours) * 60 + int(minutes)
+    total = int(hours) * 60 + int(minutes or 0)
     return -total if sign == "-" else total
 
 

@@ -41,7 +41,8 @@ _EMPTY_LINE = re.compile(rb"\r*\n")
 _BLANK = re.compile(rb"\n\r*\n")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 _WHOLE_NAME = re.compile(rb"[!-9;-~]{1,200}")
-_MBOX_FROM = re.compile(rb"\A(?:\s*\n)?>?From [^\r\n]*\r*\n")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of a file that went through an editor
+_MBOX_FROM = re.compile(rb"(?:\xef\xbb\xbf)?+(?:\s*\n)?>?From (?![ \t]*+:)[^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
 _HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
 # In a block without tabs and carriage returns.
@@ -68,9 +69,9 @@ def with_line_feeds(raw: bytes) -> bytes:
 
 
 def message_start(raw: bytes) -> int:
-    """Where the headers begin: behind an mbox ``From `` line and leading empty lines."""
+    """Where the headers begin: behind a byte order mark, an mbox ``From `` line and leading empty lines."""
     mbox = _MBOX_FROM.match(raw)
-    start = mbox.end() if mbox else 0
+    start = mbox.end() if mbox else len(_BYTE_ORDER_MARK) * raw.startswith(_BYTE_ORDER_MARK)
     while raw[start : start + 1] in (b"\r", b"\n"):
         start += 1
     return start

@@ -109,9 +109,11 @@ def leaves(part: Part) -> list[Part]:
     return [leaf for child in part.children for leaf in leaves(child)]
 
 
-def every_part(part: Part) -> list[Part]:
-    """The part and all below it, in their order."""
-    return [part, *(below for child in part.children for below in every_part(child))]
+def own_parts(part: Part) -> list[Part]:
+    """The part and all below it, in their order, but not what an attached message is made of."""
+    if part.depth > 0 and part.content_type in MESSAGE_TYPES:
+        return [part]
+    return [part, *(below for child in part.children for below in own_parts(child))]
 
 
 def _part(raw: bytes, start: int, end: int, depth: int, default: str, budget: _Budget) -> Part:

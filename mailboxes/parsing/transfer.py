@@ -11,6 +11,10 @@ MOST_RUNS = 1_000  # of padded base64, one after another
 
 _BETWEEN_WORDS = re.compile(rb"(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])|[^A-Za-z0-9+/=\s]")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
+# From the beginning on nothing but base64: to its padding, or over lines of full length to a shorter one.
+_REGULAR = re.compile(
+    rb"[A-Za-z0-9+/\r\n]++={1,2}[ \t]*+\r*+(?:\n|\Z)|(?:[A-Za-z0-9+/]{60,}+\r*+\n)++[A-Za-z0-9+/]*+"
+)
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _PADDING = re.compile(rb"=+")
 # Between the "=" and the end of a line, white space was added on the way (RFC 2045 §6.7, rule 3).
@@ -71,7 +75,10 @@ def from_base64(data: bytes) -> bytes:
         return binascii.a2b_base64(_without_white_space(data), strict_mode=True)
     except binascii.Error:
         pass
-    if _is_prose(data):
+    if regular := _REGULAR.match(data):
+        if _is_prose(data[regular.end() : regular.end() + SAMPLE]):
+            return _run(regular[0])
+    elif _is_prose(data):
         return data  # declared by mistake
     padding = _PADDING.search(data)
     if padding and _FOREIGN.search(data, padding.end()):

@@ -215,7 +215,7 @@ MORE_HITS: list[tuple[str, bytes]] = [
             *("=?utf-8?q?R=C3=A9ponse_automatique?=", "AUTOMATIC REPLY: HELLO"),
         )
     ),
-    ("R29-automatic-subject", raw_with(Subject="Undeliverable: x", In_Reply_To="<1@acme.test>")),
+    ("R29-automatic-subject", raw_with(Subject="Undeliverable: x", From="postmaster@acme.test")),
     ("R31-unreadable", raw_with(body="-----BEGIN PGP MESSAGE-----\r\n\r\nabc\r\n")),
     ("R31-unreadable", raw_with(Content_Type="multipart/encrypted; boundary=b")),
     ("R31-unreadable", raw_with(Subject="=?utf-8?q?a=0d=0aBcc:_x@y.test?=")),
@@ -259,6 +259,7 @@ NEAR_MISSES = {
     "twenty-five hops": raw_with(*["Received: from a by b; Fri, 20 Nov 2026 11:00:00 +0000"] * 24),
     "delivered once": raw_with("Delivered-To: help@acme.test", "Delivered-To: other@acme.test"),
     "only an automatic subject": raw_with(Subject="Automatic reply wanted?"),
+    "a parcel of which people write": raw_with(Subject="Re: Failed delivery", In_Reply_To="<1@acme.test>"),
     "calendar published": raw_with(
         Content_Type="text/calendar; method=PUBLISH", body="BEGIN:VCALENDAR\r\nMETHOD:PUBLISH\r\n"
     ),

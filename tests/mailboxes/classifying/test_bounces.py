@@ -84,6 +84,13 @@ TEXTS = [
     ("Remise impossible", "Échec de la remise pour ces destinataires :\n\nlost@example.org\n"),
     ("Notification", "Your message wasn't delivered to lost@example.org because 550 5.1.1\n"),
     ("Недоставленное сообщение", "Сообщение не доставлено:\n\nlost@example.org\n"),
+    ("Teslim Edilemedi: Teklif", "İleti aşağıdaki alıcılara teslim edilemedi:\n\nlost@example.org\n"),
+    ("Kézbesíthetetlen: Ajánlat", "A kézbesítés nem sikerült:\n\nlost@example.org\n"),
+    (
+        "Mail delivery failed: returning message to sender",
+        "The following address(es) failed:\n\n  lost@example.org\n"
+        "    SMTP error after MAIL FROM:<help@shop.example> SIZE=2: 550 rejected\n",
+    ),
 ]
 
 
@@ -115,6 +122,9 @@ def test_the_returned_message_names_nobody():
             "Re: Your order",
             "I tried, but: Delivery to the following recipient failed permanently:\n\n a@b.example",
         ),
+        ("Undelivered parcel", "It never came.\nPlease write to my wife: eve@example.org"),
+        ("Invalid address on my order", "My mail is now\n\nada.new@example.org\n\nWhere is the parcel?"),
+        ("Fw: Undeliverable: Order", "Recipient: lost@example.org does not get my mails."),
     ],
 )
 def test_a_customer_who_writes_of_deliveries_is_no_bounce(subject, text):
@@ -128,6 +138,52 @@ def test_a_complaint_is_a_report_and_no_bounce():
     found = bounced(raw)
     assert not found.is_bounce
     assert "report" in found.automatic_reasons
+
+
+RECEIPT = """From: Bob <bob@example.org>
+To: help@shop.example
+Subject: Read: Offer
+Content-Type: multipart/report; report-type=disposition-notification; boundary=b
+
+--b
+
+{text}
+--b
+Content-Type: message/{kind}
+
+Final-Recipient: rfc822; bob@example.org
+{said}
+--b--
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        (
+            "disposition-notification",
+            "It was read.",
+            "Disposition: manual-action/MDN-sent-manually; displayed",
+        ),
+        (
+            "disposition-notification",
+            "Not read.",
+            "Disposition: automatic-action/MDN-sent-automatically; deleted",
+        ),
+        ("feedback-report", "This is spam.", "Feedback-Type: abuse"),
+    ],
+)
+def test_a_receipt_or_complaint_names_a_recipient_that_has_not_failed(kind, text, said):
+    found = bounced(RECEIPT.format(kind=kind, text=text, said=said))
+    assert (found.is_bounce, found.failed_recipients) == (False, ())
+    assert "report" in found.automatic_reasons
+
+
+def test_a_receipt_may_refuse_a_mail():
+    said = "Disposition: automatic-action/MDN-sent-automatically; deleted"
+    text = "Your message was automatically rejected by Dovecot Mail Delivery Agent."
+    found = bounced(RECEIPT.format(kind="disposition-notification", text=text, said=said))
+    assert (found.is_bounce, found.failed_recipients) == (True, ("bob@example.org",))
 
 
 def test_a_detector_that_gives_up_is_no_news(caplog):

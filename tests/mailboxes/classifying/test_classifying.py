@@ -76,6 +76,7 @@ AUTOMATIC = [
     ("robot-sender", {"From": "list-request@x.y"}),
     ("robot-sender", {"From": "list-bounces@x.y"}),
     ("robot-sender", {"From": "notifications@x.y"}),
+    ("robot-sender", {"From": "bitte-nicht-antworten@x.y"}),
     ("robot-sender", {"From": "prvs=1234567890=noreply@x.y"}),
     ("robot-sender", {"From": "SRS0=abcd=ef=x.y=noreply@forwarder.z"}),
     ("automatic-subject", {"Subject": "Automatic reply: Question", "In_Reply_To": "<a@b>"}),
@@ -93,6 +94,26 @@ def test_a_sign_makes_a_message_automatic(reason, headers):
     found = classified(**headers)
     assert reason in found.automatic_reasons
     assert sentence_of(reason).endswith(".")
+
+
+# They begin as an absence note or a bounce does, and go on as people do.
+ORDINARY_SUBJECTS = [
+    *(
+        "Ferie i uge 29",
+        "Semester i juli",
+        "Férias em agosto",
+        "On holiday in May - booking",
+        "Im Urlaub mit Hund?",
+    ),
+    *("Absence of delivery note", "Absence de facture", "Abwesenheit melden", "外出服装订单"),
+    *("Automatic reply setup - how?", "Auto-reply does not work", "Semester 2 invoice", "Ferie-kalender"),
+    *(
+        "Re: Delivery problem with order 4711",
+        "RE: Failed delivery",
+        "Re: Unzustellbares Paket",
+        "Zwrot towaru",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +137,7 @@ def test_a_sign_makes_a_message_automatic(reason, headers):
         {"Subject": "Delivery failed again"},
         {"Subject": "Re: Out of office", "In_Reply_To": "<a@b>"},
         {"Subject": "Autos: a question", "In_Reply_To": "<a@b>"},
+        *({"Subject": subject, "In_Reply_To": "<a@b>"} for subject in ORDINARY_SUBJECTS),
         {"X_List": "no list header"},
     ],
 )
@@ -123,9 +145,36 @@ def test_a_near_miss_is_left_to_people(headers):
     assert classified(**headers).automatic_reasons == ()
 
 
-def test_an_automatic_subject_is_confirmed_by_what_the_text_says():
-    found = classified("I am out of the office until Monday.", Subject="Out of office")
-    assert found.automatic_reasons == ("automatic-subject",)
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Out of office", "I am out of the office until Monday."),
+        ("Ada Lovelace is out of the office.", "I will be out of the office starting 04/03/2024."),
+        ("Ada Lovelace ist außer Haus.", "Ich werde ab 04.03.2024 nicht im Büro sein."),
+        ("Automatic reply: Order", "I no longer work here."),
+        ("Auto-reply: Order", "We have received your request."),
+        ("Automatisch antwoord: Bestelling", "Ik ben tot 12 mei met vakantie."),
+        ("Resposta automática: Pedido", "Estou ausente até 12 de maio."),
+        ("Otomatik yanıt: Sipariş", "12 Mayıs'a kadar ofis dışındayım."),
+        ("Automatikus válasz: Rendelés", "Május 12-ig szabadságon vagyok."),
+        ("Αυτόματη απάντηση: Παραγγελία", "Θα λείπω μέχρι 12 Μαΐου."),
+        ("자동 회신: 주문", "5월 12일까지 휴가입니다."),
+    ],
+)
+def test_an_automatic_subject_is_confirmed_by_what_the_text_says(subject, text):
+    assert classified(text, Subject=subject).automatic_reasons == ("automatic-subject",)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        *("Ferie", "Semester till 5 augusti", "Abwesenheit bis 5. Mai", "Im Urlaub vom 1.5. bis 9.5."),
+        *("On holiday until Monday", "Ausência temporária: Pedido", "Absence du 5 au 9 mai", "外出中"),
+        *("Automatic reply", "Automatic reply from Ada", "Automatische reactie: Bestelling"),
+    ],
+)
+def test_an_absence_may_name_its_days(subject):
+    assert classified(Subject=subject, In_Reply_To="<a@b>").automatic_reasons == ("automatic-subject",)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +239,47 @@ def test_envelope_and_reply_addresses_are_compared_by_organization():
     assert not facts(Reply_To="office@example.org")["has_foreign_reply_to"]
     assert not facts(From="a@x.co.uk", Reply_To="b@y.x.co.uk")["has_foreign_reply_to"]
     assert facts(From="a@x.co.uk", Reply_To="b@z.co.uk")["has_foreign_reply_to"]
+
+
+ATTACHED = """--b
+Content-Type: text/plain
+
+Can you look at this?
+--b
+Content-Type: message/rfc822
+
+From: {sender}
+Content-Type: {kind}; boundary=c
+
+--c
+Content-Type: {inner}
+
+{content}
+--c--
+--b--
+"""
+
+
+@pytest.mark.parametrize(
+    "attached",
+    [
+        {
+            "sender": "MAILER-DAEMON@x.y",
+            "kind": "multipart/report; report-type=delivery-status",
+            "inner": "message/delivery-status",
+            "content": "Final-Recipient: rfc822; a@b.c\nAction: failed",
+        },
+        {
+            "sender": "bob@x.y",
+            "kind": "multipart/alternative",
+            "inner": "text/calendar; method=REQUEST",
+            "content": "BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR",
+        },
+    ],
+)
+def test_what_somebody_attaches_says_nothing_about_who_sends_it(attached):
+    found = classified(ATTACHED.format(**attached), Content_Type="multipart/mixed; boundary=b")
+    assert (found.is_bounce, found.automatic_reasons) == (False, ())
 
 
 def test_hops_and_deliveries_are_counted():

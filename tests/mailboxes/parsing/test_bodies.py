@@ -216,6 +216,13 @@ def test_message_ids_are_given_without_brackets():
     assert (parsed.message_id, parsed.in_reply_to, parsed.references) == ("a@b", "c@d", ("e@f", "c@d"))
 
 
+def test_a_comment_in_a_message_id_is_none_of_it():
+    parsed = parse(
+        b"Message-ID: <1234   @   local(blah)  .machine .example>\nIn-Reply-To: <(c)a@b(\xc3\xa4)>\n\nx"
+    )
+    assert (parsed.message_id, parsed.in_reply_to) == ("1234@local.machine.example", "a@b")
+
+
 @pytest.mark.parametrize("value", [b"", b"<>", b"   "])
 def test_an_empty_message_id_is_none(value):
     assert parse(b"Message-ID: " + value + b"\n\nx").message_id is None

@@ -35,6 +35,10 @@ EXPECTED = datetime(2024, 3, 5, 12, 30, 15, tzinfo=UTC)
         "Tue, 5 Mar 2024 12.30.15 +0000",
         "Tue, 5 Mar 2024 12:30:15 PM +0000",
         "Tue, 5 Mar 2024 12:30:15 XYZ",
+        "Tue, 5 Mar 2024 13 :  30 :  15 +0100",
+        "Tue, 5 Mar 2024 13:30:15 GMT+1",
+        "Tue, 5 Mar 2024 13:30:15 +100",
+        "ter, 5 de mar de 2024 13:30:15 +0100",
     ],
 )
 def test_a_date_is_read_in_utc(value):

@@ -55,9 +55,20 @@ def test_every_line_end_is_understood(line_end):
     assert (parsed.subject, parsed.text.strip()) == ("one two", "text")
 
 
-@pytest.mark.parametrize("opening", [b"From a@b.c Mon Jan  1 00:00:00 2024\n", b">From x\n", b"\n\n"])
+MARK = b"\xef\xbb\xbf"
+OPENINGS = [b"From a@b.c Mon Jan  1 00:00:00 2024\n", b">From x\n", b"\n\n", MARK, MARK + b"From x\n"]
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
 def test_what_stands_before_the_headers_is_left_out(opening):
     assert parse(opening + b"Subject: x\n\ny").subject == "x"
+
+
+@pytest.mark.parametrize("name", [b"From :", b"From  :", b"From \t:"])
+def test_a_first_header_with_a_blank_before_its_colon_is_no_mbox_line(name):
+    parsed = parse(name + b" John Doe <jdoe@machine.example>\nSubject: s\n\nx")
+    assert parsed.sender is not None
+    assert parsed.sender.address == "jdoe@machine.example"
 
 
 def test_a_line_that_is_no_header_begins_the_body():

@@ -50,6 +50,24 @@ def test_what_is_encoded_in_an_odd_way_is_counted_as_it_is_read(data):
     assert length_of_content(data, "base64") == len(content_of(data, "base64"))
 
 
+FOOTER = (
+    b"_" * 47
+    + b"\r\nusers mailing list -- users@lists.example\r\nTo leave, write to users-leave@lists.example"
+)
+
+
+@pytest.mark.parametrize(
+    "content", [b"OK", b"Hello there, this one is longer. " * 9, CONTENT[:4_560], CONTENT]
+)
+def test_a_footer_below_base64_is_left_out(content):
+    assert content_of(encoded(content) + FOOTER, "base64") == content
+
+
+def test_prose_that_says_it_were_base64_stays_as_it_is():
+    prose = b"Dear all, this is no base64=\r\nat all, but words with blanks, and more of them."
+    assert content_of(prose, "base64") == prose
+
+
 @pytest.mark.parametrize("encoding", ["", "7bit", "quoted-printable", "x-uuencode"])
 def test_other_encodings_are_undone_to_be_counted(encoding):
     data = b"a =C3=A4 line\r\n" * 1_000
