@@ -136,13 +136,14 @@ def _done(report: PassReport) -> Done:
 
 def _run(run: Pass) -> None:
     refresh_folders(run.account, run.fence, run.imap.folders())
-    leave_alone(run, synced_folders(run.account))
     is_first_round = True
     while True:
         run.begin_round()
         folders = synced_folders(run.account)
         db.session.commit()
         run.report.folder_count = len(folders)
+        if is_first_round:
+            leave_alone(run, folders)
         visit_each(run, folders, is_first_round=is_first_round)
         if is_first_round and run.account.mirrors_read_state:
             run.report.changed_count += mirror_reads(run)

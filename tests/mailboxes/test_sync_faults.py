@@ -522,6 +522,21 @@ def test_what_comes_in_while_a_folder_cannot_be_read_for_the_first_time_is_no_hi
     assert history == "now" or not is_new(scripted, "Before")
 
 
+def test_however_much_came_in_meanwhile_all_of_it_is_new(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="now")
+    chosen_ago(scripted, hours=3)
+    for number in range(3):
+        scripted.add(f"Old {number}", date=ago(hours=5))
+    for number in range(5):
+        scripted.add(f"New {number}", date=ago(hours=2))
+    monkeypatch.setattr("mailboxes.sync.running.UIDS_AT_ONCE", 2)
+    scripted.sync()
+    assert scripted.subjects() == [f"New {number}" for number in range(5)]
+    assert all(is_new(scripted, subject) for subject in scripted.subjects())
+
+
 def test_only_a_folder_that_is_read_comes_closer_to_now(scripted: Scripted) -> None:
     scripted.server.folder("Projects")
     scripted.sync()
