@@ -556,7 +556,8 @@ def test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renu
     scripted: Scripted,
 ) -> None:
     """In the others, where nothing was kept from us, what comes to light with a new numbering is old."""
-    scripted.add("Old", folder="Projects")
+    for name in ("INBOX", "Projects"):
+        scripted.add(f"Old in {name}", folder=name)
     scripted.sync()
     scripted.choose_all()
     scripted.sync()
