@@ -7,7 +7,7 @@ it commits; a crash in between leaves an object that nothing names, which the ne
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ log = structlog.get_logger()
 INLINE_BYTES = 256 * 1024  # larger messages go to the object store
 LEVEL = 1  # half a percent larger than by the usual level, in two thirds of the time
 PARALLEL_UPLOADS = 4
+READ_AT_ONCE = 100
 
 
 class MissingRawError(RuntimeError):
@@ -120,14 +121,20 @@ def raw_content(raw_id: UUID) -> bytes:
 
 def raw_contents(raw_ids: Sequence[UUID]) -> dict[UUID, bytes]:
     """The bytes of many messages, by id of the raw; what the object store has lost is left out."""
-    query = select(Raw.id, Raw.size, Raw.content, Raw.object_key).where(among(Raw.id, set(raw_ids)))
-    rows = db.session.execute(in_binary(query))
     contents, decompressor = {}, zstandard.ZstdDecompressor()
-    for row in rows:
+    for row in _packed(list(set(raw_ids))):
         packed = row.content if row.content is not None else _object(row.object_key)
         if packed is not None:
             contents[row.id] = decompressor.decompress(packed, max_output_size=row.size)
     return contents
+
+
+def _packed(raw_ids: Sequence[UUID]) -> Iterator[Any]:
+    """The rows of raws, a portion at a time: what is packed and what is not are never all in memory."""
+    for start in range(0, len(raw_ids), READ_AT_ONCE):
+        portion = among(Raw.id, raw_ids[start : start + READ_AT_ONCE])
+        query = select(Raw.id, Raw.size, Raw.content, Raw.object_key).where(portion)
+        yield from db.session.execute(in_binary(query))
 
 
 def forget_raws(raw_ids: Sequence[UUID], session: Session | None = None) -> list[str]:

@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from types import FrameType
 
 
@@ -21,13 +22,18 @@ def processor_limit(seconds: float) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGVTALRM, _end)
+    _listen()
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+
+
+@lru_cache(maxsize=1)
+def _listen() -> None:
+    """Hear of the timer, once in a process: to ask anew takes longer than to read short headers."""
+    signal.signal(signal.SIGVTALRM, _end)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

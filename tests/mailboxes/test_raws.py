@@ -9,7 +9,17 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
 from mailboxes.arrivals import Raw
-from mailboxes.raws import INLINE_BYTES, MissingRawError, forget_objects, forget_raws, keep_raw, raw_content
+from mailboxes.raws import (
+    INLINE_BYTES,
+    MissingRawError,
+    forget_objects,
+    forget_raws,
+    keep_raw,
+    keep_raws,
+    pack,
+    raw_content,
+    raw_contents,
+)
 from tenants.database import db, inside_installation
 from tenants.database import inside as inside_of
 from tenants.errors import OutsideOrganizationError
@@ -31,6 +41,13 @@ def test_the_same_bytes_are_kept_once(ours: World, inside: Any) -> None:
     with inside(ours):
         assert keep_raw(b"same", ours.id).id == keep_raw(b"same", ours.id).id
         assert db.session.scalar(select(func.count()).select_from(Raw)) == 1
+
+
+def test_many_messages_are_read_a_portion_at_a_time(ours: World, inside: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("mailboxes.raws.READ_AT_ONCE", 2)
+    with inside(ours):
+        ids = keep_raws([pack(b"%d" % number) for number in range(5)])
+        assert raw_contents([*ids, ids[0]]) == {id: b"%d" % number for number, id in enumerate(ids)}
 
 
 def test_two_organizations_share_no_bytes(ours: World, theirs: World, inside: Any) -> None:
