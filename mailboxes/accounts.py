@@ -98,6 +98,7 @@ class Folder(OptionallyScoped, Base):
     __tablename__ = "folders"
     __table_args__ = (
         UniqueConstraint("owner_id", "id"),
+        UniqueConstraint("owner_id", "account_id", "id"),
         owned_key("account_id", "accounts", ondelete="CASCADE"),
         Index(
             "uq_folders_account_id",

@@ -8,7 +8,16 @@ from typing import Protocol
 from uuid import UUID
 
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import CheckConstraint, ColumnElement, Connection, Index, UniqueConstraint, case, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    case,
+    text,
+)
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -52,8 +61,12 @@ class Arrival(OptionallyScoped, Base):
     __table_args__ = (
         UniqueConstraint("owner_id", "id"),
         UniqueConstraint("account_id", "folder_id", "uid_validity", "uid"),
-        owned_key("account_id", "accounts", ondelete="CASCADE"),
-        owned_key("folder_id", "folders", ondelete="CASCADE"),
+        # One key for both: it is checked for every row, and says more than two would.
+        ForeignKeyConstraint(
+            ["owner_id", "account_id", "folder_id"],
+            ["folders.owner_id", "folders.account_id", "folders.id"],
+            ondelete="CASCADE",
+        ),
         owned_key("raw_id", "raws"),
         CheckConstraint(
             "state IN ('stored', 'delivered', 'unrouted', 'quarantined', 'too_large', 'unfetchable',"
@@ -83,7 +96,7 @@ class Arrival(OptionallyScoped, Base):
         ),
     )
 
-    # That of its account: the key to that one says so, and it needs none of its own.
+    # That of its folder: the key to that one says so, and it needs none of its own.
     organization_id: Mapped[UUID | None] = mapped_column()
     account_id: Mapped[UUID]
     folder_id: Mapped[UUID]

@@ -127,7 +127,6 @@ class Location(PartScoped, Base):
         UniqueConstraint("organization_id", "arrival_id"),
         scoped_key("message_id", "messages", ondelete="CASCADE"),
         owned_key("arrival_id", "arrivals", owner="account_owner_id"),
-        owned_key("folder_id", "folders", owner="account_owner_id"),
         CheckConstraint(
             f"account_owner_id = organization_id OR account_owner_id = '{INSTALLATION}'::uuid",
             name="account_owner",
@@ -138,7 +137,7 @@ class Location(PartScoped, Base):
     message_id: Mapped[UUID]
     arrival_id: Mapped[UUID]
     account_owner_id: Mapped[UUID]
-    folder_id: Mapped[UUID]
+    folder_id: Mapped[UUID]  # that of its arrival, which has a key to it
     uid_validity: Mapped[int]
     uid: Mapped[int]
     box: Mapped[str] = mapped_column(default="inbox")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import REGCONFIG
+from sqlalchemy.exc import IntegrityError
 
 from mailboxes import subjects, timeline
 from mailboxes.arrivals import Arrival, Raw, delivering, delivering_a_share
@@ -56,6 +57,12 @@ def test_an_arrival_becomes_a_message_with_everything_that_hangs_on_it(
         words = func.plainto_tsquery(cast("simple", REGCONFIG), "dear OFFER customer test")
         found = db.session.scalars(select(MessageWords.id).where(MessageWords.words.op("@@")(words)))
         assert list(found) == [message.id]
+
+
+def test_an_arrival_lies_in_a_folder_of_its_own_account(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    other = make_mailbox(ours, address="other@acme.test")
+    with inside(ours), pytest.raises(IntegrityError, match="fk_arrivals_owner_id_account_id_folder_id"):
+        arrive(mailbox, letter(), account_id=other.account_id)
 
 
 def test_delivering_twice_stores_once(ours: World, mailbox: Mailbox, inside: Any) -> None:
