@@ -13,16 +13,13 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Select, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tenants.attempts import count_attempt, forget_attempts, refuse_throttled, reset_limits
 from tenants.database import Base, db, is_one_of, now, uuid7
 from tenants.errors import NotFoundError
 from tenants.secrets import hash_of_token
 from tenants.users import (
     User,
     choose_password,
-    count_attempt,
-    forget_failed_attempts,
-    refuse_throttled,
-    reset_attempt_keys,
     user_by_address,
 )
 
@@ -63,9 +60,9 @@ def ask(address: str, place: str) -> None:
     `TooManyAttemptsError` where that was asked too often, whoever the address belongs to.
     """
     address = address.strip().lower()
-    keys = reset_attempt_keys(address, place)
-    refuse_throttled(keys)
-    count_attempt(keys)
+    limits = reset_limits(address, place)
+    refuse_throttled(limits)
+    count_attempt(limits)
     db.session.add(PasswordLink(address=address, expires_at=now() + LIFETIME))
 
 
@@ -126,7 +123,7 @@ def use(token: str, password: str, place: str) -> User:
     """Choose a password; every session and every other link of the person ends."""
     user = owner_of(token, to_use=True)
     choose(user, password)
-    forget_failed_attempts(user, place)
+    forget_attempts(user.address, place)
     return user
 
 

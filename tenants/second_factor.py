@@ -8,10 +8,11 @@ import pyotp
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tenants.attempts import code_limits, count_attempt, refuse_throttled
 from tenants.database import Base, db, now
 from tenants.errors import ConflictError, InvalidError
 from tenants.secrets import decrypt, encrypt
-from tenants.users import User, code_attempt_keys, count_attempt, refuse_throttled
+from tenants.users import User
 
 STEP_SECONDS = 30
 DRIFT = 1  # steps a clock may be wrong
@@ -85,13 +86,13 @@ def accept_code(user: User, code: str, place: str) -> None:
     The right password, which whoever gets here knows, does not make that number small again. The caller
     commits, also after an error.
     """
-    keys = code_attempt_keys(user, place)
+    limits = code_limits(user.id, place)
     db.session.get(SecondFactor, user.id, with_for_update=True)  # one attempt after another
-    refuse_throttled(keys)
+    refuse_throttled(limits)
     try:
         demand_code(user, code)
     except InvalidError:
-        count_attempt(keys)
+        count_attempt(limits)
         raise
 
 

@@ -1,6 +1,5 @@
 """Users, their passwords and their sessions at the door."""
 
-import hashlib
 import secrets as random
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,20 +12,24 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
 from flask import current_app
-from sqlalchemy import ForeignKey, Index, Select, case, delete, func, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ForeignKey, Index, Select, delete, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tenants.attempts import (
+    ATTEMPT_WINDOW,
+    SignInAttempt,
+    count_attempt,
+    forget_attempts,
+    password_limits,
+    refuse_throttled,
+)
 from tenants.database import Base, db, now, uuid7
-from tenants.errors import AppError, InvalidError, NotFoundError, TooManyAttemptsError
+from tenants.errors import AppError, InvalidError, NotFoundError
 from tenants.searching import has_words
 from tenants.secrets import hash_of_token
 
 MINIMUM_PASSWORD_LENGTH = 10
 LONGEST_NAME = 200
-ATTEMPTS_PER_ACCOUNT = 10
-ATTEMPTS_PER_PLACE = 50
-ATTEMPT_WINDOW = timedelta(minutes=15)
 SESSION_LIFETIME = timedelta(days=14)
 SESSION_IDLE = timedelta(days=3)
 TOUCH_EVERY = timedelta(minutes=1)
@@ -80,38 +83,28 @@ class SignIn(Base):
     device: Mapped[str] = mapped_column(default="")  # the User-Agent, cut
 
 
-class SignInAttempt(Base):
-    """Failed attempts in the current window, by account and by place (both hashed)."""
-
-    __tablename__ = "sign_in_attempts"
-
-    key: Mapped[bytes] = mapped_column(primary_key=True)
-    count: Mapped[int] = mapped_column(default=0)
-    started_at: Mapped[datetime] = mapped_column(default=now)
-
-
 class WrongPasswordError(AppError):
     """Address or password do not fit; which one is not said."""
 
     message = "The address or the password is not right. Try again, or choose a new password."
 
 
-def authenticate(address: str, password: str, place: str) -> User:
-    """The user who knows this password.
+def authenticate(address: str, password: str, place: str, *, is_known: bool = False) -> User:
+    """The user who knows this password. ``is_known``: this browser has signed in with the account before.
 
     `WrongPasswordError` for all that is wrong alike, `TooManyAttemptsError` when throttled. An unknown
     address costs the same time as a known one.
     """
     address = address.strip().lower()
-    keys = attempt_keys(address, place)
-    refuse_throttled(keys)
+    limits = password_limits(address, place, is_known=is_known)
+    refuse_throttled(limits)
     user = user_by_address(address)
     known = user is not None and user.is_enabled and bool(user.password_hash)
     fits = _verify(user.password_hash if user is not None and known else _dummy_hash(), password)
     if user is None or not known or not fits:
-        count_attempt(keys)
+        count_attempt(limits)
         raise WrongPasswordError
-    forget_failed_attempts(user, place)
+    forget_attempts(user.address, place)
     if _hasher().check_needs_rehash(user.password_hash):
         user.password_hash = _hasher().hash(password)
     return user
@@ -294,60 +287,6 @@ def forget_old_attempts() -> None:
     db.session.execute(delete(SignIn).where(SignIn.expires_at < now()))
 
 
-def attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
-    """What failed attempts are counted by: this account from this place, and the place."""
-    return _attempt_key("account", f"{address}|{place}"), _attempt_key("place", place)
-
-
-def reset_attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
-    """The same for links to a new password that somebody asks for."""
-    return _attempt_key("reset", f"{address}|{place}"), _attempt_key("reset place", place)
-
-
-def joining_attempt_keys(address: str, place: str) -> tuple[bytes, bytes]:
-    """The same for whoever would join by the link of an invitation."""
-    return _attempt_key("joining", f"{address}|{place}"), _attempt_key("joining place", place)
-
-
-def forget_failed_attempts(user: User, place: str) -> None:
-    """Whoever has proven who they are begins anew."""
-    key = attempt_keys(user.address, place)[0]
-    db.session.execute(delete(SignInAttempt).where(SignInAttempt.key == key))
-
-
-def code_attempt_keys(user: User, place: str) -> tuple[bytes, bytes]:
-    """The same for codes of a second factor: this account from wherever, and the place."""
-    return _attempt_key("code", str(user.id)), _attempt_key("place", place)
-
-
-def refuse_throttled(keys: tuple[bytes, bytes]) -> None:
-    """`TooManyAttemptsError` where the window is full."""
-    limits = dict(zip(keys, (ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_PLACE), strict=True))
-    rows = db.session.scalars(
-        select(SignInAttempt).where(
-            SignInAttempt.key.in_(keys), SignInAttempt.started_at > now() - ATTEMPT_WINDOW
-        )
-    )
-    if any(row.count >= limits[row.key] for row in rows):
-        raise TooManyAttemptsError
-
-
-def count_attempt(keys: tuple[bytes, bytes]) -> None:
-    """One more failed attempt in the current window. The caller commits."""
-    is_over = SignInAttempt.started_at <= now() - ATTEMPT_WINDOW
-    for key in keys:
-        statement = insert(SignInAttempt).values(key=key, count=1, started_at=now())
-        db.session.execute(
-            statement.on_conflict_do_update(
-                index_elements=[SignInAttempt.key],
-                set_={
-                    "count": case((is_over, 1), else_=SignInAttempt.count + 1),
-                    "started_at": case((is_over, now()), else_=SignInAttempt.started_at),
-                },
-            )
-        )
-
-
 def _verify(stored: str, password: str) -> bool:
     try:
         return _hasher().verify(stored, password)
@@ -373,7 +312,3 @@ def _dummy_hash_of(cheap: bool) -> str:
 
 def _dummy_hash() -> str:
     return _dummy_hash_of(bool(current_app.config["POSTROOM"].cheap_passwords))
-
-
-def _attempt_key(kind: str, value: str) -> bytes:
-    return hashlib.sha256(f"{kind}|{value}".encode()).digest()

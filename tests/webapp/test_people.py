@@ -6,12 +6,13 @@ from sqlalchemy import select
 
 from mailboxes.system_mailboxes import MailboxGrant
 from tenants import people
+from tenants.attempts import ATTEMPTS_PER_ACCOUNT
 from tenants.configuration.layers import override
 from tenants.database import db
 from tenants.organizations import Membership, organizations_of
 from tenants.permissions import ADMINISTRATOR, Role, grant_role, permissions_of
 from tenants.second_factor import has_second_factor
-from tenants.users import ATTEMPTS_PER_ACCOUNT, sessions_of, user_by_address
+from tenants.users import sessions_of, user_by_address
 from tests.factories import PASSWORD, csrf_token, make_mailbox, make_member, sign_in_by_form
 
 INVITE = "/configuration/people/invite"

@@ -3,15 +3,16 @@
 import pytest
 from sqlalchemy import func, select
 
+from tenants.attempts import ATTEMPTS_PER_ACCOUNT, network_of
 from tenants.database import db
-from tenants.users import ATTEMPTS_PER_ACCOUNT, SignIn
+from tenants.users import SignIn
 from tests.factories import PASSWORD, csrf_token, sign_in_by_form
 
 
-def knock(client, address, password=PASSWORD, **more):
+def knock(client, address, password=PASSWORD, place="127.0.0.1", **more):
     token = csrf_token(client.get("/sign-in").text)
     data = {"csrf_token": token, "address": address, "password": password, **more}
-    return client.post("/sign-in", data=data)
+    return client.post("/sign-in", data=data, environ_base={"REMOTE_ADDR": place})
 
 
 def test_with_address_and_password_a_person_gets_in(app, ours):
@@ -45,6 +46,49 @@ def test_the_window_of_attempts_ends(app, ours, time_machine_clock):
         knock(app.test_client(), ours.member.user.address, "wrong wrong wrong")
     time_machine_clock.shift(16 * 60)
     assert knock(app.test_client(), ours.member.user.address).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("place", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::7", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_a_place_is_what_one_party_holds(place, network):
+    assert network_of(place) == network
+
+
+def test_neighbours_of_one_network_are_one_place(app, ours, theirs):
+    address = ours.member.user.address
+    for number in range(ATTEMPTS_PER_ACCOUNT):
+        knock(app.test_client(), address, "wrong wrong wrong", place=f"2001:db8:1:2::{number:x}")
+    assert knock(app.test_client(), address, place="2001:db8:1:2:3::9").status_code == 429
+    assert knock(app.test_client(), address, place="2001:db8:1:3::9").status_code == 302
+
+
+def test_who_guesses_from_many_places_is_stopped_and_keeps_nobody_out(app, ours, theirs, monkeypatch):
+    monkeypatch.setattr("tenants.attempts.ATTEMPTS_BY_STRANGERS", 3)
+    known = sign_in_by_form(app, ours.member)
+    known.post("/sign-out", data={"csrf_token": csrf_token(known.get("/security/").text)})
+    for number in range(3):
+        knock(app.test_client(), ours.member.user.address, "wrong wrong wrong", place=f"198.51.100.{number}")
+    assert knock(app.test_client(), ours.member.user.address, place="203.0.113.1").status_code == 429
+    assert knock(known, ours.member.user.address, place="203.0.113.2").status_code == 302
+    assert knock(known, theirs.member.user.address).status_code == 302
+
+
+def test_a_browser_known_to_one_account_is_none_to_another(app, ours, theirs, monkeypatch):
+    monkeypatch.setattr("tenants.attempts.ATTEMPTS_BY_STRANGERS", 3)
+    client = sign_in_by_form(app, theirs.member)
+    for number in range(3):
+        knock(client, ours.member.user.address, "wrong wrong wrong", place=f"198.51.100.{number}")
+    assert knock(client, ours.member.user.address, place="203.0.113.1").status_code == 429
 
 
 def test_a_cookie_kept_after_signing_out_opens_nothing(app, ours):

@@ -1,6 +1,6 @@
 """A forgotten password: asked for, and chosen anew with the link that came by mail."""
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from mailboxes.notices import can_send
@@ -8,6 +8,7 @@ from mailboxes.people_letters import send_password_changed
 from tenants import audit, password_links
 from tenants.database import db, enter_installation
 from tenants.errors import AppError, NotFoundError
+from webapp.auth import cookie
 from webapp.auth.forms import ForgottenForm, NewPasswordForm
 from webapp.guards import public
 from workers import queues
@@ -58,6 +59,8 @@ def choose(token: str) -> ResponseReturnValue:
             db.session.commit()
             queues.ring_notices()
             flash("Your password has been changed. Sign in with it now.", "success")
-            return redirect(url_for("auth.sign_in"))
+            response = make_response(redirect(url_for("auth.sign_in")))
+            cookie.make_known(request, response, user.address)
+            return response
     page = render_template("auth/new_password.html", form=form, address=user.address)
     return page, 422 if form.errors else 200

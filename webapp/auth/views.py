@@ -29,7 +29,7 @@ def sign_in() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return render_template("auth/sign_in.html", form=form), 200 if request.method == "GET" else 422
     try:
-        user = authenticate(form.address.data or "", form.password.data or "", place=_place())
+        user = _authenticated(form.address.data or "", form.password.data or "")
     except AppError as error:
         db.session.commit()  # the failed attempt counts
         form.form_errors.append(error.message)
@@ -48,6 +48,7 @@ def sign_in() -> ResponseReturnValue:
     goes_to = _safe(form.next.data)
     response = make_response(redirect(url_for("auth.code", next=goes_to) if asks_for_code else goes_to))
     cookie.remember(response, token)
+    cookie.make_known(request, response, user.address)
     return response
 
 
@@ -98,6 +99,10 @@ def choose_organization() -> ResponseReturnValue:
     g.user.current_organization_id = mine[chosen]
     db.session.commit()
     return redirect(url_for("home.index"))
+
+
+def _authenticated(address: str, password: str) -> User:
+    return authenticate(address, password, place=_place(), is_known=cookie.is_known(request, address))
 
 
 def _lifetime() -> timedelta:

@@ -6,12 +6,13 @@ from flask import Blueprint, flash, g, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from tenants import audit
+from tenants.attempts import Limits, count_attempt, joining_limits, refuse_throttled
 from tenants.database import db, enter_organization
 from tenants.errors import AppError, NotFoundError, TooManyAttemptsError
 from tenants.invitations import Invitation, invitation_of
 from tenants.invitations import accept as join
 from tenants.organizations import Organization
-from tenants.users import count_attempt, joining_attempt_keys, refuse_throttled, sign_in
+from tenants.users import sign_in
 from webapp.auth import cookie
 from webapp.guards import public
 from webapp.people.forms import AcceptForm, JoinForm
@@ -41,28 +42,28 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             if g.user is None:
-                refuse_throttled(_attempts(invitation))
+                refuse_throttled(_limits(invitation))
             return _joined(organization, token, form)
         except NotFoundError:
             raise
         except TooManyAttemptsError as error:
             form.form_errors.append(error.message)
         except AppError as error:
-            _count(_attempts(invitation), organization)
+            _count(_limits(invitation), organization)
             form.form_errors.append(error.message)
             invitation = invitation_of(token)
     page = render_template("people/accept.html", form=form, organization=organization, invitation=invitation)
     return page, 422 if form.is_submitted() else 200
 
 
-def _attempts(invitation: Invitation) -> tuple[bytes, bytes]:
-    return joining_attempt_keys(invitation.address, request.remote_addr or "")
+def _limits(invitation: Invitation) -> Limits:
+    return joining_limits(invitation.address, request.remote_addr or "")
 
 
-def _count(keys: tuple[bytes, bytes], organization: Organization) -> None:
+def _count(limits: Limits, organization: Organization) -> None:
     """An attempt that failed: whoever makes many, to find out who is known, is stopped."""
     db.session.rollback()
-    count_attempt(keys)
+    count_attempt(limits)
     db.session.commit()
     enter_organization(organization.id)
 
@@ -82,4 +83,5 @@ def _joined(organization: Organization, token: str, form: AcceptForm | JoinForm)
     response = make_response(redirect(url_for("home.index")))
     if session:
         cookie.remember(response, session)
+        cookie.make_known(request, response, user.address)
     return response

@@ -32,7 +32,9 @@ def password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
         try:
-            authenticate(g.user.address, form.current.data or "", place=request.remote_addr or "")
+            authenticate(
+                g.user.address, form.current.data or "", place=request.remote_addr or "", is_known=True
+            )
             password_links.choose(g.user, form.password.data or "")
         except AppError as error:
             db.session.commit()  # the failed attempt counts
