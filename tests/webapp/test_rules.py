@@ -12,6 +12,7 @@ from tenants.audit import Actor
 from tenants.database import db
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.webapp.reading import form_values, judged, read, send, words_of
+from tests.webapp.test_leads import may_do
 from webapp.responses.rule_forms import MOST_ROWS
 
 BY = Actor("Ada")
@@ -273,6 +274,26 @@ def test_a_template_of_a_neighbour_cannot_be_chosen(client, inside, ours, theirs
         db.session.commit()
     page = send(client, url_of(mailbox, "/rules/new"), expect=422, name="Sly", template_id=str(template.id))
     assert "Write the content" in errors_of(page)
+
+
+def test_who_may_not_make_templates_makes_none_by_a_rule(app, inside, ours, theirs, mailbox):
+    new = url_of(mailbox, "/rules/new")
+    client = sign_in(app, may_do(ours, "mailbox.manage"))
+    assert 'name="saves"' not in read(client, new)
+    assert 'name="saves"' in read(sign_in(app, ours.admin), new)
+    send(client, new, expect=403, name="First", content_en="Hi", saves="y", save_as="For all")
+    with inside(ours):
+        assert db.session.scalar(select(func.count()).select_from(Template)) == 0
+    send(client, new, name="First", content_en="Hi")
+    assert names(inside, ours, mailbox) == ["First"]
+
+
+def test_the_systems_administrators_may_make_templates_by_a_rule(app, inside, ours, theirs, mailbox):
+    client = sign_in(app, make_user(name="Sys Admin", is_system_admin=True))
+    new = f"/system/organizations/{ours.id}/mailboxes/{mailbox.id}/rules/new"
+    send(client, new, name="First", content_en="Hi", saves="y", save_as="For all")
+    with inside(ours):
+        assert [one.name for one in db.session.scalars(templates.templates())] == ["For all"]
 
 
 def test_a_member_without_the_right_sees_no_rules(app, ours, mailbox):
