@@ -27,7 +27,7 @@ from mailboxes.replies import (
     typed_people,
 )
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.template_values import values_for
+from mailboxes.template_values import hidden_from, values_for
 from mailboxes.threads import Thread
 from tenants.configuration.layers import value_of
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key
@@ -270,8 +270,11 @@ def take_back(member: Membership, outgoing_id: UUID) -> Draft:
     return draft
 
 
-def use_template(member: Membership, draft: Draft, template_id: UUID) -> None:
-    """Put a template's text, filled in, before what is typed; its subject where there is none yet."""
+def use_template(member: Membership, draft: Draft, template_id: UUID) -> list[str]:
+    """Put a template's text, filled in, before what is typed; its subject where there is none yet.
+
+    Returns the groups of variables that stay empty, because the member may not see their records.
+    """
     template = templates.named_template(template_id)
     answered = _answered(draft)
     values = values_for(answered, member=member) if answered else _values_without_message(member, draft)
@@ -280,6 +283,7 @@ def use_template(member: Membership, draft: Draft, template_id: UUID) -> None:
     draft.body = f"{filled.text.rstrip()}\n{draft.body}"
     draft.subject = draft.subject or filled.subject
     draft.updated_at = now()
+    return sorted(hidden_from(member) & templates.groups_of(template))
 
 
 def _values_without_message(member: Membership, draft: Draft) -> dict[str, dict[str, str]]:

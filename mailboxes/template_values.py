@@ -23,22 +23,27 @@ from mailboxes.threads import ThreadRecord
 from tenants.configuration.layers import value_of
 from tenants.database import current_organization_id, db
 from tenants.organizations import Membership, Organization
+from tenants.permissions import permissions_of
 
 LONGEST_SUBJECT = 78
 LONGEST_NAME = 60
 
 Row = TypeVar("Row")
 
+_SEEN_WITH = {"contact": "contact.view", "lead": "lead.view", "case": "case.view"}
 _NO_NAME = re.compile(r"[^\w\s.'’,&()-]|www|http|\w\.\w{2,}|\d{5,}", re.IGNORECASE)
 
 
 def values_for(
     message: Message, *, address: str | None = None, member: Membership | None = None
 ) -> dict[str, dict[str, str]]:
-    """The variables of a message. ``address``: whom the answer goes to; ``member``: who writes it."""
+    """The variables of a message. ``address``: whom the answer goes to; ``member``: who writes it.
+
+    What the member may not see stays empty.
+    """
     recipient = address or message.sender_address
     mailbox = db.session.get_one(Mailbox, (message.organization_id, message.mailbox_id))
-    return {
+    values = {
         "message": _message(message),
         "sender": _sender(message, recipient),
         "contact": _contact(contact_with_address(recipient)),
@@ -51,6 +56,14 @@ def values_for(
         "organization": {"name": _organization_name()},
         "user": {"name": member.name, "address": member.user.address} if member is not None else {},
     }
+    hidden = hidden_from(member) if member is not None else ()
+    return {group: found for group, found in values.items() if group not in hidden}
+
+
+def hidden_from(member: Membership) -> frozenset[str]:
+    """The groups of variables whose records this member may not see."""
+    may = permissions_of(member)
+    return frozenset(group for group, permission in _SEEN_WITH.items() if permission not in may)
 
 
 def harmless_subject(subject: str) -> str:

@@ -162,6 +162,14 @@ def insert_list() -> list[tuple[str, str]]:
     ]
 
 
+def groups_in(source: str) -> frozenset[str]:
+    """Of which groups a template names variables."""
+    tree = _parsed(source)
+    if isinstance(tree, _Finding):
+        return frozenset()
+    return frozenset(node.name for node in tree.find_all(nodes.Name)) & VARIABLES.keys()
+
+
 def check_source(kind: Kind, subject: str, content: str) -> list[TemplateProblem]:
     """What keeps a template from being saved, in the order of its lines."""
     problems = _problems("subject", subject, LONGEST_SUBJECT_SOURCE)

@@ -262,6 +262,14 @@ def use_system_template(template: Template, *, by: Actor) -> None:
     audit.record(by, "template.restored", template.name, before, values_of(template).for_the_record())
 
 
+def groups_of(template: Template) -> frozenset[str]:
+    """Of which groups a template names variables, in any language."""
+    sources = [
+        source for one in db.session.scalars(texts_of(template)) for source in (one.subject, one.content)
+    ]
+    return frozenset().union(*map(templating.groups_in, sources))
+
+
 def render(template: Template, languages: Sequence[str | None], values: Values) -> Rendered:
     """Fill in the text of the first language there is; `TemplateError` if it grows too long."""
     texts = {one.language: (one.subject, one.content) for one in db.session.scalars(texts_of(template))}

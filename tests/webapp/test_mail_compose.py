@@ -20,6 +20,7 @@ from tenants.configuration.layers import override
 from tenants.database import db
 from tests.factories import form_token, make_mailbox, make_message, sign_in
 from tests.webapp.reading import form_values, judged, read
+from tests.webapp.test_leads import may_do
 
 SENDING = {"smtp_enabled": True, "smtp_host": "smtp.acme.test", "smtp_user": "help"}
 
@@ -377,6 +378,30 @@ def test_a_template_is_filled_in_before_what_is_typed(client, ours, question, st
     assert "Thanks" in composer(page).get_text()
     page = post(client, f"{url}/template", template=str(template.id), body="PS: more", expect=200).text
     assert form_values(page, url)["body"] == f"Dear Carla, thank you. {ours.member.name}\nPS: more"
+
+
+def test_a_template_tells_nothing_of_records_that_its_user_may_not_see(app, ours, theirs, mailbox, inside):
+    few = may_do(ours, "lead.view")
+    with inside(ours):
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=few.id, level="reply"))
+        make_contact({"name": "Carla", "phone": "+49 301", "company": "Shop"}, ["carla@customer.test"])
+        template = Template(name="Call", used_for=["message"])
+        db.session.add(template)
+        db.session.flush()
+        text = "Call {{ contact.phone }} {{ contact.company }}, {{ user.name }} {{ lead.name }}"
+        db.session.add(TemplateText(template_id=template.id, language="en", content=text))
+        db.session.commit()
+    message = make_message(ours, mailbox)
+    told = "speaks of the contact, which you may not see"
+    for member, words in (
+        (few, f"Call  , {few.name}"),
+        (ours.admin, f"Call +49 301 Shop, {ours.admin.name}"),
+    ):
+        client = sign_in(app, member)
+        page, url = begin(client, message)
+        page = post(client, f"{url}/template", template=str(template.id), body="", expect=200).text
+        assert form_values(page, url)["body"].splitlines()[0].rstrip() == words
+        assert (told in page) == (member is few)
 
 
 def test_an_answer_to_another_domain_is_warned_about(client, ours, mailbox):

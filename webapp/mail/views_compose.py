@@ -117,7 +117,17 @@ def add_signature(draft_id: UUID) -> ResponseReturnValue:
 def use_template(draft_id: UUID) -> ResponseReturnValue:
     """Put a template's text before what is typed."""
     chosen = request.form.get("template", "")
-    return _change(draft_id, lambda found, _: drafts.use_template(g.member, found, _id(chosen)))
+
+    def fill_in(found: Draft, _: DraftForm) -> None:
+        hidden = drafts.use_template(g.member, found, _id(chosen))
+        if hidden:
+            flash(
+                f"The template speaks of the {' and the '.join(hidden)}, which you may not see: that stays "
+                "empty. Read the text before you send it.",
+                "warning",
+            )
+
+    return _change(draft_id, fill_in)
 
 
 @blueprint.post("/drafts/<uuid:draft_id>/discard")
