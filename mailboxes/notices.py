@@ -50,6 +50,7 @@ CLAIM = timedelta(minutes=25)  # longer than a server may take for all steps tog
 BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 WAITING = ("ready", "claimed", "committing")
 LONGEST_ERROR = 500
+MOST_OF_A_NAME = 100
 LOST_TRACK = "The connection ended when the notice was complete: it may have been sent."
 GAVE_UP = "It could not be sent in time."
 NO_SERVER = "The system has no SMTP server or no sender address for notices."
@@ -132,6 +133,11 @@ def queue_notice(
         insert(Notice).values(row).on_conflict_do_nothing().returning(Notice.id)
     ).scalar()
     return None if added is None else row["id"]
+
+
+def cut_line(words: str) -> str:
+    """What somebody chose to be called, as a letter may carry it: our mail takes no messages to strangers."""
+    return " ".join(words.split())[:MOST_OF_A_NAME]
 
 
 def queue_notices(kind: str, letters: Sequence[Unsent], *, lifetime: timedelta = LIFETIME) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from flask import current_app
+from sqlalchemy import ColumnElement, and_, func, select
 
-from mailboxes.notices import Unsent, call_off, can_send, queue_notice, queue_notices
+from mailboxes.notices import Notice, Unsent, call_off, can_send, cut_line, queue_notice, queue_notices
 from tenants import password_links
 from tenants.application import settings_of
+from tenants.bulk import among
 from tenants.database import db, now
 from tenants.errors import InvalidError
 from tenants.invitations import LIFETIME, Invitation
@@ -18,6 +20,10 @@ from tenants.organizations import Organization
 from tenants.password_links import Opened
 from tenants.users import User
 
+INVITATION_KIND = "invitation"
+PAUSE = timedelta(minutes=2)  # between two letters to one address
+MOST_TO_ONE = 5  # letters of an organization to one address within a day
+MOST_A_DAY = 2_000  # letters of an organization: two whole files of people
 INVITATION = """\
 Hello,
 
@@ -75,14 +81,38 @@ def send_invitation(organization: Organization, invitation: Invitation, token: s
 
 
 def send_invitations(organization: Organization, made: Sequence[tuple[Invitation, str]]) -> dict[str, str]:
-    """The same for many, in as many statements as for one. By address, the link or ""."""
+    """The same for many, in as many statements as for one. By address, the link or "".
+
+    `InvalidError` at the field ``address`` where one of them has had a letter a moment ago, or all of them
+    are too many for a day: nobody's mail is flooded through us.
+    """
     links = {one.address: invitation_link(one, token) for one, token in made}
     if not can_send():
         call_off(*(one.id for one, _ in made))
         return links
+    _demand_patience(list(links))
     letters = [_invitation(organization, one, links[one.address]) for one, _ in made]
-    queue_notices("invitation", letters, lifetime=LIFETIME)
+    queue_notices(INVITATION_KIND, letters, lifetime=LIFETIME)
     return dict.fromkeys(links, "")
+
+
+def refused_letters(addresses: Sequence[str]) -> dict[str, str]:
+    """Why no letter of an invitation leaves to these addresses now; those that may have one are missing."""
+    had = (
+        select(Notice.recipient, func.count(), func.max(Notice.made_at))
+        .where(_of_today(), among(Notice.recipient, set(addresses)))
+        .group_by(Notice.recipient)
+    )
+    refused = {}
+    for address, count, last in db.session.execute(had) if can_send() else ():
+        if count >= MOST_TO_ONE:
+            refused[address] = (
+                f"{address} was sent {count} invitations within a day. Ask the person to look among their "
+                "spam, or go on tomorrow."
+            )
+        elif last > now() - PAUSE:
+            refused[address] = f"{address} was sent an invitation a moment ago. Wait two minutes."
+    return refused
 
 
 def send_password_link(link: Opened) -> None:
@@ -122,15 +152,37 @@ def answer_requests() -> None:
         db.session.commit()
 
 
+def _demand_patience(addresses: Sequence[str]) -> None:
+    for sentence in refused_letters(addresses).values():
+        raise InvalidError(sentence, field="address")
+    today = db.session.scalar(select(func.count()).where(_of_today())) or 0
+    if today + len(addresses) > MOST_A_DAY:
+        left = max(0, MOST_A_DAY - today)
+        raise InvalidError(
+            f"An organization sends at most {MOST_A_DAY} invitations within a day, and {left} are left. "
+            "Invite the others tomorrow; from a file, divide it.",
+            field="address",
+        )
+
+
+def _of_today() -> ColumnElement[bool]:
+    """Letters of invitations that left within a day, or are about to."""
+    return and_(
+        Notice.kind == INVITATION_KIND,
+        Notice.state != "cancelled",
+        Notice.made_at > now() - timedelta(days=1),
+    )
+
+
 def _invitation(organization: Organization, invitation: Invitation, link: str) -> Unsent:
     body = INVITATION.format(
-        inviter=invitation.invited_by,
-        organization=organization.name,
+        inviter=cut_line(invitation.invited_by),
+        organization=cut_line(organization.name),
         base=_base(),
         until=_in_words(invitation.expires_at),
         link=link,
     )
-    subject = f"{invitation.invited_by} invites you to {organization.name}"
+    subject = f"{cut_line(invitation.invited_by)} invites you to {cut_line(organization.name)}"
     return Unsent(invitation.address, subject, body, invitation.id)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from mailboxes.accounts import Account
 from mailboxes.discovery.providers import is_known_server
-from mailboxes.notices import Notice, call_off, can_send, queue_notice
+from mailboxes.notices import Notice, call_off, can_send, cut_line, queue_notice
 from tenants.application import settings_of
 from tenants.database import Base, OptionallyScoped, db, now, owned_key, uuid7
 from tenants.errors import ConflictError, NotFoundError
@@ -88,8 +88,8 @@ def ask_for_proof(account: Account, address: str, place: str, what: str, *, by: 
         address,
         "Confirm this address",
         LETTER.format(
-            who=_one_line(by),
-            what=_one_line(what),
+            who=cut_line(by),
+            what=cut_line(what),
             address=address,
             base=base,
             until=f"{proof.expires_at:%Y-%m-%d %H:%M}",
@@ -161,7 +161,3 @@ def _demand_patience(proof: AddressProof | None) -> None:
     today = select(func.count()).where(Notice.kind == KIND, Notice.made_at > now() - timedelta(days=1))
     if (db.session.scalar(today) or 0) >= MOST_A_DAY:
         raise ConflictError("Many links were sent today. Go on tomorrow, or use those that were sent.")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:100]

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from mailboxes.notices import Notice, send_due_notices
+from mailboxes.people_letters import MOST_TO_ONE, PAUSE
 from tenants.attempts import ATTEMPTS_PER_ACCOUNT
 from tenants.audit import AuditEntry
 from tenants.database import db
@@ -135,8 +136,9 @@ def test_a_link_ends_after_a_week(app, ours, invited, time_machine_clock):
     read(app.test_client(), path, 404)
 
 
-def test_sent_again_the_former_link_opens_nothing(app, inside, ours, invited, server):
+def test_sent_again_the_former_link_opens_nothing(app, inside, ours, invited, server, time_machine_clock):
     former = invited("new@person.test")
+    time_machine_clock.shift(PAUSE.total_seconds())
     client = sign_in(app, ours.admin)
     with inside(ours):
         id = db.session.scalar(select(Invitation.id))
@@ -146,6 +148,50 @@ def test_sent_again_the_former_link_opens_nothing(app, inside, ours, invited, se
     assert latest != former
     read(app.test_client(), former, 404)
     join(app.test_client(), latest)
+
+
+def test_letters_to_one_address_have_a_pause_and_an_end(
+    app, inside, ours, invited, server, time_machine_clock
+):
+    path = invited("new@person.test")
+    client = sign_in(app, ours.admin)
+    with inside(ours):
+        again = f"{LIST}/{db.session.scalar(select(Invitation.id))}/send-again"
+    assert "sent an invitation a moment ago. Wait two minutes." in send(client, again, at=LIST)
+    assert "a moment ago" in send(client, INVITE, expect=422, address="new@person.test")
+    read(app.test_client(), path)  # what was refused has ended nothing
+    for _ in range(MOST_TO_ONE):
+        time_machine_clock.shift(PAUSE.total_seconds())
+        page = send(client, again, at=LIST)
+        send_due_notices(ours.id)
+    assert f"was sent {MOST_TO_ONE} invitations within a day. Ask the person to look" in page
+    assert len(letters(server)) == MOST_TO_ONE
+    send(client, f"{again.removesuffix('send-again')}withdraw", at=LIST)
+    assert "go on tomorrow" in send(client, INVITE, expect=422, address="new@person.test")
+    send(client, INVITE, address="other@person.test")
+    time_machine_clock.shift(24 * 60 * 60)
+    send(client, INVITE, address="new@person.test")
+
+
+def test_letters_of_a_day_have_an_end_and_a_neighbours_do_not_count(app, ours, theirs, server, monkeypatch):
+    monkeypatch.setattr("mailboxes.people_letters.MOST_A_DAY", 1)
+    send(sign_in(app, theirs.admin), INVITE, address="new@person.test")
+    client = sign_in(app, ours.admin)
+    send(client, INVITE, address="new@person.test")
+    page = send(client, INVITE, expect=422, address="other@person.test")
+    assert "at most 1 invitations within a day, and 0 are left. Invite the others tomorrow" in page
+
+
+def test_a_letter_carries_no_message_in_a_name(app, inside, ours, server):
+    words = "Your parcel waits at the customs office, pay the fee there today " * 3
+    user = db.session.get(User, ours.admin.user_id)
+    user.name = words
+    db.session.commit()
+    send(sign_in(app, ours.admin), INVITE, address="new@person.test")
+    send_due_notices(ours.id)
+    _, subject, text = letters(server)[-1]
+    assert subject == f"{words[:100]} invites you to Acme"
+    assert words[:101] not in text
 
 
 def test_withdrawn_its_link_opens_nothing_and_a_waiting_letter_stays(app, inside, ours, theirs, server):
@@ -323,8 +369,9 @@ def test_an_invitation_ends_with_the_right_of_its_inviter(
     assert user_by_address("new@person.test") is None
 
 
-def test_sent_again_by_another_it_is_theirs(app, inside, ours, theirs, invited, server):
+def test_sent_again_by_another_it_is_theirs(app, inside, ours, theirs, invited, server, time_machine_clock):
     path = invited("new@person.test")
+    time_machine_clock.shift(PAUSE.total_seconds())
     other = make_member(ours.id, "Olga Other", role=ADMINISTRATOR)
     with inside(ours):
         id = db.session.scalar(select(Invitation.id))

@@ -5,8 +5,9 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from mailboxes.notices import Notice
 from mailboxes.system_mailboxes import MailboxGrant
 from tenants.audit import AuditEntry
 from tenants.database import db
@@ -17,6 +18,7 @@ from tenants.member_import import read_rows
 from tenants.organizations import Membership
 from tenants.permissions import Role
 from tests.factories import csrf_token, make_mailbox, make_member, make_user, sign_in
+from tests.mailboxes.system_smtp import send_notices_to
 from tests.queries import counted_queries
 from tests.webapp.reading import form_values, judged, words_of
 from tests.webapp.test_roles import make_role
@@ -91,6 +93,22 @@ def test_who_joined_meanwhile_is_told_and_the_others_are_invited(app, inside, ou
     answer = words_of(judged(confirm(client, page), IMPORT, 200))
     assert "Is a member already." in answer
     assert invited(inside, ours) == ["new@person.test"]
+
+
+def test_who_was_invited_a_moment_ago_waits_and_the_others_are_invited(
+    app, inside, ours, theirs, smtp_sink, certificates
+):
+    send_notices_to(app, smtp_sink, certificates)
+    client = sign_in(app, ours.admin)
+    both = show(client, b"address\nnew@person.test\nother@person.test\n")
+    confirm(client, show(client, b"address\nnew@person.test\n"))
+    page = words_of(show(client, b"address\nnew@person.test\nother@person.test\n"))
+    assert "new@person.test was sent an invitation a moment ago. Wait two minutes." in page
+    assert "Invite 1 person" in page
+    assert "Wait two minutes." in confirm(client, both).text
+    assert invited(inside, ours) == ["new@person.test", "other@person.test"]
+    with inside(ours):
+        assert db.session.scalar(select(func.count()).select_from(Notice)) == 2
 
 
 def test_many_are_invited_with_as_many_statements_as_a_few(app, inside, ours, theirs):

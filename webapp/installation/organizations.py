@@ -111,7 +111,7 @@ def invite_administrator(organization_id: UUID) -> ResponseReturnValue:
     form = AdministratorForm()
     made: list[tuple[Invitation, str]] = []
     if form.validate_on_submit() and records.accepts(
-        form, lambda: made.append(_invited(form.address.data or ""))
+        form, lambda: made.append(_invited(organization, form.address.data or ""))
     ):
         return _delivered(organization, *made[0])
     return _page(organization, OrganizationForm(formdata=None, obj=organization), form)
@@ -152,18 +152,17 @@ def _created(form: NewOrganizationForm) -> tuple[Organization, Invitation, str]:
     checked = checked_address(form.address.data or "")
     organization = create_organization(form.name.data or "", form.slug.data or "", by=actor().name)
     audit.record_for_system(actor(), "organization.created", organization.name)
-    return organization, *_invited(checked)
+    return organization, *_invited(organization, checked)
 
 
-def _invited(address: str) -> tuple[Invitation, str]:
+def _invited(organization: Organization, address: str) -> tuple[Invitation, str]:
     role = offer_system_roles()[ADMINISTRATOR]
-    made = invite(checked_address(address), [role.id], by=actor())
-    audit.record(actor(), "member.invited", made[0].address, {}, {"roles": [role.name]})
-    return made
+    invitation, token = invite(checked_address(address), [role.id], by=actor())
+    audit.record(actor(), "member.invited", invitation.address, {}, {"roles": [role.name]})
+    return invitation, send_invitation(organization, invitation, token)
 
 
-def _delivered(organization: Organization, invitation: Invitation, token: str) -> ResponseReturnValue:
-    link = send_invitation(organization, invitation, token)
+def _delivered(organization: Organization, invitation: Invitation, link: str) -> ResponseReturnValue:
     db.session.commit()
     queues.ring_notices(organization.id)
     back_url = url_for("organizations.edit", organization_id=organization.id)

@@ -1,12 +1,15 @@
 """People from a file: shown row by row first, then exactly that is done."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from flask import Response, g
 from flask.typing import ResponseReturnValue
 
-from mailboxes.people_letters import send_invitations
+from mailboxes.people_letters import refused_letters, send_invitations
 from tenants import audit, people
 from tenants.database import db
-from tenants.import_files import TAKEN
+from tenants.import_files import ERROR, TAKEN, Verdict
 from tenants.invitations import invite_many
 from tenants.member_import import TEMPLATE, ImportRow, judge, read_rows
 from tenants.outcomes import Outcome
@@ -38,7 +41,7 @@ def import_file() -> ResponseReturnValue:
     return files.rows_page(
         KIND,
         organization_tree(),
-        judge=lambda content: judge(read_rows(content), g.permissions),
+        judge=lambda content: _judged(read_rows(content), g.permissions),
         kept=lambda row: [row.line, row.address, list(row.roles)],
         whose=str(g.member.id),
     )
@@ -60,7 +63,7 @@ def import_shown() -> ResponseReturnValue:
     """
     by = people.granting(g.member)
     rows = [ImportRow(line, address, tuple(names)) for line, address, names in files.opened(str(g.member.id))]
-    verdicts = judge(rows, by)
+    verdicts = _judged(rows, by)
     invited = [verdict for verdict in verdicts if verdict.kind == TAKEN]
     made = invite_many({one.row.address: list(one.row.role_ids) for one in invited}, by=actor())
     for one in invited:
@@ -70,3 +73,15 @@ def import_shown() -> ResponseReturnValue:
     db.session.commit()
     queues.ring_notices(g.organization.id)
     return files.done_page(KIND, organization_tree(), outcomes, links)
+
+
+def _judged(rows: Sequence[ImportRow], by: frozenset[str]) -> list[Verdict[ImportRow]]:
+    """As `judge` says, and whoever may have no other letter now waits: the others are invited."""
+    verdicts = judge(rows, by)
+    refused = refused_letters([one.row.address for one in verdicts if one.kind == TAKEN])
+    return [
+        replace(one, kind=ERROR, words=refused[one.row.address])
+        if one.kind == TAKEN and one.row.address in refused
+        else one
+        for one in verdicts
+    ]

@@ -63,13 +63,13 @@ def new() -> ResponseReturnValue:
     form.roles.choices = choices.role_pairs()
     if form.validate_on_submit():
         try:
-            invitation, token = _invited(form)
+            invitation, link = _invited(form)
         except AppError as error:
             db.session.rollback()
             field = form.address if getattr(error, "field", None) == "address" else form.roles
             field.errors = [error.message]
         else:
-            return _delivered(invitation, token)
+            return _delivered(invitation, link)
     shown = render_template(
         "people/invite.html",
         tree=organization_tree(),
@@ -88,9 +88,10 @@ def send_again(invitation_id: UUID) -> ResponseReturnValue:
     invitation = open_invitation(invitation_id)
     present = {role.id for role in db.session.scalars(roles())}
     people.grantable([id for id in invitation.role_ids if id in present], by)
-    token = renew(invitation, by=actor())
-    audit.record(actor(), "member.invited_again", invitation.address)
-    return _delivered(invitation, token)
+    links: list[str] = []
+    if not records.attempted(lambda: links.append(_renewed(invitation))):
+        return redirect(url_for("people.invitations"))
+    return _delivered(invitation, links[0])
 
 
 @blueprint.post("/invitations/<uuid:invitation_id>/withdraw")
@@ -112,11 +113,17 @@ def _invited(form: InviteForm) -> tuple[Invitation, str]:
     chosen = people.grantable(wanted, people.granting(g.member))
     invitation, token = invite(address, [role.id for role in chosen], by=actor())
     audit.record(actor(), "member.invited", address, {}, {"roles": [role.name for role in chosen]})
-    return invitation, token
+    return invitation, send_invitation(g.organization, invitation, token)
 
 
-def _delivered(invitation: Invitation, token: str) -> ResponseReturnValue:
-    link = send_invitation(g.organization, invitation, token)
+def _renewed(invitation: Invitation) -> str:
+    token = renew(invitation, by=actor())
+    audit.record(actor(), "member.invited_again", invitation.address)
+    return send_invitation(g.organization, invitation, token)
+
+
+def _delivered(invitation: Invitation, link: str) -> ResponseReturnValue:
+    """The letter is on its way, or the link is shown where the system sends none."""
     db.session.commit()
     queues.ring_notices(g.organization.id)
     if link:
