@@ -12,6 +12,7 @@ so many ``times``. Answers: text, bytes sent as they are, `DROP` (the connection
 
 import asyncio
 import base64
+import logging
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -28,6 +29,8 @@ DROP = "(drop)"
 HANG = "(hang)"
 
 Answer = str | bytes
+
+logging.getLogger("mail.log").setLevel(logging.ERROR)  # the library warns of itself at each sign-in
 
 
 @dataclass(frozen=True)
