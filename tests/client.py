@@ -1,5 +1,6 @@
-"""The test client: every request starts with an application context of its own, as behind a server."""
+"""The test client: every request starts without any context of the application, as behind a server."""
 
+from contextvars import Context
 from typing import Any
 
 from flask import request, request_started
@@ -30,6 +31,6 @@ class Client(FlaskClient):
             endpoints.append(request.endpoint)
 
         with request_started.connected_to(note, self.application), written_tables(self.application) as tables:
-            answer = super().open(*args, **given)
+            answer = Context().run(super().open, *args, **given)
         demand_an_entry(self.application, endpoints[0] if endpoints else None, answer.status_code, tables)
         return answer

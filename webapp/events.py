@@ -11,14 +11,13 @@ that an ended session and a grant taken away end the telling too.
 import asyncio
 import gc
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 import structlog
-from a2wsgi import WSGIMiddleware
 from flask import Blueprint, Flask, g
 from flask.typing import ResponseReturnValue
 from redis.asyncio import Redis
@@ -32,6 +31,7 @@ from tenants.database import db
 from tenants.logs import configure_logs
 from tenants.settings import Settings
 from webapp.guards import member_required
+from webapp.serving import Pages, Receive, Scope, Send
 from workers import queues
 
 blueprint = Blueprint("events", __name__)
@@ -44,10 +44,6 @@ MOST_PAGES = 50  # of one member in this process: each asks again for its right 
 MOST_WAITING = 100  # events that wait for a slow client before it is told to look at everything
 PAGE_THREADS = 32
 ASKING_THREADS = 4
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 @blueprint.get(f"{PATH}/subscription")
@@ -194,7 +190,7 @@ class Application:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self._pages = WSGIMiddleware(app, workers=PAGE_THREADS)  # type: ignore[arg-type]  # its environ is narrower
+        self._pages = Pages(app, PAGE_THREADS, self._is_known)
         self._hub = Hub(settings_of(app).redis_url)
         self._asking = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="subscription")
 
@@ -205,7 +201,7 @@ class Application:
         elif scope["type"] == "http" and scope["path"] == PATH:
             await self._events(scope, receive, send)
         elif scope["type"] == "http":
-            await self._pages(scope, receive, send)  # type: ignore[arg-type]
+            await self._pages(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -251,6 +247,9 @@ class Application:
                 listener.subscription = found
                 ask_at = clock.time() + ASKED_AGAIN_AFTER
                 await _say(send, ": still here\n\n")
+
+    async def _is_known(self, scope: Scope) -> bool:
+        return await self._ask(scope) != HTTPStatus.UNAUTHORIZED
 
     async def _ask(self, scope: Scope) -> Subscription | int:
         """What the person behind these cookies may hear of, or the status that says why nothing."""

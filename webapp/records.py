@@ -14,7 +14,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    stream_with_context,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -29,6 +28,7 @@ from mailboxes.threads import Thread
 from tenants.database import db, now
 from tenants.errors import AppError, ConflictError, InvalidError
 from tenants.outcomes import Outcome
+from webapp.streaming import streamed
 
 FILTERS = (
     *("status", "q", "owner", "assignee", "source", "priority", "tag", "sort"),
@@ -157,10 +157,8 @@ def csv_file(
     name: str, header: tuple[str, ...], rows: Iterator[tuple[Any, ...]], *, of: str = ""
 ) -> Response:
     """A list as a file that is sent while it is read; ``of``: whose, if not the organization's."""
-    response = Response(stream_with_context(csv_lines(header, rows)), mimetype="text/csv")
     filename = f"{name}-{of or g.organization.slug}-{now():%Y-%m-%d}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
-    return response
+    return streamed(csv_lines(header, rows), filename, "text/csv")
 
 
 def told(outcomes: list[Outcome], way: list[tuple[str, str]], tree: list[Any]) -> ResponseReturnValue:

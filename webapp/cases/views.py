@@ -21,6 +21,7 @@ from webapp.cases.forms import CaseForm, CommentForm
 from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
+from webapp.streaming import demand_room
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
 
@@ -159,6 +160,7 @@ def comment(case_id: UUID) -> ResponseReturnValue:
 @permission_required("data.export", "case.view")
 def export() -> Response:
     """The filtered list as CSV; who took it is on record."""
+    demand_room()
     filter, order = _filter(), _order()
     narrowed = {name: str(value) for name, value in filter.__dict__.items() if value}
     audit.record(actor(), "cases.exported", "Cases as CSV", after=narrowed)

@@ -21,6 +21,7 @@ from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
 from webapp.leads.forms import LeadForm
+from webapp.streaming import demand_room
 
 blueprint = Blueprint("leads", __name__, url_prefix="/leads")
 
@@ -151,6 +152,7 @@ def change_statuses() -> ResponseReturnValue:
 @permission_required("data.export", "lead.view")
 def export() -> Response:
     """The filtered list as CSV; who took it is on record."""
+    demand_room()
     filter, order = _filter(), _order()
     domain_filter = {name: str(value) for name, value in filter.__dict__.items() if value}
     audit.record(actor(), "leads.exported", "Leads as CSV", after=domain_filter)

@@ -1,6 +1,6 @@
 """The archive of an organization: everything of it in one file, for whoever manages all of its mailboxes."""
 
-from flask import Blueprint, Response, g, render_template, stream_with_context
+from flask import Blueprint, Response, g, render_template
 from flask.typing import ResponseReturnValue
 
 from mailboxes.archive import archived, last_archived
@@ -11,6 +11,7 @@ from tenants.errors import ForbiddenError
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
+from webapp.streaming import demand_room, streamed
 
 blueprint = Blueprint("archive", __name__, url_prefix="/configuration/archive")
 
@@ -39,9 +40,8 @@ def download() -> Response:
     """The file, sent while it is written, with nobody else's drafts; who took it is on record."""
     if not g.permissions >= NEEDED:
         raise ForbiddenError("It holds everything of the organization. Ask an administrator for it.")
+    demand_room()
     audit.record(actor(), audit.ARCHIVED, g.organization.name)
     db.session.commit()
-    response = Response(stream_with_context(archived(g.member)), mimetype="application/zip")
     name = f"{g.organization.slug}-{now():%Y-%m-%d}.zip"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
+    return streamed(archived(g.member), name, "application/zip")

@@ -22,6 +22,7 @@ from webapp.configuration.pages import actor
 from webapp.filters import absolute_time
 from webapp.levels import Level
 from webapp.people.audit_names import with_names
+from webapp.streaming import demand_room
 
 LONGEST = 200  # of a value in the list; the file has it whole
 MOST_LOOKS = 50  # of a search for a file: at a million entries
@@ -59,6 +60,7 @@ def log_page(level: Level, table: type[Entry]) -> ResponseReturnValue:
 
 def log_file(level: Level, table: type[Entry]) -> Response:
     """The filtered record as a file; that it was taken is on record, too."""
+    demand_room()
     filter = _filter()
     narrowed = {name: str(value) for name, value in filter.__dict__.items() if value}
     level.record(actor(), "audit.exported", "Audit log as CSV", after=narrowed)

@@ -1,0 +1,254 @@
+"""What stands between the network and the pages: no client keeps a thread of theirs, however slow it is."""
+
+import asyncio
+import csv
+import io
+import zipfile
+
+import pytest
+from flask import g
+from werkzeug.wrappers import Request, Response
+
+from mailboxes.crm.leads import make_lead
+from tenants.database import db, inside
+from tenants.errors import TooManyAttemptsError
+from tests.factories import form_token, sign_in
+from webapp import serving, streaming
+from webapp.events import Application
+from webapp.serving import Pages
+
+MORE = b"more"  # a piece that nothing follows, though it should
+
+
+class Pretended:
+    """An application in place of the pages."""
+
+    def __init__(self, answer):
+        self.config = {"MAX_CONTENT_LENGTH": 1_000_000}
+        self.answer = answer
+        self.requests = []
+
+    def __call__(self, environ, start_response):
+        self.requests.append((Request(environ).headers, environ["wsgi.input"].read()))
+        return Response(self.answer(), mimetype="text/plain")(environ, start_response)
+
+
+class Connection:
+    """A client as an ASGI server would carry it: says the pieces of a request, takes what is sent."""
+
+    def __init__(self, pieces=(b"",), headers=(), path="/", method="GET", is_stuck=False):
+        self.pieces = list(pieces)
+        self.scope = {
+            "type": "http",
+            "path": path,
+            "method": method,
+            "query_string": b"",
+            "http_version": "1.1",
+            "headers": [(b"host", b"localhost"), *headers],
+        }
+        self.status = None
+        self.body = bytearray()
+        self.is_whole = False
+        self.goes_on = asyncio.Event()
+        if not is_stuck:
+            self.goes_on.set()
+
+    async def receive(self):
+        if not self.pieces:
+            await asyncio.Event().wait()  # nothing more ever comes
+        piece = self.pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(self.pieces) or piece == MORE}
+
+    async def send(self, message):
+        self.status = message.get("status", self.status)
+        if message["type"] == "http.response.body":
+            await self.goes_on.wait()
+            self.body += message["body"]
+            self.is_whole = not message["more_body"]
+
+
+async def everybody(scope):
+    return True
+
+
+async def nobody(scope):
+    return False
+
+
+def pages(answer, is_known=everybody, threads=1):
+    app = Pretended(answer)
+    return app, Pages(app, threads, is_known)
+
+
+def run(story):
+    return asyncio.run(asyncio.wait_for(story, 60))
+
+
+async def talk(application, connection):
+    await application(connection.scope, connection.receive, connection.send)
+    return connection
+
+
+def length(number):
+    return (b"content-length", str(number).encode())
+
+
+def test_requests_and_answers_of_any_size_come_through_whole():
+    said = [b"x" * 300_000, b"y" * 200_000, b"z"]
+    app, served = pages(lambda: (bytes([n]) * 1_000_000 for n in range(20)))
+    connection = run(talk(served, Connection(said, [length(500_001)], method="POST")))
+    assert app.requests[0][1] == b"".join(said)
+    assert connection.is_whole
+    assert connection.body == b"".join(bytes([n]) * 1_000_000 for n in range(20))
+
+
+def unfinished():
+    return Connection([MORE], [length(9)], method="POST")
+
+
+def test_who_does_not_finish_a_request_holds_up_nobody():
+    app, served = pages(lambda: "well")
+
+    async def story():
+        slow = [asyncio.create_task(talk(served, unfinished())) for _ in range(5)]
+        quick = await talk(served, Connection())
+        for one in slow:
+            one.cancel()
+        return quick
+
+    assert run(story()).body == b"well"
+    assert len(app.requests) == 1  # no thread saw the others
+
+
+def test_who_does_not_finish_a_request_in_time_is_refused(monkeypatch):
+    monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.0)
+    app, served = pages(lambda: "well")
+    assert run(talk(served, unfinished())).status == 408
+    assert not app.requests
+
+
+def test_who_takes_nothing_of_an_answer_holds_up_nobody():
+    _, served = pages(lambda: (b"x" * 100_000 for _ in range(50)))
+
+    async def story():
+        stuck = [Connection(is_stuck=True) for _ in range(5)]
+        tasks = [asyncio.create_task(talk(served, one)) for one in stuck]
+        quick = await talk(served, Connection())
+        assert not any(task.done() for task in tasks)
+        for one in stuck:
+            one.goes_on.set()
+        return [quick, *await asyncio.gather(*tasks)]
+
+    assert {len(one.body) for one in run(story())} == {5_000_000}
+
+
+def test_an_answer_is_made_no_further_than_some_way_ahead(monkeypatch):
+    monkeypatch.setattr(serving, "MOST_AHEAD", 300_000)
+    made = []
+    _, served = pages(lambda: (made.append(number) or b"x" * 100_000 for number in range(50)))
+
+    async def story():
+        stuck = Connection(is_stuck=True)
+        task = asyncio.create_task(talk(served, stuck))
+        while len(made) < 5:
+            await asyncio.sleep(0)
+        assert len(made) < 30  # some more wait between the thread and us
+        stuck.goes_on.set()
+        return await task
+
+    assert len(run(story()).body) == 5_000_000
+
+
+def test_who_takes_nothing_for_long_is_gone_and_the_thread_is_free(monkeypatch):
+    monkeypatch.setattr(serving, "MOST_AHEAD", 300_000)
+    monkeypatch.setattr(serving, "TAKING_SECONDS", 0.01)
+    _, served = pages(lambda: (b"x" * 100_000 for _ in range(50)))
+
+    async def story():
+        return await talk(served, Connection(is_stuck=True)), await talk(served, Connection())
+
+    gone, next_one = run(story())
+    assert not gone.is_whole
+    assert next_one.is_whole
+
+
+def test_large_requests_of_strangers_and_too_large_ones_are_not_read():
+    for is_known, announced in ((nobody, 500_000), (everybody, 1_000_001)):
+        app, served = pages(lambda: "refused by the pages", is_known)
+        connection = run(talk(served, Connection([MORE], [length(announced)], method="POST")))
+        assert connection.body == b"refused by the pages"
+        headers, body = app.requests[0]
+        assert (headers["Content-Length"], body) == (str(announced), b"")
+
+
+def test_no_more_is_kept_of_requests_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(serving, "MOST_KEPT", 50)
+    _, served = pages(lambda: "well")
+    assert run(talk(served, Connection([b"x" * 51], [length(51)], method="POST"))).status == 503
+    assert run(talk(served, Connection([b"x" * 50], [length(50)], method="POST"))).status == 200
+    assert run(talk(served, Connection([b"x" * 50], [length(50)], method="POST"))).status == 200
+
+
+def test_a_header_cannot_pass_for_one_that_the_proxy_writes():
+    app, served = pages(lambda: "well")
+    forged = [(b"x-forwarded-for", b"192.0.2.1"), (b"x_forwarded_for", b"198.51.100.1")]
+    run(talk(served, Connection(headers=forged)))
+    assert app.requests[0][0]["X-Forwarded-For"] == "192.0.2.1"
+
+
+def keep_lead(world, name):
+    with inside(world.id):
+        make_lead({"name": name}, "Ada")
+        db.session.commit()
+
+
+@pytest.fixture
+def asked_live(app, ours):
+    """Post as an administrator through the whole application, as a browser does."""
+    client = sign_in(app, ours.admin)
+
+    def post(path):
+        body = f"csrf_token={form_token(client)}".encode()
+        cookies = (client.get_cookie(name) for name in ("postroom", "postroom_form"))
+        cookie = "; ".join(f"{one.key}={one.value}" for one in cookies)
+        headers = [
+            length(len(body)),
+            (b"cookie", cookie.encode()),
+            (b"content-type", b"application/x-www-form-urlencoded"),
+        ]
+        return run(talk(Application(app), Connection([body], headers, path, "POST")))
+
+    return post
+
+
+def test_files_that_are_sent_while_they_are_made_are_those_of_the_organization(asked_live, ours, theirs):
+    keep_lead(theirs, theirs.canary)
+    keep_lead(ours, "Ours")
+    leads = asked_live("/leads/export")
+    assert leads.is_whole
+    assert [row[0] for row in csv.reader(io.StringIO(leads.body.decode()))][1:] == ["Ours"]
+    archive = asked_live("/configuration/archive/")
+    assert archive.is_whole
+    with zipfile.ZipFile(io.BytesIO(archive.body)) as files:
+        assert b"Ours" in files.read("records/leads.csv")
+        assert not any(theirs.canary.encode() in files.read(name) for name in files.namelist())
+
+
+def test_one_person_has_two_downloads_at_a_time_and_everybody_together_a_few(app, ours, theirs, monkeypatch):
+    monkeypatch.setattr(streaming, "MOST", 3)
+
+    def begun(person):
+        with app.test_request_context():
+            g.user = person.user
+            return streaming.streamed(iter(["a"]), "list.csv", "text/csv")
+
+    running = [begun(ours.admin), begun(ours.admin)]
+    with pytest.raises(TooManyAttemptsError, match="Two of your downloads"):
+        begun(ours.admin)
+    running.append(begun(theirs.admin))
+    with pytest.raises(TooManyAttemptsError, match="Many downloads are under way"):
+        begun(theirs.admin)
+    for one in running:
+        one.close()
+    begun(ours.admin).close()
+    assert not streaming._running
