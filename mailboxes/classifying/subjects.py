@@ -4,100 +4,71 @@ from __future__ import annotations
 
 import re
 
-# What is left to say when a subject is nothing but the note: people write "Absence of a delivery note", too.
-_END = (
-    r"(?=\W*$|\s*[:：!.,;()\[\]|。，（）]|\s+[-–—]|\s+\d{1,2}[./]"
-    r"|\s+(?:re|aw|sv|wg|fw|until|till?|bis|jusqu|hasta|at[ée]|tot|fino|do)\b"
-    r"|\s+(?:from|vom|von|ab|fra|från|du|del|dal|de|od)\s.{0,12}?\d)"
-)
-
-
-def _alone(*nouns: str) -> str:
-    """Words that say it only where nothing goes on behind them but a mark, a date or the subject answered."""
-    return rf"(?:{'|'.join(nouns)}){_END}"
-
-
 _AUTOMATIC_REPLIES = {
     "en": (
         r"auto(?:\s?-?\s?(?:reply|response|responder|answer|generated))?\s?:",
-        r"\[?\(?auto(?:[-\s]?|matic |mated )(?:reply|response|responder|answer|message)"
-        rf"(?: (?:from|by|to your)\b|{_END})",
+        r"auto(?:[-\s]?|matic |mated )(?:reply|response|responder|answer|message) (?:from|by|to your)\b",
         r"out[\s-]of[\s-](?:the[\s-])?office",
         r"ooo\b",
         r"away from (?:the |my )?(?:office|mail|email|desk)",
         r"(?:i am|i'm) (?:away|on (?:holiday|vacation|leave)|out of)",
         r"vacation(?: (?:reply|message|notice|response|auto).*|)\W*$",
-        _alone(r"on (?:vacation|holiday|(?:maternity |parental |annual )?leave)"),
-        r".{1,60}\bis (?:currently )?(?:out of (?:the )?office|away from (?:the |my )?office)\W*$",
-        r".{1,60}\bis (?:currently )?on (?:vacation|leave)\W*$",
     ),
     "de": (
         r"(?:automatische?|autom\.)r? ?(?:antwort|reply|beantwortung|abwesenheits\w*|e-?mail)",
         r"(?:automatische?|autom\.)r? ?(?:meldung|nachricht)",
         r"abwesenheits\w+",
-        _alone("abwesenheit", "abwesend", "im urlaub"),
         r"nicht im (?:büro|buero|haus)",
         r"urlaubs(?:meldung|notiz|vertretung)\b",
-        r".{1,60}\bist (?:derzeit )?(?:au(?:ß|ss)er haus|nicht im (?:büro|haus)|abwesend|im urlaub)\W*$",
     ),
     "nl": (
         r"automatische? (?:antwoord|reactie)",
         r"afwezigheids\w+",
-        _alone("afwezigheid", "niet aanwezig", "afwezig"),
         r"buiten kantoor",
     ),
     "fr": (
         r"r[ée]ponse automatique",
         r"absen(?:t|ce) du bureau",
-        _alone("absence"),
         r"message d['’]absence",
     ),
     "es": (
         r"respuesta autom[áa]tica",
         r"auto\s?respuesta",
         r"fuera de (?:la )?oficina",
-        _alone("ausente"),
         r"estoy de vacaciones",
     ),
     "it": (
         r"risposta automatica",
         r"risponditore automatico",
         r"fuori (?:sede|ufficio)",
-        _alone("assente", "assenza"),
     ),
     "pt ca": (
         r"resposta autom[áàa]tica",
         r"fora do escrit[óo]rio",
-        _alone(r"aus[êe]ncia(?: tempor[áa]ria)?", r"f[ée]rias"),
     ),
     "sv": (
         r"autosvar",
         r"automatiskt? svar",
         r"frånvaromed\w+",
-        _alone("frånvaro", r"fr[åa]nvarande", "semester"),
     ),
     "da no": (
         r"fraværs\w+",
-        _alone("fravær(?:ende)?", "ikke til stede", "ferie(?:svar)?"),
         r"automatisk svar",
     ),
     "fi": (
         r"automaatti(?:nen )?vastaus",
         r"poissa toimistolta",
         r"poissaolo(?:viesti|ilmoitus)",
-        _alone(r"poissa(?:\s?olo)?", "lomalla"),
     ),
     "pl": (
         r"odpowied[źz] automatyczna",
         r"automatyczna odpowied[źz]",
         r"autoodpowied[źz]",
         r"poza biurem",
-        _alone(r"nieobecno[śs][ćc]"),
     ),
     "cs sk": (
         r"automatick[áa] odpov[ěe][ďd]",
         r"mimo kancel[áa][řr]",
-        _alone(r"nep[řr][íi]tomnost"),
     ),
     "hu": (r"automatikus v[áa]lasz", r"h[áa]zon k[íi]v[üu]l"),
     "ro": (r"r[ăa]spuns automat", r"[îi]n afara biroului"),
@@ -108,7 +79,7 @@ _AUTOMATIC_REPLIES = {
         r"вне офиса",
         r"отсутстви\w+ на (?:работе|рабочем)",
     ),
-    "el": (r"αυτόματη απάντηση", _alone("απουσία")),
+    "el": (r"αυτόματη απάντηση",),
     "hr sr sl": (r"automatski odgovor", r"samodejni odgovor", r"аутоматски одговор"),
     "bg": (r"автоматичен отговор",),
     "lt lv et": (r"automatinis atsakymas", r"autom[āa]tisk[āa] atbilde", r"automaat(?:ne )?vastus"),
@@ -116,9 +87,34 @@ _AUTOMATIC_REPLIES = {
     "tr": (r"otomatik (?:yan[ıi]t|cevap)", r"ofis d[ıi][şs][ıi]nda"),
     "he ar": (r"תשובה אוטומטית", r"رد تلقائي"),
     "ja": (r"自動(?:返信|応答|回覆)", r"不在(?:通知|のお知らせ|連絡)"),
-    "zh": (r"自动(?:回复|答复|回覆)", _alone("外出中?")),
+    "zh": (r"自动(?:回复|答复|回覆)",),
     "ko": (r"자동\s?(?:회신|응답)", r"부재중"),
 }
+
+# People write "Absence of a delivery note", too: these stand before the end, a mark, a date or "Re:".
+_NOUNS_OF_ABSENCE = {
+    "en": (
+        r"auto(?:[-\s]?|matic |mated )(?:reply|response|responder|answer|message)",
+        r"on (?:vacation|holiday|(?:maternity |parental |annual )?leave)",
+    ),
+    "de nl": ("abwesenheit", "abwesend", "im urlaub", "afwezigheid", "niet aanwezig", "afwezig"),
+    "fr es it": ("absence", "ausente", "assente", "assenza"),
+    "pt": (r"aus[êe]ncia(?: tempor[áa]ria)?", r"f[ée]rias"),
+    "sv": ("frånvaro", r"fr[åa]nvarande", "semester"),
+    "da no": ("fravær(?:ende)?", "ikke til stede", "ferie(?:svar)?"),
+    "fi": (r"poissa(?:\s?olo)?", "lomalla"),
+    "pl cs sk": (r"nieobecno[śs][ćc]", r"nep[řr][íi]tomnost"),
+    "el zh": ("απουσία", "外出中?"),
+}
+_END = (
+    r"(?:\W*+$|\s*+[:：!.,;()\[\]|。，（）]|\s++(?:[-–—]|\d{1,2}[./]"
+    r"|(?:re|aw|sv|wg|fw|until|till?|bis|jusqu|hasta|at[ée]|tot|fino|do)\b"
+    r"|(?:from|vom|von|ab|fra|från|du|del|dal|de|od)\s.{0,12}?\d))"
+)
+_SOMEBODY_IS_AWAY = (
+    r".{1,60}\b(?:is (?:currently )?(?:(?:out of|away from) (?:the |my )?office|on (?:vacation|leave))"
+    r"|ist (?:derzeit )?(?:au(?:ß|ss)er haus|nicht im (?:büro|haus)|abwesend|im urlaub))\W*+$"
+)
 
 _BOUNCES = {
     "en": (
@@ -303,7 +299,10 @@ _FAILURE_STEM = re.compile(
     r"|[Uu]nable to sen|[Ff]ailed to sen|zugestellt|zustell|mpfänger|remis|pas pu|recapit|consegn|entreg"
     r"|afgeleverd|bezorgd|zbes[íi]t|[Tt]eslim edile|достав|信できません|无法投递|退信"
 )
-_AUTOMATIC_REPLY = re.compile(rf"\W*(?:{_any_of(_AUTOMATIC_REPLIES)})", re.IGNORECASE)
+_AUTOMATIC_REPLY = re.compile(
+    rf"\W*+(?:{_any_of(_AUTOMATIC_REPLIES)}|(?:{_any_of(_NOUNS_OF_ABSENCE)}){_END}|{_SOMEBODY_IS_AWAY})",
+    re.IGNORECASE,
+)
 _BOUNCE = re.compile(
     rf"\W{{0,40}}(?!(?:fwd?|wg|rv)\s?:)(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:re\s?:\W{{0,40}})?(?:{_any_of(_BOUNCES)})",
     re.IGNORECASE,

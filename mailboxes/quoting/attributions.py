@@ -2,7 +2,7 @@
 
 import re
 
-from mailboxes.quoting.lines import MAXIMUM_LINE, Lines, any_of, has_quotation_mark
+from mailboxes.quoting.lines import DATE, MAXIMUM_LINE, Lines, any_of, has_quotation_mark
 
 MAXIMUM_ATTRIBUTION = 4  # lines over which mailers wrap "On … wrote:"
 
@@ -13,7 +13,7 @@ _VERBS = any_of(
     *("heeft.{0,80}geschreven", "skrev", "skriver", "skrifaði", "kirjoitti", r"napisał\(?a?\)?"),
     *("pisze", r"napsala?\(?a?\)?", "napísala?", r"написала?\(?а?\)?", "пишет", "писала?"),
     *("написав", "пише", "yazdı", "írta", r"a\s+scris", "έγραψε", r"je\s+napisao", "escrigu[ée]"),
-    *("rašė", "kirjutas", "rakstīja", r"folgendes\s+geschrieben"),
+    *("rašė", "kirjutas", "rakstīja", r"folgendes\s+geschrieben", r"вы\s+писали", r"쓴\s*글"),
 )
 _WORDS_WITHOUT_COLON = any_of(
     *("のメール", "のメッセージ", "書きました", "書いた", "写道", "寫道", "写到", "작성", "썼습니다"),
@@ -24,23 +24,27 @@ _ATTRIBUTION = re.compile(
     rf"|\s*+.{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}$",
     re.IGNORECASE,
 )
-_ATTRIBUTION_WITHOUT_DATE = re.compile(rf"\s*+\S.{{0,200}}?(?<!\w){_VERBS}\s*+[:：]\s*+$", re.IGNORECASE)
-# How the last line of any attribution ends: a cheap question before the dear ones above.
-_ENDS = re.compile(r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|" + _WORDS_WITHOUT_COLON)
-_LAST_OF_ENDS = frozenset(":*_>")  # the last character of such a line, if it is ASCII
-# A day and a year: a time alone stands in anybody's sentences.
-_DATE = any_of(
-    r"(?<!\d)(?:\d{1,2}[-/.]\s?){2}(?:\d{4}|\d\d)(?!\d)",
-    r"(?<!\d)\d{4}[-/.年]\s?\d{1,2}",
-    r"(?<!\d)\d{1,2}[^<\d]{1,20}(?![03-9])\d{4}(?!\d)",
+# Above a text that is marked as quoted: also the verb alone, below a line that is marked itself.
+_ATTRIBUTION_WITHOUT_DATE = re.compile(
+    rf"\s*+(?:\S.{{0,200}}?)?(?<!\w){_VERBS}\s*+[:：]\s*+$"
+    r"|\s*+(?:zitat\s+von|quoting|citando|quotando|citat\s+(?:från|fra)|citaat\s+van|citation\s+de)\s.{1,200}@",
+    re.IGNORECASE,
 )
+# Between hyphens, as Zoho and some telephones write.
+_DASHED = re.compile(rf"\s*+-{{2,}}+\s.{{1,300}}?(?<!\w){_VERBS}\s*+-{{2,}}+\s*+$", re.IGNORECASE)
+# How the last line of any attribution ends: a cheap question before the dear ones above.
+_ENDS = re.compile(
+    r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|\w\s?-{2,9}\s*+$|" + _WORDS_WITHOUT_COLON
+)
+_LAST_OF_ENDS = frozenset(":*_>-")  # the last character of such a line, if it is ASCII
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
-    rf"\s*+(?=[^<]*{_DATE}).{{0,200}}<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+(?P<colon>[:：])?\s*+$"
+    rf"\s*+(?=[^<]*{DATE}).{{0,200}}<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+(?P<colon>[:：])?\s*+$"
 )
-# Gmail in any other language, above a text that is marked as quoted: an address, a date and a time.
+# Any language, above a text that is marked as quoted: an address, a date (which begins the line, if it has no
+# year) and a time.
 _ADDRESS_AND_TIME = re.compile(
-    rf"(?=[^<]*+<[^<>\s@]++@[^<>\s@]++>)(?=.{{0,400}}?{_DATE})"
+    rf"(?=.{{0,400}}?[^<>\s@]@[^<>\s@])(?=.{{0,400}}?{DATE}|[^\W\d_]{{2,4}}[.,]?\s\d{{1,2}}\.?\s[^\W\d_]{{3}})"
     r"(?=.{0,400}?(?<!\d)\d{1,2}[:.]\d\d(?!\d)).{0,500}[:：]\s*+$"
 )
 # How attributions begin that mailers wrap over several lines.
@@ -86,7 +90,7 @@ def attribution_length(lines: Lines, ends: set[int], position: int) -> int:
 
 def _opens(text: str, others: list[str]) -> bool:
     """Whether an attribution over several lines begins with the first of them."""
-    if _OPENS.match(text):
+    if _OPENS.match(text) or _DASHED.match(text):
         return True
     rest = " ".join(line.strip() for line in others)
     is_complete = _ATTRIBUTION.match(rest) or _dated(rest)
@@ -94,7 +98,7 @@ def _opens(text: str, others: list[str]) -> bool:
 
 
 def _is_attribution(lines: Lines, text: str, following: int) -> bool:
-    if _ATTRIBUTION.match(text):
+    if _ATTRIBUTION.match(text) or _DASHED.match(text):
         return True
     next_text = lines.next_text(following)
     is_followed = next_text is not None and lines.is_quoted(next_text)

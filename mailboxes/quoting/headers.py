@@ -2,12 +2,13 @@
 
 import re
 
-from mailboxes.quoting.lines import Lines, any_of
+from mailboxes.quoting.lines import DATE, Lines, any_of
 
 _FROM = re.compile(
     r"\s*+[*_]{0,2}"
     + any_of(
         *("from", "von", "de", "da", "van", "från", "fra", "lähettäjä", "od", "от", "від", "kimden"),
+        *("gönderen", r"от\s+кого", "nuo"),
         *("feladó", "expéditeur", "remitente", "mittente", "afzender", "odesílatel", "nadawca"),
         *("από", r"de\s+la", "šalje", "dari", "từ", "מאת", "من", "จาก", "saatja", "siuntė"),
         *("差出人", "送信者", "发件人", "寄件者", "寄件人", r"보낸\s?사람"),
@@ -29,7 +30,18 @@ _WORDS_OF_MAIL = any_of(
     ),
     *("lähetetty", "wysłano", "odesláno", "отправлено", r"дата\s+отправки", "надіслано"),
     *(r"gönderme\s+tarihi", "elküldve", "στάλθηκε", "trimis", "subiect", "изпратено", "poslano"),
-    *("odoslané", "enviat", "dikirim", "terkirim", "subjek", r"ngày\s+gửi", r"đã\s+gửi"),
+    *(
+        "gönderildi",
+        "verschickt",
+        "sujet",
+        "odoslané",
+        "enviat",
+        "dikirim",
+        "terkirim",
+        "subjek",
+        r"ngày\s+gửi",
+        r"đã\s+gửi",
+    ),
     *("נשלח", r"تاريخ\s+الإرسال", "saadetud", "išsiųsta"),
     *("送信日時", "件名", "发送时间", "收件人", "主题", "主旨", "收件者", r"받는\s?사람", r"보낸\s?날짜"),
 )
@@ -45,9 +57,10 @@ _OTHER_WORDS = any_of(
     *("aan", "till", "til", "dato", "päivä(?:ys|määrä)", "vastaanottaja", "kopio", "do", "komu", "дата"),
     *("кому", "копия", "kime", "címzett", "προς", "κοιν", "către", "до", "prima", "za", r"per\s+a"),
     *("kepada", "tới", "đến", "אל", "التاريخ", "إلى", "ส่ง", "วันที่", "ถึง", "adressaat", "kam"),
-    *("日時", "宛先", "抄送", "日期", "날짜"),
+    *("tarih", "alıcı", "日時", "宛先", "抄送", "日期", "날짜"),
 )
 _AT_A_MOMENT = re.compile(r".{6,60}?(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
+_WHOLE_DATE = re.compile(rf"(?=.{{0,60}}?{DATE}).{{6,60}}?(?<!\d)\d{{1,2}}[:.h]\d\d(?!\d)")
 _HEADER = re.compile(
     rf"\s*+[*_]{{0,2}}(?:(?P<of_mail>{_WORDS_OF_MAIL})|(?P<matter>{_MATTERS})|{_OTHER_WORDS})\s*+[:：]",
     re.IGNORECASE,
@@ -67,6 +80,8 @@ def is_header_block(lines: Lines, start: int, wanted: int) -> bool:
     """
     if not (_FROM.match(lines.texts[start]) or _HEADER.match(lines.texts[start])):
         return False
+    if _is_sender_and_date(*lines.texts[start : start + 2]):
+        return True
     near = [line for line in lines.texts[start : start + 14] if line.strip()][:9]
     senders = [line for line in near if _FROM.match(line)]
     headers = [found for line in near if (found := _HEADER.match(line))]
@@ -77,3 +92,9 @@ def is_header_block(lines: Lines, start: int, wanted: int) -> bool:
         return True
     is_dated = any(_AT_A_MOMENT.match(line) for line in told)
     return len(headers) >= 3 and is_dated and any(found["matter"] for found in headers)
+
+
+def _is_sender_and_date(first: str, second: str = "") -> bool:
+    """Two lines are enough: whose address it is, and the day, year and time."""
+    is_dated = _HEADER.match(second) and _WHOLE_DATE.match(second)
+    return "@" in first and bool(is_dated and _FROM.match(first))

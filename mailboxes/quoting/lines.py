@@ -9,7 +9,14 @@ Kind = Literal["reply", "quotation", "signature"]
 
 _DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _QUOTED = re.compile(r"[ \t]{0,3}(?:>|&gt;|»)")
-_RULE = re.compile(r"\s*+[-_=*]{5,}+\s*+$")
+DRAWN = r"[-_=*\u2010-\u2015]"  # of what mailers draw lines
+_RULE = re.compile(rf"\s*+{DRAWN}{{5,}}+\s*+$")
+# A day and a year: a time alone stands in anybody's sentences.
+DATE = (
+    r"(?:(?<!\d)(?:\d{1,2}[-/.]\s?){2}(?:\d{4}|\d\d)(?!\d)"
+    r"|(?<!\d)\d{4}[-/.年]\s?\d{1,2}"
+    r"|(?<!\d)\d{1,2}[^<\d]{1,20}(?![03-9])\d{4}(?!\d))"
+)
 
 
 def any_of(*alternatives: str) -> str:

@@ -3,13 +3,13 @@
 import re
 
 from mailboxes.quoting.headers import has_colon, is_header_block
-from mailboxes.quoting.lines import Lines, any_of, is_rule
+from mailboxes.quoting.lines import DRAWN, Lines, any_of, is_rule
 
 _SEPARATOR = re.compile(
-    r"\s*+[-_=*]{2,}+\s*+"
+    rf"\s*+{DRAWN}{{2,}}+\s*+"
     + any_of(
         r"original(?:\s+(?:message|mail|appointment)|nachricht|meddelelse|melding|meldung)?",
-        r"(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|e-?mail)",
+        r"(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|mitteilung|(?:e-?)?mail)",
         r"message\s+(?:d['’]origine|original|transf[ée]r[ée]|initial)",
         r"mensaje\s+(?:original|reenviado)",
         r"mensagem\s+(?:original|encaminhada)",
@@ -33,9 +33,11 @@ _SEPARATOR = re.compile(
         "转发邮件",
         r"원본\s*메[시세]지",
     )
-    + r"\s*[-_=*]{2,}\s*$",
+    + rf"\s*{DRAWN}{{2,}}\s*$",
     re.IGNORECASE,
 )
+# Any words between drawn lines: a title only if headers follow.
+_TITLE = re.compile(rf"\s*+{DRAWN}{{2,}}+\s*+[^\W\d_].{{0,60}}?(?<!{DRAWN}){DRAWN}{{2,}}+\s*+$")
 _FORWARD = re.compile(
     r"\s*+"
     + any_of(
@@ -64,7 +66,7 @@ def begins_original(lines: Lines, position: int) -> bool:
         return True
     if has_colon(line):
         return is_header_block(lines, position, 3)
-    if is_rule(line):
+    if is_rule(line) or _TITLE.match(line):
         following = lines.next_text(position + 1)
         return following is not None and is_header_block(lines, following, 2)
     return False

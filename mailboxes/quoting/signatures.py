@@ -9,12 +9,12 @@ _SIGNATURE_MARK = re.compile(r"\s{0,3}(?:--|—|––|__)[ \t\xa0]*$")
 _DASHED_NAME = re.compile(r"-[^\W\d_]\w*\.?(?: \w+\.?){0,3}\s*$")
 _SENT = any_of(
     *("sent", "envoyé", "enviado", "inviato", "verzonden", "gesendet", "skickat", "sendt"),
-    *("lähetetty", "wysłan[eoy]", "odesláno", "отправлено", "надіслано"),
+    *("verstuurd", "wysłan[eoy]", "odesláno", "отправлено", "надіслано", "trimis"),
 )
 _BY = any_of(
     *("from", "via", "with", "by", "using", "de(?:puis)?", "mon", "von", "mit", "über", "aus"),
     *("desde", "mi", "do", "da", "dal", "del", "con", "vanaf", "van", "mijn", "met", "från", "min"),
-    *("fra", "z", "ze", "с", "из", "through"),
+    *("fra", "z", "ze", "з", "із", "с", "из", "through"),
 )
 _GET = any_of(
     *("téléchargez?", "télécharger", "obtenir", "obtener", r"holen\s+sie\s+sich", "hämta", "hent"),
@@ -23,13 +23,17 @@ _GET = any_of(
 _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
     + any_of(
-        rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,60}}",
+        rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,60}}"
+        r"(?:,\s(?:please\s)?(?:excuse|forgive|pardon|sorry)\b.{0,60})?",
+        r"lähetetty\s.{1,40}st[aä]",
+        r"(?:az\s)?(?:iphone|ipad).{0,30}\s(?:gönderildi|küldve)",
+        r"στάλθηκε\s+από\s.{1,40}",
         r"vo[nm]\s+mein[\w/]*\s.{0,40}\sgesendet.{0,20}",
         r"diese\s+nachricht\s+wurde\s+von\s+meinem.{0,80}",
         r"von\s+(?:unterwegs|samsung\s+mobile)\s+gesendet",
         rf"{_GET}.{{0,40}}(?:ios|android|iphone|outlook).{{0,60}}",
         r"iphone\s*から送信",
-        r"(?:从)?我的\s*\S{1,20}\s*发送",
+        r"(?:从|從)?我的\s*\S{1,20}\s*(?:发送|傳送|寄出)",
         r"发自我的\s*\S{1,20}",
         r"나의\s*iphone에서\s*보냄",
     )

@@ -46,6 +46,24 @@ ATTRIBUTIONS = [
     "差出人: Ada\n送信日時: 月曜日\n宛先: Bob\n件名: x",
     "Begin forwarded message:\n\nFrom: Ada",
     "## Please reply above this line ##",
+    "---- On Tue, 05 Mar 2024 10:00:00 +0100 Ada <a@b.c> wrote ----",
+    "---- Am Di., 05 März 2024 10:00:00 +0100 Ada <a@b.c> schrieb ---",
+    "---- On Tue, 05 Mar 2024 10:00:00 +0100 Ada Lovelace of London\n<a@b.c> wrote ----",
+    "---- Ada Lovelace wrote ----",
+    "Вы писали 5 марта 2024 г., 10:00:00:",
+    "2024-03-05 오전 10:00에 Ada 이(가) 쓴 글:",
+    "----- Mail original -----\nDe: Ada <a@b.c>\nObjet: x",
+    "-----Original-Nachricht-----\nBetreff: x\nVon: Ada",
+    "----- Original Nachricht ----\nVon: Ada\nBetreff: x",
+    "-----Ursprüngliche Mitteilung-----\nVon: Ada\nAn: a@b.c",
+    "-----E-mail d'origine-----\nDe : Ada <a@b.c>\nSujet : x",
+    "--------- 원본 메일 ---------\n보낸사람: Ada <a@b.c>\n제목: x",
+    "‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Tuesday, March 5th, 2024 at 10:00 AM, Ada <a@b.c> wrote:",
+    "Kimden: Ada\nGönderildi: 5 Mart 2024 Salı 10:00\nKime: Bob\nKonu: x",
+    "Gönderen: Ada <a@b.c>\nTarih: 5 Mart 2024\nAlıcı: Bob\nKonu: x",
+    "От кого: Ada <a@b.c>\nКому: Bob\nТема: x",
+    "Nuo: Ada\nIšsiųsta: 2024 m. kovo 5 d.\nKam: Bob\nTema: x",
+    "From: a@b.c\nDate: Wed, 16 May 2012 00:15:02 -0600",
 ]
 
 
@@ -62,6 +80,11 @@ def test_what_was_quoted_is_left_out(attribution, quoted):
         "Missatge de Ada <a@b.c> del dia dl., 2 d’abr. 2012 a les 18:26:",
         "ในวันที่ จ. 2 เม.ย. 2012 เวลา 18:26 Ada <a@b.c> เขียนว่า:",
         "2. aprilla 2012 klokka 18.26 ada <a@b.c> qapaatoq:",
+        "5 Mar 2024, 10:00 by ada@b.c:",
+        "5. März 2024, 10:00 von ada@b.c:",
+        "ven 27 nov, 16:22, Ada <a@b.c>:",
+        "Zitat von Ada <a@b.c>:",
+        "Quoting Ada <a@b.c>:",
     ],
 )
 def test_in_any_language_an_address_and_a_time_stand_above_what_is_quoted(attribution):
@@ -103,6 +126,15 @@ def test_marks_of_direction_hide_no_quotation():
     assert reply_text(f"Yes.\n\n{attribution}\n\n> Will you come?\n") == "Yes."
 
 
+def test_a_verb_below_its_marked_line_belongs_to_the_attribution():
+    text = ">>> On 3/5/2024 at 10:00 AM, in message <65E@b.c>, Ada <a@b.c>\nwrote:\n> Will you come?\n\nYes."
+    assert reply_text(text) == "Yes."
+
+
+def test_an_answer_below_a_dashed_attribution_is_kept():
+    assert reply_text("---- Ada wrote ----\n> Will you come?\n\nYes, gladly.") == "Yes, gladly."
+
+
 def test_a_list_of_points_is_no_signature():
     text = "Which one?\n\n-The first one\n-The second one\n\nThank you"
     assert reply_text(text) == text
@@ -128,6 +160,15 @@ def test_answers_between_quoted_lines_are_kept():
         "Envoyé de mon iPhone",
         "Enviado desde mi iPhone",
         "Inviato da iPhone",
+        "Sent from my iPhone, please excuse typos.",
+        "Verstuurd vanaf mijn iPhone",
+        "Надіслано з мого iPhone",
+        "Lähetetty iPhonesta",
+        "iPhone'umdan gönderildi",
+        "Στάλθηκε από το iPhone μου",
+        "Trimis de pe iPhone-ul meu",
+        "Az iPhone-omról küldve",
+        "從我的 iPhone 傳送",
         "Get Outlook for iOS<https://x.y>",
         "iPhoneから送信",
         "_______________________________________________\nx mailing list\nx@y.z",
@@ -157,6 +198,10 @@ def test_a_signature_is_left_out(signature):
         "Bonjour,\nDe : Paris\nÀ : Lyon\nObjet : canapé\nMerci",
         "Hola,\nDe: Barcelona\nPara: Girona\nFecha: 2.4.2026 12:30\nGracias",
         "Order:\n_____\nFrom: Monday\nTo: Friday\nThank you",
+        "My parcel:\nFrom: Berlin\nDate: 5 March 2024 10:00\nwas lost, ada@b.c",
+        "Parcel:\nFrom: shop@b.c\nDate: 5 March\nThank you",
+        "--- My list ---\nTea: two\nRice: one",
+        "Trimis ieri, mulțumesc",
     ],
 )
 def test_prose_that_looks_like_a_quotation_stays(text):
@@ -186,7 +231,7 @@ def test_no_line_is_lost(text):
 
 _MARKS_AND_WORDS = (
     *(lines._QUOTED, lines._RULE),
-    *(originals._SEPARATOR, originals._FORWARD, originals._ABOVE_LINE),
+    *(originals._SEPARATOR, originals._TITLE, originals._FORWARD, originals._ABOVE_LINE),
     *(signatures._SIGNATURE_MARK, signatures._DASHED_NAME, signatures._SENT_FROM),
 )
 
