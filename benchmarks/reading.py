@@ -27,7 +27,7 @@ def run(count: int, folder: Path | None = None) -> dict[str, Any]:
     gc.freeze()  # as in the processes that do this
     pairs = list(zip(parsed, raws, strict=True))
     figures = {
-        "reading, all of it": _least(lambda: [read_message(raw, "", with_language=False) for raw in raws]),
+        "reading, all of it": _least(lambda: [read_message(raw, "", is_answerable=False) for raw in raws]),
         "parsing": _least(lambda: [parse(raw) for raw in raws]),
         "setting quotations apart": _least(lambda: [reply_text(one.text) for one in parsed]),
         "classifying": _least(lambda: [classify(one, raw) for one, raw in pairs]),

@@ -83,10 +83,16 @@ def sentence_of(reason: str) -> str:
 
 
 def classify(
-    parsed: ParsedMessage, raw: bytes = b"", *, trusted_authserv_id: str | None = None
+    parsed: ParsedMessage,
+    raw: bytes = b"",
+    *,
+    trusted_authserv_id: str | None = None,
+    with_body_hash: bool = True,
 ) -> Classification:
     """Classify one message. ``raw`` is looked at only where it may be a bounce."""
     facts = _facts(parsed, trusted_authserv_id)
+    if with_body_hash:
+        facts["body_hash"] = _body_hash(parsed.own_text)
     is_bounce, failures = _bounce(parsed, raw, facts)
     reasons = _reasons(facts, is_bounce=is_bounce)
     return Classification(
@@ -172,7 +178,7 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         delivered_to_canonical=headers.delivered_to(),
         automatic_subject=subject_sign,
         has_automatic_subject_confirmed=False,
-        body_hash=_body_hash(parsed.own_text),
+        body_hash="",
         is_encrypted_only=_is_encrypted_only(parsed),
         has_defective_header=bool(_DEFECTIVE.intersection(parsed.defects)),
         is_truncated=bool(_TRUNCATED.intersection(parsed.defects)),

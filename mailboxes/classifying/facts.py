@@ -42,7 +42,8 @@ class Facts(TypedDict):
     Rule 25: ``reply_to``, ``has_foreign_reply_to``.
     Rule 28: ``received_count``, ``delivered_to_canonical`` (with repetitions).
     Rule 29: ``automatic_subject`` ("" or which pattern), ``has_automatic_subject_confirmed`` (one
-    more sign agrees). Rule 30: ``body_hash`` (hex; of the text without white space and case).
+    more sign agrees). Rule 30: ``body_hash`` (hex; of the text without white space and case; "" of
+    what is never answered).
     Rule 31: ``is_encrypted_only``, ``has_defective_header``, ``is_truncated``, ``defects``.
     """
 

@@ -103,17 +103,17 @@ def store_all(items: Sequence[Item], stored: Callable[[Sequence[Item]], Stored])
 
 
 def _read(waiting: Waiting, trusted_authserv_id: str, apart: ReaderApart) -> Reading:
-    with_language = not waiting.is_history
+    is_answerable = not waiting.is_history
     if waiting.attempts >= MOST_ATTEMPTS:
         raise PoisonError(f"{waiting.attempts} attempts to deliver it ended with the death of the process")
     if waiting.attempts:
-        return apart.read(waiting.raw, trusted_authserv_id, with_language=with_language)
+        return apart.read(waiting.raw, trusted_authserv_id, is_answerable=is_answerable)
     try:
         with processor_limit(FIRST_READING_SECONDS):
-            return read_message(waiting.raw, trusted_authserv_id, with_language=with_language)
+            return read_message(waiting.raw, trusted_authserv_id, is_answerable=is_answerable)
     except (ProcessorLimitError, MemoryError) as error:
         log.warning("message is read apart", arrival=str(waiting.id), error=type(error).__name__)
-        return apart.read(waiting.raw, trusted_authserv_id, with_language=with_language)
+        return apart.read(waiting.raw, trusted_authserv_id, is_answerable=is_answerable)
     except Exception as error:
         log.warning("message cannot be read", arrival=str(waiting.id), error=type(error).__name__)
         raise PoisonError(failure_text(error)) from error

@@ -22,14 +22,16 @@ class Reading:
     classify_milliseconds: int
 
 
-def read_message(raw: bytes, trusted_authserv_id: str, *, with_language: bool = True) -> Reading:
-    """Parse and classify. History needs no language: it is never answered."""
+def read_message(raw: bytes, trusted_authserv_id: str, *, is_answerable: bool = True) -> Reading:
+    """Parse and classify. History is never answered: it needs no language, and no hash of its body."""
     started = time.perf_counter()
     parsed = parse(raw)
     reply = reply_text(parsed.text)
     parsed_at = time.perf_counter()
-    classification = classify(parsed, raw, trusted_authserv_id=trusted_authserv_id or None)
-    language = language_of(reply, parsed.header("content-language")) if with_language else None
+    classification = classify(
+        parsed, raw, trusted_authserv_id=trusted_authserv_id or None, with_body_hash=is_answerable
+    )
+    language = language_of(reply, parsed.header("content-language")) if is_answerable else None
     finished = time.perf_counter()
     return Reading(
         parsed=parsed,

@@ -43,10 +43,10 @@ class ReaderApart:
     ) -> None:
         self._end()
 
-    def read(self, raw: bytes, trusted_authserv_id: str, *, with_language: bool = True) -> Reading:
+    def read(self, raw: bytes, trusted_authserv_id: str, *, is_answerable: bool = True) -> Reading:
         """Read one message; `PoisonError` if the child fails, dies or takes too long over it."""
         child = self._running()
-        question = pickle.dumps((raw, trusted_authserv_id, with_language))
+        question = pickle.dumps((raw, trusted_authserv_id, is_answerable))
         try:
             answer = self._asked(child, question)
         except (EOFError, BrokenPipeError):
@@ -123,12 +123,12 @@ def serve() -> None:
 
 
 def _answer(question: bytes) -> Reading | str:
-    raw, trusted_authserv_id, with_language = pickle.loads(question)  # noqa: S301  # from our parent
+    raw, trusted_authserv_id, is_answerable = pickle.loads(question)  # noqa: S301  # from our parent
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(used.ru_utime + used.ru_stime) + CPU_SECONDS
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
     try:
-        return read_message(raw, trusted_authserv_id, with_language=with_language)
+        return read_message(raw, trusted_authserv_id, is_answerable=is_answerable)
     except Exception as error:  # noqa: BLE001  # whatever a broken message provokes
         return failure_text(error)
 

@@ -6,7 +6,7 @@ fence is checked inside it. Running it again for the same UIDs changes nothing.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +74,7 @@ def prepared(messages: Iterable[FetchedMessage]) -> Iterator[list[Prepared]]:
     size = 0
     try:
         for message, milliseconds in _timed(messages):
-            item = replace(_prepared(message), milliseconds=milliseconds)
+            item = Prepared(message, _packed(message), milliseconds)
             length = item.packed.weight if item.packed else 0
             if batch and (size + length > BYTES_PER_COMMIT or len(batch) == MESSAGES_PER_COMMIT):
                 yield batch
@@ -115,11 +115,11 @@ def arrive(
     return count
 
 
-def _prepared(message: FetchedMessage) -> Prepared:
+def _packed(message: FetchedMessage) -> Packed | None:
     if message.spool is not None:
-        return Prepared(message, pack_spool(message.spool))
+        return pack_spool(message.spool)
     content = message.raw if message.raw is not None else message.header
-    return Prepared(message, pack(content) if content else None)
+    return pack(content) if content else None
 
 
 def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: Any) -> dict[str, Any]:

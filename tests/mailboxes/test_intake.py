@@ -59,6 +59,14 @@ def test_an_arrival_becomes_a_message_with_everything_that_hangs_on_it(
         assert list(found) == [message.id]
 
 
+def test_history_is_read_without_what_only_an_answer_needs(ours: World, mailbox: Mailbox) -> None:
+    text = "This is a sentence that is written in English, and so is this one."
+    (new,) = receive(ours, mailbox, letter("New", body=text))
+    (old,) = receive(ours, mailbox, letter("Old", body=text), is_history=True)
+    assert ("body_hash" in new.facts, new.language) == (True, "en")
+    assert ("body_hash" in old.facts, old.language) == (False, None)
+
+
 def test_an_arrival_lies_in_a_folder_of_its_own_account(ours: World, mailbox: Mailbox, inside: Any) -> None:
     other = make_mailbox(ours, address="other@acme.test")
     with inside(ours), pytest.raises(IntegrityError, match="fk_arrivals_owner_id_account_id_folder_id"):
