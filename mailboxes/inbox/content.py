@@ -9,8 +9,9 @@ from zipfile import ZIP_STORED, ZipFile
 from sqlalchemy import Select, select
 
 from mailboxes.filenames import distinct_filenames
+from mailboxes.inbox.pictures import SHELF
 from mailboxes.messages import Attachment, Message
-from mailboxes.parsing import PICTURES, attachment_content, parse
+from mailboxes.parsing import PICTURES, attachment_content, attachment_contents, parse
 from mailboxes.raws import raw_content
 from mailboxes.sanitizing import Images, plain_text_to_html, sanitize
 from tenants.database import db
@@ -81,14 +82,28 @@ def attachment_of(message: Message, position: int) -> tuple[Attachment, bytes]:
 
 def inline_image_of(message: Message, content_id: str) -> tuple[Attachment, bytes]:
     """A picture that the body names by its Content-ID; `NotFoundError` if it is none a browser may draw."""
-    attachment = db.session.scalar(
-        attachments_of(message)
-        .where(Attachment.content_id == content_id, Attachment.content_type.in_(PICTURES))
-        .limit(1)
-    )
-    if attachment is None:
+    attachment = db.session.scalar(_pictures_of(message).where(Attachment.content_id == content_id).limit(1))
+    if attachment is None or message.raw_id is None:
         raise NotFoundError
-    return attachment, _content(_raw_of(message), attachment.position)
+    return attachment, SHELF.picture(
+        (message.organization_id, message.raw_id),
+        attachment.position,
+        all=lambda: _all_pictures(message),
+        one=lambda: _content(_raw_of(message), attachment.position),
+    )
+
+
+def _pictures_of(message: Message) -> Select[Attachment]:
+    """What a body may show by its Content-ID."""
+    return attachments_of(message).where(Attachment.content_id != "", Attachment.content_type.in_(PICTURES))
+
+
+def _all_pictures(message: Message) -> dict[int, bytes]:
+    positions = [picture.position for picture in db.session.scalars(_pictures_of(message))]
+    try:
+        return dict(zip(positions, attachment_contents(_raw_of(message), positions), strict=True))
+    except IndexError:
+        raise NotFoundError from None
 
 
 def zipped_attachments_of(message: Message) -> Iterator[bytes]:

@@ -8,9 +8,10 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 
+from mailboxes.inbox import content
 from tenants.configuration.layers import override
 from tenants.database import db
-from tests.factories import csrf_token, form_token, make_mailbox, make_message, make_raw, sign_in
+from tests.factories import csrf_token, form_token, make_mailbox, make_member, make_message, make_raw, sign_in
 from tests.webapp.reading import read
 
 HTML = '<p>Hello <b>there</b> <a href="https://shop.test">shop</a></p><img src="https://spy.test/x.png"><script>x()</script>'
@@ -98,6 +99,28 @@ def test_a_picture_that_came_along_is_served_to_the_body(client, ours, mailbox):
     assert answer.mimetype == "image/png"
     assert "sandbox" in policy_of(answer)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_message_is_taken_apart_once_for_all_its_pictures(app, client, ours, theirs, mailbox, monkeypatch):
+    parts = "".join(
+        f"--b\r\nContent-Type: image/png\r\nContent-ID: <p{n}@x>\r\n\r\npicture {n}\r\n" for n in range(9)
+    )
+    page = "".join(f'<img src="cid:p{n}@x">' for n in range(9))
+    raw = (
+        "From: a@b.test\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related; boundary=b\r\n\r\n"
+        f"--b\r\nContent-Type: text/html\r\n\r\n{page}\r\n{parts}--b--\r\n"
+    ).encode()
+    walks = []
+    read_raw = content._raw_of
+    monkeypatch.setattr(content, "_raw_of", lambda message: walks.append(1) or read_raw(message))
+    message = make_message(ours, mailbox, raw=raw)
+    sources = [f"/mail/messages/{message.id}/inline/p{n}@x" for n in range(9)]
+    assert [client.get(one).data for one in sources] == [f"picture {n}".encode() for n in range(9)]
+    assert len(walks) == 1
+    stranger = sign_in(app, theirs.member)
+    assert [stranger.get(one).status_code for one in sources] == [404] * 9
+    closed = sign_in(app, make_member(ours.id))
+    assert closed.get(sources[0]).status_code == 404
 
 
 def test_a_picture_that_is_a_document_is_not(client, ours, mailbox):
