@@ -14,7 +14,7 @@ from mailboxes.access import demand_reply, is_readable, readable_message
 from mailboxes.filenames import safe_filename
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
-from mailboxes.parsing import attachment_content
+from mailboxes.parsing import attachment_contents
 from mailboxes.raws import raw_content
 from mailboxes.replies import (
     AddressProblem,
@@ -383,10 +383,10 @@ def _take_along_attachments(draft: Draft, message: Message) -> None:
     )
     if not attachments or message.raw_id is None:
         return
-    raw = raw_content(message.raw_id)
-    for one in attachments:
+    contents = attachment_contents(raw_content(message.raw_id), [one.position for one in attachments])
+    for one, content in zip(attachments, contents, strict=True):
         try:
-            attach(draft, one.filename, one.content_type, attachment_content(raw, one.position))
+            attach(draft, one.filename, one.content_type, content)
         except InvalidError as error:
             draft.body = f"{draft.body}\n[{error.message}]\n"
 

@@ -38,7 +38,7 @@ def inspect(raw: bytes, name: str, extract_to: Path | None = None) -> Inspection
     parsed = parse(raw)
     found = classify(parsed, raw)
     reply = reply_text(parsed.text)
-    contents = attachment_contents(raw, [attachment.position for attachment in parsed.attachments])
+    contents = list(attachment_contents(raw, [attachment.position for attachment in parsed.attachments]))
     if extract_to is not None:
         _extract(contents, extract_to)
     return {

@@ -1,6 +1,6 @@
 """What is in one message: its body made safe, its attachments, its source. Read from the raw each time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, cast
 from uuid import UUID
@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 from mailboxes.filenames import distinct_filenames
 from mailboxes.inbox.pictures import SHELF
 from mailboxes.messages import Attachment, Message
-from mailboxes.parsing import PICTURES, attachment_content, attachment_contents, parse
+from mailboxes.parsing import PICTURES, attachment_contents, parse
 from mailboxes.raws import raw_content
 from mailboxes.sanitizing import Images, plain_text_to_html, sanitize
 from tenants.database import db
@@ -100,10 +100,7 @@ def _pictures_of(message: Message) -> Select[Attachment]:
 
 def _all_pictures(message: Message) -> dict[int, bytes]:
     positions = [picture.position for picture in db.session.scalars(_pictures_of(message))]
-    try:
-        return dict(zip(positions, attachment_contents(_raw_of(message), positions), strict=True))
-    except IndexError:
-        raise NotFoundError from None
+    return dict(zip(positions, _contents(_raw_of(message), positions), strict=True))
 
 
 def zipped_attachments_of(message: Message) -> Iterator[bytes]:
@@ -115,7 +112,7 @@ def zipped_attachments_of(message: Message) -> Iterator[bytes]:
     if not attachments:
         raise NotFoundError
     names = distinct_filenames(one.filename for one in attachments)
-    return _zipped(_raw_of(message), [(names[n], one.position) for n, one in enumerate(attachments)])
+    return _zipped(names, _contents(_raw_of(message), [one.position for one in attachments]))
 
 
 def inline_content_ids(message_id: UUID) -> Select[str]:
@@ -145,18 +142,22 @@ class _Pieces:
         return b"".join(pieces)
 
 
-def _zipped(raw: bytes, entries: list[tuple[str, int]]) -> Iterator[bytes]:
+def _zipped(names: Sequence[str], contents: Iterator[bytes]) -> Iterator[bytes]:
     file = _Pieces()
     with ZipFile(cast("IO[bytes]", file), "w", ZIP_STORED) as archive:
-        for name, position in entries:
-            archive.writestr(name, _content(raw, position))
+        for name, content in zip(names, contents, strict=True):
+            archive.writestr(name, content)
             yield file.taken()
     yield file.taken()
 
 
 def _content(raw: bytes, position: int) -> bytes:
+    return next(_contents(raw, [position]))
+
+
+def _contents(raw: bytes, positions: Sequence[int]) -> Iterator[bytes]:
     try:
-        return attachment_content(raw, position)
+        return attachment_contents(raw, positions)
     except IndexError:
         raise NotFoundError from None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from mailboxes.parsing import bodies as sorting
@@ -69,16 +69,19 @@ def parse(raw: bytes, limits: Limits = DEFAULT) -> ParsedMessage:
 
 def attachment_content(raw: bytes, position: int) -> bytes:
     """The decoded content of the attachment at that ``position``; IndexError where there is none."""
-    return attachment_contents(raw, [position])[0]
+    return next(attachment_contents(raw, [position]))
 
 
-def attachment_contents(raw: bytes, positions: Iterable[int]) -> list[bytes]:
-    """The decoded contents of the attachments at these positions; IndexError where there is none."""
+def attachment_contents(raw: bytes, positions: Iterable[int]) -> Iterator[bytes]:
+    """The decoded contents of the attachments at these positions, each when it is asked for.
+
+    IndexError at once where there is none.
+    """
     units = dict(enumerate(sorting.units(part_tree(with_line_feeds(raw), DEFAULT, Defects()))))
     wanted = list(positions)
     if not units.keys() >= set(wanted):
         raise IndexError(wanted)
-    return [units[position].content() for position in wanted]
+    return (units[position].content() for position in wanted)
 
 
 def leaf_parts(raw: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 
+from mailboxes import parsing
 from mailboxes.inbox import content
 from tenants.configuration.layers import override
 from tenants.database import db
@@ -99,6 +100,19 @@ def test_a_picture_that_came_along_is_served_to_the_body(client, ours, mailbox):
     assert answer.mimetype == "image/png"
     assert "sandbox" in policy_of(answer)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_message_is_taken_apart_once_for_all_its_files(client, ours, mailbox, monkeypatch):
+    walks, walk = [], parsing.part_tree
+    monkeypatch.setattr(parsing, "part_tree", lambda *given: walks.append(1) or walk(*given))
+    files = tuple((f"{number}.txt", "text/plain", bytes([number])) for number in range(5))
+    message = make_message(ours, mailbox, attachments=files)
+    walks.clear()
+    assert client.get(f"/mail/messages/{message.id}/attachments.zip").status_code == 200
+    assert len(walks) == 1
+    token = form_token(client)
+    client.post(f"/mail/messages/{message.id}/answer", data={"csrf_token": token, "kind": "forward"})
+    assert len(walks) == 2
 
 
 def test_a_message_is_taken_apart_once_for_all_its_pictures(app, client, ours, theirs, mailbox, monkeypatch):
