@@ -78,6 +78,18 @@ def test_what_came_in_appears_without_a_reload(visit, ours, mailbox):
     assert page.evaluate("window.isTheSamePage")
 
 
+def test_what_a_page_asks_for_by_itself_is_not_taken_for_somebody_at_it(visit, ours, mailbox):
+    make_message(ours, mailbox)
+    page = visit(ours.member).open("/mail/")
+    with page.expect_request("**/mail/**") as by_itself:
+        tell(page)
+    assert by_itself.value.headers["x-unasked"] == "1"
+    page.wait_for_load_state("networkidle")
+    with page.expect_request("**/mail/unread**") as by_hand:
+        page.locator(".menu-unread > summary").click()
+    assert "x-unasked" not in by_hand.value.headers
+
+
 def test_a_list_that_is_being_worked_on_does_not_jump(visit, ours, mailbox):
     make_message(ours, mailbox, subject="The first")
     page = visit(ours.member).open("/mail/")
