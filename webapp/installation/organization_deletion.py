@@ -78,7 +78,7 @@ def _sentences(effects: Effects) -> list[str]:
     counts = effects.counts.items()
     going = [f"{what[0].upper()}{what[1:]} that go: {count}" for what, count in counts if count]
     if effects.people_left_alone:
-        going.append(f"Of its people, so many belong to no other organization: {effects.people_left_alone}")
+        going.append(f"People of it who belong to no other organization: {effects.people_left_alone}")
     if effects.routing_rules:
         going.append(
             f"Routing rules of global mailboxes that lead there and go with it: {effects.routing_rules}"
