@@ -45,7 +45,7 @@ class PackedValue:
 @dataclass(frozen=True, slots=True)
 class Carrier:
     """How the elements of a column travel: as which type, which number it has in every PostgreSQL, and how
-    they are written, each with its length before it.
+    they are written, each with its length before it, in one piece or two.
     """
 
     name: str
@@ -54,20 +54,20 @@ class Carrier:
 
     def alone(self, value: Any) -> PackedValue | None:
         """One value, not in an array."""
-        return None if value is None else PackedValue(self.written([value])[0][len(_NULL) :])
+        return None if value is None else PackedValue(b"".join(self.written([value]))[len(_NULL) :])
 
-    def packed(self, values: Iterable[Any]) -> PackedValue:
+    def packed(self, values: Sequence[Any]) -> PackedValue:
         """An array of these values; None is NULL."""
-        return self._joined(self.written(values))
+        return self._joined(self.written(values), len(values))
 
     def repeated(self, value: Any, count: int) -> PackedValue:
         """An array of one value, so many times."""
-        return self._joined(self.written([value]) * count)
+        return self._joined(self.written([value]) * count, count)
 
-    def _joined(self, elements: list[bytes]) -> PackedValue:
-        if not elements:
+    def _joined(self, pieces: list[bytes], count: int) -> PackedValue:
+        if not count:
             return PackedValue(_empty(0, 0, self.oid))
-        return PackedValue(b"".join([_head(1, 1, self.oid, len(elements), 1), *elements]))
+        return PackedValue(b"".join([_head(1, 1, self.oid, count, 1), *pieces]))
 
 
 def carrier_of(kind: TypeEngine[Any]) -> Carrier:
@@ -132,6 +132,14 @@ def _sized(values: Iterable[bytes | None]) -> list[bytes]:
     return [_NULL if one is None else _length(len(one)) + one for one in values]
 
 
+def _apart(values: Iterable[bytes | None]) -> list[bytes]:
+    """The same in two pieces each: large ones are copied once, when all are joined."""
+    pieces: list[bytes] = []
+    for one in values:
+        pieces += (_NULL,) if one is None else (_length(len(one)), one)
+    return pieces
+
+
 def _texts(values: Iterable[str | None]) -> list[bytes]:
     return _sized([None if one is None else one.encode() for one in values])
 
@@ -164,7 +172,7 @@ _CARRIERS: tuple[tuple[type[Any], Carrier], ...] = (
     (Boolean, Carrier("boolean", 16, _booleans)),
     (BigInteger, Carrier("bigint", 20, _bigints)),
     (DateTime, Carrier("timestamptz", 1184, _timestamps)),
-    (LargeBinary, Carrier("bytea", 17, _sized)),
+    (LargeBinary, Carrier("bytea", 17, _apart)),
     (Text, Carrier("text", 25, _texts)),
     (JSONB, Carrier("jsonb", 3802, _jsons)),
     (TSVECTOR, Carrier("tsvector", 3614, _words)),

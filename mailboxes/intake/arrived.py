@@ -16,7 +16,7 @@ from tenants.bulk import among
 from tenants.database import db
 
 BATCH_MESSAGES = 500  # as many as neighbours are delivered together
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 10 * 1024 * 1024
 FEW_ATTEMPTS = 3  # a message that was tried no more often is still delivered before newer ones
 MOST_ATTEMPTS = 25  # deaths nobody could explain: most are of others' making, as when a machine ends
 TOO_LARGE = "It is larger than messages that are fetched; it stays on the server."
