@@ -8,6 +8,7 @@ from collections import Counter
 MAXIMUM_WORDS = 90
 MINIMUM_HITS = 4
 MINIMUM_SHARE = 0.18  # of the words of the text
+MINIMUM_TELLING = 3  # different words
 MINIMUM_LEAD = 1.7  # times as many hits as the next language
 
 _WORDS = {
@@ -44,6 +45,26 @@ _WORDS = {
     "tr": "ve bir bu da de için ile ben çok ne mi merhaba teşekkürler değil var olarak daha gibi"
     " lütfen kadar sonra istiyorum henüz siparişim",
 }
+# Languages that the statistical detector has not loaded: words that hardly any of the above has.
+_TELLING = {
+    "bg": "съм ще са че е се моля благодаря здравейте кога още това бих или поръчка",
+    "ca": "amb és meva voldria gràcies aquest aquesta perquè us quan els dels seva també vull puc",
+    "et": "ma mu kui aga kuidas minu või veel palun aitäh tere millal sest oma teie oleks seda",
+    "fa": "است را که این برای از در ممنون لطفا سلام هنوز می چون سفارش خواهم",
+    "hr": "sam što kada još nisam jer molim hvala poštovani nije smo će bih ili koji mogu",
+    "id": "yang dari saya tidak ini itu untuk dengan akan apa bisa atau kami anda kapan belum sudah"
+    " terima kasih karena mohon pesanan adalah",
+    "lt": "ir kad iš bet kaip aš jūs mano ar dar prašau ačiū laba diena nes jau apie norėčiau",
+    "lv": "ir ka kā vai vēl lūdzu paldies labdien jo nav esmu lai tas mana būs uz mans",
+    "sk": "som čo ďakujem deň alebo môj ešte keď pretože ako sa pre tiež bude môžem prečo",
+    "sl": "sem kdaj še saj prosim pozdravljeni ni nisem ker ki kaj lahko bo že naročilo vas",
+    "sr": "је сам што ће нисам јер када још поштовани хвала није смо бих како молим",
+    "vi": "và của là tôi không có cho này được với khi nào đã đang một các bạn xin cảm ơn vì vẫn sẽ",
+}
+_TELLING_OF: dict[str, list[str]] = {}
+for _language, _listed in _TELLING.items():
+    for _word in _listed.split():
+        _TELLING_OF.setdefault(_word, []).append(_language)
 _LANGUAGES_OF: dict[str, list[str]] = {}
 for _language, _listed in _WORDS.items():
     for _word in _listed.split():
@@ -56,12 +77,15 @@ _SCRIPTS = {
     "el": re.compile(r"[\u0370-\u03ff]"),
     "he": re.compile(r"[\u0590-\u05ff]"),
     "zh": re.compile(r"[\u3400-\u9fff]"),
+    "th": re.compile(r"[\u0e00-\u0e7f]"),
 }
 
 
 def language_by_words(prose: str) -> str | None:
     """The language whose small words clearly prevail, or None. Some microseconds."""
     words = _TOKEN.findall(prose.lower())[:MAXIMUM_WORDS]
+    if telling := _telling_language(words):
+        return telling
     hits = Counter(language for word in words for language in _LANGUAGES_OF.get(word, ()))
     ranked = hits.most_common(2)
     if not ranked:
@@ -70,6 +94,19 @@ def language_by_words(prose: str) -> str | None:
     next_count = others[0][1] if others else 0
     is_clear = count >= MINIMUM_HITS and count >= MINIMUM_SHARE * len(words)
     return language if is_clear and count >= MINIMUM_LEAD * next_count else None
+
+
+def has_word_of(language: str, prose: str) -> bool:
+    """Whether one of the language's small words is there; True for one whose script says enough."""
+    words = _TOKEN.findall(prose.lower())
+    return language not in _WORDS or any(language in _LANGUAGES_OF.get(word, ()) for word in words)
+
+
+def _telling_language(words: list[str]) -> str | None:
+    hits = Counter(language for word in set(words) for language in _TELLING_OF.get(word, ()))
+    ranked = [*hits.most_common(2), ("", 0), ("", 0)]
+    (language, count), (_, next_count) = ranked[:2]
+    return language if count >= MINIMUM_TELLING and count > next_count else None
 
 
 def language_by_script(prose: str) -> str | None:

@@ -10,14 +10,16 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mailboxes.function_words import language_by_script, language_by_words
+from mailboxes.function_words import has_word_of, language_by_script, language_by_words
 
 if TYPE_CHECKING:
     from lingua import LanguageDetector
 
 MAXIMUM_TEXT = 300  # characters that are looked at
-MINIMUM_LETTERS = 25
+MINIMUM_LETTERS = 12
 MINIMUM_CONFIDENCE = 0.55
+SHORT_LETTERS = 25  # below that, a guess takes more confidence, and one of the small words of the language
+SHORT_CONFIDENCE = 0.8
 CERTAIN_LETTERS = 60
 CERTAIN = 0.9
 MINIMUM_DISTANCE = 0.15  # between the first and the second guess
@@ -47,6 +49,9 @@ def language_of(text: str, content_language: str | None = None) -> str | None:
     letters = len(_LETTER.findall(prose)) + 8 * len(_WIDE.findall(prose))
     if letters < (CERTAIN_LETTERS if declared else MINIMUM_LETTERS):
         return declared
+    if letters < SHORT_LETTERS:
+        guess = _detected(prose, SHORT_CONFIDENCE)
+        return guess if guess and has_word_of(guess, prose) else None
     return _detected(prose, CERTAIN if declared else MINIMUM_CONFIDENCE) or declared
 
 

@@ -6,6 +6,7 @@ import contextlib
 import email
 import logging
 import re
+import sys
 from dataclasses import dataclass, field
 
 from flufl.bounce import all_failures
@@ -28,6 +29,7 @@ _FIELD = re.compile(
     r"[ \t]*:[ \t]*(.*)$"
 )
 
+_ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")  # a letter beyond ASCII (RFC 6533 §3)
 _NO_DELIVERY = re.compile(
     r"^(?:disposition[ \t]*+:[^;\n]*+;[ \t]*+(?P<done>[a-z]*+)|feedback-type[ \t]*+:)",
     re.IGNORECASE | re.MULTILINE,
@@ -189,12 +191,17 @@ def _read_block(block: str, failures: Failures) -> None:
 
 def _recipient(value: str) -> str:
     """``rfc822;user@example.com`` without its type; also with a name and brackets."""
-    content = value.rpartition(";")[2]
+    content = _ESCAPED.sub(_unescaped, value.rpartition(";")[2])
     found = _ANY_ADDRESS.search(content)
     if found:
         return found[1]
     address = content.strip().strip("<>")  # with letters beyond ASCII (RFC 6533 §3)
     return address if re.fullmatch(r"[^\s@]++@[^\s@]++", address) else ""
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    code = int(found[1], 16)
+    return chr(code) if code <= sys.maxunicode and not 0xD800 <= code <= 0xDFFF else ""
 
 
 def failures_in_text(parsed: ParsedMessage, own: frozenset[str], *, only_plain: bool = False) -> Failures:

@@ -213,6 +213,9 @@ class _Reader:
 
     def _keep_angle(self, item: _Item) -> None:
         address = _clean_address(item.angle or "")
+        if address.endswith(":;"):  # an empty group, such as "undisclosed-recipients:;"
+            self.has_group = True
+            address = ""
         words = [*self.held, *item.words]
         self.held.clear()
         name = _name(words) or _comment_name(item.comments)

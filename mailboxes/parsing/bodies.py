@@ -22,6 +22,9 @@ _META_CHARSET = re.compile(
     rb"<meta[^>]{0,200}?charset\s*+=\s*+[\"']?\s*+([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE
 )
 _PLAIN_TYPES = frozenset({"text/plain", "text/enriched", "text/richtext"})
+_NO_PROSE = frozenset(
+    {"text/calendar", "text/rfc822-headers", "text/vcard", "text/x-vcard", "text/directory"}
+)
 _OTHER_PAGES = frozenset({"text/x-amp-html", "text/watch-html"})  # the same page for other programs
 _REPORTS = frozenset(
     {"message/delivery-status", "message/disposition-notification", "message/feedback-report"}
@@ -99,9 +102,15 @@ def _is_text(part: Part) -> bool:
     if part.content_type.startswith("multipart/"):
         return True  # it has no parts: whatever stands in it is text
     is_prose = part.content_type == "text/html" or part.content_type in _PLAIN_TYPES
-    if not is_prose or part.disposition.value == "attachment":
+    if not (is_prose or _is_unknown_text(part)) or part.disposition.value == "attachment":
         return False
     return not part.filename or part.depth == 0 or part.is_alternative
+
+
+def _is_unknown_text(part: Part) -> bool:
+    """Whether the whole message is a text of no type we know: it is read as plain (RFC 2046 §4.1.4)."""
+    is_text = part.content_type.startswith("text/") and part.content_type not in _NO_PROSE
+    return part.depth == 0 and is_text and not part.filename
 
 
 def _is_saved(part: Part) -> bool:

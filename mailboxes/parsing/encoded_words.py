@@ -24,6 +24,7 @@ class _Word(NamedTuple):
     charset: str
     content: bytes
     end: int
+    base64: str  # as it was written; "" of any other
 
 
 def decoded_words(text: str) -> str:
@@ -79,7 +80,8 @@ class _Words:
         if close == len(self.text) and re.search(r"[\s?]", content):
             return None  # a last word that was cut off is taken when nothing but it follows
         source = self.text[start : close + 2]
-        return _Word(source, _charset(opening[1]), _content(content, opening[2]), close + 2)
+        base64 = content if opening[2] in "bB" else ""
+        return _Word(source, _charset(opening[1]), _content(content, opening[2]), close + 2, base64)
 
     def _close_after(self, position: int) -> int:
         if self.close < position:
@@ -95,12 +97,21 @@ def _joined(run: list[_Word]) -> str:
 
 def _text_of(words: list[_Word]) -> str:
     """Their text; as they were written where the bytes are no text in any charset."""
-    content, charset = b"".join(word.content for word in words), words[0].charset
+    content, charset = _content_of(words), words[0].charset
     text = decoded_strictly(content, charset)
     if text is not None:
         return text
     guess = decoded(content, charset)
     return " ".join(word.source for word in words) if _CONTROLS.search(guess) else guess
+
+
+def _content_of(words: list[_Word]) -> bytes:
+    """Their bytes; some mailers cut what they had encoded, and each word alone is then no whole base64."""
+    joined = "".join(word.base64 for word in words)
+    is_cut = any(len(word.base64) % 4 for word in words) and len(joined) % 4 == 0
+    if is_cut and "=" not in joined[:-2] and all(word.base64 for word in words):
+        return _content(joined, "b")
+    return b"".join(word.content for word in words)
 
 
 def _charset(label: str) -> str:

@@ -18,6 +18,7 @@ MAXIMUM_PARAMETERS = 200
 
 _NAME = re.compile(r"[\s;]*([^\s=;\"]+)\s*=\s*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_DOUBLY_QUOTED = re.compile(r'""[^";\s]')  # ""a name.pdf"", by programs that quote what is quoted
 _SKIP = re.compile(r"[\s;]*+[^;]*;?")
 _ESCAPED = re.compile(r"\\([\"\\])")
 _TYPE = re.compile(r"\s*([A-Za-z0-9!#$&^_.+*-]+)\s*/\s*([A-Za-z0-9!#$&^_.+*-]+)")
@@ -98,7 +99,9 @@ def _raw_parameters(text: str) -> list[tuple[str, str]]:
 
 
 def _value_at(text: str, start: int) -> tuple[str, int]:
-    if text[start : start + 1] == '"':
+    if _DOUBLY_QUOTED.match(text, start):
+        start += 1
+    elif text[start : start + 1] == '"':
         quoted = _QUOTED.match(text, start)
         if quoted:
             return _ESCAPED.sub(r"\1", quoted[1]), quoted.end()

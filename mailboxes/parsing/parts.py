@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeVar
 
 from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.headers import Header, header_block, header_text, message_start
 from mailboxes.parsing.parameters import Parameterized, content_type, disposition
-from mailboxes.parsing.transfer import content_of, length_of_content, uuencoded_name
+from mailboxes.parsing.transfer import content_of, length_of_content, uuencoded_files, uuencoded_name
 from mailboxes.parsing.values import Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+_ENCODED = frozenset({"base64", "quoted-printable"})
 SHORT = 60  # bytes
 MAXIMUM_NAME = 500  # characters of a file name
 
@@ -103,8 +104,8 @@ def part_tree(raw: bytes, limits: Limits, defects: Defects) -> Part:
 
 
 def leaves(part: Part) -> list[Part]:
-    """The parts without children, in their order; a multipart without parts is none."""
-    if not part.children:
+    """The parts without parts of their own, in order; a text with files is one, an empty multipart none."""
+    if not part.children or part.content_type == "text/plain":
         return [] if part.content_type.startswith("multipart/") else [part]
     return [leaf for child in part.children for leaf in leaves(child)]
 
@@ -164,6 +165,7 @@ def _encoding(value: bytes) -> str:
 def _descend(part: Part, budget: _Budget) -> None:
     is_multipart = part.content_type.startswith("multipart/")
     if not is_multipart and part.content_type not in MESSAGE_TYPES:
+        _take_files_out(part, budget)
         return
     if part.depth >= budget.limits.depth:
         budget.defects.add("too-deep")
@@ -171,6 +173,33 @@ def _descend(part: Part, budget: _Budget) -> None:
         _split(part, budget)
     elif budget.left > 0:
         _descend_into_message(part, budget)
+
+
+def _take_files_out(part: Part, budget: _Budget) -> None:
+    """Make parts of a text in which whole files are uuencoded, and of the stretches around them."""
+    if part.content_type != "text/plain" or part.encoding in _ENCODED:
+        return
+    files = uuencoded_files(part.raw, part.body_start, part.body_end)
+    if not files or part.filename or part.disposition.value == "attachment":
+        return
+    at = part.body_start
+    for start, end in files[: max(budget.left - 1, 0) // 2]:
+        part.children += [_stretch(part, at, start), _uuencoded(part, start, end)]
+        at = end
+    if part.children:
+        part.children.append(_stretch(part, at, part.body_end))
+        budget.left -= len(part.children)
+
+
+def _stretch(part: Part, start: int, end: int) -> Part:
+    """A stretch of a text, of the same kind."""
+    return replace(part, body_start=start, body_end=end, depth=part.depth + 1, children=[])
+
+
+def _uuencoded(part: Part, start: int, end: int) -> Part:
+    kind = Parameterized("application/octet-stream", {})
+    file = replace(_stretch(part, start, end), headers=(), kind=kind, encoding="x-uuencode")
+    return replace(file, disposition=Parameterized("attachment", {}))
 
 
 def _descend_into_message(part: Part, budget: _Budget) -> None:

@@ -21,6 +21,11 @@ _PADDING = re.compile(rb"=+")
 _SOFT_BREAK = re.compile(rb"=(?:[ \t]++(?=\r*\n)|\r(?!\r*\n))")
 LONE_CR = re.compile(rb"\r(?!\n)")
 _UU_BEGIN = re.compile(rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++([^\r\n]*+)\r*+$")
+_UU_FILE = re.compile(
+    rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++[^\r\n]++\r*+\n"
+    rb"((?:[!-_][ -`]{1,90}+\r*+\n)++)(?:[` ]?\r*+\n)?+end[ \t]*+\r*+$"
+)
+_UU_LINE = re.compile(rb"[^\n]++")
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue", "x-uu"})
 
 
@@ -119,6 +124,24 @@ def from_uuencode(data: bytes) -> bytes:
             break
         decoded.append(_uu_line(line))
     return b"".join(decoded)
+
+
+def uuencoded_files(raw: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """Where in a text whole files lie, from ``begin`` to behind ``end``; what only looks so is none."""
+    if raw.find(b"begin ", start, end) < 0:
+        return []
+    found = _UU_FILE.finditer(raw, start, end)
+    return [
+        file.span()
+        for file in found
+        if all(_is_uu_line(line[0]) for line in _UU_LINE.finditer(raw, *file.span(1)))
+    ]
+
+
+def _is_uu_line(line: bytes) -> bool:
+    """Whether a line is as long as it says, give or take blanks at its end and a checksum."""
+    length = (line[0] - 32 & 63) + 2
+    return length * 4 // 3 - 2 <= len(line.rstrip(b"\r")) <= length // 3 * 4 + 2
 
 
 def uuencoded_name(data: bytes) -> str | None:

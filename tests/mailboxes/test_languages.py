@@ -27,6 +27,48 @@ def test_a_text_of_some_length_is_recognised(code):
     assert language_of(TEXTS[code]) == code
 
 
+FEW_WORDS = {
+    "es": "Muchas gracias por su ayuda.",
+    "nl": "Waar blijft mijn bestelling?",
+    "sv": "Tack så mycket för hjälpen.",
+    "hu": "Hol van a rendelésem?",
+    "uk": "Де моє замовлення?",
+}
+
+
+@pytest.mark.parametrize("code", FEW_WORDS)
+def test_a_short_sentence_is_recognised(code):
+    assert language_of(FEW_WORDS[code]) == code
+
+
+# Languages that the detector has not loaded: it would take each for another.
+MORE = {
+    "bg": "Здравейте, бих искал да знам кога ще пристигне поръчката ми, защото още не съм я получил.",
+    "ca": "Bon dia, voldria saber quan arribarà la meva comanda, perquè encara no l'he rebuda. Gràcies",
+    "et": "Tere, sooviksin teada, millal minu tellimus kohale jõuab, sest ma pole seda veel kätte saanud.",
+    "fa": "سلام، می‌خواستم بدانم سفارش من کی می‌رسد، چون هنوز آن را دریافت نکرده‌ام.",
+    "hr": "Poštovani, zanima me kada će stići moja narudžba, jer je još nisam primio. Hvala",
+    "id": "Selamat pagi, saya ingin tahu kapan pesanan saya akan tiba, karena saya belum menerimanya.",
+    "lt": "Laba diena, norėčiau sužinoti, kada atvyks mano užsakymas, nes aš jo dar negavau.",
+    "lv": "Labdien, es vēlētos uzzināt, kad pienāks mans pasūtījums, jo es to vēl neesmu saņēmis.",
+    "sk": "Dobrý deň, chcel by som vedieť, kedy príde moja objednávka, pretože som ju ešte nedostal. Ďakujem",
+    "sl": "Pozdravljeni, zanima me, kdaj bo prispelo moje naročilo, saj ga še nisem prejel. Hvala",
+    "sr": "Поштовани, занима ме када ће стићи моја поруџбина, јер је још нисам добио.",
+    "th": "สวัสดีครับ ผมอยากทราบว่าสินค้าจะมาถึงเมื่อไหร่",
+    "vi": "Xin chào, tôi muốn biết khi nào đơn hàng của tôi sẽ đến, vì tôi vẫn chưa nhận được.",
+}
+
+
+@pytest.mark.parametrize("code", MORE)
+def test_more_languages_are_known_by_their_words(code):
+    assert language_of(MORE[code]) == code
+
+
+@pytest.mark.parametrize("text", ["Invoice 2024 ACME GmbH", "Max Mustermann", "Samsung Galaxy Note"])
+def test_names_have_no_language(text):
+    assert language_of(text) is None
+
+
 @pytest.mark.parametrize(
     "text", ["", "Hi", "OK!", "12345 67890 12345 67890 12345", "https://x.y/" + "a" * 80]
 )

@@ -58,8 +58,9 @@ def test_a_success_is_a_report_and_no_bounce():
         assert "report" in found.automatic_reasons
 
 
-def test_a_failed_recipient_may_have_letters_beyond_ascii():
-    found = bounced(REPORT.format(block="Final-Recipient: utf-8; jürgen@müller.example\nAction: failed"))
+@pytest.mark.parametrize("address", ["jürgen@müller.example", "j\\x{FC}rgen@m\\x{fc}ller.example"])
+def test_a_failed_recipient_may_have_letters_beyond_ascii(address):
+    found = bounced(REPORT.format(block=f"Final-Recipient: utf-8; {address}\nAction: failed"))
     assert found.failed_recipients == ("jürgen@müller.example",)
 
 

@@ -131,3 +131,8 @@ def test_any_text_gives_clean_addresses(text):
     for found in address_list(text).addresses:
         assert found.address
         assert not set("\r\n\x00") & set(found.address + found.name)
+
+
+@pytest.mark.parametrize("text", ["<Undisclosed-Recipient:;>", "<undisclosed-recipients: ;>"])
+def test_an_empty_group_in_brackets_is_nobodys_address(text):
+    assert address_list(text).addresses == ()

@@ -259,3 +259,42 @@ def test_white_space_of_a_page_is_one_blank_and_none_at_line_ends():
 def test_hidden_and_active_elements_are_no_text():
     html = b"<style>p{}</style><script>x</script><p style='display: none'>hidden</p><p>seen</p>"
     assert parse(b"Content-Type: text/html\n\n" + html).text == "seen"
+
+
+FILE = "begin 644 cat.txt\n#0V%T\n`\nend\n"
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r\r\n"])
+def test_files_that_are_uuencoded_in_a_text_are_attachments(line_end):
+    inside = (
+        f"Content-Type: text/plain; charset=utf-8\n\nSee ä:\n\n{FILE}\nand\n{FILE.replace('cat', 'dog')}bye"
+    )
+    raw = multipart(inside.replace("\n", line_end).encode(), PDF)
+    parsed = parse(raw)
+    assert parsed.text.split() == ["See", "ä:", "and", "bye"]
+    contents = {one.filename: attachment_content(raw, one.position) for one in parsed.attachments}
+    assert contents == {"cat.txt": b"Cat", "dog.txt": b"Cat", "a.pdf": b"%PDF-1.4"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "begin 644 cat.txt\n#0V%T\n`\n",
+        "begin 644 cat.txt\nM0V%T\nend\n",
+        "begin 644 cat.txt\nend\n",
+        "begin 644 days\nA LONG WAY\nend",
+        "> " + FILE.replace("\n", "\n> "),
+    ],
+    ids=["no end", "short line", "empty", "words", "quoted"],
+)
+def test_what_only_looks_uuencoded_stays_in_the_text(text):
+    parsed = parse(b"Subject: x\n\n" + text.encode())
+    assert (parsed.text.strip(), parsed.attachments) == (text.strip(), ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_text"), [("text/x-foo", True), ("text/markdown", True), ("text/calendar", False)]
+)
+def test_a_whole_message_of_an_unknown_text_is_plain(kind, is_text):
+    parsed = parse(f"Content-Type: {kind}\n\nHi there".encode())
+    assert (parsed.text == "Hi there", not parsed.attachments) == (is_text, is_text)
