@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OptionallyScoped, db, now, owned_key
 
+EVERY_UID = 2**62  # beyond any that a server has
+
 
 class Account(OptionallyScoped, Base):
     """A connection to a mail server; global where no organization owns it.
@@ -125,7 +127,8 @@ class Folder(OptionallyScoped, Base):
     uid_validity: Mapped[int | None] = mapped_column(default=None)
     last_uid: Mapped[int] = mapped_column(default=0)
     mod_seq: Mapped[int | None] = mapped_column(default=None)
-    first_uid: Mapped[int | None] = mapped_column(default=None)  # newest UID when it was chosen
+    # The newest UID when it was chosen; `EVERY_UID` from when it is chosen again until it is read.
+    first_uid: Mapped[int | None] = mapped_column(default=None)
     history_uid: Mapped[int | None] = mapped_column(default=None)  # history is stored down to here
     # UIDs below this one are before the chosen history and stay on the server; the range stands for
     # an arrival each. None: not decided yet.
@@ -146,6 +149,12 @@ class Folder(OptionallyScoped, Base):
     audited_at: Mapped[datetime | None] = mapped_column(default=None)
     audit: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
     left_at: Mapped[datetime | None] = mapped_column(default=None)
+
+    def begin_now(self) -> None:
+        """It is read from now on, for the first time or again: what came in before is history."""
+        self.new_since = now()
+        if self.first_uid is not None:
+            self.first_uid = EVERY_UID
 
 
 def folders_of(account: Account) -> Select[Folder]:
@@ -180,12 +189,8 @@ def leave_server(account: Account) -> None:
 
 def read_from_now_on(account: Account) -> None:
     """It is read from now on: what came into its folders before is history. The caller commits."""
-    db.session.execute(
-        update(Folder)
-        .where(Folder.account_id == account.id, Folder.left_at.is_(None), Folder.first_uid.is_(None))
-        .values(new_since=now())
-        .execution_options(synchronize_session=False)
-    )
+    for folder in db.session.scalars(folders_of(account)):
+        folder.begin_now()
 
 
 def choose_history_again(account: Account) -> None:

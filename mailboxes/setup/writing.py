@@ -96,7 +96,7 @@ def keep_folders(account: Account, folders: Iterable[FolderChoice], chosen: list
     for folder in present.values():
         is_chosen = folder.name_raw in chosen and folder.is_selectable
         if is_chosen and not folder.is_synced:
-            folder.new_since = now()
+            folder.begin_now()
         folder.is_synced = is_chosen
     db.session.flush()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, text, update
+from sqlalchemy import func, select, text, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
@@ -58,11 +58,13 @@ class Lane:
     uid_validity: int
     is_seen_again: bool = False
     history_through: int = 0  # UIDs up to this one are history …
-    new_since: datetime = LONG_AGO  # … unless the server received them since then
+    new_since: datetime = LONG_AGO  # … unless the server received them since then …
+    looked_at: datetime = LONG_AGO  # … and until now
 
     def is_history(self, message: FetchedMessage) -> bool:
         """Whether a message was there before the folder was chosen."""
-        return message.uid <= self.history_through and not is_new(message.received_at, self.new_since)
+        is_late = is_new(message.received_at, self.new_since, self.looked_at)
+        return message.uid <= self.history_through and not is_late
 
 
 def prepared(messages: Iterable[FetchedMessage]) -> Iterator[list[Prepared]]:
@@ -106,6 +108,8 @@ def arrive(
     raws = iter(keep_raws([item.packed for item in batch if item.packed is not None]))
     crash_point("raws stored")
     rows = [_row(account, folder, lane, item, next(raws) if item.packed else None) for item in batch]
+    if lane.is_seen_again:
+        _take_for_history(folder, lane, rows)
     count = insert_rows(Arrival, rows, ignoring_conflicts=True)
     crash_point("arrivals stored")
     _advance(folder, advance)
@@ -141,6 +145,21 @@ def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: A
         "failure": failure,
         "fetch_milliseconds": item.milliseconds,
     }
+
+
+def _take_for_history(folder: Folder, lane: Lane, rows: Sequence[dict[str, Any]]) -> None:
+    """What the folder had before it was renumbered is never new, even if it has been removed here since."""
+    new = [row for row in rows if row["sha256"] and not row["is_history"]]
+    if not new:
+        return
+    former = select(Arrival.sha256).where(
+        Arrival.folder_id == folder.id,
+        Arrival.uid_validity != lane.uid_validity,
+        Arrival.sha256.in_([row["sha256"] for row in new]),
+    )
+    known = set(db.session.scalars(former))
+    for row in new:
+        row["is_history"] = row["sha256"] in known
 
 
 def failure_of(message: FetchedMessage) -> str:

@@ -15,8 +15,8 @@ from mailboxes.sync.arriving import Advance, Lane
 from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.following import follow_renumbering
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
-from mailboxes.sync.plan import Cursor, Epoch, epoch_of, history_uids, is_new, portion_after
-from mailboxes.sync.running import Pass, portions, take_in, validity_of
+from mailboxes.sync.plan import Cursor, Epoch, epoch_of, floor_of, history_uids, is_new, portion_after
+from mailboxes.sync.running import Pass, lane_of, portions, take_in, validity_of
 from mailboxes.uids import Uids
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
@@ -26,15 +26,36 @@ FIRST_PORTION = 100  # then as many as come in a second
 OVERLAP = timedelta(days=2)  # SEARCH SINCE knows days, in the server's time zone
 
 
-def chosen_history(run: Pass, folder: Folder, cursor: Cursor, epoch: Epoch) -> Sequence[int]:
-    """UIDs of the history to take over, or the lowest, and of what came in since the folder was chosen.
+def where_history_ends(
+    run: Pass, folder: Folder, cursor: Cursor, first_uid: int, *, is_seen_again: bool
+) -> int:
+    """The lowest UID to take over: as chosen; and where UIDs are new ones, of all that may be here."""
+    floor = floor_of(_chosen_history(run, cursor), first_uid)
+    return min(floor, floor_of(known_history(run, folder, cursor), first_uid)) if is_seen_again else floor
 
-    After a renumbering, of all that may be here.
-    """
-    if epoch is Epoch.RENUMBERED:
-        since = _oldest_stored(folder) or cursor.new_since
-        db.session.commit()
-        return run.imap.search_uids(since=day_of(since))
+
+def known_history(run: Pass, folder: Folder, cursor: Cursor) -> Sequence[int]:
+    """UIDs, after a renumbering, of all that may be here."""
+    oldest = select(func.min(Arrival.received_at)).where(Arrival.folder_id == folder.id)
+    since = db.session.scalar(oldest) or cursor.new_since
+    db.session.commit()
+    return run.imap.search_uids(since=day_of(since))
+
+
+def has_former(folder: Folder, cursor: Cursor) -> bool:
+    """Whether something is here of before the folder was renumbered."""
+    former = (
+        select(Arrival.id)
+        .where(Arrival.folder_id == folder.id, Arrival.uid_validity != cursor.uid_validity)
+        .limit(1)
+    )
+    found = db.session.scalar(former)
+    db.session.commit()
+    return found is not None
+
+
+def _chosen_history(run: Pass, cursor: Cursor) -> Sequence[int]:
+    """UIDs of the history to take over, or the lowest, and of what came in since the folder was chosen."""
     days = _history_days(run.account)
     db.session.commit()
     if days is None:
@@ -46,14 +67,11 @@ def chosen_history(run: Pass, folder: Folder, cursor: Cursor, epoch: Epoch) -> S
 
 
 def _recent(run: Pass, since: datetime) -> list[int]:
-    """What came in since then: looked for from the newest down, for nearly all is older."""
+    """What came in since then; the search knows no hours."""
     recent: list[int] = []
-    for portion in reversed(list(portions(run.imap.search_uids(since=day_of(since))))):
+    for portion in portions(run.imap.search_uids(since=day_of(since))):
         told = run.imap.fetch_details(portion)
-        found = [uid for uid, message in told.items() if is_new(message.received_at, since)]
-        if not found:
-            break
-        recent += found
+        recent += [uid for uid, message in told.items() if is_new(message.received_at, since, run.looked_at)]
     return recent
 
 
@@ -65,10 +83,6 @@ def _history_days(account: Account) -> int | None:
     if account.history == "days":
         return account.history_days or 0
     return None if account.history == "all" else 0
-
-
-def _oldest_stored(folder: Folder) -> datetime | None:
-    return db.session.scalar(select(func.min(Arrival.received_at)).where(Arrival.folder_id == folder.id))
 
 
 def day_of(moment: datetime) -> date:
@@ -102,7 +116,7 @@ def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bo
     if state.uid_validity != cursor.uid_validity:
         raise UidValidityChangedError
     _list_what_is_left(run, folder, cursor, state)
-    lane = history_lane(folder, cursor)
+    lane = history_lane(run, folder, cursor)
     has_begun = False
     while run.left[folder.id]:
         if run.is_history_over:
@@ -160,17 +174,6 @@ def _note_what_is_left(run: Pass, folder: Folder, count: int) -> None:
     db.session.commit()
 
 
-def history_lane(folder: Folder, cursor: Cursor) -> Lane:
+def history_lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:
     """After a renumbering everything is seen again; what came in since the folder was read last is new."""
-    has_former = db.session.scalar(
-        select(Arrival.id)
-        .where(Arrival.folder_id == folder.id, Arrival.uid_validity != cursor.uid_validity)
-        .limit(1)
-    )
-    db.session.commit()
-    return Lane(
-        validity_of(cursor),
-        is_seen_again=has_former is not None,
-        history_through=cursor.first_uid,
-        new_since=cursor.new_since,
-    )
+    return lane_of(run, cursor, is_seen_again=has_former(folder, cursor))

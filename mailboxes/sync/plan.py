@@ -42,7 +42,7 @@ class Epoch(StrEnum):
 class Cursor:
     """What is committed of a folder.
 
-    UIDs up to ``first_uid`` were there when the folder was chosen. Of those, everything from
+    UIDs up to ``first_uid`` were there when the folder was chosen (again). Of those, everything from
     ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be (0: not decided yet).
     ``flags_uid``: down to here the flags of all messages were asked for, and the rest is still to be asked.
     ``new_since``: what the server received since then is new, whatever its UID.
@@ -64,6 +64,11 @@ class Cursor:
     def has_history_left(self) -> bool:
         """Whether a part of the chosen history is not stored yet."""
         return self.is_history_chosen and self.history_uid > self.history_floor
+
+    @property
+    def is_history_whole(self) -> bool:
+        """Whether all of the chosen history is stored."""
+        return self.is_history_chosen and not self.has_history_left
 
     @property
     def is_history_chosen(self) -> bool:
@@ -121,9 +126,12 @@ def history_uids(found: Uids, cursor: Cursor) -> Uids:
     return found.between(cursor.history_floor, min(cursor.history_uid - 1, cursor.first_uid))
 
 
-def is_new(received_at: datetime | None, new_since: datetime) -> bool:
-    """Whether a message came in since then; INTERNALDATE counts whole seconds."""
-    return received_at is not None and received_at >= new_since.replace(microsecond=0)
+def is_new(received_at: datetime | None, new_since: datetime, looked_at: datetime) -> bool:
+    """Whether a message came in between; INTERNALDATE counts whole seconds.
+
+    A date that is still to come, by more than clocks differ, says no more than none.
+    """
+    return received_at is not None and new_since.replace(microsecond=0) <= received_at <= looked_at + SKEW
 
 
 def new_since_after(cursor: Cursor, looked_at: datetime) -> datetime:

@@ -32,7 +32,7 @@ def replace_reused(
     Messages that were gone and are there again are compared by content, the other suspects by size and date.
     """
     others = _differing(run, folder, cursor, suspects)
-    lane = _lane(folder, cursor)
+    lane = _lane(run, folder, cursor)
     same: set[int] = set()
     for portion in portions(sorted({*returned, *others})):
         known = {row.uid: row.sha256 for row in _stored(folder, cursor, portion)}
@@ -90,6 +90,6 @@ def _stored(folder: Folder, cursor: Cursor, uids: Collection[int]) -> Sequence[A
     return rows
 
 
-def _lane(folder: Folder, cursor: Cursor) -> Lane:
+def _lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:
     """All of these UIDs were another message's: only when it came in says whether one is new."""
-    return replace(history_lane(folder, cursor), history_through=cursor.last_uid)
+    return replace(history_lane(run, folder, cursor), history_through=cursor.last_uid)

@@ -145,5 +145,16 @@ def portions(uids: Sequence[int]) -> Iterator[Sequence[int]]:
         yield uids[start : start + UIDS_AT_ONCE]
 
 
+def lane_of(run: Pass, cursor: Cursor, *, is_seen_again: bool = False) -> Lane:
+    """Of UIDs up to the one that was the newest when the folder was chosen, only what came since is new."""
+    return Lane(
+        validity_of(cursor),
+        is_seen_again=is_seen_again,
+        history_through=cursor.first_uid,
+        new_since=cursor.new_since,
+        looked_at=run.looked_at,
+    )
+
+
 def validity_of(cursor: Cursor) -> int:
     return cursor.uid_validity or 0

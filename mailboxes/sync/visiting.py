@@ -7,19 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from mailboxes.accounts import Folder
+from mailboxes.accounts import EVERY_UID, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import CommandRefusedError, UidValidityChangedError
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
-from mailboxes.sync.arriving import Advance, Lane, arrive, prepared
+from mailboxes.sync.arriving import Advance, arrive, prepared
 from mailboxes.sync.auditing import audit, is_audit_wanted
 from mailboxes.sync.folders import cursor_of, keep_cursor, synced_folders
 from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering, follow_returns
-from mailboxes.sync.history import chosen_history, history_lane
+from mailboxes.sync.history import has_former, history_lane, known_history, where_history_ends
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import (
     FLAGS_WITHOUT_MODSEQ,
@@ -28,7 +28,6 @@ from mailboxes.sync.plan import (
     Epoch,
     difference,
     epoch_of,
-    floor_of,
     is_comparison_due,
     is_day_over,
     is_numbered_anew,
@@ -39,7 +38,7 @@ from mailboxes.sync.plan import (
 )
 from mailboxes.sync.refetching import refetch
 from mailboxes.sync.reusing import make_room, replace_reused
-from mailboxes.sync.running import Pass, portions, take_in, validity_of
+from mailboxes.sync.running import Pass, lane_of, portions, take_in, validity_of
 from mailboxes.uids import Uids
 from tenants.database import db, now
 
@@ -94,12 +93,10 @@ def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
 def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, epoch: Epoch) -> Cursor:
     """The first visit, or the first after the server has renumbered: where history ends is fixed now."""
     uids = run.imap.all_uids(state)
-    chosen_as = (
-        Epoch.FIRST if cursor.has_history_left else epoch
-    )  # it had not all come when it was renumbered
     first_uid = max(uids, default=0)
-    floor = floor_of(chosen_history(run, folder, cursor, chosen_as), first_uid)
-    renumberings = renumberings_after(cursor) if epoch is Epoch.RENUMBERED else 0
+    is_renumbered = epoch is Epoch.RENUMBERED
+    floor = where_history_ends(run, folder, cursor, first_uid, is_seen_again=is_renumbered)
+    renumberings = renumberings_after(cursor) if is_renumbered else 0
     begun = Cursor(
         uid_validity=state.uid_validity,
         last_uid=first_uid,
@@ -109,7 +106,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         history_floor=floor,
         renumberings=renumberings,
         server_count=state.exists,
-        compared_at=now() if epoch is Epoch.FIRST else None,
+        compared_at=None if is_renumbered else now(),
         new_since=cursor.new_since,
     )
     leases.demand(run.account.id, run.fence)
@@ -138,7 +135,8 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
 
 def _choose_history_again(run: Pass, folder: Folder, cursor: Cursor) -> Cursor:
     """Somebody wants more (or less) of the history; what is stored already stays."""
-    floor = floor_of(chosen_history(run, folder, cursor, Epoch.SAME), cursor.first_uid)
+    is_seen_again = has_former(folder, cursor)
+    floor = where_history_ends(run, folder, cursor, cursor.first_uid, is_seen_again=is_seen_again)
     chosen = replace(cursor, history_floor=min(floor, cursor.history_uid))
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, history_floor=chosen.history_floor)
@@ -151,8 +149,9 @@ def _fetch_new(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) ->
         return 0
     uids = new_uids(run.imap.search_uids(cursor.last_uid + 1), cursor)
     crash_point("uids listed")
-    lane = Lane(validity_of(cursor))
-    run.report.new_count += take_in(run, folder, lane, uids, lambda batch: Advance(last_uid=max(batch)))
+    run.report.new_count += take_in(
+        run, folder, lane_of(run, cursor), uids, lambda batch: Advance(last_uid=max(batch))
+    )
     return len(uids)
 
 
@@ -164,7 +163,8 @@ def _follow(
 ) -> None:
     kept: dict[str, Any] = {"server_count": state.exists, "last_error": "", "gone_at": None}
     kept["left_alone_until"] = None
-    kept["new_since"] = new_since_after(cursor, run.looked_at)
+    kept["new_since"] = func.greatest(Folder.new_since, new_since_after(cursor, run.looked_at))
+    kept["first_uid"] = func.least(Folder.first_uid, Folder.last_uid)  # if it was chosen again
     if is_steady and not cursor.has_history_left:
         kept["changed_validity_count"] = 0  # it has held for a whole visit
     run.report.changed_count += _follow_changes(run, folder, state, cursor)
@@ -276,7 +276,7 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> U
     found = difference(there, living, gone, cursor, state.exists)
     validity = validity_of(cursor)
     if found.missing:
-        lane = history_lane(folder, cursor)
+        lane = history_lane(run, folder, cursor)
         missing = list(found.missing)
         run.report.new_count += take_in(run, folder, lane, missing, lambda batch: Advance())
     if found.vanished:
@@ -292,7 +292,7 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> U
         make_room(run, folder, cursor, [*(living - there), *(gone - there)])
         keep_cursor(folder, last_uid=max(there, default=0))
         db.session.commit()
-    if not cursor.has_history_left:
+    if cursor.is_history_whole:
         follow_renumbering(run.account, folder, run.fence, validity, now())
     return there
 
@@ -317,10 +317,10 @@ def _stored(folder: Folder, cursor: Cursor, *, is_living: bool) -> Uids:
 
 def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
-    uids = chosen_history(run, folder, cursor, Epoch.RENUMBERED) if state.exists else []
+    uids = known_history(run, folder, cursor) if state.exists else []
     # No server has such a UIDVALIDITY, and no two visits have the same.
     validity = time.time_ns() // 1_000_000
-    lane = Lane(validity, is_seen_again=True, history_through=2**63, new_since=cursor.new_since)
+    lane = replace(lane_of(run, cursor, is_seen_again=True), uid_validity=validity, history_through=EVERY_UID)
     known = _known_bytes(folder)
     db.session.commit()
     is_daily = is_day_over(cursor, now())

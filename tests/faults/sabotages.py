@@ -364,10 +364,31 @@ SABOTAGES = (
         "tests/mailboxes/test_plan.py::test_what_came_in_since_a_folder_was_chosen_is_new_and_nothing_else",
     ),
     Sabotage(
-        "what comes to light with a new numbering is new",
+        "a folder that is chosen again answers what came meanwhile",
+        Path("mailboxes/accounts.py"),
+        "            self.first_uid = EVERY_UID\n",
+        "            pass\n",
+        "tests/mailboxes/test_new_mail.py::test_what_came_while_a_folder_was_not_read_is_history[folder]",
+    ),
+    Sabotage(
+        "what was removed here is new when it is seen again",
+        SYNC / "arriving.py",
+        "        _take_for_history(folder, lane, rows)\n",
+        "        pass\n",
+        "tests/mailboxes/test_new_mail.py::test_what_was_removed_here_is_not_new_when_it_is_seen_again",
+    ),
+    Sabotage(
+        "less history is chosen than is here",
         SYNC / "history.py",
+        " if is_seen_again else floor\n",
+        " if is_seen_again is None else floor\n",
+        "tests/mailboxes/test_new_mail.py::test_a_folder_renumbered_twice_in_a_row_loses_nothing[now]",
+    ),
+    Sabotage(
+        "what comes to light with a new numbering is new",
+        SYNC / "running.py",
         "        new_since=cursor.new_since,\n",
-        "        new_since=now() - timedelta(days=9_999) if has_former else cursor.new_since,\n",
+        "        new_since=LONG_AGO,\n",
         "tests/mailboxes/test_sync_faults.py::test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renumbered",
     ),
     _of_matrix(

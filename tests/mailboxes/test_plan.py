@@ -135,7 +135,7 @@ class Life:
         left = history_uids(Uids.of(range(1, len(self.mail) + 1)), self.cursor)
         for uid in list(reversed(left))[:portion]:
             received_at = self.mail[uid - 1] + self.clock_is_off
-            self.judged.setdefault(uid, is_new(received_at, self.cursor.new_since))
+            self.judged.setdefault(uid, is_new(received_at, self.cursor.new_since, self.at))
             self.cursor = replace(self.cursor, history_uid=uid)
 
 
@@ -174,9 +174,14 @@ def test_what_came_in_since_a_folder_was_chosen_is_new_and_nothing_else(
 
 def test_the_second_in_which_a_folder_is_chosen_counts_and_no_date_is_an_old_one() -> None:
     chosen_at = NOON + timedelta(milliseconds=700)
-    assert is_new(NOON, chosen_at)
-    assert not is_new(NOON - timedelta(seconds=1), chosen_at)
-    assert not is_new(None, chosen_at)
+    assert is_new(NOON, chosen_at, chosen_at)
+    assert not is_new(NOON - timedelta(seconds=1), chosen_at, chosen_at)
+    assert not is_new(None, chosen_at, chosen_at)
+
+
+def test_a_date_that_is_still_to_come_says_nothing() -> None:
+    assert is_new(NOON + SKEW, NOON, NOON)
+    assert not is_new(NOON + SKEW + timedelta(seconds=1), NOON, NOON)
 
 
 @given(st.lists(uids), st.integers(0, 60))

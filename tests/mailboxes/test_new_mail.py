@@ -1,0 +1,189 @@
+"""What is new and what was there before, where folders are chosen again, numbered anew, or dated wrongly."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from mailboxes.accounts import Folder, choose_history_again, read_from_now_on
+from mailboxes.arrivals import Arrival
+from mailboxes.messages import Message
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import db, now
+from tests.factories import World
+from tests.faults.imap_server import ScriptedImap
+from tests.mailboxes.scripted import Scripted
+
+
+def scripted_with(app: Any, server: ScriptedImap, ours: World, inside: Any, history: str) -> Scripted:
+    scripted = Scripted(app, server, ours, inside, history=history)
+    scripted.server.folder("Projects")
+    return scripted
+
+
+def ago(**span: float) -> str:
+    return f"{now() - timedelta(**span):%d-%b-%Y %H:%M:%S +0000}"
+
+
+def news(scripted: Scripted) -> dict[str, bool]:
+    """Of each message, whether it is new: records and answers are made of it."""
+    with scripted.inside(scripted.world):
+        rows = db.session.execute(select(Message.subject, Message.may_convert))
+        return {row.subject: row.may_convert for row in rows}
+
+
+def write(scripted: Scripted, table: Any, **values: Any) -> None:
+    with scripted.inside(scripted.world):
+        db.session.execute(update(table).values(**values))
+        db.session.commit()
+
+
+def write_folder(scripted: Scripted, name: str, **values: Any) -> None:
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).where(Folder.name == name).values(**values))
+        db.session.commit()
+
+
+def one_portion(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass that fetches five messages of the history, and has more to fetch."""
+    with monkeypatch.context() as patch:
+        patch.setattr("mailboxes.sync.history.FIRST_PORTION", 5)
+        patch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+        patch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
+        assert scripted.sync().has_more
+
+
+def living_and_removed(scripted: Scripted) -> tuple[int | None, int | None]:
+    with scripted.inside(scripted.world):
+        living = select(func.count()).select_from(Arrival).where(Arrival.vanished_at.is_(None))
+        removed = select(func.count()).select_from(Message).where(Message.removed_on_server_at.is_not(None))
+        return db.session.scalar(living), db.session.scalar(removed)
+
+
+def begin_now(scripted: Scripted, *, one: str | None = None) -> None:
+    """A folder is chosen again, or reading is switched on again for all of them."""
+    with scripted.inside(scripted.world):
+        if one is None:
+            read_from_now_on(scripted.account())
+        for folder in db.session.scalars(select(Folder).where(Folder.name == one)):
+            folder.begin_now()
+            folder.is_synced = True
+        db.session.commit()
+
+
+@pytest.mark.parametrize("one", ["Projects", None], ids=["folder", "account"])
+def test_what_came_while_a_folder_was_not_read_is_history(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, one: str | None
+) -> None:
+    scripted = scripted_with(app, imap_server, ours, inside, "now")
+    scripted.sync()
+    write(scripted, Mailbox, automation_from=now() - timedelta(days=9))
+    scripted.choose_all()
+    scripted.sync()
+    scripted.add("Before", folder="Projects", date=ago(hours=3))
+    scripted.sync()
+    write_folder(scripted, "Projects", is_synced=one is None)
+    scripted.add("Meanwhile", folder="Projects", date=ago(hours=2))
+    begin_now(scripted, one=one)
+    scripted.add("Since then", folder="Projects", date=ago(hours=0))
+    fetched = scripted.server.verbs().count("FETCH")
+    scripted.sync()
+    assert scripted.server.verbs().count("FETCH") - fetched <= 4  # nothing is fetched a second time
+    scripted.add("Later", folder="Projects", date=ago(days=3))  # moved there by somebody
+    scripted.sync()
+    assert news(scripted) == {"Before": True, "Meanwhile": False, "Since then": True, "Later": True}
+    scripted.settle()
+
+
+@pytest.mark.parametrize("history", ["now", "all"])
+def test_a_folder_renumbered_twice_in_a_row_loses_nothing(
+    app: Any,
+    imap_server: ScriptedImap,
+    ours: World,
+    inside: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    history: str,
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history=history)
+    scripted.sync()
+    for number in range(20):
+        scripted.add(f"M {number:02}", date=ago(days=40 - number))
+    scripted.sync()
+    for validity in (4711, 4712):
+        scripted.server.folder().uid_validity = validity
+        one_portion(scripted, monkeypatch)
+    scripted.settle()
+    assert living_and_removed(scripted) == (20, 0)
+
+
+def test_a_choice_of_less_history_while_it_is_seen_again_loses_nothing(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    for number in range(20):
+        scripted.add(f"M {number:02}", date=ago(days=40 - number))
+    scripted.sync()
+    scripted.server.folder().uid_validity = 4711
+    one_portion(scripted, monkeypatch)
+    choose_history(scripted, "now")
+    scripted.settle()
+    assert living_and_removed(scripted) == (20, 0)
+
+
+def test_a_choice_of_more_history_is_kept_though_the_folder_is_renumbered(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="now")
+    scripted.add("Old", date=ago(days=400))
+    scripted.sync()
+    scripted.add("New", date=ago(hours=0))
+    scripted.sync()
+    assert scripted.subjects() == ["New"]
+    choose_history(scripted, "all")
+    scripted.server.folder().uid_validity = 4711
+    scripted.settle()
+    assert news(scripted) == {"Old": False, "New": True}
+
+
+def choose_history(scripted: Scripted, history: str) -> None:
+    with scripted.inside(scripted.world):
+        account = scripted.account()
+        account.history = history
+        choose_history_again(account)
+        db.session.commit()
+
+
+def test_what_was_removed_here_is_not_new_when_it_is_seen_again(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    for number in range(20):
+        scripted.add(f"Old {number:02}", date=ago(days=400))
+    one_portion(scripted, monkeypatch)
+    write(scripted, Folder, new_since=now() - timedelta(days=100))
+    write(scripted, Mailbox, automation_from=now() - timedelta(days=100))
+    scripted.add("Answered long ago", date=ago(days=90))
+    one_portion(scripted, monkeypatch)
+    with scripted.inside(scripted.world):
+        db.session.execute(delete(Message).where(Message.subject == "Answered long ago"))
+        db.session.commit()
+    scripted.add("Never seen", date=ago(days=80))
+    scripted.server.folder().uid_validity = 4711
+    scripted.settle()
+    found = news(scripted)
+    assert (found["Answered long ago"], found["Never seen"]) == (False, True)
+
+
+@pytest.mark.parametrize("history", ["now", "all"])
+def test_old_mail_that_is_dated_in_the_future_is_not_new(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, history: str
+) -> None:
+    scripted = scripted_with(app, imap_server, ours, inside, history)
+    scripted.add("Of the future", folder="Projects", date=ago(days=-400))
+    scripted.sync()
+    scripted.choose_all()
+    write(scripted, Folder, new_since=now())
+    scripted.sync()
+    scripted.sync()
+    assert news(scripted) == ({"Of the future": False} if history == "all" else {})
