@@ -61,6 +61,15 @@ _TELLING = {
     "sr": "је сам што ће нисам јер када још поштовани хвала није смо бих како молим",
     "vi": "và của là tôi không có cho này được với khi nào đã đang một các bạn xin cảm ơn vì vẫn sẽ",
 }
+# Letters that a language does not have: where two stand, the detector took another language for it.
+_NEVER = {
+    "ru": re.compile("[іїєґўјќѓљњћђџѕ]"),
+    "uk": re.compile("[ыэъёў]"),
+    "sv": re.compile("[þðý]"),
+    "cs": re.compile("[ľĺŕāēīūļķģņėęųșțđ]"),
+    "fi": re.compile("[õü]"),
+    "ar": re.compile("[پچژگک]"),
+}
 _TELLING_OF: dict[str, list[str]] = {}
 for _language, _listed in _TELLING.items():
     for _word in _listed.split():
@@ -94,6 +103,12 @@ def language_by_words(prose: str) -> str | None:
     next_count = others[0][1] if others else 0
     is_clear = count >= MINIMUM_HITS and count >= MINIMUM_SHARE * len(words)
     return language if is_clear and count >= MINIMUM_LEAD * next_count else None
+
+
+def has_foreign_letters(language: str, prose: str) -> bool:
+    """Whether letters stand there that the language does not have; one may be somebody's name."""
+    never = _NEVER.get(language)
+    return never is not None and len(never.findall(prose.lower())) > 1
 
 
 def has_word_of(language: str, prose: str) -> bool:

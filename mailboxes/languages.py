@@ -10,7 +10,12 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mailboxes.function_words import has_word_of, language_by_script, language_by_words
+from mailboxes.function_words import (
+    has_foreign_letters,
+    has_word_of,
+    language_by_script,
+    language_by_words,
+)
 
 if TYPE_CHECKING:
     from lingua import LanguageDetector
@@ -73,6 +78,8 @@ def _detected(prose: str, confidence: float) -> str | None:
     if len(guesses) > 1 and guesses[0].value - guesses[1].value < MINIMUM_DISTANCE:
         return None
     code = guesses[0].language.iso_code_639_1.name.lower()
+    if has_foreign_letters(code, prose):
+        return None
     return _SAID_AS.get(code, code)
 
 

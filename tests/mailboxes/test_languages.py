@@ -64,6 +64,19 @@ def test_more_languages_are_known_by_their_words(code):
     assert language_of(MORE[code]) == code
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Добры дзень, я хацеў бы даведацца, калі прыйдзе мой заказ, бо яшчэ яго не атрымаў.",
+        "Здраво, сакам да знам кога ќе пристигне мојата нарачка, бидејќи сѐ уште ја немам добиено.",
+        "Góðan dag, ég vildi gjarnan vita hvenær pöntunin mín kemur, því ég hef ekki fengið hana enn.",
+    ],
+    ids=["Belarusian", "Macedonian", "Icelandic"],
+)
+def test_a_language_that_nobody_knows_here_is_not_taken_for_another(text):
+    assert language_of(text) is None
+
+
 @pytest.mark.parametrize("text", ["Invoice 2024 ACME GmbH", "Max Mustermann", "Samsung Galaxy Note"])
 def test_names_have_no_language(text):
     assert language_of(text) is None
