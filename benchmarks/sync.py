@@ -63,10 +63,11 @@ def _measured(installation: Installation, count: int, folder: Path) -> dict[str,
     while not installation.value("SELECT max(lease_fence) FROM accounts"):
         time.sleep(0.02)
     used = _used(installation, folder)
+    workers = _workers(installation)  # once: looking for them goes through all processes of the machine
     began, stored_at, heaviest = time.monotonic(), 0.0, 0.0
     while (counts := _counts(installation))[1] < count and time.monotonic() < began + PATIENCE:
         stored_at = stored_at or (time.monotonic() if counts[0] >= count else 0.0)
-        heaviest = max(heaviest, *(resident_megabytes(pid) for pid in _workers(installation)))
+        heaviest = max(heaviest, *map(resident_megabytes, workers))
         time.sleep(POLL_SECONDS)
     ended = time.monotonic()
     processor = {name: 1000 * (now - used[name]) / count for name, now in _used(installation, folder).items()}
