@@ -1,6 +1,6 @@
 """Attempts that failed, counted: whoever guesses is slowed down, and nobody is locked out by another.
 
-See docs/decisions/0026-guessing-is-slowed.md.
+See docs/decisions/0027-guessing-is-slowed.md.
 """
 
 import hashlib

@@ -51,6 +51,13 @@ def test_links_between_documents_lead_somewhere():
             assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
 
 
+def test_each_decision_has_a_number_of_its_own_in_its_name_and_title():
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [path.name[:5] for path in decisions] == [f"{n:04}-" for n in range(1, len(decisions) + 1)]
+    for path in decisions:
+        assert path.read_text().startswith(f"# {path.name[:4]} "), path.name
+
+
 def test_the_script_lists_every_one_of_its_commands():
     script = (ROOT / "dev").read_text()
     for name in ("demo", "test", "run", "lint", "bench", "migrate", "shell", "help"):
