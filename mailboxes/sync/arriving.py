@@ -25,7 +25,7 @@ from tenants.bulk import insert_rows
 from tenants.database import db
 
 MESSAGES_PER_COMMIT = 500
-BYTES_PER_COMMIT = 6 * 1024 * 1024
+BYTES_PER_COMMIT = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
