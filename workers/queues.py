@@ -26,7 +26,7 @@ OUTGOING = "outgoing"  # the outbox is sent
 NOTICES = "notices"  # mail of the system itself is sent
 QUEUES = (SYNC, INTAKE, ACTION, OUTGOING, NOTICES)
 JOB_SECONDS = 600
-PASS_SECONDS = 1200  # nothing is begun after eight minutes, but a folder that hangs takes some more
+PASS_SECONDS = 1200  # no portion is begun after eight minutes, but what hangs takes some more
 SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten for its answer
 SECONDS = {
     SYNC: PASS_SECONDS,

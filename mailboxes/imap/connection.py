@@ -139,8 +139,7 @@ class ImapConnection(ImapSession):
             return items is not None
 
         command = b"UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE %d)" % max(1, mod_seq)
-        seconds = self.settings.timeouts.body
-        self.run(command, seconds=seconds, budget=fetching.CHANGES_BUDGET, take=take)
+        self.run(command, seconds=self.body_seconds, budget=fetching.CHANGES_BUDGET, take=take)
         return [changed[uid] for uid in sorted(changed)]
 
     def fetch_details(self, uids: Sequence[int]) -> dict[int, MessageDetails]:

@@ -72,7 +72,6 @@ class MessageReader:
         self._session = session
         self._most_bytes = most_bytes
         self._most_at_once = min(fetching.WHOLE_BYTES, most_bytes)
-        self._settings = session.settings
         self._reconnects_left = MOST_RECONNECTS
         self._hangs_left = MOST_HANGS
 
@@ -122,7 +121,7 @@ class MessageReader:
             self._session,
             uids,
             b"(UID BODY.PEEK[])",
-            seconds=self._settings.timeouts.body,
+            seconds=self._session.body_seconds,
             budget=2 * expected + 2 * self._most_at_once + LINE_BUDGET,
             literal_limit=min(2 * self._most_at_once, self._most_bytes),
         )
@@ -190,7 +189,7 @@ class MessageReader:
             self._session,
             [uid],
             b"(UID BODY.PEEK[%s]<%d.%d>)" % (section, offset, size),
-            seconds=self._settings.timeouts.body,
+            seconds=self._session.body_seconds,
             budget=2 * size + LINE_BUDGET,
             literal_limit=2 * size,
         )

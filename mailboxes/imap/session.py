@@ -6,6 +6,7 @@ being asked (PREAUTH) or forgets to offer STARTTLS gets nothing (reliability F27
 
 import base64
 import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -20,6 +21,7 @@ from mailboxes.errors import (
     LoginDisabledError,
     MailServerError,
     ProtocolError,
+    ServerTimeoutError,
     ServerUnavailableError,
     TlsUnavailableError,
     TokenRefusedError,
@@ -47,6 +49,7 @@ from mailboxes.wire import Certificate, Wire, tls_context
 
 LINE_BUDGET = 1024 * 1024
 GOODBYE_SECONDS = 3.0
+MOST_LOST_SECONDS = 240.0  # to time-outs; then nothing may take longer than an ordinary command
 
 _EVENT = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE|FETCH|RECENT)\b", re.IGNORECASE)
 
@@ -85,6 +88,7 @@ class ImapSession:
         self._folder: tuple[bytes, int | None] | None = None
         self._received_before = 0
         self.is_throttled = False
+        self.lost_seconds = 0.0  # waited for answers that did not end in time
         self._idle_tag: bytes | None = None
 
     def __enter__(self) -> Self:
@@ -170,6 +174,12 @@ class ImapSession:
         return self._wire is not None and not self._wire.is_closed
 
     @property
+    def body_seconds(self) -> float:
+        """How long what is large may take; less, where the server has trickled before (F20)."""
+        timeouts = self.settings.timeouts
+        return min(timeouts.body, max(timeouts.command, MOST_LOST_SECONDS - self.lost_seconds))
+
+    @property
     def received_count(self) -> int:
         """How many bytes the server has sent, over all connections of this session."""
         return self._received_before + (self._wire.received_count if self._wire else 0)
@@ -208,7 +218,12 @@ class ImapSession:
     ) -> Answer:
         """Say one command, within the time-out for commands unless told otherwise; see `Dialogue.run`."""
         allowed = self.settings.timeouts.command if seconds is None else seconds
-        answer = self.dialogue.run(*arguments, seconds=allowed, take=take, **limits)
+        began = time.monotonic()
+        try:
+            answer = self.dialogue.run(*arguments, seconds=allowed, take=take, **limits)
+        except ServerTimeoutError:
+            self.lost_seconds += time.monotonic() - began
+            raise
         self.is_throttled = self.is_throttled or answer.code == "THROTTLED"
         return answer
 

@@ -42,7 +42,8 @@ def refresh_folders(account: Account, fence: int, listed: Sequence[FolderListing
 def synced_folders(account: Account) -> list[Folder]:
     """Folders to visit, the inbox first: where a message lies in several, that one counts.
 
-    Those that hung when they were visited last come after all others.
+    Those that hung when they were visited last come after all others. Of the rest, those first that the pass
+    before had no time for.
     """
     query = (
         folders_of(account)
@@ -52,6 +53,7 @@ def synced_folders(account: Account) -> list[Folder]:
             case(
                 {"inbox": 0, "sent": 1, "other": 2, "archive": 3, "all": 5}, value=Folder.special_use, else_=4
             ),
+            Folder.new_since,
             Folder.name,
         )
     )

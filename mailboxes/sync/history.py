@@ -106,7 +106,7 @@ def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
             if _fetch_history(run, folder, cursor, ends):
                 return True
         except OF_A_FOLDER as error:
-            leave(run, folder, error)
+            leave(run, folder, error, is_read=True)
     return False
 
 

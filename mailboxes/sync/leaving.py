@@ -1,6 +1,5 @@
 """A folder that fails is left for the rest of a pass, told where people look for it, and stops no other."""
 
-import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -35,19 +34,23 @@ def leave_alone(run: Pass, folders: Sequence[Folder]) -> None:
                 run.troubled[folder.id] = ServerTimeoutError()
 
 
-def leave(run: Pass, folder: Folder, error: MailServerError) -> None:
-    """Note what a folder fails by; commits. Raises where one after another breaks the conversation."""
+def leave(run: Pass, folder: Folder, error: MailServerError, *, is_read: bool = False) -> None:
+    """Note what a folder fails by; commits. Raises where one after another breaks the conversation.
+
+    ``is_read``: only its history fails, for which its new mail is not made to wait.
+    """
     db.session.rollback()
     run.troubled[folder.id] = error
+    _note_trouble(run, folder, error, is_read=is_read)
     _go_on(run, error)
-    _note_trouble(run, folder, error, error.message)
 
 
 def leave_unwritten(run: Pass, folder: Folder, error: MailServerError) -> None:
-    """The same where reads cannot be told to the server: the folder itself is read on."""
+    """Note that reads cannot be told to the server; commits. The folder itself is read on."""
     db.session.rollback()
-    _go_on(run, error)
-    _note_trouble(run, folder, error, UNWRITTEN)
+    _note(run, folder, {"last_error": f"{UNWRITTEN} {error.advice}"})
+    if not run.imap.is_open:
+        run.imap.open()
 
 
 def demand_readable(run: Pass, folders: Sequence[Folder]) -> None:
@@ -67,20 +70,24 @@ def _go_on(run: Pass, error: MailServerError) -> None:
     if run.imap.is_open:
         return
     run.reconnect_count += 1
-    if run.reconnect_count > MOST_RECONNECTS or time.monotonic() > run.deadline:
+    if run.reconnect_count > MOST_RECONNECTS or run.is_over:
         raise error
     run.imap.open()
 
 
-def _note_trouble(run: Pass, folder: Folder, error: MailServerError, what: str) -> None:
-    leases.demand(run.account.id, run.fence)
+def _note_trouble(run: Pass, folder: Folder, error: MailServerError, *, is_read: bool) -> None:
     advice = READ_LAST if isinstance(error, SILENCE) else error.advice
-    noted: dict[str, object] = {"last_error": f"{what} {advice}"}
+    noted: dict[str, object] = {"last_error": f"{error.message} {advice}"}
     if isinstance(error, FolderUnavailableError) and error.code == "NONEXISTENT":
         noted["gone_at"] = now()
     if isinstance(error, SILENCE):
         # The inbox is tried with every pass: what it fails by is the account's trouble, which backs off.
-        is_again = folder.id in run.hung_before and folder.special_use != "inbox"
+        is_again = folder.id in run.hung_before and folder.special_use != "inbox" and not is_read
         noted["left_alone_until"] = now() + LEFT_ALONE if is_again else now()
+    _note(run, folder, noted)
+
+
+def _note(run: Pass, folder: Folder, noted: dict[str, object]) -> None:
+    leases.demand(run.account.id, run.fence)
     keep_cursor(folder, **noted)
     db.session.commit()

@@ -6,28 +6,30 @@ By ``+FLAGS`` and ``-FLAGS`` of ``\Seen`` alone; nothing else is ever written to
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Location, Message, MessageRead
 from mailboxes.sync.following import SEEN, follow_flags
-from mailboxes.sync.leaving import OF_A_FOLDER, leave_unwritten
+from mailboxes.sync.leaving import OF_A_FOLDER, SILENCE, leave_unwritten
 from mailboxes.sync.running import Pass
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 
-MOST_MIRRORED = 1_000
+MOST_MIRRORED = 1_000  # of a folder, in one pass
+MOST_SILENCES = 2  # in one pass: each costs a minute
 
-Places = list[tuple[UUID, int, list[tuple[int, list[str]]]]]
+Place = tuple[UUID, int, list[tuple[int, list[str]]]]
 Store = Callable[[bytes, Sequence[int], int | None], None]
+Change = Callable[[list[str]], list[str]]
 
 
 def mirror_reads(run: Pass) -> int:
     r"""Set and take back \Seen on the server as people have read and unread here; how many changed.
 
     Only for accounts that mirror the read state. Leaves folders open for writing: `examine` afterwards. A
-    folder that cannot be written to holds up no other.
+    folder that cannot be written to holds up no other; where the server hangs, the rest waits.
     """
     account = run.account
     if account.organization_id is None:
@@ -35,36 +37,47 @@ def mirror_reads(run: Pass) -> int:
     is_read = Message.is_read_by_all | exists().where(
         MessageRead.organization_id == Message.organization_id, MessageRead.message_id == Message.id
     )
-    read = _places(account, ~Location.flags.contains([SEEN]), is_read)
-    unread = _places(account, Location.flags.contains([SEEN]), ~is_read, Message.unread_at.is_not(None))
-    count = _store(run, read, run.imap.add_seen, lambda known: [*known, SEEN])
-    count += _store(run, unread, run.imap.remove_seen, lambda known: [f for f in known if f != SEEN])
+    read = _places(run, ~Location.flags.contains([SEEN]), is_read)
+    unread = _places(run, Location.flags.contains([SEEN]), ~is_read, Message.unread_at.is_not(None))
+    count = silences = 0
+    for tell, changed, place in [
+        *((run.imap.add_seen, _with_seen, place) for place in read),
+        *((run.imap.remove_seen, _without_seen, place) for place in unread),
+    ]:
+        folder = db.session.scalars(select(Folder).where(Folder.id == place[0])).one()
+        try:
+            count += _store(run, folder, place, tell, changed)
+        except OF_A_FOLDER as error:
+            leave_unwritten(run, folder, error)
+            silences += isinstance(error, SILENCE)
+        if silences == MOST_SILENCES:
+            break
     _forget_what_is_told(account, is_read)
     return count
 
 
-def _store(run: Pass, found: Places, tell: Store, changed: Callable[[list[str]], list[str]]) -> int:
-    count = 0
-    for folder_id, uid_validity, places in found:
-        if folder_id in run.troubled:
-            continue
-        folder = db.session.scalars(select(Folder).where(Folder.id == folder_id)).one()
-        name = folder.name_raw
-        db.session.commit()
-        try:
-            tell(name, [uid for uid, _ in places], uid_validity)
-        except OF_A_FOLDER as error:
-            leave_unwritten(run, folder, error)
-            continue
-        flags = {uid: changed(known) for uid, known in places}
-        count += follow_flags(run.account, folder, run.fence, uid_validity, flags)
-    return count
+def _store(run: Pass, folder: Folder, place: Place, tell: Store, changed: Change) -> int:
+    _, uid_validity, found = place
+    name = folder.name_raw
+    db.session.commit()
+    tell(name, [uid for uid, _ in found], uid_validity)
+    flags = {uid: changed(known) for uid, known in found}
+    return follow_flags(run.account, folder, run.fence, uid_validity, flags)
 
 
-def _places(account: Account, *conditions: ColumnElement[bool]) -> Places:
-    """Where messages lie that meet the conditions, by folder and epoch."""
-    query = (
-        select(Location.folder_id, Location.uid_validity, Location.uid, Location.flags)
+def _with_seen(known: list[str]) -> list[str]:
+    return [*known, SEEN]
+
+
+def _without_seen(known: list[str]) -> list[str]:
+    return [flag for flag in known if flag != SEEN]
+
+
+def _places(run: Pass, *conditions: ColumnElement[bool]) -> list[Place]:
+    """Where messages lie that meet the conditions, by folder and epoch; each folder has its turn."""
+    turn = func.row_number().over(partition_by=Location.folder_id, order_by=Location.uid.desc())
+    there = (
+        select(Location.folder_id, Location.uid_validity, Location.uid, Location.flags, turn.label("turn"))
         .join(
             Message,
             (Message.organization_id == Location.organization_id) & (Message.id == Location.message_id),
@@ -72,16 +85,17 @@ def _places(account: Account, *conditions: ColumnElement[bool]) -> Places:
         .join(Arrival, (Arrival.owner_id == Location.account_owner_id) & (Arrival.id == Location.arrival_id))
         .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
         .where(
-            Arrival.account_id == account.id,
+            Arrival.account_id == run.account.id,
             Folder.is_synced,
+            Folder.id.not_in(run.troubled),
             Folder.uid_validity == Location.uid_validity,
             Location.vanished_at.is_(None),
             *conditions,
         )
-        .limit(MOST_MIRRORED)
+        .subquery()
     )
     places: dict[tuple[UUID, int], list[tuple[int, list[str]]]] = {}
-    for row in db.session.execute(query):
+    for row in db.session.execute(select(there).where(there.c.turn <= MOST_MIRRORED)):
         places.setdefault((row.folder_id, row.uid_validity), []).append((row.uid, row.flags))
     return [(folder_id, uid_validity, found) for (folder_id, uid_validity), found in places.items()]
 

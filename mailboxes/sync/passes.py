@@ -148,8 +148,8 @@ def _run(run: Pass) -> None:
         if is_first_round and run.account.mirrors_read_state:
             run.report.changed_count += mirror_reads(run)
         has_more = history_round(run, folders)
-        if not has_more or time.monotonic() > run.deadline:
-            run.report.has_more = has_more
+        if not has_more or run.is_over:
+            run.report.has_more = has_more or run.is_cut
             break
         is_first_round = False
     demand_readable(run, folders)

@@ -158,9 +158,13 @@ def is_day_over(cursor: Cursor, at: datetime) -> bool:
     return cursor.compared_at is None or at - cursor.compared_at >= COMPARED_EVERY
 
 
-def is_comparison_due(cursor: Cursor, exists: int, new_count: int, at: datetime) -> bool:
-    """Whether the whole set of UIDs has to be looked at: daily, and when the count does not add up."""
+def is_comparison_due(
+    cursor: Cursor, exists: int, uid_next: int | None, new_count: int, at: datetime
+) -> bool:
+    """Whether the whole set of UIDs has to be looked at: daily, and when the numbers do not add up."""
     if is_day_over(cursor, at):
+        return True
+    if uid_next is not None and uid_next <= cursor.last_uid:
         return True
     return cursor.server_count is None or exists != cursor.server_count + new_count
 

@@ -1,5 +1,6 @@
 """What the steps of one pass share: its connection, its fence, its report, and how messages are taken in."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,6 +55,10 @@ class PassReport:
         return f"{', '.join(parts)} in {self.folder_count} folders."
 
 
+class TimeIsUpError(Exception):
+    """A pass has taken as long as it may: the rest waits for the next one."""
+
+
 @dataclass
 class Pass:
     """What the steps of a pass share."""
@@ -70,6 +75,7 @@ class Pass:
     fetched: set[UUID] = field(default_factory=set)  # folders whose new mail was fetched in this pass
     hung_before: set[UUID] = field(default_factory=set)  # folders in which the server last said nothing more
     reconnect_count: int = 0  # after what a folder failed by
+    is_cut: bool = False  # it ends before all folders were visited: its time is over
     left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
     portion: int = 0  # of history, between two looks for new mail; 0: not known yet
     due_at: datetime | None = None  # when the next pass was due as this round began
@@ -80,6 +86,11 @@ class Pass:
     def demand_budget(self) -> None:
         """Raise `BudgetSpentError` if nothing more may be fetched today."""
         self.budget.demand(self.imap.received_count)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another account has its turn now."""
+        return time.monotonic() > self.deadline
 
     @property
     def is_history_over(self) -> bool:
@@ -124,11 +135,16 @@ def take_in(
     *,
     is_expected: bool = False,
 ) -> int:
-    """Fetch and store; every batch commits with the cursor. How many arrivals are new."""
+    """Fetch and store; every batch commits with the cursor. How many arrivals are new.
+
+    Raises `TimeIsUpError` where the pass is over before all are taken in; some are in each pass.
+    """
     if not is_expected:
         run.expect(len(uids))
     count = 0
-    for portion in portions(uids):
+    for number, portion in enumerate(portions(uids)):
+        if number and run.is_over:
+            raise TimeIsUpError
         run.demand_budget()
         for batch in prepared(run.imap.fetch_messages(portion)):
             moved = advance([item.message.uid for item in batch])

@@ -38,7 +38,7 @@ from mailboxes.sync.plan import (
 )
 from mailboxes.sync.refetching import refetch
 from mailboxes.sync.reusing import make_room, replace_reused
-from mailboxes.sync.running import Pass, lane_of, portions, take_in, validity_of
+from mailboxes.sync.running import Pass, TimeIsUpError, lane_of, portions, take_in, validity_of
 from mailboxes.uids import Uids
 from tenants.database import db, now
 
@@ -52,20 +52,34 @@ log = structlog.get_logger()
 
 
 def visit_each(run: Pass, folders: Sequence[Folder], *, is_first_round: bool) -> None:
-    """Visit all folders; one that fails holds up no other. One renumbered while it is read is told last."""
+    """Visit all folders, while there is time; one that fails holds up no other.
+
+    One renumbered while it is read is told last.
+    """
     renumbered: UidValidityChangedError | None = None
-    for folder in folders:
-        if folder.id in run.troubled:
-            continue
-        try:
-            _visit(run, folder, is_first_round=is_first_round)
-        except UidValidityChangedError as error:
-            db.session.rollback()
-            renumbered = error
-        except OF_A_FOLDER as error:
-            leave(run, folder, error)
+    for number, folder in enumerate(folders):
+        if number and run.is_over:
+            run.is_cut = True
+            break
+        if folder.id not in run.troubled:
+            renumbered = _visit_or_leave(run, folder, is_first_round=is_first_round) or renumbered
     if renumbered is not None:
         raise renumbered
+
+
+def _visit_or_leave(run: Pass, folder: Folder, *, is_first_round: bool) -> UidValidityChangedError | None:
+    """Visit one folder, and note what it fails by; that it was renumbered meanwhile is returned."""
+    try:
+        _visit(run, folder, is_first_round=is_first_round)
+    except TimeIsUpError:
+        db.session.rollback()
+        run.is_cut = True
+    except UidValidityChangedError as error:
+        db.session.rollback()
+        return error
+    except OF_A_FOLDER as error:
+        leave(run, folder, error)
+    return None
 
 
 def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
@@ -170,7 +184,7 @@ def _follow(
     run.report.changed_count += _follow_changes(run, folder, state, cursor)
     kept["mod_seq"] = state.highest_mod_seq
     is_daily, there = is_day_over(cursor, now()), None
-    if is_comparison_due(cursor, state.exists, new_count, now()):
+    if is_comparison_due(cursor, state.exists, state.uid_next, new_count, now()):
         state = _opened_again(run, folder, cursor)
         there = _compare(run, folder, state, cursor_of(folder))
         kept |= {"server_count": state.exists, "compared_at": now()}
@@ -223,7 +237,7 @@ def _older_flags(
     for portion in older.portions(FLAGS_WITHOUT_MODSEQ):
         yield run.imap.fetch_flags(portion)
         _keep_flags_uid(run, folder, portion[-1])
-        if time.monotonic() > run.deadline:
+        if run.is_over:
             return
     _keep_flags_uid(run, folder, None)
 

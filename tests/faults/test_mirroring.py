@@ -136,6 +136,21 @@ def test_a_folder_that_cannot_be_written_to_holds_up_no_other(mirrored: Stage, b
     assert flags(mirrored) == [SEEN]
 
 
+def test_a_folder_that_cannot_be_written_to_takes_no_other_ones_turn(
+    mirrored: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirrored.add()
+    mirrored.sync()
+    mirrored.add(PROJECTS)
+    mirrored.sync()
+    mark(mirrored, mark_read)
+    monkeypatch.setattr("mailboxes.sync.mirroring.MOST_MIRRORED", 2)
+    mirrored.server.on("STORE", in_folder(INBOX, refuse("NO [NOPERM] not for you")))
+    mirrored.sync()
+    assert mirrored.server.folder(PROJECTS).messages[1].flags == [SEEN]
+    mirrored.settle()
+
+
 def test_a_folder_that_was_renumbered_meanwhile_is_not_written_to(mirrored: Stage) -> None:
     mark(mirrored, mark_read)
 

@@ -1,5 +1,6 @@
 """A folder in which the server says nothing more costs its own mail a delay, and no other."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -7,15 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from mailboxes.accounts import Folder
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
 from mailboxes.imap import Timeouts
+from mailboxes.inbox.reading import mark_read
+from mailboxes.messages import Message
 from mailboxes.sync import passes
 from mailboxes.sync.auditing import ask_for_audit
 from mailboxes.sync.leaving import LEFT_ALONE, MOST_RECONNECTS
 from tenants.database import db, now
+from tenants.organizations import Membership
 from tests.factories import World
-from tests.faults.behaviours import drop, hang, in_folder
-from tests.faults.imap_server import Behaviour, ScriptedImap
+from tests.faults.behaviours import drop, hang, in_folder, trickle
+from tests.faults.imap_server import Behaviour, Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
 
 
@@ -122,3 +127,104 @@ def test_a_server_that_hangs_in_one_folder_after_another_is_given_up_for_now(scr
     assert scripted.sync().error is not None
     assert scripted.server.verbs().count("LOGIN") == 1 + MOST_RECONNECTS
     scripted.settle()
+
+
+def test_new_mail_of_a_folder_whose_history_hangs_is_not_made_to_wait(scripted: Scripted) -> None:
+    searches = itertools.count(1)  # the first is the visit's, the others list the history
+
+    def history_hangs(session: Session, command: Command) -> bool:
+        return b"ALL" in command.arguments and next(searches) > 1 and hang(session, command)
+
+    scripted.server.on("SEARCH", in_folder("Archive", history_hangs))
+    for _ in range(3):
+        assert scripted.sync().error is None
+    assert next(searches) > 3
+    assert "read after all others" in folder(scripted, "Archive").last_error
+    scripted.add("Later in Archive", folder="Archive")
+    scripted.sync()
+    assert "Later in Archive" in scripted.subjects()
+    scripted.settle()
+
+
+def test_what_hangs_when_the_time_is_over_is_known_as_such(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.server.on("EXAMINE", in_folder("INBOX", hang))
+    monkeypatch.setattr(passes, "PASS_SECONDS", 0.0)
+    assert scripted.sync().error is not None
+    assert folder(scripted, "INBOX").left_alone_until is not None
+
+
+def test_a_server_that_hangs_when_reads_are_mirrored_is_read_on(scripted: Scripted) -> None:
+    for name in ("Alpha", "Beta", "Gamma"):
+        scripted.add(f"In {name}", folder=name)
+    scripted.sync()
+    scripted.choose_all()
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Account).values(mirrors_read_state=True))
+        member = select(Membership).where(Membership.id == scripted.world.member.id)
+        mark_read(db.session.scalars(member).one(), select(Message))
+        db.session.commit()
+    scripted.server.on("STORE", hang)
+    for number in range(3):
+        scripted.add(f"Later {number}", folder="Archive")
+        assert scripted.sync().error is None
+    assert {f"Later {number}" for number in range(3)} <= set(scripted.subjects())
+    with scripted.inside(scripted.world):
+        assert set(db.session.scalars(select(Folder.left_alone_until))) == {None}
+        assert db.session.scalar(select(Folder.id).where(Folder.last_error.contains("marked as read")))
+    scripted.settle()
+
+
+def test_a_message_that_trickles_is_set_aside_like_one_that_hangs(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:  # F20
+    usual, patient = passes.imap_settings, Timeouts(connect=5, greeting=5, command=0.3, body=600)
+    monkeypatch.setattr(passes, "imap_settings", lambda account: replace(usual(account), timeouts=patient))
+    monkeypatch.setattr("mailboxes.imap.session.MOST_LOST_SECONDS", 0.6)
+
+    def body_trickles(session: Session, command: Command) -> bool:
+        return b"BODY" in command.arguments and trickle(session, command)
+
+    scripted.server.on("FETCH", in_folder("Archive", body_trickles))
+    assert scripted.sync().error is None
+    assert scripted.subjects() == ["In INBOX", "In Projects"]
+    with scripted.inside(scripted.world):
+        assert sorted(db.session.scalars(select(Arrival.state))) == ["delivered", "delivered", "unfetchable"]
+    scripted.settle()
+
+
+def test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.sync()
+    for number in range(5):
+        scripted.add(f"New {number}")
+    scripted.add("New in Projects", folder="Projects")
+    with monkeypatch.context() as patch:
+        patch.setattr(passes, "PASS_SECONDS", 0.0)
+        patch.setattr("mailboxes.sync.running.UIDS_AT_ONCE", 2)
+        for count in (2, 4, 5):
+            report = scripted.sync()
+            assert (report.error, report.has_more) == (None, True)
+            assert len([subject for subject in scripted.subjects() if "New" in subject]) == count
+    assert not scripted.sync().has_more
+    assert "New in Projects" in scripted.subjects()
+    scripted.settle()
+
+
+def test_folders_that_a_pass_had_no_time_for_come_first_in_the_next_one(scripted: Scripted) -> None:
+    for name in ("Alpha", "Beta", "Gamma"):
+        scripted.server.folder(name)
+    scripted.sync()
+    scripted.choose_all()
+    for _ in range(2):
+        scripted.sync()
+    with scripted.inside(scripted.world):
+        long_ago = now() - timedelta(hours=3)
+        db.session.execute(update(Folder).where(Folder.name == "Gamma").values(new_since=long_ago))
+        db.session.commit()
+    opened(scripted)
+    scripted.sync()
+    assert opened(scripted)[:2] == ["INBOX", "Gamma"]

@@ -56,7 +56,7 @@ class Store:
         for uid in found:
             self.living.add(uid)
             self.cursor = replace(self.cursor, last_uid=max(self.cursor.last_uid, uid))
-        if is_comparison_due(self.cursor, len(server), len(found), at):
+        if is_comparison_due(self.cursor, len(server), None, len(found), at):
             living, gone = Uids.of(self.living), Uids.of(self.vanished)
             compared = difference(Uids.of(server), living, gone, self.cursor, len(server))
             self.living |= {*compared.missing, *compared.returned}
@@ -230,20 +230,22 @@ def test_epochs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cursor", "exists", "new", "is_due"),
+    ("cursor", "exists", "uid_next", "new", "is_due"),
     [
-        (Cursor(), 0, 0, True),
-        (Cursor(compared_at=NOON, server_count=5), 5, 0, False),
-        (Cursor(compared_at=NOON, server_count=5), 7, 2, False),
-        (Cursor(compared_at=NOON, server_count=5), 6, 2, True),
-        (Cursor(compared_at=NOON, server_count=5), 4, 0, True),
-        (Cursor(compared_at=NOON - timedelta(days=1), server_count=5), 5, 0, True),
+        (Cursor(), 0, None, 0, True),
+        (Cursor(compared_at=NOON, server_count=5), 5, None, 0, False),
+        (Cursor(compared_at=NOON, server_count=5), 7, None, 2, False),
+        (Cursor(compared_at=NOON, server_count=5), 6, None, 2, True),
+        (Cursor(compared_at=NOON, server_count=5), 4, None, 0, True),
+        (Cursor(compared_at=NOON, server_count=5, last_uid=9), 5, 10, 0, False),
+        (Cursor(compared_at=NOON, server_count=5, last_uid=9), 5, 9, 0, True),
+        (Cursor(compared_at=NOON - timedelta(days=1), server_count=5), 5, None, 0, True),
     ],
 )
 def test_the_whole_set_is_looked_at_daily_and_when_the_count_is_off(
-    cursor: Cursor, exists: int, new: int, is_due: bool
+    cursor: Cursor, exists: int, uid_next: int | None, new: int, is_due: bool
 ) -> None:
-    assert is_comparison_due(cursor, exists, new, NOON) is is_due
+    assert is_comparison_due(cursor, exists, uid_next, new, NOON) is is_due
 
 
 @given(st.integers(0, 1000), st.booleans(), st.one_of(st.none(), st.floats(0, 100_000)), st.floats(0, 1))
