@@ -50,7 +50,7 @@ def mirror_reads(run: Pass) -> int:
         except OF_A_FOLDER as error:
             leave_unwritten(run, folder, error)
             silences += isinstance(error, SILENCE)
-        if silences == MOST_SILENCES:
+        if silences == MOST_SILENCES or run.is_over:
             break
     _forget_what_is_told(account, is_read)
     return count

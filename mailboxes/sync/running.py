@@ -23,7 +23,7 @@ Heard = Callable[[], None]
 
 @dataclass
 class PassReport:
-    """What a pass has done. ``error``: why it ended early; ``has_more``: history is left for another one.
+    """What a pass has done. ``error``: why it ended early; ``has_more``: something is left for another one.
 
     ``is_news``: the account is well, or unwell, in another way than before.
     """

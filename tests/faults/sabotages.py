@@ -343,6 +343,29 @@ SABOTAGES = (
         "tests/mailboxes/test_hanging_folders.py::test_it_comes_last_next_time_and_then_it_is_left_alone_for_a_while",
     ),
     Sabotage(
+        "a folder whose history hangs is left alone",
+        SYNC / "history.py",
+        "            leave(run, folder, error, is_read=True)\n",
+        "            leave(run, folder, error)\n",
+        "tests/mailboxes/test_hanging_folders.py"
+        "::test_new_mail_of_a_folder_whose_history_hangs_is_not_made_to_wait",
+    ),
+    Sabotage(
+        "a pass ends when all is done",
+        SYNC / "running.py",
+        "        if number and run.is_over:\n",
+        "        if False:\n",
+        "tests/mailboxes/test_hanging_folders.py"
+        "::test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on",
+    ),
+    Sabotage(
+        "a folder that cannot be written to takes all turns",
+        SYNC / "mirroring.py",
+        "over(partition_by=Location.folder_id, ",
+        "over(",
+        "tests/faults/test_mirroring.py::test_a_folder_that_cannot_be_written_to_takes_no_other_ones_turn",
+    ),
+    Sabotage(
         "what cannot be written back ends the pass",
         SYNC / "mirroring.py",
         "            leave_unwritten(run, folder, error)\n",
