@@ -5,7 +5,7 @@ thread and with the cookies of the request, which organization and mailboxes the
 and forwards what `workers.queues.tell_pages` says about these. It asks again every few seconds, so
 that an ended session and a grant taken away end the telling too.
 
-    uvicorn webapp.events:asgi_app --factory --timeout-graceful-shutdown 3
+    postroom web
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from tenants.database import db
 from tenants.logs import configure_logs
 from tenants.settings import Settings
 from webapp.guards import member_required
-from webapp.serving import Pages, Receive, Scope, Send
+from webapp.serving import Pages, Receive, Scope, Send, gone, refuse
 from workers import queues
 
 blueprint = Blueprint("events", __name__)
@@ -190,7 +190,7 @@ class Application:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self._pages = Pages(app, PAGE_THREADS, self._is_known)
+        self._pages = Pages(app, PAGE_THREADS, self._is_signed_in)
         self._hub = Hub(settings_of(app).redis_url)
         self._asking = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="subscription")
 
@@ -215,29 +215,29 @@ class Application:
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = await self._ask(scope) if scope["method"] == "GET" else 405
         if not isinstance(found, Subscription):
-            await _refuse(send, found)
+            await refuse(send, found, "Nothing to hear.")
             return
         if self._hub.is_full_for(found):
-            await _refuse(send, 429)
+            await refuse(send, HTTPStatus.TOO_MANY_REQUESTS, "Too many pages listen already.")
             return
         listener = Listener(found)
         await self._hub.add(listener)
-        gone = asyncio.create_task(_gone(receive))
+        leaving = asyncio.create_task(gone(receive))
         try:
             await _start(send)
-            await self._tell(listener, scope, send, gone)
+            await self._tell(listener, scope, send, leaving)
         finally:
-            gone.cancel()
+            leaving.cancel()
             await self._hub.remove(listener)
             with suppress(OSError):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _tell(self, listener: Listener, scope: Scope, send: Send, gone: asyncio.Task[None]) -> None:
+    async def _tell(self, listener: Listener, scope: Scope, send: Send, leaving: asyncio.Task[None]) -> None:
         """Until the page is closed, or may hear of this organization no more."""
         clock = asyncio.get_running_loop()
         ask_at = clock.time() + ASKED_AGAIN_AFTER
-        while not gone.done():
-            event = await _next(listener, gone, ask_at - clock.time())
+        while not leaving.done():
+            event = await _next(listener, leaving, ask_at - clock.time())
             if event is not None:
                 await _say(send, f"data: {json.dumps(event)}\n\n")
             if clock.time() >= ask_at:
@@ -248,7 +248,7 @@ class Application:
                 ask_at = clock.time() + ASKED_AGAIN_AFTER
                 await _say(send, ": still here\n\n")
 
-    async def _is_known(self, scope: Scope) -> bool:
+    async def _is_signed_in(self, scope: Scope) -> bool:
         return await self._ask(scope) != HTTPStatus.UNAUTHORIZED
 
     async def _ask(self, scope: Scope) -> Subscription | int:
@@ -271,21 +271,16 @@ class Application:
         )
 
 
-async def _next(listener: Listener, gone: asyncio.Task[None], seconds: float) -> dict[str, str] | None:
+async def _next(listener: Listener, leaving: asyncio.Task[None], seconds: float) -> dict[str, str] | None:
     """The next event; None when the time is over or the page is gone."""
     waiting = asyncio.ensure_future(listener.waiting.get())
     done, _ = await asyncio.wait(
-        {waiting, gone}, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED
+        {waiting, leaving}, timeout=max(seconds, 0), return_when=asyncio.FIRST_COMPLETED
     )
     if waiting in done:
         return waiting.result()
     waiting.cancel()
     return None
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _start(send: Send) -> None:
@@ -301,9 +296,3 @@ async def _start(send: Send) -> None:
 
 async def _say(send: Send, text: str) -> None:
     await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-
-
-async def _refuse(send: Send, status: int) -> None:
-    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b'{"error": "nothing to hear"}', "more_body": False})

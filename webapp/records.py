@@ -154,11 +154,19 @@ def conversation_url(thread_id: UUID) -> str:
 
 
 def csv_file(
-    name: str, header: tuple[str, ...], rows: Iterator[tuple[Any, ...]], *, of: str = ""
+    name: str,
+    header: tuple[str, ...],
+    rows: Iterator[tuple[Any, ...]],
+    *,
+    noted: Callable[[], None],
+    of: str = "",
 ) -> Response:
-    """A list as a file that is sent while it is read; ``of``: whose, if not the organization's."""
+    """A list as a file that is sent while it is read; ``of``: whose, if not the organization's.
+
+    ``noted`` puts on record who takes it, see `streamed`.
+    """
     filename = f"{name}-{of or g.organization.slug}-{now():%Y-%m-%d}.csv"
-    return streamed(csv_lines(header, rows), filename, "text/csv")
+    return streamed(csv_lines(header, rows), filename, "text/csv", noted=noted)
 
 
 def told(outcomes: list[Outcome], way: list[tuple[str, str]], tree: list[Any]) -> ResponseReturnValue:

@@ -10,12 +10,13 @@ from flask import g
 from werkzeug.wrappers import Request, Response
 
 from mailboxes.crm.leads import make_lead
-from tenants.database import db, inside
-from tenants.errors import TooManyAttemptsError
+from tenants.database import db, enter_organization, inside
+from tenants.errors import ConflictError
 from tests.factories import form_token, sign_in
-from webapp import serving, streaming
+from webapp import LARGEST_OF_STRANGERS, LARGEST_REQUEST, serving, streaming
 from webapp.events import Application
 from webapp.serving import Pages
+from webapp.streaming import TooManyDownloadsError
 
 MORE = b"more"  # a piece that nothing follows, though it should
 
@@ -24,7 +25,6 @@ class Pretended:
     """An application in place of the pages."""
 
     def __init__(self, answer):
-        self.config = {"MAX_CONTENT_LENGTH": 1_000_000}
         self.answer = answer
         self.requests = []
 
@@ -49,13 +49,14 @@ class Connection:
         self.status = None
         self.body = bytearray()
         self.is_whole = False
-        self.goes_on = asyncio.Event()
+        self.goes_on, self.hung_up = asyncio.Event(), asyncio.Event()
         if not is_stuck:
             self.goes_on.set()
 
     async def receive(self):
         if not self.pieces:
-            await asyncio.Event().wait()  # nothing more ever comes
+            await self.hung_up.wait()  # nothing more ever comes
+            return {"type": "http.disconnect"}
         piece = self.pieces.pop(0)
         return {"type": "http.request", "body": piece, "more_body": bool(self.pieces) or piece == MORE}
 
@@ -75,9 +76,9 @@ async def nobody(scope):
     return False
 
 
-def pages(answer, is_known=everybody, threads=1):
+def pages(answer, is_signed_in=everybody, threads=1):
     app = Pretended(answer)
-    return app, Pages(app, threads, is_known)
+    return app, Pages(app, threads, is_signed_in)
 
 
 def run(story):
@@ -102,19 +103,20 @@ def test_requests_and_answers_of_any_size_come_through_whole():
     assert connection.body == b"".join(bytes([n]) * 1_000_000 for n in range(20))
 
 
-def unfinished():
-    return Connection([MORE], [length(9)], method="POST")
+def unfinished(announced=9):
+    return Connection([MORE], [length(announced)], method="POST")
 
 
-def test_who_does_not_finish_a_request_holds_up_nobody():
+def test_who_does_not_finish_a_request_holds_up_nobody_and_keeps_no_room(monkeypatch):
+    monkeypatch.setattr(serving, "MOST_KEPT", 400_000)
     app, served = pages(lambda: "well")
 
     async def story():
-        slow = [asyncio.create_task(talk(served, unfinished())) for _ in range(5)]
-        quick = await talk(served, Connection())
+        slow = [asyncio.create_task(talk(served, unfinished(60_000))) for _ in range(20)]
+        large = await talk(served, Connection([b"x" * 300_000], [length(300_000)], method="POST"))
         for one in slow:
             one.cancel()
-        return quick
+        return large
 
     assert run(story()).body == b"well"
     assert len(app.requests) == 1  # no thread saw the others
@@ -124,6 +126,12 @@ def test_who_does_not_finish_a_request_in_time_is_refused(monkeypatch):
     monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.0)
     app, served = pages(lambda: "well")
     assert run(talk(served, unfinished())).status == 408
+    assert not app.requests
+
+
+def test_a_request_is_no_longer_than_it_said():
+    app, served = pages(lambda: "well")
+    assert run(talk(served, Connection([b"a few words"], method="POST"))).status == 411
     assert not app.requests
 
 
@@ -142,51 +150,94 @@ def test_who_takes_nothing_of_an_answer_holds_up_nobody():
     assert {len(one.body) for one in run(story())} == {5_000_000}
 
 
+def counted(made, most=1000):
+    """An answer of so many pieces at most, and how many of them were made."""
+    for number in range(most):
+        made.append(number)
+        yield b"x" * 100_000
+
+
+async def settled(made):
+    """Until no more is made."""
+    before = -1
+    while len(made) != before:
+        before = len(made)
+        await asyncio.sleep(0.2)
+
+
 def test_an_answer_is_made_no_further_than_some_way_ahead(monkeypatch):
     monkeypatch.setattr(serving, "MOST_AHEAD", 300_000)
     made = []
-    _, served = pages(lambda: (made.append(number) or b"x" * 100_000 for number in range(50)))
+    _, served = pages(lambda: counted(made, 50))
 
     async def story():
         stuck = Connection(is_stuck=True)
         task = asyncio.create_task(talk(served, stuck))
-        while len(made) < 5:
-            await asyncio.sleep(0)
-        assert len(made) < 30  # some more wait between the thread and us
+        await settled(made)
+        assert 3 < len(made) < 30  # some more wait between the thread and us
         stuck.goes_on.set()
         return await task
 
     assert len(run(story()).body) == 5_000_000
 
 
-def test_who_takes_nothing_for_long_is_gone_and_the_thread_is_free(monkeypatch):
+def test_nothing_more_is_made_for_whoever_hangs_up(monkeypatch):
     monkeypatch.setattr(serving, "MOST_AHEAD", 300_000)
-    monkeypatch.setattr(serving, "TAKING_SECONDS", 0.01)
-    _, served = pages(lambda: (b"x" * 100_000 for _ in range(50)))
+    made = []
+    _, served = pages(lambda: counted(made))
 
     async def story():
-        return await talk(served, Connection(is_stuck=True)), await talk(served, Connection())
+        leaving = Connection(is_stuck=True)
+        task = asyncio.create_task(talk(served, leaving))
+        await settled(made)
+        leaving.hung_up.set()
+        leaving.goes_on.set()  # a server lets whatever is sent go nowhere
+        await task
 
-    gone, next_one = run(story())
-    assert not gone.is_whole
-    assert next_one.is_whole
+    run(story())
+    assert len(made) < 30
+
+
+def test_nothing_more_is_made_for_whoever_takes_nothing_for_long(monkeypatch):
+    monkeypatch.setattr(serving, "TAKING_SECONDS", 0.01)
+    made = []
+    _, served = pages(lambda: counted(made))
+    assert not run(talk(served, Connection(is_stuck=True))).is_whole
+    assert len(made) < 1000
+
+
+@pytest.mark.parametrize("error", [OSError, serving.FullError])
+def test_an_answer_for_which_there_is_no_room_ends_early_and_frees_its_thread(monkeypatch, error):
+    made = []
+    _, served = pages(lambda: counted(made))
+
+    def put(self, piece):
+        if piece:
+            raise error
+
+    monkeypatch.setattr(serving._Spool, "put", put)
+    assert not run(talk(served, Connection())).is_whole
+    assert len(made) < 1000
 
 
 def test_large_requests_of_strangers_and_too_large_ones_are_not_read():
-    for is_known, announced in ((nobody, 500_000), (everybody, 1_000_001)):
-        app, served = pages(lambda: "refused by the pages", is_known)
+    for is_signed_in, announced in ((nobody, LARGEST_OF_STRANGERS + 1), (everybody, LARGEST_REQUEST + 1)):
+        app, served = pages(lambda: "refused by the pages", is_signed_in)
         connection = run(talk(served, Connection([MORE], [length(announced)], method="POST")))
         assert connection.body == b"refused by the pages"
         headers, body = app.requests[0]
         assert (headers["Content-Length"], body) == (str(announced), b"")
 
 
-def test_no_more_is_kept_of_requests_than_there_is_room_for(monkeypatch):
-    monkeypatch.setattr(serving, "MOST_KEPT", 50)
-    _, served = pages(lambda: "well")
-    assert run(talk(served, Connection([b"x" * 51], [length(51)], method="POST"))).status == 503
-    assert run(talk(served, Connection([b"x" * 50], [length(50)], method="POST"))).status == 200
-    assert run(talk(served, Connection([b"x" * 50], [length(50)], method="POST"))).status == 200
+def test_no_more_is_kept_of_large_requests_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(serving, "MOST_KEPT", 400_000)
+    app, served = pages(lambda: "well")
+
+    def sent(size):
+        return run(talk(served, Connection([b"x" * size], [length(size)], method="POST"))).status
+
+    assert (sent(400_001), sent(400_000), sent(400_000)) == (503, 200, 200)
+    assert len(app.requests) == 2
 
 
 def test_a_header_cannot_pass_for_one_that_the_proxy_writes():
@@ -234,21 +285,46 @@ def test_files_that_are_sent_while_they_are_made_are_those_of_the_organization(a
         assert not any(theirs.canary.encode() in files.read(name) for name in files.namelist())
 
 
-def test_one_person_has_two_downloads_at_a_time_and_everybody_together_a_few(app, ours, theirs, monkeypatch):
-    monkeypatch.setattr(streaming, "MOST", 3)
+def test_one_person_an_organization_and_everybody_have_so_many_downloads_at_a_time(
+    app, ours, theirs, monkeypatch
+):
+    monkeypatch.setattr(streaming, "MOST_OF_AN_ORGANIZATION", 3)
+    monkeypatch.setattr(streaming, "MOST", 4)
+    noted = []
 
-    def begun(person):
-        with app.test_request_context():
-            g.user = person.user
-            return streaming.streamed(iter(["a"]), "list.csv", "text/csv")
+    def begun(member, organization):
+        user = member.user
+        with app.app_context(), app.test_request_context():
+            enter_organization(organization.id)
+            g.user = user
+            return streaming.streamed(
+                iter(["a"]), "list.csv", "text/csv", noted=lambda: noted.append(member.name)
+            )
 
-    running = [begun(ours.admin), begun(ours.admin)]
-    with pytest.raises(TooManyAttemptsError, match="Two of your downloads"):
-        begun(ours.admin)
-    running.append(begun(theirs.admin))
-    with pytest.raises(TooManyAttemptsError, match="Many downloads are under way"):
-        begun(theirs.admin)
+    def is_refused(member, organization, why):
+        with pytest.raises(TooManyDownloadsError, match=why):
+            begun(member, organization)
+
+    running = [begun(ours.admin, ours), begun(ours.admin, ours)]
+    is_refused(ours.admin, ours, "Two of your downloads")
+    running.append(begun(ours.member, ours))
+    is_refused(ours.member, ours, "Many downloads are under way")
+    running.append(begun(theirs.admin, theirs))
+    is_refused(theirs.member, theirs, "Many downloads are under way")
+    assert len(noted) == 4
     for one in running:
         one.close()
-    begun(ours.admin).close()
+    begun(ours.admin, ours).close()
+    assert not streaming._running
+
+
+def test_what_cannot_be_put_on_record_is_not_sent_and_keeps_no_place(app, ours):
+    def noted():
+        raise ConflictError
+
+    user = ours.admin.user
+    with app.app_context(), app.test_request_context():
+        g.user = user
+        with pytest.raises(ConflictError):
+            streaming.streamed(iter(["a"]), "list.csv", "text/csv", noted=noted)
     assert not streaming._running

@@ -21,7 +21,6 @@ from webapp.cases.forms import CaseForm, CommentForm
 from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
-from webapp.streaming import demand_room
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
 
@@ -160,12 +159,14 @@ def comment(case_id: UUID) -> ResponseReturnValue:
 @permission_required("data.export", "case.view")
 def export() -> Response:
     """The filtered list as CSV; who took it is on record."""
-    demand_room()
     filter, order = _filter(), _order()
     narrowed = {name: str(value) for name, value in filter.__dict__.items() if value}
-    audit.record(actor(), "cases.exported", "Cases as CSV", after=narrowed)
-    db.session.commit()
-    return records.csv_file("cases", domain.EXPORT_HEADER, domain.exported_cases(filter, order))
+    return records.csv_file(
+        "cases",
+        domain.EXPORT_HEADER,
+        domain.exported_cases(filter, order),
+        noted=lambda: audit.record(actor(), "cases.exported", "Cases as CSV", after=narrowed),
+    )
 
 
 def _filter() -> CaseFilter:

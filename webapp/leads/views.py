@@ -21,7 +21,6 @@ from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
 from webapp.leads.forms import LeadForm
-from webapp.streaming import demand_room
 
 blueprint = Blueprint("leads", __name__, url_prefix="/leads")
 
@@ -152,12 +151,14 @@ def change_statuses() -> ResponseReturnValue:
 @permission_required("data.export", "lead.view")
 def export() -> Response:
     """The filtered list as CSV; who took it is on record."""
-    demand_room()
     filter, order = _filter(), _order()
-    domain_filter = {name: str(value) for name, value in filter.__dict__.items() if value}
-    audit.record(actor(), "leads.exported", "Leads as CSV", after=domain_filter)
-    db.session.commit()
-    return records.csv_file("leads", domain.EXPORT_HEADER, domain.exported_leads(filter, order))
+    narrowed = {name: str(value) for name, value in filter.__dict__.items() if value}
+    return records.csv_file(
+        "leads",
+        domain.EXPORT_HEADER,
+        domain.exported_leads(filter, order),
+        noted=lambda: audit.record(actor(), "leads.exported", "Leads as CSV", after=narrowed),
+    )
 
 
 def _filter() -> LeadFilter:

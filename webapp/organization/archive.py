@@ -6,12 +6,12 @@ from flask.typing import ResponseReturnValue
 from mailboxes.archive import archived, last_archived
 from mailboxes.counting import what_there_is
 from tenants import audit
-from tenants.database import db, now
+from tenants.database import now
 from tenants.errors import ForbiddenError
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
-from webapp.streaming import demand_room, streamed
+from webapp.streaming import streamed
 
 blueprint = Blueprint("archive", __name__, url_prefix="/configuration/archive")
 
@@ -40,8 +40,9 @@ def download() -> Response:
     """The file, sent while it is written, with nobody else's drafts; who took it is on record."""
     if not g.permissions >= NEEDED:
         raise ForbiddenError("It holds everything of the organization. Ask an administrator for it.")
-    demand_room()
-    audit.record(actor(), audit.ARCHIVED, g.organization.name)
-    db.session.commit()
-    name = f"{g.organization.slug}-{now():%Y-%m-%d}.zip"
-    return streamed(archived(g.member), name, "application/zip")
+    return streamed(
+        archived(g.member),
+        f"{g.organization.slug}-{now():%Y-%m-%d}.zip",
+        "application/zip",
+        noted=lambda: audit.record(actor(), audit.ARCHIVED, g.organization.name),
+    )

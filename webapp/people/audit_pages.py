@@ -14,7 +14,6 @@ from mailboxes.crm.paging import searched_page, searched_through
 from tenants import audit
 from tenants.audit import Entry, EntryFilter
 from tenants.configuration.catalog import CATALOG
-from tenants.database import db
 from tenants.permissions import PERMISSIONS
 from webapp import records
 from webapp.changes import field_in_words
@@ -22,7 +21,6 @@ from webapp.configuration.pages import actor
 from webapp.filters import absolute_time
 from webapp.levels import Level
 from webapp.people.audit_names import with_names
-from webapp.streaming import demand_room
 
 LONGEST = 200  # of a value in the list; the file has it whole
 MOST_LOOKS = 50  # of a search for a file: at a million entries
@@ -60,13 +58,15 @@ def log_page(level: Level, table: type[Entry]) -> ResponseReturnValue:
 
 def log_file(level: Level, table: type[Entry]) -> Response:
     """The filtered record as a file; that it was taken is on record, too."""
-    demand_room()
     filter = _filter()
     narrowed = {name: str(value) for name, value in filter.__dict__.items() if value}
-    level.record(actor(), "audit.exported", "Audit log as CSV", after=narrowed)
-    db.session.commit()
-    of = "system" if level.is_system else ""
-    return records.csv_file("audit-log", audit.EXPORT_HEADER, _lines(table, filter), of=of)
+    return records.csv_file(
+        "audit-log",
+        audit.EXPORT_HEADER,
+        _lines(table, filter),
+        noted=lambda: level.record(actor(), "audit.exported", "Audit log as CSV", after=narrowed),
+        of="system" if level.is_system else "",
+    )
 
 
 def _lines(table: type[Entry], filter: EntryFilter) -> Iterator[tuple[Any, ...]]:
