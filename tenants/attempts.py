@@ -1,4 +1,4 @@
-"""Attempts that failed, counted: whoever guesses is slowed down, and nobody is locked out by another.
+"""Attempts that failed, counted: whoever guesses is slowed down, and locks out no browser that is known.
 
 See docs/decisions/0027-guessing-is-slowed.md.
 """
@@ -17,6 +17,7 @@ from tenants.errors import TooManyAttemptsError
 
 ATTEMPTS_PER_ACCOUNT = 10  # from one place
 ATTEMPTS_PER_PLACE = 50
+ATTEMPTS_PER_BROWSER = 10  # at one account, in a browser that it has signed in with
 ATTEMPTS_BY_STRANGERS = 100  # at one account, from wherever, in browsers that it never signed in with
 ATTEMPT_WINDOW = timedelta(minutes=15)
 HOUSEHOLD = 64  # bits of an IPv6 address that one party is given; the others are its own to choose
@@ -25,7 +26,7 @@ Limits = Mapping[bytes, int]  # what an attempt is counted by, and how many may 
 
 
 class SignInAttempt(Base):
-    """Failed attempts in the current window, by account and by place (all hashed)."""
+    """Failed attempts in the current window, by account, place and browser (all hashed)."""
 
     __tablename__ = "sign_in_attempts"
 
@@ -34,14 +35,16 @@ class SignInAttempt(Base):
     started_at: Mapped[datetime] = mapped_column(default=now)
 
 
-def password_limits(address: str, place: str, *, is_known: bool) -> Limits:
+def password_limits(address: str, place: str, browser: str) -> Limits:
     """For passwords: this account from this place, the place, and the account from wherever.
 
-    ``is_known``: this browser has signed in with the account before. What strangers do then does not count,
-    or they could keep its owner out.
+    ``browser``: the id of one that has signed in with the account before, else "". It is counted by itself:
+    what others do, far away or beside it, would keep the account's owner out.
     """
+    if browser:
+        return {_browser_key(address, browser): ATTEMPTS_PER_BROWSER}
     limits = _limits("account", "place", address, place)
-    return limits if is_known else {**limits, _key("strangers", address): ATTEMPTS_BY_STRANGERS}
+    return {**limits, _key("strangers", address): ATTEMPTS_BY_STRANGERS}
 
 
 def reset_limits(address: str, place: str) -> Limits:
@@ -55,10 +58,10 @@ def joining_limits(address: str, place: str) -> Limits:
 
 
 def code_limits(user_id: object, place: str) -> Limits:
-    """For codes of a second factor: this account from wherever, and the place."""
+    """For codes of a second factor: this account from wherever, and the place, apart from its passwords."""
     return {
         _key("code", str(user_id)): ATTEMPTS_PER_ACCOUNT,
-        _key("place", network_of(place)): ATTEMPTS_PER_PLACE,
+        _key("code place", network_of(place)): ATTEMPTS_PER_PLACE,
     }
 
 
@@ -89,9 +92,10 @@ def count_attempt(keys: Iterable[bytes]) -> None:
         )
 
 
-def forget_attempts(address: str, place: str) -> None:
-    """Whoever has proven who they are begins anew, at their place."""
-    key = _key("account", f"{address}|{network_of(place)}")
+def forget_attempts(address: str, place: str, browser: str = "") -> None:
+    """Whoever has proven who they are begins anew, at their place or in the known browser."""
+    at_place = _key("account", f"{address}|{network_of(place)}")
+    key = _browser_key(address, browser) if browser else at_place
     db.session.execute(delete(SignInAttempt).where(SignInAttempt.key == key))
 
 
@@ -114,6 +118,10 @@ def _limits(account: str, place_kind: str, address: str, place: str) -> Limits:
         _key(account, f"{address}|{network}"): ATTEMPTS_PER_ACCOUNT,
         _key(place_kind, network): ATTEMPTS_PER_PLACE,
     }
+
+
+def _browser_key(address: str, browser: str) -> bytes:
+    return _key("browser", f"{address}|{browser}")
 
 
 def _key(kind: str, value: str) -> bytes:

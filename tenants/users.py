@@ -89,14 +89,14 @@ class WrongPasswordError(AppError):
     message = "The address or the password is not right. Try again, or choose a new password."
 
 
-def authenticate(address: str, password: str, place: str, *, is_known: bool = False) -> User:
-    """The user who knows this password. ``is_known``: this browser has signed in with the account before.
+def authenticate(address: str, password: str, place: str, *, browser: str = "") -> User:
+    """The user who knows this password. ``browser``: the id of one that signed in with the account before.
 
     `WrongPasswordError` for all that is wrong alike, `TooManyAttemptsError` when throttled. An unknown
     address costs the same time as a known one.
     """
     address = address.strip().lower()
-    limits = password_limits(address, place, is_known=is_known)
+    limits = password_limits(address, place, browser)
     refuse_throttled(limits)
     user = user_by_address(address)
     known = user is not None and user.is_enabled and bool(user.password_hash)
@@ -104,7 +104,7 @@ def authenticate(address: str, password: str, place: str, *, is_known: bool = Fa
     if user is None or not known or not fits:
         count_attempt(limits)
         raise WrongPasswordError
-    forget_attempts(user.address, place)
+    forget_attempts(user.address, place, browser)
     if _hasher().check_needs_rehash(user.password_hash):
         user.password_hash = _hasher().hash(password)
     return user

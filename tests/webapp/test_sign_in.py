@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import func, select
 
-from tenants.attempts import ATTEMPTS_PER_ACCOUNT, network_of
+from tenants.attempts import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_BROWSER, network_of
 from tenants.database import db
 from tenants.users import SignIn
 from tests.factories import PASSWORD, csrf_token, sign_in_by_form
+from webapp.auth.cookie import KNOWN_FOR
 
 
 def knock(client, address, password=PASSWORD, place="127.0.0.1", **more):
@@ -89,6 +90,54 @@ def test_a_browser_known_to_one_account_is_none_to_another(app, ours, theirs, mo
     for number in range(3):
         knock(client, ours.member.user.address, "wrong wrong wrong", place=f"198.51.100.{number}")
     assert knock(client, ours.member.user.address, place="203.0.113.1").status_code == 429
+
+
+def test_a_colleague_in_the_same_network_keeps_no_known_browser_out(app, ours, theirs, monkeypatch):
+    known = sign_in_by_form(app, ours.member)
+    monkeypatch.setattr("tenants.attempts.ATTEMPTS_PER_PLACE", ATTEMPTS_PER_ACCOUNT)
+    for _ in range(ATTEMPTS_PER_ACCOUNT):
+        knock(app.test_client(), ours.member.user.address, "wrong wrong wrong")
+    assert knock(app.test_client(), ours.member.user.address).status_code == 429
+    assert knock(app.test_client(), theirs.member.user.address).status_code == 429  # the place is full, too
+    assert knock(known, ours.member.user.address).status_code == 302
+
+
+def thief_with_the_cookie_of(app, client):
+    thief = app.test_client()
+    thief.set_cookie("postroom_known", client.get_cookie("postroom_known").value)
+    return thief
+
+
+def test_a_copied_cookie_makes_one_browser_of_many_networks(app, ours, theirs):
+    client = sign_in_by_form(app, ours.member)
+    for number in range(ATTEMPTS_PER_BROWSER):
+        guess = knock(
+            thief_with_the_cookie_of(app, client),
+            ours.member.user.address,
+            "wrong wrong wrong",
+            place=f"198.51.100.{number}",
+        )
+        assert guess.status_code == 400
+    thief = thief_with_the_cookie_of(app, client)
+    assert knock(thief, ours.member.user.address, place="203.0.113.1").status_code == 429
+    assert knock(sign_in_by_form(app, ours.member), ours.member.user.address).status_code == 302
+
+
+def test_a_browser_is_known_until_the_password_changes_or_a_year_is_over(
+    app, ours, theirs, monkeypatch, time_machine_clock
+):
+    address = ours.member.user.address
+    client, kept = sign_in_by_form(app, ours.member), sign_in_by_form(app, ours.member)
+    change = {"current": PASSWORD, "password": "another long password", "again": "another long password"}
+    token = csrf_token(client.get("/security/").text)
+    assert client.post("/security/password", data=change | {"csrf_token": token}).status_code == 302
+    monkeypatch.setattr("tenants.attempts.ATTEMPTS_BY_STRANGERS", 1)
+    knock(app.test_client(), address, "wrong wrong wrong", place="198.51.100.1")
+    assert knock(kept, address, "another long password").status_code == 429
+    assert knock(client, address, "another long password").status_code == 302
+    time_machine_clock.shift(KNOWN_FOR.total_seconds() + 1)
+    knock(app.test_client(), address, "wrong wrong wrong", place="198.51.100.1")
+    assert knock(thief_with_the_cookie_of(app, client), address, "another long password").status_code == 429
 
 
 def test_a_cookie_kept_after_signing_out_opens_nothing(app, ours):

@@ -1,14 +1,17 @@
 """The cookies of the door: a session's token, and which accounts have signed in with this browser."""
 
 import hashlib
+import hmac
+import secrets as random
 from datetime import timedelta
 
 from flask import Request, Response, current_app
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, URLSafeTimedSerializer
 
-from tenants.users import SESSION_LIFETIME
+from tenants.application import settings_of
+from tenants.users import SESSION_LIFETIME, User, user_by_address
 
-KNOWN_FOR = timedelta(days=365)
+KNOWN_FOR = timedelta(days=365)  # from the last time that somebody signed in with it
 MOST_KNOWN = 10  # accounts of one browser
 
 
@@ -40,18 +43,24 @@ def forget(response: Response) -> None:
     response.delete_cookie(name(), secure=_is_secure(), httponly=True, samesite="Lax", path="/")
 
 
-def is_known(request: Request, address: str) -> bool:
-    """Whether somebody who knew the password of this account has signed in with this browser."""
-    return _mark(address) in _known(request)
+def known_browser(request: Request, address: str) -> str:
+    """The id of this browser, if somebody who knew the present password of this account signed in with it.
+
+    Else "": also for an address that nobody has, and after a new password.
+    """
+    browser, marks = _known(request)
+    user = user_by_address(address)
+    return browser if user is not None and _mark(browser, user) in marks else ""
 
 
-def make_known(request: Request, response: Response, address: str) -> None:
+def make_known(request: Request, response: Response, user: User) -> None:
     """Let the browser remember that, also after signing out: it opens nothing, see `tenants.attempts`."""
-    mark = _mark(address)
-    marks = [mark, *(one for one in _known(request) if one != mark)][:MOST_KNOWN]
+    browser, marks = _known(request)
+    browser = browser or random.token_urlsafe(16)
+    mark = _mark(browser, user)
     response.set_cookie(
         f"{name()}_known",
-        _serializer().dumps(marks),
+        _serializer().dumps([browser, [mark, *(one for one in marks if one != mark)][:MOST_KNOWN]]),
         max_age=int(KNOWN_FOR.total_seconds()),
         secure=_is_secure(),
         httponly=True,
@@ -60,22 +69,26 @@ def make_known(request: Request, response: Response, address: str) -> None:
     )
 
 
-def _known(request: Request) -> list[str]:
+def _known(request: Request) -> tuple[str, list[str]]:
+    """The browser's id, and a mark for each account that has signed in with it."""
+    kept = request.cookies.get(f"{name()}_known", "")
     try:
-        marks: list[str] = _serializer().loads(request.cookies.get(f"{name()}_known", ""))
+        browser, marks = _serializer().loads(kept, max_age=int(KNOWN_FOR.total_seconds()))
     except BadData:
-        return []
-    return marks
+        return "", []
+    return browser, marks
 
 
-def _mark(address: str) -> str:
-    return hashlib.sha256(address.strip().lower().encode()).hexdigest()[:32]
+def _mark(browser: str, user: User) -> str:
+    """What only this browser has of this account, and only until its password changes."""
+    text = f"known browser|{browser}|{user.id}|{user.password_hash}".encode()
+    key = settings_of(current_app).secret_key.encode()
+    return hmac.new(key, text, hashlib.sha256).hexdigest()[:32]
 
 
-def _serializer() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.secret_key or "", salt="known browser")
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(settings_of(current_app).secret_key, salt="known browsers")
 
 
 def _is_secure() -> bool:
-    base_url: str = current_app.config["POSTROOM"].base_url
-    return base_url.startswith("https:")
+    return settings_of(current_app).base_url.startswith("https:")

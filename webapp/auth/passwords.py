@@ -60,7 +60,7 @@ def choose(token: str) -> ResponseReturnValue:
             queues.ring_notices()
             flash("Your password has been changed. Sign in with it now.", "success")
             response = make_response(redirect(url_for("auth.sign_in")))
-            cookie.make_known(request, response, user.address)
+            cookie.make_known(request, response, user)
             return response
     page = render_template("auth/new_password.html", form=form, address=user.address)
     return page, 422 if form.errors else 200

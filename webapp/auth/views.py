@@ -48,7 +48,7 @@ def sign_in() -> ResponseReturnValue:
     goes_to = _safe(form.next.data)
     response = make_response(redirect(url_for("auth.code", next=goes_to) if asks_for_code else goes_to))
     cookie.remember(response, token)
-    cookie.make_known(request, response, user.address)
+    cookie.make_known(request, response, user)
     return response
 
 
@@ -102,7 +102,7 @@ def choose_organization() -> ResponseReturnValue:
 
 
 def _authenticated(address: str, password: str) -> User:
-    return authenticate(address, password, place=_place(), is_known=cookie.is_known(request, address))
+    return authenticate(address, password, place=_place(), browser=cookie.known_browser(request, address))
 
 
 def _lifetime() -> timedelta:

@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from mailboxes.crm.exporting import csv_lines
+from tenants.application import settings_of
 from tenants.errors import ConflictError, InvalidError
 from tenants.import_files import TAKEN, Verdict
 from tenants.outcomes import Outcome
@@ -99,4 +100,4 @@ def _sealed(rows: list[list[Any]], whose: str) -> str:
 
 
 def _serializer(whose: str) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(current_app.secret_key or "", salt=f"import {whose}")
+    return URLSafeTimedSerializer(settings_of(current_app).secret_key, salt=f"import {whose}")

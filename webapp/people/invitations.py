@@ -83,5 +83,5 @@ def _joined(organization: Organization, token: str, form: AcceptForm | JoinForm)
     response = make_response(redirect(url_for("home.index")))
     if session:
         cookie.remember(response, session)
-        cookie.make_known(request, response, user.address)
+        cookie.make_known(request, response, user)
     return response

@@ -32,9 +32,7 @@ def password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
         try:
-            authenticate(
-                g.user.address, form.current.data or "", place=request.remote_addr or "", is_known=True
-            )
+            _demand_password(form.current.data or "")
             password_links.choose(g.user, form.password.data or "")
         except AppError as error:
             db.session.commit()  # the failed attempt counts
@@ -94,12 +92,19 @@ def remove() -> ResponseReturnValue:
     return redirect(url_for("security.index"))
 
 
+def _demand_password(password: str) -> None:
+    """Who is signed in stands here as a known browser does: nobody else's guesses count against them."""
+    session = cookie.token_of(request)
+    authenticate(g.user.address, password, place=request.remote_addr or "", browser=session)
+
+
 def _signed_in_anew(sentence: str) -> ResponseReturnValue:
     token = sign_in(g.user, request.remote_addr or "", request.headers.get("User-Agent", ""))
     db.session.commit()
     flash(sentence, "success")
     response = make_response(redirect(url_for("security.index")))
     cookie.remember(response, token)
+    cookie.make_known(request, response, g.user)
     return response
 
 
