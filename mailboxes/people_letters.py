@@ -3,16 +3,16 @@
 Links begin with POSTROOM_BASE_URL, never with what a request calls this host (T18).
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from flask import current_app
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import select
 
 from mailboxes.notices import Notice, Unsent, call_off, can_send, cut_line, queue_notice, queue_notices
 from tenants import password_links
 from tenants.application import settings_of
-from tenants.bulk import among
 from tenants.database import db, now
 from tenants.errors import InvalidError
 from tenants.invitations import LIFETIME, Invitation
@@ -22,7 +22,7 @@ from tenants.users import User
 
 INVITATION_KIND = "invitation"
 PAUSE = timedelta(minutes=2)  # between two letters to one address
-MOST_TO_ONE = 5  # letters of an organization to one address within a day
+MOST_TO_ONE = 5  # letters of an organization to one address within a day, whatever its tag
 MOST_A_DAY = 2_000  # letters of an organization: two whole files of people
 INVITATION = """\
 Hello,
@@ -83,8 +83,7 @@ def send_invitation(organization: Organization, invitation: Invitation, token: s
 def send_invitations(organization: Organization, made: Sequence[tuple[Invitation, str]]) -> dict[str, str]:
     """The same for many, in as many statements as for one. By address, the link or "".
 
-    `InvalidError` at the field ``address`` where one of them has had a letter a moment ago, or all of them
-    are too many for a day: nobody's mail is flooded through us.
+    `InvalidError` at the field ``address`` where one of them may have none now, as `refused_letters` says.
     """
     links = {one.address: invitation_link(one, token) for one, token in made}
     if not can_send():
@@ -97,21 +96,23 @@ def send_invitations(organization: Organization, made: Sequence[tuple[Invitation
 
 
 def refused_letters(addresses: Sequence[str]) -> dict[str, str]:
-    """Why no letter of an invitation leaves to these addresses now; those that may have one are missing."""
-    had = (
-        select(Notice.recipient, func.count(), func.max(Notice.made_at))
-        .where(_of_today(), among(Notice.recipient, set(addresses)))
-        .group_by(Notice.recipient)
-    )
-    refused = {}
-    for address, count, last in db.session.execute(had) if can_send() else ():
-        if count >= MOST_TO_ONE:
-            refused[address] = (
-                f"{address} was sent {count} invitations within a day. Ask the person to look among their "
-                "spam, or go on tomorrow."
-            )
-        elif last > now() - PAUSE:
-            refused[address] = f"{address} was sent an invitation a moment ago. Wait two minutes."
+    """Why no letter of an invitation leaves to these addresses now; those that may have one are missing.
+
+    Nobody's mail is flooded through us: each mailbox has few of them, all together have those of a day.
+    """
+    if not can_send():
+        return {}
+    had = _had_today()
+    left = max(0, MOST_A_DAY - sum(len(moments) for moments in had.values()))
+    refused: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for address in addresses:
+        mailbox = _without_tag(address)
+        words = _refusal(address, had[mailbox], taken.get(mailbox, "")) or _end_of_day(left, len(taken))
+        if words:
+            refused[address] = words
+        else:
+            taken[mailbox] = address
     return refused
 
 
@@ -155,22 +156,47 @@ def answer_requests() -> None:
 def _demand_patience(addresses: Sequence[str]) -> None:
     for sentence in refused_letters(addresses).values():
         raise InvalidError(sentence, field="address")
-    today = db.session.scalar(select(func.count()).where(_of_today())) or 0
-    if today + len(addresses) > MOST_A_DAY:
-        left = max(0, MOST_A_DAY - today)
-        raise InvalidError(
-            f"An organization sends at most {MOST_A_DAY} invitations within a day, and {left} are left. "
-            "Invite the others tomorrow; from a file, divide it.",
-            field="address",
-        )
 
 
-def _of_today() -> ColumnElement[bool]:
-    """Letters of invitations that left within a day, or are about to."""
-    return and_(
+def _had_today() -> defaultdict[str, list[datetime]]:
+    """When letters of invitations left within a day, or were to, by mailbox: at most those of a day."""
+    query = select(Notice.recipient, Notice.made_at).where(
         Notice.kind == INVITATION_KIND,
         Notice.state != "cancelled",
         Notice.made_at > now() - timedelta(days=1),
+    )
+    had: defaultdict[str, list[datetime]] = defaultdict(list)
+    for address, made_at in db.session.execute(query):
+        had[_without_tag(address)].append(made_at)
+    return had
+
+
+def _without_tag(address: str) -> str:
+    """The mailbox that an address such as ``name+tag@domain`` reaches at most providers."""
+    local, _, domain = address.rpartition("@")
+    return f"{local.partition('+')[0] or local}@{domain}"
+
+
+def _refusal(address: str, had: Sequence[datetime], other: str) -> str:
+    """Why a mailbox gets no letter now. ``other``: an address of it that gets one already."""
+    if len(had) >= MOST_TO_ONE:
+        return (
+            f"{address} was sent {len(had)} invitations within a day. Ask the person to look among their "
+            "spam, or go on tomorrow."
+        )
+    if had and max(had) > now() - PAUSE:
+        return f"{address} was sent an invitation a moment ago. Wait two minutes."
+    if other:
+        return f"{address} reaches the same person as {other}. Invite them once, or two minutes later."
+    return ""
+
+
+def _end_of_day(left: int, taken: int) -> str:
+    if taken < left:
+        return ""
+    return (
+        f"An organization sends at most {MOST_A_DAY} invitations within a day, and {left} are left. "
+        "Invite the others tomorrow."
     )
 
 

@@ -111,6 +111,34 @@ def test_who_was_invited_a_moment_ago_waits_and_the_others_are_invited(
         assert db.session.scalar(select(func.count()).select_from(Notice)) == 2
 
 
+def test_a_file_over_what_is_left_of_the_day_says_so_at_each_row_and_the_others_are_invited(
+    app, inside, ours, theirs, smtp_sink, certificates, monkeypatch
+):
+    monkeypatch.setattr("mailboxes.people_letters.MOST_A_DAY", 3)
+    send_notices_to(app, smtp_sink, certificates)
+    client, file = sign_in(app, ours.admin), b"address\na@person.test\nb@person.test\nc@person.test\n"
+    all_three = show(client, file)
+    assert "Invite 3 people" in words_of(all_three)
+    confirm(client, show(client, b"address\nfirst@person.test\n"))
+    page = words_of(show(client, file))
+    assert page.count("at most 3 invitations within a day, and 2 are left. Invite the others tomorrow.") == 1
+    assert "Invite 2 people" in page
+    answer = words_of(judged(confirm(client, all_three), IMPORT, 200))
+    assert answer.count("Invite the others tomorrow.") == 1
+    assert invited(inside, ours) == ["a@person.test", "b@person.test", "first@person.test"]
+
+
+def test_tags_make_no_second_mailbox_of_one(app, inside, ours, theirs, smtp_sink, certificates):
+    send_notices_to(app, smtp_sink, certificates)
+    client = sign_in(app, ours.admin)
+    rows = "".join(f"victim+{number}@person.test\n" for number in range(5))
+    page = show(client, f"address\n{rows}+49@person.test\n+50@person.test\n".encode())
+    assert words_of(page).count("reaches the same person as victim+0@person.test.") == 4
+    confirm(client, page)
+    assert invited(inside, ours) == ["+49@person.test", "+50@person.test", "victim+0@person.test"]
+    assert "a moment ago" in words_of(show(client, b"address\nvictim@person.test\n"))
+
+
 def test_many_are_invited_with_as_many_statements_as_a_few(app, inside, ours, theirs):
     client = sign_in(app, ours.admin)
     counts = []

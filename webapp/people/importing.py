@@ -76,7 +76,7 @@ def import_shown() -> ResponseReturnValue:
 
 
 def _judged(rows: Sequence[ImportRow], by: frozenset[str]) -> list[Verdict[ImportRow]]:
-    """As `judge` says, and whoever may have no other letter now waits: the others are invited."""
+    """As `judge` says, and whoever may have no invitation now, or today, waits: the others are invited."""
     verdicts = judge(rows, by)
     refused = refused_letters([one.row.address for one in verdicts if one.kind == TAKEN])
     return [
