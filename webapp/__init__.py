@@ -114,8 +114,12 @@ def _know_the_visitor(app: Flask) -> None:
 
 
 def _is_unasked(request: Request) -> bool:
-    """Whether an open page asks by itself, by the clock or for news: nobody need sit before it."""
-    return request.endpoint == "events.subscription" or "X-Unasked" in request.headers
+    """Whether an open page asks by itself, by the clock or for news: nobody need sit before it.
+
+    It only reads: what changes something was pressed by somebody, whatever the request says.
+    """
+    says_so = request.endpoint == "events.subscription" or "X-Unasked" in request.headers
+    return says_so and request.method == "GET"
 
 
 def _user_of_request(_: Request) -> User | None:

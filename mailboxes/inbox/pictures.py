@@ -31,12 +31,18 @@ class Shelf:
         self, owner: Owner, position: int, all: Callable[[], Pictures], one: Callable[[], bytes]
     ) -> bytes:
         """As it is kept, or of ``all`` of its message, read now; ``one`` reads what did not fit."""
+        pictures = self._found(owner)
+        if pictures is None:
+            pictures = self._read(owner, all)
+        return pictures[position] if position in pictures else one()
+
+    def _read(self, owner: Owner, all: Callable[[], Pictures]) -> Pictures:
         with self._reading[hash(owner) % READERS]:  # who wants the next picture of it waits for the first
             pictures = self._found(owner)
             if pictures is None:
                 pictures = all()
                 self._keep(owner, pictures)
-            return pictures[position] if position in pictures else one()
+            return pictures
 
     def _found(self, owner: Owner) -> Pictures | None:
         with self._lock:

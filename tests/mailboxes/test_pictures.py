@@ -1,6 +1,8 @@
 """Pictures are read once for a message, for its owner alone, and what is kept has an end."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
@@ -44,6 +46,18 @@ def test_what_does_not_fit_is_read_by_itself():
     pictures = {0: b"small", 1: b"x" * 4 * LEAST}
     assert shelf.picture((OURS, RAW), 0, lambda: pictures, no_reading) == b"small"
     assert shelf.picture((OURS, RAW), 1, no_reading, lambda: b"alone") == b"alone"
+
+
+@pytest.mark.parametrize("position", [0, 1])  # what is kept, and what did not fit
+def test_whoever_asks_for_what_is_kept_waits_for_no_reading(position):
+    shelf = Shelf(most=4 * LEAST)
+    owner = (OURS, RAW)
+    shelf.picture(owner, 0, lambda: {0: b"small", 1: b"x" * 4 * LEAST}, no_reading)
+    with ThreadPoolExecutor(1) as other, ExitStack() as held:
+        for lock in shelf._reading:
+            held.enter_context(lock)
+        asked = other.submit(shelf.picture, owner, position, no_reading, lambda: b"alone")
+        assert asked.result(30) == (b"small", b"alone")[position]
 
 
 def test_a_picture_that_cannot_be_read_leaves_nothing_behind():

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from mailboxes.system_mailboxes import MailboxGrant
 from tenants.database import db
 from tenants.users import SESSION_IDLE, sign_out_everywhere
-from tests.factories import make_mailbox, sign_in
+from tests.factories import csrf_token, make_mailbox, sign_in
 from webapp import events
 from webapp.events import Application, Hub, Listener, Subscription
 from workers import queues
@@ -123,6 +123,16 @@ def test_a_page_that_is_only_open_keeps_nobody_signed_in(app, ours, theirs, time
     assert client.get("/events/subscription").status_code == 200
     time_machine_clock.shift(SESSION_IDLE.total_seconds() * 0.2)
     assert client.get("/events/subscription").status_code in (302, 401)
+
+
+def test_what_somebody_sends_keeps_them_signed_in_whatever_it_says(app, ours, theirs, time_machine_clock):
+    client, news = sign_in(app, ours.member), {"X-Unasked": "1"}
+    time_machine_clock.shift(SESSION_IDLE.total_seconds() * 0.9)
+    token = csrf_token(client.get("/security/", headers=news).text)
+    chosen = {"csrf_token": token, "organization": str(ours.id)}
+    assert client.post("/choose-organization", data=chosen, headers=news).status_code == 302
+    time_machine_clock.shift(SESSION_IDLE.total_seconds() * 0.9)
+    assert client.get("/security/").status_code == 200
 
 
 def test_every_process_of_the_pages_logs_json_without_secrets(environment):

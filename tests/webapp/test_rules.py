@@ -13,6 +13,7 @@ from tenants.database import db
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.webapp.reading import form_values, judged, read, send, words_of
 from tests.webapp.test_leads import may_do
+from webapp.mailboxes.door import Door
 from webapp.responses.rule_forms import MOST_ROWS
 
 BY = Actor("Ada")
@@ -294,6 +295,11 @@ def test_the_systems_administrators_may_make_templates_by_a_rule(app, inside, ou
     send(client, new, name="First", content_en="Hi", saves="y", save_as="For all")
     with inside(ours):
         assert [one.name for one in db.session.scalars(templates.templates())] == ["For all"]
+
+
+def test_without_permissions_nobody_makes_templates_by_a_rule(app):
+    with app.test_request_context():  # a guard that read none
+        assert not Door("mailboxes", [], [], "").may_make_templates
 
 
 def test_a_member_without_the_right_sees_no_rules(app, ours, mailbox):

@@ -48,6 +48,11 @@ class Door:
         """The page that says which mailboxes apply here, from where; "" where there is none."""
         return url_for("applying.index")
 
+    @property
+    def may_make_templates(self) -> bool:
+        """Whether a response may become an e-mail template for everybody, as the member's permissions say."""
+        return "template.manage" in g.get("permissions", frozenset())
+
     def url(self, endpoint: str, **values: Any) -> str:
         """The address of a page behind this door."""
         return url_for(f"{self.blueprint}.{endpoint}", **values)
@@ -97,7 +102,7 @@ class SystemDoor(Door):
     """The system administrators' door; what is done behind it is in `webapp.global_mailboxes`."""
 
     is_system = True
-
+    may_make_templates = True  # system administrators, whom the guards of its routes demand
     applying_url = ""
 
     @property
@@ -116,6 +121,7 @@ class OpenedDoor(Door):
 
     organization_id: UUID
     shows_messages = False
+    may_make_templates = True  # as behind `SystemDoor`
 
     @property
     def place(self) -> str:

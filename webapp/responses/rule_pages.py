@@ -15,7 +15,6 @@ from mailboxes.templates import InvalidTemplateError, Template
 from tenants.database import db
 from tenants.errors import ConflictError, ForbiddenError
 from tenants.organizations import membership_of
-from tenants.permissions import PERMISSIONS
 from webapp.configuration.pages import actor
 from webapp.mailboxes.door import Door
 from webapp.responses.rule_forms import (
@@ -98,17 +97,12 @@ def _rule_page(door: Door, mailbox: Mailbox, rule: AutoResponseRule | None) -> R
         return _page(door, mailbox, rule, form, languages)
     if "try" in request.form:
         return _page(door, mailbox, rule, form, languages, _tried(mailbox, form))
-    if form.saves.data and not _may_name_templates():
+    if form.saves.data and not door.may_make_templates:
         raise ForbiddenError("You may not make e-mail templates for everybody. The rule was not saved.")
     if form.validate() and not lacks_template_name(form) and _saved(mailbox, rule, form, languages):
         flash(f"{form.name.data} has been saved.", "success")
         return redirect(_list_url(door, mailbox))
     return _page(door, mailbox, rule, form, languages)
-
-
-def _may_name_templates() -> bool:
-    """Whether a response may become a template for everybody; the system's administrators may here."""
-    return "template.manage" in g.get("permissions", PERMISSIONS)
 
 
 def _saved(mailbox: Mailbox, rule: AutoResponseRule | None, form: RuleForm, languages: list[str]) -> bool:
@@ -153,7 +147,7 @@ def _page(
         variables=variable_groups(),
         filters=filter_notes(),
         trials=trials,
-        may_name_templates=_may_name_templates(),
+        may_name_templates=door.may_make_templates,
         answered_count=sum(trial.is_answered for trial in trials or ()),
     )
     return page, 422 if form.errors else 200
