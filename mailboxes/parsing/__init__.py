@@ -55,7 +55,8 @@ __all__ = [
 MAXIMUM_ID = 900  # bytes of a message id that are kept; of a longer one the beginning, and a hash of it
 
 _ID = re.compile(r"<([^<>]{1,2000})>")
-_COMMENT = re.compile(r"\([^()]*\)")
+# With white space beside it; else programs tell their ids apart by what stands in brackets.
+_COMMENT = re.compile(r"(?<=\s)\([^()]*\)|\([^()]*\)(?=\s)")
 _SPACE = re.compile(r"\s+")
 _REPORT_PARAMETERS = ("report-type", "method", "protocol", "smime-type")
 

@@ -66,10 +66,20 @@ class Bodies:
 
 
 def units(part: Part) -> list[Part]:
-    """The parts that are text or attachment: leaves, and attached messages as one thing each."""
-    if not part.children or (part.depth > 0 and is_attached_message(part)):
+    """The parts that are text or attachment: leaves, and attached messages as one thing each.
+
+    Files in texts come behind them all: their places are stored, and such files were once left in the text.
+    """
+    parts = _units_of_mime(part)
+    texts = (unit for unit in parts if unit.content_type == "text/plain")
+    return parts + [file for text in texts for file in text.children if file.content_type != "text/plain"]
+
+
+def _units_of_mime(part: Part) -> list[Part]:
+    is_whole = part.content_type == "text/plain" or (part.depth > 0 and is_attached_message(part))
+    if not part.children or is_whole:
         return [part]
-    return [unit for child in part.children for unit in units(child)]
+    return [unit for child in part.children for unit in _units_of_mime(child)]
 
 
 def is_attached_message(part: Part) -> bool:
@@ -210,7 +220,7 @@ def _merged(below: list[list[_Piece]]) -> list[_Piece]:
     with_html = [pieces for pieces in below if any(piece.html is not None for piece in pieces)]
     plain = [pieces for pieces in below if pieces and pieces not in with_html]
     if not with_html:
-        return next((pieces for pieces in plain if _is_filled(pieces[0].text)), [])
+        return next((pieces for pieces in plain if any(_is_filled(piece.text) for piece in pieces)), [])
     text = "\n".join(piece.text or "" for piece in plain[0]) if plain else None
     if not plain and len(with_html[-1]) > 1:
         return with_html[-1]

@@ -7,6 +7,7 @@ import re
 
 SAMPLE = 4_096  # bytes in which errors are counted
 SHORT = 60
+TWO_LINES = 2 * 76
 MOST_RUNS = 1_000  # of padded base64, one after another
 
 _BETWEEN_WORDS = re.compile(rb"(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])|[^A-Za-z0-9+/=\s]")
@@ -80,18 +81,17 @@ def from_base64(data: bytes) -> bytes:
         return binascii.a2b_base64(_without_white_space(data), strict_mode=True)
     except binascii.Error:
         pass
-    if regular := _REGULAR.match(data):
-        if _is_prose(data[regular.end() : regular.end() + SAMPLE]):
-            return _run(regular[0])
-    elif _is_prose(data):
-        return data  # declared by mistake
+    regular = _REGULAR.match(data)
+    end = regular.end() if regular else 0
+    if _is_prose(data[end : end + SAMPLE]):
+        return _run(data[:end]) if _is_content(data[:end]) else data  # declared by mistake
     padding = _PADDING.search(data)
     if padding and _FOREIGN.search(data, padding.end()):
         return _run(data[: padding.start()])
     if padding is None or not data[padding.end() :].strip():
         return _run(data[: padding.start()] if padding else data)
     *runs, rest = _PADDING.split(data, MOST_RUNS)
-    return b"".join(map(_run, runs)) + _run(rest.replace(b"=", b""))
+    return b"".join(map(_run, runs)) + _run(rest)
 
 
 def _without_white_space(data: bytes) -> bytes:
@@ -105,8 +105,22 @@ def _is_prose(data: bytes) -> bool:
     return len(sample) > SHORT and len(_BETWEEN_WORDS.findall(sample)) * 50 > len(sample)
 
 
+def _is_content(data: bytes) -> bool:
+    """Whether what stands above prose is encoded, rather than a word or a drawn line of the prose itself."""
+    joined = _without_white_space(data)
+    is_whole = len(joined) % 4 == 0 and joined != b""
+    return len(joined) > TWO_LINES or (is_whole and _is_readable(_run(joined)))
+
+
+def _is_readable(data: bytes) -> bool:
+    try:
+        return data.translate(None, b"\r\n\t").decode().isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
 def _run(data: bytes) -> bytes:
-    kept = _NOT_BASE64.sub(b"", data)
+    kept = _NOT_BASE64.sub(b"", data).replace(b"=", b"")
     if len(kept) % 4 == 1:
         kept = kept[:-1]
     return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4))

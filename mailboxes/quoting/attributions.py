@@ -21,13 +21,15 @@ _WORDS_WITHOUT_COLON = any_of(
 )
 _ATTRIBUTION = re.compile(
     rf"\s*+(?=.*(?:\d|@)).{{0,450}}?(?<!\w){_VERBS}(?!\w).{{0,250}}[:：]\s*+[*_]*+\s*+$"
-    rf"|\s*+.{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}$",
+    # People write these words in sentences, too: beside a date or an address they attribute.
+    rf"|(?=.{{0,400}}?(?:@|{DATE})).{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}$",
     re.IGNORECASE,
 )
 # Above a text that is marked as quoted: also the verb alone, below a line that is marked itself.
 _ATTRIBUTION_WITHOUT_DATE = re.compile(
     rf"\s*+(?:\S.{{0,200}}?)?(?<!\w){_VERBS}\s*+[:：]\s*+$"
-    r"|\s*+(?:zitat\s+von|quoting|citando|quotando|citat\s+(?:från|fra)|citaat\s+van|citation\s+de)\s.{1,200}@",
+    r"|\s*+(?:zitat\s+von|quoting|citando|quotando|citat\s+(?:från|fra)|citaat\s+van|citation\s+de)\s.{1,200}@"
+    rf"|.{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}$",
     re.IGNORECASE,
 )
 # Between hyphens, as Zoho and some telephones write.

@@ -60,6 +60,7 @@ _OTHER_WORDS = any_of(
     *("tarih", "alıcı", "日時", "宛先", "抄送", "日期", "날짜"),
 )
 _AT_A_MOMENT = re.compile(r".{6,60}?(?<!\d)\d{1,2}[:.h]\d\d(?!\d)")
+_DATE = re.compile(DATE)
 _WHOLE_DATE = re.compile(rf"(?=.{{0,60}}?{DATE}).{{6,60}}?(?<!\d)\d{{1,2}}[:.h]\d\d(?!\d)")
 _HEADER = re.compile(
     rf"\s*+[*_]{{0,2}}(?:(?P<of_mail>{_WORDS_OF_MAIL})|(?P<matter>{_MATTERS})|{_OTHER_WORDS})\s*+[:：]",
@@ -80,7 +81,7 @@ def is_header_block(lines: Lines, start: int, wanted: int) -> bool:
     """
     if not (_FROM.match(lines.texts[start]) or _HEADER.match(lines.texts[start])):
         return False
-    if _is_sender_and_date(*lines.texts[start : start + 2]):
+    if _is_sender_and_date(lines, start):
         return True
     near = [line for line in lines.texts[start : start + 14] if line.strip()][:9]
     senders = [line for line in near if _FROM.match(line)]
@@ -94,7 +95,19 @@ def is_header_block(lines: Lines, start: int, wanted: int) -> bool:
     return len(headers) >= 3 and is_dated and any(found["matter"] for found in headers)
 
 
-def _is_sender_and_date(first: str, second: str = "") -> bool:
-    """Two lines are enough: whose address it is, and the day, year and time."""
+def has_dated_header(lines: Lines, start: int) -> bool:
+    """Whether one of the headers from here on says on which day."""
+    return any(_HEADER.match(line) and _DATE.search(line) for line in lines.texts[start : start + 9])
+
+
+def _is_sender_and_date(lines: Lines, start: int) -> bool:
+    """Two lines are enough: whose address it is, and the day, year and time.
+
+    They stand apart from the text around them: people order a courier "from" and for a "date".
+    """
+    if start and lines.last[start - 1]:
+        return False
+    first, second, third = (*lines.texts[start : start + 3], "", "")[:3]
     is_dated = _HEADER.match(second) and _WHOLE_DATE.match(second)
-    return "@" in first and bool(is_dated and _FROM.match(first))
+    is_apart = not third.strip() or _HEADER.match(third)
+    return "@" in first and bool(is_dated and is_apart and _FROM.match(first))

@@ -14,7 +14,7 @@ _RULE = re.compile(rf"\s*+{DRAWN}{{5,}}+\s*+$")
 # A day and a year: a time alone stands in anybody's sentences.
 DATE = (
     r"(?:(?<!\d)(?:\d{1,2}[-/.]\s?){2}(?:\d{4}|\d\d)(?!\d)"
-    r"|(?<!\d)\d{4}[-/.年]\s?\d{1,2}"
+    r"|(?<!\d)\d{4}[-/.年년]\s?\d{1,2}"
     r"|(?<!\d)\d{1,2}[^<\d]{1,20}(?![03-9])\d{4}(?!\d))"
 )
 

@@ -2,15 +2,15 @@
 
 import re
 
-from mailboxes.quoting.headers import has_colon, is_header_block
+from mailboxes.quoting.headers import has_colon, has_dated_header, is_header_block
 from mailboxes.quoting.lines import DRAWN, Lines, any_of, is_rule
 
 _SEPARATOR = re.compile(
     rf"\s*+{DRAWN}{{2,}}+\s*+"
     + any_of(
-        r"original(?:\s+(?:message|mail|appointment)|nachricht|meddelelse|melding|meldung)?",
+        r"original(?:\s+(?:message|mail|appointment)|[\s-]?nachricht|meddelelse|melding|meldung)?",
         r"(?:urspr(?:ü|ue)ngliche|weitergeleitete)\s+(?:nachricht|mitteilung|(?:e-?)?mail)",
-        r"message\s+(?:d['’]origine|original|transf[ée]r[ée]|initial)",
+        r"(?:message|(?:e-?)?mail)\s+(?:d['’]origine|original|transf[ée]r[ée]|initial)",
         r"mensaje\s+(?:original|reenviado)",
         r"mensagem\s+(?:original|encaminhada)",
         r"messaggio\s+(?:originale|inoltrato)",
@@ -31,12 +31,12 @@ _SEPARATOR = re.compile(
         "原始邮件",
         "原始郵件",
         "转发邮件",
-        r"원본\s*메[시세]지",
+        r"원본\s*메(?:[시세]지|일)",
     )
     + rf"\s*{DRAWN}{{2,}}\s*$",
     re.IGNORECASE,
 )
-# Any words between drawn lines: a title only if headers follow.
+# Any words between drawn lines: a title only if headers follow, with a date, for which forms do not ask.
 _TITLE = re.compile(rf"\s*+{DRAWN}{{2,}}+\s*+[^\W\d_].{{0,60}}?(?<!{DRAWN}){DRAWN}{{2,}}+\s*+$")
 _FORWARD = re.compile(
     r"\s*+"
@@ -66,7 +66,8 @@ def begins_original(lines: Lines, position: int) -> bool:
         return True
     if has_colon(line):
         return is_header_block(lines, position, 3)
-    if is_rule(line) or _TITLE.match(line):
-        following = lines.next_text(position + 1)
-        return following is not None and is_header_block(lines, following, 2)
-    return False
+    has_title = _TITLE.match(line) is not None
+    following = lines.next_text(position + 1) if has_title or is_rule(line) else None
+    if following is None or (has_title and not has_dated_header(lines, following)):
+        return False
+    return is_header_block(lines, following, 3 if has_title else 2)

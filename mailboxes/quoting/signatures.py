@@ -20,15 +20,34 @@ _GET = any_of(
     *("téléchargez?", "télécharger", "obtenir", "obtener", r"holen\s+sie\s+sich", "hämta", "hent"),
     *("ottieni", "obter", "download", "pobierz", "get", r"outlook\s+(?:voor|für|pour|para|per)"),
 )
+_DEVICE = any_of(
+    *("i(?:phone|pad|pod)", "android", "samsung", "galaxy", "huawei", "xiaomi", "redmi", "nokia", "pixel"),
+    *(
+        "blackberry",
+        "xperia",
+        "motorola",
+        "oneplus",
+        "windows phone",
+        "outlook",
+        "thunderbird",
+        "yahoo",
+        "aol",
+    ),
+    *("gmx", r"web\.de", "proton", "superhuman", r"mail\.ru", "(?:g|hot)mail"),
+    *(r"mail\s(?:for|für|pour|para|per|voor|från|fra|app)", r"\bapp(?:li\w+)?\b"),
+    *(r"\bmobi[el]\w*", r"m[óo]vil", "celular", "cellulare", "smartphone", r"my (?:cell ?)?phone", "tablet"),
+    *(r"t[ée]l[ée]f[óo]n", "puhelim", "телефон", "мобил", "мобіл", "κινητ", "device", "appareil"),
+)
 _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
     + any_of(
-        rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,60}}"
+        rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,30}}?{_DEVICE}[^,;!?]{{0,40}}"
         r"(?:,\s(?:please\s)?(?:excuse|forgive|pardon|sorry)\b.{0,60})?",
-        r"lähetetty\s.{1,40}st[aä]",
-        r"(?:az\s)?(?:iphone|ipad).{0,30}\s(?:gönderildi|küldve)",
-        r"στάλθηκε\s+από\s.{1,40}",
-        r"vo[nm]\s+mein[\w/]*\s.{0,40}\sgesendet.{0,20}",
+        rf"lähetetty\s.{{0,20}}?{_DEVICE}\w{{0,9}}st[aä](?:ni)?",
+        r"(?:iphone|ipad)['’]?(?:[uı]mdan|[üi]mden)\s+gönderildi",
+        r"(?:az\s)?(?:iphone|ipad)\S{0,9}r[óő]l\s+küldve",
+        rf"στάλθηκε\s+από\s.{{0,20}}?{_DEVICE}.{{0,30}}",
+        rf"vo[nm]\s+mein[\w/]*\s.{{0,30}}?{_DEVICE}.{{0,30}}\sgesendet.{{0,20}}",
         r"diese\s+nachricht\s+wurde\s+von\s+meinem.{0,80}",
         r"von\s+(?:unterwegs|samsung\s+mobile)\s+gesendet",
         rf"{_GET}.{{0,40}}(?:ios|android|iphone|outlook).{{0,60}}",

@@ -64,6 +64,9 @@ ATTRIBUTIONS = [
     "От кого: Ada <a@b.c>\nКому: Bob\nТема: x",
     "Nuo: Ada\nIšsiųsta: 2024 m. kovo 5 d.\nKam: Bob\nTema: x",
     "From: a@b.c\nDate: Wed, 16 May 2012 00:15:02 -0600",
+    "From: a@b.c\nDate: Wed, 16 May 2012 00:15:02 -0600\nTo: d@e.f",
+    "--- Starše sporočilo ---\nOd: a@b.c\nDatum: 5. 3. 2024 10:00\nZadeva: x",
+    "2024년 3월 5일 Ada님이 작성",
 ]
 
 
@@ -157,6 +160,12 @@ def test_answers_between_quoted_lines_are_kept():
         "Sent from my iPhone",
         "Von meinem iPhone gesendet",
         "Von meinem/meiner Galaxy gesendet",
+        "Sent from my mobile phone",
+        "Sent from Mail for Windows 10",
+        "Gesendet mit der GMX Mail App",
+        "Enviado desde mi móvil",
+        "Lähetetty puhelimestani",
+        "iPad'imden gönderildi",
         "Envoyé de mon iPhone",
         "Enviado desde mi iPhone",
         "Inviato da iPhone",
@@ -202,6 +211,18 @@ def test_a_signature_is_left_out(signature):
         "Parcel:\nFrom: shop@b.c\nDate: 5 March\nThank you",
         "--- My list ---\nTea: two\nRice: one",
         "Trimis ieri, mulțumesc",
+        "Lähetetty paketti ei ole tullut varastosta\nAda",
+        "iPhone siparişim dün gönderildi\nAda",
+        "Στάλθηκε από τον προμηθευτή χθες\nΆντα",
+        "Trimis coletul de ieri prin curier\nAda",
+        "Sent the invoice by post yesterday\nAda",
+        "Sent the iPhone back by post\nAda",
+        "Von meinem Vater gestern gesendet\nAda",
+        "Anfrage über die Website\n\n--- Kontaktformular ---\nVon: Max\nBetreff: Dach\nNachricht: Guten Tag",
+        "Please book a courier:\nFrom: anna@b.c\nDate: 3 May 2026 10:30\nWe need two parcels",
+        "Please book a courier:\n\nFrom: anna@b.c\nDate: 3 May 2026 10:30\nWe need two parcels",
+        "안녕하세요.\n계약서 3부 작성 부탁드립니다\n감사합니다",
+        "مرحبا\nأريد شراء ثلاثة كتب\nشكرا",
     ],
 )
 def test_prose_that_looks_like_a_quotation_stays(text):

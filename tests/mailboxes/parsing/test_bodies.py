@@ -218,9 +218,14 @@ def test_message_ids_are_given_without_brackets():
 
 def test_a_comment_in_a_message_id_is_none_of_it():
     parsed = parse(
-        b"Message-ID: <1234   @   local(blah)  .machine .example>\nIn-Reply-To: <(c)a@b(\xc3\xa4)>\n\nx"
+        b"Message-ID: <1234   @   local(blah)  .machine .example>\nIn-Reply-To: <(c) a@b (\xc3\xa4)>\n\nx"
     )
     assert (parsed.message_id, parsed.in_reply_to) == ("1234@local.machine.example", "a@b")
+
+
+@pytest.mark.parametrize("written", ["msg(1)@h", "(1)msg@h", "msg@h(ä)"])
+def test_brackets_without_white_space_beside_them_tell_one_message_id_from_another(written):
+    assert parse(f"Message-ID: <{written}>\n\nx".encode()).message_id == written
 
 
 @pytest.mark.parametrize("value", [b"", b"<>", b"   "])
@@ -274,6 +279,21 @@ def test_files_that_are_uuencoded_in_a_text_are_attachments(line_end):
     assert parsed.text.split() == ["See", "ä:", "and", "bye"]
     contents = {one.filename: attachment_content(raw, one.position) for one in parsed.attachments}
     assert contents == {"cat.txt": b"Cat", "dog.txt": b"Cat", "a.pdf": b"%PDF-1.4"}
+
+
+def test_a_position_that_was_stored_before_files_were_taken_out_of_texts_names_the_same_part():
+    raw = multipart(b"Content-Type: text/plain\r\n\r\n" + FILE.encode(), PDF, PLAIN, PDF)
+    assert [(one.position, one.filename) for one in parse(raw).attachments] == [
+        (1, "a.pdf"),
+        (3, "a.pdf"),
+        (4, "cat.txt"),
+    ]
+    assert [attachment_content(raw, position) for position in (1, 3, 4)] == [b"%PDF-1.4"] * 2 + [b"Cat"]
+
+
+def test_the_only_alternative_may_begin_with_a_file():
+    text = b"Content-Type: text/plain\r\n\r\n" + FILE.encode() + b"Here it is."
+    assert parse(multipart(text, kind=b"alternative")).text.strip() == "Here it is."
 
 
 @pytest.mark.parametrize(

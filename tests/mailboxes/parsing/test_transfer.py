@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailboxes.parsing import transfer
-from mailboxes.parsing.transfer import content_of, length_of_content
+from mailboxes.parsing.transfer import content_of, from_base64, length_of_content
 
 CONTENT = random.Random(1).randbytes(20_000)
 
@@ -63,9 +63,33 @@ def test_a_footer_below_base64_is_left_out(content):
     assert content_of(encoded(content) + FOOTER, "base64") == content
 
 
-def test_prose_that_says_it_were_base64_stays_as_it_is():
-    prose = b"Dear all, this is no base64=\r\nat all, but words with blanks, and more of them."
+def test_a_footer_below_base64_that_lost_a_character_is_left_out():
+    assert content_of(encoded(CONTENT[:4_559])[1:] + FOOTER, "base64")
+
+
+WORDS = b"this is my order of twenty doors, and of three windows for the house."
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        b"Dear all, this is no base64=\r\nat all, but words with blanks, and more of them.",
+        b"Hello=\n" + WORDS,
+        b"Ordering=\n" + WORDS,
+        b"Windows=\n" + WORDS,
+        b"/" * 64 + b"\n" + WORDS,
+    ],
+)
+def test_prose_that_says_it_were_base64_stays_as_it_is(prose):
     assert content_of(prose, "base64") == prose
+
+
+PIECES = st.sampled_from([b"Hello", b"A" * 60, b"=", b"==", b"\n", b"\xfc", b"-", WORDS])
+
+
+@given(st.binary(max_size=200) | st.lists(PIECES, max_size=9).map(b"".join))
+def test_no_bytes_are_too_odd_for_base64(data):
+    assert isinstance(from_base64(data), bytes)
 
 
 @pytest.mark.parametrize("encoding", ["", "7bit", "quoted-printable", "x-uuencode"])
