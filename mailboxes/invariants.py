@@ -250,6 +250,15 @@ _STATED = (
           AND o.delivered_at IS NOT NULL)
         """,
     ),
+    Invariant(
+        "I24",
+        "A message lies in the folder that it arrived from.",
+        """
+        SELECT l.message_id, 'in another folder' FROM locations l
+        JOIN arrivals a ON a.owner_id = l.account_owner_id AND a.id = l.arrival_id
+        WHERE a.folder_id <> l.folder_id
+        """,
+    ),
 )
 
 
