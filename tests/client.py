@@ -1,4 +1,7 @@
-"""The test client: every request starts without any context of the application, as behind a server."""
+"""The test client: a request starts without any context of the application, as behind a server.
+
+One that is not ``buffered`` shares the context variables of its test: its answer goes on after `open`.
+"""
 
 from contextvars import Context
 from typing import Any

@@ -39,7 +39,7 @@ KIND = files.Kind(
 @system_admin_required
 def import_file() -> ResponseReturnValue:
     """What would become of each row of a file. Nothing is saved."""
-    letters = "Each gets a letter with a link to choose a password."
+    letters = "Each gets an email with a link to choose a password."
     by_hand = "The system sends no mail: you are shown a link for each, to hand over."
     return files.rows_page(
         KIND,

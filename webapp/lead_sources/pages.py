@@ -78,10 +78,10 @@ def done_if(
 
 def done(level: Level, act: str, source: str, words: str, **after: Any) -> ResponseReturnValue:
     """What was done to a source is on record and in force; the list says so."""
-    return told(level, act, source, f"“{source}” {words}.", **after)
+    return recorded(level, act, source, f"“{source}” {words}.", **after)
 
 
-def told(level: Level, act: str, subject: str, sentence: str, **after: Any) -> ResponseReturnValue:
+def recorded(level: Level, act: str, subject: str, sentence: str, **after: Any) -> ResponseReturnValue:
     """The same, in a sentence of its own."""
     level.record(actor(), act, subject, after=after)
     level.commit()

@@ -40,7 +40,7 @@ def index() -> ResponseReturnValue:
 def offer() -> ResponseReturnValue:
     """Take over what the system offers, before it came by itself."""
     domain.offer_lead_sources()
-    return pages.told(
+    return pages.recorded(
         LEVEL, "lead_source.offered", "The system's sources", "The system’s sources are there now."
     )
 
@@ -60,7 +60,7 @@ def follow_list() -> ResponseReturnValue:
     name = DEFAULT if request.form.get("what") == DEFAULT else POSITION
     domain.follow_system_list(name)
     what = "default" if name == DEFAULT else "order"
-    return pages.told(
+    return pages.recorded(
         LEVEL, "lead_source.followed", f"The system's {what}", f"The system’s {what} applies again."
     )
 
