@@ -21,6 +21,7 @@ from mailboxes.classifying.domains import (
 )
 from mailboxes.classifying.facts import Authentication, Facts
 from mailboxes.parsing import ParsedMessage, address_list
+from mailboxes.subjects import base_subject
 
 __all__ = [
     "Authentication",
@@ -191,15 +192,15 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
 def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
     """One more sign beside an automatic subject (rule 29).
 
-    That it answers a mail is a sign for an absence note only: people answer in threads about parcels, too,
-    that could not be delivered.
+    People write of holidays and of parcels that could not be delivered, and answer in such threads ("Re: …").
     """
     if facts["is_role_sender"] or facts["robot_sender"] or facts["has_null_return_path"]:
         return True
-    if facts["automatic_subject"] == "bounce":
-        return bool(parsed.returned_headers)
     is_answer = bool(facts["in_reply_to"] or facts["references"])
-    return is_answer or subjects.speaks_of_absence(parsed.own_text)
+    if facts["automatic_subject"] == "bounce":
+        return bool(parsed.returned_headers) or (is_answer and not base_subject(parsed.subject)[1])
+    is_away = subjects.speaks_of_absence(parsed.own_text)
+    return (is_answer and is_away) if facts["automatic_subject"] == "absence" else (is_answer or is_away)
 
 
 class _Headers:
@@ -367,12 +368,13 @@ def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, boun
     has_sign, has_subject = _has_bounce_sign(facts), facts["automatic_subject"] == "bounce"
     if _is_other_report(facts) or not (has_sign or has_subject):
         return False, failures  # people quote bounces, too: their text alone proves nothing
-    own = frozenset({facts["sender"], *(address.address.lower() for address in parsed.to)})
-    by_pattern = bounces.failures_by_pattern(raw, own)
+    own = frozenset(address.address.lower() for address in parsed.to)
+    by_pattern = bounces.Failures() if parsed.reports else bounces.failures_by_pattern(raw, own)
     if by_pattern.permanent or by_pattern.temporary:
         return True, by_pattern
     says_so = has_subject or subjects.speaks_of_failure(parsed.own_text)
-    in_text = bounces.failures_in_text(parsed, own, only_plain=not (says_so and has_sign))
+    own |= {facts["sender"]}
+    in_text = bounces.failures_in_text(parsed, own, only_plain=not (says_so and has_sign), is_proven=has_sign)
     is_daemon = facts["robot_sender"] in ("daemon", "bounce")
     is_bounce = says_so if has_sign else bool(in_text.permanent)
     return is_bounce or (is_daemon and bool(in_text.permanent)), in_text

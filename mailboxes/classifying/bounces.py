@@ -17,7 +17,9 @@ from mailboxes.parsing import ParsedMessage
 # One of its many detectors gives up on odd headers: no news to an operator, and no place for tracebacks.
 logging.getLogger("flufl.bounce").addFilter(lambda record: False)
 
-MAXIMUM_RAW = 512 * 1024  # what is handed to flufl.bounce; explanations come first in a bounce
+# What is handed to flufl.bounce, which is not linear; explanations come first in a bounce.
+MAXIMUM_RAW = 64 * 1024
+MAXIMUM_RAW_LINES = 2_000
 MAXIMUM_LINE = 500
 MAXIMUM_LINES = 400
 MAXIMUM_RECIPIENTS = 500
@@ -35,7 +37,16 @@ _NO_DELIVERY = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _REFUSALS = frozenset({"deleted", "denied", "failed"})
-_REJECTS = re.compile(r"reject", re.IGNORECASE)
+_FOLD = re.compile(r"\n[ \t]+")
+_REJECTS = re.compile(
+    r"\b(?:was|been) (?:automatically )?(?:rejected|refused)\b"
+    r"|\bwurde (?:automatisch )?(?:abgelehnt|zurückgewiesen)"
+    r"|\ba été (?:automatiquement )?(?:rejet|refus)",
+    re.IGNORECASE,
+)
+_SUBJECT_LINE = re.compile(
+    r"[ \t>]*+(?:subject|betreff|objet|sujet|asunto|oggetto|onderwerp)\s?:", re.IGNORECASE
+)
 
 
 def _any_of(*alternatives: str) -> str:
@@ -119,6 +130,19 @@ _REASON = re.compile(
     ),
     re.IGNORECASE,
 )
+# What a server says of mail, and nobody of parcels: a code, or a sentence.
+_PROOF = re.compile(
+    _any_of(
+        r"\b[45]\.[0-7]\.(?:\d|1\d|\d{3})\b",
+        r"\b5\d\d[ -].{0,60}(?:user|mailbox|recipient|reject|relay|unknown|no such|denied)",
+        r"(?:user|recipient|mailbox|utilisateur) (?:is )?(?:unknown|full|unavailable|inconnu|unbekannt)",
+        r"(?:unknown|no such) (?:user|mailbox|recipient)",
+        r"\b(?:message|e?-?mail)\b.{0,60}(?:not|n't) (?:be(?:en)? )?(?:deliver|sent)",
+        r"\bdelivery to the following recipients?\b",
+        r"\bnachricht\b.{0,60}nicht.{0,20}zugestellt",
+    ),
+    re.IGNORECASE,
+)
 _HELP = re.compile(
     _any_of("contact", "help", "question", "support", "postmaster", "administrator", "abuse")
     + "|further assistance|wenden|visit|http",
@@ -163,10 +187,16 @@ def _is_receipt_or_complaint(report: str, parsed: ParsedMessage) -> bool:
 
     Sieve refuses a mail by a receipt (RFC 5429 §2.1.2): that one has not arrived.
     """
-    found = _NO_DELIVERY.search(report[:20_000])
+    found = _NO_DELIVERY.search(_FOLD.sub(" ", report[:20_000]))
     if found is None:
         return False
-    return found["done"] not in _REFUSALS or not _REJECTS.search(parsed.own_text[:3_000])
+    return (found["done"] or "").lower() not in _REFUSALS or not _says_rejected(parsed.own_text[:3_000])
+
+
+def _says_rejected(text: str) -> bool:
+    """Whether a receipt says so itself, not the subject of the mail that it names."""
+    lines = [line for line in text.split("\n") if not _SUBJECT_LINE.match(line)]
+    return _REJECTS.search(" ".join(" ".join(lines).split())) is not None
 
 
 def _read_block(block: str, failures: Failures) -> None:
@@ -204,14 +234,18 @@ def _unescaped(found: re.Match[str]) -> str:
     return chr(code) if code <= sys.maxunicode and not 0xD800 <= code <= 0xDFFF else ""
 
 
-def failures_in_text(parsed: ParsedMessage, own: frozenset[str], *, only_plain: bool = False) -> Failures:
+def failures_in_text(
+    parsed: ParsedMessage, own: frozenset[str], *, only_plain: bool = False, is_proven: bool = True
+) -> Failures:
     """Recipients named in the explanation above the returned message.
 
     ``own`` are addresses that cannot have failed: whom the bounce is from and to. ``only_plain``
-    takes only what stands beside the word *recipient* or a reason.
+    takes only what stands beside the word *recipient* or a reason. Where nothing ``is_proven``, it stands
+    beside the words of a server: people name addresses and reasons, too.
     """
     failures = Failures()
     lines = _explanation(parsed.own_text)
+    lines = lines if is_proven else _beside_proof(lines)
     for step in (_named, _reasoned) if only_plain else (_named, _reasoned, _listed, _any):
         for address in step(lines):
             if address.lower() not in own and split_address(address)[0] not in _NEVER:
@@ -232,6 +266,12 @@ def _explanation(text: str) -> list[str]:
             break
         lines.append(line)
     return lines
+
+
+def _beside_proof(lines: list[str]) -> list[str]:
+    """The lines with two above and two below the words of a server."""
+    proofs = {index for index, line in enumerate(lines) if _PROOF.search(line)}
+    return [line for index, line in enumerate(lines) if proofs.intersection(range(index - 2, index + 3))]
 
 
 def _named(lines: list[str]) -> list[str]:
@@ -271,7 +311,8 @@ def _any(lines: list[str]) -> list[str]:
 def failures_by_pattern(raw: bytes, own: frozenset[str]) -> Failures:
     """What the detectors of flufl.bounce (of Mailman) recognise, without ``own`` addresses."""
     failures = Failures()
-    capped = b"\n".join(line[:2000] for line in raw[:MAXIMUM_RAW].split(b"\n"))
+    lines = raw[:MAXIMUM_RAW].split(b"\n", MAXIMUM_RAW_LINES)[:MAXIMUM_RAW_LINES]
+    capped = b"\n".join(line[:2000] for line in lines)
     # The detectors are regular expressions over real bounces; on made-up ones they may fail.
     with contextlib.suppress(Exception):
         temporary, permanent = all_failures(email.message_from_bytes(capped))

@@ -28,13 +28,13 @@ _AUTOMATIC_REPLIES = {
     ),
     "fr": (
         r"r[ée]ponse automatique",
-        r"absen(?:t|ce) du bureau",
+        r"absen(?:te?|ce) du bureau",
         r"message d['’]absence",
     ),
     "es": (
         r"respuesta autom[áa]tica",
         r"auto\s?respuesta",
-        r"fuera de (?:la )?oficina",
+        r"(?:fuera|ausente) de (?:la )?oficina",
         r"estoy de vacaciones",
     ),
     "it": (
@@ -65,6 +65,7 @@ _AUTOMATIC_REPLIES = {
         r"automatyczna odpowied[źz]",
         r"autoodpowied[źz]",
         r"poza biurem",
+        r"nieobecno[śs][ćc] w (?:biurze|pracy)",
     ),
     "cs sk": (
         r"automatick[áa] odpov[ěe][ďd]",
@@ -91,7 +92,8 @@ _AUTOMATIC_REPLIES = {
     "ko": (r"자동\s?(?:회신|응답)", r"부재중"),
 }
 
-# People write "Absence of a delivery note", too: these stand before the end, a mark, a date or "Re:".
+# People write "Absence of a delivery note", too. Alone, or before a mark, a date, a reason or "Re:", these
+# words tell more than before anything else.
 _NOUNS_OF_ABSENCE = {
     "en": (
         r"auto(?:[-\s]?|matic |mated )(?:reply|response|responder|answer|message)",
@@ -108,7 +110,8 @@ _NOUNS_OF_ABSENCE = {
 }
 _END = (
     r"(?:\W*+$|\s*+[:：!.,;()\[\]|。，（）]|\s++(?:[-–—]|\d{1,2}[./]"
-    r"|(?:re|aw|sv|wg|fw|until|till?|bis|jusqu|hasta|at[ée]|tot|fino|do)\b"
+    r"|(?:re|aw|sv|wg|fw|until|till?|bis|jusqu|hasta|at[ée]|tot|fino|do|wegens?|vanaf|t/m|t\.o\.m)\b"
+    r"|(?:per|por) (?:ferie|malattia|vacaciones|enfermedad|f[ée]rias|doença)\b|v\.\s?\d"
     r"|(?:from|vom|von|ab|fra|från|du|del|dal|de|od)\s.{0,12}?\d))"
 )
 _SOMEBODY_IS_AWAY = (
@@ -190,7 +193,7 @@ _BOUNCES = {
         r"meddelandet kunde inte",
     ),
     "fi": (r"ei voitu toimittaa", r"toimittaminen", r"perille toimittamat\w+"),
-    "pl": (r"niedostarcz\w*", r"nie dor[ęe]czono", r"zwrot "),
+    "pl": (r"niedostarcz\w*", r"nie dor[ęe]czono", r"zwrot (?:wiadomo[śs]ci|poczty|e?-?maila)"),
     "cs sk": (r"nedoru[čc]ite[lľ]n\w*", r"nedoru[čc]en\w*"),
     "hu": (r"k[ée]zbes[íi]t(?:hetetlen|[ée]si hiba)",),
     "tr": (r"teslim edilemedi", r"teslim edilemeyen ileti"),
@@ -233,11 +236,17 @@ _ABSENCE = {
         r"wieder (?:im büro|erreichbar|da)",
     ),
     "fr": (r"absente? (?:du|de|jusqu)", r"de retour le", r"en cong[ée]"),
-    "es": (r"fuera de (?:la )?oficina", r"de vacaciones"),
+    "es": (r"(?:fuera|ausente) de (?:la )?oficina", r"de vacaciones"),
     "it": (r"fuori (?:ufficio|sede)", r"sono assente", r"in ferie"),
     "pt": (r"fora do escrit", r"de f[ée]rias", r"estou ausente"),
     "nl": (r"niet (?:aanwezig|op kantoor)", r"afwezig", r"(?:met|op) vakantie"),
-    "sv da no": (r"på semester", r"på ferie", r"ikke på kontoret", r"inte på kontoret"),
+    "sv da no": (
+        r"på semester",
+        r"på ferie",
+        r"ikke på kontoret",
+        r"inte på kontoret",
+        r"jag är frånvarande",
+    ),
     "fi pl cs": (r"lomalla", r"poza biurem", r"na urlopie", r"mimo kancelář", r"dovolen"),
     "hu": (r"szabadságon", r"(?:házon|irodán) kívül", r"távol vagyok"),
     "ro": (r"în concediu", r"în afara biroului"),
@@ -303,6 +312,7 @@ _AUTOMATIC_REPLY = re.compile(
     rf"\W*+(?:{_any_of(_AUTOMATIC_REPLIES)}|(?:{_any_of(_NOUNS_OF_ABSENCE)}){_END}|{_SOMEBODY_IS_AWAY})",
     re.IGNORECASE,
 )
+_NOUN_OF_ABSENCE = re.compile(rf"\W*+(?:{_any_of(_NOUNS_OF_ABSENCE)})(?!\w)", re.IGNORECASE)
 _BOUNCE = re.compile(
     rf"\W{{0,40}}(?!(?:fwd?|wg|rv)\s?:)(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:re\s?:\W{{0,40}})?(?:{_any_of(_BOUNCES)})",
     re.IGNORECASE,
@@ -312,11 +322,16 @@ _FAILURE_IN_BODY = re.compile(_any_of(_FAILURES), re.IGNORECASE)
 
 
 def automatic_subject(subject: str) -> str:
-    """``automatic-reply``, ``bounce`` or ``""``: a weak sign (reliability §3.1 rule 29)."""
+    """``automatic-reply``, ``bounce``, ``absence`` or ``""``: a weak sign (reliability §3.1 rule 29).
+
+    ``absence``, the noun before any other words, is the weakest of them.
+    """
     subject = subject[:300]
     if _BOUNCE.match(subject):
         return "bounce"
-    return "automatic-reply" if _AUTOMATIC_REPLY.match(subject) else ""
+    if _AUTOMATIC_REPLY.match(subject):
+        return "automatic-reply"
+    return "absence" if _NOUN_OF_ABSENCE.match(subject) else ""
 
 
 def speaks_of_absence(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailboxes.classifying import classify
+from mailboxes.classifying import bounces, classify
 from mailboxes.parsing import parse
 
 
@@ -126,12 +126,42 @@ def test_the_returned_message_names_nobody():
         ("Undelivered parcel", "It never came.\nPlease write to my wife: eve@example.org"),
         ("Invalid address on my order", "My mail is now\n\nada.new@example.org\n\nWhere is the parcel?"),
         ("Fw: Undeliverable: Order", "Recipient: lost@example.org does not get my mails."),
+        ("Delivery problem", "My parcel never came.\nRecipient: anna@example.org\nTotal: 550 euro"),
+        ("Fehler bei der Zustellung meiner Bestellung", "Empfänger: eva@example.org\nam 5.1.26 bestellt"),
+        (
+            "Invalid address on my order",
+            "eva@example.org is my new address, the old address is no longer used",
+        ),
     ],
 )
 def test_a_customer_who_writes_of_deliveries_is_no_bounce(subject, text):
     found = bounced(f"From: Ada <ada@example.org>\nTo: help@shop.example\nSubject: {subject}\n\n{text}")
     assert not found.is_bounce
     assert not found.is_automatic
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Delivery to the following recipients failed.\n\n  john@example.org\n",
+        "Recipient: lost@example.org\n550 5.1.1 User unknown\n",
+        "Your mail could not be delivered to:\n\n<lost@example.org>: mailbox is full\n",
+    ],
+)
+def test_a_bounce_may_come_from_the_address_of_a_person(text):
+    found = bounced(f"From: john@example.org\nTo: help@shop.example\nSubject: Undeliverable: Offer\n\n{text}")
+    assert found.is_bounce
+    assert found.failed_recipients
+
+
+def test_a_report_of_nothing_but_white_space_is_read_in_no_time(monkeypatch):
+    asked = []
+    monkeypatch.setattr(bounces, "all_failures", lambda message: asked.append(message) or ((), ()))
+    assert bounced(REPORT.format(block="\n \t \n" * 1_000)).is_bounce
+    assert asked == []
+    bounced("From: postmaster@mx.example\nSubject: failure notice\n\n" + "\n \t \n" * 50_000)
+    assert len(asked[0].as_bytes()) <= 64 * 1024
+    assert asked[0].as_bytes().count(b"\n") <= 2_000
 
 
 def test_a_complaint_is_a_report_and_no_bounce():
@@ -171,6 +201,11 @@ Final-Recipient: rfc822; bob@example.org
             "Not read.",
             "Disposition: automatic-action/MDN-sent-automatically; deleted",
         ),
+        (
+            "disposition-notification",
+            "Your message\n  Subject: My invoice was rejected\nwas deleted without being read.",
+            "Disposition: automatic-action/MDN-sent-automatically; deleted",
+        ),
         ("feedback-report", "This is spam.", "Feedback-Type: abuse"),
     ],
 )
@@ -180,9 +215,17 @@ def test_a_receipt_or_complaint_names_a_recipient_that_has_not_failed(kind, text
     assert "report" in found.automatic_reasons
 
 
-def test_a_receipt_may_refuse_a_mail():
-    said = "Disposition: automatic-action/MDN-sent-automatically; deleted"
-    text = "Your message was automatically rejected by Dovecot Mail Delivery Agent."
+@pytest.mark.parametrize("between", ["", "\n", "\n\t"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your message was automatically rejected by Dovecot Mail Delivery Agent.",
+        "Your message to <bob@example.org> was automatically\nrejected:\nno more",
+        "Ihre Nachricht wurde automatisch abgelehnt.",
+    ],
+)
+def test_a_receipt_may_refuse_a_mail(text, between):
+    said = f"Disposition: automatic-action/MDN-sent-automatically;{between} Deleted"
     found = bounced(RECEIPT.format(kind="disposition-notification", text=text, said=said))
     assert (found.is_bounce, found.failed_recipients) == (True, ("bob@example.org",))
 

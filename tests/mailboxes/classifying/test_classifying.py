@@ -171,10 +171,21 @@ def test_an_automatic_subject_is_confirmed_by_what_the_text_says(subject, text):
         *("Ferie", "Semester till 5 augusti", "Abwesenheit bis 5. Mai", "Im Urlaub vom 1.5. bis 9.5."),
         *("On holiday until Monday", "Ausência temporária: Pedido", "Absence du 5 au 9 mai", "外出中"),
         *("Automatic reply", "Automatic reply from Ada", "Automatische reactie: Bestelling"),
+        *("Afwezig wegens vakantie", "Nieobecność w biurze", "Ausente de la oficina", "Assente per ferie"),
+        *("Frånvarande t.o.m. 5 augusti", "Semester v. 29-31", "Afwezig t/m 5 mei", "Afwezig vanaf 5 mei"),
+        *("Absente du bureau", "Undeliverable: Offer", "Delivery failed", "Nicht zustellbar: Angebot"),
+        "Returned mail: User unknown",
     ],
 )
-def test_an_absence_may_name_its_days(subject):
+def test_an_automatic_subject_is_confirmed_by_what_it_answers(subject):
     assert classified(Subject=subject, In_Reply_To="<a@b>").automatic_reasons == ("automatic-subject",)
+
+
+@pytest.mark.parametrize("subject", ["Ferie i uge 29", "Semester i juli", "Im Urlaub und danach"])
+def test_an_absence_in_an_answer_is_confirmed_by_what_the_text_says(subject):
+    text = "Ich bin im Urlaub. Jag är på semester. Jeg er på ferie."
+    assert classified(text, Subject=subject, In_Reply_To="<a@b>").automatic_reasons == ("automatic-subject",)
+    assert classified(text, Subject=subject).automatic_reasons == ()
 
 
 @pytest.mark.parametrize(
