@@ -255,6 +255,19 @@ def test_who_knows_the_password_cannot_try_all_codes(app, ours, time_machine_clo
     assert "Too many attempts" in answer.text
 
 
+def test_wrong_passwords_in_the_same_network_close_nobodys_second_step(
+    app, ours, theirs, monkeypatch, time_machine_clock
+):
+    totp = with_second_factor(app, ours.member)
+    time_machine_clock.shift(60)
+    client = sign_in_by_form(app, ours.member)
+    monkeypatch.setattr("tenants.attempts.ATTEMPTS_PER_PLACE", 1)
+    wrong = {"address": theirs.member.user.address, "password": "wrong wrong wrong"}
+    assert post(app.test_client(), "/sign-in", **wrong).status_code == 400
+    assert post(app.test_client(), "/sign-in", **wrong).status_code == 429
+    assert post(client, "/sign-in/code", code=totp.now()).status_code == 302
+
+
 def test_codes_to_remove_a_second_factor_cannot_be_tried_out(app, ours, time_machine_clock):
     totp = with_second_factor(app, ours.member)
     time_machine_clock.shift(60)
