@@ -51,8 +51,9 @@ _ROBOTS = re.compile(
     r"|(?P<list>listserv|list[-_.]?server|majordomo|.+-request|owner-.+|.+-owner|.+-bounces?)"
     r"|(?P<bounce>bounces?|bounces?[-+_.=].*|.*[-_.]bounces?|return[-_.]?path)"
     r"|(?P<no_reply>(?:.+[-_.])?(?:(?:no|do[-_.]?not|dont|not|never|non|ne)[-_.]?(?:reply|respond"
-    r"|answer|rispondere|repondre|responder)|nicht[-_.]?antworten|keine[-_.]?antwort"
-    r"|ne[-_.]?pas[-_.]?repondre|nao[-_.]?responda|no[-_.]?contestar|nie[-_.]?odpowiadaj|svar[-_.]?ej)"
+    r"|answer|rispondere|repondre|responder|responda)|nicht[-_.]?(?:be)?antworten|keine[-_.]?antwort"
+    r"|ne[-_.]?pas[-_.]?repondre|nao[-_.]?responda|no[-_.]?contestar|nie[-_.]?odpowiadaj|svar[-_.]?ej"
+    r"|pas[-_.]?de[-_.]?reponse|geen[-_.]?antwoord|niet[-_.]?(?:be)?antwoorden|ikke[-_.]?svar)"
     r"(?:[-_.+].*)?|noresponse|no[-_.]?response|noreply.*|.*noreply)"
     r"|(?P<notification>notifications?|automailer|auto[-_.]?reply|autoresponder"
     r"|autoresponse|auto[-_.]?confirm|abuse-autoreply|cron|cron[-_.]?daemon|nagios|zabbix|jenkins)",

@@ -50,10 +50,12 @@ def length_of_content(data: bytes, encoding: str) -> int:
 def _length_of_regular_base64(data: bytes) -> int | None:
     """The length of what mail programs encode: whole groups, padding at the end alone.
 
-    None for anything else, and for what is short. A large file is not decoded only to be counted; if foreign
-    characters stand far inside, they are counted as if they were of the alphabet.
+    None for anything else, and for what is short. A large file is not decoded only to be counted. Foreign
+    characters are looked for where they stand: at the beginning, and in a footer at the end.
     """
-    if len(data) < SAMPLE or not data.isascii() or _FOREIGN.search(data, 0, SAMPLE):
+    if len(data) < SAMPLE or not data.isascii():
+        return None
+    if _FOREIGN.search(data, 0, SAMPLE) or _FOREIGN.search(data, len(data) - SAMPLE):
         return None
     joined = _without_white_space(data)
     unpadded = joined.rstrip(b"=")

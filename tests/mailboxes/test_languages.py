@@ -77,6 +77,17 @@ def test_a_language_that_nobody_knows_here_is_not_taken_for_another(text):
     assert language_of(text) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Da li je moguće da se pošalje pre petka, ako nije plaćeno sa računa?",
+        "Dobar dan, kupio sam telefon pre dva dana sa popustom, a ako ne radi, šta da radim?",
+    ],
+)
+def test_serbian_in_latin_letters_is_no_slovak(text):
+    assert language_of(text) in ("hr", "sr", None)
+
+
 @pytest.mark.parametrize("text", ["Invoice 2024 ACME GmbH", "Max Mustermann", "Samsung Galaxy Note"])
 def test_names_have_no_language(text):
     assert language_of(text) is None

@@ -24,6 +24,7 @@ from tenants.database import db, inside_installation
 from tenants.database import inside as inside_of
 from tenants.errors import OutsideOrganizationError
 from tests.factories import World
+from tests.queries import counted_queries
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000, INLINE_BYTES, INLINE_BYTES + 1])
@@ -43,11 +44,15 @@ def test_the_same_bytes_are_kept_once(ours: World, inside: Any) -> None:
         assert db.session.scalar(select(func.count()).select_from(Raw)) == 1
 
 
-def test_many_messages_are_read_a_portion_at_a_time(ours: World, inside: Any, monkeypatch: Any) -> None:
+def test_many_messages_are_read_a_portion_at_a_time(
+    app: Any, ours: World, inside: Any, monkeypatch: Any
+) -> None:
     monkeypatch.setattr("mailboxes.raws.READ_AT_ONCE", 2)
     with inside(ours):
         ids = keep_raws([pack(b"%d" % number) for number in range(5)])
-        assert raw_contents([*ids, ids[0]]) == {id: b"%d" % number for number, id in enumerate(ids)}
+        with counted_queries(app) as queries:
+            assert raw_contents([*ids, ids[0]]) == {id: b"%d" % number for number, id in enumerate(ids)}
+    assert len([query for query in queries if "raws" in query]) == 3
 
 
 def test_two_organizations_share_no_bytes(ours: World, theirs: World, inside: Any) -> None:

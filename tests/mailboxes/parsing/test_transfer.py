@@ -35,7 +35,10 @@ def test_a_large_attachment_is_not_decoded_to_be_counted(monkeypatch):
 @pytest.mark.parametrize(
     "data",
     [
-        encoded(CONTENT) + b"-- \r\nA footer that a list has added.\r\n",
+        *(
+            encoded(CONTENT[:19_998]) + b"-- \r\nA footer that a list has added" + b"." * dots
+            for dots in range(4)
+        ),
         encoded(CONTENT[:19_999]) + encoded(CONTENT),
         encoded(CONTENT)[:-7],
         encoded(CONTENT).replace(b"A", b"=", 1),
@@ -44,7 +47,16 @@ def test_a_large_attachment_is_not_decoded_to_be_counted(monkeypatch):
         b"\xfc" * 10_000,
         b"=" * 10_000,
     ],
-    ids=["footer", "two runs", "cut", "padding inside", "too much padding", "prose", "foreign", "padding"],
+    ids=[
+        *(f"footer {dots}" for dots in range(4)),
+        "two runs",
+        "cut",
+        "padding inside",
+        "too much padding",
+        "prose",
+        "foreign",
+        "padding",
+    ],
 )
 def test_what_is_encoded_in_an_odd_way_is_counted_as_it_is_read(data):
     assert length_of_content(data, "base64") == len(content_of(data, "base64"))
