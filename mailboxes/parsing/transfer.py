@@ -24,7 +24,7 @@ LONE_CR = re.compile(rb"\r(?!\n)")
 _UU_BEGIN = re.compile(rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++([^\r\n]*+)\r*+$")
 _UU_FILE = re.compile(
     rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++[^\r\n]++\r*+\n"
-    rb"((?:[!-_][ -`]{1,90}+\r*+\n)++)(?:[` ]?\r*+\n)?+end[ \t]*+\r*+$"
+    rb"((?:[!-_][ -`]{0,90}+\r*+\n)++)(?:[` ]?\r*+\n)?+end[ \t]*+\r*+$"
 )
 _UU_LINE = re.compile(rb"[^\n]++")
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue", "x-uu"})
@@ -115,10 +115,9 @@ def _is_content(data: bytes) -> bool:
 
 
 def _is_readable(data: bytes) -> bool:
-    try:
-        return data.translate(None, b"\r\n\t").decode().isprintable()
-    except UnicodeDecodeError:
-        return False
+    """Whether it is UTF-8, or nearly: in other charsets a few letters are not."""
+    text = data.translate(None, b"\r\n\t").decode("utf-8", "replace")
+    return text.isprintable() and text.count("\ufffd") * 4 <= len(text)
 
 
 def _run(data: bytes) -> bytes:
@@ -147,17 +146,23 @@ def uuencoded_files(raw: bytes, start: int, end: int) -> list[tuple[int, int]]:
     if raw.find(b"begin ", start, end) < 0:
         return []
     found = _UU_FILE.finditer(raw, start, end)
-    return [
-        file.span()
-        for file in found
-        if all(_is_uu_line(line[0]) for line in _UU_LINE.finditer(raw, *file.span(1)))
-    ]
+    return [file.span() for file in found if _are_uu_lines(raw, *file.span(1))]
 
 
-def _is_uu_line(line: bytes) -> bool:
+def _are_uu_lines(raw: bytes, start: int, end: int) -> bool:
+    """Whether lines are as long as they say; below a full one, blanks at the end may have been stripped."""
+    lines = (line[0] for line in _UU_LINE.finditer(raw, start, end))
+    is_full = raw.startswith(b"M", start)
+    return _is_uu_line(next(lines), is_stripped=False) and all(
+        _is_uu_line(line, is_stripped=is_full) for line in lines
+    )
+
+
+def _is_uu_line(line: bytes, *, is_stripped: bool) -> bool:
     """Whether a line is as long as it says, give or take blanks at its end and a checksum."""
     length = (line[0] - 32 & 63) + 2
-    return length * 4 // 3 - 2 <= len(line.rstrip(b"\r")) <= length // 3 * 4 + 2
+    shortest = 1 if is_stripped else length * 4 // 3 - 2
+    return shortest <= len(line.rstrip(b"\r")) <= length // 3 * 4 + 2
 
 
 def uuencoded_name(data: bytes) -> str | None:

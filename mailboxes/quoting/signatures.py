@@ -35,8 +35,16 @@ _DEVICE = any_of(
     ),
     *("gmx", r"web\.de", "proton", "superhuman", r"mail\.ru", "(?:g|hot)mail"),
     *(r"mail\s(?:for|für|pour|para|per|voor|från|fra|app)", r"\bapp(?:li\w+)?\b"),
-    *(r"\bmobi[el]\w*", r"m[óo]vil", "celular", "cellulare", "smartphone", r"my (?:cell ?)?phone", "tablet"),
-    *(r"t[ée]l[ée]f[óo]n", "puhelim", "телефон", "мобил", "мобіл", "κινητ", "device", "appareil"),
+    *(
+        r"\bmobi[el]\w*",
+        r"m[óo]vil",
+        "celular",
+        "cellulare",
+        "smartphone",
+        r"my (?:\w{1,12} )?phone",
+        "tablet",
+    ),
+    *(r"t[ée]l[ée](?:f|ph)[óo]n", "puhelim", "телефон", "мобил", "мобіл", "κινητ", "device", "appareil"),
 )
 _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"

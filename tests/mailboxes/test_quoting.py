@@ -164,6 +164,8 @@ def test_answers_between_quoted_lines_are_kept():
         "Sent from Mail for Windows 10",
         "Gesendet mit der GMX Mail App",
         "Enviado desde mi móvil",
+        "Envoyé de mon téléphone",
+        "Sent from my work phone",
         "Lähetetty puhelimestani",
         "iPad'imden gönderildi",
         "Envoyé de mon iPhone",

@@ -296,6 +296,12 @@ def test_the_only_alternative_may_begin_with_a_file():
     assert parse(multipart(text, kind=b"alternative")).text.strip() == "Here it is."
 
 
+def test_blanks_that_were_stripped_from_a_uuencoded_file_are_part_of_it():
+    first = "M" + "0V%T" * 15
+    raw = f"Subject: x\n\nbegin 644 cat.bin\n{first}\nM0V%T\nM\n`\nend\n".encode()
+    assert attachment_content(raw, parse(raw).attachments[0].position) == b"Cat" * 16 + bytes(87)
+
+
 @pytest.mark.parametrize(
     "text",
     [

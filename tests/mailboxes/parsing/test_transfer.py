@@ -69,7 +69,8 @@ FOOTER = (
 
 
 @pytest.mark.parametrize(
-    "content", [b"OK", b"Hello there, this one is longer. " * 9, CONTENT[:4_560], CONTENT]
+    "content",
+    [b"OK", b"Viele Gr\xfc\xdfe", b"Hello there, this one is longer. " * 9, CONTENT[:4_560], CONTENT],
 )
 def test_a_footer_below_base64_is_left_out(content):
     assert content_of(encoded(content) + FOOTER, "base64") == content
