@@ -20,8 +20,16 @@ DATE = (
 
 
 def any_of(*alternatives: str) -> str:
-    """A pattern that matches one of these."""
-    return "(?:" + "|".join(alternatives) + ")"
+    """A pattern that matches one of these; nearly always a look at the first letter tells that none does."""
+    first = {_first_letters(one) for one in alternatives}
+    glance = "" if "" in first else f"(?=[{''.join(sorted(first))}])"
+    return f"{glance}(?:{'|'.join(alternatives)})"
+
+
+def _first_letters(pattern: str) -> str:
+    """What it can begin with, as in a set; empty if that is more than a look tells."""
+    found = re.match(r"\[([^]\\^-]+)\]|(\w)(?![?*{])", pattern)
+    return (found[1] or found[2]) if found is not None else ""
 
 
 def is_rule(line: str) -> bool:
