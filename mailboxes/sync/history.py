@@ -93,6 +93,7 @@ def day_of(moment: datetime) -> date:
 def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
     """A few seconds of history, newest first, or until somebody calls; whether some is left."""
     ends = min(time.monotonic() + ROUND_SECONDS, run.deadline)
+    has_begun = False
     for folder in folders:
         cursor = cursor_of(folder)
         db.session.commit()
@@ -102,12 +103,20 @@ def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
             or epoch_of(cursor, cursor.uid_validity) is Epoch.UNSTABLE
         ):
             continue
+        if has_begun and _is_over(run, ends):
+            return True
+        has_begun = True
         try:
             if _fetch_history(run, folder, cursor, ends):
                 return True
         except OF_A_FOLDER as error:
             leave(run, folder, error, is_read=True)
     return False
+
+
+def _is_over(run: Pass, ends: float) -> bool:
+    """Whether new mail comes first now."""
+    return run.is_called or time.monotonic() > ends
 
 
 def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bool:
@@ -121,7 +130,7 @@ def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bo
     while run.left[folder.id]:
         if run.is_history_over:
             return False
-        if has_begun and (time.monotonic() > ends or run.is_called):
+        if has_begun and _is_over(run, ends):
             return True
         _take_portion(run, folder, lane)
         has_begun = True

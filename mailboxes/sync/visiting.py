@@ -155,6 +155,7 @@ def _choose_history_again(run: Pass, folder: Folder, cursor: Cursor) -> Cursor:
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, history_floor=chosen.history_floor)
     db.session.commit()
+    run.left.pop(folder.id, None)
     return chosen
 
 
@@ -188,12 +189,13 @@ def _follow(
         state = _opened_again(run, folder, cursor)
         there = _compare(run, folder, state, cursor_of(folder))
         kept |= {"server_count": state.exists, "compared_at": now()}
-    run.report.new_count += refetch(run, folder, cursor, is_daily=is_daily)
-    if there is not None and is_daily:
-        audit(run, folder, there)
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, **kept)
     db.session.commit()
+    # Whatever the folder fails by from here on, it is not asked for again before tomorrow.
+    run.report.new_count += refetch(run, folder, cursor, is_daily=is_daily)
+    if there is not None and is_daily:
+        audit(run, folder, there)
 
 
 def _follow_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:

@@ -282,14 +282,14 @@ SABOTAGES = (
     Sabotage(
         "history before new mail",
         SYNC / "history.py",
-        "        if has_begun and (time.monotonic() > ends or run.is_called):\n",
-        "        if has_begun and time.monotonic() > ends + 3600:\n",
+        "    return run.is_called or time.monotonic() > ends",
+        "    return False",
         "tests/mailboxes/test_sync_faults.py::test_new_mail_comes_before_the_history",
     ),
     Sabotage(
         "who calls is not heard",
         SYNC / "history.py",
-        "(time.monotonic() > ends or run.is_called)",
+        "run.is_called or time.monotonic() > ends",
         "time.monotonic() > ends",
         "tests/mailboxes/test_sync_faults.py::test_who_calls_during_the_history_is_heard_before_the_rest_of_it",
     ),

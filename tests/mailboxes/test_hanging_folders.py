@@ -177,6 +177,25 @@ def test_a_server_that_hangs_when_reads_are_mirrored_is_read_on(scripted: Script
     scripted.settle()
 
 
+def test_messages_that_hang_again_the_day_after_cost_their_folder_that_day_alone(scripted: Scripted) -> None:
+    scripted.add("Also in INBOX")
+
+    def body_hangs(session: Session, command: Command) -> bool:
+        return b"BODY" in command.arguments and hang(session, command)
+
+    scripted.server.on("FETCH", in_folder("INBOX", body_hangs))
+    for _ in range(3):
+        scripted.sync()
+    with scripted.inside(scripted.world):
+        assert list(db.session.scalars(select(Arrival.state).where(Arrival.state == "unfetchable"))) != []
+        db.session.execute(update(Folder).values(compared_at=now() - timedelta(days=2)))
+        db.session.commit()
+    scripted.sync()  # asks for them again, in vain
+    assert scripted.sync().error is None
+    scripted.server.heal()
+    scripted.settle()
+
+
 def test_a_message_that_trickles_is_set_aside_like_one_that_hangs(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # F20
