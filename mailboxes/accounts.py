@@ -142,7 +142,8 @@ class Folder(OptionallyScoped, Base):
     flags_uid: Mapped[int | None] = mapped_column(default=None)  # of all, asked for down to here; None: done
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
-    left_alone_until: Mapped[datetime | None] = mapped_column(default=None)  # it hung in the last visit
+    visited_at: Mapped[datetime | None] = mapped_column(default=None)  # by a pass that began then
+    left_alone_until: Mapped[datetime | None] = mapped_column(default=None)  # the last visit broke off
     gone_at: Mapped[datetime | None] = mapped_column(default=None)
     # The gap audit (`mailboxes.sync.gaps`): asked for, made, and what it found.
     audit_wanted_at: Mapped[datetime | None] = mapped_column(default=None)

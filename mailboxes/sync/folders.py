@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, select, update
+from sqlalchemy import Select, select, update
 
 from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.imap import FolderListing
 from mailboxes.sync import leases
 from mailboxes.sync.plan import Cursor
+from mailboxes.sync.turns import in_turn
 from tenants.bulk import among, insert_rows
 from tenants.database import db, now
 
@@ -40,24 +41,9 @@ def refresh_folders(account: Account, fence: int, listed: Sequence[FolderListing
 
 
 def synced_folders(account: Account) -> list[Folder]:
-    """Folders to visit, the inbox first: where a message lies in several, that one counts.
-
-    Those that hung when they were visited last come after all others. Of the rest, those first that the pass
-    before had no time for.
-    """
-    query = (
-        folders_of(account)
-        .where(Folder.is_synced, Folder.is_selectable, Folder.gone_at.is_(None))
-        .order_by(
-            Folder.left_alone_until.is_not(None),
-            case(
-                {"inbox": 0, "sent": 1, "other": 2, "archive": 3, "all": 5}, value=Folder.special_use, else_=4
-            ),
-            Folder.new_since,
-            Folder.name,
-        )
-    )
-    return list(db.session.scalars(query.execution_options(populate_existing=True)))
+    """Folders to visit, each in its turn."""
+    query = folders_of(account).where(Folder.is_synced, Folder.is_selectable, Folder.gone_at.is_(None))
+    return in_turn(db.session.scalars(query.execution_options(populate_existing=True)))
 
 
 def cursor_of(folder: Folder) -> Cursor:

@@ -18,6 +18,7 @@ from mailboxes.sync.running import Pass
 from tenants.database import db, now
 
 MOST_RECONNECTS = 3  # in one pass, after folders that hang or whose answers make no sense
+MOST_TRIED_AGAIN = 2  # in one pass, of folders that have done so before: what breaks anew has one left
 LEFT_ALONE = timedelta(minutes=10)  # a folder that hangs twice in a row: each time costs a minute and more
 SILENCE = (ServerTimeoutError, ConnectionLostError)
 OF_A_FOLDER = (CommandRefusedError, ProtocolError, *SILENCE)  # the server is there, but not for this one
@@ -25,13 +26,25 @@ READ_LAST = "The folder is read after all others, and not in every pass."
 UNWRITTEN = "What is read here could not be marked as read in this folder of the server."
 
 
+class LeftAloneError(MailServerError):
+    """A folder is not tried for now."""
+
+    message = "The server gave no answer, or none that could be understood."
+    advice = "Postroom tries again by itself, within minutes."
+
+
 def leave_alone(run: Pass, folders: Sequence[Folder]) -> None:
-    """Folders that hung lately: known as such, and not tried while they are left alone."""
-    for folder in folders:
-        if folder.left_alone_until is not None:
-            run.hung_before.add(folder.id)
-            if folder.left_alone_until > now():
-                run.troubled[folder.id] = ServerTimeoutError()
+    """Folders that cost the connection lately: known as such, not tried while they are left alone, and few
+    of them in one pass. However many there are, they do not end it."""
+    known = [folder for folder in folders if folder.left_alone_until is not None]
+    run.hung_before |= {folder.id for folder in known}
+    others = [folder for folder in known if folder.special_use != "inbox"]
+    tried = [folder for folder in others if not _is_left_alone(folder)][:MOST_TRIED_AGAIN]
+    run.troubled |= {folder.id: LeftAloneError() for folder in others if folder not in tried}
+
+
+def _is_left_alone(folder: Folder) -> bool:
+    return folder.left_alone_until is not None and folder.left_alone_until > now()
 
 
 def leave(run: Pass, folder: Folder, error: MailServerError, *, is_read: bool = False) -> None:
@@ -76,11 +89,11 @@ def _go_on(run: Pass, error: MailServerError) -> None:
 
 
 def _note_trouble(run: Pass, folder: Folder, error: MailServerError, *, is_read: bool) -> None:
-    advice = READ_LAST if isinstance(error, SILENCE) else error.advice
+    advice = READ_LAST if error.needs_reconnect else error.advice
     noted: dict[str, object] = {"last_error": f"{error.message} {advice}"}
     if isinstance(error, FolderUnavailableError) and error.code == "NONEXISTENT":
         noted["gone_at"] = now()
-    if isinstance(error, SILENCE):
+    if error.needs_reconnect:
         # The inbox is tried with every pass: what it fails by is the account's trouble, which backs off.
         is_again = folder.id in run.hung_before and folder.special_use != "inbox" and not is_read
         noted["left_alone_until"] = now() + LEFT_ALONE if is_again else now()

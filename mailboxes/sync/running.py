@@ -71,6 +71,7 @@ class Pass:
     stored: Heard | None
     deadline: float
     budget: Budget
+    began_at: datetime = field(default_factory=now)
     troubled: dict[UUID, MailServerError] = field(default_factory=dict)  # what folders failed by in this pass
     fetched: set[UUID] = field(default_factory=set)  # folders whose new mail was fetched in this pass
     hung_before: set[UUID] = field(default_factory=set)  # folders in which the server last said nothing more

@@ -69,6 +69,8 @@ def visit_each(run: Pass, folders: Sequence[Folder], *, is_first_round: bool) ->
 
 def _visit_or_leave(run: Pass, folder: Folder, *, is_first_round: bool) -> UidValidityChangedError | None:
     """Visit one folder, and note what it fails by; that it was renumbered meanwhile is returned."""
+    if is_first_round:
+        _note_turn(run, folder)
     try:
         _visit(run, folder, is_first_round=is_first_round)
     except TimeIsUpError:
@@ -80,6 +82,13 @@ def _visit_or_leave(run: Pass, folder: Folder, *, is_first_round: bool) -> UidVa
     except OF_A_FOLDER as error:
         leave(run, folder, error)
     return None
+
+
+def _note_turn(run: Pass, folder: Folder) -> None:
+    """It has had its turn, whatever comes of it: even if this process ends, others are before it now."""
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(folder, visited_at=run.began_at)
+    db.session.commit()
 
 
 def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:

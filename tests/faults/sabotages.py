@@ -343,6 +343,22 @@ SABOTAGES = (
         "tests/mailboxes/test_hanging_folders.py::test_it_comes_last_next_time_and_then_it_is_left_alone_for_a_while",
     ),
     Sabotage(
+        "folders come in the same order in each pass",
+        SYNC / "turns.py",
+        "        return not is_first, since, RANKS",
+        "        return not is_first, LONG_AGO, RANKS",
+        "tests/mailboxes/test_turns.py"
+        "::test_each_folder_is_visited_after_finitely_many_passes_whatever_the_others_take",
+    ),
+    Sabotage(
+        "folders that make no sense come before others",
+        SYNC / "leaving.py",
+        "    if error.needs_reconnect:\n",
+        "    if isinstance(error, SILENCE):\n",
+        "tests/mailboxes/test_hanging_folders.py"
+        "::test_many_folders_whose_answers_make_no_sense_hold_up_nobody",
+    ),
+    Sabotage(
         "a folder whose history hangs is left alone",
         SYNC / "history.py",
         "            leave(run, folder, error, is_read=True)\n",

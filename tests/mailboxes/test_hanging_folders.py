@@ -19,7 +19,7 @@ from mailboxes.sync.leaving import LEFT_ALONE, MOST_RECONNECTS
 from tenants.database import db, now
 from tenants.organizations import Membership
 from tests.factories import World
-from tests.faults.behaviours import drop, hang, in_folder, trickle
+from tests.faults.behaviours import drop, hang, in_folder, reply, trickle
 from tests.faults.imap_server import Behaviour, Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
 
@@ -224,11 +224,12 @@ def test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(passes, "PASS_SECONDS", 0.0)
         patch.setattr("mailboxes.sync.running.UIDS_AT_ONCE", 2)
-        for count in (2, 4, 5):
+        for count in (2, 3, 5, 5):  # of the inbox, of Projects, of the inbox again, of Archive
             report = scripted.sync()
             assert (report.error, report.has_more) == (None, True)
             assert len([subject for subject in scripted.subjects() if "New" in subject]) == count
     assert not scripted.sync().has_more
+    assert "New 0" in scripted.subjects()
     assert "New in Projects" in scripted.subjects()
     scripted.settle()
 
@@ -242,8 +243,55 @@ def test_folders_that_a_pass_had_no_time_for_come_first_in_the_next_one(scripted
         scripted.sync()
     with scripted.inside(scripted.world):
         long_ago = now() - timedelta(hours=3)
-        db.session.execute(update(Folder).where(Folder.name == "Gamma").values(new_since=long_ago))
+        db.session.execute(update(Folder).where(Folder.name == "Gamma").values(visited_at=long_ago))
         db.session.commit()
     opened(scripted)
     scripted.sync()
     assert opened(scripted)[:2] == ["INBOX", "Gamma"]
+
+
+def test_passes_that_have_time_for_one_folder_visit_each_in_its_turn(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "PASS_SECONDS", 0.0)
+    tried = []
+    opened(scripted)
+    for _ in range(4):
+        scripted.sync()
+        tried += opened(scripted)[:1]
+    assert tried == ["INBOX", "Projects", "INBOX", "Archive"]
+    assert scripted.subjects() == ["In Archive", "In INBOX", "In Projects"]
+
+
+def test_a_folder_that_kills_its_reader_has_had_its_turn(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.sync()
+
+    def dies(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mailboxes.sync.visiting._visit", dies)
+        with pytest.raises(MemoryError):
+            scripted.sync()
+    opened(scripted)
+    scripted.sync()
+    assert opened(scripted) == ["Projects", "Archive", "INBOX"]
+
+
+def test_many_folders_whose_answers_make_no_sense_hold_up_nobody(scripted: Scripted) -> None:
+    bad = [f"Bad {number}" for number in range(2 * MOST_RECONNECTS)]
+    for name in bad:
+        scripted.add(f"In {name}", folder=name)
+        scripted.server.also("EXAMINE", in_folder(name, reply(b"what?\r\n")))
+    scripted.sync()
+    scripted.choose_all()
+    for _ in range(2):
+        scripted.sync()  # one after another is broken: it may be the server
+    for number in range(4):
+        scripted.add(f"Later {number}", folder="Projects")
+        assert scripted.sync().error is None
+        assert f"Later {number}" in scripted.subjects()
+    assert {folder(scripted, name).last_error == "" for name in bad} == {False}
+    scripted.settle()
