@@ -15,7 +15,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     UniqueConstraint,
-    case,
     text,
 )
 from sqlalchemy.exc import OperationalError
@@ -76,6 +75,7 @@ class Arrival(OptionallyScoped, Base):
         Index(
             "ix_arrivals_pending",
             "account_id",
+            "share",
             "is_history",
             "id",
             postgresql_where=text("state = 'stored'"),
@@ -109,6 +109,7 @@ class Arrival(OptionallyScoped, Base):
     flags: Mapped[list[str]] = mapped_column(default=list)
     is_history: Mapped[bool] = mapped_column(default=False)  # was there before the folder was chosen
     is_seen_again: Mapped[bool] = mapped_column(default=False)  # handed out anew after a UIDVALIDITY change
+    share: Mapped[int] = mapped_column(default=0)  # `share_of`; batches are found by it
     arrived_at: Mapped[datetime] = mapped_column(default=now)
     attempts: Mapped[int] = mapped_column(default=0)  # committed before each parse
     state: Mapped[str] = mapped_column(default="stored")
@@ -160,14 +161,18 @@ def delivering_a_share(
             bells.ring(share)
 
 
-def share_of_arrival() -> ColumnElement[int]:
+def share_of(uid: int, *, is_history: bool, is_of_organization: bool) -> int:
     """The share that an arrival belongs to: of an organization's history, portions in turn.
 
     All else is one share, for it has to be delivered in order: new mail, since answers follow questions; and
     whatever comes to a global account, since where a message goes depends on those before it.
     """
-    may_be_shared = Arrival.is_history & Arrival.organization_id.is_not(None)
-    return case((may_be_shared, Arrival.uid // SHARED_UIDS % SHARES), else_=0)
+    return uid // SHARED_UIDS % SHARES if is_history and is_of_organization else 0
+
+
+def of_another_epoch(uid_validity: int) -> ColumnElement[bool]:
+    """Arrivals of a folder before it was renumbered, or after; two ranges, since "is not" knows no index."""
+    return (Arrival.uid_validity < uid_validity) | (Arrival.uid_validity > uid_validity)
 
 
 def _free_share(connection: Connection, account_id: UUID, shares: Sequence[int]) -> int | None:

@@ -216,11 +216,17 @@ SCHEDULE = (
 
 _rhythms = Rhythms()
 _WAITING = """
-SELECT a.id FROM accounts a WHERE EXISTS (
-  SELECT 1 FROM arrivals w WHERE w.account_id = a.id AND w.state = 'stored'
-  AND w.arrived_at < now() - make_interval(secs => :seconds))
-OR EXISTS (SELECT 1 FROM routings r WHERE r.account_id = a.id
-  AND r.leaving_at < now() - make_interval(secs => :seconds))
+WITH RECURSIVE waiting AS (  -- one of each account, by one step of an index, however much it has
+  (SELECT account_id, arrived_at FROM arrivals WHERE state = 'stored'
+   ORDER BY account_id, share, is_history, id LIMIT 1)
+  UNION ALL
+  SELECT next.* FROM waiting, LATERAL (
+    SELECT account_id, arrived_at FROM arrivals
+    WHERE state = 'stored' AND account_id > waiting.account_id
+    ORDER BY account_id, share, is_history, id LIMIT 1) next)
+SELECT account_id FROM waiting WHERE arrived_at < now() - make_interval(secs => :seconds)
+UNION
+SELECT account_id FROM routings WHERE leaving_at < now() - make_interval(secs => :seconds)
 """
 
 

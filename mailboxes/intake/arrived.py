@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy.orm import aliased
 
 from mailboxes.accounts import Folder
-from mailboxes.arrivals import Arrival, Raw, share_of_arrival
+from mailboxes.arrivals import Arrival, Raw
 from mailboxes.raws import raw_contents
 from tenants.bulk import among
 from tenants.database import db
@@ -140,33 +141,38 @@ def is_waiting(account_id: UUID) -> bool:
 
 
 def _pending(account_id: UUID, share: int, attempts: ColumnElement[bool]) -> Sequence[Any]:
-    return db.session.execute(
-        select(
-            Arrival.id,
-            Arrival.folder_id,
-            Folder.name.label("folder_name"),
-            Folder.special_use,
-            Arrival.uid_validity,
-            Arrival.uid,
-            Arrival.raw_id,
-            Arrival.sha256,
-            Arrival.size,
-            Arrival.received_at,
-            Arrival.arrived_at,
-            Arrival.flags,
-            Arrival.is_history,
-            Arrival.is_seen_again,
-            Arrival.failure,
-            Arrival.attempts,
-            Arrival.fetch_milliseconds,
-            Raw.size.label("raw_size"),
-        )
-        .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
-        .join(Raw, (Raw.owner_id == Arrival.owner_id) & (Raw.id == Arrival.raw_id))
-        .where(Arrival.account_id == account_id, Arrival.state == "stored", attempts)
-        .where(share_of_arrival() == share)
+    waits = Arrival.state == "stored", Arrival.raw_id.is_not(None), attempts
+    first = (  # before anything is joined, or the database might join all that waits
+        select(Arrival)
+        .where(Arrival.account_id == account_id, Arrival.share == share, *waits)
         .order_by(Arrival.is_history, Arrival.id)
         .limit(BATCH_MESSAGES)
+    )
+    waiting = aliased(Arrival, first.subquery())
+    return db.session.execute(
+        select(
+            waiting.id,
+            waiting.folder_id,
+            Folder.name.label("folder_name"),
+            Folder.special_use,
+            waiting.uid_validity,
+            waiting.uid,
+            waiting.raw_id,
+            waiting.sha256,
+            waiting.size,
+            waiting.received_at,
+            waiting.arrived_at,
+            waiting.flags,
+            waiting.is_history,
+            waiting.is_seen_again,
+            waiting.failure,
+            waiting.attempts,
+            waiting.fetch_milliseconds,
+            Raw.size.label("raw_size"),
+        )
+        .join(Folder, (Folder.owner_id == waiting.owner_id) & (Folder.id == waiting.folder_id))
+        .join(Raw, (Raw.owner_id == waiting.owner_id) & (Raw.id == waiting.raw_id))
+        .order_by(waiting.is_history, waiting.id)
     ).all()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select, text, update
 
 from mailboxes.accounts import Account, Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, of_another_epoch, share_of
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import MailServerError
 from mailboxes.imap import FetchedMessage
@@ -129,6 +129,7 @@ def _packed(message: FetchedMessage) -> Packed | None:
 def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: Any) -> dict[str, Any]:
     message = item.message
     failure = "" if item.is_whole else failure_of(message)
+    is_history, is_of_organization = lane.is_history(message), account.organization_id is not None
     return {
         "account_id": account.id,
         "folder_id": folder.id,
@@ -139,7 +140,8 @@ def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: A
         "size": message.size,
         "received_at": message.received_at,
         "flags": list(message.flags),
-        "is_history": lane.is_history(message),
+        "is_history": is_history,
+        "share": share_of(message.uid, is_history=is_history, is_of_organization=is_of_organization),
         "is_seen_again": lane.is_seen_again,
         "state": "stored" if raw_id is not None else _state_without_raw(message),
         "failure": failure,
@@ -154,7 +156,7 @@ def _take_for_history(folder: Folder, lane: Lane, rows: Sequence[dict[str, Any]]
         return
     former = select(Arrival.sha256).where(
         Arrival.folder_id == folder.id,
-        Arrival.uid_validity != lane.uid_validity,
+        of_another_epoch(lane.uid_validity),
         Arrival.sha256.in_([row["sha256"] for row in new]),
     )
     known = set(db.session.scalars(former))

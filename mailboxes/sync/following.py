@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, exists, select, text, update
 
 from mailboxes.accounts import Account, Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, of_another_epoch
 from mailboxes.inbox.reading import forget_reads
 from mailboxes.intake.storing import settle_boxes
 from mailboxes.messages import Location, Message
@@ -49,7 +49,7 @@ def follow_removals(
 
 def follow_renumbering(account: Account, folder: Folder, fence: int, uid_validity: int, at: object) -> int:
     """Mark the places of former epochs as gone, once the new one is stored, and commit."""
-    return _mark_gone(account, folder, fence, Arrival.uid_validity != uid_validity, at)
+    return _mark_gone(account, folder, fence, of_another_epoch(uid_validity), at)
 
 
 def follow_returns(

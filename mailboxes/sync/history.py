@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import func, select
 
 from mailboxes.accounts import Account, Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, of_another_epoch
 from mailboxes.errors import UidValidityChangedError
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
@@ -46,7 +46,7 @@ def has_former(folder: Folder, cursor: Cursor) -> bool:
     """Whether something is here of before the folder was renumbered."""
     former = (
         select(Arrival.id)
-        .where(Arrival.folder_id == folder.id, Arrival.uid_validity != cursor.uid_validity)
+        .where(Arrival.folder_id == folder.id, of_another_epoch(cursor.uid_validity or 0))
         .limit(1)
     )
     found = db.session.scalar(former)

@@ -119,7 +119,7 @@ SABOTAGES = (
     Sabotage(
         "history is new mail",
         SYNC / "arriving.py",
-        '        "is_history": lane.is_history(message),\n',
+        '        "is_history": is_history,\n',
         '        "is_history": False,\n',
         "tests/mailboxes/test_sync.py::test_history_is_taken_over_as_chosen_and_makes_no_work",
     ),

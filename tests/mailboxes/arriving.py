@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account, Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, share_of
 from mailboxes.intake import Delivered, deliver
 from mailboxes.messages import Message
 from mailboxes.raws import keep_raws, pack
@@ -68,13 +68,16 @@ def arrive(mailbox: Mailbox, *raws: bytes, folder: str = "inbox", **given: Any) 
     ids = []
     for raw in raws:
         packed = pack(raw)
+        uid = next(_uid)
+        share = share_of(uid, is_history=bool(given.get("is_history")), is_of_organization=True)
         arrival = Arrival(
             organization_id=mailbox.organization_id,
             **{
                 "account_id": mailbox.account_id,
                 "folder_id": place.id,
                 "uid_validity": 1,
-                "uid": next(_uid),
+                "uid": uid,
+                "share": share,
                 "raw_id": keep_raws([packed])[0],
                 "sha256": packed.sha256,
                 "size": packed.size,
