@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Set
 from itertools import islice
 from typing import Any
 
+HIGHEST_UID = 2**63 - 1  # whatever a server calls a UID
+
 Range = tuple[int, int]  # the first and the last
 
 

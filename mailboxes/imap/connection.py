@@ -106,11 +106,13 @@ class ImapConnection(ImapSession):
         ``state``: what `examine` returned, to know how far UIDs go. Raises `ProtocolError` if it told of
         messages and none is found: that would read as *all of them are gone* (F8).
         """
-        if state is None or state.uid_next is None or state.exists <= searching.UIDS_PER_SEARCH:
+        count = None if state is None else state.exists
+        is_short = count is not None and count <= searching.UIDS_PER_SEARCH
+        if state is None or state.uid_next is None or is_short:
             found = Uids.of(searching.search(self, b"ALL"))
         else:
             found = searching.all_uids(self, state.uid_next)
-        if state is not None and state.exists and not found:
+        if count and not found:
             raise ProtocolError("The server tells of messages and finds none.")
         return found
 

@@ -26,7 +26,7 @@ SYSTEM_FLAGS = MappingProxyType(  # the same in any case (RFC 9051 §2.3.2)
     {flag.lower(): flag for flag in ("\\Seen", "\\Answered", "\\Flagged", "\\Deleted", "\\Draft", "\\Recent")}
 )
 
-_FETCH = re.compile(rb"\* \d{1,20} FETCH\s*", re.IGNORECASE)
+_FETCH = re.compile(rb"\*\s++\d{1,20}\s++FETCH\s*", re.IGNORECASE)
 _USUAL = (b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY[]", b"MODSEQ")
 _KNOWN = re.compile(
     rb"(?:UID|FLAGS|INTERNALDATE|RFC822(?:\.(?:SIZE|HEADER|TEXT))?|MODSEQ|BODY(?:STRUCTURE)?|"

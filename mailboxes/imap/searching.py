@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from mailboxes.errors import AnswerTooLongError, ProtocolError
 from mailboxes.imap.dialogue import Parts
 from mailboxes.imap.session import ImapSession
-from mailboxes.uids import Uids
+from mailboxes.uids import HIGHEST_UID, Uids
 
 UIDS_PER_SEARCH = 50_000
 MOST_UIDS = 2_000_000  # found by one search: a set of so many takes some 200 MB
-HIGHEST = 2**63 - 1  # whatever a server calls a UID
 SEARCH_BUDGET = 32 * 1024 * 1024
 
 _SEARCH = re.compile(rb"\* SEARCH((?:\s+\d{1,18})*)\s*(?:\(MODSEQ \d+\)\s*)?\Z", re.IGNORECASE)
@@ -41,7 +40,7 @@ def all_uids(session: ImapSession, uid_next: int) -> Uids:
     for first, last in ranges(uid_next, lambda: sum(map(len, found))):
         end = b"*" if last is None else b"%d" % last
         there = Uids.of(search(session, b"UID %d:%s" % (first, end)))
-        found.append(there.between(first, last or HIGHEST))
+        found.append(there.between(first, last or HIGHEST_UID))
     return Uids.joined(found)
 
 

@@ -51,7 +51,9 @@ LINE_BUDGET = 1024 * 1024
 GOODBYE_SECONDS = 3.0
 MOST_LOST_SECONDS = 240.0  # to time-outs; then nothing may take longer than an ordinary command
 
-_EVENT = re.compile(rb"\* (\d{1,10}) (EXISTS|EXPUNGE|FETCH|RECENT)\b", re.IGNORECASE)
+# DavMail keeps a slow answer alive by blanks behind the asterisk.
+_EVENT = re.compile(rb"\*\s++(\d{1,10})\s++(EXISTS|EXPUNGE|FETCH|RECENT)\b", re.IGNORECASE)
+_CODED = re.compile(rb"\*\s++OK\s++(\[.*)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class FolderState:
 
     uid_validity: int | None
     uid_next: int | None
-    exists: int
+    exists: int | None
     highest_mod_seq: int | None
 
 
@@ -341,13 +343,13 @@ class ImapSession:
 def _folder_state(answer: Answer, *, has_mod_seq: bool) -> FolderState:
     """Numbers of changes count only where the server promises to keep them (Yahoo tells some, F35)."""
     codes: dict[str, int | None] = {}
-    exists = 0
+    exists: int | None = None
     for parts in answer.untagged:
         told = event_of(parts)
         if told and told[1] == "EXISTS":
             exists = told[0]
-        code, argument = response_code(parts[0].partition(b" ")[2].partition(b" ")[2])
-        if code:
+        if found := _CODED.match(parts[0]):
+            code, argument = response_code(found[1])
             codes[code] = whole_number(argument)
     return FolderState(
         uid_validity=plausible_uid_validity(codes.get("UIDVALIDITY")),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from mailboxes.uids import Uids
+from mailboxes.uids import HIGHEST_UID, Uids
 
 MOST_RENUMBERINGS = 5  # in a row; then UIDs of the folder are no longer trusted
 STEADY_VISITS = 10  # with the same UIDVALIDITY; then they are again
@@ -116,6 +116,15 @@ def trust_after(cursor: Cursor, uid_validity: int | None) -> tuple[int | None, i
     return (uid_validity, count) if count >= MOST_RENUMBERINGS else (NO_VALIDITY, 0)
 
 
+def may_have_new(cursor: Cursor, exists: int | None, uid_next: int | None) -> bool:
+    """Whether to search beyond the cursor. UIDNEXT is a hint: it counts only where the number of messages,
+    if it is told, is what it was."""
+    if exists == 0:
+        return False
+    is_as_before = exists is None or exists == cursor.server_count
+    return not (is_as_before and uid_next is not None and uid_next <= cursor.last_uid + 1)
+
+
 def new_uids(found: Iterable[int], cursor: Cursor) -> list[int]:
     """UIDs beyond the cursor, ascending; ``n:*`` also answers with the last old one (F4, F6)."""
     return sorted({uid for uid in found if uid > cursor.last_uid})
@@ -159,26 +168,29 @@ def is_day_over(cursor: Cursor, at: datetime) -> bool:
 
 
 def is_comparison_due(
-    cursor: Cursor, exists: int, uid_next: int | None, new_count: int, at: datetime
+    cursor: Cursor, exists: int | None, uid_next: int | None, new_count: int, at: datetime
 ) -> bool:
     """Whether the whole set of UIDs has to be looked at: daily, and when the numbers do not add up."""
     if is_day_over(cursor, at):
         return True
     if uid_next is not None and uid_next <= cursor.last_uid:
         return True
+    if exists is None:
+        return False
     return cursor.server_count is None or exists != cursor.server_count + new_count
 
 
-def difference(server: Uids, living: Uids, gone: Uids, cursor: Cursor, exists: int) -> Difference:
+def difference(server: Uids, living: Uids, gone: Uids, cursor: Cursor, exists: int | None) -> Difference:
     """Compare what the server has with what is stored of this epoch.
 
     A server that lists fewer messages than it counts has not shown everything: then nothing is
-    taken for gone (F8). UIDs below the history that is stored are not missing.
+    taken for gone (F8), nor where it does not count and lists none. UIDs below the history that is stored
+    are not missing; those above the cursor are, where the server has told of no new ones.
     """
     lowest = min(cursor.history_uid, cursor.first_uid + 1)
-    is_complete = len(server) >= exists
+    is_complete = len(server) >= (1 if exists is None else exists)
     return Difference(
-        missing=(server - living - gone).between(lowest, cursor.last_uid),
+        missing=(server - living - gone).between(lowest, HIGHEST_UID),
         vanished=living - server if is_complete else Uids(),
         returned=gone & server,
     )

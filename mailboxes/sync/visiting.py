@@ -31,6 +31,7 @@ from mailboxes.sync.plan import (
     is_comparison_due,
     is_day_over,
     is_numbered_anew,
+    may_have_new,
     new_since_after,
     new_uids,
     renumberings_after,
@@ -169,7 +170,7 @@ def _choose_history_again(run: Pass, folder: Folder, cursor: Cursor) -> Cursor:
 
 
 def _fetch_new(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:
-    if state.exists == 0 or (state.uid_next is not None and state.uid_next <= cursor.last_uid + 1):
+    if not may_have_new(cursor, state.exists, state.uid_next):
         return 0
     uids = new_uids(run.imap.search_uids(cursor.last_uid + 1), cursor)
     crash_point("uids listed")
@@ -230,7 +231,7 @@ def _changed_flags(
         else:
             yield {found.uid: found.flags for found in changed}
             return
-    newest = _newest_stored(folder, cursor) if state.exists else []
+    newest = _newest_stored(folder, cursor) if state.exists != 0 else []
     db.session.commit()
     if newest:
         yield run.imap.fetch_flags(newest)
@@ -303,7 +304,9 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> U
     if found.missing:
         lane = history_lane(run, folder, cursor)
         missing = list(found.missing)
-        run.report.new_count += take_in(run, folder, lane, missing, lambda batch: Advance())
+        run.report.new_count += take_in(
+            run, folder, lane, missing, lambda batch: Advance(last_uid=max(batch))
+        )
     if found.vanished:
         run.report.vanished_count += follow_removals(
             run.account, folder, run.fence, validity, found.vanished, now()
@@ -342,7 +345,7 @@ def _stored(folder: Folder, cursor: Cursor, *, is_living: bool) -> Uids:
 
 def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
-    uids = known_history(run, folder, cursor) if state.exists else []
+    uids = known_history(run, folder, cursor) if state.exists != 0 else []
     # No server has such a UIDVALIDITY, and no two visits have the same.
     validity = time.time_ns() // 1_000_000
     lane = replace(lane_of(run, cursor, is_seen_again=True), uid_validity=validity, history_through=EVERY_UID)

@@ -84,6 +84,26 @@ def _opened(*before: bytes) -> Behaviour:
     return tell_then(b"".join(line + b"\r\n" for line in before))
 
 
+def _examined(*before: str, after: str = "") -> Behaviour:
+    """Open a folder with these lines, one of them after the OK; the numbers are filled in."""
+
+    def behave(session: Session, command: Command) -> bool:
+        name = re.match(rb'"([^"]*)"', command.arguments)
+        folder = session.server.folders.get(name[1]) if name else None
+        if folder is None:
+            return False
+        session.selected = folder
+        numbers = {"exists": len(folder.messages), "next": folder.uid_next, "validity": folder.uid_validity}
+        for line in before:
+            session.line(line.format(**numbers).encode())
+        session.done(command, "[READ-ONLY] open")
+        if after:
+            session.line(after.format(**numbers).encode())
+        return True
+
+    return behave
+
+
 def _reordered(session: Session, command: Command) -> bool:
     wanted, _, items = command.arguments.partition(b" ")
     for uid in reversed(session.folder.asked(wanted.decode())):
@@ -180,7 +200,13 @@ QUIRKS = (
     Quirk("icloud/bad-condstore", capabilities=ICLOUD, behaviours={"FETCH": lambda session, command: b"CHANGEDSINCE" in command.arguments and refuse("BAD parse error")(session, command)}),
     Quirk("strato/dots", b"* OK [CAPABILITY IMAP4 IMAP4rev1 APPENDLIMIT=104857600 AUTH=PLAIN ENABLE] IMAP server ready (P2 TLSv1.2)", folders=(b'* LIST (\\HasChildren) "." "INBOX"', b'* LIST () "." "Projects"')),
     Quirk("strato/no-text", behaviours={"CAPABILITY": _completes(b" OK", b"* CAPABILITY IMAP4rev1 UIDPLUS IDLE LITERAL+")}),
+    # DavMail
+    Quirk("davmail/keep-alive", behaviours={"EXAMINE": _examined("*   {exists} EXISTS", "*  0 RECENT", "* OK [UIDVALIDITY 1]", "* OK [UIDNEXT {next}]")}),
+    Quirk("davmail/blanks-in-fetch", behaviours={"FETCH": _rewritten(lambda u, g: re.sub(rb"^\* (\d+) FETCH ", rb"*  \1  FETCH  ", g))}),
     # whoever
+    Quirk("common/count-after-ok", behaviours={"EXAMINE": _examined("* OK [UIDVALIDITY 1] ok", "* OK [UIDNEXT {next}] ok", after="* {exists} EXISTS")}),
+    Quirk("common/no-count", behaviours={"EXAMINE": _examined("* OK [UIDVALIDITY 1] ok")}),
+    Quirk("common/stuck-uidnext", behaviours={"EXAMINE": _examined("* {exists} EXISTS", "* OK [UIDVALIDITY 1] ok", "* OK [UIDNEXT 2] ok")}),
     Quirk("lowercase/everything", b"* ok [capability imap4rev1 starttls] dings imap.", "imap4rev1 starttls special-use", (b'* List (\\HasNoChildren) "/" "INBOX"', b'* List () "/" "Projects"'), {"FETCH": _details(_lower)}),
     Quirk("dovecot/alert-in-noop", behaviours={"SEARCH": tell_then(b"* OK [ALERT] System shutdown in 10 minutes\r\n")}),
     Quirk("dovecot/notify", behaviours={"FETCH": tell_then(b'* STATUS "Projects" (MESSAGES 3 UIDNEXT 9 UIDVALIDITY 1)\r\n* LIST () "/" "New"\r\n')}),

@@ -20,6 +20,7 @@ from mailboxes.sync.plan import (
     history_uids,
     is_comparison_due,
     is_new,
+    may_have_new,
     new_since_after,
     new_uids,
     pause_after,
@@ -210,6 +211,29 @@ def test_nothing_is_gone_while_the_server_shows_less_than_it_counts(
     assert found.returned == server & (gone - living)
 
 
+def test_mail_above_the_cursor_is_missing_however_little_the_server_tells_of_it() -> None:
+    cursor = Cursor(last_uid=3, first_uid=3, history_uid=1, history_floor=1)
+    assert difference(Uids.of(range(1, 6)), Uids.of((1, 2, 3)), Uids(), cursor, 5).missing == {4, 5}
+
+
+def test_an_empty_list_of_a_server_that_does_not_count_is_no_proof() -> None:
+    cursor = Cursor(last_uid=3, first_uid=3, history_uid=1, history_floor=1)
+    living = Uids.of((1, 2, 3))
+    assert difference(Uids(), living, Uids(), cursor, None).vanished == frozenset()
+    assert difference(Uids.of((1,)), living, Uids(), cursor, None).vanished == {2, 3}
+    assert difference(Uids(), living, Uids(), cursor, 0).vanished == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("exists", "uid_next", "may"),
+    [(0, 99, False), (5, 10, False), (5, 11, True), (6, 10, True), (None, 10, False), (None, None, True)],
+)
+def test_a_search_is_left_out_only_where_the_numbers_are_as_before(
+    exists: int | None, uid_next: int | None, may: bool
+) -> None:
+    assert may_have_new(Cursor(last_uid=9, server_count=5), exists, uid_next) is may
+
+
 def test_a_portion_is_what_comes_in_about_a_second() -> None:
     assert [portion_after(100, seconds) for seconds in (0.0, 0.1, 0.5, 1.0, 4.0, 60.0)] == [
         500,
@@ -239,11 +263,13 @@ def test_epochs() -> None:
         (Cursor(compared_at=NOON, server_count=5), 4, None, 0, True),
         (Cursor(compared_at=NOON, server_count=5, last_uid=9), 5, 10, 0, False),
         (Cursor(compared_at=NOON, server_count=5, last_uid=9), 5, 9, 0, True),
+        (Cursor(compared_at=NOON, server_count=5), None, None, 0, False),
+        (Cursor(compared_at=NOON), 5, None, 0, True),
         (Cursor(compared_at=NOON - timedelta(days=1), server_count=5), 5, None, 0, True),
     ],
 )
 def test_the_whole_set_is_looked_at_daily_and_when_the_count_is_off(
-    cursor: Cursor, exists: int, uid_next: int | None, new: int, is_due: bool
+    cursor: Cursor, exists: int | None, uid_next: int | None, new: int, is_due: bool
 ) -> None:
     assert is_comparison_due(cursor, exists, uid_next, new, NOON) is is_due
 
