@@ -258,6 +258,13 @@ class ServerUnavailableError(MailServerError):
     advice = "Postroom tries again by itself."
 
 
+class TurnedAwayError(ServerUnavailableError):
+    """It answers one command with a polite goodbye, or with *not now*: perhaps only where this message or
+    folder is asked for (F24)."""
+
+    message = "The server says that it cannot answer at the moment."
+
+
 class TokenUnavailableError(ServerUnavailableError):
     """The provider gives no access token at the moment; the permission still holds."""
 

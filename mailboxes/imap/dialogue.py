@@ -18,6 +18,7 @@ from mailboxes.errors import (
     ProtocolError,
     ServerUnavailableError,
     ThrottledError,
+    TurnedAwayError,
     UnsafeArgumentError,
 )
 from mailboxes.wire import Wire
@@ -266,14 +267,14 @@ class Dialogue:
 
 
 def refuse_goodbye(line: bytes) -> None:
-    """Raise `ServerUnavailableError` (or `ThrottledError`) if the server says goodbye (F24, F25)."""
+    """Raise `TurnedAwayError` (or `ThrottledError`) if the server says goodbye (F24, F25)."""
     if line[:5].upper() != b"* BYE":
         return
     text = line[5:].decode("utf-8", "replace")
     code, _ = response_code(line[5:].strip())
     if (error := throttling(code, text)) is not None:
         raise error
-    raise ServerUnavailableError("The server ended the connection.")
+    raise TurnedAwayError("The server ended the connection.")
 
 
 def response_code(text: bytes) -> tuple[str, bytes]:
@@ -306,7 +307,7 @@ def refusal(code: str, text: str) -> MailServerError:
     if "not connected" in text.lower():
         return ServerUnavailableError(retry_after=300)  # Exchange, F33
     if code in NOT_NOW:
-        return ServerUnavailableError()
+        return TurnedAwayError()
     if code in BAD_CREDENTIALS:
         return AuthenticationFailedError()
     if code == "PRIVACYREQUIRED":

@@ -2,18 +2,21 @@
 
 A batch is asked for at once. What is missing from its answer, or all of it when the answer made no
 sense, is asked for message by message: whole, then in pieces, then at least the header. A stream that
-is out of step is replaced by a new connection, a bounded number of times. What is the server's fault
-and not a message's (throttled, shutting down, password changed) is raised.
+is out of step, or that the server ends, is replaced by a new connection, a bounded number of times. What
+is the server's fault and not a message's (throttled, a goodbye to everything, password changed) is raised.
 """
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import (
+    ConnectionLostError,
     MailServerError,
     ServerTimeoutError,
     ServerUnavailableError,
+    TurnedAwayError,
     UidValidityChangedError,
 )
 from mailboxes.imap import fetching, searching
@@ -25,6 +28,9 @@ from mailboxes.spool import Spool
 MOST_RECONNECTS = 10
 MOST_HANGS = 4  # as often as one message can that hangs, however it is asked for: each costs a minute
 PIECEWISE_ATTEMPTS = 3
+SAMPLE_BYTES = 1024
+SILENCE = (ServerTimeoutError, ConnectionLostError)
+NO_CONTENT = "The server sent no content."
 
 Content = bytes | Spool
 Attempt = Callable[[MessageDetails], Content | None]
@@ -100,7 +106,7 @@ class MessageReader:
             return {}
 
     def _batch(self, batch: Sequence[MessageDetails]) -> Iterator[FetchedMessage]:
-        small = [message for message in batch if message.size <= self._most_at_once]
+        small = [message for message in batch if 0 <= message.size <= self._most_at_once]
         bodies: dict[int, bytes] = {}
         try:
             bodies = self._bodies(small) if small else {}
@@ -111,6 +117,8 @@ class MessageReader:
             raw = bodies.pop(message.uid, None)
             fetched = _whole(message, raw) if raw is not None else self._alone(message)
             if fetched is not None:
+                if fetched.is_whole:
+                    self._session.goodbye_count = 0
                 yield fetched
 
     def _bodies(self, batch: Sequence[MessageDetails]) -> dict[int, bytes]:
@@ -130,13 +138,13 @@ class MessageReader:
 
     def _alone(self, message: MessageDetails) -> FetchedMessage | None:
         """One message by itself: whole, in pieces, or at least its header. None: it is gone."""
-        failure = "The server sent no content."
+        failures: list[MailServerError] = []
         for attempt in self._attempts(message):
             try:
                 content = attempt(message)
             except MailServerError as error:
                 self._go_on_after(error)
-                failure = error.message
+                failures.append(error)
                 continue
             if content is None:
                 return self._header_only(message)
@@ -144,7 +152,29 @@ class MessageReader:
                 return _whole(message, content)
         if not self._is_still_there(message.uid):
             return None
-        return self._header_only(message, failure)
+        found = self._header_only(message, failures[-1].message if failures else NO_CONTENT)
+        if any(_may_be_about_all(error, message) for error in failures):
+            self._demand_another(message.uid)
+        return found
+
+    def _demand_another(self, uid: int) -> None:
+        """Have any other message of the folder handed out; raise the error if that cannot be had either.
+
+        Then no message is set aside for what is the server's trouble. Which one is asked for is left to
+        chance: it may be another bad one, and in the next pass it is not.
+        """
+        count = max(1, self._session.message_count)
+        places = random.sample(range(1, count + 1), min(2, count))
+        try:
+            found = searching.search(self._session, ",".join(map(str, places)).encode("ascii"))
+            others = [other for other in found if other != uid]
+            if others:
+                self._piece(others[0], b"", 0, SAMPLE_BYTES)
+                self._session.goodbye_count = 0
+        except (TurnedAwayError, *SILENCE):
+            raise
+        except MailServerError as error:
+            self._go_on_after(error)
 
     def _attempts(self, message: MessageDetails) -> Iterable[Attempt]:
         """Ways to get the bytes, each tried once; they return b"" for nothing, None for too large.
@@ -214,8 +244,8 @@ class MessageReader:
         )
 
     def _go_on_after(self, error: MailServerError) -> None:
-        """Swallow a failure that may be one message's fault; raise what is the server's (F34)."""
-        if error.is_permanent or isinstance(error, ServerUnavailableError | UidValidityChangedError):
+        """Swallow a failure that may be one message's fault; raise what is the server's (F24, F34)."""
+        if error.is_permanent or self._is_of_server(error):
             raise error
         if not error.needs_reconnect:
             return
@@ -224,6 +254,16 @@ class MessageReader:
         if self._reconnects_left < 0 or self._hangs_left < 0:
             raise error
         self._session.reopen()
+
+    def _is_of_server(self, error: MailServerError) -> bool:
+        if isinstance(error, TurnedAwayError):
+            return self._session.is_turned_away
+        return isinstance(error, ServerUnavailableError | UidValidityChangedError)
+
+
+def _may_be_about_all(error: MailServerError, message: MessageDetails) -> bool:
+    """Whether a message may have failed by what is true of all: a goodbye, or silence from the start."""
+    return isinstance(error, TurnedAwayError) or (message.size < 0 and isinstance(error, SILENCE))
 
 
 def _whole(message: MessageDetails, content: Content) -> FetchedMessage:

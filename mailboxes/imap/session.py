@@ -25,6 +25,7 @@ from mailboxes.errors import (
     ServerUnavailableError,
     TlsUnavailableError,
     TokenRefusedError,
+    TurnedAwayError,
     UidValidityChangedError,
     UnencryptedLoginError,
 )
@@ -49,6 +50,7 @@ from mailboxes.wire import Certificate, Wire, tls_context
 
 LINE_BUDGET = 1024 * 1024
 GOODBYE_SECONDS = 3.0
+MOST_GOODBYES = 8  # in a row, with no message handed out between them: then they are about no one message
 MOST_LOST_SECONDS = 240.0  # to time-outs; then nothing may take longer than an ordinary command
 
 # DavMail keeps a slow answer alive by blanks behind the asterisk.
@@ -91,6 +93,8 @@ class ImapSession:
         self._received_before = 0
         self.is_throttled = False
         self.lost_seconds = 0.0  # waited for answers that did not end in time
+        self.goodbye_count = 0  # since it last handed out a message
+        self.message_count = 0  # in the open folder, when it was opened
         self._idle_tag: bytes | None = None
 
     def __enter__(self) -> Self:
@@ -108,13 +112,16 @@ class ImapSession:
     # --- opening and closing -----------------------------------------------------------------
 
     def open(self) -> None:
-        """Connect, encrypt, sign in."""
+        """Connect, encrypt, sign in. Who is turned away here is so from everything."""
         try:
             self.connect()
             crash_point("connected")
             self.secure()
             self.log_in()
             crash_point("signed in")
+        except TurnedAwayError as error:
+            self.close()
+            raise ServerUnavailableError from error
         except BaseException:
             self.close()
             raise
@@ -182,6 +189,11 @@ class ImapSession:
         return min(timeouts.body, max(timeouts.command, MOST_LOST_SECONDS - self.lost_seconds))
 
     @property
+    def is_turned_away(self) -> bool:
+        """Whether the server has said goodbye so often that it means us, not what it was asked for (F24)."""
+        return self.goodbye_count > MOST_GOODBYES
+
+    @property
     def received_count(self) -> int:
         """How many bytes the server has sent, over all connections of this session."""
         return self._received_before + (self._wire.received_count if self._wire else 0)
@@ -225,6 +237,9 @@ class ImapSession:
             answer = self.dialogue.run(*arguments, seconds=allowed, take=take, **limits)
         except ServerTimeoutError:
             self.lost_seconds += time.monotonic() - began
+            raise
+        except TurnedAwayError:
+            self.goodbye_count += 1
             raise
         self.is_throttled = self.is_throttled or answer.code == "THROTTLED"
         return answer
@@ -337,6 +352,7 @@ class ImapSession:
             answer = self.run_on_folder(*command[:2])
         state = _folder_state(answer, has_mod_seq="CONDSTORE" in self.capabilities)
         self._folder = folder_raw, state.uid_validity
+        self.message_count = state.exists
         return state
 
 

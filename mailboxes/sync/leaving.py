@@ -11,6 +11,7 @@ from mailboxes.errors import (
     MailServerError,
     ProtocolError,
     ServerTimeoutError,
+    TurnedAwayError,
 )
 from mailboxes.sync import leases
 from mailboxes.sync.folders import keep_cursor
@@ -20,7 +21,7 @@ from tenants.database import db, now
 MOST_RECONNECTS = 3  # in one pass, after folders that hang or whose answers make no sense
 MOST_TRIED_AGAIN = 2  # in one pass, of folders that have done so before: what breaks anew has one left
 LEFT_ALONE = timedelta(minutes=10)  # a folder that hangs twice in a row: each time costs a minute and more
-SILENCE = (ServerTimeoutError, ConnectionLostError)
+SILENCE = (ServerTimeoutError, ConnectionLostError, TurnedAwayError)  # a goodbye is one in words
 OF_A_FOLDER = (CommandRefusedError, ProtocolError, *SILENCE)  # the server is there, but not for this one
 READ_LAST = "The folder is read after all others, and not in every pass."
 UNWRITTEN = "What is read here could not be marked as read in this folder of the server."
@@ -83,7 +84,7 @@ def _go_on(run: Pass, error: MailServerError) -> None:
     if run.imap.is_open:
         return
     run.reconnect_count += 1
-    if run.reconnect_count > MOST_RECONNECTS or run.is_over:
+    if run.reconnect_count > MOST_RECONNECTS or run.imap.is_turned_away or run.is_over:
         raise error
     run.imap.open()
 

@@ -247,7 +247,7 @@ SABOTAGES = (
     _of_matrix(
         "a goodbye is a wrong password",
         IMAP / "dialogue.py",
-        '    raise ServerUnavailableError("The server ended the connection.")\n',
+        '    raise TurnedAwayError("The server ended the connection.")\n',
         "    raise AuthenticationFailedError\n",
         "F24/FETCH",
     ),
@@ -334,6 +334,22 @@ SABOTAGES = (
         "OF_A_FOLDER = (CommandRefusedError, ProtocolError, *SILENCE)",
         "OF_A_FOLDER = (CommandRefusedError, ProtocolError)",
         "tests/mailboxes/test_hanging_folders.py::test_a_folder_that_hangs_holds_up_no_other[hang-EXAMINE]",
+    ),
+    Sabotage(
+        "a goodbye over one message ends the pass",
+        IMAP / "reading.py",
+        "            return self._session.is_turned_away\n",
+        "            return True\n",
+        "tests/mailboxes/test_hanging_folders.py"
+        "::test_a_message_that_a_server_says_goodbye_over_is_set_aside[bye]",
+    ),
+    Sabotage(
+        "messages are set aside by a server that is overloaded",
+        IMAP / "reading.py",
+        "            self._demand_another(message.uid)\n",
+        "            pass\n",
+        "tests/mailboxes/test_hanging_folders.py"
+        "::test_no_message_is_set_aside_by_a_server_that_says_goodbye_over_all_of_them[bye]",
     ),
     Sabotage(
         "a folder that hangs is tried with every pass",

@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.imap import Timeouts
+from mailboxes.imap.session import MOST_GOODBYES
 from mailboxes.inbox.reading import mark_read
 from mailboxes.messages import Message
 from mailboxes.sync import passes
@@ -19,7 +20,7 @@ from mailboxes.sync.leaving import LEFT_ALONE, MOST_RECONNECTS
 from tenants.database import db, now
 from tenants.organizations import Membership
 from tests.factories import World
-from tests.faults.behaviours import drop, hang, in_folder, reply, trickle
+from tests.faults.behaviours import drop, hang, in_folder, refuse, reply, reply_then_drop, trickle
 from tests.faults.imap_server import Behaviour, Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
 
@@ -55,15 +56,19 @@ def opened(scripted: Scripted) -> list[str]:
     return list(dict.fromkeys(name for text in commands for name in names if name.encode() in text))
 
 
+GOODBYE = reply_then_drop(b"* BYE Internal error occurred. Refer to server log.\r\n")
+NOT_NOW = refuse("NO [SERVERBUG] Internal error occurred")
+
+
 @pytest.mark.parametrize("verb", ["EXAMINE", "SEARCH", "FETCH"])
-@pytest.mark.parametrize("behaviour", [hang, drop])
+@pytest.mark.parametrize("behaviour", [hang, drop, GOODBYE], ids=["hang", "drop", "bye"])
 def test_a_folder_that_hangs_holds_up_no_other(scripted: Scripted, verb: str, behaviour: Behaviour) -> None:
     scripted.server.on(verb, in_folder("Archive", behaviour))
     assert scripted.sync().error is None
     assert {"In INBOX", "In Projects"} <= set(scripted.subjects())
     with scripted.inside(scripted.world):
         assert scripted.account().state == "ok"
-    if (verb, behaviour) != ("FETCH", drop):  # then the message is set aside, not its folder
+    if verb != "FETCH":  # then its only message is set aside, not the folder
         assert "read after all others" in folder(scripted, "Archive").last_error
     scripted.settle()
     assert scripted.subjects() == ["In Archive", "In INBOX", "In Projects"]
@@ -117,10 +122,13 @@ def test_an_inbox_that_hangs_is_the_accounts_trouble_and_is_tried_with_each_pass
     scripted.settle()
 
 
-def test_a_server_that_hangs_in_one_folder_after_another_is_given_up_for_now(scripted: Scripted) -> None:
+@pytest.mark.parametrize("behaviour", [drop, NOT_NOW], ids=["drop", "no"])
+def test_a_server_that_hangs_in_one_folder_after_another_is_given_up_for_now(
+    scripted: Scripted, behaviour: Behaviour
+) -> None:
     for number in range(MOST_RECONNECTS):
         scripted.add("More", folder=f"More {number}")
-    scripted.server.on("EXAMINE", drop, nth=2)
+    scripted.server.on("EXAMINE", behaviour, nth=2)
     scripted.sync()
     scripted.choose_all()
     scripted.server.commands.clear()
@@ -294,4 +302,70 @@ def test_many_folders_whose_answers_make_no_sense_hold_up_nobody(scripted: Scrip
         assert scripted.sync().error is None
         assert f"Later {number}" in scripted.subjects()
     assert {folder(scripted, name).last_error == "" for name in bad} == {False}
+    scripted.settle()
+
+
+# --- servers that say goodbye (F24) --------------------------------------------------------------
+
+
+def asks_for(uid: int, items: tuple[bytes, ...], behaviour: Behaviour) -> Behaviour:
+    """Only where one of these items is asked for of this message of the inbox."""
+
+    def behave(session: Session, command: Command) -> bool:
+        asked = session.folder.asked(command.arguments.split()[0].decode())
+        is_wanted = any(item in command.arguments for item in items)
+        return is_wanted and uid in asked and behaviour(session, command)
+
+    return in_folder("INBOX", behave)
+
+
+@pytest.mark.parametrize(
+    ("items", "behaviour"),
+    [((b"BODY",), GOODBYE), ((b"BODY", b"SIZE"), GOODBYE), ((b"BODY",), NOT_NOW)],
+    ids=["bye", "bye at its size", "no"],
+)
+def test_a_message_that_a_server_says_goodbye_over_is_set_aside(
+    scripted: Scripted, items: tuple[bytes, ...], behaviour: Behaviour
+) -> None:
+    bad = scripted.add("Bad")
+    for number in range(3):
+        scripted.add(f"Behind {number}")
+    scripted.server.on("FETCH", asks_for(bad, items, behaviour))
+    assert scripted.sync().error is None
+    assert {"Behind 0", "Behind 1", "Behind 2", "In Archive", "In Projects"} <= set(scripted.subjects())
+    with scripted.inside(scripted.world):
+        assert scripted.account().state == "ok"
+        query = select(Arrival.uid, Arrival.failure).where(Arrival.state != "delivered")
+        failures = db.session.execute(query).all()
+    assert [row.uid for row in failures] == [bad]
+    assert "The server" in failures[0].failure
+    scripted.settle()
+    assert "Bad" in scripted.subjects()
+
+
+@pytest.mark.parametrize("behaviour", [GOODBYE, NOT_NOW], ids=["bye", "no"])
+def test_no_message_is_set_aside_by_a_server_that_says_goodbye_over_all_of_them(
+    scripted: Scripted, behaviour: Behaviour
+) -> None:
+    for name in ("INBOX", "Archive", "Projects"):
+        scripted.add(f"Also in {name}", folder=name)
+    scripted.server.on("FETCH", behaviour)
+    scripted.server.commands.clear()
+    assert scripted.sync().error is not None
+    assert scripted.server.verbs().count("LOGIN") <= MOST_GOODBYES + 2
+    with scripted.inside(scripted.world):
+        assert db.session.scalars(select(Arrival.id)).all() == []
+        assert scripted.account().state == "failing"
+        assert scripted.account().next_attempt_at > now() + timedelta(seconds=15)
+    scripted.settle()
+
+
+def test_no_message_is_set_aside_in_a_folder_that_is_silent_about_all_of_them(scripted: Scripted) -> None:
+    scripted.add("Also in Archive", folder="Archive")
+    scripted.server.on("FETCH", in_folder("Archive", hang))
+    assert scripted.sync().error is None
+    assert scripted.subjects() == ["In INBOX", "In Projects"]
+    with scripted.inside(scripted.world):
+        assert set(db.session.scalars(select(Arrival.state))) == {"delivered"}
+    assert "read after all others" in folder(scripted, "Archive").last_error
     scripted.settle()
