@@ -22,7 +22,7 @@ from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.headers import header_text, readable_headers, with_line_feeds
 from mailboxes.parsing.identity import hash_of, stable_hash, stub_hash
 from mailboxes.parsing.identity import header_block_text as header_block
-from mailboxes.parsing.parts import Part, leaves, own_parts, part_tree
+from mailboxes.parsing.parts import Part, own_parts, part_tree
 from mailboxes.parsing.values import (
     DEFAULT,
     PICTURES,
@@ -43,10 +43,8 @@ __all__ = [
     "ParsedMessage",
     "PartSummary",
     "address_list",
-    "attachment_content",
     "attachment_contents",
     "header_block",
-    "leaf_parts",
     "parse",
     "stable_hash",
     "stub_hash",
@@ -68,11 +66,6 @@ def parse(raw: bytes, limits: Limits = DEFAULT) -> ParsedMessage:
     return _Message(tree, limits, defects, len(raw)).parsed()
 
 
-def attachment_content(raw: bytes, position: int) -> bytes:
-    """The decoded content of the attachment at that ``position``; IndexError where there is none."""
-    return next(attachment_contents(raw, [position]))
-
-
 def attachment_contents(raw: bytes, positions: Iterable[int]) -> Iterator[bytes]:
     """The decoded contents of the attachments at these positions, each when it is asked for.
 
@@ -83,11 +76,6 @@ def attachment_contents(raw: bytes, positions: Iterable[int]) -> Iterator[bytes]
     if not units.keys() >= set(wanted):
         raise IndexError(wanted)
     return (units[position].content() for position in wanted)
-
-
-def leaf_parts(raw: bytes) -> list[bytes]:
-    """The decoded content of every leaf of the tree, also of those in attached messages."""
-    return [leaf.content() for leaf in leaves(part_tree(with_line_feeds(raw), DEFAULT, Defects()))]
 
 
 class _Message:

@@ -103,13 +103,6 @@ def part_tree(raw: bytes, limits: Limits, defects: Defects) -> Part:
     return _part(raw, message_start(raw), len(raw), 0, "text/plain", budget)
 
 
-def leaves(part: Part) -> list[Part]:
-    """The parts without parts of their own, in order; a text with files is one, an empty multipart none."""
-    if not part.children or part.content_type == "text/plain":
-        return [] if part.content_type.startswith("multipart/") else [part]
-    return [leaf for child in part.children for leaf in leaves(child)]
-
-
 def own_parts(part: Part) -> list[Part]:
     """The part and all below it, in their order, but not what an attached message is made of."""
     if part.depth > 0 and part.content_type in MESSAGE_TYPES:

@@ -45,7 +45,7 @@ class Address:
 class Attachment:
     """A part that a person would save. ``size``: how many bytes its decoded content has.
 
-    ``position`` counts the leaf parts of the message from 0; ``attachment_content`` takes it.
+    ``position`` counts the leaf parts of the message from 0; ``attachment_contents`` takes it.
     ``is_inline``: its sender says so. ``is_embedded``: the page draws it, by its Content-ID, so that it
     need not be offered beside the page.
     """

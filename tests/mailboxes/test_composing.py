@@ -17,7 +17,7 @@ from mailboxes.composing import (
     checked_address,
     compose,
 )
-from mailboxes.parsing import attachment_content, parse
+from mailboxes.parsing import attachment_contents, parse
 
 DATE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -78,7 +78,7 @@ def test_everything_comes_back_from_the_parser():
     assert (parsed.in_reply_to, parsed.references) == ("p@x.test", ("a@x.test", "p@x.test"))
     assert parsed.sent_at == DATE
     assert [one.filename for one in parsed.attachments] == ["Räch/nung.pdf", "attachment"]
-    assert attachment_content(raw, parsed.attachments[0].position) == b"\0\1" * 500
+    assert next(attachment_contents(raw, [parsed.attachments[0].position])) == b"\0\1" * 500
 
 
 def test_no_line_is_longer_than_a_server_must_take():

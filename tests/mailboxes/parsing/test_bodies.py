@@ -4,7 +4,9 @@ import base64
 
 import pytest
 
-from mailboxes.parsing import attachment_content, leaf_parts, parse
+from mailboxes.parsing import DEFAULT, attachment_contents, parse
+from mailboxes.parsing.parts import part_tree
+from mailboxes.parsing.values import Defects
 from mailboxes.sanitizing import sanitize
 
 
@@ -51,12 +53,12 @@ def test_an_attachment_is_listed_and_given_back():
     raw = multipart(PLAIN, PDF)
     (attachment,) = parse(raw).attachments
     assert (attachment.filename, attachment.content_type, attachment.size) == ("a.pdf", "application/pdf", 8)
-    assert attachment_content(raw, attachment.position) == b"%PDF-1.4"
+    assert list(attachment_contents(raw, [attachment.position])) == [b"%PDF-1.4"]
 
 
 def test_there_is_no_content_where_there_is_no_attachment():
     with pytest.raises(IndexError):
-        attachment_content(multipart(PLAIN), 7)
+        attachment_contents(multipart(PLAIN), [7])
 
 
 def test_an_inline_image_has_its_content_id():
@@ -162,7 +164,7 @@ def test_a_boundary_that_begins_another_is_not_confused_with_it():
 )
 def test_transfer_encodings_are_undone_as_far_as_they_can(encoding, body, content):
     raw = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n" + body
-    assert leaf_parts(raw) == [content]
+    assert part_tree(raw, DEFAULT, Defects()).content() == content
 
 
 @pytest.mark.parametrize(
@@ -277,8 +279,13 @@ def test_files_that_are_uuencoded_in_a_text_are_attachments(line_end):
     raw = multipart(inside.replace("\n", line_end).encode(), PDF)
     parsed = parse(raw)
     assert parsed.text.split() == ["See", "ä:", "and", "bye"]
-    contents = {one.filename: attachment_content(raw, one.position) for one in parsed.attachments}
-    assert contents == {"cat.txt": b"Cat", "dog.txt": b"Cat", "a.pdf": b"%PDF-1.4"}
+    names = [one.filename for one in parsed.attachments]
+    contents = attachment_contents(raw, [one.position for one in parsed.attachments])
+    assert dict(zip(names, contents, strict=True)) == {
+        "cat.txt": b"Cat",
+        "dog.txt": b"Cat",
+        "a.pdf": b"%PDF-1.4",
+    }
 
 
 def test_a_position_that_was_stored_before_files_were_taken_out_of_texts_names_the_same_part():
@@ -288,7 +295,7 @@ def test_a_position_that_was_stored_before_files_were_taken_out_of_texts_names_t
         (3, "a.pdf"),
         (4, "cat.txt"),
     ]
-    assert [attachment_content(raw, position) for position in (1, 3, 4)] == [b"%PDF-1.4"] * 2 + [b"Cat"]
+    assert list(attachment_contents(raw, [1, 3, 4])) == [b"%PDF-1.4"] * 2 + [b"Cat"]
 
 
 def test_the_only_alternative_may_begin_with_a_file():
@@ -299,7 +306,8 @@ def test_the_only_alternative_may_begin_with_a_file():
 def test_blanks_that_were_stripped_from_a_uuencoded_file_are_part_of_it():
     first = "M" + "0V%T" * 15
     raw = f"Subject: x\n\nbegin 644 cat.bin\n{first}\nM0V%T\nM\n`\nend\n".encode()
-    assert attachment_content(raw, parse(raw).attachments[0].position) == b"Cat" * 16 + bytes(87)
+    (attachment,) = parse(raw).attachments
+    assert list(attachment_contents(raw, [attachment.position])) == [b"Cat" * 16 + bytes(87)]
 
 
 @pytest.mark.parametrize(
