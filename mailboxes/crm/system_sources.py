@@ -3,16 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import texts
-from mailboxes.crm.carrying import COUNTED, USED
 from tenants import offers
-from tenants.database import Base, across_organizations, db
+from tenants.database import Base, db
 from tenants.errors import ConflictError, InvalidError, NotFoundError
 
 KIND = "lead_sources"
@@ -41,14 +39,6 @@ class SystemLeadSource(Base):
     position: Mapped[int] = mapped_column(default=0)
     is_hidden: Mapped[bool] = mapped_column(default=False)
     is_default: Mapped[bool] = mapped_column(default=False)
-
-
-@dataclass(frozen=True)
-class Following:
-    """How many organizations have something as the system offers it, and how many changed theirs."""
-
-    follow: int = 0
-    override: int = 0
 
 
 def system_sources() -> Select[SystemLeadSource]:
@@ -124,19 +114,6 @@ def withdraw_system_source(source: SystemLeadSource) -> None:
         raise ConflictError("The default source cannot be removed. Make another one the default first.")
     db.session.delete(source)
     _changed()
-
-
-def following() -> dict[str, Following]:
-    """For each source of the system, who follows it."""
-    with across_organizations("a system page counts who overrides a lead source") as session:
-        rows = session.execute(text(COUNTED)).all()
-    return {row.system_key: Following(row.copies - row.own, row.own) for row in rows}
-
-
-def count_of_users(key: str) -> int:
-    """How many organizations would keep a source that is withdrawn: they use or changed theirs."""
-    with across_organizations("a system page counts who uses a lead source") as session:
-        return int(session.scalar(text(USED), {"key": key}) or 0)
 
 
 def checked_name(table: type[Row], name: str, but: Row | None = None, *, where: Iterable[Any] = ()) -> str:

@@ -1,14 +1,12 @@
 """The e-mail templates that the system offers to every organization (`carrying` brings them)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Select, delete, func, select, text
+from sqlalchemy import ForeignKey, Select, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm.system_sources import free_key
 from mailboxes.templates.built_in import BUILT_IN_TEMPLATES
-from mailboxes.templates.carrying import COUNTED, USED
 from mailboxes.templates.values import (
     InvalidTemplateError,
     TemplateValues,
@@ -18,7 +16,7 @@ from mailboxes.templates.values import (
 )
 from tenants import audit, offers
 from tenants.audit import Actor
-from tenants.database import Base, across_organizations, db, now
+from tenants.database import Base, db, now
 from tenants.errors import ConflictError, NotFoundError
 
 KIND = "templates"
@@ -47,14 +45,6 @@ class SystemTemplateText(Base):
     language: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[str] = mapped_column(default="")
     content: Mapped[str] = mapped_column(default="")
-
-
-@dataclass(frozen=True)
-class TemplateFollowing:
-    """How many organizations have a template as the system offers it, and how many changed theirs."""
-
-    follow: int = 0
-    override: int = 0
 
 
 def system_templates() -> Select[SystemTemplate]:
@@ -139,19 +129,6 @@ def withdraw_system_template(template: SystemTemplate, *, by: Actor) -> None:
     db.session.delete(template)
     db.session.flush()
     offers.mark_changed(KIND)
-
-
-def template_following() -> dict[str, TemplateFollowing]:
-    """For each template of the system, who follows it."""
-    with across_organizations("a system page counts who overrides a template") as session:
-        rows = session.execute(text(COUNTED)).all()
-    return {row.system_key: TemplateFollowing(row.copies - row.own, row.own) for row in rows}
-
-
-def count_of_template_users(key: str) -> int:
-    """How many organizations would keep a template that is withdrawn: they use or changed theirs."""
-    with across_organizations("a system page counts who uses a template") as session:
-        return int(session.scalar(text(USED), {"key": key}) or 0)
 
 
 def _store(template: SystemTemplate, values: TemplateValues) -> None:

@@ -12,13 +12,18 @@ from mailboxes.crm.lead_sources import LeadSource, offer_lead_sources
 from mailboxes.crm.leads import make_lead
 from mailboxes.crm.system_sources import SystemLeadSource
 from mailboxes.offering import carry_offers, count_of_those_behind
+from mailboxes.offering.followers import (
+    Following,
+    lead_source_following,
+    template_following,
+    withdrawal_of_lead_source,
+)
 from mailboxes.rules import RuleValues
 from mailboxes.templates import Template, TemplateValues, offer_system_templates, save_template, values_of
 from mailboxes.templates.system import (
     save_system_template,
     system_template_of,
     system_values_of,
-    template_following,
     use_built_in,
     withdraw_system_template,
 )
@@ -92,7 +97,7 @@ def test_a_change_of_the_system_reaches_who_follows_and_nobody_else(both):
     assert not sources(ours)["web_form"].is_hidden
     assert [key for key, one in sources(theirs).items() if one.is_default] == ["referral"]
     assert [key for key, one in sources(ours).items() if one.is_default] == ["phone"]
-    assert system.following()["phone"] == system.Following(follow=1, override=1)
+    assert lead_source_following()["phone"] == Following(follow=1, override=1)
 
 
 def test_an_organization_follows_the_system_again(both):
@@ -164,11 +169,10 @@ def test_a_withdrawn_source_stays_where_it_is_used_or_changed(both):
         own.rename_lead_source(own.lead_source_with_key("web_form"), "Website")
         db.session.commit()
     make_mailbox(ours, action="lead", action_settings={"source": "phone"})
-    counts = [system.count_of_users(key) for key in ("referral", "web_form", "phone", "demand_generation")]
-    assert counts == [1, 1, 1, 0]
-    change(*(lambda key=key: system.withdraw_system_source(system_source(key)) for key in (
-        "referral", "web_form", "phone", "demand_generation"
-    )))  # fmt: skip
+    keys = ("referral", "web_form", "phone", "demand_generation")
+    counts = [(one.removed, one.kept) for one in map(withdrawal_of_lead_source, keys)]
+    assert counts == [(1, 1), (1, 1), (1, 1), (2, 0)]
+    change(*(lambda key=key: system.withdraw_system_source(system_source(key)) for key in keys))
     assert names(theirs) == ["Email"]
     assert names(ours) == ["Email", "Website", "Phone", "Referral"]
     assert [one.system_key for one in sources(ours).values()] == ["email", None, None, None]

@@ -6,9 +6,8 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from mailboxes.crm import system_sources as domain
-from mailboxes.crm.system_sources import Following
-from mailboxes.global_mailboxes.uses import own_uses_of_lead_source, uses_of_lead_source
 from mailboxes.offering import count_of_those_behind, withdraw_lead_source
+from mailboxes.offering.followers import Following, lead_source_following, withdrawal_of_lead_source
 from tenants.database import db
 from webapp.guards import system_admin_required
 from webapp.lead_sources import pages
@@ -44,7 +43,7 @@ def edit(key: str) -> ResponseReturnValue:
         source,
         form,
         lambda: domain.rename_system_source(source, form.name.data or ""),
-        lambda: {"following": domain.following().get(key, Following())},
+        lambda: {"following": lead_source_following().get(key, Following())},
     )
 
 
@@ -86,18 +85,13 @@ def withdraw(key: str) -> ResponseReturnValue:
         return pages.done_if(
             LEVEL, lambda: withdraw_lead_source(source), "lead_source.removed", source, "is offered no more"
         )
-    copies = domain.following().get(key, Following())
-    kept = domain.count_of_users(key)
     return render_template(
         "installation/withdraw.html",
         level=LEVEL,
         heading="Lead sources",
         name=source.name,
-        removed=copies.follow + copies.override - kept,
-        kept=kept,
-        uses=uses_of_lead_source(key),
+        withdrawal=withdrawal_of_lead_source(key),
         use_words="New leads of these get it:",
-        own=own_uses_of_lead_source(key),
         place=("mailbox", "mailboxes"),
     )
 
@@ -105,7 +99,7 @@ def withdraw(key: str) -> ResponseReturnValue:
 def _listed() -> dict[str, Any]:
     return {
         "sources": db.session.scalars(domain.system_sources()).all(),
-        "following": domain.following(),
+        "following": lead_source_following(),
         "nobody": Following(),
         "behind": count_of_those_behind(),
     }

@@ -5,11 +5,12 @@ from typing import Any
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from mailboxes.global_mailboxes.uses import own_uses_of_template, uses_of_template
+from mailboxes.global_mailboxes.uses import uses_of_template
 from mailboxes.offering import count_of_those_behind, withdraw_template
+from mailboxes.offering.followers import Following, template_following, withdrawal_of_template
 from mailboxes.templates import TemplateValues
 from mailboxes.templates import system as domain
-from mailboxes.templates.system import SystemTemplate, TemplateFollowing
+from mailboxes.templates.system import SystemTemplate
 from tenants.database import db
 from webapp.configuration.pages import actor
 from webapp.guards import system_admin_required
@@ -34,8 +35,8 @@ def index() -> ResponseReturnValue:
         templates,
         {one.key: written.get(one.key, []) for one in templates},
         languages_of(),
-        following=domain.template_following(),
-        nobody=TemplateFollowing(),
+        following=template_following(),
+        nobody=Following(),
         behind=count_of_those_behind(),
     )
 
@@ -92,18 +93,13 @@ def withdraw(key: str) -> ResponseReturnValue:
     template = domain.system_template_of(key)
     if request.method == "POST":
         return pages.done_if(LEVEL, withdraw_template, template, "is no longer offered", "index")
-    copies = domain.template_following().get(key, TemplateFollowing())
-    kept = domain.count_of_template_users(key)
     return render_template(
         "installation/withdraw.html",
         level=LEVEL,
         heading="E-mail templates",
         name=template.name,
-        removed=copies.follow + copies.override - kept,
-        kept=kept,
-        uses=uses_of_template(key),
+        withdrawal=withdrawal_of_template(key),
         use_words="Rules of these answer with it:",
-        own=own_uses_of_template(key),
         place=("rule", "rules"),
     )
 
@@ -124,7 +120,7 @@ def _known(template: SystemTemplate | None) -> dict[str, Any]:
     if template is None:
         return {}
     return {
-        "following": domain.template_following().get(template.key, TemplateFollowing()),
+        "following": template_following().get(template.key, Following()),
         "differs": domain.differs_from_built_in(template),
         "uses": uses_of_template(template.key),
     }
