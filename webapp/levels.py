@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from flask import url_for
+from flask import flash, redirect, url_for
+from flask.typing import ResponseReturnValue
 
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
 from tenants import audit
@@ -47,6 +48,12 @@ class Level:
         """What was done is kept, and reaches whom it concerns."""
         db.session.commit()
         self.carry()
+
+    def done(self, sentence: str, page: str = "index", thing: Any = None) -> ResponseReturnValue:
+        """The same, and the page that is shown next says so."""
+        self.commit()
+        flash(sentence, "success")
+        return redirect(self.url(page, thing))
 
 
 def organization_level(blueprint: str, named: Callable[[Any], dict[str, Any]] = _by_key) -> Level:

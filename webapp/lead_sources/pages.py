@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import flash, redirect, render_template, request
+from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
@@ -84,6 +84,4 @@ def done(level: Level, act: str, source: str, words: str, **after: Any) -> Respo
 def recorded(level: Level, act: str, subject: str, sentence: str, **after: Any) -> ResponseReturnValue:
     """The same, in a sentence of its own."""
     level.record(actor(), act, subject, after=after)
-    level.commit()
-    flash(sentence, "success")
-    return redirect(level.url("index"))
+    return level.done(sentence)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import flash, redirect, render_template, request
+from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from mailboxes.messages import Message
@@ -60,9 +60,8 @@ def saved(
         db.session.rollback()
         put_template_error(form, error, languages)
         return None
-    level.commit()
-    flash(f"{template.name} has been saved.", "success")
-    return redirect(level.url("preview" if request.form.get("save") == "preview" else "edit", template))
+    page = "preview" if request.form.get("save") == "preview" else "edit"
+    return level.done(f"{template.name} has been saved.", page, template)
 
 
 def edit_page(
@@ -84,21 +83,17 @@ def edit_page(
 
 def cloned(level: Level, copy: Any, use: str) -> ResponseReturnValue:
     """A copy was made, to be changed. ``use``: what it is there for so far."""
-    level.commit()
-    flash(f"This is a copy, called “{copy.name}”. {use}", "success")
-    return redirect(level.url("edit", copy))
+    return level.done(f"This is a copy, called “{copy.name}”. {use}", "edit", copy)
 
 
 def done_if(
     level: Level, command: Callable[..., object], template: Any, words: str, page: str = "edit"
 ) -> ResponseReturnValue:
     """Do something to a template and say so on ``page``, or say there why not."""
-    back = redirect(level.url(page, template if page == "edit" else None))
+    shown = template if page == "edit" else None
     if records.attempted(lambda: command(template, by=actor())):
-        sentence = f"{template.name} {words}."
-        level.commit()
-        flash(sentence, "success")
-    return back
+        return level.done(f"{template.name} {words}.", page, shown)
+    return redirect(level.url(page, shown))
 
 
 def preview_of(

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func
 
@@ -98,12 +98,10 @@ def hide(template_id: UUID) -> ResponseReturnValue:
     template = domain.named_template(template_id)
     is_hidden = request.form.get("hidden") == "1"
     domain.hide_template(template, is_hidden=is_hidden, by=actor())
-    db.session.commit()
     what = (
         "cannot be chosen any more; rules that answer with it go on" if is_hidden else "can be chosen again"
     )
-    flash(f"{template.name} {what}.", "success")
-    return redirect(url_for("templates.index"))
+    return LEVEL.done(f"{template.name} {what}.")
 
 
 @blueprint.post("/offer")
@@ -112,9 +110,7 @@ def offer() -> ResponseReturnValue:
     """Take over what the system offers, before it came by itself."""
     domain.offer_system_templates()
     audit.record(actor(), "template.offered", "The system's templates")
-    db.session.commit()
-    flash("The system's templates are here now.", "success")
-    return redirect(url_for("templates.index"))
+    return LEVEL.done("The system's templates are here now.")
 
 
 @blueprint.route("/<uuid:template_id>/delete", methods=["GET", "POST"])
@@ -131,9 +127,7 @@ def delete(template_id: UUID) -> ResponseReturnValue:
             db.session.rollback()
             error = refused.message
         else:
-            db.session.commit()
-            flash(f"{name} has been deleted.", "success")
-            return redirect(url_for("templates.index"))
+            return LEVEL.done(f"{name} has been deleted.")
     answer = render_template(
         "responses/delete_template.html",
         level=LEVEL,
