@@ -20,13 +20,6 @@ TEXTS = {
     "ja": "お世話になっております。先日注文した商品がまだ届いておりません。",
     "zh": "您好，我想问一下我的订单什么时候可以送到，我还没有收到。",
 }
-
-
-@pytest.mark.parametrize("code", TEXTS)
-def test_a_text_of_some_length_is_recognised(code):
-    assert language_of(TEXTS[code]) == code
-
-
 FEW_WORDS = {
     "es": "Muchas gracias por su ayuda.",
     "nl": "Waar blijft mijn bestelling?",
@@ -34,14 +27,7 @@ FEW_WORDS = {
     "hu": "Hol van a rendelésem?",
     "uk": "Де моє замовлення?",
 }
-
-
-@pytest.mark.parametrize("code", FEW_WORDS)
-def test_a_short_sentence_is_recognised(code):
-    assert language_of(FEW_WORDS[code]) == code
-
-
-# Languages that the detector has not loaded: it would take each for another.
+# Languages that the detector has not loaded (it would take each for another), known by their words.
 MORE = {
     "bg": "Здравейте, бих искал да знам кога ще пристигне поръчката ми, защото още не съм я получил.",
     "ca": "Bon dia, voldria saber quan arribarà la meva comanda, perquè encara no l'he rebuda. Gràcies",
@@ -59,9 +45,13 @@ MORE = {
 }
 
 
-@pytest.mark.parametrize("code", MORE)
-def test_more_languages_are_known_by_their_words(code):
-    assert language_of(MORE[code]) == code
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [*TEXTS.items(), *FEW_WORDS.items(), *MORE.items()],
+    ids=[*TEXTS, *(f"{code} in few words" for code in FEW_WORDS), *MORE],
+)
+def test_a_language_is_recognised(code, text):
+    assert language_of(text) == code
 
 
 @pytest.mark.parametrize(
