@@ -3,34 +3,28 @@
 Which of them a save means is said by their keys; a page asks before it saves.
 """
 
-from collections.abc import Mapping
 from uuid import UUID
 
-from sqlalchemy import Select, false, func, literal, or_, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Select, func, or_, select
 
-from mailboxes.arrivals import Arrival
+from mailboxes.global_mailboxes.acts import going_live, leaving_out, pausing
 from mailboxes.global_mailboxes.fields import FIELDS, locks_of
-from mailboxes.global_mailboxes.questions import pausing
 from mailboxes.global_mailboxes.reach import (
     Consequence,
+    came_before,
     counted,
     here,
     home_of,
     is_said,
     mailbox_count,
-    message_count,
-    messages,
     organizations,
+    waiting_unrouted,
 )
 from mailboxes.global_mailboxes.saving import GlobalValues, account_of
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
-from mailboxes.messages import Message
 from mailboxes.routing.rules import RoutingRule
 from mailboxes.system_mailboxes import Mailbox
 from tenants.organizations import Organization
-
-_NONE = literal({}, JSONB)
 
 
 def consequences_of(source: GlobalMailbox, values: GlobalValues) -> list[Consequence]:
@@ -43,35 +37,12 @@ def consequences_of(source: GlobalMailbox, values: GlobalValues) -> list[Consequ
     if source.is_enabled and not values.mailbox.is_enabled:
         found.append(pausing(source, values.locks))
     if source.is_shadow and not values.mailbox.is_shadow:
-        found.append(_live(source, values.locks))
+        found.append(going_live(source, values.locks))
     return [*found, *_locking(source, values)]
 
 
-def going_live(source: GlobalMailbox) -> Consequence:
-    """What ending shadow mode means; what an organization says itself stays as it is."""
-    return _live(source, locks_of(source.values))
-
-
-def _live(source: GlobalMailbox, locks: Mapping[str, str]) -> Consequence:
-    """Where shadow mode is locked, nobody's own word counts."""
-    said = is_said("shadow") if "shadow" not in locks else false()
-    live = mailbox_count(source, Mailbox.is_served, Mailbox.is_shadow, ~said)
-    own = mailbox_count(source, Mailbox.is_served, said)
-    came = message_count(source, Message.is_shadow)
-    return Consequence(
-        "live",
-        (f"Begins to convert and answer what arrives from now on, in {organizations(live)}",),
-        (
-            *([f"What {organizations(own)} said of it otherwise: as it is"] if own else []),
-            f"{messages(came)} that came in shadow mode: left to people",
-        ),
-    )
-
-
 def _copying(source: GlobalMailbox) -> Consequence:
-    account = account_of(source)
     served, home = mailbox_count(source, Mailbox.is_served), home_of(source)
-    waiting = here(select(func.count()).where(Arrival.account_id == account.id, Arrival.state == "unrouted"))
     return Consequence(
         "copied",
         (
@@ -79,10 +50,7 @@ def _copying(source: GlobalMailbox) -> Consequence:
             f"Lets {_rules(source)} rest: they no longer say who gets a message",
             f"Lets {home} alone answer automatically" if home else "Lets nobody answer: there is no home",
         ),
-        (
-            _came_before(source),
-            f"{messages(waiting)} in the Unrouted queue: there until assigned",
-        ),
+        (came_before(source), waiting_unrouted(source)),
     )
 
 
@@ -95,7 +63,7 @@ def _routing(source: GlobalMailbox) -> Consequence:
             f"Gives every message that comes to one of {organizations(served)}, no longer to each of them",
             f"Goes by the conversation, then by {_rules(source)}; where nothing fits, it {otherwise}",
         ),
-        (_came_before(source),),
+        (came_before(source),),
     )
 
 
@@ -107,25 +75,9 @@ def _serving_all(source: GlobalMailbox) -> Consequence:
 def _serving_chosen(source: GlobalMailbox) -> Consequence:
     home = account_of(source).home_organization_id  # it goes on being served
     stays = or_(Mailbox.organization_id.in_(_chosen(source)), Mailbox.organization_id == home)
-    gone = mailbox_count(source, Mailbox.is_served, ~stays)
-    overriding = mailbox_count(source, Mailbox.is_served, ~stays, Mailbox.overrides != _NONE)
-    left = mailbox_count(source, Mailbox.is_served, stays)
-    there = message_count(source, Mailbox.is_served, ~stays)
-    return Consequence(
-        "chosen",
-        (
-            f"Lets {counted(gone, 'mailbox', 'mailboxes')} rest: nothing new is delivered, converted, "
-            "answered or sent there",
-            f"Serves {organizations(left)} from now on, and none that is made later",
-        ),
-        (
-            f"{messages(there)} there: readable for those who have access",
-            *(
-                [f"What {organizations(overriding)} said otherwise: there again if served"]
-                if overriding
-                else []
-            ),
-        ),
+    left = organizations(mailbox_count(source, Mailbox.is_served, stays))
+    return leaving_out(
+        source, ~stays, key="chosen", also=f"Serves {left} from now on, and none that is made later"
     )
 
 
@@ -158,10 +110,6 @@ def _unlocked(source: GlobalMailbox, field: str, number: int) -> Consequence:
         live = mailbox_count(source, Mailbox.is_served, Mailbox.is_shadow, says_live)
         effects += [f"Begins to convert and answer in {organizations(live)} of them"] if live else []
     return Consequence(f"unlock-{field}", tuple(effects))
-
-
-def _came_before(source: GlobalMailbox) -> str:
-    return f"{messages(message_count(source))} that came before: where they are"
 
 
 def _rules(source: GlobalMailbox) -> str:

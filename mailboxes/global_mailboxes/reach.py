@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, func, select
 
+from mailboxes.arrivals import Arrival
 from mailboxes.global_mailboxes.saving import account_of
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Message
@@ -36,6 +37,17 @@ def message_count(source: GlobalMailbox, *which: Condition) -> int:
     """How many messages they hold."""
     query = select(func.count()).select_from(Message).join(Mailbox, IS_SAME_MAILBOX)
     return everywhere(query.where(Mailbox.global_mailbox_id == source.id, *which))
+
+
+def came_before(source: GlobalMailbox) -> str:
+    """What no act touches."""
+    return f"{messages(message_count(source))} that came before: where they are"
+
+
+def waiting_unrouted(source: GlobalMailbox) -> str:
+    """What waits for a person to say whose it is."""
+    waiting = select(func.count()).where(Arrival.account_id == source.account_id, Arrival.state == "unrouted")
+    return f"{messages(here(waiting))} in the Unrouted queue: there until assigned"
 
 
 def here(query: Select[Any]) -> int:

@@ -12,7 +12,8 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.connections import password_of
 from mailboxes.global_mailboxes import deleting, following, overriding, saving
-from mailboxes.global_mailboxes.consequences import consequences_of, going_live
+from mailboxes.global_mailboxes.acts import going_live
+from mailboxes.global_mailboxes.consequences import consequences_of
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.listing import global_overview_of, organization_page, said_otherwise_counts
 from mailboxes.global_mailboxes.table import GlobalMailbox

@@ -6,7 +6,7 @@ from flask import flash
 from flask.typing import ResponseReturnValue
 
 from mailboxes.global_mailboxes import saving
-from mailboxes.global_mailboxes.questions import pausing
+from mailboxes.global_mailboxes.acts import pausing
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.blueprint import blueprint
 from webapp.global_mailboxes.door import asked, commit_and_follow, entered

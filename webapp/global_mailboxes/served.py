@@ -6,8 +6,8 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from mailboxes.global_mailboxes import listing, saving
+from mailboxes.global_mailboxes.acts import moving_home, stopping
 from mailboxes.global_mailboxes.listing import SHOWN
-from mailboxes.global_mailboxes.questions import moving_home, stopping
 from mailboxes.global_mailboxes.reach import name_of
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from tenants.database import db

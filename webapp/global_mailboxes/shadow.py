@@ -6,7 +6,7 @@ from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from mailboxes.global_mailboxes import listing, saving
-from mailboxes.global_mailboxes.consequences import going_live
+from mailboxes.global_mailboxes.acts import going_live
 from mailboxes.global_mailboxes.shadowing import shadowed_by_organization, stances
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.blueprint import blueprint

@@ -1,4 +1,4 @@
-"""What single acts on a global mailbox mean, counted before: a pause, another home, serving some no more."""
+"""What an act on a global mailbox means, counted before: a pause, going live, another home, leaving out."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import false, func, select
 
-from mailboxes.arrivals import Arrival
 from mailboxes.global_mailboxes.fields import locks_of
 from mailboxes.global_mailboxes.reach import (
     Condition,
     Consequence,
+    came_before,
     counted,
     everywhere,
     here,
@@ -21,9 +21,11 @@ from mailboxes.global_mailboxes.reach import (
     messages,
     name_of,
     organizations,
+    waiting_unrouted,
 )
 from mailboxes.global_mailboxes.saving import account_of
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
+from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.routing.deciding import HOME
 from mailboxes.routing.records import Routing
@@ -55,6 +57,23 @@ def pausing(source: GlobalMailbox, locks: Mapping[str, str] | None = None) -> Co
     )
 
 
+def going_live(source: GlobalMailbox, locks: Mapping[str, str] | None = None) -> Consequence:
+    """To end shadow mode; where ``locks`` (those that apply then) name it, nobody's own word counts."""
+    locks = locks_of(source.values) if locks is None else locks
+    said = is_said("shadow") if "shadow" not in locks else false()
+    live = mailbox_count(source, Mailbox.is_served, Mailbox.is_shadow, ~said)
+    own = mailbox_count(source, Mailbox.is_served, said)
+    came = message_count(source, Message.is_shadow)
+    return Consequence(
+        "live",
+        (f"Begins to convert and answer what arrives from now on, in {organizations(live)}",),
+        (
+            *([f"What {organizations(own)} said of it otherwise: as it is"] if own else []),
+            f"{messages(came)} that came in shadow mode: left to people",
+        ),
+    )
+
+
 def moving_home(source: GlobalMailbox, organization_id: UUID | None) -> Consequence:
     """To make another organization its home, or none."""
     before, after = home_of(source), name_of(organization_id)
@@ -63,35 +82,33 @@ def moving_home(source: GlobalMailbox, organization_id: UUID | None) -> Conseque
     return Consequence(
         "home",
         (*says(source, before, after), *([f"Serves {after} from now on, too"] if begins else [])),
-        (
-            f"{messages(message_count(source))} that came before: where they are",
-            f"{messages(_unrouted(source))} in the Unrouted queue: there until assigned",
-        ),
+        (came_before(source), waiting_unrouted(source)),
     )
 
 
 def stopping(source: GlobalMailbox, chosen: Sequence[UUID]) -> Consequence | None:
     """To serve these organizations no more; None where none of them is served."""
-    stopped = (Mailbox.organization_id.in_(chosen), Mailbox.is_served)
-    number = mailbox_count(source, *stopped)
-    if not number:
+    stopped = Mailbox.organization_id.in_(chosen)
+    if not mailbox_count(source, Mailbox.is_served, stopped):
         return None
-    otherwise = mailbox_count(source, *stopped, Mailbox.overrides != {})
     goes = f"Gives messages of “{source.label}” to others, or lets them wait in the Unrouted queue"
+    return leaving_out(
+        source, stopped, key="stopped", also=goes if account_of(source).delivery_mode == "routed" else ""
+    )
+
+
+def leaving_out(source: GlobalMailbox, which: Condition, *, key: str, also: str) -> Consequence:
+    """To let the mailboxes of those organizations rest; ``also``: what that does besides."""
+    resting = (Mailbox.is_served, which)
+    rest = f"Lets {counted(mailbox_count(source, *resting), 'mailbox', 'mailboxes')} rest"
+    otherwise = mailbox_count(source, *resting, Mailbox.overrides != {})
+    again = f"What {organizations(otherwise)} said otherwise: kept, should they be served again"
     return Consequence(
-        "stopped",
+        key,
+        (f"{rest}: nothing new is delivered, converted, answered or sent there", *([also] if also else [])),
         (
-            f"Lets {counted(number, 'mailbox', 'mailboxes')} rest: nothing new is delivered, converted, "
-            "answered or sent there",
-            *([goes] if account_of(source).delivery_mode == "routed" else []),
-        ),
-        (
-            f"{messages(message_count(source, *stopped))} there: readable for those who have access",
-            *(
-                [f"What {organizations(otherwise)} said otherwise: kept, should they be served again"]
-                if otherwise
-                else []
-            ),
+            f"{messages(message_count(source, *resting))} there: readable for those who have access",
+            *([again] if otherwise else []),
         ),
     )
 
@@ -135,12 +152,6 @@ def _is_served(source: GlobalMailbox, organization_id: UUID) -> bool:
         ServedOrganization.organization_id == organization_id,
     )
     return source.serves_all or here(chosen) > 0
-
-
-def _unrouted(source: GlobalMailbox) -> int:
-    return here(
-        select(func.count()).where(Arrival.account_id == source.account_id, Arrival.state == "unrouted")
-    )
 
 
 def _waiting_to_be_sent(source: GlobalMailbox, *which: Condition) -> int:
