@@ -31,7 +31,8 @@ from tenants.database import db
 from tenants.logs import configure_logs
 from tenants.settings import Settings
 from webapp.guards import member_required
-from webapp.serving import Pages, Receive, Scope, Send, gone, refuse
+from webapp.serving import Pages
+from webapp.serving.connection import Receive, Scope, Send, gone, refuse
 from workers import queues
 
 blueprint = Blueprint("events", __name__)

@@ -13,9 +13,10 @@ from mailboxes.crm.leads import make_lead
 from tenants.database import db, enter_organization, inside
 from tenants.errors import ConflictError
 from tests.factories import form_token, sign_in
-from webapp import LARGEST_OF_STRANGERS, LARGEST_REQUEST, serving, streaming
+from webapp import LARGEST_OF_STRANGERS, LARGEST_REQUEST, streaming
 from webapp.events import Application
-from webapp.serving import Pages
+from webapp.serving import Pages, answers, requests, spool
+from webapp.serving.spool import FullError, Spool
 from webapp.streaming import TooManyDownloadsError
 
 MORE = b"more"  # a piece that nothing follows, though it should
@@ -108,7 +109,7 @@ def unfinished(announced=9):
 
 
 def test_who_does_not_finish_a_request_holds_up_nobody_and_keeps_no_room(monkeypatch):
-    monkeypatch.setattr(serving, "MOST_KEPT", 400_000)
+    monkeypatch.setattr(spool, "MOST_KEPT", 400_000)
     app, served = pages(lambda: "well")
 
     async def story():
@@ -123,7 +124,7 @@ def test_who_does_not_finish_a_request_holds_up_nobody_and_keeps_no_room(monkeyp
 
 
 def test_who_does_not_finish_a_request_in_time_is_refused(monkeypatch):
-    monkeypatch.setattr(serving, "REQUEST_SECONDS", 0.0)
+    monkeypatch.setattr(requests, "REQUEST_SECONDS", 0.0)
     app, served = pages(lambda: "well")
     assert run(talk(served, unfinished())).status == 408
     assert not app.requests
@@ -166,7 +167,7 @@ async def settled(made):
 
 
 def test_an_answer_is_made_no_further_than_some_way_ahead(monkeypatch):
-    monkeypatch.setattr(serving, "MOST_AHEAD", 300_000)
+    monkeypatch.setattr(answers, "MOST_AHEAD", 300_000)
     made = []
     _, served = pages(lambda: counted(made, 50))
 
@@ -182,7 +183,7 @@ def test_an_answer_is_made_no_further_than_some_way_ahead(monkeypatch):
 
 
 def test_nothing_more_is_made_for_whoever_hangs_up(monkeypatch):
-    monkeypatch.setattr(serving, "MOST_AHEAD", 300_000)
+    monkeypatch.setattr(answers, "MOST_AHEAD", 300_000)
     made = []
     _, served = pages(lambda: counted(made))
 
@@ -199,14 +200,14 @@ def test_nothing_more_is_made_for_whoever_hangs_up(monkeypatch):
 
 
 def test_nothing_more_is_made_for_whoever_takes_nothing_for_long(monkeypatch):
-    monkeypatch.setattr(serving, "TAKING_SECONDS", 0.01)
+    monkeypatch.setattr(answers, "TAKING_SECONDS", 0.01)
     made = []
     _, served = pages(lambda: counted(made))
     assert not run(talk(served, Connection(is_stuck=True))).is_whole
     assert len(made) < 1000
 
 
-@pytest.mark.parametrize("error", [OSError, serving.FullError])
+@pytest.mark.parametrize("error", [OSError, FullError])
 def test_an_answer_for_which_there_is_no_room_ends_early_and_frees_its_thread(monkeypatch, error):
     made = []
     _, served = pages(lambda: counted(made))
@@ -215,7 +216,7 @@ def test_an_answer_for_which_there_is_no_room_ends_early_and_frees_its_thread(mo
         if piece:
             raise error
 
-    monkeypatch.setattr(serving._Spool, "put", put)
+    monkeypatch.setattr(Spool, "put", put)
     assert not run(talk(served, Connection())).is_whole
     assert len(made) < 1000
 
@@ -230,7 +231,7 @@ def test_large_requests_of_strangers_and_too_large_ones_are_not_read():
 
 
 def test_no_more_is_kept_of_large_requests_than_there_is_room_for(monkeypatch):
-    monkeypatch.setattr(serving, "MOST_KEPT", 400_000)
+    monkeypatch.setattr(spool, "MOST_KEPT", 400_000)
     app, served = pages(lambda: "well")
 
     def sent(size):

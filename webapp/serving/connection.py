@@ -1,0 +1,22 @@
+"""A client as an ASGI server carries it: what it says, what it is told, and that it is gone."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+async def gone(receive: Receive) -> None:
+    """Until the client has hung up, or has its answer."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def refuse(send: Send, status: int, text: str) -> None:
+    """An answer that no page gives; whatever else the client would send is not read."""
+    headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": f"{text}\n".encode(), "more_body": False})
