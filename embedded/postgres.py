@@ -8,7 +8,6 @@ runs as an unprivileged user, as PostgreSQL demands.
 import importlib.util
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import subprocess
@@ -27,7 +26,6 @@ from embedded.processes import (
     ChildProcess,
     Identity,
     command_line,
-    free_port,
     refuse_foreign,
     socket_folder,
 )
@@ -43,7 +41,7 @@ _ROLE_ATTRIBUTES = {
     APP_ROLE: "LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION",
 }
 _UNPRIVILEGED_USERS = ("postgres", "nobody")
-_SOCKET_PORT = 5432  # part of the socket's file name when nothing listens on TCP
+_SOCKET_PORT = 5432  # part of the socket's file name; nothing listens on TCP
 _SETTINGS = {
     "shared_buffers": "128MB",
     "max_connections": "200",
@@ -68,7 +66,6 @@ class Postgres(ChildProcess):
     """One server with its data in ``folder``, reached through a unix socket inside it.
 
     Without ``durable`` a crash of the machine (not of the server) may lose data: for tests.
-    With ``tcp`` it also listens on 127.0.0.1, where every role needs ``password``.
     """
 
     stop_signals = (signal.SIGINT, signal.SIGQUIT)  # fast shutdown, then immediate
@@ -79,7 +76,6 @@ class Postgres(ChildProcess):
         *,
         binaries: Path | None = None,
         durable: bool = True,
-        tcp: bool = False,
         settings: Mapping[str, str] | None = None,
         log: Path | None = None,
     ) -> None:
@@ -87,36 +83,15 @@ class Postgres(ChildProcess):
         super().__init__("PostgreSQL", log or self.folder / "log")
         self.data = self.folder / "data"
         self.socket_folder = socket_folder(self.folder / "run", ".s.PGSQL.65535.lock")
-        self.port = free_port() if tcp else _SOCKET_PORT
         self.binaries = binaries or bundled_binaries()
-        self._tcp = tcp
         self._settings = _SETTINGS | ({} if durable else _UNSAFE_BUT_FAST) | dict(settings or {})
         self._durable = durable
         self._account = _unprivileged_account() if os.geteuid() == 0 else None
 
-    @property
-    def password(self) -> str:
-        """What the roles of `prepare_database` need on TCP; kept in the folder."""
-        kept = self.folder / "password"
-        if not kept.exists():
-            kept.touch(mode=0o600)
-            kept.write_text(secrets.token_urlsafe(24))
-        return kept.read_text()
-
     def url(self, user: str = SUPERUSER, database: str = "postgres") -> str:
         """An SQLAlchemy URL through the unix socket; only we can reach it, so no password."""
         query = {"host": str(self.socket_folder)}
-        if self._tcp:
-            query["port"] = str(self.port)
-        return _rendered(URL.create("postgresql+psycopg", user, database=database, query=query))
-
-    def tcp_url(self, user: str, database: str) -> str:
-        """An SQLAlchemy URL through 127.0.0.1, for a role made by `prepare_database`."""
-        if not self._tcp:
-            raise EmbeddedServerError("This PostgreSQL was not asked to listen on TCP.")
-        return _rendered(
-            URL.create("postgresql+psycopg", user, self.password, "127.0.0.1", self.port, database)
-        )
+        return URL.create("postgresql+psycopg", user, database=database, query=query).render_as_string()
 
     def launch(self) -> None:
         """Create the database cluster if there is none, and start it."""
@@ -154,9 +129,7 @@ class Postgres(ChildProcess):
         refuse_foreign(self.folder, {os.geteuid()})
         for private in (self.data, self.socket_folder):
             self._take(private)
-        (self.folder / "pg_hba.conf").write_text(
-            "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-        )
+        (self.folder / "pg_hba.conf").write_text("local all all trust\n")
 
     def _take(self, folder: Path) -> None:
         """Make a folder that only the server's user (and root) can enter."""
@@ -222,8 +195,8 @@ class Postgres(ChildProcess):
 
     def _options(self) -> list[str]:
         settings = self._settings | {
-            "port": str(self.port),
-            "listen_addresses": "127.0.0.1" if self._tcp else "",
+            "port": str(_SOCKET_PORT),
+            "listen_addresses": "",
             "unix_socket_directories": str(self.socket_folder),
             "hba_file": str(self.folder / "pg_hba.conf"),
         }
@@ -265,7 +238,7 @@ def prepare_database(postgres: Postgres, name: str, *, template: str | None = No
     """
     with psycopg.connect(_libpq(postgres.url()), autocommit=True) as connection:
         for role, attributes in _ROLE_ATTRIBUTES.items():
-            _ensure_role(connection, role, attributes, postgres.password)
+            _ensure_role(connection, role, attributes)
         # The owner hands functions over to the system role, which takes membership in it.
         connection.execute(sql.SQL("GRANT {} TO {}").format(*map(sql.Identifier, (SYSTEM_ROLE, OWNER_ROLE))))
         _ensure_database(connection, name, template)
@@ -293,15 +266,11 @@ def bundled_binaries() -> Path:
     return max(installations, key=lambda path: int(path.parent.name[len("pginstall") :] or 0))
 
 
-def _ensure_role(connection: psycopg.Connection, role: str, attributes: str, password: str) -> None:
+def _ensure_role(connection: psycopg.Connection, role: str, attributes: str) -> None:
     known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
     if known is None:
         connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
-    connection.execute(
-        sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(
-            sql.Identifier(role), sql.SQL(attributes), sql.Literal(password)
-        )
-    )
+    connection.execute(sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(role), sql.SQL(attributes)))
 
 
 def _ensure_database(connection: psycopg.Connection, name: str, template: str | None) -> None:
@@ -319,10 +288,6 @@ def _ensure_database(connection: psycopg.Connection, name: str, template: str | 
             database, sql.SQL(", ").join(map(sql.Identifier, _ROLE_ATTRIBUTES))
         )
     )
-
-
-def _rendered(url: URL) -> str:
-    return url.render_as_string(hide_password=False)
 
 
 def _libpq(url: str) -> str:

