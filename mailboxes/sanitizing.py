@@ -33,7 +33,6 @@ class Sanitized:
     """A fragment of HTML. ``remote_image_count`` counts what was blocked or, if allowed, shown."""
 
     html: str
-    has_remote_images: bool
     remote_image_count: int
     is_cut: bool = False
 
@@ -99,7 +98,7 @@ def sanitize(
     html = html[:MOST_DRAWN].replace("\x00", "")
     if is_too_much(html, DEEPEST_DRAWN):
         text = text_of_html(html, MOST_DRAWN)
-        return Sanitized(plain_text_to_html(text), False, 0, is_cut=True)
+        return Sanitized(plain_text_to_html(text), 0, is_cut=True)
     attributes = _Attributes(images, cid_url)
     attributes.remote_count += len(_REMOTE_ATTRIBUTE.findall(html)) if "srcset" in html else 0
     clean = nh3.clean(
@@ -114,7 +113,7 @@ def sanitize(
         strip_comments=True,
     )
     count = attributes.remote_count
-    return Sanitized(clean, count > 0, count, is_cut)
+    return Sanitized(clean, count, is_cut)
 
 
 class _Attributes:

@@ -1,7 +1,7 @@
 """A message is built, queued, sent and kept: automatic responses and people's replies alike.
 
 - `queue_reply`, `queue_automatic_response`: into the thread and the outbox, in the caller's transaction.
-- `take_back`, `send_again`, `awaiting_decision`: what people may still decide.
+- `take_back`, `send_again`: what people may still decide.
 - `send_due`, `file_copies`: what the worker does; `organizations_with_due_mail` is for the sweep.
 - `route_of`, `sending_problem`, `resume_sending`: by which server a mailbox sends.
 """
@@ -11,10 +11,8 @@ from mailboxes.outgoing.outbox import (
     AUTOMATIC,
     REPLY,
     Outgoing,
-    awaiting_decision,
     organizations_with_due_mail,
     outbox_of,
-    outgoing_of,
     resume_sending_for,
     sending_stop,
 )
@@ -34,11 +32,9 @@ __all__ = [
     "CannotSendError",
     "Outgoing",
     "Route",
-    "awaiting_decision",
     "file_copies",
     "organizations_with_due_mail",
     "outbox_of",
-    "outgoing_of",
     "queue_automatic_response",
     "queue_reply",
     "resume_sending",

@@ -20,7 +20,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mailboxes.messages import Location
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import Base, OrganizationScoped, across_organizations, db, now, scoped_key
-from tenants.errors import NotFoundError
 from tenants.organizations import Organization
 
 AUTOMATIC, REPLY = "automatic", "reply"
@@ -77,26 +76,9 @@ class Outgoing(OrganizationScoped, Base):
     copy_after: Mapped[datetime] = mapped_column(default=now)
 
 
-def outgoing_of(id: UUID) -> Outgoing:
-    """A row of the outbox of the current organization; `NotFoundError` if there is none."""
-    row = db.session.scalar(select(Outgoing).where(Outgoing.id == id))
-    if row is None:
-        raise NotFoundError
-    return row
-
-
 def outbox_of(mailbox: Mailbox) -> Select[Outgoing]:
     """What a mailbox has to send or has sent, newest first."""
     return select(Outgoing).where(Outgoing.mailbox_id == mailbox.id).order_by(Outgoing.id.desc())
-
-
-def awaiting_decision() -> Select[Outgoing]:
-    """People's replies that failed, or of which nobody knows whether they were sent; oldest first."""
-    return (
-        select(Outgoing)
-        .where(Outgoing.kind == REPLY, Outgoing.state.in_(("unknown", "failed")))
-        .order_by(Outgoing.id)
-    )
 
 
 def sending_stop(mailbox: Mailbox) -> str:

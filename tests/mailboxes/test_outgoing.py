@@ -18,7 +18,6 @@ from mailboxes.messages import Location, Message
 from mailboxes.outgoing import (
     CannotSendError,
     Outgoing,
-    awaiting_decision,
     file_copies,
     organizations_with_due_mail,
     queue_reply,
@@ -225,15 +224,13 @@ def test_not_now_is_tried_again_with_the_same_bytes(ours, write, smtp_sink, insi
 
 
 @pytest.mark.parametrize("verb", ["MAIL", "RCPT", "DATA", "dot"])
-def test_never_is_an_end_with_its_reason(ours, write, smtp_sink, verb, inside):
+def test_never_is_an_end_with_its_reason(ours, write, smtp_sink, verb):
     _, message = write()
     smtp_sink.fail(verb, "554 5.7.1 Not you")
     assert [one.state for one in send(ours)] == ["failed"]
     (row,) = outbox(ours)
     assert "Not you" in row.last_error
     assert steps(ours, message, "sent") == [("sent", "failed")]
-    with inside(ours):
-        assert [one.id for one in db.session.scalars(awaiting_decision())] == [row.id]
 
 
 @pytest.mark.parametrize("is_stored", [True, False])
@@ -283,8 +280,6 @@ def test_a_doubtful_answer_of_a_robot_is_never_sent_again(ours, mailbox, smtp_si
     assert send(ours) == []
     assert [row.state for row in outbox(ours)] == ["unknown"]
     assert steps(ours, question, "sent") == [("sent", "unknown")]
-    with inside(ours):
-        assert db.session.scalars(awaiting_decision()).all() == []
 
 
 def test_a_doubtful_message_that_turns_up_in_sent_was_sent(ours, mailbox, write, smtp_sink, inside):
