@@ -8,20 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, exists, func, literal, or_, select, true, tuple_
+from sqlalchemy import CTE, ColumnElement, exists, func, literal, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from mailboxes.access import is_readable
 from mailboxes.drafts import Draft
 from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_count, unread_counts
+from mailboxes.inbox.rows import Row, rows_of_drafts, rows_of_messages, rows_of_threads
 from mailboxes.inbox.searching import found_first, message_conditions, thread_conditions
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection, View
 from mailboxes.messages import Message
 from mailboxes.search import MOST_FOUND
-from mailboxes.system_mailboxes import labels_of
-from mailboxes.threads import Thread, ThreadRecord
+from mailboxes.threads import Thread
 from tenants.database import current_organization_id, db
-from tenants.organizations import Membership
 
 MOST_NEWEST = 500  # conversations of the organization that are looked at before each mailbox is
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,30 +48,6 @@ class Key:
             return cls(at, UUID(bytes=packed[8:]))
         except (binascii.Error, ValueError, OverflowError):
             return None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a list; `thread` is None for a draft that begins a conversation.
-
-    ``message_id`` names the message where messages are listed each by itself.
-    """
-
-    id: UUID
-    at: datetime
-    subject: str
-    teaser: str
-    senders: tuple[str, ...]
-    mailbox_label: str
-    thread: Thread | None = None
-    message_id: UUID | None = None
-    draft_id: UUID | None = None
-    has_attachments: bool = False
-    is_unread: bool = False
-    has_draft: bool = False
-    is_from_new_sender: bool = False
-    records: tuple[str, ...] = ()
-    assignee: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,10 +86,10 @@ def page(
         return _drafts(selection, span)
     if is_threaded:
         threads = _walk(selection, Thread, Thread.last_at, thread_conditions(selection), span)
-        rows = _rows_of_threads(selection.member, threads)
+        rows = rows_of_threads(selection.member, threads)
         return _page(selection, rows, span)
     messages = _walk(selection, Message, Message.shown_at, _conditions_of_messages(selection), span)
-    return _page(selection, _rows_of_messages(selection.member, messages), span)
+    return _page(selection, rows_of_messages(selection.member, messages), span)
 
 
 def conversation_below(selection: Selection, thread: Thread) -> UUID | None:
@@ -254,57 +229,6 @@ def _conditions_of_messages(selection: Selection) -> list[ColumnElement[bool]]:
     return [*about_messages, of_thread]
 
 
-def _rows_of_threads(member: Membership, threads: Sequence[Thread]) -> list[Row]:
-    marks = _marks(member, [thread.id for thread in threads])
-    names = _names(threads)
-    labels = labels_of({thread.mailbox_id for thread in threads})
-    return [
-        Row(
-            id=thread.id,
-            at=thread.last_at,
-            subject=thread.subject,
-            teaser=thread.teaser,
-            senders=tuple(thread.senders),
-            mailbox_label=labels.get(thread.mailbox_id, ""),
-            thread=thread,
-            has_attachments=thread.has_attachments,
-            is_unread=thread.id in marks.unread,
-            has_draft=thread.id in marks.drafts,
-            is_from_new_sender=thread.id in marks.new_senders,
-            records=marks.records.get(thread.id, ()),
-            assignee=names.get(thread.assignee_id, "") if thread.assignee_id else "",
-        )
-        for thread in threads
-    ]
-
-
-def _rows_of_messages(member: Membership, messages: Sequence[Message]) -> list[Row]:
-    thread_ids = {message.thread_id for message in messages}
-    threads = {
-        thread.id: thread for thread in db.session.scalars(select(Thread).where(Thread.id.in_(thread_ids)))
-    }
-    marks = _marks(member, list(thread_ids), [message.id for message in messages])
-    labels = labels_of({message.mailbox_id for message in messages})
-    return [
-        Row(
-            id=message.id,
-            at=message.shown_at,
-            subject=message.subject,
-            teaser=message.teaser,
-            senders=(message.sender_name or message.sender_address,),
-            mailbox_label=labels.get(message.mailbox_id, ""),
-            thread=threads[message.thread_id],
-            message_id=message.id,
-            has_attachments=message.attachment_count > 0,
-            is_unread=message.id in marks.unread_messages,
-            has_draft=message.thread_id in marks.drafts,
-            is_from_new_sender=message.is_from_new_sender,
-            records=marks.records.get(message.thread_id, ()),
-        )
-        for message in messages
-    ]
-
-
 def _drafts(selection: Selection, span: _Span) -> Page:
     statement = (
         select(Draft)
@@ -312,29 +236,8 @@ def _drafts(selection: Selection, span: _Span) -> Page:
         .order_by(*span.order(Draft.updated_at, Draft.id))
         .limit(span.size + 1)
     )
-    drafts = list(db.session.scalars(statement))
-    thread_ids = {draft.thread_id for draft in drafts if draft.thread_id}
-    threads = {
-        thread.id: thread for thread in db.session.scalars(select(Thread).where(Thread.id.in_(thread_ids)))
-    }
-    labels = labels_of({draft.mailbox_id for draft in drafts})
-    rows = [_row_of_draft(draft, threads, labels) for draft in drafts]
-    return _page(selection, rows, span)
-
-
-def _row_of_draft(draft: Draft, threads: dict[UUID, Thread], labels: dict[UUID, str]) -> Row:
-    recipients = tuple(one.strip() for one in (draft.to or draft.cc).split(",") if one.strip())
-    return Row(
-        id=draft.id,
-        at=draft.updated_at,
-        subject=draft.subject,
-        teaser=" ".join(draft.body.split())[:200],
-        senders=recipients[:3] or ("(nobody yet)",),
-        mailbox_label=labels.get(draft.mailbox_id, ""),
-        thread=threads.get(draft.thread_id) if draft.thread_id else None,
-        draft_id=draft.id,
-        has_draft=True,
-    )
+    drafts = db.session.scalars(statement).all()
+    return _page(selection, rows_of_drafts(drafts), span)
 
 
 def _own_drafts(selection: Selection) -> tuple[ColumnElement[bool], ...]:
@@ -343,51 +246,6 @@ def _own_drafts(selection: Selection) -> tuple[ColumnElement[bool], ...]:
         Draft.outgoing_id.is_(None),
         Draft.mailbox_id.in_(selection.mailbox_ids()),
     )
-
-
-@dataclass(frozen=True)
-class _Marks:
-    unread: set[UUID]
-    unread_messages: set[UUID]
-    new_senders: set[UUID]
-    drafts: set[UUID]
-    records: dict[UUID, tuple[str, ...]]
-
-
-def _marks(member: Membership, thread_ids: list[UUID], message_ids: list[UUID] | None = None) -> _Marks:
-    """What rows of a list say beside their text, in three queries however many there are."""
-    is_new, is_unread = Message.is_from_new_sender, is_unread_by(member)
-    among = Message.thread_id.in_(thread_ids) if message_ids is None else Message.id.in_(message_ids)
-    messages = db.session.execute(
-        select(Message.id, Message.thread_id, is_new, is_unread.label("is_unread")).where(
-            Message.organization_id == current_organization_id(), among, or_(is_new, is_unread)
-        )
-    ).all()
-    drafts = db.session.scalars(
-        select(Draft.thread_id).where(
-            Draft.thread_id.in_(thread_ids),
-            Draft.membership_id == member.id,
-            Draft.outgoing_id.is_(None),
-        )
-    )
-    records: dict[UUID, tuple[str, ...]] = {}
-    for record in db.session.scalars(select(ThreadRecord).where(ThreadRecord.thread_id.in_(thread_ids))):
-        records[record.thread_id] = (*records.get(record.thread_id, ()), record.kind)
-    return _Marks(
-        unread={row.thread_id for row in messages if row.is_unread},
-        unread_messages={row.id for row in messages if row.is_unread},
-        new_senders={row.thread_id for row in messages if row.is_from_new_sender},
-        drafts={thread_id for thread_id in drafts if thread_id},
-        records=records,
-    )
-
-
-def _names(threads: Sequence[Thread]) -> dict[UUID, str]:
-    ids = {thread.assignee_id for thread in threads if thread.assignee_id}
-    if not ids:
-        return {}
-    members = db.session.scalars(select(Membership).where(Membership.id.in_(ids)))
-    return {member.id: member.name for member in members}
 
 
 def _counted(selection: Selection, view: View, boxes: CTE) -> ColumnElement[int]:

@@ -7,8 +7,9 @@ from flask import url_for
 from markupsafe import Markup
 
 from mailboxes.inbox.conversation import Conversation, Opened
-from mailboxes.inbox.listing import Counts, Row
+from mailboxes.inbox.listing import Counts
 from mailboxes.inbox.reading import MOST_COUNTED
+from mailboxes.inbox.rows import Row
 from mailboxes.inbox.selection import VIEWS
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing

@@ -1,0 +1,162 @@
+"""The lines of a list of conversations, messages or drafts, with what stands beside the text of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from mailboxes.drafts import Draft
+from mailboxes.inbox.reading import is_unread_by
+from mailboxes.messages import Message
+from mailboxes.system_mailboxes import labels_of
+from mailboxes.threads import Thread, ThreadRecord
+from tenants.database import current_organization_id, db
+from tenants.organizations import Membership
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a list; `thread` is None for a draft that begins a conversation.
+
+    ``message_id`` names the message where messages are listed each by itself.
+    """
+
+    id: UUID
+    at: datetime
+    subject: str
+    teaser: str
+    senders: tuple[str, ...]
+    mailbox_label: str
+    thread: Thread | None = None
+    message_id: UUID | None = None
+    draft_id: UUID | None = None
+    has_attachments: bool = False
+    is_unread: bool = False
+    has_draft: bool = False
+    is_from_new_sender: bool = False
+    records: tuple[str, ...] = ()
+    assignee: str = ""
+
+
+def rows_of_threads(member: Membership, threads: Sequence[Thread]) -> list[Row]:
+    """Conversations, each with what a member sees beside it."""
+    marks = _marks(member, [thread.id for thread in threads])
+    names = _names(threads)
+    labels = labels_of({thread.mailbox_id for thread in threads})
+    return [
+        Row(
+            id=thread.id,
+            at=thread.last_at,
+            subject=thread.subject,
+            teaser=thread.teaser,
+            senders=tuple(thread.senders),
+            mailbox_label=labels.get(thread.mailbox_id, ""),
+            thread=thread,
+            has_attachments=thread.has_attachments,
+            is_unread=thread.id in marks.unread,
+            has_draft=thread.id in marks.drafts,
+            is_from_new_sender=thread.id in marks.new_senders,
+            records=marks.records.get(thread.id, ()),
+            assignee=names.get(thread.assignee_id, "") if thread.assignee_id else "",
+        )
+        for thread in threads
+    ]
+
+
+def rows_of_messages(member: Membership, messages: Sequence[Message]) -> list[Row]:
+    """Messages each by itself, with what stands beside their conversation."""
+    thread_ids = {message.thread_id for message in messages}
+    threads = _threads(thread_ids)
+    marks = _marks(member, list(thread_ids), [message.id for message in messages])
+    labels = labels_of({message.mailbox_id for message in messages})
+    return [
+        Row(
+            id=message.id,
+            at=message.shown_at,
+            subject=message.subject,
+            teaser=message.teaser,
+            senders=(message.sender_name or message.sender_address,),
+            mailbox_label=labels.get(message.mailbox_id, ""),
+            thread=threads[message.thread_id],
+            message_id=message.id,
+            has_attachments=message.attachment_count > 0,
+            is_unread=message.id in marks.unread_messages,
+            has_draft=message.thread_id in marks.drafts,
+            is_from_new_sender=message.is_from_new_sender,
+            records=marks.records.get(message.thread_id, ()),
+        )
+        for message in messages
+    ]
+
+
+def rows_of_drafts(drafts: Sequence[Draft]) -> list[Row]:
+    """What a member has written and not sent."""
+    threads = _threads({draft.thread_id for draft in drafts if draft.thread_id})
+    labels = labels_of({draft.mailbox_id for draft in drafts})
+    return [_row_of_draft(draft, threads, labels) for draft in drafts]
+
+
+def _row_of_draft(draft: Draft, threads: dict[UUID, Thread], labels: dict[UUID, str]) -> Row:
+    recipients = tuple(one.strip() for one in (draft.to or draft.cc).split(",") if one.strip())
+    return Row(
+        id=draft.id,
+        at=draft.updated_at,
+        subject=draft.subject,
+        teaser=" ".join(draft.body.split())[:200],
+        senders=recipients[:3] or ("(nobody yet)",),
+        mailbox_label=labels.get(draft.mailbox_id, ""),
+        thread=threads.get(draft.thread_id) if draft.thread_id else None,
+        draft_id=draft.id,
+        has_draft=True,
+    )
+
+
+def _threads(ids: set[UUID]) -> dict[UUID, Thread]:
+    return {thread.id: thread for thread in db.session.scalars(select(Thread).where(Thread.id.in_(ids)))}
+
+
+@dataclass(frozen=True)
+class _Marks:
+    unread: set[UUID]
+    unread_messages: set[UUID]
+    new_senders: set[UUID]
+    drafts: set[UUID]
+    records: dict[UUID, tuple[str, ...]]
+
+
+def _marks(member: Membership, thread_ids: list[UUID], message_ids: list[UUID] | None = None) -> _Marks:
+    """What rows of a list say beside their text, in three queries however many there are."""
+    is_new, is_unread = Message.is_from_new_sender, is_unread_by(member)
+    among = Message.thread_id.in_(thread_ids) if message_ids is None else Message.id.in_(message_ids)
+    messages = db.session.execute(
+        select(Message.id, Message.thread_id, is_new, is_unread.label("is_unread")).where(
+            Message.organization_id == current_organization_id(), among, or_(is_new, is_unread)
+        )
+    ).all()
+    drafts = db.session.scalars(
+        select(Draft.thread_id).where(
+            Draft.thread_id.in_(thread_ids),
+            Draft.membership_id == member.id,
+            Draft.outgoing_id.is_(None),
+        )
+    )
+    records: dict[UUID, tuple[str, ...]] = {}
+    for record in db.session.scalars(select(ThreadRecord).where(ThreadRecord.thread_id.in_(thread_ids))):
+        records[record.thread_id] = (*records.get(record.thread_id, ()), record.kind)
+    return _Marks(
+        unread={row.thread_id for row in messages if row.is_unread},
+        unread_messages={row.id for row in messages if row.is_unread},
+        new_senders={row.thread_id for row in messages if row.is_from_new_sender},
+        drafts={thread_id for thread_id in drafts if thread_id},
+        records=records,
+    )
+
+
+def _names(threads: Sequence[Thread]) -> dict[UUID, str]:
+    ids = {thread.assignee_id for thread in threads if thread.assignee_id}
+    if not ids:
+        return {}
+    members = db.session.scalars(select(Membership).where(Membership.id.in_(ids)))
+    return {member.id: member.name for member in members}
