@@ -32,7 +32,6 @@ from mailboxes.templates.values import (
     InvalidTemplateError,
     LanguageProblem,
     TemplateValues,
-    check_template,
     choose_language,
     missing_languages,
 )
@@ -49,7 +48,6 @@ __all__ = [
     "TemplateFilter",
     "TemplateText",
     "TemplateValues",
-    "check_template",
     "choose_language",
     "clone_template",
     "filtered_templates",

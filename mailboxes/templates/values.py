@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 from mailboxes import templating
 from mailboxes.templating import TemplateProblem
@@ -50,13 +49,6 @@ class InvalidTemplateError(InvalidError):
         self.problems = tuple(problems)
 
 
-def check_template(kind: str, subject: str, content: str) -> list[TemplateProblem]:
-    """What keeps a text from being saved: unknown variables by their names, with their lines."""
-    if kind not in KINDS:
-        return [TemplateProblem("content", 1, "Choose HTML or plain text.")]
-    return templating.check_source(cast("templating.Kind", kind), subject, content)
-
-
 def checked_texts(values: TemplateValues) -> dict[str, tuple[str, str]]:
     """The texts as they are stored; `InvalidTemplateError` says what is wrong with values or texts."""
     if not values.used_for or not set(values.used_for) <= USED_FOR.keys():
@@ -73,7 +65,7 @@ def checked_texts(values: TemplateValues) -> dict[str, tuple[str, str]]:
     problems = [
         LanguageProblem(language, problem)
         for language, (subject, content) in written.items()
-        for problem in _problems(values.kind, language, subject, content)
+        for problem in _problems(language, subject, content)
     ]
     if problems:
         first = problems[0]
@@ -125,7 +117,7 @@ def missing_languages(written: Sequence[str], wanted: Sequence[str], default: st
     ]
 
 
-def _problems(kind: str, language: str, subject: str, content: str) -> list[TemplateProblem]:
+def _problems(language: str, subject: str, content: str) -> list[TemplateProblem]:
     if language not in LANGUAGES:
         return [TemplateProblem("content", 1, f"{language} is not the code of a language known here.")]
-    return check_template(kind, subject, content)
+    return templating.check_source(subject, content)

@@ -124,7 +124,7 @@ def test_an_overridden_system_template_can_be_restored(ours, inside):
 @pytest.mark.parametrize("key", BUILT_IN_TEMPLATES)
 def test_what_the_system_offers_passes_its_own_check(key):
     for subject, content in BUILT_IN_TEMPLATES[key].texts.values():
-        assert check_source("plain", subject, content) == []
+        assert check_source(subject, content) == []
 
 
 def test_a_rules_own_response_becomes_a_template(ours, inside):

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from mailboxes.templating import (
     FILTERS,
     LONGEST_OUTPUT,
-    MOST_FINDINGS,
     VARIABLES,
     TemplateError,
     check_source,
-    insert_list,
     render_source,
 )
+from mailboxes.templating.checking import MOST_FINDINGS
 
 VALUES = {
     "sender": {"name": "Anna <b>Müller</b>", "first_name": "Anna", "address": "anna@example.test"},
@@ -31,7 +30,7 @@ def rendered(source: str, kind: str = "plain") -> str:
 
 
 def sentences(content: str, subject: str = "Hello") -> list[str]:
-    return [str(problem) for problem in check_source("plain", subject, content)]
+    return [str(problem) for problem in check_source(subject, content)]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +102,7 @@ def test_a_mistake_is_told_at_its_line(content: str, sentence: str) -> None:
 
 
 def test_all_mistakes_are_told_in_order_of_lines() -> None:
-    problems = check_source("plain", "{{ a.b }}\n", "{{ sender.nme }}\n{{ foo }}\n{{ sender.name }}")
+    problems = check_source("{{ a.b }}\n", "{{ sender.nme }}\n{{ foo }}\n{{ sender.name }}")
     assert [(problem.part, problem.line) for problem in problems] == [
         ("subject", 1),
         ("content", 1),
@@ -113,17 +112,18 @@ def test_all_mistakes_are_told_in_order_of_lines() -> None:
 
 def test_of_very_many_mistakes_the_first_are_told() -> None:
     content = "".join(f"{{{{ message.m{number} }}}}" for number in range(1_900))
-    assert len(check_source("plain", "s", content)) == MOST_FINDINGS
+    assert len(check_source("s", content)) == MOST_FINDINGS
 
 
 def test_the_subject_is_a_single_line() -> None:
     assert sentences("x", subject="a\nb") == ["Line 1: The subject is a single line."]
 
 
-def test_every_variable_of_the_insert_list_can_be_used() -> None:
-    for written, label in insert_list():
-        assert sentences(written) == []
-        assert label
+def test_every_variable_of_the_catalogue_can_be_used() -> None:
+    for group, members in VARIABLES.items():
+        for name, label in members.items():
+            assert sentences(f"{{{{ {group}.{name} }}}}") == []
+            assert label
 
 
 def test_no_variable_hides_behind_a_method_of_a_dictionary() -> None:
@@ -196,7 +196,7 @@ PAYLOADS = [
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=range(len(PAYLOADS)))
 def test_an_attack_is_refused_at_save_and_never_runs(payload: str) -> None:
-    assert check_source("html", "x", payload)
+    assert check_source("x", payload)
     with pytest.raises(TemplateError):
         render_source("html", "x", payload, VALUES)
 
@@ -225,7 +225,7 @@ FRAGMENTS = st.sampled_from(
 @settings(max_examples=200)
 @given(st.lists(FRAGMENTS | st.text(max_size=5), max_size=20).map("".join))
 def test_any_text_is_either_refused_or_renders(source: str) -> None:
-    if check_source("html", "", source):
+    if check_source("", source):
         return
     result = render_source("html", "", source, VALUES)
     result.text.encode()

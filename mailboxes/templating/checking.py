@@ -1,92 +1,24 @@
-"""The language of e-mail templates: text with ``{{ variables }}`` and ``{% if %}``, and nothing else.
-
-A template is parsed by Jinja2 and then has to pass an allow-list over its syntax tree (reliability T12,
-dependencies row 7): no calls, no loops, no look-ups but ``group.variable`` of the catalogue below. What
-passes runs in an immutable sandbox on plain strings of bounded length, so that its time is bounded by
-the size of the template: there is nothing in the language that repeats or grows.
-"""
+"""The allow-list over the syntax tree of a template, and what is wrong with one, in sentences."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
-from jinja2 import Template as CompiledTemplate
 from jinja2 import TemplateSyntaxError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from mailboxes.parsing.cleaning import body_text, one_line
-from mailboxes.parsing.html_text import text_of_html
-from tenants.errors import InvalidError
+from mailboxes.templating.language import FILTERS, LONGEST_VALUE, VARIABLES, environment
 
-Kind = Literal["html", "plain"]
 Part = Literal["subject", "content"]
-Values = Mapping[str, Mapping[str, str]]
 
 LONGEST_SOURCE = 50_000  # characters
 LONGEST_SUBJECT_SOURCE = 1_000
-LONGEST_SUBJECT = 200
-LONGEST_VALUE = 2_000
-LONGEST_OUTPUT = 200_000
 MOST_NODES = 2_000
 MOST_FINDINGS = 20  # that are told at once
 DEEPEST = 40  # levels of the syntax tree
 
-VARIABLES: dict[str, dict[str, str]] = {
-    "message": {
-        "subject": "Subject of the message",
-        "date": "Date of the message",
-        "time": "Time of the message",
-    },
-    "sender": {
-        "name": "Name of the sender, else the address",
-        "first_name": "First word of the sender's name",
-        "address": "Address of the sender",
-    },
-    "contact": {
-        "name": "Name of the contact",
-        "first_name": "First name of the contact",
-        "last_name": "Last name of the contact",
-        "company": "Company of the contact",
-        "phone": "Phone of the contact",
-    },
-    "lead": {
-        "name": "Name of the lead",
-        "status": "Status of the lead",
-        "owner": "Owner of the lead",
-        "source": "Source of the lead",
-    },
-    "case": {
-        "subject": "Subject of the case",
-        "status": "Status of the case",
-        "priority": "Priority of the case",
-        "assignee": "Assignee of the case",
-    },
-    "mailbox": {
-        "label": "Label of the mailbox",
-        "address": "Address of the mailbox",
-        "signature": "Signature of the mailbox",
-    },
-    "organization": {
-        "name": "Name of the organization",
-    },
-    "user": {
-        "name": "Name of the person who writes (empty in automatic responses)",
-        "address": "Address of the person who writes (empty in automatic responses)",
-    },
-}
-FILTERS: dict[str, str] = {
-    "upper": "in capital letters",
-    "lower": "in small letters",
-    "capitalize": "with a capital first letter",
-    "title": "with capital first letters",
-    "trim": "without space around it",
-    "default": "another text where it is empty: default('there')",
-    "truncate": "cut to so many characters: truncate(40)",
-}
 _COMPARISONS = frozenset({"eq", "ne", "in", "notin"})
 _ALLOWED = (
     nodes.Template,
@@ -123,10 +55,6 @@ _REFUSALS: dict[type[nodes.Node], str] = {
 }
 
 
-class TemplateError(InvalidError):
-    """A template that does not pass the check, or becomes too long."""
-
-
 @dataclass(frozen=True, slots=True)
 class TemplateProblem:
     """What is wrong, in which part and line (from 1), in a sentence that starts with what was written."""
@@ -139,27 +67,15 @@ class TemplateProblem:
         return f"Line {self.line}: {self.sentence}"
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A template with its variables filled in. ``text`` is always there, ``html`` for that kind only."""
-
-    subject: str
-    text: str
-    html: str | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing readable is left."""
-        return not self.text.strip()
-
-
-def insert_list() -> list[tuple[str, str]]:
-    """Every variable as ``("{{ sender.name }}", "Name of the sender…")``, in order, to insert."""
-    return [
-        (f"{{{{ {group}.{name} }}}}", label)
-        for group, members in VARIABLES.items()
-        for name, label in members.items()
-    ]
+def check_source(subject: str, content: str) -> list[TemplateProblem]:
+    """What keeps a template from being saved, in the order of its lines."""
+    problems = problems_of("subject", subject, LONGEST_SUBJECT_SOURCE)
+    if "\n" in subject.strip() or "\r" in subject.strip():
+        problems.append(TemplateProblem("subject", 1, "The subject is a single line."))
+    problems += problems_of("content", content, LONGEST_SOURCE)
+    if not content.strip():
+        problems.append(TemplateProblem("content", 1, "The content is empty."))
+    return problems
 
 
 def groups_in(source: str) -> frozenset[str]:
@@ -170,28 +86,8 @@ def groups_in(source: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.find_all(nodes.Name)) & VARIABLES.keys()
 
 
-def check_source(kind: Kind, subject: str, content: str) -> list[TemplateProblem]:
-    """What keeps a template from being saved, in the order of its lines."""
-    problems = _problems("subject", subject, LONGEST_SUBJECT_SOURCE)
-    if "\n" in subject.strip() or "\r" in subject.strip():
-        problems.append(TemplateProblem("subject", 1, "The subject is a single line."))
-    problems += _problems("content", content, LONGEST_SOURCE)
-    if not content.strip():
-        problems.append(TemplateProblem("content", 1, "The content is empty."))
-    return problems
-
-
-def render_source(kind: Kind, subject: str, content: str, values: Values) -> Rendered:
-    """Fill a template in; `TemplateError` if it would not pass the check, or grows too long."""
-    context = _context(values)
-    line = one_line(_run(subject, context, "plain"))[:LONGEST_SUBJECT]
-    output = body_text(_run(content, context, kind))
-    if kind == "plain":
-        return Rendered(line, output.strip() + "\n")
-    return Rendered(line, text_of_html(output, LONGEST_OUTPUT) + "\n", output)
-
-
-def _problems(part: Part, source: str, longest: int) -> list[TemplateProblem]:
+def problems_of(part: Part, source: str, longest: int = LONGEST_SOURCE) -> list[TemplateProblem]:
+    """The same of one part."""
     if len(source) > longest:
         return [TemplateProblem(part, 1, f"Use at most {longest} characters.")]
     tree = _parsed(source)
@@ -212,7 +108,7 @@ class _Finding:
 
 def _parsed(source: str) -> nodes.Template | _Finding:
     try:
-        return _environment("plain").parse(source)
+        return environment("plain").parse(source)
     except TemplateSyntaxError as error:
         return _Finding(error.lineno, f"This cannot be read: {error.message}")
     except (ValueError, OverflowError, RecursionError):
@@ -366,56 +262,3 @@ def _tags(text: str) -> Iterator[str]:
             inside, end, _ = piece.partition(closing)
             if end:
                 yield f"{opening}{inside}{closing}"[:120]
-
-
-def _context(values: Values) -> dict[str, dict[str, str]]:
-    """Every variable of the catalogue and nothing else, as strings of bounded length."""
-    return {
-        group: {name: str(values.get(group, {}).get(name, "") or "")[:LONGEST_VALUE] for name in members}
-        for group, members in VARIABLES.items()
-    }
-
-
-def _run(source: str, context: dict[str, dict[str, str]], kind: Kind) -> str:
-    pieces: list[str] = []
-    length = 0
-    for piece in _compiled(source, kind).generate(context):
-        length += len(piece)
-        if length > LONGEST_OUTPUT:
-            raise TemplateError("The template becomes too long.")
-        pieces.append(piece)
-    return "".join(pieces)
-
-
-@lru_cache(maxsize=256)
-def _compiled(source: str, kind: Kind) -> CompiledTemplate:
-    problems = _problems("content", source, LONGEST_SOURCE)
-    if problems:
-        raise TemplateError(str(problems[0]))
-    environment = _environment(kind)
-    code = environment.compile(environment.parse(source))
-    return CompiledTemplate.from_code(environment, code, {})
-
-
-@lru_cache(maxsize=2)
-def _environment(kind: Kind) -> ImmutableSandboxedEnvironment:
-    """Autoescape for HTML only; no globals, no tests, and our few filters."""
-    environment = ImmutableSandboxedEnvironment(autoescape=kind == "html", keep_trailing_newline=True)
-    kept = {name: environment.filters[name] for name in FILTERS if name in environment.filters}
-    environment.filters.clear()
-    environment.filters.update(kept)
-    environment.filters["default"] = _default
-    environment.filters["truncate"] = _truncate
-    environment.globals.clear()
-    environment.tests.clear()
-    return environment
-
-
-def _default(value: object, other: str) -> str:
-    text = str(value)
-    return text if text.strip() else other
-
-
-def _truncate(value: object, length: int) -> str:
-    text = str(value)
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
