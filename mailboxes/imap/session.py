@@ -352,7 +352,7 @@ class ImapSession:
             answer = self.run_on_folder(*command[:2])
         state = _folder_state(answer, has_mod_seq="CONDSTORE" in self.capabilities)
         self._folder = folder_raw, state.uid_validity
-        self.message_count = state.exists
+        self.message_count = state.exists or 0  # 0: it is not told
         return state
 
 
