@@ -20,6 +20,11 @@ def resident_megabytes(pid: int) -> float:
     return _kilobytes(pid, "status", "VmRSS") / MEGABYTE
 
 
+def peak_megabytes(pid: int) -> float:
+    """The most that was ever resident for this process; 0 if it is gone."""
+    return _kilobytes(pid, "status", "VmHWM") / MEGABYTE
+
+
 def proportional_megabytes(pid: int) -> float:
     """PSS: the same with shared pages divided among those who share them."""
     return _kilobytes(pid, "smaps_rollup", "Pss") / MEGABYTE
