@@ -61,6 +61,21 @@ def ring_intake(account_id: UUID) -> None:
     _ring_once(INTAKE, "workers.intake.deliver_arrivals", account_id)
 
 
+def ring_intake_again(account_id: UUID, shares: int) -> None:
+    """Ask the same when more has arrived, unless every share of it is put off already.
+
+    Whoever has a share then looks for more before he ends, and rings afterwards. The mark of one who has died
+    says nothing: the sweep rings all the same.
+    """
+
+    def bell() -> None:
+        marks = [_put_off(INTAKE, account_id, share) for share in range(shares)]
+        if redis().exists(*marks) < shares:
+            ring_intake(account_id)
+
+    _quietly(bell)
+
+
 def ring_action(organization_id: UUID) -> None:
     """Ask that pending messages of an organization be converted and answered."""
     _ring_once(ACTION, "workers.action.act_on_messages", organization_id)

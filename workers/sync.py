@@ -1,13 +1,15 @@
 """Jobs of the sync queue: one pass over one account."""
 
+from functools import partial
 from uuid import UUID
 
+from mailboxes.arrivals import SHARES
 from mailboxes.sync import leases
 from mailboxes.sync.foreground import bind_to_owner, owner_of, readers_of, worker_name
 from mailboxes.sync.passes import PassReport
 from mailboxes.sync.passes import sync_account as run_pass
 from tenants.errors import NotFoundError
-from workers.queues import STATE, ring_intake, tell_pages
+from workers.queues import STATE, ring_intake, ring_intake_again, tell_pages
 from workers.runtime import job
 
 
@@ -23,8 +25,16 @@ def sync_account(account_id: str, fence: int) -> None:
     if held_fence is None:
         return
     with leases.held(account, held_fence):
-        report = run_pass(account, held_fence, stored=lambda: ring_intake(account))
+        report = run_pass(account, held_fence, stored=partial(_ring, account))
     _tell(account, report)
+
+
+def _ring(account: UUID, is_history: bool) -> None:
+    """A job for each batch of a large history would only find that others deliver it."""
+    if is_history:
+        ring_intake_again(account, SHARES)
+    else:
+        ring_intake(account)
 
 
 def _tell(account: UUID, report: PassReport) -> None:

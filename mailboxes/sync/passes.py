@@ -48,7 +48,7 @@ def sync_account(
     """Run one pass under a lease. Never raises for what a server does; the account's row tells it, and
     also what else went wrong, which is raised.
 
-    The session is bound to the account's owner. ``stored`` is called after each commit of arrivals.
+    The session is bound to the account's owner. ``stored`` is told of each commit of arrivals.
     """
     report = PassReport()
     began = time.monotonic()

@@ -74,7 +74,7 @@ def refetch(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> int
         for batch in prepared(run.imap.fetch_messages(uids, most_bytes)):
             count += _complete(run, folder, cursor, batch)
             if run.stored is not None:
-                run.stored()
+                run.stored(False)
     return count
 
 

@@ -18,7 +18,7 @@ from mailboxes.uids import Uids
 from tenants.database import db, now
 
 Progress = Callable[[int, int], None]
-Heard = Callable[[], None]
+Heard = Callable[[bool], None]  # whether what was stored is history
 
 
 @dataclass
@@ -152,7 +152,7 @@ def take_in(
             count += arrive(run.account, folder, run.fence, lane, batch, moved)
             run.note_done(len(batch))
             if run.stored is not None:
-                run.stored()
+                run.stored(is_expected)  # history alone is told of before
             run.demand_budget()
     return count
 

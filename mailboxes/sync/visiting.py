@@ -359,7 +359,7 @@ def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Curso
             if fresh:
                 run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
                 if run.stored is not None:
-                    run.stored()
+                    run.stored(False)
     leases.demand(run.account.id, run.fence)
     keep_cursor(
         folder,

@@ -113,6 +113,23 @@ def test_new_mail_is_delivered_when_the_share_it_is_in_is_left(
     assert waiting.jobs == []
 
 
+def test_history_rings_no_more_while_all_of_it_is_being_delivered(ours: World, inside: Any) -> None:
+    """What is stored meanwhile is found by those who deliver; new mail rings all the same."""
+    account = make_mailbox(ours).account_id
+    waiting = queues.queue(queues.INTAKE)
+    with delivering_share(account, 0):
+        with delivering_share(account, 1):
+            deliver_arrivals(str(account))
+            queues.ring_intake_again(account, SHARES)
+            assert waiting.jobs == []
+            queues.ring_intake(account)
+            assert len(waiting.jobs) == 1
+        waiting.empty()
+        queues.begun(queues.INTAKE, account)
+        queues.ring_intake_again(account, SHARES)
+        assert len(waiting.jobs) == 1
+
+
 def test_a_share_that_is_left_while_a_job_is_put_off_is_delivered(
     ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
