@@ -153,8 +153,8 @@ def _words(values: Iterable[Collection[str] | None]) -> list[bytes]:
     return _sized([None if one is None else _length(len(one)) + _ended(one) for one in values])
 
 
-def _ended(words: Iterable[str]) -> bytes:
-    return "".join([word + _NO_POSITIONS for word in words]).encode()
+def _ended(words: Collection[str]) -> bytes:
+    return (_NO_POSITIONS.join(words) + _NO_POSITIONS).encode() if words else b""
 
 
 def _lists(values: Iterable[Sequence[Any] | None]) -> list[bytes]:

@@ -159,6 +159,8 @@ def test_words_are_runs_of_letters_and_digits_in_lower_case():
     }
 
 
-@given(st.text(st.characters(codec="ascii")))
-def test_words_in_ascii_are_split_as_all_others_are(text):
-    assert words_of(text) == words_of(f"{text} é") - {"é"}
+@given(
+    st.sampled_from(["ascii", "latin-1", "cp1252"]).flatmap(lambda codec: st.text(st.characters(codec=codec)))
+)
+def test_words_of_one_byte_for_each_character_are_split_as_all_others_are(text):
+    assert words_of(text) == words_of(f"{text} 日") - {"日"}
