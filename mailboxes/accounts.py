@@ -4,12 +4,26 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Select, UniqueConstraint, func, null, select, text, update
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    Select,
+    UniqueConstraint,
+    case,
+    func,
+    null,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OptionallyScoped, db, now, owned_key
 
+WAITING_FOR_PEOPLE = ("disconnected", "refused", "misconfigured")
+IN_TROUBLE = (*WAITING_FOR_PEOPLE, "failing")
 EVERY_UID = 2**62  # beyond any that a server has
 
 
@@ -17,8 +31,9 @@ class Account(OptionallyScoped, Base):
     """A connection to a mail server; global where no organization owns it.
 
     ``state`` is what people read: new, ok, failing (it will be tried again at ``next_attempt_at``),
-    refused (the login was rejected; waits for new credentials), disconnected (the provider no longer lets
-    us in; waits until somebody connects it again).
+    refused (the login was rejected; waits for new credentials), misconfigured (trying again does not help
+    until somebody changes something), disconnected (the provider no longer lets us in; waits until somebody
+    connects it again).
     """
 
     __tablename__ = "accounts"
@@ -27,10 +42,13 @@ class Account(OptionallyScoped, Base):
         CheckConstraint("kind IN ('other', 'google', 'microsoft')", name="kind"),
         CheckConstraint("imap_encryption IN ('tls', 'starttls', 'none')", name="imap_encryption"),
         CheckConstraint("smtp_encryption IN ('tls', 'starttls', 'none')", name="smtp_encryption"),
-        CheckConstraint("state IN ('new', 'ok', 'failing', 'refused', 'disconnected')", name="state"),
+        CheckConstraint(
+            "state IN ('new', 'ok', 'failing', 'refused', 'misconfigured', 'disconnected')", name="state"
+        ),
         CheckConstraint("history IN ('now', 'days', 'all', 'inherit')", name="history"),
         CheckConstraint("delivery_mode IN ('routed', 'copied')", name="delivery_mode"),
         Index("ix_accounts_next_attempt_at", "next_attempt_at"),
+        Index("ix_accounts_spent", "id", postgresql_where=text("is_spent")),
     )
 
     address: Mapped[str]
@@ -66,10 +84,13 @@ class Account(OptionallyScoped, Base):
     last_error: Mapped[str] = mapped_column(default="")  # one sentence, with what to do
     failing_since: Mapped[datetime | None] = mapped_column(default=None)
     told_since: Mapped[datetime | None] = mapped_column(default=None)  # the failing that was told of
+    told_state: Mapped[str] = mapped_column(default="")  # … and as what
+    told_at: Mapped[datetime | None] = mapped_column(default=None)  # when it was last told of, well or not
     failure_count: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)
     quiet_until: Mapped[datetime | None] = mapped_column(default=None)  # the server asked to be left alone
+    is_spent: Mapped[bool] = mapped_column(default=False)  # … or the budget of the day is, until then
     fetched_on: Mapped[date | None] = mapped_column(default=None)  # the day (UTC) of `fetched_bytes`
     fetched_bytes: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -88,6 +109,12 @@ class Account(OptionallyScoped, Base):
     def mirrors_reads(self) -> bool:
         """Whether read here and seen on the server are one; of copies each organization has its own."""
         return self.mirrors_read_state and not self.is_copied
+
+
+def shown_state() -> ColumnElement[str]:
+    """The state for people: a failing account that nothing is fetched from for now is quiet, or spent."""
+    is_quiet = (Account.state == "failing") & (Account.quiet_until > func.now())
+    return case((is_quiet & Account.is_spent, "spent"), (is_quiet, "quiet"), else_=Account.state)
 
 
 class Folder(OptionallyScoped, Base):

@@ -60,14 +60,22 @@ _QUESTIONS = (
         f"SELECT state, count(*) FROM accounts a WHERE is_enabled AND imap_enabled AND {is_wanted('a')}"
         " GROUP BY state",
         "state",
-        ("new", "ok", "failing", "refused", "disconnected"),
+        ("new", "ok", "failing", "refused", "misconfigured", "disconnected"),
     ),
     _Question(
         "postroom_account_overdue_seconds",
         "For how long the account has been due that waits longest for its pass.",
-        f"SELECT '', {_age('next_attempt_at')} FROM accounts a WHERE is_enabled AND imap_enabled"
-        " AND state <> 'disconnected' AND next_attempt_at <= now() AND lease_expires_at < now()"
-        f" AND {is_wanted('a')}",
+        f"SELECT '', {_age('greatest(next_attempt_at, quiet_until)')} FROM accounts a WHERE is_enabled"
+        " AND imap_enabled AND state <> 'disconnected' AND greatest(next_attempt_at, quiet_until) <= now()"
+        f" AND lease_expires_at < now() AND {is_wanted('a')}",
+    ),
+    _Question(
+        "postroom_accounts_quiet",
+        "Accounts that are left alone for now: their server asks for it, or the day's budget is spent.",
+        "SELECT CASE WHEN is_spent THEN 'budget' ELSE 'server' END, count(*) FROM accounts a"
+        f" WHERE is_enabled AND imap_enabled AND quiet_until > now() AND {is_wanted('a')} GROUP BY 1",
+        "because",
+        ("server", "budget"),
     ),
     _Question(
         "postroom_arrivals_waiting",

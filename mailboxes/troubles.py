@@ -1,160 +1,243 @@
 """Administrators are told, once, of an account that fails and waits for them, or does not recover by itself.
 
-A refused or disconnected account is told of at once. One that fails otherwise is given time to recover,
-because servers are restarted and networks break for minutes.
+What waits for people is told of at once, also if it was told of before as something that passes. What fails
+otherwise is given time to recover, because servers are restarted and networks break for minutes. An account
+that nothing is fetched from for now, because its server or its budget does not permit more, is told of if
+that lasts.
 
 By notice (`mailboxes.notices`), so never through the mailbox itself. The account's row says what has been
 told of; the schedule looks for the rest, so that nothing is lost with a process that died. When the account
-is well again, that is told too.
+is well again, that is told too. Of many at once there is one letter, and what comes soon after is gathered:
+a server of thousands of mailboxes that is away makes a few letters.
 """
 
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
 from uuid import UUID
 
+import structlog
 from flask import current_app
-from sqlalchemy import ColumnElement, or_, select, text
+from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, shown_state
 from mailboxes.notices import queue_notice
 from mailboxes.sync.claiming import is_wanted
-from mailboxes.sync.foreground import bound_to_owner
+from mailboxes.sync.foreground import bind_to_owner
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.trouble_letters import SUBJECTS, Trouble, letter_about_many, letter_about_one
 from tenants.application import settings_of
-from tenants.database import across_organizations, db, now
+from tenants.bulk import among
+from tenants.database import INSTALLATION, across_organizations, db, now
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Organization
 from tenants.permissions import members_who_may
 from tenants.users import system_administrators
 
-WAITING_FOR_PEOPLE = ("disconnected", "refused")
 PATIENCE = timedelta(minutes=30)  # so long an account may fail before somebody is told
 FAILURES = 3  # … and so often
-SUBJECTS = {
-    "disconnected": "{label} needs to be connected again",
-    "refused": "{label} cannot sign in to its mail server",
-    "failing": "{label} cannot be read",
-    "ok": "{label} works again",
-}
-BODIES = {
-    "disconnected": """\
-Hello,
+LONG_QUIET = timedelta(hours=1)
+OWNERS_AT_ONCE = 20  # in one turn of the schedule, which has other things to do
+MOST_AT_ONCE = 10_000  # accounts of one owner, in one transaction
+FEW = 3  # accounts that are told of each in a letter of its own
+GATHERED = timedelta(minutes=10)  # for so long, once an owner was told of more
 
-{name} can no longer be read, since {since} (UTC):
-{error}
+log = structlog.get_logger()
 
-Open its page and press Reconnect. Until then nothing is fetched or sent; messages wait on the
-server, replies wait here.
 
-{link}
-""",
-    "refused": """\
-Hello,
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An account that is to be told of, and its mailbox if an organization owns it."""
 
-{name} cannot be read, since {since} (UTC):
-{error}
-
-Postroom tries again by itself, but seldom, so that the account is not locked. Until then nothing
-is fetched; messages wait on the server.
-
-{link}
-""",
-    "failing": """\
-Hello,
-
-{name} cannot be read, since {since} (UTC):
-{error}
-
-Postroom tries again by itself, at least once an hour, and tells you when it works again. Until then
-nothing is fetched; messages wait on the server.
-
-{link}
-""",
-    "ok": """\
-Hello,
-
-{name} can be read again. What had waited is being fetched.
-
-{link}
-""",
-}
+    id: UUID
+    kind: str
+    mailbox_id: UUID | None
+    trouble: Trouble
 
 
 def tell_of_troubles() -> list[UUID]:
-    """Queue what is to be told; commits for each account. Whose notices there are, to be rung for."""
-    owners = []
-    for account_id in _to_tell_of():
-        try:
-            with bound_to_owner(account_id):
-                owners += [owner for owner in [_tell(account_id)] if owner is not None]
-        except NotFoundError:
-            continue  # deleted meanwhile
-    return list(dict.fromkeys(owners))
+    """Queue what is to be told; commits for each owner. Whose notices there are, to be rung for."""
+    return [owner for owner in _owners_to_tell() if _is_told(owner)]
 
 
-def _to_tell_of() -> list[UUID]:
-    query = select(Account.id).where(
-        Account.is_enabled,
-        text(is_wanted("accounts")),
-        or_(
-            _is_to_be_told()
-            & Account.failing_since.is_not(None)
-            & Account.told_since.is_distinct_from(Account.failing_since),
-            (Account.state == "ok") & Account.told_since.is_not(None),
-        ),
+def _is_told(owner: UUID) -> bool:
+    """Whether notices of an owner were made; what one fails by keeps nothing from the others."""
+    try:
+        with current_app.app_context():
+            bind_to_owner(None if owner == INSTALLATION else owner)
+            return _tell(owner)
+    except NotFoundError:
+        return False  # deleted meanwhile
+    except Exception:
+        log.exception("troubles could not be told of", owner=str(owner))
+        return False
+
+
+def _owners_to_tell() -> Sequence[UUID]:
+    """Those with something to tell of, whose wait began first; not those that were told of many just now."""
+    lately = (
+        select(Account.owner_id)
+        .where(Account.told_at > now() - GATHERED)
+        .group_by(Account.owner_id)
+        .having(func.count() > FEW)
+    )
+    query = (
+        select(Account.owner_id)
+        .where(_is_to_be_told(), Account.owner_id.not_in(lately))
+        .group_by(Account.owner_id)
+        .order_by(func.min(Account.failing_since).nulls_first())
+        .limit(OWNERS_AT_ONCE)
     )
     with across_organizations("the sweep finds accounts that wait for people") as session:
-        return list(session.scalars(query))
+        return session.scalars(query).all()
 
 
 def _is_to_be_told() -> ColumnElement[bool]:
-    """Whether an account waits for people, or has failed for too long to be left to itself."""
-    lasts = (Account.failing_since < now() - PATIENCE) & (Account.failure_count >= FAILURES)
-    return or_(Account.state.in_(WAITING_FOR_PEOPLE), (Account.state == "failing") & lasts)
-
-
-def _tell(account_id: UUID) -> UUID | None:
-    """Tell of one account and remember it; the owner of the notices, if there are any."""
-    account = db.session.scalar(select(Account).where(Account.id == account_id).with_for_update())
-    if account is None or account.state not in SUBJECTS or account.told_since == account.failing_since:
-        return None
-    told = False
-    since = account.failing_since or account.told_since
-    label, name, link = _words(account)
-    body = BODIES[account.state].format(
-        name=name, since=f"{since:%Y-%m-%d %H:%M}", error=account.last_error, link=link
+    """Whether there is news: of trouble, of trouble that waits for people by now, or that all is well."""
+    waits = Account.state.in_(WAITING_FOR_PEOPLE)
+    is_new = Account.told_since.is_distinct_from(Account.failing_since)
+    is_worse = waits & (Account.told_state != Account.state)
+    is_news = or_(
+        Account.failing_since.is_not(None) & (waits | _lasts()) & (is_new | is_worse),
+        (Account.state == "ok") & Account.told_since.is_not(None),
     )
-    for recipient in _recipients(account):
-        try:
-            made = queue_notice(
-                f"account.{account.state}",
-                recipient,
-                SUBJECTS[account.state].format(label=label),
-                body,
-                about_id=account.id,
-                once=f"account.{account.state} {account.id} {since:%Y%m%dT%H%M%S%f} {recipient}",
-            )
-        except InvalidError:
-            continue  # no letter reaches this address; the others are told
-        told = told or made is not None
-    account.told_since = account.failing_since
+    return and_(Account.is_enabled, text(is_wanted("accounts")), is_news)
+
+
+def _lasts() -> ColumnElement[bool]:
+    """Whether an account has failed for too long to be left to itself, or is left alone for long."""
+    fails = (Account.failing_since < now() - PATIENCE) & (Account.failure_count >= FAILURES)
+    is_quiet = (Account.quiet_until > now()) & (Account.quiet_until - Account.failing_since > LONG_QUIET)
+    return (Account.state == "failing") & (fails | is_quiet)
+
+
+def _tell(owner: UUID) -> bool:
+    """Tell of the accounts of one owner and remember it; whether there are notices. Commits."""
+    found = _found()
+    recipients = _recipients(owner)
+    made = False
+    for kind, alike in groupby(found, key=lambda one: one.kind):
+        group = list(alike)
+        letters = _one_about_many(owner, kind, group) if len(group) > FEW else _one_each(owner, group)
+        made = _queue(letters, recipients) or made
+    _remember(found)
     db.session.commit()
-    return account.owner_id if told else None
+    return made
 
 
-def _recipients(account: Account) -> list[str]:
+def _found() -> list[_Found]:
+    """What is to be told of at this owner, by kind; locked, so that a pass that ends now waits."""
+    kind = shown_state().label("shown")
+    query = (
+        select(Account, Mailbox.id.label("mailbox_id"), Mailbox.label, kind)
+        .outerjoin(Mailbox, Mailbox.account_id == Account.id)
+        .where(_is_to_be_told())
+        .order_by(kind, Account.failing_since, Account.id)
+        .limit(MOST_AT_ONCE)
+        .with_for_update(of=Account, skip_locked=True)
+    )
+    return [_of_row(row) for row in db.session.execute(query) if row.shown in SUBJECTS]
+
+
+def _of_row(row: Any) -> _Found:
+    account: Account = row.Account
+    trouble = Trouble(
+        label=row.label or account.address,
+        address=account.address,
+        host=account.imap_host,
+        error=account.last_error,
+        since=account.failing_since or account.told_since or now(),
+        until=account.quiet_until,
+    )
+    return _Found(account.id, row.shown, row.mailbox_id, trouble)
+
+
+def _remember(found: Iterable[_Found]) -> None:
+    db.session.execute(
+        update(Account)
+        .where(among(Account.id, [one.id for one in found]))
+        .values(told_since=Account.failing_since, told_state=Account.state, told_at=now())
+        .execution_options(synchronize_session=False)
+    )
+
+
+# --- letters ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """What all who can do something about it are told. ``once`` keeps it from being told again."""
+
+    kind: str
+    subject: str
+    body: str
+    about_id: UUID | None
+    once: str
+
+
+def _one_each(owner: UUID, found: Sequence[_Found]) -> list[_Letter]:
+    letters = []
+    for one in found:
+        name, link = _name(owner, one), _link(owner, one)
+        subject, body = letter_about_one(one.kind, one.trouble, name, link)
+        once = f"account.{one.kind} {one.id} {_key(one.trouble.since)}"
+        letters.append(_Letter(f"account.{one.kind}", subject, body, one.id, once))
+    return letters
+
+
+def _one_about_many(owner: UUID, kind: str, found: Sequence[_Found]) -> list[_Letter]:
+    whose = "the system" if owner == INSTALLATION else db.session.get_one(Organization, owner).name
+    link = f"{_grid(owner)}{'' if kind == 'ok' else '?state=attention'}"
+    subject, body = letter_about_many(kind, [one.trouble for one in found], whose, link)
+    return [_Letter(f"accounts.{kind}", subject, body, None, f"accounts.{kind} {_key(now())}")]
+
+
+def _queue(letters: Sequence[_Letter], recipients: Sequence[str]) -> bool:
+    """Whether any was made."""
+    made = [_is_queued(letter, recipient) for letter in letters for recipient in recipients]
+    return any(made)
+
+
+def _is_queued(letter: _Letter, recipient: str) -> bool:
+    try:
+        made = queue_notice(
+            letter.kind,
+            recipient,
+            letter.subject,
+            letter.body,
+            about_id=letter.about_id,
+            once=f"{letter.once} {recipient}",
+        )
+    except InvalidError:
+        return False  # no letter reaches this address; the others are told
+    return made is not None
+
+
+def _recipients(owner: UUID) -> list[str]:
     """Who can do something about it."""
-    if account.organization_id is None:
+    if owner == INSTALLATION:
         return [user.address for user in db.session.scalars(system_administrators())]
     return [member.user.address for member in db.session.scalars(members_who_may("mailbox.manage"))]
 
 
-def _words(account: Account) -> tuple[str, str, str]:
-    """The mailbox's label, what it is called in a sentence, and where its page is."""
+def _name(owner: UUID, one: _Found) -> str:
+    """What a mailbox is called in a sentence."""
+    if owner == INSTALLATION:
+        return f"The global mailbox {one.trouble.address}"
+    organization = db.session.get_one(Organization, owner)
+    return f"The mailbox {one.trouble.label} ({one.trouble.address}) of {organization.name}"
+
+
+def _link(owner: UUID, one: _Found) -> str:
+    return f"{_grid(owner)}{one.mailbox_id or ''}"
+
+
+def _grid(owner: UUID) -> str:
     base = settings_of(current_app).base_url
-    if account.organization_id is None:
-        return account.address, f"The global mailbox {account.address}", f"{base}/system/mailboxes/"
-    mailbox = db.session.scalar(select(Mailbox).where(Mailbox.account_id == account.id))
-    organization = db.session.get_one(Organization, account.organization_id)
-    label = mailbox.label if mailbox is not None else account.address
-    page = f"/configuration/mailboxes/{mailbox.id}" if mailbox is not None else "/configuration/mailboxes/"
-    return label, f"The mailbox {label} ({account.address}) of {organization.name}", f"{base}{page}"
+    return f"{base}/system/mailboxes/" if owner == INSTALLATION else f"{base}/configuration/mailboxes/"
+
+
+def _key(at: datetime) -> str:
+    return f"{at:%Y%m%dT%H%M%S%f}"

@@ -32,7 +32,13 @@ from mailboxes.organization_deletion import organizations_to_delete
 from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
 from mailboxes.routing.records import forget_facts
-from mailboxes.sync.claiming import Rhythms, claim_due, give_back, hurry_for_reads
+from mailboxes.sync.claiming import (
+    Rhythms,
+    claim_due,
+    give_back,
+    go_on_within_budget,
+    hurry_for_reads,
+)
 from mailboxes.sync.foreground import worker_name
 from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 from tenants.organizations import Organization
@@ -198,6 +204,7 @@ SCHEDULE = (
     Periodic("say that it lives", 10, say_alive),
     Periodic("tell of troubles", 10, tell_of_troubles),
     Periodic("send notices", 2, ring_for_due_notices),
+    Periodic("go on within the budget", 10, go_on_within_budget),
     Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("follow the system's mailboxes", 30, catch_up),
     Periodic("delete global mailboxes", 30, finish_deleting),

@@ -25,12 +25,12 @@ from redis.exceptions import RedisError
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, Folder
 from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.egress import EgressPolicy
 from mailboxes.errors import MailServerError
 from mailboxes.imap import FolderStatus, ImapConnection, ImapSettings
-from mailboxes.sync.claiming import Rhythms, claim_now, is_wanted, put_off
+from mailboxes.sync.claiming import Rhythms, claim_now, is_wanted, may_be_asked, put_off
 from mailboxes.sync.foreground import bound_to_owner, worker_name
 from mailboxes.sync.plan import pause_after
 from tenants.database import across_organizations, db
@@ -350,8 +350,9 @@ def _posts() -> list[Post]:
         .where(
             Account.is_enabled,
             Account.imap_enabled,
-            Account.state.not_in(("refused", "disconnected")),
+            Account.state.not_in(WAITING_FOR_PEOPLE),
             text(is_wanted("accounts")),
+            text(may_be_asked("accounts")),
             Folder.is_synced,
             Folder.is_selectable,
             Folder.gone_at.is_(None),

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, select, text
 from sqlalchemy.orm import Session
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, shown_state
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.crm.paging import Page, page
@@ -116,7 +116,7 @@ def state_of() -> ColumnElement[str]:
     """A key of `STATES`, in a query of global mailboxes with their accounts."""
     return case(
         (GlobalMailbox.values["enabled"]["value"].astext == "false", "paused"),
-        (Account.imap_enabled, Account.state),
+        (Account.imap_enabled, shown_state()),
         (Account.smtp_enabled, "sends"),
         else_="unconnected",
     )

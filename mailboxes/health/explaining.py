@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, shown_state
 from mailboxes.arrivals import Arrival
 from mailboxes.health.pass_log import LoggedPass, latest_passes
 from mailboxes.health.volume import AccountHour, hours_of
@@ -137,7 +137,8 @@ def _state(account: Account) -> tuple[str, str]:
     if not account.is_enabled:
         return STATES["paused"]
     if account.imap_enabled:
-        return STATES[account.state]
+        state = db.session.scalar(select(shown_state()).where(Account.id == account.id))
+        return STATES[state or account.state]
     return STATES["sends" if account.smtp_enabled else "unconnected"]
 
 

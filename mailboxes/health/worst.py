@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, case, func, select, text
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import IN_TROUBLE, Account, shown_state
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.setup.overview import STATES
 from mailboxes.sync.claiming import is_wanted
@@ -15,7 +15,6 @@ from tenants.database import across_organizations
 from tenants.organizations import Organization
 
 MOST_SHOWN = 50
-ORDER = ("disconnected", "refused", "failing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +35,15 @@ class Worst:
 
 def worst_accounts() -> tuple[list[Worst], int]:
     """Those that fail, the worst and the longest first, at most `MOST_SHOWN`; and how many there are."""
-    fails = (Account.is_enabled, Account.imap_enabled, Account.state.in_(ORDER), text(is_wanted("accounts")))
-    place = case({state: place for place, state in enumerate(ORDER)}, value=Account.state)
+    fails = (
+        Account.is_enabled,
+        Account.imap_enabled,
+        Account.state.in_(IN_TROUBLE),
+        text(is_wanted("accounts")),
+    )
+    place = case({state: place for place, state in enumerate(IN_TROUBLE)}, value=Account.state)
     query = (
-        select(Account, Organization.name, Mailbox.id, GlobalMailbox.id)
+        select(Account, shown_state(), Organization.name, Mailbox.id, GlobalMailbox.id)
         .outerjoin(Organization, Organization.id == Account.organization_id)
         .outerjoin(
             Mailbox,
@@ -55,8 +59,10 @@ def worst_accounts() -> tuple[list[Worst], int]:
         return [_shown(*row) for row in session.execute(query)], count
 
 
-def _shown(account: Account, organization: str | None, own: UUID | None, systems: UUID | None) -> Worst:
-    tone, words = STATES[account.state]
+def _shown(
+    account: Account, state: str, organization: str | None, own: UUID | None, systems: UUID | None
+) -> Worst:
+    tone, words = STATES[state]
     return Worst(
         address=account.address,
         organization_id=account.organization_id,

@@ -8,12 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from mailboxes.access import is_readable
-from mailboxes.accounts import Account
+from mailboxes.accounts import IN_TROUBLE, Account
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 from tenants.organizations import Membership
-
-NOT_WELL = ("failing", "refused", "disconnected")
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ def delays(member: Membership) -> list[Delay]:
     rows = db.session.execute(
         select(box.id, box.label, Account.failing_since, Account.last_error)
         .join(Account, (Account.id == box.account_id) & (Account.owner_id == box.account_owner_id))
-        .where(Account.state.in_(NOT_WELL), is_readable(member, box.id))
+        .where(Account.state.in_(IN_TROUBLE), is_readable(member, box.id))
         .order_by(box.label)
     )
     return [Delay(row.id, row.label, row.failing_since, row.last_error) for row in rows]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, or_, select
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import IN_TROUBLE, Account
 from mailboxes.oauth.client import revoke
 from mailboxes.oauth.providers import provider_of
 from mailboxes.oauth.rows import OAuthConnection
@@ -72,7 +72,7 @@ def adopt(connection_id: UUID, account: Account) -> None:
     connection.account_id, connection.for_account_id = account.id, None
     connection.session_hash, connection.typed = None, {}
     account.connected_as = connection.identity or account.imap_user
-    if account.state in {"disconnected", "refused", "failing"}:
+    if account.state in IN_TROUBLE:
         account.state, account.last_error = "new", ""
         account.failure_count, account.failing_since = 0, None
     account.next_attempt_at = now()
@@ -86,6 +86,7 @@ def disconnect(account: Account, by: str) -> Callable[[], None]:
     )
     account.state, account.last_error = "disconnected", f"Disconnected by {by}."
     account.failing_since = account.told_since = account.failing_since or now()  # nobody needs to be told
+    account.told_state = "disconnected"
     if connection is None:
         return lambda: None
     provider = provider_of(connection.kind)

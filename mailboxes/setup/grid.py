@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from mailboxes.accounts import IN_TROUBLE
 from mailboxes.crm.paging import Order, Page, page
 from mailboxes.setup.overview import (
     STATES,
@@ -29,7 +30,7 @@ SIZE = 50
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # What people look for: the words of the filter, and the states that it finds.
 STATE_FILTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "attention": ("Needs attention", ("disconnected", "refused", "failing", "interrupted", "unconnected")),
+    "attention": ("Needs attention", (*IN_TROUBLE, "spent", "quiet", "interrupted", "unconnected")),
     "new": ("Waiting for its first pass", ("new",)),
     "ok": ("Works", ("ok", "system", "sends")),
     "paused": ("Paused", ("paused", "unserved")),

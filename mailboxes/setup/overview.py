@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from mailboxes.access import MOST_COUNTED, people_counts
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, shown_state
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.messages import Message
@@ -23,7 +23,10 @@ from tenants.organizations import Organization
 STATES: dict[str, tuple[str, str]] = {
     "disconnected": ("bad", "Needs to be connected again"),
     "refused": ("bad", "Login rejected, needs a new password"),
+    "misconfigured": ("bad", "Needs a change of its settings"),
     "failing": ("warn", "Failing, tries again by itself"),
+    "spent": ("warn", "Today's budget is spent, goes on after midnight (UTC)"),
+    "quiet": ("warn", "Left alone for now, as its server asks"),
     "interrupted": ("warn", "A change was interrupted: open it and save it again"),
     "unconnected": ("off", "Not connected"),
     "new": ("busy", "Waiting for its first pass"),
@@ -80,7 +83,7 @@ def state_of() -> ColumnElement[str]:
         (Mailbox.is_enabled.is_(False), "paused"),
         (Account.id.is_(None), "system"),
         (Account.is_enabled.is_(False), "interrupted"),
-        (Account.imap_enabled, Account.state),
+        (Account.imap_enabled, shown_state()),
         (Account.smtp_enabled, "sends"),
         else_="unconnected",
     )

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete, update
 
 from mailboxes.accounts import (
+    IN_TROUBLE,
     Account,
     Folder,
     choose_history_again,
@@ -58,10 +59,10 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
     account.address = values.address
     account.is_enabled = True
     account.next_attempt_at = now()
-    if account.state in {"refused", "failing"}:
+    if account.state in IN_TROUBLE and account.state != "disconnected":
         account.state, account.failure_count, account.last_error = "new", 0, ""
     if server != (account.imap_host, account.imap_user):
-        account.quiet_until = None
+        account.quiet_until, account.is_spent = None, False
     db.session.add(account)
     db.session.flush()  # a password is bound to the id
     if account.imap_enabled and not was_read:

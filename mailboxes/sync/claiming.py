@@ -10,12 +10,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Integer, String
 
 from mailboxes.accounts import Account
 from mailboxes.sync import leases
+from mailboxes.sync.budget import most_in_a_day
 from mailboxes.sync.foreground import bound_to_owner
 from tenants.configuration.layers import value_of
 from tenants.database import across_organizations, db, inside, inside_installation
@@ -27,16 +28,20 @@ LONGEST_WITHOUT_PASS = 900
 
 
 def is_wanted(table: str) -> str:
-    """SQL: an enabled organization reads this account, whose server does not ask to be left alone.
+    """SQL: an enabled organization reads this account.
 
     A global account counts through any of its mailboxes, or always where it has no home: what nobody gets
     waits to be assigned.
     """
-    return f"""(coalesce({table}.quiet_until, '-infinity') < clock_timestamp() AND
-      ({table}.organization_id IS NULL AND {table}.home_organization_id IS NULL OR EXISTS (
+    return f"""({table}.organization_id IS NULL AND {table}.home_organization_id IS NULL OR EXISTS (
         SELECT 1 FROM mailboxes m JOIN organizations o ON o.id = m.organization_id
         WHERE m.account_id = {table}.id AND m.account_owner_id = {table}.owner_id
-          AND m.is_enabled AND o.is_enabled)))"""  # noqa: S608  # our own alias
+          AND m.is_enabled AND o.is_enabled))"""  # noqa: S608  # our own alias
+
+
+def may_be_asked(table: str) -> str:
+    """SQL: its server does not ask to be left alone. For who would ask it; trouble it is all the same."""
+    return f"(coalesce({table}.quiet_until, '-infinity') < clock_timestamp())"
 
 
 _CLAIM = text(
@@ -51,7 +56,7 @@ _CLAIM = text(
       FROM accounts a LEFT JOIN under_way u ON u.owner_id = a.owner_id
       WHERE a.is_enabled AND a.imap_enabled AND a.state <> 'disconnected'
         AND a.next_attempt_at <= clock_timestamp() AND a.lease_expires_at < clock_timestamp()
-        AND {is_wanted("a")}
+        AND {is_wanted("a")} AND {may_be_asked("a")}
     ), chosen AS (
       SELECT id FROM due WHERE turn <= :under_way ORDER BY turn, next_attempt_at LIMIT :most
     )
@@ -187,6 +192,23 @@ def hurry_for_reads() -> None:
     """What was read here since the last pass is told to the server soon, where it is mirrored; commits."""
     with across_organizations("reads are mirrored on the servers of all organizations") as session:
         session.execute(_HURRY_FOR_READS)
+        session.commit()
+
+
+def go_on_within_budget() -> None:
+    """What was spent by a former budget of a day, and is not by the one of now, is due at once; commits.
+
+    However the budget was raised: by a page, a file or a command.
+    """
+    with inside_installation("the budget of a day is the system's"):
+        most = most_in_a_day()
+    with across_organizations("the budget of a day is one for the accounts of all organizations") as session:
+        session.execute(
+            update(Account)
+            .where(Account.is_spent, Account.fetched_bytes < most)
+            .values(is_spent=False, quiet_until=None, next_attempt_at=func.clock_timestamp())
+            .execution_options(synchronize_session=False)
+        )
         session.commit()
 
 

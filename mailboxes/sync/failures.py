@@ -11,10 +11,10 @@ from mailboxes.accounts import Account
 from mailboxes.errors import (
     AuthenticationFailedError,
     ConsentEndedError,
-    LoginDisabledError,
     MailServerError,
 )
 from mailboxes.imap.dialogue import THROTTLED_SECONDS
+from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.plan import pause_after
 from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
@@ -60,18 +60,20 @@ def note_success(account: Account, *, has_more: bool, is_throttled: bool = False
     ``is_throttled``: the server has said that it is asked too much, though it has answered (F34).
     """
     well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": now()}
+    well |= {"is_spent": False}
     if is_throttled:
         well |= {"quiet_until": now() + timedelta(seconds=THROTTLED_SECONDS)}
     _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))
 
 
 def note_failure(account: Account, error: MailServerError) -> None:
-    """Back off; a rejected login much longer. The caller commits."""
-    is_refused = isinstance(error, AuthenticationFailedError | LoginDisabledError | UnreadablePasswordError)
+    """Back off; longer where trying again does not help, a rejected login much longer. The caller commits."""
+    is_refused = isinstance(error, AuthenticationFailedError | UnreadablePasswordError)
     failures = account.failure_count + 1
     pause = pause_after(
         failures,
         is_refused=is_refused,
+        is_permanent=error.is_permanent,
         retry_after=error.retry_after,
         jitter=random.random(),  # noqa: S311  # spreads load, guards nothing
     )
@@ -90,6 +92,7 @@ def note_failure(account: Account, error: MailServerError) -> None:
         failure_count=failures,
         next_attempt_at=now() + pause,
         quiet_until=now() + pause if error.retry_after else None,
+        is_spent=isinstance(error, BudgetSpentError),
     )
 
 
@@ -103,7 +106,9 @@ def note_fetched(account: Account, count: int) -> None:
 def _state_after(error: MailServerError, *, is_refused: bool) -> str:
     if isinstance(error, ConsentEndedError):
         return "disconnected"
-    return "refused" if is_refused else "failing"
+    if is_refused:
+        return "refused"
+    return "misconfigured" if error.is_permanent else "failing"
 
 
 def note_stall(account: Account, error: MailServerError) -> None:

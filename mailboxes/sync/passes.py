@@ -13,12 +13,12 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.connections import MEGABYTE, egress_policy, imap_settings
+from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.errors import MailServerError, UidValidityChangedError
 from mailboxes.health.pass_log import Done, log_pass
 from mailboxes.imap import ImapConnection
 from mailboxes.sync import leases
-from mailboxes.sync.budget import Budget
+from mailboxes.sync.budget import Budget, most_in_a_day
 from mailboxes.sync.failures import (
     OwnFailureError,
     as_mail_error,
@@ -33,7 +33,6 @@ from mailboxes.sync.leaving import demand_readable, leave_alone
 from mailboxes.sync.mirroring import mirror_reads
 from mailboxes.sync.running import Heard, Pass, PassReport, Progress
 from mailboxes.sync.visiting import visit_each
-from tenants.configuration.layers import value_of
 from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
 
@@ -90,7 +89,7 @@ def _counted(imap: ImapConnection, report: PassReport) -> Iterator[None]:
 def _budget(account: Account) -> Budget:
     at = now()
     spent = account.fetched_bytes if account.fetched_on == at.astimezone(UTC).date() else 0
-    return Budget(int(value_of("sync.daily_mb")) * MEGABYTE, spent, at)
+    return Budget(most_in_a_day(), spent, at)
 
 
 def _account(account_id: UUID) -> Account:

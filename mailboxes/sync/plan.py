@@ -26,6 +26,7 @@ LONGEST_PAUSE = timedelta(hours=1)
 REFUSED_PAUSE = timedelta(hours=1)
 LONG_REFUSED_PAUSE = timedelta(hours=6)
 FIRST_PAUSE = timedelta(seconds=30)
+FIRST_CALM_PAUSE = timedelta(minutes=10)
 REFUSALS_BEFORE_LONG_PAUSE = 3
 
 
@@ -201,15 +202,24 @@ def is_numbered_anew(cursor: Cursor, uid_next: int | None, server: Collection[in
     return uid_next is not None and max(server, default=0) < uid_next <= cursor.last_uid
 
 
-def pause_after(failures: int, *, is_refused: bool, retry_after: float | None, jitter: float) -> timedelta:
+def pause_after(
+    failures: int,
+    *,
+    is_refused: bool,
+    retry_after: float | None,
+    jitter: float,
+    is_permanent: bool = False,
+) -> timedelta:
     """How long to leave a server alone after so many failures in a row.
 
     ``jitter``: 0 … 1, so that many accounts of one server do not come back together. What a throttling
-    server asks for is obeyed (F34); a rejected login is repeated hourly at most (F31).
+    server asks for is obeyed (F34); a rejected login is repeated hourly at most (F31). What waits for
+    a change (``is_permanent``), such as an expired certificate, is looked at calmly.
     """
     if is_refused:
         pause = REFUSED_PAUSE if failures < REFUSALS_BEFORE_LONG_PAUSE else LONG_REFUSED_PAUSE
     else:
-        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(max(failures, 1) - 1, 10))
+        first = FIRST_CALM_PAUSE if is_permanent else FIRST_PAUSE
+        pause = min(LONGEST_PAUSE, first * 2 ** min(max(failures, 1) - 1, 10))
         pause *= 0.75 + jitter / 2
     return max(pause, timedelta(seconds=retry_after or 0))

@@ -1,5 +1,6 @@
 """What could not be had comes later: by itself, with the limit, or because somebody asks for it."""
 
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,10 +10,15 @@ from sqlalchemy import select, update
 from mailboxes import timeline
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival, Raw
+from mailboxes.errors import ThrottledError
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.sync.budget import Budget, BudgetSpentError
+from mailboxes.sync.claiming import go_on_within_budget
+from mailboxes.sync.failures import note_failure
 from mailboxes.sync.refetching import fetch_anyway
-from tenants.database import db, inside, now
+from tenants.configuration.catalog import SYSTEM
+from tenants.configuration.layers import inherit, override
+from tenants.database import db, inside, inside_installation, now
 from tests.factories import make_organization, make_raw
 from tests.faults.behaviours import for_messages
 from tests.faults.stage import INBOX, Stage
@@ -208,3 +214,43 @@ def test_midnight_is_that_of_the_day_that_was_spent() -> None:
     with pytest.raises(BudgetSpentError) as caught:
         evening.demand(0)
     assert caught.value.retry_after == 3600
+
+
+@pytest.fixture
+def more_in_a_day(stage: Stage) -> Iterator[Callable[[], None]]:
+    """Permit twice as much as usual; the installation is the same for every test."""
+
+    def permit() -> None:
+        with inside_installation("a system administrator permits more"):
+            override("sync.daily_mb", "4000", SYSTEM, by="the test")
+            db.session.commit()
+
+    yield permit
+    with inside_installation("the next test has the usual budget"):
+        inherit("sync.daily_mb", SYSTEM, by="the test")
+        db.session.commit()
+
+
+def test_a_raised_budget_is_used_at_once(stage: Stage, more_in_a_day: Callable[[], None]) -> None:
+    spend(stage, 2_000)
+    new = stage.add()
+    stage.sync()
+    go_on_within_budget()
+    assert stage.is_refused_a_pass()
+    more_in_a_day()
+    go_on_within_budget()
+    with inside(stage.world.id):
+        assert stage.account().next_attempt_at <= now()
+    assert stage.sync().error is None
+    assert new in stage.arrivals()
+
+
+def test_quiet_that_a_server_asks_for_is_no_matter_of_the_budget(
+    stage: Stage, more_in_a_day: Callable[[], None]
+) -> None:
+    with inside(stage.world.id):
+        note_failure(stage.account(), ThrottledError(retry_after=7_200))
+        db.session.commit()
+    more_in_a_day()
+    go_on_within_budget()
+    assert stage.is_refused_a_pass()

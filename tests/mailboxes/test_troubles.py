@@ -5,12 +5,23 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
+from mailboxes import troubles
 from mailboxes.accounts import Account
-from mailboxes.errors import HostUnreachableError
+from mailboxes.errors import (
+    AuthenticationFailedError,
+    CertificateExpiredError,
+    EgressRefusedError,
+    HostUnreachableError,
+    LoginDisabledError,
+    NameNotFoundError,
+    ThrottledError,
+    WrongProtocolError,
+)
 from mailboxes.notices import send_due_notices
 from mailboxes.sync import leases
+from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.failures import note_failure, note_success
-from mailboxes.troubles import FAILURES, PATIENCE, tell_of_troubles
+from mailboxes.troubles import FAILURES, FEW, GATHERED, PATIENCE, tell_of_troubles
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.factories import make_mailbox, make_user
 from tests.mailboxes.arriving import account_of
@@ -114,3 +125,138 @@ def test_of_a_global_account_the_system_administrators_hear(app, ours, sink):
     assert ours.name not in text
     with inside_installation("a test"):
         assert db.session.query(Account).one().told_since is not None
+
+
+def mark(world, inside, /, **values):
+    with inside(world):
+        db.session.execute(update(Account).values(**values))
+        db.session.commit()
+
+
+def test_what_comes_to_wait_for_people_is_told_again(inside, ours, mailbox, sink):
+    fail(mailbox, inside, ours)
+    tell()
+    with inside(ours):
+        note_failure(account_of(mailbox), AuthenticationFailedError())
+        db.session.commit()
+    tell()
+    tell()
+    with inside(ours):
+        note_failure(account_of(mailbox), HostUnreachableError())  # and back: that is no news
+        db.session.commit()
+    tell()
+    subjects = [subject for _, subject, _ in letters(sink)]
+    assert subjects == ["Support cannot be read", "Support cannot sign in to its mail server"]
+
+
+@pytest.mark.parametrize(
+    "error", [CertificateExpiredError, EgressRefusedError, WrongProtocolError, LoginDisabledError]
+)
+def test_what_needs_other_settings_is_told_at_once_and_looked_at_calmly(inside, ours, mailbox, sink, error):
+    with inside(ours):
+        note_failure(account_of(mailbox), error())
+        db.session.commit()
+    tell()
+    [(_, subject, text)] = letters(sink)
+    assert subject == "Support needs a change of its settings"
+    assert error.message in " ".join(text.split())
+    with inside(ours):
+        account = account_of(mailbox)
+        assert account.state == "misconfigured"
+        assert account.next_attempt_at > now() + timedelta(minutes=5)
+
+
+def test_a_host_name_that_is_unknown_for_now_waits_for_nobody(inside, ours, mailbox):
+    with inside(ours):
+        note_failure(account_of(mailbox), NameNotFoundError())
+        db.session.commit()
+        assert account_of(mailbox).state == "failing"
+    assert tell_of_troubles() == []
+
+
+def test_quiet_that_lasts_is_told_with_its_end(inside, ours, mailbox, sink):
+    with inside(ours):
+        note_failure(account_of(mailbox), BudgetSpentError(retry_after=7_200))
+        db.session.commit()
+        until = account_of(mailbox).quiet_until
+    tell()
+    tell()
+    [(_, subject, text)] = letters(sink)
+    assert subject == f"Support is left alone until {until:%Y-%m-%d %H:%M}"
+    assert f"until {until:%Y-%m-%d %H:%M} (UTC)" in text
+    assert BudgetSpentError.message in " ".join(text.split())
+    recover(mailbox, inside, ours)
+    tell()
+    assert letters(sink)[1][1] == "Support works again"
+
+
+def test_quiet_for_some_minutes_is_told_to_nobody(inside, ours, mailbox):
+    with inside(ours):
+        note_failure(account_of(mailbox), ThrottledError(retry_after=600))
+        db.session.commit()
+    assert tell_of_troubles() == []
+
+
+def test_of_many_at_once_there_is_one_letter_for_each_organization(inside, ours, theirs, sink):
+    failing = {
+        "state": "failing",
+        "failure_count": 9,
+        "last_error": "It is away.",
+        "imap_host": "mail.example",
+    }
+    failing |= {"imap_enabled": True, "failing_since": now() - timedelta(hours=2)}
+    for number in range(8):
+        make_mailbox(ours, label=f"Desk {number}", account=failing)
+    make_mailbox(theirs, label="Support", account=failing)
+    tell()
+    tell()
+    told = {recipient: (subject, text) for recipient, subject, text in letters(sink)}
+    assert len(letters(sink)) == 2
+    assert told[theirs.admin.user.address][0] == "Support cannot be read"
+    subject, text = told[ours.admin.user.address]
+    assert subject == "8 mailboxes cannot be read"
+    assert "all of them at mail.example" in text
+    assert "Desk 4" in text
+    assert "Desk 5" not in text
+    assert "and 3 more" in text
+    assert "/configuration/mailboxes/?state=attention" in text
+    assert theirs.name not in text
+
+
+def test_what_follows_a_letter_about_many_is_gathered(inside, ours, sink):
+    failing = {"imap_enabled": True, "state": "refused", "failing_since": now()}
+    for number in range(FEW + 1):
+        make_mailbox(ours, label=f"Desk {number}", account=failing)
+    tell()
+    for number in range(FEW + 1):
+        make_mailbox(ours, label=f"Counter {number}", account=failing)
+    tell()
+    assert len(letters(sink)) == 1
+    mark(ours, inside, told_at=now() - GATHERED - timedelta(seconds=1))
+    tell()
+    assert len(letters(sink)) == 2
+
+
+def test_one_turn_tells_some_owners_and_the_next_turn_the_others(inside, ours, theirs, monkeypatch):
+    monkeypatch.setattr("mailboxes.troubles.OWNERS_AT_ONCE", 1)
+    failing = {"imap_enabled": True, "state": "refused"}
+    make_mailbox(ours, account={**failing, "failing_since": now()})
+    make_mailbox(theirs, account={**failing, "failing_since": now() - timedelta(hours=1)})
+    assert tell_of_troubles() == [theirs.id]
+    assert tell_of_troubles() == [ours.id]
+    assert tell_of_troubles() == []
+
+
+def test_an_owner_that_cannot_be_told_keeps_nothing_from_the_others(inside, ours, theirs, monkeypatch):
+    failing = {"imap_enabled": True, "state": "refused", "failing_since": now()}
+    for world in (ours, theirs):
+        make_mailbox(world, account=failing)
+    usual = troubles._recipients
+
+    def recipients(owner):
+        if owner == ours.id:
+            raise RuntimeError
+        return usual(owner)
+
+    monkeypatch.setattr(troubles, "_recipients", recipients)
+    assert tell_of_troubles() == [theirs.id]

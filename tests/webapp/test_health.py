@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.health.pass_log import Done, log_pass
+from mailboxes.metrics import metrics
 from mailboxes.sync.gaps import Gaps
 from tenants.database import db, now
 from tests.factories import make_mailbox, make_user, sign_in
@@ -132,6 +133,27 @@ def test_the_installation_shows_the_worst_accounts_first(inside, ours, theirs, m
     assert places == sorted(places)
     assert "Accounts in trouble 3" in words
     assert mailbox.address not in words  # it works
+
+
+def test_an_account_that_nothing_is_fetched_from_for_now_is_in_trouble_too(
+    inside, ours, theirs, system_admin
+):
+    for world, label, is_spent in ((ours, "Spent", True), (theirs, "Asked", False)):
+        failing(world, label, "failing", 2)
+        with inside(world):
+            db.session.execute(
+                update(Account).values(quiet_until=now() + timedelta(hours=5), is_spent=is_spent)
+            )
+            db.session.commit()
+    words = words_of(read(system_admin, "/system/health/"))
+    assert "Accounts in trouble 2" in words
+    assert "Today's budget is spent" in words
+    assert "Left alone for now, as its server asks" in words
+    assert {one.name: one.values for one in metrics()}["postroom_accounts_quiet"] == {
+        "server": 1,
+        "budget": 1,
+    }
+    assert {one.name: one.values for one in metrics()}["postroom_accounts"]["failing"] == 2
 
 
 def test_the_installation_shows_which_processes_live(app, ours, system_admin):
