@@ -113,7 +113,7 @@ def parse_encryption_keys(text: str) -> dict[str, bytes]:
 def _demanded(given: Mapping[str, str], name: str, what: str) -> str:
     value = given.get(name, "").strip()
     if not value:
-        raise SettingsError(f"{name} is not set. It names {what}; see README.md, Configuration.")
+        raise SettingsError(f"{name} is not set. It names {what}; see docs/operations.md, Environment.")
     return value
 
 

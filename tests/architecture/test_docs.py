@@ -45,10 +45,29 @@ def test_the_docs_mention_every_environment_variable(variable):
     assert f"`{variable}`" in text_of("docs/operations.md"), f"describe {variable} in docs/operations.md"
 
 
-def test_links_between_documents_lead_somewhere():
-    for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
-            assert (path.parent / target).exists(), f"{path.name} links to {target}, which is not there"
+DOCUMENTS = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def anchors_of(path):
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(path):
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", path.read_text()):
+        there = path.parent / target if target else path
+        assert there.exists(), f"{path.name} links to {target}, which is not there"
+        assert not anchor or anchor in anchors_of(there), f"{path.name} links to #{anchor} of {there.name}"
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_documents_name_are_there(path):
+    named = re.findall(
+        r"`((?:tenants|mailboxes|workers|webapp|migrations|tests|docs)/[\w./-]*)`", path.read_text()
+    )
+    missing = [name for name in named if not (ROOT / name).exists() and not (ROOT / f"{name}.py").exists()]
+    assert not missing, f"{path.name} names what is not there: {missing}"
 
 
 def test_each_decision_has_a_number_of_its_own_in_its_name_and_title():
