@@ -3,6 +3,14 @@
 from email_validator import EmailNotValidError, validate_email
 from flask_wtf import FlaskForm
 from wtforms import Field, ValidationError
+from wtforms.validators import EqualTo, Length
+
+from tenants.users import MINIMUM_PASSWORD_LENGTH
+
+is_long_enough = Length(
+    min=MINIMUM_PASSWORD_LENGTH, max=1000, message=f"Use at least {MINIMUM_PASSWORD_LENGTH} characters."
+)
+is_typed_again = EqualTo("password", "The two passwords differ. Type both again.")
 
 
 def is_address(form: FlaskForm, field: Field) -> None:

@@ -2,10 +2,9 @@
 
 from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField, SubmitField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.validators import InputRequired, Length
 
-from tenants.users import MINIMUM_PASSWORD_LENGTH
-from webapp.validators import is_address
+from webapp.validators import is_address, is_long_enough, is_typed_again
 
 
 class SignInForm(FlaskForm):
@@ -52,18 +51,11 @@ class NewPasswordForm(FlaskForm):
 
     password = PasswordField(
         "New password",
-        validators=[
-            InputRequired("Choose a password."),
-            Length(
-                min=MINIMUM_PASSWORD_LENGTH,
-                max=1000,
-                message=f"Use at least {MINIMUM_PASSWORD_LENGTH} characters.",
-            ),
-        ],
+        validators=[InputRequired("Choose a password."), is_long_enough],
         render_kw={"autocomplete": "new-password", "autofocus": True},
     )
     again = PasswordField(
         "The new password again",
-        validators=[EqualTo("password", "The two passwords differ. Type both again.")],
+        validators=[is_typed_again],
         render_kw={"autocomplete": "new-password"},
     )

@@ -2,12 +2,11 @@
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, PasswordField, SelectMultipleField, StringField
-from wtforms.validators import EqualTo, InputRequired, Length
+from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from tenants.users import MINIMUM_PASSWORD_LENGTH
 from webapp.records import clean_text
-from webapp.validators import is_address
+from webapp.validators import is_address, is_long_enough, is_typed_again
 
 
 class CheckBoxes(SelectMultipleField):
@@ -56,17 +55,12 @@ class JoinForm(FlaskForm):
     name = StringField("Your name", [InputRequired("Type your name."), Length(max=200)], filters=[clean_text])
     password = PasswordField(
         "Choose a password",
-        [
-            InputRequired("Choose a password."),
-            Length(
-                min=MINIMUM_PASSWORD_LENGTH, message=f"Use at least {MINIMUM_PASSWORD_LENGTH} characters."
-            ),
-        ],
+        [InputRequired("Choose a password."), is_long_enough],
         render_kw={"autocomplete": "new-password"},
     )
     again = PasswordField(
         "The password again",
-        [EqualTo("password", "The two passwords differ. Type both again.")],
+        [is_typed_again],
         render_kw={"autocomplete": "new-password"},
     )
 
@@ -85,17 +79,12 @@ class PasswordForm(FlaskForm):
     )
     password = PasswordField(
         "New password",
-        [
-            InputRequired("Choose a new password."),
-            Length(
-                min=MINIMUM_PASSWORD_LENGTH, message=f"Use at least {MINIMUM_PASSWORD_LENGTH} characters."
-            ),
-        ],
+        [InputRequired("Choose a new password."), is_long_enough],
         render_kw={"autocomplete": "new-password"},
     )
     again = PasswordField(
         "The new password again",
-        [EqualTo("password", "The two passwords differ. Type both again.")],
+        [is_typed_again],
         render_kw={"autocomplete": "new-password"},
     )
 
