@@ -64,6 +64,14 @@ class FetchedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of a message, or all of it, from a server that knows no partial fetches (Exchange)."""
+
+    data: bytes
+    is_whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MessageDetails:
     """What is asked about a message before its bytes; -1 and None where the server does not tell."""
 
@@ -108,15 +116,25 @@ def details_of(uid: int, items: Mapping[bytes, Token]) -> MessageDetails:
     )
 
 
-def body_of(items: Mapping[bytes, Token], offset: int = 0) -> bytes:
-    """The bytes of ``BODY[…]``; empty if the server sent NIL, nothing, or an empty string (F8, F9).
+def body_of(items: Mapping[bytes, Token]) -> bytes:
+    """The bytes of ``BODY[…]``; empty if the server sent NIL, nothing, or an empty string (F8, F9)."""
+    return next((value for name, value in items.items() if _is_body(name) and isinstance(value, bytes)), b"")
 
-    From ``offset`` on: a server that does not know partial fetches and sends all again is not heard.
-    """
+
+def piece_of(items: Mapping[bytes, Token], offset: int, size: int) -> Piece | None:
+    """So many bytes of ``BODY[…]`` from ``offset`` on; None for NIL, nothing, or a piece of another place:
+    only an empty string is the end of a message (F8, F9)."""
     for name, value in items.items():
-        if isinstance(value, bytes) and (name.startswith(b"BODY[") or name == b"RFC822"):
-            return value if offset == 0 or name.endswith(b"<%d>" % offset) else b""
-    return b""
+        if _is_body(name) and isinstance(value, bytes):
+            if name.endswith(b"<%d>" % offset):
+                return Piece(value)
+            is_whole = offset > 0 or len(value) > size
+            return None if name.endswith(b">") else Piece(value, is_whole)
+    return None
+
+
+def _is_body(name: bytes) -> bool:
+    return name.startswith(b"BODY[") or name == b"RFC822"
 
 
 def flag_names(value: Token) -> tuple[str, ...]:

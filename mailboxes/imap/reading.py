@@ -21,7 +21,7 @@ from mailboxes.errors import (
 )
 from mailboxes.imap import fetching, searching
 from mailboxes.imap.dialogue import Parts, Token, uid_set
-from mailboxes.imap.fetching import FetchedMessage, MessageDetails
+from mailboxes.imap.fetching import FetchedMessage, MessageDetails, Piece
 from mailboxes.imap.session import LINE_BUDGET, ImapSession
 from mailboxes.spool import Spool
 
@@ -192,7 +192,8 @@ class MessageReader:
     def _is_smaller_than_told(self, message: MessageDetails) -> bool:
         """RFC822.SIZE is a hint: beyond the limit there may be nothing (F17)."""
         try:
-            return not self._piece(message.uid, b"", self._most_bytes, 1)
+            piece = self._piece(message.uid, b"", self._most_bytes, 1, most=0)
+            return piece is not None and not piece.data
         except MailServerError as error:
             self._go_on_after(error)
             return False
@@ -201,35 +202,44 @@ class MessageReader:
         return self._bodies([message]).get(message.uid, b"")
 
     def _in_pieces(self, message: MessageDetails, spool: Spool) -> Content | None:
-        """A message by partial fetches, so that memory holds a piece, and a cut costs one (F16)."""
+        """A message by partial fetches, so that memory holds a piece, and a cut costs one (F16).
+
+        Where nothing comes, that is no end, unless there is as much as the server has told of.
+        """
         while spool.size <= self._most_bytes:
-            piece = self._piece(message.uid, b"", spool.size, fetching.PIECE_BYTES)
-            spool.add(piece)
-            if not piece and spool.size < message.size and not self._is_still_there(message.uid):
+            piece = self._piece(message.uid, b"", spool.size, fetching.PIECE_BYTES, most=self._most_bytes)
+            if piece is None:
+                return _content(spool) if 0 < message.size <= spool.size else b""
+            if piece.is_whole:
+                return _all_at_once(piece.data, spool)
+            spool.add(piece.data)
+            if not piece.data and spool.size < message.size and not self._is_still_there(message.uid):
                 return b""  # moved meanwhile: what came so far is not the message
-            if not piece or (len(piece) < fetching.PIECE_BYTES and spool.size >= message.size):
-                return spool if spool.size > fetching.WHOLE_BYTES else spool.content()
+            if not piece.data or (len(piece.data) < fetching.PIECE_BYTES and spool.size >= message.size):
+                return _content(spool)
         return None
 
     def _is_still_there(self, uid: int) -> bool:
         return bool(searching.search(self._session, b"UID %d" % uid))
 
-    def _piece(self, uid: int, section: bytes, offset: int, size: int) -> bytes:
+    def _piece(self, uid: int, section: bytes, offset: int, size: int, most: int) -> Piece | None:
+        """``most``: how many bytes are taken of a server that sends more than it is asked for."""
         found = fetch(
             self._session,
             [uid],
             b"(UID BODY.PEEK[%s]<%d.%d>)" % (section, offset, size),
             seconds=self._session.body_seconds,
-            budget=2 * size + LINE_BUDGET,
-            literal_limit=2 * size,
+            budget=max(2 * size, most) + LINE_BUDGET,
+            literal_limit=max(2 * size, most),
         )
-        return fetching.body_of(found.get(uid, {}), offset)
+        return fetching.piece_of(found.get(uid, {}), offset, size)
 
     def _header_only(self, message: MessageDetails, failure: str = "") -> FetchedMessage:
         """A message that stays on the server: too large, or not to be had because of ``failure``."""
         header = b""
         try:
-            header = self._piece(message.uid, b"HEADER", 0, fetching.HEADER_BYTES)
+            piece = self._piece(message.uid, b"HEADER", 0, fetching.HEADER_BYTES, most=0)
+            header = piece.data if piece else b""
         except MailServerError as error:
             self._go_on_after(error)
         return FetchedMessage(
@@ -264,6 +274,22 @@ class MessageReader:
 def _may_be_about_all(error: MailServerError, message: MessageDetails) -> bool:
     """Whether a message may have failed by what is true of all: a goodbye, or silence from the start."""
     return isinstance(error, TurnedAwayError) or (message.size < 0 and isinstance(error, SILENCE))
+
+
+def _content(spool: Spool) -> Content:
+    return spool if spool.size > fetching.WHOLE_BYTES else spool.content()
+
+
+def _all_at_once(data: bytes, spool: Spool) -> Content:
+    """All that a server sends where a piece was asked for, if it is more than that, or once more the same.
+
+    A piece without its place is no message.
+    """
+    if len(data) <= fetching.PIECE_BYTES:
+        return data if len(data) == spool.size and data == spool.content() else b""
+    whole = Spool()
+    whole.add(data)
+    return _content(whole)
 
 
 def _whole(message: MessageDetails, content: Content) -> FetchedMessage:

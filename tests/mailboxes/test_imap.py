@@ -625,6 +625,68 @@ def test_a_large_message_that_moves_meanwhile_is_not_there_in_part(
     assert next(asked) > 2
 
 
+LARGE = RAW + b"x" * (6 * 1024 * 1024)
+
+
+def at_piece(offset: int, answer: bytes) -> Behaviour:
+    """Answer so where the piece from this place on is asked for."""
+
+    def behave(session: Session, command: Command) -> bool:
+        return b"PEEK[]<%d." % offset in command.arguments and reply(answer)(session, command)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{tag} OK FETCH completed.\r\n",  # Office 365
+        b"* 1 FETCH (UID 1 BODY[] NIL)\r\n{tag} OK done\r\n",
+        b"* 1 FETCH (UID 1 BODY[]<3145728> NIL)\r\n{tag} OK done\r\n",
+        b"* 1 FETCH (UID 1 BODY[]<0> {4}\r\nFrom)\r\n{tag} OK done\r\n",
+        b"* 1 FETCH (UID 1 BODY[] {4}\r\nFrom)\r\n{tag} OK done\r\n",
+    ],
+)
+def test_a_piece_that_does_not_come_is_no_end_of_the_message(
+    imap_server: ScriptedImap, opened: Open, answer: bytes
+) -> None:
+    uid = imap_server.folder().add(LARGE)
+    imap_server.on("FETCH", at_piece(3 * 1024 * 1024, answer), times=20)
+    with opened() as connection:
+        (message,) = fetched(connection, uid)
+        assert (message.raw, message.spool) == (None, None)
+        assert (message.failure, message.header[:7]) == ("The server sent no content.", b"Subject")
+        imap_server.heal()
+        (message,) = fetched(connection, uid)
+    assert message.spool is not None
+    assert message.spool.content() == LARGE
+
+
+def test_a_piece_that_comes_with_the_second_try_is_added_to_those_before_it(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    uid = imap_server.folder().add(LARGE)
+    imap_server.on("FETCH", at_piece(3 * 1024 * 1024, b"{tag} OK FETCH completed.\r\n"), times=5)
+    with opened() as connection:
+        (message,) = fetched(connection, uid)
+    assert message.spool is not None
+    assert message.spool.content() == LARGE
+    assert imap_server.verbs().count("FETCH") < 12
+
+
+@pytest.mark.parametrize("size", [20, 6 * 1024 * 1024])
+def test_a_server_that_sends_everything_for_a_piece_is_believed(  # Exchange
+    imap_server: ScriptedImap, opened: Open, size: int
+) -> None:
+    raw = RAW + b"x" * size
+    uid = imap_server.folder().add(raw, claimed_size=7 * 1024 * 1024)
+    whole = for_messages(lambda session, uid, good: session.fetch_answer(uid, b"BODY.PEEK[]"))
+    imap_server.on("FETCH", whole)
+    with opened() as connection:
+        (message,) = fetched(connection, uid)
+    assert (message.raw if size == 20 else message.spool and message.spool.content()) == raw
+
+
 @pytest.mark.parametrize("claimed", [None, 10])
 def test_a_message_over_the_limit_is_told_of_with_its_header(
     imap_server: ScriptedImap, opened: Open, claimed: int | None
