@@ -12,6 +12,7 @@ from functools import partial
 
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import (
+    CommandRefusedError,
     ConnectionLostError,
     MailServerError,
     ServerTimeoutError,
@@ -31,8 +32,11 @@ PIECEWISE_ATTEMPTS = 3
 SAMPLE_BYTES = 1024
 SILENCE = (ServerTimeoutError, ConnectionLostError)
 NO_CONTENT = "The server sent no content."
+MOST_REFUSALS = 40  # of one portion: about four messages of 500 that cannot be told of
+REFUSALS_OF_ALL = 12  # with nothing told: then it is no single message
 
 Content = bytes | Spool
+Fetched = dict[int, dict[bytes, Token]]
 Attempt = Callable[[MessageDetails], Content | None]
 
 
@@ -40,8 +44,27 @@ def details(session: ImapSession, uids: Sequence[int], items: bytes) -> dict[int
     """What the server tells about messages by UID; one that is missing is not proven gone (F8)."""
     told: dict[int, MessageDetails] = {}
     for portion in fetching.portions(sorted(set(uids))):
-        found = fetch(session, portion, items, budget=fetching.DETAILS_BUDGET)
+        found = _fetched_as_far_as_told(session, portion, items)
         told |= {uid: fetching.details_of(uid, answered) for uid, answered in found.items()}
+    return told
+
+
+def _fetched_as_far_as_told(session: ImapSession, uids: Sequence[int], items: bytes) -> Fetched:
+    """What is told before a refusal counts, and the rest is asked for in halves: of 500 messages it may be
+    one that cannot be told of (Gmail, Yahoo). Raises where all of it is refused."""
+    told: Fetched = {}
+    waiting, refused = [uids], list[CommandRefusedError]()
+    while waiting and len(refused) < (MOST_REFUSALS if told else REFUSALS_OF_ALL):
+        asked = waiting.pop(0)
+        try:
+            fetch(session, asked, items, told=told, budget=fetching.DETAILS_BUDGET)
+        except CommandRefusedError as error:
+            refused.append(error)
+            left = [uid for uid in asked if uid not in told]
+            half = len(left) // 2
+            waiting += [left[:half], left[half:]] if half else []
+    if refused and not told:
+        raise refused[0]
     return told
 
 
@@ -51,11 +74,15 @@ def fetch(
     items: bytes,
     *,
     seconds: float | None = None,
+    told: Fetched | None = None,
     **limits: int,
-) -> dict[int, dict[bytes, Token]]:
-    """The items of FETCH answers by UID; only of messages that were asked for (F10, F11, F43)."""
+) -> Fetched:
+    """The items of FETCH answers by UID; only of messages that were asked for (F10, F11, F43).
+
+    ``told``: to be added to, so that what has come outlives an error.
+    """
     asked = set(uids)
-    told: dict[int, dict[bytes, Token]] = {}
+    told = {} if told is None else told
 
     def take(parts: Parts) -> bool:
         found = fetching.fetched_items(parts)
@@ -125,14 +152,20 @@ class MessageReader:
         """The bytes of several messages by UID, those that came."""
         uids = [message.uid for message in batch]
         expected = sum(max(0, message.size) for message in batch)
-        found = fetch(
-            self._session,
-            uids,
-            b"(UID BODY.PEEK[])",
-            seconds=self._session.body_seconds,
-            budget=2 * expected + 2 * self._most_at_once + LINE_BUDGET,
-            literal_limit=min(2 * self._most_at_once, self._most_bytes),
-        )
+        found: Fetched = {}
+        try:
+            fetch(
+                self._session,
+                uids,
+                b"(UID BODY.PEEK[])",
+                seconds=self._session.body_seconds,
+                told=found,
+                budget=2 * expected + 2 * self._most_at_once + LINE_BUDGET,
+                literal_limit=min(2 * self._most_at_once, self._most_bytes),
+            )
+        except CommandRefusedError:
+            if not found:
+                raise
         bodies = {uid: fetching.body_of(items) for uid, items in found.items()}
         return {uid: raw for uid, raw in bodies.items() if raw}
 

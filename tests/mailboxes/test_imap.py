@@ -37,6 +37,7 @@ from mailboxes.imap import Encryption, FetchedMessage, FolderListing, ImapConnec
 from mailboxes.imap.dialogue import tokens
 from mailboxes.imap.fetching import details_of, fetched_items, flag_names, internal_date
 from mailboxes.imap.folders import listings, raw_name, shown_name
+from mailboxes.imap.reading import REFUSALS_OF_ALL
 from mailboxes.imap.searching import ranges
 from mailboxes.wire import Timeouts
 from tests.certificates import Certificates
@@ -623,6 +624,57 @@ def test_a_large_message_that_moves_meanwhile_is_not_there_in_part(
     with opened() as connection:
         assert [message.uid for message in fetched(connection, moving, staying)] == [staying]
     assert next(asked) > 2
+
+
+def refusing(bad: int, items: bytes, *, tells_others: bool) -> Behaviour:
+    """Some messages could not be FETCHed (Gmail, Yahoo): with this one asked for, the command ends in NO."""
+
+    def behave(session: Session, command: Command) -> bool:
+        wanted, _, asked_items = command.arguments.partition(b" ")
+        asked = session.folder.asked(wanted.decode())
+        if bad not in asked or items not in asked_items:
+            return False
+        for uid in asked if tells_others else []:
+            if uid != bad:
+                session.send(session.fetch_answer(uid, asked_items))
+        return refuse("NO Some messages could not be FETCHed (Failure)")(session, command)
+
+    return behave
+
+
+@pytest.mark.parametrize("tells_others", [True, False])
+def test_one_message_that_cannot_be_told_of_takes_nothing_from_the_others(
+    imap_server: ScriptedImap, opened: Open, tells_others: bool
+) -> None:
+    for _ in range(20):
+        imap_server.folder().add(RAW)
+    imap_server.on("FETCH", refusing(7, b"SIZE", tells_others=tells_others))
+    with opened() as connection:
+        found = fetched(connection, *range(1, 21))
+    assert [message.raw for message in found] == [RAW] * 20
+    assert [message.uid for message in found if message.received_at is None] == [7]
+    assert imap_server.verbs().count("FETCH") < 15
+
+
+def test_bodies_that_came_before_a_refusal_are_not_asked_for_again(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    for _ in range(20):
+        imap_server.folder().add(RAW)
+    imap_server.on("FETCH", refusing(7, b"BODY", tells_others=True))
+    with opened() as connection:
+        found = fetched(connection, *range(1, 21))
+    assert [message.uid for message in found if not message.is_whole] == [7]
+    assert imap_server.verbs().count("FETCH") < 8
+
+
+def test_items_that_are_refused_for_all_are_refused(imap_server: ScriptedImap, opened: Open) -> None:
+    for _ in range(40):
+        imap_server.folder().add(RAW)
+    imap_server.on("FETCH", refuse("BAD unknown item"))
+    with opened() as connection, pytest.raises(CommandRefusedError):
+        connection.fetch_flags(range(1, 41))
+    assert imap_server.verbs().count("FETCH") == REFUSALS_OF_ALL
 
 
 LARGE = RAW + b"x" * (6 * 1024 * 1024)
