@@ -18,6 +18,8 @@ PIECE_BYTES = 1024 * 1024
 HEADER_BYTES = 256 * 1024
 DETAILS_BUDGET = 8 * 1024 * 1024
 CHANGES_BUDGET = 128 * 1024 * 1024
+NO_CONTENT = "The server sent no content."
+PLACEHOLDER = "Microsoft Exchange sent a note in its place, as it does while it examines attachments."
 DETAIL_ITEMS = b"(UID FLAGS INTERNALDATE RFC822.SIZE)"
 ENGLISH_MONTHS: tuple[str, ...] = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
 ENGLISH_MONTHS += ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -27,6 +29,13 @@ SYSTEM_FLAGS = MappingProxyType(  # the same in any case (RFC 9051 §2.3.2)
 )
 
 _FETCH = re.compile(rb"\*\s++\d{1,20}\s++FETCH\s*", re.IGNORECASE)
+_FOLDED = re.compile(rb"\r?\n[ \t]+")
+_RECEIVED = re.compile(rb"^Received:", re.IGNORECASE | re.MULTILINE)
+_BY_EXCHANGE = re.compile(rb'^From:[ \t]*"?Microsoft Exchange Server\b', re.IGNORECASE | re.MULTILINE)
+_RETRIEVAL_FAILED = re.compile(
+    rb"^Subject:[ \t]*Retrieval using the (?:IMAP4|POP3) protocol failed for the following message:",
+    re.IGNORECASE | re.MULTILINE,
+)
 _USUAL = (b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY[]", b"MODSEQ")
 _KNOWN = re.compile(
     rb"(?:UID|FLAGS|INTERNALDATE|RFC822(?:\.(?:SIZE|HEADER|TEXT))?|MODSEQ|BODY(?:STRUCTURE)?|"
@@ -135,6 +144,18 @@ def piece_of(items: Mapping[bytes, Token], offset: int, size: int) -> Piece | No
 
 def _is_body(name: bytes) -> bool:
     return name.startswith(b"BODY[") or name == b"RFC822"
+
+
+def is_placeholder(raw: bytes) -> bool:
+    """Whether this is a note of Exchange itself, that it could not convert the message: what anybody has sent,
+    or quotes it, has been received."""
+    end = re.search(rb"\r?\n\r?\n", raw[:HEADER_BYTES])
+    if end is None or b"etrieval using the" not in raw[: end.start()]:
+        return False
+    header = _FOLDED.sub(b" ", raw[: end.start()])
+    return bool(
+        _RETRIEVAL_FAILED.search(header) and _BY_EXCHANGE.search(header) and not _RECEIVED.search(header)
+    )
 
 
 def flag_names(value: Token) -> tuple[str, ...]:

@@ -31,7 +31,6 @@ MOST_HANGS = 4  # as often as one message can that hangs, however it is asked fo
 PIECEWISE_ATTEMPTS = 3
 SAMPLE_BYTES = 1024
 SILENCE = (ServerTimeoutError, ConnectionLostError)
-NO_CONTENT = "The server sent no content."
 MOST_REFUSALS = 40  # of one portion: about four messages of 500 that cannot be told of
 REFUSALS_OF_ALL = 12  # with nothing told: then it is no single message
 
@@ -185,7 +184,7 @@ class MessageReader:
                 return _whole(message, content)
         if not self._is_still_there(message.uid):
             return None
-        found = self._header_only(message, failures[-1].message if failures else NO_CONTENT)
+        found = self._header_only(message, failures[-1].message if failures else fetching.NO_CONTENT)
         if any(_may_be_about_all(error, message) for error in failures):
             self._demand_another(message.uid)
         return found
@@ -202,7 +201,7 @@ class MessageReader:
             found = searching.search(self._session, ",".join(map(str, places)).encode("ascii"))
             others = [other for other in found if other != uid]
             if others:
-                self._piece(others[0], b"", 0, SAMPLE_BYTES)
+                self._piece(others[0], b"", 0, SAMPLE_BYTES, most=self._most_bytes)
                 self._session.goodbye_count = 0
         except (TurnedAwayError, *SILENCE):
             raise
@@ -326,6 +325,15 @@ def _all_at_once(data: bytes, spool: Spool) -> Content:
 
 
 def _whole(message: MessageDetails, content: Content) -> FetchedMessage:
+    if isinstance(content, bytes) and fetching.is_placeholder(content):
+        return FetchedMessage(
+            uid=message.uid,
+            raw=None,
+            size=max(0, message.size),
+            received_at=message.received_at,
+            flags=message.flags,
+            failure=fetching.PLACEHOLDER,
+        )
     return FetchedMessage(
         uid=message.uid,
         raw=None if isinstance(content, Spool) else content,

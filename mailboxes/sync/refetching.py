@@ -1,17 +1,21 @@
 """What the server did not hand out, or what was too large, is fetched when it can be or somebody asks for it.
 
-A message that could not be fetched is tried again with each full comparison; one that was too large, when
-the limit has been raised. *Fetch anyway* asks for a single one, whatever its size (up to `MOST_BYTES`).
+A message that could not be fetched is tried again with each full comparison, and some minutes after it came,
+where the server only sent nothing; one that was too large, when the limit has been raised. *Fetch anyway* asks for a single one, whatever its size (up to `MOST_BYTES`).
 """
 
 from collections.abc import Collection, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, select, update
+from sqlalchemy import ColumnElement, Row, func, or_, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.errors import CommandRefusedError
+from mailboxes.imap.fetching import NO_CONTENT, PLACEHOLDER
+from mailboxes.intake.arrived import UNFETCHABLE
 from mailboxes.intake.held import MISSING
 from mailboxes.raws import keep_raws
 from mailboxes.sync import leases
@@ -23,6 +27,9 @@ from tenants.database import db, now
 
 MOST_BYTES = 200 * 1024 * 1024  # what a system administrator may set as the limit of an installation
 AT_ONCE = 200
+SOON = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))  # after it came; then daily
+AROUND_A_PASS = timedelta(minutes=1)  # an hour that struck while the last one ended still counts
+PASSING = tuple(f"{UNFETCHABLE}{why}" for why in (NO_CONTENT, PLACEHOLDER, CommandRefusedError.message))
 
 Missing = Row[UUID, int, bool]
 
@@ -81,7 +88,7 @@ def refetch(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> int
 def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Sequence[Missing]:
     limit = run.imap.settings.max_message_bytes
     is_worth_a_try = (Arrival.state == "unfetchable") | Arrival.size.between(1, limit)
-    is_due = Arrival.is_wanted | is_worth_a_try if is_daily else Arrival.is_wanted
+    is_due = Arrival.is_wanted | (is_worth_a_try if is_daily else _is_soon(run))
     return db.session.execute(
         select(Arrival.id, Arrival.uid, Arrival.is_wanted)
         .where(
@@ -94,6 +101,14 @@ def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Se
         .order_by(Arrival.is_wanted.desc(), Arrival.uid.desc())
         .limit(AT_ONCE)
     ).all()
+
+
+def _is_soon(run: Pass) -> ColumnElement[bool]:
+    """Whether one of the times for another try has passed since the last pass: what Exchange and others do not
+    hand out at once is often there some minutes later, and asking costs little."""
+    since = (run.account.synced_at or now()) - AROUND_A_PASS
+    has_struck = [Arrival.arrived_at.between(since - after, now() - after) for after in SOON]
+    return (Arrival.state == "unfetchable") & Arrival.failure.in_(PASSING) & or_(*has_struck)
 
 
 def _complete(run: Pass, folder: Folder, cursor: Cursor, batch: Sequence[Prepared]) -> int:

@@ -1,10 +1,18 @@
 """Passes over servers that are not Dovecot: what they do differently costs no message, no flag, no hour."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Arrival
+from mailboxes.imap.fetching import PLACEHOLDER, is_placeholder
+from mailboxes.intake.arrived import UNFETCHABLE
+from tenants.database import db
 from tests.factories import World
+from tests.faults.behaviours import for_messages, refuse
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.scripted import Scripted
 
@@ -29,3 +37,82 @@ def test_a_next_uid_that_is_counted_from_what_is_left_costs_a_look_at_a_few(
     asked = [one.arguments for one in scripted.server.commands if b"INTERNALDATE" in one.arguments]
     assert [arguments.split()[0] for arguments in asked] == [b"4:5"]
     scripted.settle()
+
+
+# --- Exchange: a note in the place of a message --------------------------------------------------
+
+NOTE = (
+    b"MIME-Version: 1.0\r\nFrom: Microsoft Exchange Server\r\nTo: help@acme.test\r\n"
+    b"Subject: Retrieval using the IMAP4 protocol failed for the following\r\n message: 20004\r\n"
+    b"Content-Type: text/plain\r\n\r\nThe server couldn't retrieve the following message:\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Received: from mx.example by mail.acme.test; Fri, 20 Nov 2026 10:00:00 +0000\r\n" + NOTE,
+        NOTE.replace(b"Microsoft Exchange Server", b"Ann <ann@customer.test>"),
+        NOTE.replace(b"Subject: ", b"Subject: Fwd: "),
+        NOTE.replace(b"Subject: Retrieval", b"Subject: Hello\r\nX-Retrieval: Retrieval"),
+        b"From: Ann <ann@customer.test>\r\nSubject: Your note\r\n\r\n" + NOTE,
+        NOTE.partition(b"\r\n\r\n")[0],
+    ],
+)
+def test_what_people_write_about_a_note_of_exchange_is_none(raw: bytes) -> None:
+    assert is_placeholder(NOTE)
+    assert is_placeholder(NOTE.replace(b"\r\n", b"\n"))
+    assert not is_placeholder(raw)
+
+
+def test_a_note_of_exchange_is_not_the_letter_which_comes_minutes_later(scripted: Scripted) -> None:
+    scripted.sync()
+    uid = scripted.add("The letter")
+    note = for_messages(
+        lambda session, uid, good: b"* 1 FETCH (UID %d BODY[] {%d}\r\n%b)\r\n" % (uid, len(NOTE), NOTE)
+    )
+    scripted.server.on("FETCH", note)
+    assert scripted.sync().error is None
+    assert scripted.subjects() == []
+    assert states(scripted) == {uid: ("unfetchable", f"{UNFETCHABLE}{PLACEHOLDER}")}
+    scripted.server.heal()
+    later(scripted, minutes=4)
+    scripted.sync()
+    assert scripted.subjects() == []
+    later(scripted, minutes=2)
+    scripted.sync()
+    assert scripted.subjects() == ["The letter"]
+    scripted.settle()
+
+
+def test_what_is_sent_empty_is_asked_for_after_five_minutes_thirty_and_two_hours(scripted: Scripted) -> None:
+    scripted.sync()
+    scripted.add("The letter")
+    scripted.server.on("FETCH", lambda s, c: b"BODY" in c.arguments and refuse("OK done")(s, c))
+    scripted.sync()
+    tries = []
+    for step in (4, 2, 3, 22, 3, 80, 8):  # minutes
+        later(scripted, minutes=step)
+        before = bodies_asked_for(scripted)
+        scripted.sync()
+        tries.append(bodies_asked_for(scripted) > before)
+    assert tries == [False, True, False, True, False, False, True]
+
+
+def bodies_asked_for(scripted: Scripted) -> int:
+    return sum(b"BODY" in command.arguments for command in scripted.server.commands)
+
+
+def states(scripted: Scripted) -> dict[int, tuple[str, str]]:
+    with scripted.inside(scripted.world):
+        rows = db.session.execute(select(Arrival.uid, Arrival.state, Arrival.failure))
+        return {row.uid: (row.state, row.failure) for row in rows}
+
+
+def later(scripted: Scripted, *, minutes: int) -> None:
+    """Everything happened so much longer ago."""
+    ago = timedelta(minutes=minutes)
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Arrival).values(arrived_at=Arrival.arrived_at - ago))
+        db.session.execute(update(Account).values(synced_at=Account.synced_at - ago))
+        db.session.commit()
