@@ -1,7 +1,8 @@
 """What the server did not hand out, or what was too large, is fetched when it can be or somebody asks for it.
 
 A message that could not be fetched is tried again with each full comparison, and some minutes after it came,
-where the server only sent nothing; one that was too large, when the limit has been raised. *Fetch anyway* asks for a single one, whatever its size (up to `MOST_BYTES`).
+where the server only sent nothing; one that was too large, when the limit has been raised. *Fetch anyway*
+asks for a single one, whatever its size (up to `MOST_BYTES`).
 """
 
 from collections.abc import Collection, Sequence
@@ -104,8 +105,8 @@ def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Se
 
 
 def _is_soon(run: Pass) -> ColumnElement[bool]:
-    """Whether one of the times for another try has passed since the last pass: what Exchange and others do not
-    hand out at once is often there some minutes later, and asking costs little."""
+    """Whether one of the times for another try has passed since the last pass: what Exchange and others do
+    not hand out at once is often there some minutes later, and asking costs little."""
     since = (run.account.synced_at or now()) - AROUND_A_PASS
     has_struck = [Arrival.arrived_at.between(since - after, now() - after) for after in SOON]
     return (Arrival.state == "unfetchable") & Arrival.failure.in_(PASSING) & or_(*has_struck)
