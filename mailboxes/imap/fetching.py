@@ -147,8 +147,10 @@ def _is_body(name: bytes) -> bool:
 
 
 def is_placeholder(raw: bytes) -> bool:
-    """Whether this is a note of Exchange itself, that it could not convert the message: what anybody has sent,
-    or quotes it, has been received."""
+    """Whether this is a note of Exchange itself, that it could not convert the message.
+
+    What anybody has sent, and be it about such a note, has been received by some server.
+    """
     end = re.search(rb"\r?\n\r?\n", raw[:HEADER_BYTES])
     if end is None or b"etrieval using the" not in raw[: end.start()]:
         return False

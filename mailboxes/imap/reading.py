@@ -225,10 +225,10 @@ class MessageReader:
         """RFC822.SIZE is a hint: beyond the limit there may be nothing (F17)."""
         try:
             piece = self._piece(message.uid, b"", self._most_bytes, 1, most=0)
-            return piece is not None and not piece.data
         except MailServerError as error:
             self._go_on_after(error)
             return False
+        return piece is not None and not piece.data
 
     def _in_one(self, message: MessageDetails) -> bytes | None:
         return self._bodies([message]).get(message.uid, b"")
