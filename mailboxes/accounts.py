@@ -87,6 +87,7 @@ class Account(OptionallyScoped, Base):
     told_state: Mapped[str] = mapped_column(default="")  # … and as what
     told_at: Mapped[datetime | None] = mapped_column(default=None)  # when it was last told of, well or not
     failure_count: Mapped[int] = mapped_column(default=0)
+    death_count: Mapped[int] = mapped_column(default=0)  # passes in a row that ended with their process
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)
     quiet_until: Mapped[datetime | None] = mapped_column(default=None)  # the server asked to be left alone
@@ -95,7 +96,8 @@ class Account(OptionallyScoped, Base):
     fetched_bytes: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
-    # The lease: who may commit for this account, proven by the fence (reliability §4.2).
+    # The lease: who may commit for this account, proven by the fence (reliability §4.2). The owner is whoever
+    # runs a pass, and "" while that is still rung for.
     lease_owner: Mapped[str] = mapped_column(default="")
     lease_fence: Mapped[int] = mapped_column(default=0)
     lease_expires_at: Mapped[datetime] = mapped_column(default=now)
@@ -209,7 +211,7 @@ def leave_server(account: Account) -> None:
         .execution_options(synchronize_session=False)
     )
     account.synced_at = account.failing_since = account.told_since = None
-    account.last_error, account.failure_count = "", 0
+    account.last_error, account.failure_count, account.death_count = "", 0, 0
     account.smtp_refuses_null_sender = False
     if account.state != "disconnected":
         account.state = "new"

@@ -26,7 +26,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailboxes.sync import leases
+from mailboxes.sync import deaths
 from mailboxes.sync.foreground import worker_name
 from workers import queues
 from workers.runtime import worker_app
@@ -174,6 +174,9 @@ class _Supervisor:
         """Ask every worker to finish its job; end those that do not."""
         for process in self._processes.values():
             process.terminate()
+        ending = [process.pid for (name, _), process in self._processes.items() if name == queues.SYNC]
+        if ending:
+            _let_go_of_accounts(ending)
         for process in self._processes.values():
             process.join(GRACE_SECONDS)
             if process.is_alive():
@@ -196,9 +199,18 @@ def _free_accounts_of(dead: int) -> None:
     """Nobody has to wait until its leases run out. Without the database they do, which is as well."""
     with worker_app().app_context():
         try:
-            leases.free(worker_name(dead))
+            deaths.free(worker_name(dead))
         except SQLAlchemyError as error:
             log.warning("accounts of a dead worker wait", error=type(error).__name__)
+
+
+def _let_go_of_accounts(ending: Sequence[int | None]) -> None:
+    """Whoever has to be killed after the time of grace has not died of what it reads."""
+    with worker_app().app_context():
+        try:
+            deaths.let_go([worker_name(process) for process in ending])
+        except SQLAlchemyError as error:
+            log.warning("accounts of ending workers wait", error=type(error).__name__)
 
 
 def _end_with_parent() -> None:

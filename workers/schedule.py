@@ -39,7 +39,6 @@ from mailboxes.sync.claiming import (
     go_on_within_budget,
     hurry_for_reads,
 )
-from mailboxes.sync.foreground import worker_name
 from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 from tenants.organizations import Organization
 from tenants.password_links import forget_old_links, unanswered
@@ -109,7 +108,7 @@ def tick(schedule: Schedule) -> list[str]:
 def ring_for_due_accounts() -> None:
     """Claim accounts whose pass is due, as many as the workers can begin soon."""
     room = LONGEST_QUEUE - queues.queue(queues.SYNC).count
-    for claim in claim_due(worker_name(), room, _rhythms) if room > 0 else ():
+    for claim in claim_due(room, _rhythms) if room > 0 else ():
         try:
             queues.ring_sync(claim.account_id, claim.fence)
         except RedisError:

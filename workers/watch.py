@@ -31,7 +31,7 @@ from mailboxes.egress import EgressPolicy
 from mailboxes.errors import MailServerError
 from mailboxes.imap import FolderStatus, ImapConnection, ImapSettings
 from mailboxes.sync.claiming import Rhythms, claim_now, is_wanted, may_be_asked, put_off
-from mailboxes.sync.foreground import bound_to_owner, worker_name
+from mailboxes.sync.foreground import bound_to_owner
 from mailboxes.sync.plan import pause_after
 from tenants.database import across_organizations, db
 from tenants.errors import NotFoundError
@@ -281,7 +281,7 @@ class Watch:
     def _ring(self, watched: Watched) -> None:
         account_id = watched.post.account_id
         try:
-            fence = claim_now(account_id, worker_name())
+            fence = claim_now(account_id)
         except NotFoundError:
             return
         if fence is not None:

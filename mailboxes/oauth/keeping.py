@@ -74,7 +74,7 @@ def adopt(connection_id: UUID, account: Account) -> None:
     account.connected_as = connection.identity or account.imap_user
     if account.state in IN_TROUBLE:
         account.state, account.last_error = "new", ""
-        account.failure_count, account.failing_since = 0, None
+        account.failure_count, account.death_count, account.failing_since = 0, 0, None
     account.next_attempt_at = now()
     db.session.flush()
 

@@ -60,7 +60,8 @@ def fill_account(account: Account, values: MailboxValues, stored: Account | None
     account.is_enabled = True
     account.next_attempt_at = now()
     if account.state in IN_TROUBLE and account.state != "disconnected":
-        account.state, account.failure_count, account.last_error = "new", 0, ""
+        account.state, account.last_error = "new", ""
+        account.failure_count = account.death_count = 0
     if server != (account.imap_host, account.imap_user):
         account.quiet_until, account.is_spent = None, False
     db.session.add(account)

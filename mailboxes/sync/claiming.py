@@ -12,10 +12,10 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.orm import Session
-from sqlalchemy.types import Integer, String
+from sqlalchemy.types import Integer
 
 from mailboxes.accounts import Account
-from mailboxes.sync import leases
+from mailboxes.sync import deaths, leases
 from mailboxes.sync.budget import most_in_a_day
 from mailboxes.sync.foreground import bound_to_owner
 from tenants.configuration.layers import value_of
@@ -61,14 +61,14 @@ _CLAIM = text(
       SELECT id FROM due WHERE turn <= :under_way ORDER BY turn, next_attempt_at LIMIT :most
     )
     UPDATE accounts a SET
-      lease_owner = :owner,
+      lease_owner = '',
       lease_fence = a.lease_fence + 1,
       lease_expires_at = clock_timestamp() + make_interval(secs => :seconds),
       next_attempt_at = clock_timestamp() + make_interval(secs => :pause)
     FROM chosen WHERE a.id = chosen.id AND a.lease_expires_at < clock_timestamp()
     RETURNING a.id, a.organization_id, a.lease_fence
     """  # noqa: S608  # only our own text is filled in
-).bindparams(bindparam("owner", type_=String), bindparam("most", type_=Integer))
+).bindparams(bindparam("most", type_=Integer))
 
 _SET_NEXT = text(
     """
@@ -133,15 +133,16 @@ class Rhythms:
         return rhythm
 
 
-def claim_due(owner: str, most: int, rhythms: Rhythms) -> list[Claim]:
-    """Take the leases of accounts that are due, and say when they are due again; commits."""
+def claim_due(most: int, rhythms: Rhythms) -> list[Claim]:
+    """Take the leases of accounts that are due, for whoever hears the bell, and say when they are due again;
+    commits."""
     with across_organizations("the schedule claims due accounts of all organizations") as session:
+        deaths.note_deaths(session)
         rows = session.execute(
             _CLAIM,
             {
                 "under_way": UNDER_WAY_PER_ORGANIZATION,
                 "most": most,
-                "owner": owner,
                 "seconds": leases.SECONDS,
                 "pause": PAUSED_SECONDS,
             },
@@ -157,14 +158,17 @@ def claim_due(owner: str, most: int, rhythms: Rhythms) -> list[Claim]:
     return allowed
 
 
-def claim_now(account_id: UUID, owner: str) -> int | None:
+def claim_now(account_id: UUID) -> int | None:
     """The server has news: the fence of a lease, or None while a pass runs, which another will follow.
 
     None also while as many passes of the same owner are under way as it may have: then the schedule claims
-    the account in its turn. Thousands of bells of one owner would stand before those of others.
+    the account in its turn. Thousands of bells of one owner would stand before those of others. And while it
+    is left alone because workers die of it: each message would end another one.
     """
     with bound_to_owner(account_id):
-        fence = None if _has_its_share() else leases.take(account_id, owner)
+        if deaths.is_left_alone(account_id):
+            return None
+        fence = None if _has_its_share() else leases.take(account_id, owner="")
     with across_organizations("a watcher has heard of new messages") as session:
         _set_next(session, [account_id], 0 if fence is None else PAUSED_SECONDS)
         session.commit()

@@ -40,7 +40,7 @@ class OwnFailureError(MailServerError):
 
 
 class WorkerDiedError(OwnFailureError):
-    """A pass ended with its process, and so did the one before: what it reads may be the cause."""
+    """A pass ended with its process, and so did those before: what it reads may be the cause."""
 
     message = "The worker died while it read this account, again."
     advice = (
@@ -59,8 +59,8 @@ def note_success(account: Account, *, has_more: bool, is_throttled: bool = False
 
     ``is_throttled``: the server has said that it is asked too much, though it has answered (F34).
     """
-    well = {"state": "ok", "last_error": "", "failing_since": None, "failure_count": 0, "synced_at": now()}
-    well |= {"is_spent": False}
+    well: dict[str, Any] = {"state": "ok", "last_error": "", "failing_since": None, "synced_at": now()}
+    well |= {"failure_count": 0, "death_count": 0, "is_spent": False}
     if is_throttled:
         well |= {"quiet_until": now() + timedelta(seconds=THROTTLED_SECONDS)}
     _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))
@@ -90,6 +90,7 @@ def note_failure(account: Account, error: MailServerError) -> None:
         last_error=error.explained,
         failing_since=func.coalesce(Account.failing_since, now()),
         failure_count=failures,
+        death_count=0,
         next_attempt_at=now() + pause,
         quiet_until=now() + pause if error.retry_after else None,
         is_spent=isinstance(error, BudgetSpentError),
@@ -114,9 +115,8 @@ def _state_after(error: MailServerError, *, is_refused: bool) -> str:
 def note_stall(account: Account, error: MailServerError) -> None:
     """A failure that another pass, right away, will see through (the folder was renumbered meanwhile)."""
     log.info("pass to be repeated", account=str(account.id), error=type(error).__name__)
-    _write(
-        account, next_attempt_at=case((Account.next_attempt_at < now(), Account.next_attempt_at), else_=now())
-    )
+    at_once = case((Account.next_attempt_at < now(), Account.next_attempt_at), else_=now())
+    _write(account, next_attempt_at=at_once, death_count=0)
 
 
 def _write(account: Account, **values: Any) -> None:

@@ -12,15 +12,14 @@ from uuid import UUID
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import ColumnElement, Float, case, func, literal, select, text, update
+from sqlalchemy import func, literal, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account
 from mailboxes.crash_points import crash_point
-from mailboxes.sync.failures import WorkerDiedError
-from mailboxes.sync.plan import FIRST_PAUSE, LONGEST_PAUSE
-from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
+from mailboxes.sync.deaths import note_deaths
+from tenants.database import INSTALLATION, db, inside, inside_installation
 
 SECONDS = 60
 RENEWED_EVERY = 15.0
@@ -34,7 +33,11 @@ class LeaseLostError(RuntimeError):
 
 
 def take(account_id: UUID, owner: str, seconds: int = SECONDS) -> int | None:
-    """Take the lease if nobody holds it and the server may be asked, and commit; the fence, or None."""
+    """Take the lease if nobody holds it and the server may be asked, and commit; the fence, or None.
+
+    ``owner``: who begins a pass now; "" if that is still to be rung for.
+    """
+    note_deaths(db.session(), account_id)
     fence = db.session.scalar(
         update(Account)
         .where(
@@ -60,34 +63,6 @@ def confirm(account_id: UUID, fence: int, owner: str) -> int | None:
     if renew(account_id, fence, owner=owner):
         return fence
     return take(account_id, owner)
-
-
-def free(owner: str) -> None:
-    """Somebody has died: the accounts they held are due before their leases end; commits.
-
-    At once, unless they fail already: what a pass dies of may be what it reads, and it would die for ever.
-    Then it is told like any other failure.
-    """
-    is_again = Account.failure_count > 0
-    is_told = is_again & Account.state.in_(("new", "ok", "failing"))
-    with across_organizations("a process that died held accounts of all organizations") as session:
-        session.execute(
-            update(Account)
-            .where(Account.lease_owner == owner, Account.lease_expires_at >= func.clock_timestamp())
-            .values(
-                lease_expires_at=func.clock_timestamp(),
-                next_attempt_at=case((is_again, _after_a_pause()), else_=func.clock_timestamp()),
-                failure_count=Account.failure_count + 1,
-                state=case((is_told, "failing"), else_=Account.state),
-                last_error=case((is_told, WorkerDiedError().explained), else_=Account.last_error),
-                failing_since=case(
-                    (is_told, func.coalesce(Account.failing_since, func.clock_timestamp())),
-                    else_=Account.failing_since,
-                ),
-            )
-            .execution_options(synchronize_session=False)
-        )
-        session.commit()
 
 
 def renew(account_id: UUID, fence: int, *, owner: str = "", session: Session | None = None) -> bool:
@@ -168,14 +143,6 @@ def _bound(owner: UUID) -> Iterator[Session]:
     )
     with scope as session:
         yield session
-
-
-def _after_a_pause() -> ColumnElement[datetime]:
-    """As long from now as after any other failure (`mailboxes.sync.plan.pause_after`)."""
-    first, longest = FIRST_PAUSE.total_seconds(), LONGEST_PAUSE.total_seconds()
-    seconds = func.least(longest, first * func.power(2.0, func.least(Account.failure_count, 10)))
-    pause = func.make_interval(0, 0, 0, 0, 0, 0, seconds * (0.75 + func.random(type_=Float) / 2))
-    return func.clock_timestamp() + pause
 
 
 def _from_now(seconds: int) -> object:

@@ -621,8 +621,8 @@ SABOTAGES = (
     Sabotage(
         "news ring without end",
         SYNC / "claiming.py",
-        "        fence = None if _has_its_share() else leases.take(account_id, owner)\n",
-        "        fence = leases.take(account_id, owner)\n",
+        "        fence = None if _has_its_share() else leases.take(",
+        "        fence = leases.take(",
         "tests/workers/test_schedule.py::test_news_of_many_mailboxes_leave_room_for_another_organization",
     ),
     Sabotage(
@@ -669,9 +669,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "what the living hold is freed, too",
-        SYNC / "leases.py",
-        ".where(Account.lease_owner == owner, Account",
-        ".where(Account",
+        SYNC / "deaths.py",
+        "TOLD_FROM, Account.lease_owner == owner, is_held",
+        "TOLD_FROM, is_held",
         "tests/workers/test_processes.py::test_the_accounts_of_a_worker_that_is_killed_are_due_at_once",
     ),
     Sabotage(
@@ -692,7 +692,7 @@ SABOTAGES = (
         "a lease without an end",
         SYNC / "leases.py",
         "            Account.lease_expires_at < func.clock_timestamp(),\n            func",
-        "            Account.lease_owner == '',\n            func",
+        "            Account.lease_fence == 0,\n            func",
         CRASHES.format("connected"),
     ),
     Sabotage(
@@ -725,10 +725,25 @@ SABOTAGES = (
     ),
     Sabotage(
         "nobody hears of an account that workers die of",
-        SYNC / "leases.py",
-        '                state=case((is_told, "failing"), else_=Account.state),\n',
+        SYNC / "deaths.py",
+        '        "state": case((is_told, "failing"), else_=Account.state),\n',
         "",
         "tests/mailboxes/test_troubles.py::test_of_an_account_that_each_worker_dies_of_administrators_hear_once",
+    ),
+    Sabotage(
+        "who dies with its supervisor has not died",
+        SYNC / "claiming.py",
+        "        deaths.note_deaths(session)\n",
+        "",
+        "tests/mailboxes/test_deaths.py::test_an_account_during_whose_passes_all_die_backs_off_and_says_so",
+    ),
+    Sabotage(
+        "who is asked to end has died",
+        Path("workers/processes.py"),
+        "        if ending:\n",
+        "        if False:\n",
+        "tests/workers/test_processes.py"
+        "::test_a_worker_that_is_asked_to_end_has_not_died_though_it_is_killed_then",
     ),
     Sabotage(
         "a deletion and a delivery wait for each other",

@@ -243,7 +243,7 @@ class Stage:
         try:
             self.sync()
         except ConflictError:
-            return claim_now(self.mailbox.account_id, "a watcher") is None
+            return claim_now(self.mailbox.account_id) is None
         return False
 
     def a_day_later(self) -> None:

@@ -382,7 +382,7 @@ def test_a_permission_that_is_gone_is_said_once_and_for_all(inside, ours, theirs
         assert "connected again" in account.last_error
         account.next_attempt_at = now() - timedelta(minutes=1)
         db.session.commit()
-    assert claim_due("test", 10, Rhythms()) == []
+    assert claim_due(10, Rhythms()) == []
 
 
 def test_disconnecting_forgets_the_tokens_and_tells_the_provider(inside, ours, provider, mailbox):

@@ -323,7 +323,7 @@ def call_once(app: Flask, scripted: Scripted, wanted: bytes) -> None:
             if len(asked) == 2:
                 scripted.add("New")
                 with app.app_context():
-                    assert claim_now(scripted.mailbox.account_id, "a watcher") is None
+                    assert claim_now(scripted.mailbox.account_id) is None
         return False
 
     scripted.server.on("FETCH", new_mail)

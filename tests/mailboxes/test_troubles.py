@@ -18,7 +18,7 @@ from mailboxes.errors import (
     WrongProtocolError,
 )
 from mailboxes.notices import send_due_notices
-from mailboxes.sync import leases
+from mailboxes.sync import deaths, leases
 from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.failures import note_failure, note_success
 from mailboxes.troubles import FAILURES, FEW, GATHERED, PATIENCE, tell_of_troubles
@@ -88,7 +88,7 @@ def test_of_an_account_that_each_worker_dies_of_administrators_hear_once(inside,
         with inside(ours):
             fence = leases.take(mailbox.account_id, "a worker")
             assert fence is not None
-        leases.free("a worker")
+        deaths.free("a worker")
     with inside(ours):
         db.session.execute(update(Account).values(failing_since=now() - PATIENCE - timedelta(minutes=1)))
         db.session.commit()

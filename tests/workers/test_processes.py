@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from mailboxes.accounts import Account
 from mailboxes.messages import Message
-from mailboxes.sync import foreground, leases
+from mailboxes.sync import deaths, foreground
 from mailboxes.sync.foreground import worker_name
 from mailboxes.sync.plan import pause_after
 from tenants.database import db, now
@@ -89,14 +89,32 @@ def test_the_accounts_of_a_worker_that_is_killed_are_due_at_once(
     assert not is_due(theirs)
 
 
+@pytest.mark.parametrize("supervisor", [queues.SYNC], indirect=True)
+def test_a_worker_that_is_asked_to_end_has_not_died_though_it_is_killed_then(
+    supervisor: subprocess.Popen[bytes], ours: World, theirs: World, inside: Any
+) -> None:
+    """A redeploy in the middle of a pass is no trouble of the account; what others hold stays theirs."""
+    wait_for(lambda: len(children_of(supervisor.pid)) == PROCESSES[queues.SYNC], 60)
+    holders = {ours.id: worker_name(children_of(supervisor.pid)[0]), theirs.id: "another machine"}
+    for world in (ours, theirs):
+        held = {"lease_owner": holders[world.id], "lease_expires_at": now() + timedelta(hours=1)}
+        make_mailbox(world, account=held)
+    supervisor.send_signal(signal.SIGTERM)
+    assert supervisor.wait(30) == 0
+    for world, owner in ((ours, ""), (theirs, "another machine")):
+        with inside(world):
+            account = db.session.scalars(select(Account)).one()
+            assert (account.lease_owner, account.lease_expires_at > now()) == (owner, True)
+
+
 @pytest.mark.parametrize("state", ["refused", "disconnected"])
 def test_an_account_that_waits_for_people_says_what_it_waits_for_though_a_worker_dies(
     app: Any, ours: World, inside: Any, state: str
 ) -> None:
     held = {"lease_owner": "dying", "lease_expires_at": now() + timedelta(hours=1)}
-    told = {"state": state, "last_error": "Type the password again.", "failure_count": 3}
+    told = {"state": state, "last_error": "Type the password again.", "failure_count": 3, "death_count": 3}
     id = make_mailbox(ours, account={**held, **told}).account_id
-    leases.free("dying")
+    deaths.free("dying")
     with inside(ours):
         account = db.session.get_one(Account, id)
         assert (account.state, account.last_error) == (state, "Type the password again.")
@@ -111,7 +129,7 @@ def test_equal_numbers_of_processes_free_only_their_own(
         monkeypatch.setattr(foreground, "STARTED_AS", container)
         account = {"lease_owner": worker_name(7), "lease_expires_at": now() + timedelta(hours=1)}
         ids[world.id] = make_mailbox(world, account=account).account_id
-    leases.free(worker_name(7))
+    deaths.free(worker_name(7))
     for world, is_held in ((ours, True), (theirs, False)):
         with inside(world):
             assert (db.session.get_one(Account, ids[world.id]).lease_expires_at > now()) is is_held
@@ -125,9 +143,9 @@ def test_a_pass_that_kills_its_process_again_and_again_backs_off(app: Any, ours:
         with inside(ours):
             account = db.session.get_one(Account, id)
             account.lease_owner, account.lease_expires_at = "dying", now() + timedelta(hours=1)
-            account.failure_count = failures - 1
+            account.failure_count = account.death_count = failures - 1
             db.session.commit()
-        leases.free("dying")
+        deaths.free("dying")
         with inside(ours):
             account = db.session.get_one(Account, id)
             assert account.failure_count == failures

@@ -50,7 +50,7 @@ def rung(name: str) -> list[tuple[str, ...]]:
 def test_no_organization_crowds_out_another(ours: World, theirs: World) -> None:
     many = {due_mailbox(ours, next_attempt_at=now() - timedelta(hours=1)).account_id for _ in range(8)}
     few = {due_mailbox(theirs).account_id for _ in range(2)}
-    claims = claim_due("test", 4, Rhythms())
+    claims = claim_due(4, Rhythms())
     claimed = [claim.account_id for claim in claims]
     assert len(few.intersection(claimed)) == 2
     assert len(many.intersection(claimed)) == 2
@@ -59,8 +59,8 @@ def test_no_organization_crowds_out_another(ours: World, theirs: World) -> None:
 def test_an_organization_has_a_few_passes_under_way_at_most(ours: World) -> None:
     for _ in range(UNDER_WAY_PER_ORGANIZATION + 3):
         due_mailbox(ours)
-    assert len(claim_due("test", 100, Rhythms())) == UNDER_WAY_PER_ORGANIZATION
-    assert claim_due("test", 100, Rhythms()) == []
+    assert len(claim_due(100, Rhythms())) == UNDER_WAY_PER_ORGANIZATION
+    assert claim_due(100, Rhythms()) == []
 
 
 def test_a_claim_is_a_lease_and_says_when_the_account_is_due_again(ours: World, inside: Any) -> None:
@@ -68,7 +68,7 @@ def test_a_claim_is_a_lease_and_says_when_the_account_is_due_again(ours: World, 
     with inside(ours):
         override("sync.interval_seconds", "300", "organization", by="test")
         db.session.commit()
-    (claim,) = claim_due("test", 10, Rhythms())
+    (claim,) = claim_due(10, Rhythms())
     with inside(ours):
         account = db.session.get_one(Account, mailbox.account_id)
         assert account.lease_fence == claim.fence
@@ -83,7 +83,7 @@ def test_a_claim_is_a_lease_and_says_when_the_account_is_due_again(ours: World, 
 )
 def test_an_account_that_is_off_or_not_due_is_left_alone(ours: World, account: dict[str, Any]) -> None:
     due_mailbox(ours, **account)
-    assert claim_due("test", 10, Rhythms()) == []
+    assert claim_due(10, Rhythms()) == []
 
 
 def test_a_paused_mailbox_and_a_paused_organization_are_left_alone(ours: World, inside: Any) -> None:
@@ -91,31 +91,31 @@ def test_a_paused_mailbox_and_a_paused_organization_are_left_alone(ours: World, 
     with inside(ours):
         db.session.execute(update(Mailbox).values(is_enabled=False))
         db.session.commit()
-    assert claim_due("test", 10, Rhythms()) == []
+    assert claim_due(10, Rhythms()) == []
     with inside(ours):
         db.session.execute(update(Mailbox).values(is_enabled=True))
         override("sync.enabled", "", "organization", by="test")
         db.session.commit()
-    assert claim_due("test", 10, Rhythms()) == []
+    assert claim_due(10, Rhythms()) == []
     with inside(ours):
         assert leases.take(mailbox.account_id, "the lease was given back") is not None
 
 
 def test_news_during_a_pass_are_followed_by_another_pass(ours: World, inside: Any) -> None:
     mailbox = due_mailbox(ours)
-    (claim,) = claim_due("test", 10, Rhythms())
-    assert claim_now(mailbox.account_id, "watch") is None
+    (claim,) = claim_due(10, Rhythms())
+    assert claim_now(mailbox.account_id) is None
     with inside(ours):
         leases.release(claim.account_id, claim.fence)
-    assert [again.account_id for again in claim_due("test", 10, Rhythms())] == [mailbox.account_id]
+    assert [again.account_id for again in claim_due(10, Rhythms())] == [mailbox.account_id]
 
 
 def test_news_of_many_mailboxes_leave_room_for_another_organization(ours: World, theirs: World) -> None:
     many = [due_mailbox(ours, next_attempt_at=now() + timedelta(hours=1)) for _ in range(8)]
-    rung_for = [claim_now(mailbox.account_id, "watch") for mailbox in many]
+    rung_for = [claim_now(mailbox.account_id) for mailbox in many]
     assert sum(fence is not None for fence in rung_for) == UNDER_WAY_PER_ORGANIZATION
-    assert claim_now(due_mailbox(theirs).account_id, "watch") is not None
-    assert claim_due("test", 100, Rhythms()) == []  # ours has its share; what waits is due, and comes in turn
+    assert claim_now(due_mailbox(theirs).account_id) is not None
+    assert claim_due(100, Rhythms()) == []  # ours has its share; what waits is due, and comes in turn
 
 
 def test_a_watched_account_is_put_off_but_never_for_long(ours: World, inside: Any) -> None:
@@ -131,13 +131,13 @@ def test_an_account_that_mirrors_reads_is_due_when_something_was_read(ours: Worl
     mirrored, other = due_mailbox(ours, mirrors_read_state=True, **given), due_mailbox(ours, **given)
     messages = [*receive(ours, mirrored, letter()), *receive(ours, other, letter())]
     hurry_for_reads()
-    assert claim_due("test", 10, Rhythms()) == []
+    assert claim_due(10, Rhythms()) == []
     with inside(ours):
         for message in messages:
             db.session.add(MessageRead(message_id=message.id, membership_id=ours.member.id))
         db.session.commit()
     hurry_for_reads()
-    assert [claim.account_id for claim in claim_due("test", 10, Rhythms())] == [mirrored.account_id]
+    assert [claim.account_id for claim in claim_due(10, Rhythms())] == [mirrored.account_id]
 
 
 def test_due_accounts_are_rung_for_once(ours: World) -> None:
