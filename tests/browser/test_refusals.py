@@ -109,6 +109,7 @@ def _refused(page: Page, refusal: Refusal, fields: dict[str, str]) -> Iterator[s
         take_pictures(page, f"refused {refusal.who} {refusal.path}")
 
 
+@pytest.mark.long
 def test_no_error_is_a_dead_end(app, visit, monkeypatch):
     """Each says what to do, and has a way out."""
     showroom = furnish(app)

@@ -21,6 +21,7 @@ LONGEST = 300 + CUTS if CUTS else 24 * 3600
 Record = Callable[[str, object], None]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(LONGEST)
 def test_a_cut_at_the_end_of_a_line(stage: Stage) -> None:
     cuts = Cuts(stage, messages=2)

@@ -181,6 +181,7 @@ def story(app):
     return begin
 
 
+@pytest.mark.long
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(taken=st.lists(steps, min_size=3, max_size=14))
 def test_no_sequence_of_acts_gives_what_its_grantor_lacked(story, taken):

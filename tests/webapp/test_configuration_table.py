@@ -221,6 +221,7 @@ def test_the_table_names_every_setting_with_a_value_for_each_level():
         assert len(typed) == (4 if USER in levels else 3 if ORGANIZATION in levels else 1), key
 
 
+@pytest.mark.long
 def test_every_setting_at_every_level_is_overridden_locked_inherited_and_reset(
     house, ours, theirs, database_urls
 ):

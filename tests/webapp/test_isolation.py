@@ -248,6 +248,7 @@ def test_an_anonymous_visitor_sees_and_changes_nothing(app, ours, theirs, neighb
     assert walk(app, None, neighbour, [theirs.canary], database_urls, theirs.id) > len(WALKED)
 
 
+@pytest.mark.long
 def test_the_administrator_next_door_sees_and_changes_nothing(app, ours, theirs, neighbour, database_urls):
     """Whoever may do most here tries JSON as well: no page reads any so far."""
     make_message(ours, make_mailbox(ours))

@@ -44,6 +44,7 @@ def grow(ours, database_urls):
     multiply(database_urls.system, plain.id, 60)
 
 
+@pytest.mark.long
 def test_no_page_asks_more_the_more_there_is(app, ours, theirs, clients, database_urls, monkeypatch):
     monkeypatch.setattr("tenants.users.TOUCH_EVERY", timedelta(days=1))  # nor when a session was last seen
     ids = make_everything(ours)
