@@ -51,6 +51,23 @@ def test_a_fault_is_named_with_its_address(sentence, body):
 
 
 @pytest.mark.parametrize(
+    ("valid", "invalid"),
+    [
+        ("<p>Fish &amp; chips</p>", "<p>Fish &chips; chips</p>"),
+        ('<p id="a">Fish</p>', '<p id="a" id="b">Fish</p>'),
+        ("<p>Fish</p>", "<p>Fi\x01sh</p>"),
+        ('<p title="Fish">Fish</p>', '<p title="Fish"title="">Fish</p>'),
+        ('<p title="Fish">Fish</p>', '<p title="&chips;">Fish</p>'),
+    ],
+)
+def test_what_was_valid_once_hides_no_fault_of_another(valid, invalid):
+    criticise(PAGE.format(valid), "/cases")
+    criticise(PAGE.format(valid.replace("Fish", "Soup")), "/cases")
+    with pytest.raises(AssertionError, match="Mend the HTML"):
+        criticise(PAGE.format(invalid), "/cases")
+
+
+@pytest.mark.parametrize(
     ("sentence", "before", "after"),
     [
         ("Fill {% block title %}", "<title>Cases</title>", "<title></title>"),
