@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
@@ -37,6 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import (
     DeclarativeBase,
+    LoaderCriteriaOption,
     Mapped,
     ORMExecuteState,
     Session,
@@ -262,10 +264,11 @@ def _name_the_organization_to_the_database(
         _name_the_organization(connection, inside_of)
 
 
+_NAMING = text("select set_config('app.organization_id', :id, true)")
+
+
 def _name_the_organization(connection: Connection, organization_id: UUID) -> None:
-    connection.execute(
-        text("select set_config('app.organization_id', :id, true)"), {"id": str(organization_id)}
-    )
+    connection.execute(_NAMING, {"id": str(organization_id)})
 
 
 @event.listens_for(FencedSession, "do_orm_execute")
@@ -279,8 +282,14 @@ def _query_inside_the_organization(state: ORMExecuteState) -> None:
         raise OutsideOrganizationError("a query on scoped rows ran outside any organization")
     if state.is_insert:
         return
+    state.statement = state.statement.options(*_rows_of(inside_of))
+
+
+@lru_cache(maxsize=256)
+def _rows_of(inside_of: UUID) -> tuple[LoaderCriteriaOption, ...]:
+    """What keeps queries to the rows of an organization, or of the installation; made once for them all."""
     if inside_of == INSTALLATION:
-        state.statement = state.statement.options(
+        return (
             with_loader_criteria(
                 OptionallyScoped, lambda cls: cls.organization_id.is_(None), include_aliases=True
             ),
@@ -290,8 +299,7 @@ def _query_inside_the_organization(state: ORMExecuteState) -> None:
                 include_aliases=True,
             ),
         )
-        return
-    state.statement = state.statement.options(
+    return (
         with_loader_criteria(
             OrganizationScoped, lambda cls: cls.organization_id == inside_of, include_aliases=True
         ),
