@@ -70,6 +70,16 @@ def test_files_that_documents_name_are_there(path):
     assert not missing, f"{path.name} names what is not there: {missing}"
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_that_documents_name_can_be_typed(path):
+    text = path.read_text()
+    measured = {one.stem for one in (ROOT / "benchmarks").glob("*.py")}
+    typed = set(re.findall(r"^ *([a-z]+)[ |a-z-]*\)$", (ROOT / "dev").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\./dev ([a-z]+)", text)) <= typed
+    assert set(re.findall(r"\./dev bench ([a-z]+)", text)) <= measured
+    assert set(re.findall(r"(?:`|bin/)postroom ([a-z-]+)", text)) <= set(COMMANDS)
+
+
 def test_each_decision_has_a_number_of_its_own_in_its_name_and_title():
     decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [path.name[:5] for path in decisions] == [f"{n:04}-" for n in range(1, len(decisions) + 1)]
