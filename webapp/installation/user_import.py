@@ -12,9 +12,9 @@ from tenants.import_files import TAKEN, Verdict
 from tenants.outcomes import Outcome
 from tenants.user_import import TEMPLATE, UserRow, judge_users, make_users, read_users
 from webapp.configuration.pages import actor
-from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
 from webapp.installation.users import blueprint
+from webapp.levels import system_level
 from webapp.people import files
 from workers import queues
 
@@ -22,8 +22,7 @@ MADE_MEANWHILE = "Somebody made this user in the same moment."
 
 
 KIND = files.Kind(
-    blueprint="users",
-    home=("System", "system.index"),
+    level=system_level("users"),
     place="Users",
     title="Add users from a file",
     help="The first row names the columns: address, and if you like name and administrator (yes or no).",
@@ -43,7 +42,6 @@ def import_file() -> ResponseReturnValue:
     by_hand = "The system sends no mail: you are shown a link for each, to hand over."
     return files.rows_page(
         KIND,
-        system_tree(),
         judge=lambda content: judge_users(read_users(content)),
         kept=lambda row: [row.line, row.address, row.name, row.administrator],
         whose=_whose(),
@@ -74,7 +72,7 @@ def import_shown() -> ResponseReturnValue:
     outcomes = [Outcome(one.row.address, _refusal(one, links)) for one in verdicts]
     db.session.commit()
     queues.ring_notices()
-    return files.done_page(KIND, system_tree(), outcomes, links)
+    return files.done_page(KIND, outcomes, links)
 
 
 def _refusal(verdict: Verdict[UserRow], made: dict[str, str]) -> str:

@@ -17,6 +17,7 @@ from tenants.application import settings_of
 from tenants.errors import ConflictError, InvalidError
 from tenants.import_files import TAKEN, Verdict
 from tenants.outcomes import Outcome
+from webapp.levels import Level
 
 SHOWN_FOR_SECONDS = 3600
 
@@ -25,8 +26,7 @@ SHOWN_FOR_SECONDS = 3600
 class Kind:
     """Whose pages they are, and their words. ``column``: what a row says beside its address, and its name."""
 
-    blueprint: str
-    home: tuple[str, str]
+    level: Level
     place: str
     title: str
     help: str
@@ -39,7 +39,6 @@ class Kind:
 
 def rows_page(
     kind: Kind,
-    tree: list[Any],
     judge: Callable[[bytes], list[Verdict[Any]]],
     kept: Callable[[Any], list[Any]],
     whose: str,
@@ -57,7 +56,6 @@ def rows_page(
     page = render_template(
         "people/import.html",
         kind=kind,
-        tree=tree,
         verdicts=verdicts,
         count=len(rows),
         shown=_sealed(rows, whose),
@@ -67,9 +65,9 @@ def rows_page(
     return page, 422 if error else 200
 
 
-def done_page(kind: Kind, tree: list[Any], outcomes: list[Outcome], links: Mapping[str, str]) -> str:
+def done_page(kind: Kind, outcomes: list[Outcome], links: Mapping[str, str]) -> str:
     """What became of each of them; links to hand over where the system sends no mail."""
-    return render_template("people/imported.html", kind=kind, tree=tree, outcomes=outcomes, links=links)
+    return render_template("people/imported.html", kind=kind, outcomes=outcomes, links=links)
 
 
 def opened(whose: str) -> list[list[Any]]:

@@ -14,15 +14,14 @@ from tenants.invitations import invite_many
 from tenants.member_import import TEMPLATE, ImportRow, judge, read_rows
 from tenants.outcomes import Outcome
 from webapp.configuration.pages import actor
-from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
+from webapp.levels import organization_level
 from webapp.people import files
 from webapp.people.blueprint import blueprint
 from workers import queues
 
 KIND = files.Kind(
-    blueprint="people",
-    home=("Configuration", "organization.index"),
+    level=organization_level("people"),
     place="People",
     title="Invite people from a file",
     help="The first row names the columns: address, and if you like roles: “Member” or “Member; Sales”.",
@@ -40,7 +39,6 @@ def import_file() -> ResponseReturnValue:
     """What would become of each row of a file. Nothing is saved."""
     return files.rows_page(
         KIND,
-        organization_tree(),
         judge=lambda content: _judged(read_rows(content), g.permissions),
         kept=lambda row: [row.line, row.address, list(row.roles)],
         whose=str(g.member.id),
@@ -72,7 +70,7 @@ def import_shown() -> ResponseReturnValue:
     outcomes = [Outcome(one.row.address, "" if one.kind == TAKEN else one.words) for one in verdicts]
     db.session.commit()
     queues.ring_notices(g.organization.id)
-    return files.done_page(KIND, organization_tree(), outcomes, links)
+    return files.done_page(KIND, outcomes, links)
 
 
 def _judged(rows: Sequence[ImportRow], by: frozenset[str]) -> list[Verdict[ImportRow]]:
