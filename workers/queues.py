@@ -142,6 +142,11 @@ def pace() -> dict[str, tuple[int, int]]:
     return {name: (queue(name).count, len(Worker.all(queue=queue(name)))) for name in QUEUES}
 
 
+def worker_count(name: str) -> int:
+    """How many processes work off this queue, those that died a moment ago included."""
+    return Worker.count(queue=queue(name))
+
+
 def redis() -> Redis:
     """The Redis server of this process."""
     return _redis_at(current_app.config["POSTROOM"].redis_url)

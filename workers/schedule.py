@@ -108,7 +108,8 @@ def tick(schedule: Schedule) -> list[str]:
 def ring_for_due_accounts() -> None:
     """Claim accounts whose pass is due, as many as the workers can begin soon."""
     room = LONGEST_QUEUE - queues.queue(queues.SYNC).count
-    for claim in claim_due(room, _rhythms) if room > 0 else ():
+    histories = max(1, queues.worker_count(queues.SYNC) - 1)  # one worker is left for new mail
+    for claim in claim_due(room, _rhythms, histories=histories) if room > 0 else ():
         try:
             queues.ring_sync(claim.account_id, claim.fence)
         except RedisError:

@@ -3,13 +3,16 @@
 from functools import partial
 from uuid import UUID
 
+from redis.exceptions import RedisError
+
 from mailboxes.arrivals import SHARES
 from mailboxes.sync import leases
+from mailboxes.sync.claiming import is_anybody_due
 from mailboxes.sync.foreground import bind_to_owner, owner_of, readers_of, worker_name
 from mailboxes.sync.passes import PassReport
 from mailboxes.sync.passes import sync_account as run_pass
 from tenants.errors import NotFoundError
-from workers.queues import STATE, ring_intake, ring_intake_again, tell_pages
+from workers.queues import STATE, SYNC, queue, ring_intake, ring_intake_again, tell_pages
 from workers.runtime import job
 
 
@@ -25,8 +28,17 @@ def sync_account(account_id: str, fence: int) -> None:
     if held_fence is None:
         return
     with leases.held(account, held_fence):
-        report = run_pass(account, held_fence, stored=partial(_ring, account))
+        report = run_pass(account, held_fence, stored=partial(_ring, account), do_others_wait=do_others_wait)
     _tell(account, report)
+
+
+def do_others_wait() -> bool:
+    """Whether a pass of another account waits for a worker, or to be claimed."""
+    try:
+        is_queued = queue(SYNC).count > 0
+    except RedisError:
+        is_queued = False
+    return is_queued or is_anybody_due()
 
 
 def _ring(account: UUID, is_history: bool) -> None:

@@ -1,7 +1,8 @@
 """Which accounts get a pass next: fairly between organizations, each under a lease of its own.
 
 The claim is one statement over all organizations: the first of each organization comes before the second
-of any, and none has more than a few under way, however many of its accounts are due.
+of any, and none has more than a few under way, however many of its accounts are due. History, which takes
+long, never has all places, neither of an organization nor of the installation.
 """
 
 import time
@@ -22,6 +23,8 @@ from tenants.configuration.layers import value_of
 from tenants.database import across_organizations, db, inside, inside_installation
 
 UNDER_WAY_PER_ORGANIZATION = 3
+HISTORIES_PER_ORGANIZATION = 2  # of these, so that new mail of its other accounts finds a place
+HISTORY_PATIENCE = 30  # seconds by which accounts with history let others go first
 REMEMBERED_SECONDS = 30.0
 PAUSED_SECONDS = 60
 LONGEST_WITHOUT_PASS = 900
@@ -44,21 +47,35 @@ def may_be_asked(table: str) -> str:
     return f"(coalesce({table}.quiet_until, '-infinity') < clock_timestamp())"
 
 
+_DUE = f"""a.is_enabled AND a.imap_enabled AND a.state <> 'disconnected'
+        AND a.next_attempt_at <= clock_timestamp() AND a.lease_expires_at < clock_timestamp()
+        AND {is_wanted("a")} AND {may_be_asked("a")}"""
+_HAS_HISTORY = """EXISTS (SELECT 1 FROM folders f
+        WHERE f.account_id = a.id AND f.owner_id = a.owner_id AND f.history_left > 0)"""
 _CLAIM = text(
     f"""
     WITH under_way AS (
-      SELECT owner_id, count(*) AS passes FROM accounts
-      WHERE lease_expires_at >= clock_timestamp() GROUP BY owner_id
-    ), due AS (
-      SELECT a.id, a.next_attempt_at,
-        row_number() OVER (PARTITION BY a.owner_id ORDER BY a.next_attempt_at, a.id)
-          + coalesce(u.passes, 0) AS turn
-      FROM accounts a LEFT JOIN under_way u ON u.owner_id = a.owner_id
-      WHERE a.is_enabled AND a.imap_enabled AND a.state <> 'disconnected'
-        AND a.next_attempt_at <= clock_timestamp() AND a.lease_expires_at < clock_timestamp()
-        AND {is_wanted("a")} AND {may_be_asked("a")}
+      SELECT a.owner_id, count(*) AS passes, count(*) FILTER (WHERE {_HAS_HISTORY}) AS histories
+      FROM accounts a WHERE a.lease_expires_at >= clock_timestamp() GROUP BY a.owner_id
+    ), due AS (  -- with history, an account lets others go first for a while
+      SELECT a.id, a.owner_id, a.has_history, coalesce(u.passes, 0) AS passes,
+        a.next_attempt_at + make_interval(secs => CASE WHEN a.has_history THEN :patience ELSE 0 END) AS since,
+        row_number() OVER (PARTITION BY a.owner_id, a.has_history ORDER BY a.next_attempt_at, a.id)
+          + coalesce(u.histories, 0) AS history
+      FROM (SELECT a.*, {_HAS_HISTORY} AS has_history FROM accounts a WHERE {_DUE}) a
+      LEFT JOIN under_way u ON u.owner_id = a.owner_id
+    ), fair AS (
+      SELECT id, since, has_history,
+        row_number() OVER (PARTITION BY owner_id ORDER BY since, id) + passes AS turn
+      FROM due WHERE NOT has_history OR history <= :histories_of_one
+    ), placed AS (
+      SELECT id, since, has_history, turn,
+        row_number() OVER (PARTITION BY has_history ORDER BY turn, since) AS place
+      FROM fair WHERE turn <= :under_way
     ), chosen AS (
-      SELECT id FROM due WHERE turn <= :under_way ORDER BY turn, next_attempt_at LIMIT :most
+      SELECT id FROM placed
+      WHERE NOT has_history OR place <= :histories - (SELECT coalesce(sum(histories), 0) FROM under_way)
+      ORDER BY turn, since LIMIT :most
     )
     UPDATE accounts a SET
       lease_owner = '',
@@ -69,6 +86,7 @@ _CLAIM = text(
     RETURNING a.id, a.organization_id, a.lease_fence
     """  # noqa: S608  # only our own text is filled in
 ).bindparams(bindparam("most", type_=Integer))
+_IS_DUE = text(f"SELECT EXISTS (SELECT 1 FROM accounts a WHERE {_DUE})")  # noqa: S608  # as above
 
 _SET_NEXT = text(
     """
@@ -133,15 +151,21 @@ class Rhythms:
         return rhythm
 
 
-def claim_due(most: int, rhythms: Rhythms) -> list[Claim]:
+def claim_due(most: int, rhythms: Rhythms, *, histories: int = 3) -> list[Claim]:
     """Take the leases of accounts that are due, for whoever hears the bell, and say when they are due again;
-    commits."""
+    commits.
+
+    ``histories``: of how many accounts at once history is taken over, fewer than there are workers.
+    """
     with across_organizations("the schedule claims due accounts of all organizations") as session:
         deaths.note_deaths(session)
         rows = session.execute(
             _CLAIM,
             {
                 "under_way": UNDER_WAY_PER_ORGANIZATION,
+                "histories_of_one": HISTORIES_PER_ORGANIZATION,
+                "histories": histories,
+                "patience": HISTORY_PATIENCE,
                 "most": most,
                 "seconds": leases.SECONDS,
                 "pause": PAUSED_SECONDS,
@@ -156,6 +180,12 @@ def claim_due(most: int, rhythms: Rhythms) -> list[Claim]:
         if claim not in allowed:
             give_back(claim)
     return allowed
+
+
+def is_anybody_due() -> bool:
+    """Whether an account waits for its pass that nobody has claimed yet."""
+    with across_organizations("a pass ends earlier where accounts of other organizations wait") as session:
+        return bool(session.scalar(_IS_DUE))
 
 
 def claim_now(account_id: UUID) -> int | None:

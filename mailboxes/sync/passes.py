@@ -5,7 +5,7 @@ committed with its cursor, so that a pass may end at any moment, in whatever way
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from uuid import UUID
@@ -36,18 +36,25 @@ from mailboxes.sync.visiting import visit_each
 from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
 
-PASS_SECONDS = 480.0  # then another account may have its turn
+PASS_SECONDS = 480.0  # the longest, so that a lost connection or a new password is noticed
+TURN_SECONDS = 10.0  # where another account waits
 
 __all__ = ["PassReport", "Progress", "sync_account"]
 
 
 def sync_account(
-    account_id: UUID, fence: int, progress: Progress | None = None, stored: Heard | None = None
+    account_id: UUID,
+    fence: int,
+    progress: Progress | None = None,
+    stored: Heard | None = None,
+    *,
+    do_others_wait: Callable[[], bool] = lambda: False,
 ) -> PassReport:
     """Run one pass under a lease. Never raises for what a server does; the account's row tells it, and
     also what else went wrong, which is raised.
 
     The session is bound to the account's owner. ``stored`` is told of each commit of arrivals.
+    ``do_others_wait``: asked once the turn is over, and from then on; the pass ends early where it says so.
     """
     report = PassReport()
     began = time.monotonic()
@@ -58,8 +65,8 @@ def sync_account(
         db.session.commit()
         budget.demand(0)
         with _counted(imap, report):
-            ends = time.monotonic() + PASS_SECONDS
-            _run(Pass(account, fence, imap, report, progress, stored, ends, budget))
+            ends = began + PASS_SECONDS, began + TURN_SECONDS
+            _run(Pass(account, fence, imap, report, progress, stored, *ends, do_others_wait, budget))
     except leases.LeaseLostError:
         report.is_lease_lost = True
         return report

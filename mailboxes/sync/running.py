@@ -70,6 +70,8 @@ class Pass:
     progress: Progress | None
     stored: Heard | None
     deadline: float
+    turn_ends: float  # from when on it is over where others wait
+    do_others_wait: Callable[[], bool]
     budget: Budget
     began_at: datetime = field(default_factory=now)
     troubled: dict[UUID, MailServerError] = field(default_factory=dict)  # what folders failed by in this pass
@@ -90,8 +92,9 @@ class Pass:
 
     @property
     def is_over(self) -> bool:
-        """Whether another account has its turn now."""
-        return time.monotonic() > self.deadline
+        """Whether another account has its turn now: soon where one waits, else after a long while."""
+        at = time.monotonic()
+        return at > self.deadline or (at > self.turn_ends and self.do_others_wait())
 
     @property
     def is_history_over(self) -> bool:

@@ -607,16 +607,31 @@ SABOTAGES = (
     Sabotage(
         "one organization's due accounts first",
         SYNC / "claiming.py",
-        "ORDER BY turn, next_attempt_at LIMIT",
-        "ORDER BY next_attempt_at LIMIT",
+        "ORDER BY turn, since LIMIT",
+        "ORDER BY since LIMIT",
         "tests/workers/test_schedule.py::test_no_organization_crowds_out_another",
     ),
     Sabotage(
         "no end to the passes of an organization",
         SYNC / "claiming.py",
-        "WHERE turn <= :under_way ORDER",
-        "WHERE turn <= 1000 * :under_way ORDER",
+        "FROM fair WHERE turn <= :under_way",
+        "FROM fair WHERE turn <= 1000 * :under_way",
         "tests/workers/test_schedule.py::test_an_organization_has_a_few_passes_under_way_at_most",
+    ),
+    Sabotage(
+        "first syncs take every place",
+        SYNC / "claiming.py",
+        "WHERE NOT has_history OR history <= :histories_of_one",
+        "WHERE NOT has_history OR history <= 1000 * :histories_of_one",
+        "tests/workers/test_schedule.py::test_first_syncs_leave_a_place_for_new_mail_of_the_same_organization",
+    ),
+    Sabotage(
+        "a pass that ends for nobody",
+        SYNC / "running.py",
+        " or (at > self.turn_ends and self.do_others_wait())",
+        "",
+        "tests/mailboxes/test_sync_faults.py::"
+        "test_a_pass_ends_soon_where_others_wait_and_goes_on_where_it_stopped",
     ),
     Sabotage(
         "news ring without end",

@@ -14,7 +14,9 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
+from mailboxes.sync import leases
 from mailboxes.sync.claiming import claim_now
+from mailboxes.sync.passes import sync_account
 from tenants.database import db, now
 from tests.factories import World
 from tests.faults.behaviours import drop, in_folder, refuse, reply
@@ -414,6 +416,29 @@ def test_mail_that_comes_and_goes_while_flags_are_asked_for_is_no_new_numbering(
         ).one()
         assert set(db.session.scalars(select(Arrival.uid_validity))) == {1}
     assert tuple(folder) == (9, 8)
+
+
+@pytest.mark.parametrize("do_others_wait", [True, False])
+def test_a_pass_ends_soon_where_others_wait_and_goes_on_where_it_stopped(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, do_others_wait: bool
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 5)
+    monkeypatch.setattr("mailboxes.sync.history.portion_after", lambda *_: 5)
+    monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.passes.TURN_SECONDS", 0.0)
+    for number in range(20):
+        scripted.add(f"Old {number:02}")
+    counts = []
+    with scripted.inside(scripted.world):
+        fence = leases.take(scripted.mailbox.account_id, "a worker")
+        assert fence is not None
+        for _ in range(4):
+            report = sync_account(scripted.mailbox.account_id, fence, do_others_wait=lambda: do_others_wait)
+            counts.append(report.history_count)
+            assert report.has_more == (sum(counts) < 20)
+        leases.release(scripted.mailbox.account_id, fence)
+    assert counts == ([5, 5, 5, 5] if do_others_wait else [20, 0, 0, 0])
+    scripted.settle()
 
 
 def test_new_mail_comes_before_the_history(

@@ -30,7 +30,7 @@ from workers.action import act_on_messages
 from workers.intake import _Bells, deliver_arrivals
 from workers.processes import KNOWN, PROCESSES, ForeignJobError, KnownJob, run_worker
 from workers.runtime import worker_app
-from workers.sync import sync_account
+from workers.sync import do_others_wait, sync_account
 
 
 @pytest.fixture(autouse=True)
@@ -171,6 +171,18 @@ def test_a_pass_rings_for_delivery(app: Any, dovecot: Dovecot, ours: World, insi
     assert {tuple(job.args) for job in queues.queue(queues.INTAKE).jobs} == {
         (str(served.mailbox.account_id),)
     }
+
+
+def test_others_wait_where_a_pass_is_queued_or_due(ours: World, inside: Any) -> None:
+    assert not do_others_wait()
+    mailbox = make_mailbox(ours, account={"imap_enabled": True, "next_attempt_at": now()})
+    assert do_others_wait()
+    with inside(ours):
+        fence = leases.take(mailbox.account_id, "schedule")
+    assert fence is not None
+    assert not do_others_wait()
+    queues.ring_sync(mailbox.account_id, fence)
+    assert do_others_wait()
 
 
 def test_a_job_whose_lease_is_held_by_another_does_nothing(ours: World, inside: Any) -> None:

@@ -9,16 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message, MessageRead
 from mailboxes.sync import leases
 from mailboxes.sync.claiming import (
+    HISTORIES_PER_ORGANIZATION,
+    HISTORY_PATIENCE,
     UNDER_WAY_PER_ORGANIZATION,
     Rhythms,
     claim_due,
     claim_now,
     hurry_for_reads,
+    is_anybody_due,
     put_off,
 )
 from mailboxes.system_mailboxes import Mailbox
@@ -42,6 +45,17 @@ def due_mailbox(world: World, **account: Any) -> Mailbox:
     )
 
 
+def due_with_history(world: World, inside: Any, **account: Any) -> Mailbox:
+    """The same with history to take over."""
+    mailbox = due_mailbox(world, **account)
+    with inside(world):
+        db.session.execute(
+            update(Folder).where(Folder.account_id == mailbox.account_id).values(history_left=5)
+        )
+        db.session.commit()
+    return mailbox
+
+
 def rung(name: str) -> list[tuple[str, ...]]:
     """The arguments of the jobs in a queue, in order."""
     return [tuple(map(str, job.args)) for job in queues.queue(name).jobs]
@@ -61,6 +75,56 @@ def test_an_organization_has_a_few_passes_under_way_at_most(ours: World) -> None
         due_mailbox(ours)
     assert len(claim_due(100, Rhythms())) == UNDER_WAY_PER_ORGANIZATION
     assert claim_due(100, Rhythms()) == []
+
+
+def test_first_syncs_leave_a_place_for_new_mail_of_the_same_organization(ours: World, inside: Any) -> None:
+    long_due = now() - timedelta(hours=1)
+    first_syncs = {
+        due_with_history(ours, inside, next_attempt_at=long_due).account_id
+        for _ in range(UNDER_WAY_PER_ORGANIZATION)
+    }
+    other = due_mailbox(ours).account_id
+    for _ in range(2):
+        claimed = {claim.account_id for claim in claim_due(100, Rhythms())}
+        assert len(claimed & first_syncs) == HISTORIES_PER_ORGANIZATION
+        assert other in claimed
+        assert claim_due(100, Rhythms()) == []  # and no more while these are under way
+        with inside(ours):
+            db.session.execute(
+                update(Account)
+                .where(Account.id.in_(claimed))
+                .values(lease_expires_at=now() - timedelta(seconds=1), next_attempt_at=now())
+            )
+            db.session.commit()
+
+
+def test_first_syncs_leave_a_worker_for_new_mail_of_others(ours: World, theirs: World, inside: Any) -> None:
+    first_syncs = [due_with_history(world, inside) for world in (ours, theirs) for _ in range(2)]
+    assert len(claim_due(100, Rhythms(), histories=3)) == 3
+    assert claim_due(100, Rhythms(), histories=3) == []
+    assert len(claim_due(100, Rhythms(), histories=4)) == len(first_syncs) - 3
+
+
+@pytest.mark.parametrize(("more", "is_first"), [(-5, False), (5, True)])
+def test_history_lets_others_go_first_for_a_while(
+    ours: World, inside: Any, more: int, is_first: bool
+) -> None:
+    waited = timedelta(seconds=HISTORY_PATIENCE + more)
+    history = due_with_history(ours, inside, next_attempt_at=now() - waited)
+    due_mailbox(ours, next_attempt_at=now() - timedelta(seconds=1))
+    (claim,) = claim_due(1, Rhythms())
+    assert (claim.account_id == history.account_id) is is_first
+
+
+def test_somebody_is_due_who_is_not_claimed_and_may_be(ours: World, theirs: World) -> None:
+    assert not is_anybody_due()
+    due_mailbox(theirs, next_attempt_at=now() + timedelta(hours=1))
+    due_mailbox(theirs, is_enabled=False)
+    assert not is_anybody_due()
+    due_mailbox(ours)
+    assert is_anybody_due()
+    claim_due(10, Rhythms())
+    assert not is_anybody_due()
 
 
 def test_a_claim_is_a_lease_and_says_when_the_account_is_due_again(ours: World, inside: Any) -> None:
