@@ -169,6 +169,9 @@ class Folder(OptionallyScoped, Base):
     changed_validity_count: Mapped[int] = mapped_column(default=0)
     compared_at: Mapped[datetime | None] = mapped_column(default=None)  # last full set difference
     flags_uid: Mapped[int | None] = mapped_column(default=None)  # of all, asked for down to here; None: done
+    # UIDs below this one, and those that were gone, may have been given to other messages: to be compared
+    # with what is stored (`mailboxes.sync.reusing`). None: none.
+    reused_uid: Mapped[int | None] = mapped_column(default=None)
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
     visited_at: Mapped[datetime | None] = mapped_column(default=None)  # by a pass that began then

@@ -17,6 +17,7 @@ from mailboxes.sync.following import follow_renumbering
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import Cursor, Epoch, epoch_of, floor_of, history_uids, is_new, portion_after
 from mailboxes.sync.running import Pass, lane_of, portions, take_in, validity_of
+from mailboxes.sync.stored import stored_uids
 from mailboxes.uids import Uids
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
@@ -98,7 +99,7 @@ def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
         cursor = cursor_of(folder)
         db.session.commit()
         if (
-            folder.id in run.troubled
+            folder.id in run.troubled.keys() | run.cut
             or not cursor.has_history_left
             or epoch_of(cursor, cursor.uid_validity) is Epoch.UNSTABLE
         ):
@@ -164,9 +165,14 @@ def _below(uid: int, left: Uids) -> Uids:
 
 
 def _list_what_is_left(run: Pass, folder: Folder, cursor: Cursor, state: FolderState) -> None:
-    """UIDs of history to fetch; listed once in a pass, for a million takes a second."""
+    """UIDs of history to fetch; listed once in a pass, for a million takes a second.
+
+    Where the server has gone back to a former numbering, most of it may be stored under it.
+    """
     if folder.id not in run.left:
-        run.left[folder.id] = history_uids(run.imap.all_uids(state), cursor)
+        stored = stored_uids(folder, cursor, is_living=True, below=cursor.history_uid)
+        db.session.commit()
+        run.left[folder.id] = history_uids(run.imap.all_uids(state), cursor) - stored
         run.expect(len(run.left[folder.id]))
         _note_what_is_left(run, folder, len(run.left[folder.id]))
 

@@ -5,21 +5,23 @@ was stored under such a UID moves out of the way, and the other message is fetch
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from heapq import merge
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.imap import MessageDetails
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, Prepared, arrive, prepared
-from mailboxes.sync.following import follow_removals
+from mailboxes.sync.folders import keep_cursor
+from mailboxes.sync.following import follow_removals, follow_returns
 from mailboxes.sync.history import history_lane
-from mailboxes.sync.plan import Cursor
-from mailboxes.sync.running import Pass, portions, validity_of
+from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor
+from mailboxes.sync.running import Pass, validity_of
 from mailboxes.uids import Uids
 from tenants.bulk import among
 from tenants.database import db, now
@@ -27,25 +29,59 @@ from tenants.database import db, now
 FIRST_SUSPECTS = 20
 
 
-def replace_reused(
-    run: Pass, folder: Folder, cursor: Cursor, returned: Collection[int], suspects: Uids
-) -> set[int]:
-    """Store what lies under UIDs that another message had; of ``returned``, those that are the same.
+def begin_anew(run: Pass, folder: Folder, cursor: Cursor, there: Uids, living: Uids, gone: Uids) -> None:
+    """The server counts from a lower UID again: what is new has UIDs from there on. Commits.
 
-    Messages that were gone and are there again are compared by content, the other suspects by size and date.
+    What it no longer has makes room. UIDs are given in ascending order, so that where the newest are the
+    same, so are all: a server that only counts its next UID from the newest message that is left costs no
+    look at a whole folder. Else each is suspected.
     """
-    others = _differing(run, folder, cursor, suspects)
+    others = _differing(run, folder, cursor, (living & there).newest(FIRST_SUSPECTS))
+    make_room(run, folder, cursor, [*(living - there), *(gone - there)])
+    highest = max(there, default=0)
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(
+        folder,
+        last_uid=highest,
+        first_uid=func.least(Folder.first_uid, highest),
+        reused_uid=highest + 1 if others else Folder.reused_uid,
+    )
+    db.session.commit()
+
+
+def suspect_returned(run: Pass, folder: Folder) -> None:
+    """Messages that were gone are there again, or others are. Commits."""
+    _keep_place(run, folder, func.coalesce(Folder.reused_uid, 0))
+
+
+def reused_uid_of(folder: Folder) -> int | None:
+    """Down to where what is stored was compared; None where nothing is suspected."""
+    return db.session.scalar(select(Folder.reused_uid).where(Folder.id == folder.id))
+
+
+def replace_reused(
+    run: Pass, folder: Folder, cursor: Cursor, suspects: Uids, returned: Uids
+) -> Iterator[None]:
+    """Store what lies under UIDs that another message had, newest first, in portions; commits each.
+
+    Messages that were gone are compared by content, and marked as there if they are the same; suspects by
+    size and date. Raises `TimeIsUpError` where the pass is over; ends where the rest of the day's bytes is
+    for new mail. Whoever calls again with what is left then goes on there.
+    """
     lane = _lane(run, folder, cursor)
-    same: set[int] = set()
-    for portion in portions(sorted({*returned, *others})):
-        known = {row.uid: row.sha256 for row in _stored(folder, cursor, portion)}
-        for batch in prepared(run.imap.fetch_messages(portion)):
-            fresh = [item for item in batch if _digest(item) != known.get(item.message.uid)]
-            same |= {item.message.uid for item in batch} - {item.message.uid for item in fresh}
-            if fresh:
-                make_room(run, folder, cursor, [item.message.uid for item in fresh])
-                run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
-    return same & set(returned)
+    for portion in Uids.ascending(merge(suspects, returned)).portions(UIDS_AT_ONCE):
+        if run.is_history_over:
+            return
+        others = _differing(run, folder, cursor, [uid for uid in portion if uid in suspects])
+        doubtful = [uid for uid in portion if uid in returned or uid in others]
+        for batch in prepared(run.imap.fetch_messages(doubtful)):
+            _settle(run, folder, cursor, lane, batch)
+            run.demand_budget()
+            run.demand_time()
+        _keep_place(run, folder, func.least(Folder.reused_uid, portion[-1]))
+        run.demand_time()
+        yield
+    _keep_place(run, folder, None)
 
 
 def make_room(run: Pass, folder: Folder, cursor: Cursor, uids: Collection[int]) -> None:
@@ -62,25 +98,34 @@ def make_room(run: Pass, folder: Folder, cursor: Cursor, uids: Collection[int]) 
     db.session.commit()
 
 
+def _settle(run: Pass, folder: Folder, cursor: Cursor, lane: Lane, batch: Sequence[Prepared]) -> None:
+    """What is the same is there again; what is another takes its place."""
+    known = {row.uid: row.sha256 for row in _stored(folder, cursor, [item.message.uid for item in batch])}
+    fresh = [item for item in batch if _digest(item) != known.get(item.message.uid)]
+    others = {item.message.uid for item in fresh}
+    if fresh:
+        make_room(run, folder, cursor, others)
+        run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
+        if run.stored is not None:
+            run.stored(False)
+    follow_returns(run.account, folder, run.fence, validity_of(cursor), known.keys() - others)
+
+
+def _keep_place(run: Pass, folder: Folder, uid: Any) -> None:
+    leases.demand(run.account.id, run.fence)
+    keep_cursor(folder, reused_uid=uid)
+    db.session.commit()
+
+
 def _digest(item: Prepared) -> bytes:
     return item.packed.sha256 if item.is_whole and item.packed else b""
 
 
-def _differing(run: Pass, folder: Folder, cursor: Cursor, suspects: Uids) -> set[int]:
-    """Those whose date or size is not what it was.
-
-    UIDs are given in ascending order, so that where the newest are the same, so are all: a server that
-    only counts its next UID from the newest message that is left costs no look at a whole folder.
-    """
-    newest = suspects.newest(FIRST_SUSPECTS)
-    others = _differing_among(run, folder, cursor, newest)
-    return others | _differing_among(run, folder, cursor, suspects - set(newest)) if others else set()
-
-
-def _differing_among(run: Pass, folder: Folder, cursor: Cursor, suspects: Collection[int]) -> set[int]:
+def _differing(run: Pass, folder: Folder, cursor: Cursor, suspects: Sequence[int]) -> set[int]:
+    """Those whose date or size is not what it was."""
     if not suspects:
         return set()
-    told = run.imap.fetch_details(sorted(suspects))
+    told = run.imap.fetch_details(suspects)
     stored = {row.uid: row for row in _stored(folder, cursor, suspects)}
     return {uid for uid, found in told.items() if uid in stored and _is_another(found, stored[uid])}
 

@@ -78,6 +78,7 @@ class Pass:
     fetched: set[UUID] = field(default_factory=set)  # folders whose new mail was fetched in this pass
     hung_before: set[UUID] = field(default_factory=set)  # folders in which the server last said nothing more
     reconnect_count: int = 0  # after what a folder failed by
+    cut: set[UUID] = field(default_factory=set)  # folders whose visit broke off, as the time was over
     is_cut: bool = False  # it ends before all folders were visited: its time is over
     left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
     portion: int = 0  # of history, between two looks for new mail; 0: not known yet
@@ -95,6 +96,11 @@ class Pass:
         """Whether another account has its turn now: soon where one waits, else after a long while."""
         at = time.monotonic()
         return at > self.deadline or (at > self.turn_ends and self.do_others_wait())
+
+    def demand_time(self) -> None:
+        """Raise `TimeIsUpError` if another account has its turn now."""
+        if self.is_over:
+            raise TimeIsUpError
 
     @property
     def is_history_over(self) -> bool:

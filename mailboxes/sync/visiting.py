@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from mailboxes.accounts import EVERY_UID, Folder
 from mailboxes.arrivals import Arrival
@@ -18,7 +18,7 @@ from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, arrive, prepared
 from mailboxes.sync.auditing import audit, is_audit_wanted
 from mailboxes.sync.folders import cursor_of, keep_cursor, synced_folders
-from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering, follow_returns
+from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering
 from mailboxes.sync.history import has_former, history_lane, known_history, where_history_ends
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import (
@@ -38,16 +38,15 @@ from mailboxes.sync.plan import (
     trust_after,
 )
 from mailboxes.sync.refetching import refetch
-from mailboxes.sync.reusing import make_room, replace_reused
+from mailboxes.sync.reusing import begin_anew, replace_reused, reused_uid_of, suspect_returned
 from mailboxes.sync.running import Pass, TimeIsUpError, lane_of, portions, take_in, validity_of
+from mailboxes.sync.stored import newest_stored, stored_uids
 from mailboxes.uids import Uids
 from tenants.database import db, now
 
 UNSTABLE = (
     "The server renumbers this folder again and again. Postroom goes on, and knows messages by their content."
 )
-
-ROWS_AT_ONCE = 10_000
 
 log = structlog.get_logger()
 
@@ -77,6 +76,7 @@ def _visit_or_leave(run: Pass, folder: Folder, *, is_first_round: bool) -> UidVa
     except TimeIsUpError:
         db.session.rollback()
         run.is_cut = True
+        run.cut.add(folder.id)
     except UidValidityChangedError as error:
         db.session.rollback()
         return error
@@ -147,6 +147,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         history_began_at=None,
         changed_validity_count=renumberings,
         flags_uid=None,
+        reused_uid=None,
         server_count=begun.server_count,
         compared_at=begun.compared_at,
         last_error="",
@@ -188,7 +189,8 @@ def _follow(
 ) -> None:
     kept: dict[str, Any] = {"server_count": state.exists, "last_error": "", "gone_at": None}
     kept["left_alone_until"] = None
-    kept["new_since"] = func.greatest(Folder.new_since, new_since_after(cursor, run.looked_at))
+    is_new_since = func.greatest(Folder.new_since, new_since_after(cursor, run.looked_at))
+    kept["new_since"] = case((Folder.reused_uid.is_(None), is_new_since), else_=Folder.new_since)
     kept["first_uid"] = func.least(Folder.first_uid, Folder.last_uid)  # if it was chosen again
     if is_steady and not cursor.has_history_left:
         kept["changed_validity_count"] = 0  # it has held for a whole visit
@@ -204,8 +206,30 @@ def _follow(
     db.session.commit()
     # Whatever the folder fails by from here on, it is not asked for again before tomorrow.
     run.report.new_count += refetch(run, folder, cursor, is_daily=is_daily)
-    if there is not None and is_daily:
+    is_resumed = folder.reused_uid is not None
+    if there is not None or is_resumed:
+        there = _settle_reused(run, folder, state, there)
+    if there is not None and (is_daily or is_resumed):
         audit(run, folder, there)
+
+
+def _settle_reused(run: Pass, folder: Folder, state: FolderState, there: Uids | None) -> Uids | None:
+    """What lies under UIDs that others had is compared, as far as this pass and the day's bytes go.
+
+    ``there``: the server's UIDs, if they are known already; returned if they had to be.
+    """
+    cursor, reused_uid = cursor_of(folder), reused_uid_of(folder)
+    db.session.commit()
+    if reused_uid is None or run.is_history_over:
+        return there
+    there = run.imap.all_uids(state) if there is None else there
+    suspects = there & stored_uids(folder, cursor, is_living=True, below=reused_uid)
+    returned = there & stored_uids(folder, cursor, is_living=False)
+    db.session.commit()
+    for _ in replace_reused(run, folder, cursor, suspects, returned):
+        if run.is_called:
+            _look_for_new(run, folder, cursor)
+    return there
 
 
 def _follow_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:
@@ -231,7 +255,7 @@ def _changed_flags(
         else:
             yield {found.uid: found.flags for found in changed}
             return
-    newest = _newest_stored(folder, cursor) if state.exists != 0 else []
+    newest = newest_stored(folder, cursor, FLAGS_WITHOUT_MODSEQ) if state.exists != 0 else []
     db.session.commit()
     if newest:
         yield run.imap.fetch_flags(newest)
@@ -244,7 +268,7 @@ def _older_flags(
     """Flags of the others, once a day; where a pass has no time left or breaks off, the next one goes on."""
     if cursor.flags_uid is None and not is_day_over(cursor, now()):
         return
-    older = _stored(folder, cursor, is_living=True).between(1, (cursor.flags_uid or newest_from) - 1)
+    older = stored_uids(folder, cursor, is_living=True, below=cursor.flags_uid or newest_from)
     db.session.commit()
     for portion in older.portions(FLAGS_WITHOUT_MODSEQ):
         yield run.imap.fetch_flags(portion)
@@ -279,24 +303,9 @@ def _opened_again(run: Pass, folder: Folder, cursor: Cursor) -> FolderState:
     return state
 
 
-def _newest_stored(folder: Folder, cursor: Cursor) -> list[int]:
-    return list(
-        db.session.scalars(
-            select(Arrival.uid)
-            .where(
-                Arrival.folder_id == folder.id,
-                Arrival.uid_validity == cursor.uid_validity,
-                Arrival.vanished_at.is_(None),
-            )
-            .order_by(Arrival.uid.desc())
-            .limit(FLAGS_WITHOUT_MODSEQ)
-        )
-    )
-
-
 def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> Uids:
     """The whole set of UIDs: what is missing here is fetched, what is missing there is marked (F5)."""
-    living, gone = _stored(folder, cursor, is_living=True), _stored(folder, cursor, is_living=False)
+    living, gone = (stored_uids(folder, cursor, is_living=is_living) for is_living in (True, False))
     db.session.commit()
     there = run.imap.all_uids(state)
     found = difference(there, living, gone, cursor, state.exists)
@@ -311,33 +320,13 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> U
         run.report.vanished_count += follow_removals(
             run.account, folder, run.fence, validity, found.vanished, now()
         )
-    has_begun_anew = is_numbered_anew(cursor, state.uid_next, there)
-    suspects = living & there if has_begun_anew else Uids()
-    if found.returned or suspects:
-        returned = replace_reused(run, folder, cursor, found.returned, suspects)
-        follow_returns(run.account, folder, run.fence, validity, returned)
-    if has_begun_anew:
-        make_room(run, folder, cursor, [*(living - there), *(gone - there)])
-        keep_cursor(folder, last_uid=max(there, default=0))
-        db.session.commit()
+    if is_numbered_anew(cursor, state.uid_next, there):
+        begin_anew(run, folder, cursor, there, living, gone)
+    if found.returned:
+        suspect_returned(run, folder)
     if cursor.is_history_whole:
         follow_renumbering(run.account, folder, run.fence, validity, now())
     return there
-
-
-def _stored(folder: Folder, cursor: Cursor, *, is_living: bool) -> Uids:
-    """UIDs of this epoch that are stored, or that were; read in portions, for there may be a million."""
-    uids = (
-        select(Arrival.uid)
-        .where(
-            Arrival.folder_id == folder.id,
-            Arrival.uid_validity == cursor.uid_validity,
-            Arrival.vanished_at.is_(None) if is_living else Arrival.vanished_at.is_not(None),
-        )
-        .order_by(Arrival.uid)
-        .execution_options(yield_per=ROWS_AT_ONCE)
-    )
-    return Uids.ascending(db.session.scalars(uids))
 
 
 # --- folders whose UIDs mean nothing ---------------------------------------------------------

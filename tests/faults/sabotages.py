@@ -407,8 +407,8 @@ SABOTAGES = (
     Sabotage(
         "no audit but on demand",
         SYNC / "visiting.py",
-        "    if there is not None and is_daily:\n",
-        "    if there is None and is_daily:\n",
+        "    if there is not None and (is_daily or is_resumed):\n",
+        "    if there is None and (is_daily or is_resumed):\n",
         "tests/faults/test_health.py::test_the_daily_comparison_keeps_the_figures_of_the_audit_fresh",
     ),
     Sabotage(
@@ -453,11 +453,35 @@ SABOTAGES = (
         "    return False\n",
         "F6/reused",
     ),
+    Sabotage(
+        "history is fetched before what comes back is compared",
+        SYNC / "history.py",
+        "            folder.id in run.troubled.keys() | run.cut\n",
+        "            folder.id in run.troubled\n",
+        "tests/mailboxes/test_reused_uids.py"
+        "::test_a_folder_that_goes_back_to_its_former_numbering_is_fetched_once",
+    ),
+    Sabotage(
+        "what is compared later is old",
+        SYNC / "visiting.py",
+        " else_=Folder.new_since)\n",
+        " else_=is_new_since)\n",
+        "tests/mailboxes/test_reused_uids.py"
+        "::test_uids_that_are_given_out_again_are_compared_a_portion_in_each_pass",
+    ),
+    Sabotage(
+        "a comparison begins again with each pass",
+        SYNC / "visiting.py",
+        "    is_resumed = folder.reused_uid is not None\n",
+        "    is_resumed = False\n",
+        "tests/mailboxes/test_reused_uids.py"
+        "::test_messages_that_come_back_are_compared_a_portion_in_each_pass_and_none_twice",
+    ),
     _of_matrix(
         "what returns is believed",
         SYNC / "reusing.py",
-        "            fresh = [item for item in batch if _digest(item) != known.get(item.message.uid)]\n",
-        "            fresh = []\n",
+        "    fresh = [item for item in batch if _digest(item) != known.get(item.message.uid)]\n",
+        "    fresh = []\n",
         "F6/returned",
     ),
     _of_matrix(
