@@ -1,6 +1,5 @@
 """A draft is sent, unless somebody wrote meanwhile, and may be taken back until it is on its way."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from mailboxes import outgoing
 from mailboxes.access import demand_reply
 from mailboxes.drafts.table import Draft, DraftAttachment, answered_message, forget_sent, mailbox_of
 from mailboxes.messages import Message
-from mailboxes.outgoing import Outgoing
+from mailboxes.outgoing import Outgoing, Reply
 from mailboxes.replies import AddressProblem, Person, typed_people
 from mailboxes.threads import Thread
 from tenants.database import db, now
@@ -30,13 +29,6 @@ class ConversationMovedOnError(ConflictError):
             "then send again."
         )
         self.count = count
-
-
-@dataclass(frozen=True)
-class _Recipients:
-    to: tuple[Person, ...]
-    cc: tuple[Person, ...]
-    bcc: tuple[Person, ...]
 
 
 def news_since(draft: Draft) -> int:
@@ -69,14 +61,14 @@ def send(member: Membership, draft: Draft) -> Outgoing:
     db.session.refresh(draft, with_for_update=True)
     if draft.outgoing_id is not None:  # pressed twice: the first has queued it
         return db.session.get_one(Outgoing, (draft.organization_id, draft.outgoing_id))
-    recipients = _checked_recipients(draft)
-    if not draft.body.strip():
-        raise InvalidError("The message is empty. Write something first.", field="body")
+    reply = _checked(draft)
     if draft.thread_id:
         db.session.execute(select(Thread.id).where(Thread.id == draft.thread_id).with_for_update())
     if news := news_since(draft):
         raise ConversationMovedOnError(news)
-    queued = _queue(member, draft, recipients)
+    queued = outgoing.queue_reply(
+        mailbox_of(draft), member, reply, answers=answered_message(draft), send_after=now() + UNDO
+    )
     draft.outgoing_id = queued.id
     forget_sent(member, Draft.id != draft.id)
     db.session.flush()
@@ -98,29 +90,17 @@ def take_back(member: Membership, outgoing_id: UUID) -> Draft:
     return draft
 
 
-def _queue(member: Membership, draft: Draft, recipients: _Recipients) -> Outgoing:
-    files = db.session.scalars(
-        select(DraftAttachment).where(DraftAttachment.draft_id == draft.id).order_by(DraftAttachment.id)
-    )
-    return outgoing.queue_reply(
-        mailbox=mailbox_of(draft),
-        member=member,
-        answers=answered_message(draft),
-        to=recipients.to,
-        cc=recipients.cc,
-        bcc=recipients.bcc,
-        subject=draft.subject.strip(),
-        text=draft.body,
-        attachments=[(file.filename, file.content_type, file.content) for file in files],
-        send_after=now() + UNDO,
-    )
-
-
-def _checked_recipients(draft: Draft) -> _Recipients:
+def _checked(draft: Draft) -> Reply:
     people = {name: _people(draft, name) for name in ("to", "cc", "bcc")}
     if not any(people.values()):
         raise InvalidError("Say who gets this message.", field="to")
-    return _Recipients(**people)
+    if not draft.body.strip():
+        raise InvalidError("The message is empty. Write something first.", field="body")
+    files = db.session.scalars(
+        select(DraftAttachment).where(DraftAttachment.draft_id == draft.id).order_by(DraftAttachment.id)
+    )
+    attachments = [(file.filename, file.content_type, file.content) for file in files]
+    return Reply(subject=draft.subject.strip(), text=draft.body, attachments=attachments, **people)
 
 
 def _people(draft: Draft, name: str) -> tuple[Person, ...]:

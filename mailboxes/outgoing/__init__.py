@@ -18,6 +18,7 @@ from mailboxes.outgoing.outbox import (
 )
 from mailboxes.outgoing.queueing import (
     CannotSendError,
+    Reply,
     queue_automatic_response,
     queue_reply,
     send_again,
@@ -31,6 +32,7 @@ __all__ = [
     "REPLY",
     "CannotSendError",
     "Outgoing",
+    "Reply",
     "Route",
     "file_copies",
     "organizations_with_due_mail",

@@ -70,28 +70,34 @@ class _Recipients:
         return list(dict.fromkeys(one.address for one in (*self.to, *self.cc, *self.bcc)))
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a person wrote, and to whom. ``attachments``: (filename, content type, content)."""
+
+    to: Sequence[Person]
+    subject: str
+    text: str
+    cc: Sequence[Person] = ()
+    bcc: Sequence[Person] = ()
+    attachments: Sequence[tuple[str, str, bytes]] = ()
+
+
 def queue_reply(
-    *,
     mailbox: Mailbox,
     member: Membership,
-    to: Sequence[Person],
-    subject: str,
-    text: str,
+    reply: Reply,
+    *,
     answers: Message | None = None,
-    cc: Sequence[Person] = (),
-    bcc: Sequence[Person] = (),
-    html: str | None = None,
-    attachments: Sequence[tuple[str, str, bytes]] = (),
     send_after: datetime | None = None,
 ) -> Outgoing:
     """Queue what a person wrote; it is in the conversation at once, and sent from ``send_after`` on.
 
-    ``attachments``: (filename, content type, content). The caller has demanded the right to reply.
-    `CannotSendError` if the mailbox cannot send, `UnsafeMessageError` for an address that is none.
+    The caller has demanded the right to reply. `CannotSendError` if the mailbox cannot send,
+    `UnsafeMessageError` for an address that is none.
     """
     route = _demanded_route(mailbox)
-    thread = _thread_for(mailbox, answers, subject)
-    recipients = _Recipients(_mailers(to), _mailers(cc), _mailers(bcc))
+    thread = _thread_for(mailbox, answers, reply.subject)
+    recipients = _Recipients(_mailers(reply.to), _mailers(reply.cc), _mailers(reply.bcc))
     letter = Letter(
         header_id=header_id(thread, _domain(route)),
         date=now(),
@@ -99,10 +105,9 @@ def queue_reply(
         reply_to=route.sender.reply_to,
         to=recipients.to,
         cc=recipients.cc,
-        subject=subject,
-        text=text,
-        html=html,
-        attachments=[File(*one) for one in attachments],
+        subject=reply.subject,
+        text=reply.text,
+        attachments=[File(*one) for one in reply.attachments],
         own_headers=[(TOKEN_HEADER, thread_token(thread))],
         **_answering(answers),
     )

@@ -18,6 +18,7 @@ from mailboxes.messages import Location, Message
 from mailboxes.outgoing import (
     CannotSendError,
     Outgoing,
+    Reply,
     file_copies,
     organizations_with_due_mail,
     queue_reply,
@@ -64,16 +65,10 @@ def mailbox(app, ours, smtp_sink, certificates):
 def write(ours, mailbox, inside):
     """Queue a person's message, and commit; the row and its message."""
 
-    def write(**given):
+    def write(answers=None, send_after=None, **given):
         with inside(ours):
-            standard = {
-                "mailbox": mailbox,
-                "member": ours.member,
-                "to": [ANNA],
-                "subject": "Hi",
-                "text": "Hello",
-            }
-            row = queue_reply(**{**standard, **given})
+            reply = Reply(**{"to": [ANNA], "subject": "Hi", "text": "Hello", **given})
+            row = queue_reply(mailbox, ours.member, reply, answers=answers, send_after=send_after)
             db.session.commit()
             return row, db.session.get_one(Message, (ours.id, row.message_id))
 
@@ -155,7 +150,7 @@ def test_an_address_with_a_line_break_is_refused(write):
 def test_a_mailbox_without_any_server_cannot_queue(ours, inside):
     silent = make_mailbox(ours)
     with inside(ours), pytest.raises(CannotSendError, match="no SMTP server"):
-        queue_reply(mailbox=silent, member=ours.member, to=[ANNA], subject="x", text="x")
+        queue_reply(silent, ours.member, Reply([ANNA], "x", "x"))
 
 
 # --- undo --------------------------------------------------------------------------------------------
@@ -480,7 +475,7 @@ def test_an_unproven_address_sends_as_the_system_and_is_answered_at_its_own(ours
     through_the_system(ours, smtp_sink, inside)
     unproven = make_mailbox(ours, label="Sales")
     with inside(ours):
-        queue_reply(mailbox=unproven, member=ours.member, to=[ANNA], subject="x", text="x")
+        queue_reply(unproven, ours.member, Reply([ANNA], "x", "x"))
         db.session.commit()
     send(ours)
     (sunk,) = smtp_sink.messages
@@ -509,7 +504,7 @@ def test_a_proven_address_sends_as_itself_through_the_system(ours, mailbox, smtp
     signs_in = {"imap_user": address, "imap_host": "imap.proven.test", "synced_at": now()}
     proven = make_mailbox(ours, address=address, account=signs_in)
     with inside(ours):
-        queue_reply(mailbox=proven, member=ours.member, to=[ANNA], subject="x", text="x")
+        queue_reply(proven, ours.member, Reply([ANNA], "x", "x"))
         db.session.commit()
     send(ours)
     assert smtp_sink.messages[0].sender == address
