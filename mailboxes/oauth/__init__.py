@@ -2,7 +2,8 @@
 
 - `begin`, `finish`: a person permits it at the provider (authorization code, PKCE, state).
 - `pending`, `adopt`, `disconnect`: what becomes of a connection.
-- `token_source`: access tokens for whoever opens a connection, refreshed under a lock of the row.
+- `source_of_account`, `source_of_pending`: access tokens for whoever opens a connection, refreshed under a
+  lock of the row.
 - `provider_of`, `offered_kinds`: what this installation is registered for.
 """
 
