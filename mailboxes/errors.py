@@ -304,6 +304,13 @@ class FolderUnavailableError(CommandRefusedError):
     advice = "Retrieve the folders again and choose among them."
 
 
+class MailboxFullError(CommandRefusedError):
+    """There is no room left at the provider: nothing can be filed or marked there."""
+
+    message = "The mailbox is full."
+    advice = "Delete messages at the provider, or ask for more room there."
+
+
 class UidValidityChangedError(MailServerError):
     """The folder was numbered anew while we read it: every UID in hand is worthless (F1)."""
 

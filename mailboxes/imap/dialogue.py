@@ -14,6 +14,7 @@ from mailboxes.errors import (
     AuthenticationFailedError,
     CommandRefusedError,
     LoginDisabledError,
+    MailboxFullError,
     MailServerError,
     ProtocolError,
     ServerUnavailableError,
@@ -42,11 +43,18 @@ _CODE = re.compile(rb"\[([A-Z0-9-]+)(?: ([^\]]*))?\]", re.IGNORECASE)
 _BACKOFF = re.compile(r"backoff time:?\s*(\d{1,12})", re.IGNORECASE)
 _NOT_NOW = re.compile(
     r"temporar|try again|too many|unavailable|not available|simultaneous|internal|overload|"
-    r"connections? limit|maximum number|not connected|timed? ?out",
+    r"connections? limit|maximum number|not connected|timed? ?out|system error|lookup failed|generic failure|"
+    r"quota",
     re.IGNORECASE,
 )
+_BUSY = re.compile(r"\bbusy\b", re.IGNORECASE)
+_PASSWORD = re.compile(r"password|credential", re.IGNORECASE)
 _THROTTLED = re.compile(r"throttl|rate limit", re.IGNORECASE)
 _QUOTA = re.compile(r"bandwidth|overquota|over quota", re.IGNORECASE)
+_TRAFFIC = re.compile(r"bandwidth|command|traffic", re.IGNORECASE)
+_FULL = re.compile(
+    r"quota\b.{0,40}\bexceeded|exceed\w{0,5} .{0,40}\bquota|\bfull\b|storage|disk", re.IGNORECASE
+)
 _STRING = rb'"((?:[^"\\]|\\.)*+)"'
 _NO_STRING = rb"((?!))"
 _TOKENS = (
@@ -59,6 +67,7 @@ _OPENING, _CLOSING, _TEXT, _ATOM = 1, 2, 3, 5  # groups of a token; the fourth a
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 QUOTA_SECONDS = 3_600.0
+LONGEST_BACKOFF = 86_400.0  # whatever a server suggests: it is asked once a day
 THROTTLED_SECONDS = 300.0
 CLOSED_TO_US = {"NONEXISTENT", "NOPERM", "CANNOT", "TRYCREATE"}
 NOT_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN"}
@@ -288,7 +297,7 @@ def response_code(text: bytes) -> tuple[str, bytes]:
 def backoff_seconds(text: str) -> float | None:
     """``Suggested Backoff Time: 92415 milliseconds`` → 92.415 (F34)."""
     found = _BACKOFF.search(text)
-    return int(found[1]) / 1000 if found else None
+    return min(int(found[1]) / 1000, LONGEST_BACKOFF) if found else None
 
 
 def throttling(code: str, text: str) -> ThrottledError | None:
@@ -302,6 +311,8 @@ def throttling(code: str, text: str) -> ThrottledError | None:
 
 def refusal(code: str, text: str) -> MailServerError:
     """The error for a NO or BAD, by its response code, or by its text where a server has no codes."""
+    if code == "OVERQUOTA" and _FULL.search(text) and not _TRAFFIC.search(text):
+        return MailboxFullError(code=code, text=text[:500])
     if (error := throttling(code, text)) is not None:
         return error
     if "not connected" in text.lower():
@@ -317,7 +328,8 @@ def refusal(code: str, text: str) -> MailServerError:
 
 def login_refusal(error: CommandRefusedError) -> MailServerError:
     """A refused login without a code is a wrong password, unless the text says *not now* (F31)."""
-    if _NOT_NOW.search(error.text):
+    is_busy = _BUSY.search(error.text) and not _PASSWORD.search(error.text)  # QQ says all of it at once
+    if is_busy or _NOT_NOW.search(error.text):
         return ServerUnavailableError()
     return AuthenticationFailedError()
 

@@ -19,6 +19,7 @@ from mailboxes.errors import (
     CommandRefusedError,
     FolderUnavailableError,
     LoginDisabledError,
+    MailboxFullError,
     MailServerError,
     ProtocolError,
     ServerTimeoutError,
@@ -268,7 +269,7 @@ class ImapSession:
             raise TlsUnavailableError
         try:
             self.run(b"STARTTLS")
-        except (CommandRefusedError, ServerUnavailableError) as error:
+        except CommandRefusedError as error:
             self.close()
             raise TlsUnavailableError from error
         wire = self.wire
@@ -334,7 +335,7 @@ class ImapSession:
         """Run a command about a folder; that the folder is not there is an error of its own (F38)."""
         try:
             return self.run(*arguments, seconds=seconds)
-        except FolderUnavailableError:
+        except (FolderUnavailableError, MailboxFullError):
             raise
         except CommandRefusedError as error:
             raise FolderUnavailableError(code=error.code, text=error.text) from error

@@ -18,9 +18,12 @@ from mailboxes.crash_points import crash_point
 from mailboxes.errors import (
     CommandRefusedError,
     ConnectionLostError,
+    MailboxFullError,
     MailServerError,
     ProtocolError,
     ServerTimeoutError,
+    ServerUnavailableError,
+    ThrottledError,
 )
 from mailboxes.imap import ImapConnection
 from mailboxes.messages import Location, Message
@@ -126,7 +129,10 @@ def _is_there(connection: ImapConnection, row: Outgoing, folder: Folder) -> bool
         return connection.has_message(folder.name_raw, row.header_id, since.date())
     except CommandRefusedError:  # a folder for writing only, or a server that searches no headers
         return False
-    except (ServerTimeoutError, ConnectionLostError, ProtocolError):  # a server that chokes on such a search
+    except ThrottledError:
+        raise
+    except (ServerTimeoutError, ConnectionLostError, ProtocolError, ServerUnavailableError):
+        # A server that chokes on such a search, or says that it does (Yahoo).
         if row.copy_attempts > 1:
             raise  # an earlier attempt may have filed it
         connection.reopen()
@@ -136,7 +142,8 @@ def _is_there(connection: ImapConnection, row: Outgoing, folder: Folder) -> bool
 def _not_filed(row: Outgoing, error: Exception) -> bool:
     log.warning("copy not filed", outgoing=str(row.id), error=type(error).__name__)
     if row.copy_attempts >= MOST_ATTEMPTS:
-        _end(row, "failed", "The copy could not be filed in the Sent folder. The message was sent.")
+        why = f" {error.message}" if isinstance(error, MailboxFullError) else ""
+        _end(row, "failed", f"The copy could not be filed in the Sent folder.{why} The message was sent.")
     return False
 
 

@@ -19,6 +19,8 @@ from mailboxes.sync.plan import pause_after
 from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
 
+SECOND_LOGIN_SECONDS = 300.0
+
 log = structlog.get_logger()
 
 
@@ -68,13 +70,14 @@ def note_success(account: Account, *, has_more: bool, is_throttled: bool = False
 
 def note_failure(account: Account, error: MailServerError) -> None:
     """Back off; longer where trying again does not help, a rejected login much longer. The caller commits."""
-    is_refused = isinstance(error, AuthenticationFailedError | UnreadablePasswordError)
+    is_slip = _may_be_a_slip(account, error)
+    is_refused = not is_slip and isinstance(error, AuthenticationFailedError | UnreadablePasswordError)
     failures = account.failure_count + 1
     pause = pause_after(
         failures,
         is_refused=is_refused,
-        is_permanent=error.is_permanent,
-        retry_after=error.retry_after,
+        is_permanent=error.is_permanent and not is_slip,
+        retry_after=SECOND_LOGIN_SECONDS if is_slip else error.retry_after,
         jitter=random.random(),  # noqa: S311  # spreads load, guards nothing
     )
     log.warning(
@@ -86,7 +89,7 @@ def note_failure(account: Account, error: MailServerError) -> None:
     )
     _write(
         account,
-        state=_state_after(error, is_refused=is_refused),
+        state="failing" if is_slip else _state_after(error, is_refused=is_refused),
         last_error=error.explained,
         failing_since=func.coalesce(Account.failing_since, now()),
         failure_count=failures,
@@ -102,6 +105,12 @@ def note_fetched(account: Account, count: int) -> None:
     today = func.date(func.timezone("UTC", func.clock_timestamp()))
     earlier = case((Account.fetched_on == today, Account.fetched_bytes), else_=0)
     _write(account, fetched_bytes=earlier + count, fetched_on=today)
+
+
+def _may_be_a_slip(account: Account, error: MailServerError) -> bool:
+    """A server that cannot look up passwords at the moment often says that one is wrong: where it was right
+    until now, it is tried once more before people are asked."""
+    return account.state == "ok" and type(error) is AuthenticationFailedError
 
 
 def _state_after(error: MailServerError, *, is_refused: bool) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +22,7 @@ from mailboxes.errors import (
     ConnectionLostError,
     FolderUnavailableError,
     LoginDisabledError,
+    MailboxFullError,
     MailServerError,
     NotTlsError,
     ProtocolError,
@@ -34,7 +36,7 @@ from mailboxes.errors import (
     WrongProtocolError,
 )
 from mailboxes.imap import Encryption, FetchedMessage, FolderListing, ImapConnection, ImapSettings
-from mailboxes.imap.dialogue import tokens
+from mailboxes.imap.dialogue import LONGEST_BACKOFF, tokens
 from mailboxes.imap.fetching import details_of, fetched_items, flag_names, internal_date
 from mailboxes.imap.folders import listings, raw_name, shown_name
 from mailboxes.imap.reading import REFUSALS_OF_ALL
@@ -109,9 +111,16 @@ def test_a_wrong_password_is_permanent(account: ImapSettings, loopback: EgressPo
         ("NO [AUTHENTICATIONFAILED] no", AuthenticationFailedError),
         ("NO [EXPIRED] password", AuthenticationFailedError),
         ("NO Login failed.", AuthenticationFailedError),
+        ("NO System Error (Failure)", ServerUnavailableError),
+        ("NO Lookup failed for the user", ServerUnavailableError),
+        ("NO Login failed: generic failure", ServerUnavailableError),
+        ("NO LOGIN Server is busy", ServerUnavailableError),
+        ("NO Login fail. The password is incorrect, or system is busy", AuthenticationFailedError),
+        ("NO [OVERQUOTA] Quota exceeded", ServerUnavailableError),
         ("BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds", ThrottledError),
         ("BAD User is authenticated but not connected.", ServerUnavailableError),
         ("NO [OVERQUOTA] enough", ThrottledError),
+        ("NO Suggested Backoff Time: 999999999999 milliseconds", ThrottledError),
     ],
 )
 def test_a_refused_login_is_a_wrong_password_or_not_now(
@@ -125,6 +134,7 @@ def test_a_refused_login_is_a_wrong_password_or_not_now(
     with pytest.raises(MailServerError) as caught:
         ImapConnection(account, loopback).open()
     assert type(caught.value) is expected
+    assert (caught.value.retry_after or 0) <= LONGEST_BACKOFF
     if "92415" in answer:
         assert caught.value.retry_after == pytest.approx(92.415)
 
@@ -183,6 +193,17 @@ def test_starttls_that_is_refused_gets_no_password(
     imap_server.on("STARTTLS", refuse(answer))
     with pytest.raises(TlsUnavailableError):
         ImapConnection(replace(account, encryption="starttls"), loopback).open()
+    assert "LOGIN" not in imap_server.verbs()
+
+
+@pytest.mark.parametrize("answer", [b"{tag} NO [UNAVAILABLE] later\r\n", b"* BYE going down\r\n"])
+def test_starttls_that_is_not_to_be_had_now_is_no_lack_of_it(
+    imap_server: ScriptedImap, account: ImapSettings, loopback: EgressPolicy, answer: bytes
+) -> None:
+    imap_server.on("STARTTLS", reply(answer))
+    with pytest.raises(ServerUnavailableError) as caught:
+        ImapConnection(replace(account, encryption="starttls"), loopback).open()
+    assert not caught.value.is_permanent
     assert "LOGIN" not in imap_server.verbs()
 
 
@@ -1048,6 +1069,21 @@ def test_a_server_that_finds_everything_has_no_copy_of_ours(imap_server: Scripte
 def test_a_missing_folder_for_the_copy_says_so(opened: Open) -> None:
     with opened() as connection, pytest.raises(FolderUnavailableError):
         connection.append(b"Gesendet", RAW)
+
+
+@pytest.mark.parametrize("verb", ["APPEND", "STORE"])
+def test_a_full_mailbox_is_told_and_nothing_else_waits_for_it(
+    imap_server: ScriptedImap, opened: Open, verb: str
+) -> None:
+    uid = imap_server.folder().add(RAW)
+    imap_server.on(verb, refuse("NO [OVERQUOTA] Quota exceeded (mailbox for user is full)"))
+    with opened() as connection:
+        write = {
+            "APPEND": partial(connection.append, b"INBOX", RAW),
+            "STORE": partial(connection.add_seen, b"INBOX", [uid], None),
+        }
+        with pytest.raises(MailboxFullError):
+            write[verb]()
 
 
 def test_seen_is_not_stored_in_a_renumbered_folder(imap_server: ScriptedImap, opened: Open) -> None:

@@ -8,12 +8,19 @@ from typing import ClassVar
 import pytest
 from sqlalchemy import func, select, update
 
-from mailboxes import outgoing
+from mailboxes import outgoing, timeline
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Raw
 from mailboxes.composing import HEADERS, UnsafeMessageError
 from mailboxes.connections import store_password
-from mailboxes.errors import CommandRefusedError, ConnectionLostError, ServerTimeoutError
+from mailboxes.errors import (
+    CommandRefusedError,
+    ConnectionLostError,
+    MailboxFullError,
+    ServerTimeoutError,
+    ThrottledError,
+    TurnedAwayError,
+)
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing import (
     CannotSendError,
@@ -29,6 +36,7 @@ from mailboxes.outgoing import (
     sending_stop,
     take_back,
 )
+from mailboxes.outgoing.copies import MOST_ATTEMPTS
 from mailboxes.outgoing.sending import _pass_the_point_of_no_return
 from mailboxes.replies import Person
 from mailboxes.smtp import DeliveryResult
@@ -640,16 +648,39 @@ def test_a_server_that_searches_nothing_still_gets_the_copy(ours, write, with_se
     assert len(imap.appended) == 1
 
 
+@pytest.mark.parametrize("error", [ServerTimeoutError, TurnedAwayError])  # Yahoo: NO [SERVERBUG]
 def test_a_search_that_breaks_off_keeps_no_first_copy_back_and_files_none_twice(
-    ours, write, with_sent, imap, inside
+    ours, write, with_sent, imap, inside, error
 ):
-    imap.search_error = ServerTimeoutError()
+    imap.search_error = error()
     write()
     send(ours)
     assert copy(ours, inside) == 1
     put(ours, inside, copy_state="pending")  # as if we had died after filing it
     assert copy(ours, inside) == 0
     assert len(imap.appended) == 1
+
+
+def test_a_copy_waits_where_the_server_asks_for_quiet(ours, write, with_sent, imap, inside):
+    imap.search_error = ThrottledError()
+    write()
+    send(ours)
+    assert copy(ours, inside) == 0
+    assert imap.appended == []
+
+
+def test_a_mailbox_that_is_full_is_said_to_be(ours, write, with_sent, imap, inside):
+    imap.error = MailboxFullError()
+    _, message = write()
+    send(ours)
+    put(ours, inside, copy_attempts=MOST_ATTEMPTS - 1)
+    assert copy(ours, inside) == 0
+    assert [row.copy_state for row in outbox(ours)] == ["failed"]
+    with inside(ours):
+        query = select(timeline.Event.reason).where(
+            timeline.Event.message_id == message.id, timeline.Event.stage == "filed"
+        )
+        assert "The mailbox is full." in db.session.scalars(query).one()
 
 
 def test_a_server_that_filed_its_own_copy_gets_none_of_ours(

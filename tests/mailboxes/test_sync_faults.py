@@ -205,6 +205,20 @@ def test_a_login_that_is_refused_again_and_again_is_tried_rarely(scripted: Scrip
     scripted.settle()
 
 
+def test_a_password_that_was_right_is_tried_once_more_before_people_are_asked(scripted: Scripted) -> None:
+    scripted.sync()
+    scripted.server.on("LOGIN", refuse("NO Login failed."))
+    told = []
+    for _ in range(2):
+        scripted.sync()
+        with scripted.inside(scripted.world):
+            account = scripted.account()
+            told.append((account.state, round((account.next_attempt_at - now()).total_seconds() / 60)))
+            assert "password" in account.last_error
+    assert told == [("failing", 5), ("refused", 60)]
+    scripted.settle()
+
+
 def test_one_folder_that_cannot_be_opened_stops_no_other(scripted: Scripted) -> None:  # F38
     scripted.add("Filed", "Projects")
     scripted.add("In")
