@@ -13,7 +13,7 @@ from typing import Literal
 
 from mailboxes import egress
 from mailboxes.egress import EgressPolicy
-from mailboxes.errors import MailServerError
+from mailboxes.errors import CommandRefusedError, FolderUnavailableError, MailServerError
 from mailboxes.imap import FolderListing, ImapConnection, ImapSettings
 from mailboxes.smtp import SmtpConnection, SmtpSettings
 from mailboxes.wire import Certificate, Timeouts
@@ -24,6 +24,11 @@ StepName = Literal["name", "tcp", "tls", "login", "folders"]
 
 EXPIRY_WARNING_DAYS = 14
 COUNTING_SECONDS = 5.0
+LONGEST_SAID = 200  # characters of what a server that has let us in says
+INBOX_REFUSED = (
+    "Permit other programs to read the account, in its settings at the provider, or ask the provider what it "
+    "demands of them."
+)
 IMPATIENCE = Timeouts(connect=8, greeting=10, command=15, body=15)
 STEP_LABELS: dict[StepName, str] = {
     "name": "Host name",
@@ -77,7 +82,8 @@ def check_connection(
 ) -> CheckReport:
     """Try each step of each protocol; never raises for what a server does.
 
-    Somebody waits for the answer, so every time-out is the shorter of the settings' and `IMPATIENCE`.
+    Somebody waits for the answer, so every time-out is the shorter of the settings' and `IMPATIENCE`; but for
+    the list of folders, which takes some servers half a minute.
     """
     steps: list[Step] = []
     folders: tuple[FolderListing, ...] = ()
@@ -134,7 +140,9 @@ def _check_imap(
     found: list[FolderListing] = []
 
     def list_folders(finding: _Finding) -> None:
-        found.extend(_with_counts(connection, connection.folders(with_counts=True)))
+        listed = connection.folders(with_counts=True, seconds=settings.timeouts.command)
+        _open_the_inbox(connection, listed)
+        found.extend(_with_counts(connection, listed))
         _judge_folders(finding, found)
 
     try:
@@ -203,6 +211,19 @@ def _judge_encryption(finding: _Finding, certificate: Certificate | None) -> Non
     if (expires - datetime.now(UTC)).days < EXPIRY_WARNING_DAYS:
         finding.state = "warning"
         finding.advice = "The certificate expires soon; the operator of the server should renew it."
+
+
+def _open_the_inbox(connection: ImapConnection, folders: list[FolderListing]) -> None:
+    """Some servers let us in and list what there is, and open nothing for programs they do not like."""
+    for folder in folders:
+        if folder.special_use == "inbox" and folder.is_selectable:
+            try:
+                connection.examine(folder.name_raw)
+            except CommandRefusedError as error:
+                said = "".join(filter(str.isprintable, error.text))[:LONGEST_SAID]
+                raise FolderUnavailableError(
+                    f"The inbox cannot be opened. The server says: “{said}”", advice=INBOX_REFUSED
+                ) from error
 
 
 def _judge_folders(finding: _Finding, folders: list[FolderListing]) -> None:

@@ -290,9 +290,11 @@ class CommandRefusedError(MailServerError):
     message = "The server refused a command."
     needs_reconnect = False
 
-    def __init__(self, message: str | None = None, *, code: str = "", text: str = "") -> None:
+    def __init__(
+        self, message: str | None = None, *, code: str = "", text: str = "", advice: str | None = None
+    ) -> None:
         """``code``: response code (``OVERQUOTA``) or ``""``; ``text``: what the server said."""
-        super().__init__(message)
+        super().__init__(message, advice=advice)
         self.code = code
         self.text = text
 

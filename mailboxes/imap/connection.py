@@ -49,8 +49,11 @@ class ImapConnection(ImapSession):
 
     # --- folders -----------------------------------------------------------------------------
 
-    def folders(self, *, with_counts: bool = False) -> list[FolderListing]:
-        """List all folders, with numbers of messages if asked for and the server tells in one go."""
+    def folders(self, *, with_counts: bool = False, seconds: float | None = None) -> list[FolderListing]:
+        """List all folders, with numbers of messages if asked for and the server tells in one go.
+
+        ``seconds``: how long it may take, where that is not what any command may.
+        """
         options = []
         if "LIST-EXTENDED" in self.capabilities and "SPECIAL-USE" in self.capabilities:
             options.append(b"SPECIAL-USE")
@@ -59,11 +62,13 @@ class ImapConnection(ImapSession):
         command: list[Argument] = [b"LIST", b'""', b'"*"']
         extended = [*command, b"RETURN (" + b" ".join(options) + b")"] if options else command
         try:
-            answer = self.run(*extended, budget=folders.LIST_BUDGET)
+            answer = self.run(*extended, seconds=seconds, budget=folders.LIST_BUDGET)
         except CommandRefusedError:
             if not options:
                 raise
-            answer = self.run(*command, budget=folders.LIST_BUDGET)  # it promised too much (F35)
+            answer = self.run(
+                *command, seconds=seconds, budget=folders.LIST_BUDGET
+            )  # it promised too much (F35)
         return folders.listings(answer.untagged)
 
     def status(self, folder_raw: bytes) -> FolderStatus:

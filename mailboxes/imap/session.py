@@ -51,6 +51,7 @@ from mailboxes.wire import Certificate, Wire, tls_context
 
 LINE_BUDGET = 1024 * 1024
 GOODBYE_SECONDS = 3.0
+IDENTITY = b'("name" "Postroom" "version" "0.1.0")'  # RFC 2971
 MOST_GOODBYES = 8  # in a row, with no message handed out between them: then they are about no one message
 MOST_LOST_SECONDS = 240.0  # to time-outs; then nothing may take longer than an ordinary command
 
@@ -154,7 +155,10 @@ class ImapSession:
             self._start_tls()
 
     def log_in(self) -> None:
-        """Sign in by password or token; afterwards the capabilities are read anew (F35)."""
+        """Sign in by password or token; afterwards the capabilities are read anew (F35).
+
+        We say who we are where that can be said: 163.com opens no folder for programs without a name.
+        """
         client = self._client
         if client is None:
             raise ProtocolError
@@ -164,6 +168,9 @@ class ImapSession:
             else:
                 self._log_in(self._login_command())
         self._read_capabilities()
+        if "ID" in self.capabilities:
+            with suppress(CommandRefusedError):
+                self.run(b"ID", IDENTITY)
 
     def close(self) -> None:
         """Say goodbye if the server listens, and close. Never raises."""

@@ -14,7 +14,12 @@ from sqlalchemy import select
 
 from mailboxes.accounts import Account
 from mailboxes.connections import egress_policy, imap_settings
-from mailboxes.errors import MailServerError, UidValidityChangedError
+from mailboxes.errors import (
+    CommandRefusedError,
+    MailServerError,
+    ServerTimeoutError,
+    UidValidityChangedError,
+)
 from mailboxes.health.pass_log import Done, log_pass
 from mailboxes.imap import ImapConnection
 from mailboxes.sync import leases
@@ -36,6 +41,7 @@ from mailboxes.sync.visiting import visit_each
 from tenants.database import db, now
 from tenants.secrets import UnreadableSecretError
 
+UNLISTED = "The folders could not be listed; those that are known were read."
 PASS_SECONDS = 480.0  # the longest, so that a lost connection or a new password is noticed
 TURN_SECONDS = 10.0  # where another account waits
 
@@ -136,12 +142,28 @@ def _done(report: PassReport) -> Done:
         changed_count=report.changed_count,
         vanished_count=report.vanished_count,
         fetched_bytes=report.fetched_bytes,
-        error=error.explained if error is not None else "",
+        error=error.explained if error is not None else report.trouble,
     )
 
 
+def _list_folders(run: Pass) -> None:
+    """What folders there are; where that is refused or not answered, those that are known are read."""
+    try:
+        listed = run.imap.folders()
+    except (CommandRefusedError, ServerTimeoutError) as error:
+        known = synced_folders(run.account)
+        db.session.commit()
+        if not known:
+            raise
+        run.report.trouble = f"{UNLISTED} {error.message}"
+        if not run.imap.is_open:
+            run.imap.open()
+    else:
+        refresh_folders(run.account, run.fence, listed)
+
+
 def _run(run: Pass) -> None:
-    refresh_folders(run.account, run.fence, run.imap.folders())
+    _list_folders(run)
     is_first_round = True
     while True:
         run.begin_round()

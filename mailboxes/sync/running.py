@@ -40,6 +40,7 @@ class PassReport:
     is_lease_lost: bool = False
     is_news: bool = False
     error: MailServerError | None = None
+    trouble: str = ""  # what went wrong and ended nothing
 
     @property
     def stored_count(self) -> int:

@@ -185,7 +185,7 @@ class Stage:
     def what_was_written(self) -> set[str]:
         """Commands that change something on the server, or would mark a message as seen."""
         reading = {"CAPABILITY", "STARTTLS", "LOGIN", "AUTHENTICATE", "LIST", "STATUS", "LOGOUT", "NOOP"}
-        reading |= {"EXAMINE", "SEARCH", "IDLE"}
+        reading |= {"EXAMINE", "SEARCH", "IDLE", "ID"}
         return {
             f"{command.verb} {command.arguments.decode('latin-1')}"
             for command in self.server.commands

@@ -1,8 +1,10 @@
 """*Check connection*: each step apart, each failure with the next thing to do (product §3.2)."""
 
 import socket
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,8 @@ from mailboxes.wire import Timeouts
 from tests.certificates import Certificates
 from tests.dovecot import Dovecot
 from tests.faults import behaviours
-from tests.faults.imap_server import ScriptedImap
+from tests.faults.behaviours import refuse
+from tests.faults.imap_server import Command, ScriptedImap, Session
 from tests.smtp_sink import Sink
 
 IMPATIENT = Timeouts(connect=2, greeting=0.5, command=0.5, body=0.5)
@@ -179,7 +182,7 @@ def test_a_disabled_login_is_told(
     assert (step.name, "password" in step.detail) == ("login", True)
 
 
-@pytest.mark.parametrize("verb", ["connect", "CAPABILITY", "LOGIN", "LIST"])
+@pytest.mark.parametrize("verb", ["connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE"])
 @pytest.mark.parametrize("behaviour", [behaviours.hang, behaviours.drop, behaviours.trickle])
 def test_a_server_that_misbehaves_ends_in_one_failed_step(
     imap_server: ScriptedImap,
@@ -191,6 +194,28 @@ def test_a_server_that_misbehaves_ends_in_one_failed_step(
     imap_server.on(verb, behaviour)
     chosen = replace(imap, timeouts=IMPATIENT)
     assert failure(check_connection(chosen, None, loopback)).milliseconds >= 0
+
+
+def unsafe_login(session: Session, command: Command) -> bool:  # 163.com
+    if b"ID" in [one.verb.encode() for one in session.server.commands]:
+        return False
+    return refuse("NO EXAMINE Unsafe Login. Please contact kefu@188.com for help")(session, command)
+
+
+def test_a_server_that_opens_nothing_for_programs_without_a_name_is_told_ours(
+    imap_server: ScriptedImap, imap: ImapSettings, loopback: EgressPolicy
+) -> None:
+    imap_server.on("EXAMINE", unsafe_login)
+    imap_server.on("ID", refuse("BAD we do not care"))
+    step = failure(check_connection(imap, None, loopback))
+    assert step.name == "folders"
+    assert "Unsafe Login. Please contact kefu@188.com" in step.detail
+    assert "settings at the provider" in step.advice
+    imap_server.capabilities += " ID"
+    assert check_connection(imap, None, loopback).is_ok
+    said = next(command.arguments for command in imap_server.commands if command.verb == "ID")
+    version = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
+    assert said == f'("name" "Postroom" "version" "{version}")'.encode()
 
 
 def test_one_protocol_that_fails_does_not_hide_the_other(

@@ -1,19 +1,23 @@
 """Passes over servers that are not Dovecot: what they do differently costs no message, no flag, no hour."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.health.pass_log import LoggedPass
+from mailboxes.imap import Timeouts
 from mailboxes.imap.fetching import PLACEHOLDER, is_placeholder
 from mailboxes.intake.arrived import UNFETCHABLE
+from mailboxes.sync import passes
 from tenants.database import db
 from tests.factories import World
-from tests.faults.behaviours import for_messages, refuse
-from tests.faults.imap_server import ScriptedImap
+from tests.faults.behaviours import for_messages, hang, refuse
+from tests.faults.imap_server import Behaviour, ScriptedImap
 from tests.mailboxes.scripted import Scripted
 
 
@@ -116,3 +120,35 @@ def later(scripted: Scripted, *, minutes: int) -> None:
         db.session.execute(update(Arrival).values(arrived_at=Arrival.arrived_at - ago))
         db.session.execute(update(Account).values(synced_at=Account.synced_at - ago))
         db.session.commit()
+
+
+# --- folders that cannot be listed (Zimbra, DavMail) ---------------------------------------------
+
+
+@pytest.mark.parametrize("behaviour", [refuse("NO LIST failed"), hang], ids=["no", "hang"])
+def test_folders_that_are_known_are_read_though_they_cannot_be_listed(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
+) -> None:
+    scripted.sync()
+    scripted.add("New")
+    scripted.server.on("LIST", behaviour)
+    usual = passes.imap_settings
+    timeouts = Timeouts(command=0.5)
+    monkeypatch.setattr(passes, "imap_settings", lambda account: replace(usual(account), timeouts=timeouts))
+    report = scripted.sync()
+    assert report.error is None
+    assert scripted.subjects() == ["New"]
+    with scripted.inside(scripted.world):
+        assert scripted.account().state == "ok"
+        logged = db.session.scalars(select(LoggedPass.error).order_by(LoggedPass.id.desc())).first()
+    assert logged is not None
+    assert logged.startswith("The folders could not be listed; those that are known were read. The server")
+    scripted.settle()
+
+
+def test_where_no_folder_is_known_a_list_that_is_refused_is_a_failure(scripted: Scripted) -> None:
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(is_synced=False))
+        db.session.commit()
+    scripted.server.on("LIST", refuse("NO LIST failed"))
+    assert scripted.sync().error is not None
