@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, Folder
 from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.egress import EgressPolicy
-from mailboxes.errors import MailServerError
+from mailboxes.errors import CommandRefusedError, MailServerError
 from mailboxes.imap import FolderStatus, ImapConnection, ImapSettings
 from mailboxes.sync.claiming import Rhythms, claim_now, is_wanted, may_be_asked, put_off
 from mailboxes.sync.foreground import bound_to_owner
@@ -75,11 +75,12 @@ class Watched:
     failures: int = 0
     socket: int | None = None  # its number while the selector waits for it
     told: dict[bytes, FolderStatus] = field(default_factory=dict)
+    is_idle_no_use: bool = False  # it was offered, and refused
 
     @property
     def can_idle(self) -> bool:
-        """Whether the server offers IDLE."""
-        return "IDLE" in self.imap.capabilities
+        """Whether the server offers IDLE, and keeps its word."""
+        return "IDLE" in self.imap.capabilities and not self.is_idle_no_use
 
 
 Result = tuple[Watched, bool, MailServerError | None]
@@ -321,13 +322,25 @@ def ask(watched: Watched) -> bool:
     else:
         is_changed = watched.can_idle and bool(imap.idle_done())
     for folder in folders[1:] if watched.can_idle else folders:
-        status = imap.status(folder)
-        is_changed = is_changed or watched.told.get(folder, status) != status
-        watched.told[folder] = status
+        is_changed = _has_changed(watched, folder) or is_changed
     if watched.can_idle:
         if is_new:
             imap.examine(folders[0])
-        is_changed = bool(imap.idle_start()) or is_changed
+        try:
+            is_changed = bool(imap.idle_start()) or is_changed
+        except CommandRefusedError:
+            watched.is_idle_no_use = True  # from now on the inbox is asked about as all others
+    return is_changed
+
+
+def _has_changed(watched: Watched, folder: bytes) -> bool:
+    """Whether a folder is not as it was told last; one that tells nothing is read by the scheduled passes."""
+    try:
+        status = watched.imap.status(folder)
+    except CommandRefusedError:
+        return False
+    is_changed = watched.told.get(folder, status) != status
+    watched.told[folder] = status
     return is_changed
 
 

@@ -12,12 +12,21 @@ from datetime import UTC, date, datetime
 
 from mailboxes.errors import (
     CommandRefusedError,
+    FolderUnavailableError,
     ProtocolError,
     UidValidityChangedError,
     UnsafeArgumentError,
 )
 from mailboxes.imap import fetching, folders, reading, searching
-from mailboxes.imap.dialogue import Argument, Literal, Parts, astring, refuse_goodbye, uid_set
+from mailboxes.imap.dialogue import (
+    CLOSED_TO_US,
+    Argument,
+    Literal,
+    Parts,
+    astring,
+    refuse_goodbye,
+    uid_set,
+)
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
 from mailboxes.imap.folders import FolderListing
 from mailboxes.imap.session import (
@@ -31,6 +40,7 @@ from mailboxes.imap.session import (
 from mailboxes.uids import Uids
 
 MOST_OF_ONE_ID = 10
+NOT_KEPT = "The server does not keep there what is read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,13 @@ class ImapConnection(ImapSession):
         items = b"(MESSAGES UNSEEN UIDNEXT UIDVALIDITY" + (
             b" HIGHESTMODSEQ)" if "CONDSTORE" in self.capabilities else b")"
         )
-        answer = self.run_on_folder(b"STATUS", astring(folder_raw), items)
+        try:
+            answer = self.run_on_folder(b"STATUS", astring(folder_raw), items)
+        except FolderUnavailableError as error:
+            if b"HIGHESTMODSEQ" not in items or error.code in CLOSED_TO_US:
+                raise
+            plain = items.replace(b" HIGHESTMODSEQ", b"")  # it promised too much (F35)
+            answer = self.run_on_folder(b"STATUS", astring(folder_raw), plain)
         told: dict[str, int] = {}
         for parts in answer.untagged:
             told |= folders.status_numbers(parts)[1]
@@ -136,26 +152,29 @@ class ImapConnection(ImapSession):
 
         Only where `examine` told a ``highest_mod_seq``.
         """
-        changed: dict[int, MessageDetails] = {}
+        changed: reading.Fetched = {}
 
         def take(parts: Parts) -> bool:
             items = fetching.fetched_items(parts)
             uid = fetching.whole_number(items.get(b"UID")) if items else None
             if items is not None and uid:
-                changed[uid] = fetching.details_of(uid, items)
+                changed.setdefault(uid, {}).update(items)
             return items is not None
 
         command = b"UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE %d)" % max(1, mod_seq)
         self.run(command, seconds=self.body_seconds, budget=fetching.CHANGES_BUDGET, take=take)
-        return [changed[uid] for uid in sorted(changed)]
+        return [
+            fetching.details_of(uid, items) for uid, items in sorted(changed.items()) if b"FLAGS" in items
+        ]
 
     def fetch_details(self, uids: Sequence[int]) -> dict[int, MessageDetails]:
         """Size, flags and INTERNALDATE by UID. A UID that is missing is not proven gone (F8)."""
         return reading.details(self, uids, fetching.DETAIL_ITEMS)
 
     def fetch_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
-        """Flags by UID."""
-        return {uid: message.flags for uid, message in reading.details(self, uids, b"(UID FLAGS)").items()}
+        """Flags by UID, where they are told."""
+        told = reading.details(self, uids, b"(UID FLAGS)", needed=b"FLAGS")
+        return {uid: message.flags for uid, message in told.items()}
 
     # --- messages ----------------------------------------------------------------------------
 
@@ -244,6 +263,8 @@ class ImapConnection(ImapSession):
         self, change: bytes, folder_raw: bytes, uids: Sequence[int], uid_validity: int | None
     ) -> None:
         state = self.open_folder(b"SELECT", folder_raw)
+        if not state.keeps_seen:
+            raise CommandRefusedError("The server keeps no read state.", advice=NOT_KEPT)
         if uid_validity is not None and state.uid_validity != uid_validity:
             raise UidValidityChangedError
         for portion in fetching.portions(sorted(set(uids))):

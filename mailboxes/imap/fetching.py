@@ -39,9 +39,11 @@ _RETRIEVAL_FAILED = re.compile(
 _USUAL = (b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY[]", b"MODSEQ")
 _KNOWN = re.compile(
     rb"(?:UID|FLAGS|INTERNALDATE|RFC822(?:\.(?:SIZE|HEADER|TEXT))?|MODSEQ|BODY(?:STRUCTURE)?|"
-    rb"ENVELOPE|EMAILID|THREADID|SAVEDATE|PREVIEW|BINARY|X-[A-Z0-9-]+|(?:BODY|BINARY)\[[^\]]*\].*)$",
+    rb"ENVELOPE|EMAILID|THREADID|SAVEDATE|PREVIEW|BINARY|X-[A-Z0-9-]+|ANNOTATION|"
+    rb"(?:BODY|BINARY)(?:\.PEEK)?\[[^\]]*\].*)$",
     re.IGNORECASE,
 )
+_PLAUSIBLE = re.compile(rb"[A-Z][A-Z0-9.-]{1,60}(?:\[[^\]]*\].*)?$", re.IGNORECASE)
 _DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.ASCII)
 _MONTHS = {name: at for at, name in enumerate(ENGLISH_MONTHS, 1)}
 
@@ -95,7 +97,7 @@ def fetched_items(parts: Parts) -> dict[bytes, Token] | None:
     """The items of one FETCH answer by upper-case name, None for another kind of answer.
 
     Raises `ProtocolError` for an item that FETCH does not know: then a literal was longer or shorter
-    than announced and the stream is out of step (F12, F13).
+    than announced and the stream is out of step (F12, F13). Where there is no literal, it is ignored.
     """
     found = _FETCH.match(parts[0])
     if not found:
@@ -104,9 +106,10 @@ def fetched_items(parts: Parts) -> dict[bytes, Token] | None:
     items = answer[0] if answer and isinstance(answer[0], list) else None
     if items is None or len(answer) > 1 or len(items) % 2:
         raise ProtocolError
+    known = _KNOWN if len(parts) > 1 else _PLAUSIBLE
     named: dict[bytes, Token] = {}
     for name, value in zip(items[::2], items[1::2], strict=True):
-        if name not in _USUAL and not (isinstance(name, bytes) and _KNOWN.match(name)):
+        if name not in _USUAL and not (isinstance(name, bytes) and known.match(name)):
             raise ProtocolError
         named[name.upper()] = value
     return named
@@ -143,7 +146,7 @@ def piece_of(items: Mapping[bytes, Token], offset: int, size: int) -> Piece | No
 
 
 def _is_body(name: bytes) -> bool:
-    return name.startswith(b"BODY[") or name == b"RFC822"
+    return name.startswith((b"BODY[", b"BODY.PEEK[")) or name == b"RFC822"
 
 
 def is_placeholder(raw: bytes) -> bool:

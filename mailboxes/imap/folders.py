@@ -43,8 +43,8 @@ _ATTRIBUTES = {
 # English, German, French, Spanish, Italian, Portuguese, Dutch, Polish, Czech, Swedish, Danish,
 # Norwegian, Finnish, Russian, Ukrainian, Turkish, Hungarian, Romanian, Greek, Japanese, Chinese, Korean
 _WELL_KNOWN = {
-    "sent": """sent|sent items|sent messages|sent mail|sent-mail|outgoing|gesendet|gesendete objekte|
-        gesendete elemente|gesendete nachrichten|postausgang|envoyé|envoyés|éléments envoyés|
+    "sent": """sent|sent items|sent messages|sent mail|sent-mail|gesendet|gesendete objekte|
+        gesendete elemente|gesendete nachrichten|envoyé|envoyés|éléments envoyés|
         messages envoyés|objets envoyés|courrier envoyé|enviado|enviados|elementos enviados|
         mensajes enviados|correo enviado|inviata|inviati|posta inviata|elementi inviati|
         messaggi inviati|itens enviados|mensagens enviadas|e-mails enviados|verzonden|
@@ -79,7 +79,7 @@ _WELL_KNOWN = {
     "archive": """archive|archives|archiv|archivo|archivio|arquivo|arquivo morto|archief|archiwum|
         archív|arkiv|arkisto|архив|архів|arşiv|archívum|arhivă|αρχειοθήκη|アーカイブ|存档|归档|封存|
         보관함""",
-    "all": """all mail|alle nachrichten|tous les messages|todos|tutti i messaggi|todos os e-mails|
+    "all": """all mail|alle nachrichten|tous les messages|tutti i messaggi|todos os e-mails|
         alle berichten|wszystkie|вся почта|tüm postalar|すべてのメール|所有邮件|全部郵件|전체보관함""",
 }
 WELL_KNOWN_NAMES = MappingProxyType(
@@ -153,6 +153,12 @@ def shown_name(name_raw: bytes) -> str:
     """A folder's name for people, from modified UTF-7 (RFC 3501 §5.1.3), UTF-8 or Latin-1."""
     name = _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", _decoded(name_raw))
     return name[:LONGEST_SHOWN_NAME]
+
+
+def is_well_known(name: str, delimiter: str | None, use: str) -> bool:
+    """Whether folders for this use are usually called so."""
+    last = name.rpartition(delimiter)[2] if delimiter else name
+    return WELL_KNOWN_NAMES.get(last.strip().casefold()) == use
 
 
 def raw_name(name: str) -> bytes:

@@ -39,12 +39,18 @@ Fetched = dict[int, dict[bytes, Token]]
 Attempt = Callable[[MessageDetails], Content | None]
 
 
-def details(session: ImapSession, uids: Sequence[int], items: bytes) -> dict[int, MessageDetails]:
-    """What the server tells about messages by UID; one that is missing is not proven gone (F8)."""
+def details(
+    session: ImapSession, uids: Sequence[int], items: bytes, needed: bytes = b"UID"
+) -> dict[int, MessageDetails]:
+    """What the server tells about messages by UID; one that is missing is not proven gone (F8).
+
+    ``needed``: an item without which an answer says nothing.
+    """
     told: dict[int, MessageDetails] = {}
     for portion in fetching.portions(sorted(set(uids))):
         found = _fetched_as_far_as_told(session, portion, items)
-        told |= {uid: fetching.details_of(uid, answered) for uid, answered in found.items()}
+        whole = {uid: answered for uid, answered in found.items() if needed in answered}
+        told |= {uid: fetching.details_of(uid, answered) for uid, answered in whole.items()}
     return told
 
 

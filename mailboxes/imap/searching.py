@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from mailboxes.errors import AnswerTooLongError, ProtocolError
+from mailboxes.errors import AnswerTooLongError, CommandRefusedError, ProtocolError
 from mailboxes.imap.dialogue import Parts
 from mailboxes.imap.session import ImapSession
 from mailboxes.uids import HIGHEST_UID, Uids
@@ -29,7 +29,14 @@ def search(session: ImapSession, criteria: bytes) -> list[int]:
             raise AnswerTooLongError
         return _ANY.match(parts[0]) is not None
 
-    session.run(b"UID SEARCH " + returns + criteria, budget=SEARCH_BUDGET, take=take)
+    try:
+        session.run(b"UID SEARCH " + returns + criteria, budget=SEARCH_BUDGET, take=take)
+    except CommandRefusedError:
+        if not returns:
+            raise
+        found.clear()
+        session.run(b"UID SEARCH " + criteria, budget=SEARCH_BUDGET, take=take)
+        session.capabilities -= {"ESEARCH"}  # it promised too much (F35)
     found.discard(0)
     return sorted(found)
 

@@ -68,6 +68,7 @@ class FolderState:
     uid_next: int | None
     exists: int | None
     highest_mod_seq: int | None
+    keeps_seen: bool = True  # when opened for writing
 
 
 class ImapSession:
@@ -368,6 +369,7 @@ def _folder_state(answer: Answer, *, has_mod_seq: bool) -> FolderState:
     """Numbers of changes count only where the server promises to keep them (Yahoo tells some, F35)."""
     codes: dict[str, int | None] = {}
     exists: int | None = None
+    keeps_seen = True
     for parts in answer.untagged:
         told = event_of(parts)
         if told and told[1] == "EXISTS":
@@ -375,11 +377,14 @@ def _folder_state(answer: Answer, *, has_mod_seq: bool) -> FolderState:
         if found := _CODED.match(parts[0]):
             code, argument = response_code(found[1])
             codes[code] = whole_number(argument)
+            if code == "PERMANENTFLAGS":
+                keeps_seen = b"\\seen" in argument.lower().strip(b"()").split()
     return FolderState(
         uid_validity=plausible_uid_validity(codes.get("UIDVALIDITY")),
         uid_next=positive(codes.get("UIDNEXT")),
         exists=exists,
         highest_mod_seq=positive(codes.get("HIGHESTMODSEQ")) if has_mod_seq else None,
+        keeps_seen=keeps_seen,
     )
 
 

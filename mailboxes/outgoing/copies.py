@@ -6,6 +6,7 @@ that Message-ID, has it: so nothing is filed twice either if we died after filin
 """
 
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -26,6 +27,7 @@ from mailboxes.errors import (
     ThrottledError,
 )
 from mailboxes.imap import ImapConnection
+from mailboxes.imap.folders import is_well_known
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing.outbox import Outgoing, due_copies
 from mailboxes.outgoing.routes import account_behind
@@ -104,12 +106,20 @@ def _sent_folder(account: Account) -> Folder | None:
             Folder.gone_at.is_(None),
         )
         .order_by(Folder.is_synced.desc(), Folder.id)
-        .limit(1)
     )
     if account.organization_id is not None:
-        return db.session.scalar(query)
+        return _best(db.session.scalars(query).all())
     with across_organizations("a global account keeps copies of what its mailboxes send") as session:
-        return session.scalar(query)
+        return _best(session.scalars(query).all())
+
+
+def _best(folders: Sequence[Folder]) -> Folder | None:
+    """The one that is synced; of several, the one that is called so: programs mark others as sent, too."""
+    return min(folders, key=lambda one: (not one.is_synced, not _is_called_sent(one)), default=None)
+
+
+def _is_called_sent(folder: Folder) -> bool:
+    return is_well_known(folder.name, folder.delimiter, "sent")
 
 
 def _append(row: Outgoing, account: Account, folder: Folder) -> None:

@@ -233,6 +233,8 @@ def _settle_reused(run: Pass, folder: Folder, state: FolderState, there: Uids | 
 
 
 def _follow_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:
+    if _is_unchanged(cursor, state) and not _is_known_to_lie(run, folder, cursor):
+        return 0
     count = 0
     for flags in _changed_flags(run, folder, state, cursor):
         count += follow_flags(run.account, folder, run.fence, validity_of(cursor), flags)
@@ -241,13 +243,27 @@ def _follow_changes(run: Pass, folder: Folder, state: FolderState, cursor: Curso
     return count
 
 
+def _is_unchanged(cursor: Cursor, state: FolderState) -> bool:
+    """Whether the server says that nothing has changed."""
+    return state.highest_mod_seq is not None and state.highest_mod_seq == cursor.mod_seq
+
+
+def _is_known_to_lie(run: Pass, folder: Folder, cursor: Cursor) -> bool:
+    """Once a day the newest are looked at all the same: some servers count no changes of flags. Where one has
+    changed, or the look at all of them is under way, what the server says does not count."""
+    if cursor.flags_uid is not None:
+        return True
+    newest = _newest_stored(folder, cursor) if is_day_over(cursor, now()) else []
+    db.session.commit()
+    flags = run.imap.fetch_flags(newest) if newest else {}
+    return follow_flags(run.account, folder, run.fence, validity_of(cursor), flags) > 0
+
+
 def _changed_flags(
     run: Pass, folder: Folder, state: FolderState, cursor: Cursor
 ) -> Iterator[dict[int, tuple[str, ...]]]:
     """What has changed, where the server knows that; else flags of the newest, and once a day of all."""
-    if state.highest_mod_seq is not None and cursor.mod_seq is not None:
-        if state.highest_mod_seq == cursor.mod_seq:
-            return
+    if state.highest_mod_seq is not None and cursor.mod_seq is not None and not _is_unchanged(cursor, state):
         try:
             changed = run.imap.changed_since(cursor.mod_seq)
         except CommandRefusedError:  # it promised too much (F35)

@@ -9,8 +9,8 @@ from mailboxes.messages import Message
 from tenants.database import db, inside
 from tenants.organizations import Membership
 from tests.factories import make_member
-from tests.faults.behaviours import drop, in_folder, refuse
-from tests.faults.imap_server import Behaviour
+from tests.faults.behaviours import drop, in_folder, refuse, tell_then
+from tests.faults.imap_server import Behaviour, Command, Session
 from tests.faults.stage import INBOX, PROJECTS, Stage
 
 SEEN = "\\Seen"
@@ -50,6 +50,21 @@ def is_unread(stage: Stage, member: Membership) -> bool:
     with inside(stage.world.id):
         query = select(Message.id).where(Message.mailbox_id == stage.mailbox.id, is_unread_by(member))
         return db.session.scalar(query) is not None
+
+
+def test_what_is_read_here_stays_read_where_the_server_does_not_keep_it(mirrored: Stage) -> None:
+    def forgets(session: Session, command: Command) -> bool:
+        session.done(command)
+        return True
+
+    mirrored.server.on("SELECT", tell_then(b"* OK [PERMANENTFLAGS ()] nothing is kept\r\n"))
+    mirrored.server.on("STORE", forgets)
+    mark(mirrored, mark_read)
+    for _ in range(2):
+        assert mirrored.sync().error is None
+    assert not is_unread(mirrored, mirrored.world.member)
+    with inside(mirrored.world.id):
+        assert "does not keep there what is read" in mirrored.folders()[INBOX].last_error
 
 
 def test_read_here_is_seen_there(mirrored: Stage) -> None:

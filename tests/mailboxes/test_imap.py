@@ -44,7 +44,7 @@ from mailboxes.imap.searching import ranges
 from mailboxes.wire import Timeouts
 from tests.certificates import Certificates
 from tests.faults import behaviours
-from tests.faults.behaviours import Behaviour, for_messages, refuse, reply
+from tests.faults.behaviours import Behaviour, for_messages, refuse, reply, tell_then
 from tests.faults.imap_server import Command, ScriptedImap, Session
 
 RAW = b"Subject: hello\r\nFrom: a@example.com\r\n\r\nHow are you?\r\n"
@@ -885,6 +885,9 @@ def test_broken_lines_do_not_spoil_the_list(imap_server: ScriptedImap, opened: O
     ("name", "use"),
     [
         ("Gesendete Objekte", "sent"),
+        ("Postausgang", None),
+        ("Outgoing", None),
+        ("Todos", None),
         ("Éléments envoyés", "sent"),
         ("INBOX/Отправленные", "sent"),
         ("[Gmail]/Alle Nachrichten", "all"),
@@ -979,6 +982,83 @@ def test_a_server_that_lies_about_condstore_is_asked_without(imap_server: Script
     imap_server.on("EXAMINE", stumble)
     with opened() as connection:
         assert connection.examine(b"INBOX").uid_validity == 1
+
+
+# --- what servers promise and do not keep (F35) --------------------------------------------------
+
+
+def test_a_compressed_search_that_is_refused_is_asked_plainly(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    uid = imap_server.folder().add(RAW)
+    imap_server.capabilities += " ESEARCH"
+    imap_server.on("SEARCH", lambda s, c: b"RETURN" in c.arguments and refuse("BAD what")(s, c))
+    with opened() as connection:
+        assert [list(connection.all_uids()) for _ in range(2)] == [[uid], [uid]]
+    assert imap_server.verbs().count("SEARCH") == 3
+
+
+def test_an_answer_without_flags_takes_none_away(imap_server: ScriptedImap, opened: Open) -> None:
+    told = (
+        b"* 1 FETCH (UID 1 FLAGS (\\Seen) MODSEQ (7))\r\n* 1 FETCH (UID 1 MODSEQ (8))\r\n"
+        b"* 2 FETCH (UID 2 MODSEQ (9))\r\n{tag} OK done\r\n"
+    )
+    with opened() as connection:
+        imap_server.on("FETCH", reply(told))
+        changed = {found.uid: (found.flags, found.mod_seq) for found in connection.changed_since(6)}
+        assert changed == {1: (("\\Seen",), 8)}
+        assert connection.fetch_flags([1, 2]) == {1: ("\\Seen",)}
+
+
+def test_items_that_nobody_asked_for_are_left_aside(imap_server: ScriptedImap, opened: Open) -> None:
+    uid = imap_server.folder().add(RAW)
+
+    def chatty(session: Session, command: Command) -> bool:
+        good = session.fetch_answer(uid, command.arguments.partition(b" ")[2])
+        good = good.replace(b"BODY[]", b"BODY.PEEK[]").replace(b" RFC822.SIZE", b" X.LABEL (a b) RFC822.SIZE")
+        extra = b' ANNOTATION (/comment (value.priv "x")))\r\n'
+        session.send(good.removesuffix(b")\r\n") + extra)
+        session.done(command)
+        return True
+
+    imap_server.on("FETCH", chatty)
+    with opened() as connection:
+        (message,) = fetched(connection, uid)
+    assert (message.raw, message.received_at is None) == (RAW, False)
+    assert imap_server.connection_count == 1
+
+
+def test_a_status_with_numbers_of_changes_that_is_refused_is_asked_without(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    imap_server.folder().add(RAW)
+    imap_server.capabilities += " CONDSTORE"
+    imap_server.on("STATUS", lambda s, c: b"HIGHESTMODSEQ" in c.arguments and refuse("BAD what")(s, c))
+    with opened() as connection:
+        assert connection.status(b"INBOX").messages == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "keeps"),
+    [
+        (b"* OK [PERMANENTFLAGS ()] none", False),
+        (b"* OK [PERMANENTFLAGS (\\Deleted \\*)] some", False),
+        (b"* OK [PERMANENTFLAGS (\\Answered \\SEEN)] ok", True),
+        (b"* OK nothing of flags", True),
+    ],
+)
+def test_what_is_read_is_told_only_where_it_is_kept(
+    imap_server: ScriptedImap, opened: Open, line: bytes, keeps: bool
+) -> None:
+    uid = imap_server.folder().add(RAW)
+    imap_server.on("SELECT", tell_then(line + b"\r\n"))
+    with opened() as connection:
+        if keeps:
+            connection.add_seen(b"INBOX", [uid], None)
+        else:
+            with pytest.raises(CommandRefusedError):
+                connection.add_seen(b"INBOX", [uid], None)
+    assert ("STORE" in imap_server.verbs()) is keeps
 
 
 # --- injection (T11) -----------------------------------------------------------------------------

@@ -152,3 +152,43 @@ def test_where_no_folder_is_known_a_list_that_is_refused_is_a_failure(scripted: 
         db.session.commit()
     scripted.server.on("LIST", refuse("NO LIST failed"))
     assert scripted.sync().error is not None
+
+
+# --- flags -----------------------------------------------------------------------------------------
+
+
+def test_a_server_that_counts_no_changes_of_flags_is_seen_through_once_a_day(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    scripted.server.capabilities += " CONDSTORE"
+    folder = scripted.server.folder()
+    for number in range(6):
+        scripted.add(f"Number {number}")
+    scripted.sync()
+    for uid in (1, 5):
+        folder.messages[uid].flags = ["\\Seen"]
+    scripted.sync()
+    assert seen(scripted) == []
+    scripted.settle()
+    assert seen(scripted) == [1, 5]
+
+
+def test_a_server_that_counts_them_is_asked_about_a_few_once_a_day(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    scripted.server.capabilities += " CONDSTORE"
+    for number in range(6):
+        scripted.add(f"Number {number}")
+    scripted.sync()
+    scripted.server.commands.clear()
+    scripted.settle()
+    asked = [one.arguments for one in scripted.server.commands if one.arguments.endswith(b"(UID FLAGS)")]
+    assert asked == [b"5:6 (UID FLAGS)"]
+
+
+def seen(scripted: Scripted) -> list[int]:
+    with scripted.inside(scripted.world):
+        query = select(Arrival.uid).where(Arrival.flags.contains(["\\Seen"])).order_by(Arrival.uid)
+        return list(db.session.scalars(query))

@@ -4,6 +4,7 @@ import email
 from datetime import timedelta
 from email import policy
 from typing import ClassVar
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, update
@@ -628,6 +629,22 @@ def test_a_copy_is_filed_once_after_a_while(ours, write, with_sent, imap, smtp_s
     assert copy(ours, inside) == 0
     assert imap.appended == [(b"Sent", smtp_sink.messages[0].content, ("\\Seen",))]
     assert steps(ours, message, "filed") == [("filed", "filed")]
+
+
+def test_of_two_sent_folders_the_one_that_is_called_so_gets_the_copy(
+    ours, mailbox, write, with_sent, imap, inside
+):
+    with inside(ours):
+        db.session.execute(
+            update(Folder).where(Folder.name == "Sent").values(name="INBOX.Sent", delimiter=".")
+        )
+        other = {"name_raw": b"Alt", "name": "Alt", "special_use": "sent", "id": UUID(int=1)}
+        db.session.add(Folder(organization_id=ours.id, account_id=mailbox.account_id, **other))
+        db.session.commit()
+    write()
+    send(ours)
+    assert copy(ours, inside) == 1
+    assert [place for place, _, _ in imap.appended] == [b"Sent"]
 
 
 def test_a_copy_is_filed_once_although_we_died_after_filing_it(ours, write, with_sent, imap, inside):

@@ -9,14 +9,18 @@ import pytest
 from sqlalchemy import update
 
 from mailboxes.accounts import Account
+from mailboxes.egress import EgressPolicy
+from mailboxes.imap import ImapConnection, ImapSettings
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, uuid7
 from tests.dovecot import Dovecot
 from tests.factories import World, make_mailbox
+from tests.faults.behaviours import refuse
+from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.arriving import letter
 from tests.mailboxes.served import Served
 from workers import queues
-from workers.watch import Watch, is_ours
+from workers.watch import Post, Watch, Watched, ask, is_ours
 
 
 @pytest.fixture
@@ -141,6 +145,46 @@ def test_an_account_that_nobody_looks_at_keeps_its_place_in_the_schedule(
     watch._put_off_at = 0.0
     watch.turn(0)
     assert put_off == [looked_at.post.account_id]
+
+
+def asked_of(imap_server: ScriptedImap, loopback: EgressPolicy, *folders: bytes) -> Watched:
+    settings = ImapSettings(
+        host="localhost",
+        port=imap_server.port,
+        encryption="none",
+        user=imap_server.user,
+        password=imap_server.password,
+    )
+    for folder in folders:
+        imap_server.folder(folder.decode())
+    post = Post(uuid7(), None, folders, "1")
+    return Watched(post, settings, loopback, ImapConnection(settings, loopback), 60.0)
+
+
+def test_a_folder_whose_status_is_refused_keeps_no_other_from_being_watched(
+    imap_server: ScriptedImap, loopback: EgressPolicy
+) -> None:
+    watched = asked_of(imap_server, loopback, b"INBOX", b"Closed", b"Projects")
+    imap_server.on("STATUS", lambda s, c: b"Closed" in c.arguments and refuse("NO not yours")(s, c))
+    assert ask(watched)
+    imap_server.folder("Projects").add(b"Subject: x\r\n\r\n")
+    assert ask(watched)
+    assert not ask(watched)
+    watched.imap.close()
+
+
+def test_where_idle_is_refused_the_inbox_is_asked_about(
+    imap_server: ScriptedImap, loopback: EgressPolicy
+) -> None:
+    watched = asked_of(imap_server, loopback, b"INBOX")
+    imap_server.on("IDLE", refuse("NO not today"))
+    assert ask(watched)
+    assert not watched.can_idle
+    assert not ask(watched)
+    imap_server.folder().add(b"Subject: x\r\n\r\n")
+    assert ask(watched)
+    assert imap_server.verbs().count("IDLE") == 1
+    watched.imap.close()
 
 
 def test_nobodys_servers_take_all_threads(ours: World, theirs: World, watch: Watch) -> None:
