@@ -253,7 +253,7 @@ def _is_known_to_lie(run: Pass, folder: Folder, cursor: Cursor) -> bool:
     changed, or the look at all of them is under way, what the server says does not count."""
     if cursor.flags_uid is not None:
         return True
-    newest = newest_stored(folder, cursor) if is_day_over(cursor, now()) else []
+    newest = newest_stored(folder, cursor, FLAGS_WITHOUT_MODSEQ) if is_day_over(cursor, now()) else []
     db.session.commit()
     flags = run.imap.fetch_flags(newest) if newest else {}
     return follow_flags(run.account, folder, run.fence, validity_of(cursor), flags) > 0
