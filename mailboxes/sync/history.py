@@ -77,13 +77,15 @@ def _recent(run: Pass, since: datetime) -> list[int]:
 
 
 def _history_days(account: Account) -> int | None:
-    """How many days of history were chosen; None for all of it."""
-    if account.history == "inherit":
+    """How many days of history are chosen by now, be it since the pass began; None for all of it."""
+    query = select(Account.history, Account.history_days).where(Account.id == account.id)
+    history, history_days = db.session.execute(query).one()
+    if history == "inherit":
         chosen = value_of("sync.history_days")
         return None if chosen == "all" else int(chosen)
-    if account.history == "days":
-        return account.history_days or 0
-    return None if account.history == "all" else 0
+    if history == "days":
+        return history_days or 0
+    return None if history == "all" else 0
 
 
 def day_of(moment: datetime) -> date:

@@ -287,6 +287,22 @@ SABOTAGES = (
         "tests/mailboxes/test_sync_faults.py::test_new_mail_comes_before_the_history",
     ),
     Sabotage(
+        "the history of all small folders before new mail",
+        SYNC / "history.py",
+        "        if has_begun and _is_over(run, ends):\n            return True\n        has_begun = True\n        try:\n",
+        "        try:\n",
+        "tests/mailboxes/test_new_mail.py"
+        "::test_the_history_of_many_small_folders_does_not_make_new_mail_wait",
+    ),
+    Sabotage(
+        "a choice of more history during a pass is told as done",
+        SYNC / "visiting.py",
+        "    run.left.pop(folder.id, None)\n    return chosen\n",
+        "    return chosen\n",
+        "tests/mailboxes/test_new_mail.py"
+        "::test_a_choice_of_more_history_that_is_made_during_a_pass_is_listed_anew",
+    ),
+    Sabotage(
         "who calls is not heard",
         SYNC / "history.py",
         "run.is_called or time.monotonic() > ends",

@@ -1,5 +1,6 @@
 """What is new and what was there before, where folders are chosen again, numbered anew, or dated wrongly."""
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,8 @@ from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, now
 from tests.factories import World
-from tests.faults.imap_server import ScriptedImap
+from tests.faults.behaviours import reply
+from tests.faults.imap_server import Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
 
 
@@ -144,6 +146,59 @@ def test_a_choice_of_more_history_is_kept_though_the_folder_is_renumbered(
     scripted.server.folder().uid_validity = 4711
     scripted.settle()
     assert news(scripted) == {"Old": False, "New": True}
+
+
+def test_a_choice_of_more_history_that_is_made_during_a_pass_is_listed_anew(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="days", history_days=20)
+    for number in range(3):
+        scripted.add(f"Older {number}", date=ago(days=400))
+    for number in range(5):
+        scripted.add(f"Recent {number}", date=ago(days=5))
+    monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 2)
+    monkeypatch.setattr("mailboxes.sync.history.portion_after", lambda *_: 2)
+    monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
+    bodies = itertools.count(1)
+
+    def search_since(session: Session, command: Command) -> bool:
+        return b"SINCE" in command.arguments and reply(b"* SEARCH 4 5 6 7 8\r\n{tag} OK\r\n")(
+            session, command
+        )
+
+    def somebody_chooses(session: Session, command: Command) -> bool:
+        if b"BODY" in command.arguments and next(bodies) == 2:
+            with app.app_context():
+                choose_history(scripted, "all")
+        return False
+
+    scripted.server.on("SEARCH", search_since)
+    scripted.server.on("FETCH", somebody_chooses)
+    assert scripted.sync().error is None
+    assert len(scripted.subjects()) == 8
+
+
+def test_the_history_of_many_small_folders_does_not_make_new_mail_wait(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    for name in ("Alpha", "Beta", "Gamma", "Omega"):
+        scripted.add(f"In {name}", folder=name)
+    scripted.sync()
+    scripted.choose_all()
+    monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
+    bodies = itertools.count(1)
+
+    def mail_comes_in(session: Session, command: Command) -> bool:
+        if b"BODY" in command.arguments and next(bodies) == 2:
+            scripted.add("New")
+        return False
+
+    scripted.server.on("FETCH", mail_comes_in)
+    assert scripted.sync().error is None
+    with inside(ours):
+        stored = select(Folder.name).join(Arrival, Arrival.folder_id == Folder.id).order_by(Arrival.id)
+        assert list(db.session.scalars(stored)) == ["Alpha", "Beta", "INBOX", "Gamma", "Omega"]
 
 
 def choose_history(scripted: Scripted, history: str) -> None:
