@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, exists, func, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.errors import UidValidityChangedError
 from mailboxes.messages import Location, Message, MessageRead
 from mailboxes.sync.following import SEEN, follow_flags
 from mailboxes.sync.leaving import OF_A_FOLDER, SILENCE, leave_unwritten
@@ -47,7 +48,7 @@ def mirror_reads(run: Pass) -> int:
         folder = db.session.scalars(select(Folder).where(Folder.id == place[0])).one()
         try:
             count += _store(run, folder, place, tell, changed)
-        except OF_A_FOLDER as error:
+        except (*OF_A_FOLDER, UidValidityChangedError) as error:
             leave_unwritten(run, folder, error)
             silences += isinstance(error, SILENCE)
         if silences == MOST_SILENCES or run.is_over:

@@ -135,12 +135,26 @@ def test_only_seen_is_ever_written(mirrored: Stage) -> None:
     assert stored == [b"1 +FLAGS.SILENT (\\Seen)", b"1 -FLAGS.SILENT (\\Seen)"]
 
 
-@pytest.mark.parametrize("behaviour", [refuse("NO [NOPERM] not for you"), drop], ids=["refused", "cut"])
-def test_a_folder_that_cannot_be_written_to_holds_up_no_other(mirrored: Stage, behaviour: Behaviour) -> None:
+def opens_otherwise(session: Session, command: Command) -> bool:
+    """SELECT tells no UIDVALIDITY, though EXAMINE does."""
+    session.selected = session.server.folder(INBOX)
+    session.line(b"* 1 EXISTS")
+    session.done(command, "[READ-WRITE] open")
+    return True
+
+
+@pytest.mark.parametrize(
+    ("verb", "behaviour"),
+    [("STORE", refuse("NO [NOPERM] not for you")), ("STORE", drop), ("SELECT", opens_otherwise)],
+    ids=["refused", "cut", "other"],
+)
+def test_a_folder_that_cannot_be_written_to_holds_up_no_other(
+    mirrored: Stage, verb: str, behaviour: Behaviour
+) -> None:
     mirrored.add(PROJECTS)
     mirrored.sync()
     mark(mirrored, mark_read)
-    mirrored.server.on("STORE", in_folder(INBOX, behaviour))
+    mirrored.server.on(verb, in_folder(INBOX, behaviour))
     mirrored.add()
     assert mirrored.sync().error is None
     assert (flags(mirrored), mirrored.server.folder(PROJECTS).messages[1].flags) == ([], [SEEN])
