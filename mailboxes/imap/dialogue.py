@@ -66,6 +66,7 @@ _TOKEN_WITHOUT_STRING = re.compile(_TOKENS % _NO_STRING, re.DOTALL)
 _OPENING, _CLOSING, _TEXT, _ATOM = 1, 2, 3, 5  # groups of a token; the fourth announces a literal
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
+GOODBYE = "The server ended the connection."
 QUOTA_SECONDS = 3_600.0
 LONGEST_BACKOFF = 86_400.0  # whatever a server suggests: it is asked once a day
 THROTTLED_SECONDS = 300.0
@@ -283,7 +284,7 @@ def refuse_goodbye(line: bytes) -> None:
     code, _ = response_code(line[5:].strip())
     if (error := throttling(code, text)) is not None:
         raise error
-    raise TurnedAwayError("The server ended the connection.")
+    raise TurnedAwayError(GOODBYE)
 
 
 def response_code(text: bytes) -> tuple[str, bytes]:

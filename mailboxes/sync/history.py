@@ -16,7 +16,7 @@ from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.following import follow_renumbering
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import Cursor, Epoch, epoch_of, floor_of, history_uids, is_new, portion_after
-from mailboxes.sync.running import Pass, lane_of, portions, take_in, validity_of
+from mailboxes.sync.running import Pass, TimeIsUpError, lane_of, portions, take_in, validity_of
 from mailboxes.sync.stored import stored_uids
 from mailboxes.uids import Uids
 from tenants.configuration.layers import value_of
@@ -112,6 +112,8 @@ def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
         try:
             if _fetch_history(run, folder, cursor, ends):
                 return True
+        except TimeIsUpError:
+            return True
         except OF_A_FOLDER as error:
             leave(run, folder, error, is_read=True)
     return False

@@ -1,8 +1,8 @@
 """What the server did not hand out, or what was too large, is fetched when it can be or somebody asks for it.
 
 A message that could not be fetched is tried again with each full comparison, and some minutes after it came,
-where the server only sent nothing; one that was too large, when the limit has been raised. *Fetch anyway*
-asks for a single one, whatever its size (up to `MOST_BYTES`).
+where the server only sent nothing, or said goodbye; one that was too large, when the limit has been raised.
+*Fetch anyway* asks for a single one, whatever its size (up to `MOST_BYTES`).
 """
 
 from collections.abc import Collection, Sequence
@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Row, func, or_, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.errors import CommandRefusedError
+from mailboxes.errors import CommandRefusedError, TurnedAwayError
+from mailboxes.imap.dialogue import GOODBYE
 from mailboxes.imap.fetching import NO_CONTENT, PLACEHOLDER
 from mailboxes.intake.arrived import UNFETCHABLE
 from mailboxes.intake.held import MISSING
@@ -30,7 +31,10 @@ MOST_BYTES = 200 * 1024 * 1024  # what a system administrator may set as the lim
 AT_ONCE = 200
 SOON = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))  # after it came; then daily
 AROUND_A_PASS = timedelta(minutes=1)  # an hour that struck while the last one ended still counts
-PASSING = tuple(f"{UNFETCHABLE}{why}" for why in (NO_CONTENT, PLACEHOLDER, CommandRefusedError.message))
+PASSING = tuple(
+    f"{UNFETCHABLE}{why}"
+    for why in (NO_CONTENT, PLACEHOLDER, GOODBYE, CommandRefusedError.message, TurnedAwayError.message)
+)
 
 Missing = Row[UUID, int, bool]
 
@@ -71,19 +75,23 @@ def hurry(account_ids: Collection[UUID]) -> None:
     )
 
 
-def refetch(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> int:
-    """Fetch again what is not whole here; how many messages are now. The folder is open."""
+def refetch(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> None:
+    """Fetch again what is not whole here. The folder is open.
+
+    What somebody asked for goes on with the next pass, where the time of this one is over; the others wait
+    for the next day then, and where the rest of the day's bytes is for new mail.
+    """
     missing = _missing(run, folder, cursor, is_daily=is_daily)
     db.session.commit()
     wanted = [row.uid for row in missing if row.is_wanted]
-    others = [row.uid for row in missing if not row.is_wanted]
-    count = 0
+    others = [] if run.is_history_over else [row.uid for row in missing if not row.is_wanted]
     for uids, most_bytes in ((wanted, MOST_BYTES), (others, None)):
         for batch in prepared(run.imap.fetch_messages(uids, most_bytes)):
-            count += _complete(run, folder, cursor, batch)
+            run.report.new_count += _complete(run, folder, cursor, batch)
             if run.stored is not None:
                 run.stored(False)
-    return count
+            run.demand_budget()
+            run.demand_time()
 
 
 def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Sequence[Missing]:

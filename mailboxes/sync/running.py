@@ -152,10 +152,8 @@ def take_in(
     """
     if not is_expected:
         run.expect(len(uids))
-    count = 0
-    for number, portion in enumerate(portions(uids)):
-        if number and run.is_over:
-            raise TimeIsUpError
+    count = taken = 0
+    for portion in portions(uids):
         run.demand_budget()
         for batch in prepared(run.imap.fetch_messages(portion)):
             moved = advance([item.message.uid for item in batch])
@@ -164,6 +162,9 @@ def take_in(
             if run.stored is not None:
                 run.stored(is_expected)  # history alone is told of before
             run.demand_budget()
+            taken += len(batch)
+            if taken < len(uids):
+                run.demand_time()
     return count
 
 

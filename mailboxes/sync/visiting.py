@@ -205,7 +205,7 @@ def _follow(
     keep_cursor(folder, **kept)
     db.session.commit()
     # Whatever the folder fails by from here on, it is not asked for again before tomorrow.
-    run.report.new_count += refetch(run, folder, cursor, is_daily=is_daily)
+    refetch(run, folder, cursor, is_daily=is_daily)
     is_resumed = folder.reused_uid is not None
     if there is not None or is_resumed:
         there = _settle_reused(run, folder, state, there)

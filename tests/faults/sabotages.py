@@ -90,8 +90,8 @@ SABOTAGES = (
     Sabotage(
         "half a message stored",
         IMAP / "reading.py",
-        "            if not piece or (len(piece) < fetching.PIECE_BYTES and spool.size >= message.size):\n",
-        "            if not piece or spool.size > fetching.WHOLE_BYTES:\n",
+        "            if not piece.data or (len(piece.data) < fetching.PIECE_BYTES and spool.size >= message.size):\n",
+        "            if not piece.data or spool.size > fetching.WHOLE_BYTES:\n",
         MATRIX.format("F16/pieces"),
         "first",
     ),
@@ -247,7 +247,7 @@ SABOTAGES = (
     _of_matrix(
         "a goodbye is a wrong password",
         IMAP / "dialogue.py",
-        '    raise TurnedAwayError("The server ended the connection.")\n',
+        "    raise TurnedAwayError(GOODBYE)\n",
         "    raise AuthenticationFailedError\n",
         "F24/FETCH",
     ),
@@ -401,10 +401,10 @@ SABOTAGES = (
     Sabotage(
         "a pass ends when all is done",
         SYNC / "running.py",
-        "        if number and run.is_over:\n",
-        "        if False:\n",
+        "            if taken < len(uids):\n",
+        "            if False:\n",
         "tests/mailboxes/test_hanging_folders.py"
-        "::test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on",
+        "::test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on[running.UIDS_AT_ONCE]",
     ),
     Sabotage(
         "a folder that cannot be written to takes all turns",
@@ -503,7 +503,7 @@ SABOTAGES = (
     _of_matrix(
         "what was missing stays missing",
         SYNC / "visiting.py",
-        "    run.report.new_count += refetch(run, folder, cursor, is_daily=is_daily)\n",
+        "    refetch(run, folder, cursor, is_daily=is_daily)\n",
         "",
         "F9/empty",
     ),
@@ -589,7 +589,7 @@ SABOTAGES = (
     Sabotage(
         "a stump is the whole message",
         IMAP / "reading.py",
-        "            if not piece and spool.size < message.size and not self._is_still_there(message.uid):\n",
+        "            if not piece.data and spool.size < message.size and not self._is_still_there(message.uid):\n",
         "            if False:\n",
         "tests/mailboxes/test_imap.py::test_a_large_message_that_moves_meanwhile_is_not_there_in_part",
     ),

@@ -150,6 +150,25 @@ def test_what_the_server_did_not_hand_out_is_tried_again_every_day(stage: Stage)
     assert stage.arrivals() == {1: "delivered"}
 
 
+def test_what_is_asked_for_goes_on_with_the_next_pass_where_this_one_has_no_more_time(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.fill(INBOX, 3)
+    stage.server.on("FETCH", for_messages(lambda session, uid, good: None))
+    stage.sync()
+    stage.server.heal()
+    stage.read_only_the_inbox()
+    with inside(stage.world.id):
+        assert fetch_anyway() == 3
+        db.session.commit()
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.arriving.MESSAGES_PER_COMMIT", 1)
+    for count in (1, 2, 3):
+        assert stage.sync().has_more
+        assert list(stage.arrivals().values()).count("delivered") == count
+    stage.settle()
+
+
 def test_a_cut_in_a_large_message_costs_a_piece(stage: Stage) -> None:
     raw = make_raw(attachments=(("a.bin", "application/octet-stream", bytes(range(256)) * 24_000),))
     stage.server.folder(INBOX).add(raw)

@@ -222,8 +222,9 @@ def test_a_message_that_trickles_is_set_aside_like_one_that_hangs(
     scripted.settle()
 
 
+@pytest.mark.parametrize("limit", ["running.UIDS_AT_ONCE", "arriving.MESSAGES_PER_COMMIT"])
 def test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on(
-    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     scripted.sync()
     for number in range(5):
@@ -231,7 +232,7 @@ def test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on(
     scripted.add("New in Projects", folder="Projects")
     with monkeypatch.context() as patch:
         patch.setattr(passes, "PASS_SECONDS", 0.0)
-        patch.setattr("mailboxes.sync.running.UIDS_AT_ONCE", 2)
+        patch.setattr(f"mailboxes.sync.{limit}", 2)
         for count in (2, 3, 5, 5):  # of the inbox, of Projects, of the inbox again, of Archive
             report = scripted.sync()
             assert (report.error, report.has_more) == (None, True)
@@ -239,6 +240,24 @@ def test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on(
     assert not scripted.sync().has_more
     assert "New 0" in scripted.subjects()
     assert "New in Projects" in scripted.subjects()
+    scripted.settle()
+
+
+def test_history_ends_with_its_pass_in_the_middle_of_a_portion(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        scripted.add(f"Old {number}", folder="Later")
+    scripted.sync()
+    scripted.choose_all()
+    with monkeypatch.context() as patch:
+        patch.setattr(passes, "PASS_SECONDS", 0.0)
+        patch.setattr("mailboxes.sync.arriving.MESSAGES_PER_COMMIT", 2)
+        counts = []
+        for _ in range(12):
+            assert scripted.sync().error is None
+            counts.append(len([subject for subject in scripted.subjects() if "Old" in subject]))
+    assert sorted(set(counts)) == [0, 2, 4]
     scripted.settle()
 
 
