@@ -33,32 +33,34 @@ def _waiting() -> ColumnElement[int]:
     return counted.correlate(GlobalMailbox).scalar_subquery()
 
 
-SYSTEM = Level(
-    id=GlobalMailbox.id,
-    searched=(_said("label"), GlobalMailbox.address, func.array_to_string(GlobalMailbox.aliases, " ")),
-    state=state_of(),
-    is_shadow=func.coalesce(cast(_said("shadow"), Boolean), False),
-    action=GlobalMailbox.values["processing"]["value"]["action"].astext,
-    scopes={
-        "all": ("All organizations", GlobalMailbox.serves_all.is_(True)),
-        "chosen": ("Chosen organizations", GlobalMailbox.serves_all.is_(False)),
-        "routed": ("Routed", Account.delivery_mode == "routed"),
-        "copied": ("Copied", Account.delivery_mode == "copied"),
-        "overridden": ("Overridden somewhere", _followers(says_otherwise()) > 0),
-        "waiting": ("Overrides wait for a lock", _followers(has_waiting_overrides()) > 0),
-    },
-    sorts={
-        "label": func.lower(_said("label")),
-        "address": GlobalMailbox.address,
-        "state": by_urgency(state_of()),
-        "processing": GlobalMailbox.values["processing"]["value"]["action"].astext,
-        "follow": _followers(),
-        "override": _followers(says_otherwise()),
-        "newest": func.coalesce(Account.synced_at, LONG_AGO),
-        "waiting": _waiting(),
-    },
-    rows=global_overviews,
-)
+def system_level() -> Level:
+    """Global mailboxes; how they are depends on the system's configuration now."""
+    return Level(
+        id=GlobalMailbox.id,
+        searched=(_said("label"), GlobalMailbox.address, func.array_to_string(GlobalMailbox.aliases, " ")),
+        state=state_of(),
+        is_shadow=func.coalesce(cast(_said("shadow"), Boolean), False),
+        action=GlobalMailbox.values["processing"]["value"]["action"].astext,
+        scopes={
+            "all": ("All organizations", GlobalMailbox.serves_all.is_(True)),
+            "chosen": ("Chosen organizations", GlobalMailbox.serves_all.is_(False)),
+            "routed": ("Routed", Account.delivery_mode == "routed"),
+            "copied": ("Copied", Account.delivery_mode == "copied"),
+            "overridden": ("Overridden somewhere", _followers(says_otherwise()) > 0),
+            "waiting": ("Overrides wait for a lock", _followers(has_waiting_overrides()) > 0),
+        },
+        sorts={
+            "label": func.lower(_said("label")),
+            "address": GlobalMailbox.address,
+            "state": by_urgency(state_of()),
+            "processing": GlobalMailbox.values["processing"]["value"]["action"].astext,
+            "follow": _followers(),
+            "override": _followers(says_otherwise()),
+            "newest": func.coalesce(Account.synced_at, LONG_AGO),
+            "waiting": _waiting(),
+        },
+        rows=global_overviews,
+    )
 
 
 def global_mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:
@@ -69,4 +71,4 @@ def global_mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> L
         .where(GlobalMailbox.deleted_at.is_(None))
     )
     with across_organizations("a system page lists global mailboxes with who follows them") as session:
-        return listed(SYSTEM, session, query, filter, order, cursor)
+        return listed(system_level(), session, query, filter, order, cursor)

@@ -12,13 +12,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, select, text
 from sqlalchemy.orm import Session
 
-from mailboxes.accounts import Account, shown_state
+from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.crm.paging import Page, page
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
-from mailboxes.setup.overview import STATES, first_sentence
+from mailboxes.setup.overview import first_sentence
+from mailboxes.setup.states import STATES, connection_state
 from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
 from tenants.database import across_organizations, db, is_one_of
 from tenants.organizations import Organization
@@ -62,6 +63,7 @@ class GlobalOverview:
 
     mailbox: GlobalMailbox
     account: Account
+    key: str
     state: str
     words: str
     home: str
@@ -113,13 +115,27 @@ class ServedRow:
 
 
 def state_of() -> ColumnElement[str]:
-    """A key of `STATES`, in a query of global mailboxes with their accounts."""
+    """A key of `STATES`, in a query of global mailboxes with their accounts over all organizations."""
+    reader = (
+        select(Mailbox.id)
+        .join(Organization, Organization.id == Mailbox.organization_id)
+        .where(Mailbox.account_id == Account.id, Mailbox.is_enabled, Organization.is_enabled)
+        .correlate(Account)
+    )
     return case(
         (GlobalMailbox.values["enabled"]["value"].astext == "false", "paused"),
-        (Account.imap_enabled, shown_state()),
-        (Account.smtp_enabled, "sends"),
-        else_="unconnected",
+        (Account.home_organization_id.is_not(None) & ~reader.exists(), "unread"),
+        else_=connection_state(),
     )
+
+
+def global_state_of(source: GlobalMailbox) -> str:
+    """How one is; a key of `STATES`."""
+    query = (
+        select(state_of()).select_from(GlobalMailbox).join(Account, Account.id == GlobalMailbox.account_id)
+    )
+    with across_organizations("a system page says whether anybody reads a global mailbox") as session:
+        return session.execute(query.where(GlobalMailbox.id == source.id)).scalar_one()
 
 
 def global_overview_of(source: GlobalMailbox) -> GlobalOverview:
@@ -179,7 +195,7 @@ def organization_page(
 def _overview(row: Any, followers: Followers) -> GlobalOverview:
     source, account, state, home, waiting, quarantined = row
     tone, words = STATES[state]
-    return GlobalOverview(source, account, tone, words, home or "", followers, waiting, quarantined)
+    return GlobalOverview(source, account, state, tone, words, home or "", followers, waiting, quarantined)
 
 
 def _count(state: str) -> ColumnElement[int]:

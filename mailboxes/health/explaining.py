@@ -11,16 +11,19 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from mailboxes.accounts import Account, Folder, shown_state
+from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.global_mailboxes.listing import global_state_of
+from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.health.pass_log import LoggedPass, latest_passes
 from mailboxes.health.volume import AccountHour, hours_of
 from mailboxes.intake.held import held_counts
-from mailboxes.setup.overview import STATES
+from mailboxes.setup.states import LIVE, STATES, states_of, why_no_pass
 from mailboxes.sync.auditing import is_audit_wanted
 from mailboxes.sync.estimating import Progress, together
 from mailboxes.sync.folders import cursor_of, synced_folders
 from mailboxes.sync.gaps import GROUPS
+from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, now
 
 DAYS_SHOWN = 14
@@ -49,15 +52,14 @@ class FolderHealth:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the page of an account's health shows.
+    """What the page of an account's health shows. ``state``: a key of `STATES`.
 
     ``rate``: messages delivered per hour, and ``delay``: the mean of new ones in seconds (None without
     any), both over the last full hour and what has passed of this one.
     """
 
     account: Account
-    tone: str
-    words: str
+    state: str
     newest_at: datetime | None
     waiting: int
     oldest_waiting_at: datetime | None
@@ -66,6 +68,26 @@ class Health:
     delay: float | None
     folders: list[FolderHealth]
     progress: Progress | None
+
+    @property
+    def tone(self) -> str:
+        """Of its state: ok, warn, bad, busy, paused, off."""
+        return STATES[self.state][0]
+
+    @property
+    def words(self) -> str:
+        """Its state for people."""
+        return STATES[self.state][1]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a pass comes soon, by itself."""
+        return self.state in LIVE
+
+    @property
+    def why_not(self) -> str:
+        """Why no pass comes soon, in a sentence; "" if one does."""
+        return why_no_pass(self.state, self.account.quiet_until)
 
     @property
     def is_left_alone(self) -> bool:
@@ -85,7 +107,7 @@ class Health:
     @property
     def is_busy(self) -> bool:
         """Whether the page changes by itself soon."""
-        return self.is_awaited or self.progress is not None
+        return self.is_live and (self.is_awaited or self.progress is not None)
 
     @property
     def missing_count(self) -> int:
@@ -102,19 +124,18 @@ class Past:
     passes: Sequence[LoggedPass]
 
 
-def health_of(account_id: UUID) -> Health:
-    """How an account is now."""
+def health_of(mailbox: Mailbox | GlobalMailbox) -> Health:
+    """How the account of a mailbox is now."""
+    account_id = mailbox.account_id
     query = select(Account).where(Account.id == account_id)
     account = db.session.scalars(query.execution_options(populate_existing=True)).one()
     folders = synced_folders(account)
     waiting, oldest = _waiting(account_id)
     since = now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     recent = hours_of(account_id, since)
-    tone, words = _state(account)
     return Health(
         account=account,
-        tone=tone,
-        words=words,
+        state=state_of_any(mailbox),
         newest_at=_newest(account_id),
         waiting=waiting,
         oldest_waiting_at=oldest,
@@ -133,13 +154,11 @@ def past_of(account_id: UUID, zone: Any) -> Past:
     return Past(_days(hours, at, zone), _delays(hours, at, zone), latest_passes(account_id))
 
 
-def _state(account: Account) -> tuple[str, str]:
-    if not account.is_enabled:
-        return STATES["paused"]
-    if account.imap_enabled:
-        state = db.session.scalar(select(shown_state()).where(Account.id == account.id))
-        return STATES[state or account.state]
-    return STATES["sends" if account.smtp_enabled else "unconnected"]
+def state_of_any(mailbox: Mailbox | GlobalMailbox) -> str:
+    """How a mailbox of either level is; a key of `STATES`."""
+    if isinstance(mailbox, GlobalMailbox):
+        return global_state_of(mailbox)
+    return states_of([mailbox.account_id])[mailbox.account_id]
 
 
 def _newest(account_id: UUID) -> datetime | None:

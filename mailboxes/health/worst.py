@@ -8,7 +8,7 @@ from sqlalchemy import and_, case, func, select, text
 
 from mailboxes.accounts import IN_TROUBLE, Account, shown_state
 from mailboxes.global_mailboxes.table import GlobalMailbox
-from mailboxes.setup.overview import STATES
+from mailboxes.setup.states import STATES
 from mailboxes.sync.claiming import is_wanted
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import across_organizations

@@ -15,14 +15,8 @@ from sqlalchemy.orm import Session
 
 from mailboxes.accounts import IN_TROUBLE
 from mailboxes.crm.paging import Order, Page, page
-from mailboxes.setup.overview import (
-    STATES,
-    backlog,
-    newest_at,
-    overviews_of,
-    state_of,
-    with_accounts,
-)
+from mailboxes.setup.overview import backlog, newest_at, overviews_of
+from mailboxes.setup.states import STATES, state_of, with_accounts
 from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
 from tenants.database import INSTALLATION, db
 
@@ -30,10 +24,13 @@ SIZE = 50
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # What people look for: the words of the filter, and the states that it finds.
 STATE_FILTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "attention": ("Needs attention", (*IN_TROUBLE, "spent", "quiet", "interrupted", "unconnected")),
-    "new": ("Waiting for its first pass", ("new",)),
+    "attention": (
+        "Needs attention",
+        (*IN_TROUBLE, "spent", "quiet", "interrupted", "unconnected"),
+    ),
+    "new": ("Before its first pass", ("new", "first")),
     "ok": ("Works", ("ok", "system", "sends")),
-    "paused": ("Paused", ("paused", "unserved")),
+    "paused": ("Paused", ("paused", "off", "system_off", "closed", "unread", "unserved")),
 }
 OTHERWISE, SHADOW = "label", "shadow"
 
@@ -105,26 +102,31 @@ SCOPES: dict[str, tuple[str, ColumnElement[bool]]] = {
 SORTS: dict[str, SQLColumnExpression[Any]] = {
     "label": func.lower(Mailbox.label),
     "address": Mailbox.address,
-    "state": by_urgency(state_of()),
     "processing": Mailbox.action,
     "newest": func.coalesce(newest_at(), LONG_AGO),
     "waiting": backlog(),
 }
-ORGANIZATION = Level(
-    id=Mailbox.id,
-    searched=(Mailbox.label, Mailbox.address, func.array_to_string(Mailbox.aliases, " ")),
-    state=state_of(),
-    is_shadow=Mailbox.is_shadow,
-    action=Mailbox.action,
-    scopes=SCOPES,
-    sorts=SORTS,
-    rows=overviews_of,
-)
+
+
+def organization_level() -> Level:
+    """An organization's mailboxes; how they are depends on its configuration now."""
+    return Level(
+        id=Mailbox.id,
+        searched=(Mailbox.label, Mailbox.address, func.array_to_string(Mailbox.aliases, " ")),
+        state=state_of(),
+        is_shadow=Mailbox.is_shadow,
+        action=Mailbox.action,
+        scopes=SCOPES,
+        sorts={**SORTS, "state": by_urgency(state_of())},
+        rows=overviews_of,
+    )
 
 
 def mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:
     """Mailboxes of the current organization."""
-    return listed(ORGANIZATION, db.session(), with_accounts(select(Mailbox.id)), filter, order, cursor)
+    return listed(
+        organization_level(), db.session(), with_accounts(select(Mailbox.id)), filter, order, cursor
+    )
 
 
 def _filtered(level: Level, query: Select[Any], filter: GridFilter) -> Select[Any]:

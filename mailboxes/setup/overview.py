@@ -6,41 +6,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from mailboxes.access import MOST_COUNTED, people_counts
-from mailboxes.accounts import Account, shown_state
+from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.messages import Message
 from mailboxes.rules import AutoResponseRule, applies_in_its_mailbox
+from mailboxes.setup.states import STATES, state_of, with_accounts
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, is_one_of
 from tenants.organizations import Organization
 
-# What a state is called, with its tone; the order is that of the grid: what needs somebody comes first.
-STATES: dict[str, tuple[str, str]] = {
-    "disconnected": ("bad", "Needs to be connected again"),
-    "refused": ("bad", "Login rejected, needs a new password"),
-    "misconfigured": ("bad", "Needs a change of its settings"),
-    "failing": ("warn", "Failing, tries again by itself"),
-    "spent": ("warn", "Today's budget is spent, goes on after midnight (UTC)"),
-    "quiet": ("warn", "Left alone for now, as its server asks"),
-    "interrupted": ("warn", "A change was interrupted: open it and save it again"),
-    "unconnected": ("off", "Not connected"),
-    "new": ("busy", "Waiting for its first pass"),
-    "ok": ("ok", "Fetching"),
-    "system": ("ok", "Fetched by the system"),
-    "sends": ("off", "Sends only"),
-    "paused": ("paused", "Paused"),
-    "unserved": ("off", "No longer served by the system; what it holds stays"),
-}
-
 
 @dataclass(frozen=True)
 class Overview:
-    """One row of the grid. ``state`` is a tone (ok, warn, bad, busy, paused, off), ``words`` says it.
+    """One row of the grid. ``key``: of `STATES`; ``state`` is its tone (ok, warn, bad, busy, paused, off),
+    ``words`` says it.
 
     ``account`` is None where it is global and this session may not see it. ``home``: the name of the
     organization that a global mailbox delivers to, on the system's pages.
@@ -48,6 +32,7 @@ class Overview:
 
     mailbox: Mailbox
     account: Account | None
+    key: str
     state: str
     words: str
     action: str
@@ -74,26 +59,6 @@ def first_sentence(said: str) -> str:
     """All that a row has room for."""
     sentence, stop, _ = said.partition(". ")
     return f"{sentence}." if stop else said
-
-
-def state_of() -> ColumnElement[str]:
-    """A key of `STATES`, in a query of mailboxes with their accounts (`with_accounts`)."""
-    return case(
-        (Mailbox.is_served.is_(False), "unserved"),
-        (Mailbox.is_enabled.is_(False), "paused"),
-        (Account.id.is_(None), "system"),
-        (Account.is_enabled.is_(False), "interrupted"),
-        (Account.imap_enabled, shown_state()),
-        (Account.smtp_enabled, "sends"),
-        else_="unconnected",
-    )
-
-
-def with_accounts(query: Select[Any]) -> Select[Any]:
-    """Mailboxes with their accounts, where the session may see these."""
-    return query.outerjoin(
-        Account, (Account.owner_id == Mailbox.account_owner_id) & (Account.id == Mailbox.account_id)
-    )
 
 
 def newest_at() -> ColumnElement[datetime]:
@@ -136,6 +101,7 @@ def _overview(row: Any, rules: tuple[int, int], people: int) -> Overview:
     return Overview(
         mailbox=mailbox,
         account=account,
+        key=state,
         state=tone,
         words=words,
         action=action.label if action else "Do nothing",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.sync import leases
 from mailboxes.sync.folders import cursor_of, keep_cursor
@@ -63,8 +63,3 @@ def _known(folder: Folder, cursor: Cursor) -> tuple[dict[str, Uids], Uids]:
     for uid, state, is_living in rows:
         (living[state] if is_living else gone).append(uid)
     return {state: Uids.ascending(uids) for state, uids in living.items()}, Uids.ascending(gone)
-
-
-def is_reachable(account: Account) -> bool:
-    """Whether a pass will come by itself: then what was asked for is done soon."""
-    return account.is_enabled and account.imap_enabled and account.state in ("new", "ok", "failing")

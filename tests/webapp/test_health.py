@@ -10,6 +10,9 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.health.pass_log import Done, log_pass
 from mailboxes.metrics import metrics
 from mailboxes.sync.gaps import Gaps
+from mailboxes.system_mailboxes import Mailbox
+from tenants.configuration import layers
+from tenants.configuration.catalog import ORGANIZATION
 from tenants.database import db, now
 from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import account_of, arrive, folder_of, letter, receive
@@ -90,9 +93,64 @@ def test_a_server_that_cannot_be_asked_is_not_waited_for(inside, ours, mailbox, 
     with inside(ours):
         db.session.execute(update(Account).values(state="refused"))
         db.session.commit()
-    assert "Solve first what the state says" in send(client, f"{url}/audit", at=url)
+    assert "needs a new password first" in send(client, f"{url}/audit", at=url)
     with inside(ours):
         assert folder_of(mailbox).audit_wanted_at is None
+
+
+SOON = {"next_attempt_at": now() - timedelta(minutes=1)}
+# What is otherwise of the account and of the mailbox, and what every page says then.
+AS_IT_IS = {
+    "Fetching": ({}, {}),
+    "Paused": ({}, {"is_enabled": False}),
+    "A change was interrupted: open it and save it again": ({"is_enabled": False}, {}),
+    "Waiting for its first pass": ({"state": "new"}, {}),
+    "Its first pass is under way": ({"state": "new", "lease_expires_at": now() + timedelta(hours=1)}, {}),
+    "Failing, tries again by itself": ({"state": "failing", "last_error": "It hangs. Wait."}, {}),
+    "Left alone for now, as its server asks": ({"quiet_until": now() + timedelta(hours=1)}, {}),
+    "Today's budget is spent": ({"quiet_until": now() + timedelta(hours=1), "is_spent": True}, {}),
+    "Login rejected, needs a new password": ({"state": "refused"}, {}),
+    "Needs a change of its settings": ({"state": "misconfigured"}, {}),
+    "Needs to be connected again": ({"state": "disconnected"}, {}),
+    "Sends only": ({"imap_enabled": False, "smtp_enabled": True}, {}),
+    "Not connected": ({"imap_enabled": False}, {}),
+}
+LIVE = {"Fetching", "Waiting for its first pass", "Its first pass is under way"}
+DUE = {"Fetching", "Waiting for its first pass", "Failing, tries again by itself"} | {
+    "Login rejected, needs a new password",
+    "Needs a change of its settings",
+}
+
+
+@pytest.mark.parametrize("words", AS_IT_IS)
+def test_every_page_says_the_same_of_a_mailbox(inside, ours, mailbox, client, url, words):
+    account, own = AS_IT_IS[words]
+    with inside(ours):
+        db.session.execute(update(Account).values(**SOON | account))
+        db.session.execute(update(Folder).values(audit_wanted_at=now()))
+        if own:
+            db.session.execute(update(Mailbox).values(**own))
+        db.session.commit()
+    pages = [read(client, page) for page in (url, url.removesuffix("/health"), "/configuration/mailboxes/")]
+    assert [words in words_of(page) for page in pages] == [True] * 3
+    assert ("every 2s" in pages[0]) == (words in LIVE)
+    assert ("Compare now" in pages[0]) == (words in LIVE)
+    assert ("Fetching" in words_of(pages[0])) == (words == "Fetching")
+    assert [("Next attempt now" in words_of(page)) == (words in DUE) for page in pages[:2]] == [True] * 2
+
+
+def test_fetching_that_is_switched_off_is_said_on_every_page(inside, ours, mailbox, client, url):
+    pages = (url, url.removesuffix("/health"), "/configuration/mailboxes/")
+    with inside(ours):
+        layers.override("sync.enabled", "off", ORGANIZATION, by="Ada")
+        db.session.commit()
+    for page in pages:
+        html = read(client, page)
+        assert "Paused by configuration" in words_of(html)
+        assert '/settings/email#setting-sync-enabled"' in html
+        dots = BeautifulSoup(html, "html.parser").select("main .state")
+        assert "Fetching" not in [dot.get_text(strip=True) for dot in dots]
+    assert "switched off in the configuration" in send(client, f"{url}/audit", at=url)
 
 
 def test_neighbours_and_members_see_none_of_it(app, ours, theirs, mailbox, url):

@@ -1,6 +1,7 @@
 """The grid of mailboxes: what it says, what it finds, how it is paged, at both levels."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
@@ -14,7 +15,7 @@ from mailboxes.setup import grid as module
 from mailboxes.system_mailboxes import MailboxGrant
 from mailboxes.templates import TemplateValues
 from tenants.audit import Actor
-from tenants.database import db
+from tenants.database import db, now
 from tenants.organizations import Membership
 from tenants.permissions import MEMBER, roles
 from tests.factories import make_mailbox, make_member, make_message, sign_in
@@ -37,7 +38,9 @@ def labels(html):
 
 def listed(inside, world, cursor="", sort="label", **filter):
     with inside(world):
-        return mailbox_page(GridFilter(**filter), Order.of(sort, module.SORTS, "label"), cursor)
+        return mailbox_page(
+            GridFilter(**filter), Order.of(sort, {**module.SORTS, "state": None}, "label"), cursor
+        )
 
 
 def found(inside, world, **filter):
@@ -95,6 +98,7 @@ def test_words_find_labels_addresses_and_aliases(inside, ours, theirs):
         ("ok", {}, {"smtp_enabled": True}),
         ("paused", {"is_enabled": False}, IMAP),
         ("paused", {"is_served": False}, IMAP),
+        ("attention", {}, {**IMAP, "quiet_until": now() + timedelta(hours=1)}),
     ],
 )
 def test_each_state_is_found_by_its_filter_and_by_no_other(inside, ours, state, given, account):
@@ -118,7 +122,7 @@ def test_every_order_pages_through_everything_once(inside, ours, theirs, monkeyp
         mailbox = make_mailbox(ours, label=f"Box {number}", account={**IMAP, "state": state})
         if number % 2:
             make_message(ours, mailbox)
-    for name in module.SORTS:
+    for name in (*module.SORTS, "state"):
         for sort in (name, f"-{name}"):
             first = listed(inside, ours, sort=sort)
             assert first.count == 5

@@ -9,14 +9,16 @@ from flask import g, url_for
 from mailboxes import setup
 from mailboxes.crm.paging import Order
 from mailboxes.global_mailboxes import overriding
-from mailboxes.global_mailboxes.grid import SYSTEM, global_mailbox_page
+from mailboxes.global_mailboxes.grid import global_mailbox_page, system_level
 from mailboxes.raws import forget_objects
 from mailboxes.setup import FolderChoice, MailboxValues
-from mailboxes.setup.grid import ORGANIZATION, GridFilter, Level, Listed, mailbox_page
+from mailboxes.setup.grid import GridFilter, Level, Listed, mailbox_page, organization_level
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import opened_tree, organization_tree, system_tree
+
+FETCHING = "setting-sync-enabled"  # the anchor of the setting that switches fetching
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Door:
     @property
     def level(self) -> Level:
         """What the grid is sorted and narrowed by."""
-        return ORGANIZATION
+        return organization_level()
 
     @property
     def place(self) -> str:
@@ -47,6 +49,13 @@ class Door:
     def applying_url(self) -> str:
         """The page that says which mailboxes apply here, from where; "" where there is none."""
         return url_for("applying.index")
+
+    @property
+    def fetching_url(self) -> str:
+        """Where fetching is switched on and off, for those who may; else ""."""
+        if "organization.configure" not in g.get("permissions", frozenset()):
+            return ""
+        return url_for("organization.group", key="email", _anchor=FETCHING)
 
     @property
     def may_make_templates(self) -> bool:
@@ -106,9 +115,14 @@ class SystemDoor(Door):
     applying_url = ""
 
     @property
+    def fetching_url(self) -> str:
+        """Where fetching is switched on and off for global mailboxes."""
+        return url_for("system.group", key="email", _anchor=FETCHING)
+
+    @property
     def level(self) -> Level:
         """What the grid is sorted and narrowed by."""
-        return SYSTEM
+        return system_level()
 
     def mailbox_page(self, filter: GridFilter, order: Order, cursor: str) -> Listed:
         """A page of the grid of global mailboxes."""
@@ -127,6 +141,12 @@ class OpenedDoor(Door):
     def place(self) -> str:
         """The door in a word, with the organization."""
         return f"{self.blueprint}-{self.organization_id}"
+
+    @property
+    def fetching_url(self) -> str:
+        """Where fetching is switched on and off there."""
+        id = self.organization_id
+        return url_for("system.organization_group", organization_id=id, key="email", _anchor=FETCHING)
 
     @property
     def applying_url(self) -> str:

@@ -5,8 +5,9 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.health.explaining import health_of, past_of
-from mailboxes.sync.auditing import ask_for_audit, is_reachable
+from mailboxes.health.explaining import health_of, past_of, state_of_any
+from mailboxes.setup.states import why_no_pass
+from mailboxes.sync.auditing import ask_for_audit
 from tenants.database import db
 from tenants.errors import NotFoundError
 from webapp.filters import zone
@@ -19,15 +20,15 @@ def health_page(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     account = _account(mailbox)
     past = past_of(account.id, zone())
     return render_template(
-        "mailboxes/health.html", door=door, mailbox=mailbox, health=health_of(account.id), past=past
+        "mailboxes/health.html", door=door, mailbox=mailbox, health=health_of(mailbox), past=past
     )
 
 
 def live_page(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     """The part of it that changes by itself, for a page that stays open."""
-    account = _account(mailbox)
+    _account(mailbox)  # of the system's nothing is shown
     return render_template(
-        "mailboxes/_health_now.html", door=door, mailbox=mailbox, health=health_of(account.id)
+        "mailboxes/_health_now.html", door=door, mailbox=mailbox, health=health_of(mailbox)
     )
 
 
@@ -36,8 +37,9 @@ def audit_folders(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     account = _account(mailbox)
     fetches = request.form.get("do") == "fetch"
     back = redirect(door.url("health", mailbox_id=mailbox.id, _anchor="folders"))
-    if not is_reachable(account):
-        flash("The mail server cannot be asked now. Solve first what the state says.", "error")
+    why_not = why_no_pass(state_of_any(mailbox), account.quiet_until)
+    if why_not:
+        flash(f"The folders cannot be compared now. {why_not}", "error")
         return back
     ask_for_audit(account.id, fetches=fetches)
     db.session.commit()
