@@ -43,6 +43,7 @@ class Outcome:
     def add(self, other: "Outcome") -> None:
         """Count another part of the batch."""
         self.stored.new += other.stored.new
+        self.stored.made_by |= other.stored.made_by
         self.stored.seen_again += other.stored.seen_again
         self.stored.has_work = self.stored.has_work or other.stored.has_work
         self.stored.thread_milliseconds += other.stored.thread_milliseconds

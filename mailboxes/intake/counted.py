@@ -9,8 +9,12 @@ from tenants.database import now
 
 
 def count_delivered(account: Account, items: Sequence[Item], stored: Stored) -> None:
-    """Add what was delivered just now. In the transaction that marks it so, for the account's owner."""
-    arrivals = [item.arrival for item in items if not item.arrival.is_seen_again]
+    """Add what was delivered just now. In the transaction that marks it so, for the account's owner.
+
+    A message that was filed in a further folder has come before: only what became a new message counts.
+    """
+    items = [item for item in items if item.arrival.id in stored.made_by]
+    arrivals = [item.arrival for item in items]
     new = [arrival for arrival in arrivals if not arrival.is_history]
     readings = [item.reading for item in items]
     volume = Volume(

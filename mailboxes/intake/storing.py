@@ -50,12 +50,14 @@ __all__ = ["BOX_ORDER", "Item", "Stored", "settle_boxes", "store"]
 
 @dataclass(slots=True)
 class Stored:
-    """What one transaction did: ``new`` message ids, ``seen_again`` a count, ``has_work`` to act upon.
+    """What one transaction did: ``new`` message ids, and the arrivals they are of (``made_by``);
+    ``seen_again`` a count, ``has_work`` to act upon.
 
     The times are those of all its messages together.
     """
 
     new: list[UUID] = field(default_factory=list)
+    made_by: set[UUID] = field(default_factory=set)
     seen_again: int = 0
     has_work: bool = False
     thread_milliseconds: int = 0
@@ -208,6 +210,7 @@ def _store_new(context: Context, entries: list[Entry], stored: Stored) -> None:
     refresh_summaries(threads.placed_threads - threads.merged.keys() - begun)
     reopen(_answered(context, threads, entries))
     stored.new.extend(entry.id for entry in entries)
+    stored.made_by.update(entry.item.arrival.id for entry in entries)
     stored.has_work = stored.has_work or any(row["work"] == "pending" for row in rows)
 
 

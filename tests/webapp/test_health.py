@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.health.pass_log import Done, log_pass
+from mailboxes.health.volume import AccountHour
 from mailboxes.metrics import metrics
 from mailboxes.sync.gaps import Gaps
 from mailboxes.system_mailboxes import Mailbox
@@ -70,6 +71,20 @@ def test_a_first_sync_shows_its_progress_and_asks_again_soon(inside, ours, mailb
     page = client.get(f"{url}/live").text
     assert "every 2s" in page
     assert "750 of 1\u202f000 fetched, about 1 min left" in page
+
+
+def test_a_message_that_is_filed_elsewhere_is_no_new_one_and_none_that_is_late(inside, ours, mailbox):
+    receive(ours, mailbox, letter())
+    with inside(ours):
+        folder_of(mailbox, "archive")
+        db.session.commit()
+    receive(ours, mailbox, letter(), letter("Two"), folder="archive", received_at=now() - timedelta(days=3))
+    with inside(ours):
+        hours = db.session.scalars(select(AccountHour)).all()
+        assert sum(hour.new_count for hour in hours) == sum(hour.timed_count for hour in hours) == 2
+        assert max(hour.longest_delay_milliseconds for hour in hours) >= 3 * 24 * 3600 * 1000
+        three_days = sum(hour.delay_milliseconds for hour in hours) / (3 * 24 * 3600 * 1000)
+        assert round(three_days) == 1  # of the one that came so late, not of the one that was filed
 
 
 @pytest.mark.parametrize("fetches", [False, True])
