@@ -37,6 +37,11 @@ def imap_settings(account: Account) -> ImapSettings:
     )
 
 
+def most_in_a_day() -> int:
+    """Bytes that may be fetched from an account in a day, as the system says now."""
+    return int(value_of("sync.daily_mb")) * MEGABYTE
+
+
 def smtp_settings(account: Account) -> SmtpSettings | None:
     """How to send for this account, with its own SMTP login or the IMAP one; None without SMTP."""
     if not account.smtp_enabled or not account.smtp_host:

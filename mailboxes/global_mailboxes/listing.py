@@ -18,6 +18,7 @@ from mailboxes.conversion import actions
 from mailboxes.crm.paging import Page, page
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
+from mailboxes.setup.first_sync import FirstSync, first_syncs
 from mailboxes.setup.overview import first_sentence
 from mailboxes.setup.states import STATES, connection_state
 from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
@@ -70,6 +71,7 @@ class GlobalOverview:
     followers: Followers
     backlog: int
     quarantine_count: int
+    first_sync: FirstSync | None
 
     @property
     def newest_at(self) -> datetime | None:
@@ -154,7 +156,12 @@ def global_overviews(session: Session, ids: Sequence[UUID]) -> list[GlobalOvervi
     )
     rows = {row[0].id: row for row in session.execute(query)}
     followers = _followers(session, ids)
-    return [_overview(rows[id], followers.get(id, Followers())) for id in ids if id in rows]
+    first = first_syncs(session, [row[1].id for row in rows.values()])
+    return [
+        _overview(rows[id], followers.get(id, Followers()), first.get(rows[id][1].id))
+        for id in ids
+        if id in rows
+    ]
 
 
 def said_otherwise_counts(source: GlobalMailbox) -> dict[str, int]:
@@ -192,10 +199,12 @@ def organization_page(
     return Page(rows, listed.previous, listed.next)
 
 
-def _overview(row: Any, followers: Followers) -> GlobalOverview:
+def _overview(row: Any, followers: Followers, first: FirstSync | None) -> GlobalOverview:
     source, account, state, home, waiting, quarantined = row
     tone, words = STATES[state]
-    return GlobalOverview(source, account, state, tone, words, home or "", followers, waiting, quarantined)
+    return GlobalOverview(
+        source, account, state, tone, words, home or "", followers, waiting, quarantined, first
+    )
 
 
 def _count(state: str) -> ColumnElement[int]:

@@ -9,25 +9,27 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.global_mailboxes.listing import global_state_of
 from mailboxes.global_mailboxes.table import GlobalMailbox
-from mailboxes.health.pass_log import LoggedPass, latest_passes
+from mailboxes.health.pass_log import LoggedPass, latest_history, latest_passes
 from mailboxes.health.volume import AccountHour, hours_of
 from mailboxes.intake.held import held_counts
+from mailboxes.setup.first_sync import FirstSync, first_syncs
+from mailboxes.setup.overview import newest_at
 from mailboxes.setup.states import LIVE, STATES, states_of, why_no_pass
 from mailboxes.sync.auditing import is_audit_wanted
-from mailboxes.sync.estimating import Progress, together
-from mailboxes.sync.folders import cursor_of, synced_folders
+from mailboxes.sync.estimating import Pace
 from mailboxes.sync.gaps import GROUPS
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, now
 
 DAYS_SHOWN = 14
 HOURS_SHOWN = 48
+NEWEST_UIDS = 50  # of a folder: what is moved there has a higher UID than younger messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,14 @@ class FolderHealth:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the page of an account's health shows. ``state``: a key of `STATES`.
+    """What the page of an account's health shows. ``key``: of `STATES`; ``state`` is its tone.
 
     ``rate``: messages delivered per hour, and ``delay``: the mean of new ones in seconds (None without
     any), both over the last full hour and what has passed of this one.
     """
 
     account: Account
-    state: str
+    key: str
     newest_at: datetime | None
     waiting: int
     oldest_waiting_at: datetime | None
@@ -67,27 +69,28 @@ class Health:
     rate: int
     delay: float | None
     folders: list[FolderHealth]
-    progress: Progress | None
+    first_sync: FirstSync | None
+    time_left: timedelta | None
 
     @property
-    def tone(self) -> str:
-        """Of its state: ok, warn, bad, busy, paused, off."""
-        return STATES[self.state][0]
+    def state(self) -> str:
+        """The tone of it: ok, warn, bad, busy, paused, off."""
+        return STATES[self.key][0]
 
     @property
     def words(self) -> str:
         """Its state for people."""
-        return STATES[self.state][1]
+        return STATES[self.key][1]
 
     @property
     def is_live(self) -> bool:
         """Whether a pass comes soon, by itself."""
-        return self.state in LIVE
+        return self.key in LIVE
 
     @property
     def why_not(self) -> str:
         """Why no pass comes soon, in a sentence; "" if one does."""
-        return why_no_pass(self.state, self.account.quiet_until)
+        return why_no_pass(self.key, self.account.quiet_until)
 
     @property
     def is_left_alone(self) -> bool:
@@ -107,7 +110,8 @@ class Health:
     @property
     def is_busy(self) -> bool:
         """Whether the page changes by itself soon."""
-        return self.is_live and (self.is_awaited or self.progress is not None)
+        is_filling = self.first_sync is not None and not self.first_sync.waits
+        return self.is_live and (self.is_awaited or is_filling)
 
     @property
     def missing_count(self) -> int:
@@ -129,21 +133,22 @@ def health_of(mailbox: Mailbox | GlobalMailbox) -> Health:
     account_id = mailbox.account_id
     query = select(Account).where(Account.id == account_id)
     account = db.session.scalars(query.execution_options(populate_existing=True)).one()
-    folders = synced_folders(account)
+    first_sync = first_syncs(db.session(), [account_id]).get(account_id)
     waiting, oldest = _waiting(account_id)
     since = now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     recent = hours_of(account_id, since)
     return Health(
         account=account,
-        state=state_of_any(mailbox),
-        newest_at=_newest(account_id),
+        key=state_of_any(mailbox),
+        newest_at=_newest(mailbox),
         waiting=waiting,
         oldest_waiting_at=oldest,
         held=held_counts(account_id),
         rate=_per_hour(sum(hour.new_count + hour.history_count for hour in recent), now() - since),
         delay=_mean_delay(recent),
         folders=[_folder(folder) for folder in _shown_folders(account)],
-        progress=_progress(folders),
+        first_sync=first_sync,
+        time_left=_time_left(account_id, first_sync),
     )
 
 
@@ -161,14 +166,20 @@ def state_of_any(mailbox: Mailbox | GlobalMailbox) -> str:
     return states_of([mailbox.account_id])[mailbox.account_id]
 
 
-def _newest(account_id: UUID) -> datetime | None:
-    return db.session.scalar(
+def _newest(mailbox: Mailbox | GlobalMailbox) -> datetime | None:
+    """When its newest message came. Of a global one no message is seen here: by the newest arrivals."""
+    if isinstance(mailbox, Mailbox):
+        return db.session.scalar(select(newest_at()).select_from(Mailbox).where(Mailbox.id == mailbox.id))
+    newest = (
         select(Arrival.received_at)
-        .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
-        .where(Arrival.account_id == account_id, Arrival.received_at.is_not(None))
-        .order_by(Arrival.id.desc())
-        .limit(1)
+        .where(Arrival.folder_id == Folder.id, Arrival.uid_validity == Folder.uid_validity)
+        .order_by(Arrival.uid.desc())
+        .limit(NEWEST_UIDS)
+        .lateral()
     )
+    query = select(func.max(newest.c.received_at)).select_from(Folder).join(newest, true())
+    found: datetime | None = db.session.scalar(query.where(Folder.account_id == mailbox.account_id))
+    return found
 
 
 def _waiting(account_id: UUID) -> tuple[int, datetime | None]:
@@ -213,15 +224,14 @@ def _folder(folder: Folder) -> FolderHealth:
     )
 
 
-def _progress(folders: Sequence[Folder]) -> Progress | None:
-    """Of the first sync; None once everything that was chosen is here, or before it is known what that is."""
-    parts = [
-        (folder.history_total or 0, folder.history_left or 0, folder.history_began_at)
-        for folder in folders
-        if folder.history_total
-    ]
-    is_under_way = any(cursor_of(folder).has_history_left for folder in folders)
-    return together(parts, now()) if parts and is_under_way else None
+def _time_left(account_id: UUID, first_sync: FirstSync | None) -> timedelta | None:
+    """As fast as the latest passes were; before any has ended, as the one under way is."""
+    if first_sync is None or first_sync.waits:
+        return None
+    count, worked = latest_history(account_id)
+    if not count and first_sync.began_at is not None:
+        count, worked = first_sync.done, now() - first_sync.began_at
+    return Pace(count, worked).time_for(first_sync.left)
 
 
 # --- charts ----------------------------------------------------------------------------------

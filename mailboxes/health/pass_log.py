@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, delete, select, update
+from sqlalchemy import Index, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from mailboxes.accounts import Account
@@ -19,6 +19,7 @@ from tenants.database import Base, OptionallyScoped, db, now, owned_key
 KEPT = timedelta(days=14)
 TOGETHER = timedelta(hours=1)  # passes that were alike are one row for so long
 MOST_SHOWN = 40
+PACE_OF = 5  # passes that tell how fast a first sync is now
 EVENTS = ("new_count", "history_count", "changed_count", "vanished_count")
 
 
@@ -84,6 +85,19 @@ def latest_passes(account_id: UUID) -> Sequence[LoggedPass]:
     """The connection log of an account, newest first."""
     query = select(LoggedPass).where(LoggedPass.account_id == account_id)
     return db.session.scalars(query.order_by(LoggedPass.id.desc()).limit(MOST_SHOWN)).all()
+
+
+def latest_history(account_id: UUID) -> tuple[int, timedelta]:
+    """How much history the latest passes that brought some have brought, and how long they took."""
+    latest = (
+        select(LoggedPass.history_count, LoggedPass.milliseconds)
+        .where(LoggedPass.account_id == account_id, LoggedPass.history_count > 0)
+        .order_by(LoggedPass.id.desc())
+        .limit(PACE_OF)
+        .subquery()
+    )
+    row = db.session.execute(select(func.sum(latest.c.history_count), func.sum(latest.c.milliseconds))).one()
+    return int(row[0] or 0), timedelta(milliseconds=int(row[1] or 0))
 
 
 def forget_old_passes(session: Session) -> None:

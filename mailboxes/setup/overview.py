@@ -1,7 +1,7 @@
 """How mailboxes are: the state in words, age, backlog, rules and people, by a constant number of queries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from mailboxes.arrivals import Arrival
 from mailboxes.conversion import actions
 from mailboxes.messages import Message
 from mailboxes.rules import AutoResponseRule, applies_in_its_mailbox
+from mailboxes.setup.first_sync import FirstSync, first_syncs
 from mailboxes.setup.states import STATES, state_of, with_accounts
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, is_one_of
@@ -43,6 +44,7 @@ class Overview:
     backlog: int
     quarantine_count: int
     home: str = ""
+    first_sync: FirstSync | None = None
 
     @property
     def people(self) -> str:
@@ -91,7 +93,15 @@ def overviews_of(session: Session, ids: Sequence[UUID]) -> list[Overview]:
         )
     }
     rules, people = _rule_counts(session, ids), people_counts(session, ids)
-    return [_overview(rows[id], rules.get(id, (0, 0)), people.get(id, 0)) for id in ids if id in rows]
+    first = first_syncs(session, [row[0].account_id for row in rows.values()])
+    return [
+        replace(
+            _overview(rows[id], rules.get(id, (0, 0)), people.get(id, 0)),
+            first_sync=first.get(rows[id][0].account_id),
+        )
+        for id in ids
+        if id in rows
+    ]
 
 
 def _overview(row: Any, rules: tuple[int, int], people: int) -> Overview:

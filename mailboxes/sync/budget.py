@@ -7,11 +7,8 @@ of the budget to new mail.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from mailboxes.connections import MEGABYTE
 from mailboxes.errors import ThrottledError
-from tenants.configuration.layers import value_of
-
-SHARE_OF_HISTORY = 0.8
+from mailboxes.setup.first_sync import SHARE_OF_HISTORY
 
 
 class BudgetSpentError(ThrottledError):
@@ -38,11 +35,6 @@ class Budget:
     def is_left_for_history(self, received: int) -> bool:
         """Whether history may go on, or has to leave the rest of the day to new mail."""
         return self.spent + received < self.most * SHARE_OF_HISTORY
-
-
-def most_in_a_day() -> int:
-    """Bytes that may be fetched from an account in a day, as the system says now."""
-    return int(value_of("sync.daily_mb")) * MEGABYTE
 
 
 def _until_midnight(at: datetime) -> float:

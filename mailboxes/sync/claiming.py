@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import Integer
 
 from mailboxes.accounts import Account
+from mailboxes.connections import most_in_a_day
 from mailboxes.sync import deaths, leases
-from mailboxes.sync.budget import most_in_a_day
 from mailboxes.sync.foreground import bound_to_owner
 from tenants.configuration.layers import value_of
 from tenants.database import across_organizations, db, inside, inside_installation

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.connections import egress_policy, imap_settings
+from mailboxes.connections import egress_policy, imap_settings, most_in_a_day
 from mailboxes.errors import (
     CommandRefusedError,
     MailServerError,
@@ -23,7 +23,7 @@ from mailboxes.errors import (
 from mailboxes.health.pass_log import Done, log_pass
 from mailboxes.imap import ImapConnection
 from mailboxes.sync import leases
-from mailboxes.sync.budget import Budget, most_in_a_day
+from mailboxes.sync.budget import Budget
 from mailboxes.sync.failures import (
     OwnFailureError,
     as_mail_error,

@@ -1,18 +1,17 @@
 """The gap audit and the estimate of a first sync: pure decisions over sets and moments."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailboxes.sync.estimating import progress_of, together
+from mailboxes.sync.estimating import Pace
 from mailboxes.sync.gaps import gaps
 from mailboxes.sync.plan import Cursor
 from mailboxes.uids import Uids
 
 STATES = ["delivered", "stored", "unrouted", "quarantined", "too_large", "unfetchable", "before_history"]
 CURSOR = Cursor(uid_validity=1, last_uid=20, first_uid=10, history_uid=6, history_floor=3)
-AT = datetime(2026, 11, 27, 12, tzinfo=UTC)
 uids = st.sets(st.integers(1, 40))
 
 
@@ -39,17 +38,10 @@ def test_what_vanished_here_and_is_there_again_is_missing():
     assert (found.missing, found.vanished) == ((7,), 1)
 
 
-def test_the_estimate_is_as_fast_as_so_far():
-    progress = progress_of(1000, 750, AT - timedelta(minutes=5), AT)
-    assert (progress.done, progress.total, progress.time_left) == (250, 1000, timedelta(minutes=15))
+def test_the_estimate_is_as_fast_as_the_work_was():
+    assert Pace(250, timedelta(minutes=5)).time_for(750) == timedelta(minutes=15)
 
 
 def test_there_is_no_estimate_before_anything_came_nor_after_all_has():
-    assert progress_of(1000, 1000, AT, AT).time_left is None
-    over = progress_of(1000, 0, AT - timedelta(hours=1), AT)
-    assert (over.is_over, over.time_left) == (True, None)
-
-
-def test_folders_are_estimated_together():
-    progress = together([(100, 0, AT - timedelta(minutes=10)), (100, 100, None)], AT)
-    assert (progress.done, progress.total, progress.time_left) == (100, 200, timedelta(minutes=10))
+    assert Pace(0, timedelta(minutes=5)).time_for(1000) is None
+    assert Pace(1000, timedelta(hours=1)).time_for(0) is None

@@ -60,17 +60,56 @@ def test_it_explains_how_the_mailbox_is(inside, ours, mailbox, client, url):
     assert [cell.get_text() for cell in today.select("td")] == ["2", "0"]
 
 
-def test_a_first_sync_shows_its_progress_and_asks_again_soon(inside, ours, mailbox, client, url):
-    assert "every 2s" not in read(client, url)
-    with inside(ours):
+def fill(inside, world, mailbox, began_at, **account):
+    """A first sync of which a quarter is left."""
+    with inside(world):
         folder = folder_of(mailbox)
-        folder.uid_validity, folder.first_uid, folder.history_uid, folder.history_floor = 1, 1000, 251, 1
-        folder.history_total, folder.history_left = 1000, 250
-        folder.history_began_at = now() - timedelta(minutes=3)
+        folder.history_total, folder.history_left, folder.history_began_at = 1000, 250, began_at
+        db.session.execute(update(Account).values(**{"state": "ok"} | account))
         db.session.commit()
+
+
+@pytest.mark.parametrize("state", ["new", "ok"])
+def test_a_first_sync_shows_its_progress_and_asks_again_soon(inside, ours, mailbox, client, url, state):
+    assert "every 2s" not in read(client, url)
+    fill(inside, ours, mailbox, now() - timedelta(minutes=3), state=state)
     page = client.get(f"{url}/live").text
     assert "every 2s" in page
-    assert "750 of 1\u202f000 fetched, about 1 min left" in page
+    assert "750 of about 1\u202f000 fetched, about 1 min left" in page
+    for other in (url.removesuffix("/health"), "/configuration/mailboxes/"):
+        words = words_of(read(client, other))
+        assert "First sync: 750 of about 1 000" in words
+        assert "Waiting for its first pass" not in words.replace("Before its first pass", "")
+
+
+def test_a_first_sync_is_estimated_without_its_pauses(inside, ours, mailbox, client, url):
+    fill(inside, ours, mailbox, now() - timedelta(days=2))
+    with inside(ours):
+        for _ in range(3):
+            log_pass(account_of(mailbox), Done(60, history_count=25))
+            log_pass(account_of(mailbox), Done(60))
+        db.session.commit()
+    assert "about 10 min left" in read(client, url)
+
+
+def test_history_that_has_to_wait_for_tomorrow_says_so(inside, ours, theirs, mailbox, client, url):
+    most = 2000 * 1024 * 1024
+    fill(inside, ours, mailbox, now(), fetched_on=now().date(), fetched_bytes=most * 8 // 10 + 1)
+    page = read(client, url)
+    assert "It goes on after midnight (UTC)" in page
+    assert " left" not in words_of(page).partition("The newest come first")[0]
+    assert "every 2s" not in page
+    assert "goes on after midnight (UTC)" in words_of(read(client, "/configuration/mailboxes/"))
+    fill(inside, ours, mailbox, now(), fetched_on=now().date() - timedelta(days=1))
+    assert "after midnight" not in read(client, url)
+
+
+def test_the_newest_message_is_not_the_one_that_came_here_last(ours, mailbox, client, url):
+    newest, old = now() - timedelta(days=1), now() - timedelta(days=300)
+    receive(ours, mailbox, letter(), received_at=newest)
+    receive(ours, mailbox, letter("Two"), received_at=old, is_history=True)
+    shown = read(client, url).partition("Newest message")[2].partition("</dd>")[0]
+    assert f'datetime="{newest:%Y-%m-%dT%H:%M}' in shown
 
 
 def test_a_message_that_is_filed_elsewhere_is_no_new_one_and_none_that_is_late(inside, ours, mailbox):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
@@ -28,6 +28,7 @@ from mailboxes.templates import offer_system_templates
 from tenants.audit import SystemAuditEntry
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
+from tests.mailboxes.global_mail import arrive_globally
 from tests.mailboxes.test_global_mailboxes import BY, make_global, system_locks, system_says
 from tests.mailboxes.test_global_mailboxes import the_mailbox as the_following
 from tests.webapp.critic import criticise
@@ -144,6 +145,26 @@ def test_the_grid_says_whom_each_serves_and_who_overrides(inside, client, admini
     for page in ("/system/configuration/email", f"{LIST}?q=everybody"):
         assert "info@everybody.test" in words_of(read(client, page))
     assert "No global mailbox matches" in words_of(read(client, f"{LIST}?q=nothing+like+it"))
+
+
+def test_its_health_tells_the_newest_arrival_not_the_latest_and_whether_anybody_reads_it(
+    inside, client, ours, url
+):
+    account, newest = the_account(), now() - timedelta(days=1)
+    with inside_installation("a test"):
+        db.session.execute(update(Folder).where(Folder.name == "INBOX").values(uid_validity=1))
+        db.session.commit()
+    arrive_globally(account.id, b"Subject: New\r\n\r\n", received_at=newest, uid=9)
+    arrive_globally(account.id, b"Subject: Old\r\n\r\n", received_at=now() - timedelta(days=300), uid=8)
+    page = read(client, f"{url}/health")
+    shown = page.partition("Newest message")[2].partition("</dd>")[0]
+    assert f'datetime="{newest:%Y-%m-%dT%H:%M}' in shown
+    assert "Waiting for its first pass" in words_of(page)
+    with inside(ours):
+        db.session.execute(update(Mailbox).values(is_enabled=False))
+        db.session.commit()
+    for other in (f"{url}/health", url, LIST):
+        assert "Paused: no organization that it serves has it enabled" in words_of(read(client, other))
 
 
 def test_every_page_is_well_made(client, url):
