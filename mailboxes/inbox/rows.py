@@ -20,6 +20,7 @@ from tenants.organizations import Membership
 class Row:
     """One line of a list; `thread` is None for a draft that begins a conversation.
 
+    ``is_removed``: the server has no more of what it has sent here.
     ``message_id`` names the message where messages are listed each by itself.
     """
 
@@ -36,6 +37,7 @@ class Row:
     is_unread: bool = False
     has_draft: bool = False
     is_from_new_sender: bool = False
+    is_removed: bool = False
     records: tuple[str, ...] = ()
     assignee: str = ""
 
@@ -58,6 +60,7 @@ def rows_of_threads(member: Membership, threads: Sequence[Thread]) -> list[Row]:
             is_unread=thread.id in marks.unread,
             has_draft=thread.id in marks.drafts,
             is_from_new_sender=thread.id in marks.new_senders,
+            is_removed=thread.id in marks.removed,
             records=marks.records.get(thread.id, ()),
             assignee=names.get(thread.assignee_id, "") if thread.assignee_id else "",
         )
@@ -85,6 +88,7 @@ def rows_of_messages(member: Membership, messages: Sequence[Message]) -> list[Ro
             is_unread=message.id in marks.unread_messages,
             has_draft=message.thread_id in marks.drafts,
             is_from_new_sender=message.is_from_new_sender,
+            is_removed=message.removed_on_server_at is not None,
             records=marks.records.get(message.thread_id, ()),
         )
         for message in messages
@@ -122,6 +126,7 @@ class _Marks:
     unread: set[UUID]
     unread_messages: set[UUID]
     new_senders: set[UUID]
+    removed: set[UUID]
     drafts: set[UUID]
     records: dict[UUID, tuple[str, ...]]
 
@@ -129,10 +134,17 @@ class _Marks:
 def _marks(member: Membership, thread_ids: list[UUID], message_ids: list[UUID] | None = None) -> _Marks:
     """What rows of a list say beside their text, in three queries however many there are."""
     is_new, is_unread = Message.is_from_new_sender, is_unread_by(member)
+    is_removed = Message.removed_on_server_at.is_not(None)
     among = Message.thread_id.in_(thread_ids) if message_ids is None else Message.id.in_(message_ids)
     messages = db.session.execute(
-        select(Message.id, Message.thread_id, is_new, is_unread.label("is_unread")).where(
-            Message.organization_id == current_organization_id(), among, or_(is_new, is_unread)
+        select(
+            Message.id,
+            Message.thread_id,
+            is_new,
+            is_unread.label("is_unread"),
+            is_removed.label("is_removed"),
+        ).where(
+            Message.organization_id == current_organization_id(), among, or_(is_new, is_unread, is_removed)
         )
     ).all()
     drafts = db.session.scalars(
@@ -149,9 +161,23 @@ def _marks(member: Membership, thread_ids: list[UUID], message_ids: list[UUID] |
         unread={row.thread_id for row in messages if row.is_unread},
         unread_messages={row.id for row in messages if row.is_unread},
         new_senders={row.thread_id for row in messages if row.is_from_new_sender},
+        removed=_wholly_removed({row.thread_id for row in messages if row.is_removed}),
         drafts={thread_id for thread_id in drafts if thread_id},
         records=records,
     )
+
+
+def _wholly_removed(thread_ids: set[UUID]) -> set[UUID]:
+    """Those of these conversations of which the server has no incoming message any more."""
+    if not thread_ids:
+        return set()
+    there = select(Message.thread_id).where(
+        Message.organization_id == current_organization_id(),
+        Message.thread_id.in_(thread_ids),
+        Message.direction == "in",
+        Message.removed_on_server_at.is_(None),
+    )
+    return thread_ids - set(db.session.scalars(there))
 
 
 def _names(threads: Sequence[Thread]) -> dict[UUID, str]:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, exists, select, text, update
 
+from mailboxes import timeline
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival, of_another_epoch
 from mailboxes.inbox.reading import forget_reads
@@ -71,7 +72,7 @@ def follow_returns(
             .execution_options(synchronize_session=False)
         )
     )
-    _in_each_place(account, ids, lambda: settle_boxes(_set_locations(ids, None)))
+    _in_each_place(account, ids, partial(_back_here, ids, folder.name))
     db.session.commit()
     return len(ids)
 
@@ -160,7 +161,7 @@ def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, 
         )
     )
     if ids:
-        _in_each_place(account, ids, partial(_gone_here, ids, at))
+        _in_each_place(account, ids, partial(_gone_here, ids, folder.name, at))
     db.session.commit()
     return len(ids)
 
@@ -177,24 +178,40 @@ def _set_locations(arrival_ids: Sequence[UUID], at: object) -> set[UUID]:
     )
 
 
-def _note_removed(message_ids: Collection[UUID], at: object) -> None:
-    """A message is removed on the server when none of its places is left."""
+def _note_removed(message_ids: Collection[UUID], at: object) -> set[UUID]:
+    """A message is removed on the server when none of its places is left; those that are now."""
     is_somewhere = exists().where(
         Location.organization_id == Message.organization_id,
         Location.message_id == Message.id,
         Location.vanished_at.is_(None),
     )
-    db.session.execute(
-        update(Message)
-        .where(among(Message.id, message_ids), ~is_somewhere)
-        .values(removed_on_server_at=at)
-        .execution_options(synchronize_session=False)
+    return set(
+        db.session.scalars(
+            update(Message)
+            .where(among(Message.id, message_ids), Message.removed_on_server_at.is_(None), ~is_somewhere)
+            .values(removed_on_server_at=at)
+            .returning(Message.id)
+            .execution_options(synchronize_session=False)
+        )
     )
 
 
-def _gone_here(arrival_ids: Sequence[UUID], at: object) -> None:
+def _gone_here(arrival_ids: Sequence[UUID], folder: str, at: object) -> None:
     message_ids = _set_locations(arrival_ids, at)
-    _note_removed(message_ids, at)
+    removed = _note_removed(message_ids, at)
+    timeline.record_for_all(
+        removed, "removed", "kept here", f"The server has it no more; it was in the folder {folder} last."
+    )
+    settle_boxes(message_ids)
+
+
+def _back_here(arrival_ids: Sequence[UUID], folder: str) -> None:
+    message_ids = _set_locations(arrival_ids, None)
+    removed = select(Message.id).where(
+        among(Message.id, message_ids), Message.removed_on_server_at.is_not(None)
+    )
+    back = list(db.session.scalars(removed.with_for_update()))
+    timeline.record_for_all(back, "filed", "found again", f"The server has it again, in the folder {folder}.")
     settle_boxes(message_ids)
 
 

@@ -7,15 +7,19 @@ from bs4 import BeautifulSoup
 from sqlalchemy import event, select
 
 from mailboxes import timeline
+from mailboxes.accounts import Folder
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft
 from mailboxes.inbox import reading
-from mailboxes.messages import Message
+from mailboxes.messages import Location, Message
 from mailboxes.outgoing import Outgoing
+from mailboxes.sync import leases
+from mailboxes.sync.following import follow_removals, follow_returns
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.configuration.layers import override
 from tenants.database import db, now
 from tests.factories import form_token, make_mailbox, make_member, make_message, make_thread, sign_in
+from tests.mailboxes.arriving import account_of, letter, receive
 from tests.webapp.critic import criticise
 from tests.webapp.reading import read, words_of
 
@@ -415,3 +419,32 @@ def test_keys_answer_what_people_wrote_and_not_our_robot(client, ours, mailbox, 
     reply = page.select_one("[data-shortcut='r']")
     assert reply.find_parent("article")["id"] == f"message-{asked.id}"
     assert reply.find_parent("form")["action"] == f"/mail/messages/{asked.id}/answer"
+
+
+def test_what_the_server_has_no_more_says_so_here_and_comes_back(inside, ours, theirs, mailbox, client):
+    [first] = receive(ours, mailbox, letter("Kept"))
+    [answer] = receive(ours, mailbox, letter("Other"), folder="archive")
+    receive(theirs, make_mailbox(theirs), letter("Kept"))
+    badge = "Removed on the server"
+
+    def lies(message, follow):
+        with inside(ours):
+            place = db.session.scalars(select(Location).where(Location.message_id == message.id)).one()
+            account, folder = account_of(mailbox), db.session.get_one(Folder, place.folder_id)
+            follow(account, folder, leases.take(account.id, "a test"), 1, [place.uid])
+            leases.release(account.id, account_of(mailbox).lease_fence)
+
+    lies(first, lambda *args: follow_removals(*args, now()))
+    [card] = cards(read(client, url_of(first)))
+    assert badge in card.get_text()
+    assert "it was in the folder INBOX last" in read(client, url_of(first))
+    assert badge not in cards(read(client, url_of(answer)))[0].get_text()
+    rows = {
+        row.select_one(".row-subject").get_text(): badge in row.get_text()
+        for row in BeautifulSoup(read(client, "/mail/"), "html.parser").select(".conversation-row")
+    }
+    assert rows == {"Kept": True, "Other": False}
+    lies(first, follow_returns)
+    [card] = cards(read(client, url_of(first)))
+    assert badge not in card.get_text()
+    assert "The server has it again, in the folder INBOX." in read(client, url_of(first))

@@ -34,7 +34,8 @@ _STAGES = {
     "rules": ("Auto-response rules", "zap"),
     "queued": ("Queued", "clock"),
     "sent": ("Sent", "send"),
-    "filed": ("Copied to Sent", "folder"),
+    "filed": ("Filed", "folder"),
+    "removed": ("Removed on the server", "trash-2"),
     "changed": ("Changed", "pencil"),
 }
 _STATES = {
@@ -73,6 +74,7 @@ def row_of_list(row: Row, place: Place, current: Any = None) -> dict[str, Any]:
         "is_done": bool(thread and thread.status == "done" and place.view.name != "done"),
         "is_waiting": bool(thread and thread.status == "waiting" and place.view.name != "waiting"),
         "is_new_sender": row.is_from_new_sender,
+        "is_removed": row.is_removed,
     }
 
 
@@ -143,6 +145,7 @@ def _message(opened: Opened, conversation: Conversation, *, shows_images: bool) 
         "teaser": message.teaser,
         "is_folded": opened.is_folded,
         "is_new_sender": message.is_from_new_sender,
+        "removed_at": message.removed_on_server_at,
         "authentication": _authentication(message, conversation.mailbox),
         "attachments": [_attachment(message, one) for one in opened.attachments if not one.is_inline],
         "attachments_url": url_for("mail.attachments_as_zip", message_id=message.id),
