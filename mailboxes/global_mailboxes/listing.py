@@ -131,13 +131,13 @@ def state_of() -> ColumnElement[str]:
     )
 
 
-def global_state_of(source: GlobalMailbox) -> str:
-    """How one is; a key of `STATES`."""
-    query = (
-        select(state_of()).select_from(GlobalMailbox).join(Account, Account.id == GlobalMailbox.account_id)
-    )
+def global_states_of(account_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """How the global mailboxes of these accounts are, by account; keys of `STATES`."""
+    query = select(GlobalMailbox.account_id).add_columns(state_of())
+    query = query.join(Account, Account.id == GlobalMailbox.account_id)
     with across_organizations("a system page says whether anybody reads a global mailbox") as session:
-        return session.execute(query.where(GlobalMailbox.id == source.id)).scalar_one()
+        rows = session.execute(query.where(is_one_of(GlobalMailbox.account_id, account_ids)))
+        return {row[0]: row[1] for row in rows}
 
 
 def global_overview_of(source: GlobalMailbox) -> GlobalOverview:

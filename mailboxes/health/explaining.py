@@ -13,14 +13,14 @@ from sqlalchemy import func, select, true
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.global_mailboxes.listing import global_state_of
 from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.health.awaiting import state_of_any
 from mailboxes.health.pass_log import LoggedPass, latest_history, latest_passes
 from mailboxes.health.volume import AccountHour, hours_of
 from mailboxes.intake.held import held_counts
 from mailboxes.setup.first_sync import FirstSync, first_syncs
 from mailboxes.setup.overview import newest_at
-from mailboxes.setup.states import LIVE, STATES, states_of, why_no_pass
+from mailboxes.setup.states import LIVE, STATES, why_no_pass
 from mailboxes.sync.auditing import is_audit_wanted
 from mailboxes.sync.estimating import Pace
 from mailboxes.sync.gaps import GROUPS
@@ -157,13 +157,6 @@ def past_of(account_id: UUID, zone: Any) -> Past:
     at = now()
     hours = hours_of(account_id, at - timedelta(days=DAYS_SHOWN))
     return Past(_days(hours, at, zone), _delays(hours, at, zone), latest_passes(account_id))
-
-
-def state_of_any(mailbox: Mailbox | GlobalMailbox) -> str:
-    """How a mailbox of either level is; a key of `STATES`."""
-    if isinstance(mailbox, GlobalMailbox):
-        return global_state_of(mailbox)
-    return states_of([mailbox.account_id])[mailbox.account_id]
 
 
 def _newest(mailbox: Mailbox | GlobalMailbox) -> datetime | None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, select, update
 
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.crm.paging import Page, page
+from mailboxes.messages import Location
 from mailboxes.parsing import header_block
 from mailboxes.raws import raw_content
 from tenants.bulk import among
@@ -26,6 +27,7 @@ STATES = {
     "unfetchable": "Cannot be fetched",
 }
 MISSING = ("too_large", "unfetchable")  # only the header is here, or not even that
+MOST_BYTES = 200 * 1024 * 1024  # what a system administrator may set as the limit of an installation
 MOST_SHOWN = 50
 MOST_COUNTED = 1_000  # in the navigation
 LONGEST_HEADER = 20_000  # characters
@@ -36,7 +38,8 @@ class Held:
     """One of them. ``size`` is that on the server, in bytes; ``has_raw``: whether bytes were kept;
     ``received_at``: when the server got it, or else when it was seen here first.
 
-    ``is_fetchable``: it is on the server, and nobody has asked for it yet; ``is_asked_for``: somebody has.
+    ``is_fetchable``: it can be had from the server, and nobody has asked for it yet; ``is_asked_for``:
+    somebody has. ``lost``: why it can not be had any more, in a sentence, or "".
     """
 
     id: UUID
@@ -52,6 +55,7 @@ class Held:
     is_quarantined: bool
     is_fetchable: bool
     is_asked_for: bool = False
+    lost: str = ""
 
     @property
     def words(self) -> str:
@@ -69,9 +73,9 @@ def held_page(state: str = "", account_id: UUID | None = None, cursor: str = "")
     """A page of everything that the owner's accounts have, newest first: of one state, of one account."""
     query = select(Arrival).where(*_chosen(state, account_id))
     found = page(query, Arrival.arrived_at, Arrival.id, is_descending=True, cursor=cursor)
-    folders = select(Folder.id, Folder.name).where(among(Folder.id, {one.folder_id for one in found.rows}))
-    names = {row.id: row.name for row in db.session.execute(folders)}
-    return Page([_shown(one, names[one.folder_id]) for one in found.rows], found.previous, found.next)
+    query_folders = select(Folder).where(among(Folder.id, {one.folder_id for one in found.rows}))
+    folders = {folder.id: folder for folder in db.session.scalars(query_folders)}
+    return Page([_shown(one, folders[one.folder_id]) for one in found.rows], found.previous, found.next)
 
 
 def held_counts(account_id: UUID | None = None) -> dict[str, int]:
@@ -128,6 +132,14 @@ def held_arrival(account_id: UUID, arrival_id: UUID) -> Held:
     return _shown(*row)
 
 
+def held_of_messages(message_ids: Collection[UUID]) -> dict[UUID, Held]:
+    """What is held of messages of which only the header is here, by message; of own accounts alone."""
+    query = _held().add_columns(Location.message_id)
+    query = query.join(Location, Location.arrival_id == Arrival.id)
+    rows = db.session.execute(query.where(among(Location.message_id, message_ids)).order_by(Arrival.id))
+    return {row[2]: _shown(row[0], row[1]) for row in rows}
+
+
 def held_raw(held: Held) -> bytes:
     """The bytes that were kept: the whole message, or its header only. `NotFoundError` without any."""
     raw_id = db.session.scalar(select(Arrival.raw_id).where(Arrival.id == held.id))
@@ -146,15 +158,28 @@ def _chosen(state: str = "", account_id: UUID | None = None) -> list[ColumnEleme
     return chosen if account_id is None else [*chosen, Arrival.account_id == account_id]
 
 
-def _held(*which: ColumnElement[bool]) -> Select[Arrival, str]:
+def is_read() -> ColumnElement[bool]:
+    """Whether the folder of an arrival is visited, in a query of arrivals."""
+    return exists().where(
+        Folder.owner_id == Arrival.owner_id,
+        Folder.id == Arrival.folder_id,
+        Folder.is_synced,
+        Folder.gone_at.is_(None),
+        Folder.left_at.is_(None),
+    )
+
+
+def _held(*which: ColumnElement[bool]) -> Select[Arrival, Folder]:
     return (
-        select(Arrival, Folder.name)
+        select(Arrival, Folder)
         .join(Folder, (Folder.owner_id == Arrival.owner_id) & (Folder.id == Arrival.folder_id))
         .where(Arrival.state.in_(STATES), *which)
     )
 
 
-def _shown(arrival: Arrival, folder: str) -> Held:
+def _shown(arrival: Arrival, folder: Folder) -> Held:
+    lost = _lost(arrival, folder)
+    is_to_be_had = arrival.state in MISSING and not lost
     return Held(
         id=arrival.id,
         account_id=arrival.account_id,
@@ -163,10 +188,23 @@ def _shown(arrival: Arrival, folder: str) -> Held:
         size=arrival.size,
         arrived_at=arrival.arrived_at,
         received_at=arrival.received_at or arrival.arrived_at,
-        folder=folder,
+        folder=folder.name,
         uid=arrival.uid,
         has_raw=arrival.raw_id is not None,
         is_quarantined=arrival.state == "quarantined" and arrival.raw_id is not None,
-        is_fetchable=arrival.state in MISSING and arrival.vanished_at is None and not arrival.is_wanted,
-        is_asked_for=arrival.state in MISSING and arrival.is_wanted,
+        is_fetchable=is_to_be_had and not arrival.is_wanted,
+        is_asked_for=is_to_be_had and arrival.is_wanted,
+        lost=lost,
     )
+
+
+def _lost(arrival: Arrival, folder: Folder) -> str:
+    if arrival.vanished_at is not None or folder.left_at is not None:
+        return "Gone on the server."
+    if folder.gone_at is not None:
+        return "Its folder is gone on the server."
+    if not folder.is_synced:
+        return "Its folder is not fetched any more."
+    if arrival.size > MOST_BYTES:
+        return f"It is larger than anything that is fetched ({MOST_BYTES >> 20} MB); it stays on the server."
+    return ""

@@ -5,6 +5,7 @@ where the server only sent nothing, or said goodbye; one that was too large, whe
 *Fetch anyway* asks for a single one, whatever its size (up to `MOST_BYTES`).
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from mailboxes.errors import CommandRefusedError, TurnedAwayError
 from mailboxes.imap.dialogue import GOODBYE
 from mailboxes.imap.fetching import NO_CONTENT, PLACEHOLDER
 from mailboxes.intake.arrived import UNFETCHABLE
-from mailboxes.intake.held import MISSING
+from mailboxes.intake.held import MISSING, MOST_BYTES, is_read
 from mailboxes.raws import keep_raws
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Prepared, failure_of, prepared
@@ -27,7 +28,6 @@ from mailboxes.sync.running import Pass
 from tenants.bulk import among
 from tenants.database import db, now
 
-MOST_BYTES = 200 * 1024 * 1024  # what a system administrator may set as the limit of an installation
 AT_ONCE = 200
 SOON = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))  # after it came; then daily
 AROUND_A_PASS = timedelta(minutes=1)  # an hour that struck while the last one ended still counts
@@ -41,16 +41,19 @@ Missing = Row[UUID, int, bool]
 
 def fetch_anyway(
     account_ids: Collection[UUID] | None = None, arrival_ids: Collection[UUID] | None = None
-) -> int:
-    """Ask for messages that are not whole here, with the next pass, which is due at once; for how many.
+) -> dict[UUID, int]:
+    """Ask for messages that are not whole here, with the next pass, which is due at once; how many of which
+    account.
 
-    None means all there are of this owner. Those that are whole by now, or gone, are left out. The session
-    is bound to the accounts' owner; the caller commits.
+    None means all there are of this owner. Those that are whole by now, or gone, or larger than anything that
+    is fetched, are left out. The session is bound to the accounts' owner; the caller commits.
     """
     wanted: list[ColumnElement[bool]] = [
         Arrival.state.in_(MISSING),
         Arrival.vanished_at.is_(None),
         Arrival.is_wanted.is_(False),
+        Arrival.size <= MOST_BYTES,
+        is_read(),
     ]
     wanted += [] if account_ids is None else [among(Arrival.account_id, account_ids)]
     wanted += [] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
@@ -62,7 +65,7 @@ def fetch_anyway(
         .execution_options(synchronize_session=False)
     ).all()
     hurry(set(asked))
-    return len(asked)
+    return dict(Counter(asked))
 
 
 def hurry(account_ids: Collection[UUID]) -> None:

@@ -126,7 +126,7 @@ def test_what_was_left_on_the_former_server_is_fetched_from_no_other(mailbox, ou
     with inside(ours):
         (held,) = held_arrivals(mailbox.account_id)
         assert (held.id, held.is_fetchable, held.is_asked_for) == (id, False, False)
-        assert fetch_anyway([mailbox.account_id]) == 0
+        assert fetch_anyway([mailbox.account_id]) == {}
 
 
 def test_who_reads_the_former_server_just_now_stores_nothing_any_more(mailbox, ours, inside):

@@ -1,14 +1,21 @@
 """A message that is too large: shown with the reason, and fetched when somebody asks for it."""
 
-import pytest
-from sqlalchemy import select
+from datetime import timedelta
 
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select, update
+
+from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.intake.arrived import TOO_LARGE
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db
+from tenants.database import db, now
 from tests.factories import make_mailbox, sign_in
-from tests.mailboxes.arriving import folder_of
-from tests.webapp.reading import read, send
+from tests.mailboxes.arriving import folder_of, letter, receive
+from tests.webapp.reading import read, send, words_of
+
+LIST = "/configuration/quarantine/"
 
 
 @pytest.fixture
@@ -57,3 +64,74 @@ def test_through_another_mailbox_it_is_not_found(app, ours, inside, url):
     elsewhere = url.replace(str(first), str(other.id))
     send(sign_in(app, ours.admin), f"{elsewhere}/fetch", at="/configuration/mailboxes/", expect=404)
     assert not wanted(inside, ours)
+
+
+@pytest.mark.parametrize(
+    "values", [{"state": "refused"}, {"state": "failing"}, {"quiet_until": now() + timedelta(hours=1)}]
+)
+def test_it_is_not_promised_while_no_pass_comes(app, ours, inside, url, values):
+    with inside(ours):
+        db.session.execute(update(Account).values(imap_enabled=True, state="ok"))
+        db.session.execute(update(Account).values(**values))
+        db.session.commit()
+    client = sign_in(app, ours.admin)
+    page = send(client, f"{url}/fetch", at=url)
+    assert "is asked for, and is not fetched now" in page
+    assert "is being fetched" not in page
+    assert "not fetched now" in words_of(read(client, url))
+    assert "not fetched now" in words_of(read(client, "/configuration/quarantine/"))
+
+
+def test_many_are_promised_only_where_a_pass_comes(app, ours, inside, url):
+    with inside(ours):
+        db.session.execute(update(Mailbox).values(is_enabled=False))
+        db.session.execute(update(Account).values(imap_enabled=True, state="ok"))
+        db.session.commit()
+    page = send(sign_in(app, ours.admin), LIST, everything="1", do="fetch", state="too_large")
+    assert "1 asked for, and not fetched now. It is paused: resume it first." in page
+    assert "being fetched" not in page
+
+
+@pytest.mark.parametrize(
+    ("values", "folder", "words"),
+    [
+        ({"size": 300_000_000}, {}, "larger than anything that is fetched (200 MB)"),
+        ({"vanished_at": now()}, {}, "Gone on the server"),
+        ({"is_wanted": True}, {"gone_at": now()}, "Its folder is gone"),
+        ({"is_wanted": True}, {"is_synced": False}, "Its folder is not fetched any more"),
+    ],
+)
+def test_what_cannot_be_had_says_so_and_is_not_offered(app, ours, inside, url, values, folder, words):
+    with inside(ours):
+        db.session.execute(update(Arrival).values(**values))
+        if folder:
+            db.session.execute(update(Folder).values(**folder))
+        db.session.commit()
+    client = sign_in(app, ours.admin)
+    for page in (url, LIST):
+        shown = words_of(read(client, page))
+        assert words in shown
+        assert "with the next pass" not in shown
+    assert "Fetch anyway" not in read(client, url)
+    send(client, f"{url}/fetch", at=url, expect=404)
+
+
+@pytest.fixture
+def stub(ours):
+    mailbox = make_mailbox(ours, account={"imap_enabled": True, "state": "ok"})
+    given = {"size": 60_000_000, "failure": TOO_LARGE, "sha256": b""}
+    return receive(ours, mailbox, letter("Large"), **given)[0]
+
+
+def test_its_conversation_says_why_and_lets_whoever_may_fetch_it(app, ours, theirs, inside, stub):
+    url = f"/mail/conversations/{stub.thread_id}"
+    page = read(sign_in(app, ours.member), url)
+    assert "larger than messages that are fetched" in words_of(page)
+    assert "Whoever manages this mailbox can fetch it anyway" in words_of(page)
+    assert "/fetch" not in page
+    client = sign_in(app, ours.admin)
+    [form] = BeautifulSoup(read(client, url), "html.parser").select('form[action$="/fetch"]')
+    answer = send(client, form["action"], at=url)
+    assert "The message is being fetched" in answer
+    assert "It has been asked for" in words_of(answer)
+    assert wanted(inside, ours)

@@ -39,7 +39,7 @@ from webapp.guards import system_admin_required
 from webapp.mailboxes import connecting, consenting, health, held, proving, synchronization
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import LEVELS, put_error
-from webapp.mailboxes.pages import back, grid_page, states_page
+from webapp.mailboxes.pages import back, grid_page, states_page, tell_of_sync
 from webapp.mailboxes.typed import typed_form
 
 SECTIONS = (
@@ -141,7 +141,7 @@ def sync(mailbox_id: UUID) -> ResponseReturnValue:
     door, source = entered(mailbox_id)
     saving.sync_soon(source)
     db.session.commit()
-    flash(f"{source.label} will be fetched within seconds.", "success")
+    tell_of_sync(source)
     return back(door, source)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from flask import url_for
+from flask import g, url_for
 from markupsafe import Markup
 
 from mailboxes.inbox.conversation import Conversation, Opened
@@ -11,6 +11,7 @@ from mailboxes.inbox.listing import Counts
 from mailboxes.inbox.reading import MOST_COUNTED
 from mailboxes.inbox.rows import Row
 from mailboxes.inbox.selection import VIEWS
+from mailboxes.intake.held import Held, held_of_messages
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.quoting import split
@@ -23,6 +24,11 @@ from webapp.mail.place import Place
 
 LONGEST_TEXT = 100_000  # characters of a plain message that a page shows
 MOST_EVENTS = 15
+STUB_UNDER_WAY = "Only its header is here. The rest is being fetched."
+STUB_OF_SYSTEM = (
+    "Only its header is here: it is too large, or the mail server does not hand it out. The system's"
+    " administrators see why, and can fetch it anyway."
+)
 _STAGES = {
     "stored": ("Stored", "database"),
     "fetched": ("Fetched", "download"),
@@ -127,8 +133,13 @@ def counted(number: int) -> Any:
 def messages_of(conversation: Conversation, images_of: str = "") -> list[dict[str, Any]]:
     """The messages of a conversation. ``images_of``: id of the one whose remote images are wanted."""
     shows_all = value_of("mail.remote_images") == "always"
+    stubs = [one.message.id for one in conversation.messages if one.message.is_stub]
+    held = held_of_messages(stubs) if stubs else {}
     return [
-        _message(one, conversation, shows_images=shows_all or images_of == str(one.message.id))
+        {
+            **_message(one, conversation, shows_images=shows_all or images_of == str(one.message.id)),
+            "problem": _problem(one.message, held.get(one.message.id), conversation.mailbox),
+        }
         for one in conversation.messages
     ]
 
@@ -152,7 +163,6 @@ def _message(opened: Opened, conversation: Conversation, *, shows_images: bool) 
         "state": _state(opened.outgoing),
         "details": _details(message),
         "events": [event_of(event) for event in opened.events],
-        "problem": _problem(message),
         "outgoing": opened.outgoing,
         "is_automatic": message.is_automatic and message.direction == "in",
     }
@@ -298,13 +308,27 @@ def _state(outgoing: Outgoing | None) -> dict[str, str] | None:
     return {"tone": tone, "words": words}
 
 
-def _problem(message: Message) -> str:
-    if message.is_stub:
-        return (
-            "This message is too large or could not be read; only its headers are shown. "
-            "The original can be downloaded where it was kept."
-        )
-    return ""
+def _problem(message: Message, held: Held | None, mailbox: Mailbox) -> dict[str, Any] | None:
+    """Why only the header of a message is here, and what can be done about it, by whom."""
+    if not message.is_stub:
+        return None
+    if held is None:
+        return {"text": STUB_OF_SYSTEM if mailbox.is_global else STUB_UNDER_WAY, "fetch_url": ""}
+    may_fetch = held.is_fetchable and "mailbox.manage" in g.permissions
+    return {
+        "text": " ".join(filter(None, ("Only its header is here.", held.failure, _outlook(held, may_fetch)))),
+        "fetch_url": url_for("mailboxes.fetch_anyway", mailbox_id=mailbox.id, arrival_id=held.id)
+        if may_fetch
+        else "",
+    }
+
+
+def _outlook(held: Held, may_fetch: bool) -> str:
+    if held.is_asked_for:
+        return "It has been asked for, and comes with a next pass."
+    if held.is_fetchable and not may_fetch:
+        return "Whoever manages this mailbox can fetch it anyway."
+    return held.lost
 
 
 def _tone(result: str) -> str:

@@ -5,8 +5,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.health.explaining import health_of, past_of, state_of_any
-from mailboxes.setup.states import why_no_pass
+from mailboxes.health.awaiting import why_not_soon
+from mailboxes.health.explaining import health_of, past_of
 from mailboxes.sync.auditing import ask_for_audit
 from tenants.database import db
 from tenants.errors import NotFoundError
@@ -37,7 +37,7 @@ def audit_folders(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     account = _account(mailbox)
     fetches = request.form.get("do") == "fetch"
     back = redirect(door.url("health", mailbox_id=mailbox.id, _anchor="folders"))
-    why_not = why_no_pass(state_of_any(mailbox), account.quiet_until)
+    why_not = why_not_soon([account.id]).get(account.id)
     if why_not:
         flash(f"The folders cannot be compared now. {why_not}", "error")
         return back

@@ -7,10 +7,11 @@ global mailbox to see what ails it; that is on the record.
 
 from uuid import UUID
 
-from flask import flash, g, make_response, redirect, render_template
+from flask import flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from mailboxes.access import is_granted
+from mailboxes.health.awaiting import why_not_soon
 from mailboxes.intake.held import Held, held_arrival, held_header, held_raw, process_again
 from mailboxes.sync import refetching
 from mailboxes.system_mailboxes import Mailbox
@@ -20,6 +21,7 @@ from tenants.errors import ForbiddenError, NotFoundError
 from webapp.configuration.pages import actor
 from webapp.mailboxes.consenting import AnyMailbox
 from webapp.mailboxes.door import Door
+from webapp.records import uuid_or_none
 from workers.queues import ring_intake
 
 NOT_GRANTED = "You manage this mailbox, but are not granted access to what is in it."
@@ -34,6 +36,7 @@ def held_page(door: Door, mailbox: AnyMailbox, arrival_id: UUID) -> ResponseRetu
         door=door,
         mailbox=mailbox,
         held=found,
+        why_not=why_not_soon([mailbox.account_id]).get(mailbox.account_id, ""),
         header=held_header(found) if may_read else "",
         barred="" if may_read else NOT_GRANTED,
     )
@@ -68,9 +71,16 @@ def take_in_again(door: Door, mailbox: AnyMailbox, arrival_id: UUID) -> Response
 def fetch_anyway(door: Door, mailbox: AnyMailbox, arrival_id: UUID) -> ResponseReturnValue:
     """Fetch a message that is too large, or that the server did not hand out, with the next pass."""
     if not refetching.fetch_anyway([mailbox.account_id], [arrival_id]):
-        raise NotFoundError("This message is not on the server any more, or was fetched meanwhile.")
+        raise NotFoundError("This message cannot be had from the server any more, or was fetched meanwhile.")
     db.session.commit()
-    flash("The message is being fetched. It appears whole in its conversation, or stays here.", "success")
+    why_not = why_not_soon([mailbox.account_id]).get(mailbox.account_id)
+    if why_not:
+        flash(f"The message is asked for, and is not fetched now. {why_not}", "info")
+    else:
+        flash("The message is being fetched. It appears whole in its conversation, or stays here.", "success")
+    thread = uuid_or_none(request.form.get("thread"))
+    if thread is not None:
+        return redirect(url_for("mail.conversation", thread_id=thread))
     return redirect(door.url("edit", mailbox_id=mailbox.id, _anchor="health"))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from mailboxes import setup
 from mailboxes.connection_check import CheckReport
 from mailboxes.conversion import offers
+from mailboxes.health.awaiting import why_not_soon
 from mailboxes.intake.held import held_arrivals, held_count
 from mailboxes.setup import Connection, MailboxValues, Overview
 from mailboxes.setup.checking import unsealed
@@ -139,8 +140,17 @@ def pause_or_resume(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 def sync_now(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """Fetch at the next tick of the schedule, whatever the back-off says."""
     door.sync_soon(mailbox)
-    flash(f"{mailbox.label} will be fetched within seconds.", "success")
+    tell_of_sync(mailbox)
     return back(door, mailbox)
+
+
+def tell_of_sync(mailbox: consenting.AnyMailbox) -> None:
+    """What becomes of *Sync now*; of one at either level."""
+    why_not = why_not_soon([mailbox.account_id], is_forced=True).get(mailbox.account_id)
+    if why_not:
+        flash(f"{mailbox.label} is not fetched now. {why_not}", "error")
+    else:
+        flash(f"{mailbox.label} will be fetched within seconds.", "success")
 
 
 def mailbox_of_organization(id: UUID) -> Mailbox:

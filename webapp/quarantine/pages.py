@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from mailboxes.health.awaiting import why_not_soon
 from mailboxes.intake import held
 from mailboxes.sync import refetching
 from tenants.database import db
@@ -16,7 +17,7 @@ from webapp.mailboxes.door import Door
 from webapp.records import id_argument, neighbours, selected_ids, uuid_or_none
 from workers.queues import ring_intake
 
-ALL = "all"
+MOST_NAMED = 5  # mailboxes that cannot be fetched from now
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def list_page(level: Level) -> ResponseReturnValue:
         state=state,
         account=account,
         counts=counts,
+        whys=why_not_soon({row.account_id for row in found.rows if row.is_asked_for}),
         tabs=_tabs(level, state, account, counts),
         choices=_choices(named, accounts),
         pager=neighbours(found, lambda cursor: level.url(state=state, account=account, page=cursor)),
@@ -93,17 +95,27 @@ def _process(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) 
 
 
 def _fetch(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) -> None:
-    count = refetching.fetch_anyway(accounts, ids)
-    if count:
-        level.note("message.fetched_anyway", count)
-        db.session.commit()
-    words = f"Messages that are being fetched: {count}. They appear whole in their conversations."
-    flash(
-        words
-        if count
-        else "None of these can be fetched: the server has them no more, or they were fetched meanwhile.",
-        "success" if count else "info",
-    )
+    asked = refetching.fetch_anyway(accounts, ids)
+    if not asked:
+        flash(
+            "None of these can be fetched: they are not to be had any more, or were fetched meanwhile.",
+            "info",
+        )
+        return
+    level.note("message.fetched_anyway", sum(asked.values()))
+    db.session.commit()
+    whys = why_not_soon(asked)
+    soon = sum(count for account_id, count in asked.items() if account_id not in whys)
+    if soon:
+        flash(
+            f"Messages that are being fetched: {soon}. They appear whole in their conversations.", "success"
+        )
+    named = level.mailboxes(set(whys))
+    for account_id in list(whys)[:MOST_NAMED]:
+        label = named[account_id].label if account_id in named else "A mailbox"
+        flash(f"{label}: {asked[account_id]} asked for, and not fetched now. {whys[account_id]}", "info")
+    if len(whys) > MOST_NAMED:
+        flash(f"{len(whys) - MOST_NAMED} more mailboxes are not fetched now, either.", "info")
 
 
 def _tabs(level: Level, state: str, account: UUID | None, counts: dict[str, int]) -> list[dict[str, Any]]:
