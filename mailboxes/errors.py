@@ -11,6 +11,9 @@ from typing import ClassVar
 
 from tenants.errors import AppError
 
+AGAIN = "Try again in a few minutes."
+BY_ITSELF = "It is tried again by itself."
+
 
 class MailServerError(AppError):
     """A conversation with a mail server failed.
@@ -18,12 +21,12 @@ class MailServerError(AppError):
     ``is_permanent``: trying again without a change of settings cannot help, tell an administrator.
     ``needs_reconnect``: the connection is gone or out of step and must not be used again.
     ``retry_after``: seconds the server asked to be left alone, if it did.
-    ``advice``: the next thing to do, for a person.
+    ``advice``: the next thing to do, for a person; `AGAIN` where there is nothing but to wait.
     """
 
     status = HTTPStatus.BAD_GATEWAY
     message = "The mail server could not be used."
-    advice: str = "Try again in a few minutes."
+    advice: str = AGAIN
     is_permanent: ClassVar[bool] = False
     needs_reconnect: ClassVar[bool] = True
 
@@ -42,6 +45,16 @@ class MailServerError(AppError):
     def explained(self) -> str:
         """What went wrong and the next thing to do, for a person."""
         return f"{self.message} {self.advice}".strip()
+
+    @property
+    def advice_alone(self) -> str:
+        """The next thing to do where nobody waits: what is tried again by itself is not somebody's to try."""
+        return BY_ITSELF if self.advice == AGAIN else self.advice
+
+    @property
+    def told(self) -> str:
+        """What went wrong in the background, and the next thing to do, for a person."""
+        return f"{self.message} {self.advice_alone}".strip()
 
 
 # --- reaching the server ---------------------------------------------------------------------

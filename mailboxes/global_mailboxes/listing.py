@@ -19,7 +19,6 @@ from mailboxes.crm.paging import Page, page
 from mailboxes.global_mailboxes.fields import FIELDS
 from mailboxes.global_mailboxes.table import GlobalMailbox, ServedOrganization
 from mailboxes.setup.first_sync import FirstSync, first_syncs
-from mailboxes.setup.overview import first_sentence
 from mailboxes.setup.states import STATES, connection_state
 from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
 from tenants.database import across_organizations, db, is_one_of
@@ -80,8 +79,8 @@ class GlobalOverview:
 
     @property
     def error(self) -> str:
-        """What went wrong last, in one sentence; "" where nothing did."""
-        return first_sentence(self.account.last_error)
+        """What went wrong last, with what to do about it; "" where nothing did."""
+        return self.account.last_error
 
     @property
     def action(self) -> str:

@@ -13,9 +13,10 @@ from sqlalchemy import func, select, true
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.crm.paging import Page
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.health.awaiting import state_of_any
-from mailboxes.health.pass_log import LoggedPass, latest_history, latest_passes
+from mailboxes.health.pass_log import LoggedPass, latest_history, passes_page
 from mailboxes.health.volume import AccountHour, hours_of
 from mailboxes.intake.held import held_counts
 from mailboxes.setup.first_sync import FirstSync, first_syncs
@@ -125,7 +126,7 @@ class Past:
 
     days: list[tuple[str, int, int]]
     delays: list[tuple[str, float]]
-    passes: Sequence[LoggedPass]
+    passes: Page[LoggedPass]
 
 
 def health_of(mailbox: Mailbox | GlobalMailbox) -> Health:
@@ -152,11 +153,11 @@ def health_of(mailbox: Mailbox | GlobalMailbox) -> Health:
     )
 
 
-def past_of(account_id: UUID, zone: Any) -> Past:
-    """The charts and the connection log; days and hours are those of a time zone."""
+def past_of(account_id: UUID, zone: Any, cursor: str = "") -> Past:
+    """The charts and a page of the connection log; days and hours are those of a time zone."""
     at = now()
     hours = hours_of(account_id, at - timedelta(days=DAYS_SHOWN))
-    return Past(_days(hours, at, zone), _delays(hours, at, zone), latest_passes(account_id))
+    return Past(_days(hours, at, zone), _delays(hours, at, zone), passes_page(account_id, cursor))
 
 
 def _newest(mailbox: Mailbox | GlobalMailbox) -> datetime | None:

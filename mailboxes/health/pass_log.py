@@ -4,7 +4,6 @@ No word of the dialogue with a server is in it, so that no secret can be. Passes
 (nothing came, or the same failure) are one row with their number: a quiet account leaves 24 rows a day.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,11 +13,12 @@ from sqlalchemy import Index, delete, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from mailboxes.accounts import Account
+from mailboxes.crm.paging import Page, page
 from tenants.database import Base, OptionallyScoped, db, now, owned_key
 
 KEPT = timedelta(days=14)
 TOGETHER = timedelta(hours=1)  # passes that were alike are one row for so long
-MOST_SHOWN = 40
+MOST_SHOWN = 40  # on a page
 PACE_OF = 5  # passes that tell how fast a first sync is now
 EVENTS = ("new_count", "history_count", "changed_count", "vanished_count")
 
@@ -81,10 +81,10 @@ def log_pass(account: Account, done: Done) -> None:
     )
 
 
-def latest_passes(account_id: UUID) -> Sequence[LoggedPass]:
-    """The connection log of an account, newest first."""
+def passes_page(account_id: UUID, cursor: str = "") -> Page[LoggedPass]:
+    """A page of the connection log of an account, newest first."""
     query = select(LoggedPass).where(LoggedPass.account_id == account_id)
-    return db.session.scalars(query.order_by(LoggedPass.id.desc()).limit(MOST_SHOWN)).all()
+    return page(query, LoggedPass.began_at, LoggedPass.id, is_descending=True, cursor=cursor, size=MOST_SHOWN)
 
 
 def latest_history(account_id: UUID) -> tuple[int, timedelta]:

@@ -148,7 +148,7 @@ def note_disconnected(account_id: UUID, error: ConsentEndedError) -> None:
         .where(Account.id == account_id)
         .values(
             state="disconnected",
-            last_error=error.explained,
+            last_error=error.told,
             failing_since=func.coalesce(Account.failing_since, now()),
         )
         .execution_options(synchronize_session=False)

@@ -53,14 +53,8 @@ class Overview:
 
     @property
     def error(self) -> str:
-        """What went wrong last, in one sentence; "" where nothing did."""
-        return first_sentence(self.account.last_error) if self.account is not None else ""
-
-
-def first_sentence(said: str) -> str:
-    """All that a row has room for."""
-    sentence, stop, _ = said.partition(". ")
-    return f"{sentence}." if stop else said
+        """What went wrong last, with what to do about it; "" where nothing did."""
+        return self.account.last_error if self.account is not None else ""
 
 
 def newest_at() -> ColumnElement[datetime]:

@@ -187,6 +187,6 @@ def _not_connected(error: MailServerError) -> DeliveryResult:
     return DeliveryResult(
         outcome="temporary",
         stage=stage,
-        reason=error.explained,
+        reason=error.told,
         stops_mailbox=error.is_permanent,
     )

@@ -90,7 +90,7 @@ def note_failure(account: Account, error: MailServerError) -> None:
     _write(
         account,
         state="failing" if is_slip else _state_after(error, is_refused=is_refused),
-        last_error=error.explained,
+        last_error=error.told,
         failing_since=func.coalesce(Account.failing_since, now()),
         failure_count=failures,
         death_count=0,

@@ -90,7 +90,7 @@ def _go_on(run: Pass, error: MailServerError) -> None:
 
 
 def _note_trouble(run: Pass, folder: Folder, error: MailServerError, *, is_read: bool) -> None:
-    advice = READ_LAST if error.needs_reconnect else error.advice
+    advice = READ_LAST if error.needs_reconnect else error.advice_alone
     noted: dict[str, object] = {"last_error": f"{error.message} {advice}"}
     if isinstance(error, FolderUnavailableError) and error.code == "NONEXISTENT":
         noted["gone_at"] = now()

@@ -142,7 +142,7 @@ def _done(report: PassReport) -> Done:
         changed_count=report.changed_count,
         vanished_count=report.vanished_count,
         fetched_bytes=report.fetched_bytes,
-        error=error.explained if error is not None else report.trouble,
+        error=error.told if error is not None else report.trouble,
     )
 
 

@@ -10,6 +10,7 @@ from mailboxes.accounts import Account
 from mailboxes.errors import (
     AuthenticationFailedError,
     CertificateExpiredError,
+    ConnectionLostError,
     EgressRefusedError,
     HostUnreachableError,
     LoginDisabledError,
@@ -260,3 +261,13 @@ def test_an_owner_that_cannot_be_told_keeps_nothing_from_the_others(inside, ours
 
     monkeypatch.setattr(troubles, "_recipients", recipients)
     assert tell_of_troubles() == [theirs.id]
+
+
+def test_what_is_tried_again_by_itself_is_nobodys_to_try_again(inside, ours, mailbox):
+    with inside(ours):
+        note_failure(account_of(mailbox), ConnectionLostError())
+        db.session.commit()
+        db.session.expire_all()
+        said = account_of(mailbox).last_error
+    assert said == "The server closed the connection unexpectedly. It is tried again by itself."
+    assert ConnectionLostError().explained.endswith("Try again in a few minutes.")

@@ -1,5 +1,6 @@
 """The health page of a mailbox: what it says, what it asks for, and who sees it."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -124,6 +125,20 @@ def test_a_message_that_is_filed_elsewhere_is_no_new_one_and_none_that_is_late(i
         assert max(hour.longest_delay_milliseconds for hour in hours) >= 3 * 24 * 3600 * 1000
         three_days = sum(hour.delay_milliseconds for hour in hours) / (3 * 24 * 3600 * 1000)
         assert round(three_days) == 1  # of the one that came so late, not of the one that was filed
+
+
+def test_the_connection_log_goes_back_page_by_page(inside, ours, mailbox, client, url):
+    with inside(ours):
+        for number in range(45):
+            log_pass(account_of(mailbox), Done(1, new_count=1, error=f"Failure {number}."))
+        db.session.commit()
+    first = read(client, url)
+    older = BeautifulSoup(first, "html.parser").select_one('.pager a[rel="next"]')["href"]
+    second = read(client, older)
+    shown = [re.findall(r"Failure (\d+)\.", words_of(page)) for page in (first, second)]
+    assert shown == [[str(n) for n in range(44, 4, -1)], [str(n) for n in range(4, -1, -1)]]
+    back = BeautifulSoup(second, "html.parser").select_one('.pager a[rel="prev"]')["href"]
+    assert re.findall(r"Failure (\d+)\.", words_of(read(client, back))) == shown[0]
 
 
 @pytest.mark.parametrize("fetches", [False, True])

@@ -13,14 +13,22 @@ from tenants.errors import NotFoundError
 from webapp.filters import zone
 from webapp.mailboxes.consenting import AnyMailbox
 from webapp.mailboxes.door import Door
+from webapp.records import neighbours
 
 
 def health_page(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     """Everything that is known of it."""
     account = _account(mailbox)
-    past = past_of(account.id, zone())
+    past = past_of(account.id, zone(), request.args.get("log", ""))
     return render_template(
-        "mailboxes/health.html", door=door, mailbox=mailbox, health=health_of(mailbox), past=past
+        "mailboxes/health.html",
+        door=door,
+        mailbox=mailbox,
+        health=health_of(mailbox),
+        past=past,
+        pager=neighbours(
+            past.passes, lambda cursor: door.url("health", mailbox_id=mailbox.id, log=cursor, _anchor="log")
+        ),
     )
 
 
