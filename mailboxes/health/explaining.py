@@ -22,7 +22,7 @@ from mailboxes.intake.held import held_counts
 from mailboxes.setup.first_sync import FirstSync, first_syncs
 from mailboxes.setup.overview import newest_at
 from mailboxes.setup.states import LIVE, STATES, why_no_pass
-from mailboxes.sync.auditing import is_audit_wanted
+from mailboxes.sync.auditing import is_audit_wanted, why_never_audited
 from mailboxes.sync.estimating import Pace
 from mailboxes.sync.gaps import GROUPS
 from mailboxes.system_mailboxes import Mailbox
@@ -35,7 +35,8 @@ NEWEST_UIDS = 50  # of a folder: what is moved there has a higher UID than young
 
 @dataclass(frozen=True, slots=True)
 class FolderHealth:
-    """A synced folder: its newest audit (by group, in the order of `GROUPS`), and what is wrong with it."""
+    """A synced folder: its newest audit (by group, in the order of `GROUPS`), and what is wrong with it.
+    ``why_never``: why it has none, in a sentence."""
 
     name: str
     error: str
@@ -46,6 +47,7 @@ class FolderHealth:
     missing: list[int]
     audited_at: datetime | None
     is_awaited: bool
+    why_never: str = ""
 
     @property
     def missing_count(self) -> int:
@@ -214,7 +216,8 @@ def _folder(folder: Folder) -> FolderHealth:
         vanished=found.get("vanished", 0),
         missing=found.get("missing", []),
         audited_at=folder.audited_at,
-        is_awaited=folder.gone_at is None and is_audit_wanted(folder),
+        is_awaited=_is_audit_to_come(folder),
+        why_never=why_never_audited(folder),
     )
 
 
@@ -226,6 +229,12 @@ def _time_left(account_id: UUID, first_sync: FirstSync | None) -> timedelta | No
     if not count and first_sync.began_at is not None:
         count, worked = first_sync.done, now() - first_sync.began_at
     return Pace(count, worked).time_for(first_sync.left)
+
+
+def _is_audit_to_come(folder: Folder) -> bool:
+    """One that cannot be read waits until it can; nobody is kept waiting before the page."""
+    is_visited = folder.gone_at is None and not folder.last_error and not why_never_audited(folder)
+    return is_visited and is_audit_wanted(folder)
 
 
 # --- charts ----------------------------------------------------------------------------------

@@ -15,22 +15,37 @@ from mailboxes.sync.plan import Cursor
 from mailboxes.sync.refetching import hurry
 from mailboxes.sync.running import Pass
 from mailboxes.uids import Uids
+from tenants.bulk import among
 from tenants.database import db, now
+
+NO_MESSAGES = "It holds other folders and no messages."
+RENUMBERED = "Its server renumbers it again and again: its messages are known by their content."
 
 
 def ask_for_audit(account_id: UUID, *, fetches: bool = False) -> None:
-    """Audit every synced folder with the next pass, which is due at once; ``fetches`` what is missing first.
+    """Audit every folder that can be with the next pass, which is due at once; ``fetches`` what is missing
+    first.
 
     The session is bound to the account's owner; the caller commits.
     """
     values = {"audit_wanted_at": now(), "left_alone_until": None} | ({"compared_at": None} if fetches else {})
+    query = select(Folder).where(Folder.account_id == account_id, Folder.is_synced, Folder.gone_at.is_(None))
+    folders = db.session.scalars(query.execution_options(populate_existing=True))
     db.session.execute(
         update(Folder)
-        .where(Folder.account_id == account_id, Folder.is_synced, Folder.gone_at.is_(None))
+        .where(among(Folder.id, [folder.id for folder in folders if not why_never_audited(folder)]))
         .values(**values)
         .execution_options(synchronize_session=False)
     )
     hurry([account_id])
+
+
+def why_never_audited(folder: Folder) -> str:
+    """Why a folder is not compared message by message, in a sentence; "" if it is."""
+    if not folder.is_selectable:
+        return NO_MESSAGES
+    cursor = Cursor(uid_validity=folder.uid_validity, renumberings=folder.changed_validity_count)
+    return RENUMBERED if cursor.is_distrusted else ""
 
 
 def is_audit_wanted(folder: Folder) -> bool:

@@ -158,6 +158,26 @@ def test_folders_are_compared_when_somebody_asks(inside, ours, theirs, mailbox, 
         assert db.session.scalars(select(Folder.audit_wanted_at)).all() == [None]
 
 
+def test_only_folders_that_can_be_compared_are_waited_for(inside, ours, mailbox, client, url):
+    given = {"Parent": {"is_selectable": False}, "Unsteady": {"changed_validity_count": 99}, "Broken": {}}
+    with inside(ours):
+        for name, values in given.items():
+            folder = folder_of(mailbox, "other", name)
+            for key, value in values.items():
+                setattr(folder, key, value)
+        db.session.commit()
+    page = send(client, f"{url}/audit", at=url)
+    assert "never: It holds other folders and no messages." in words_of(page)
+    assert "never: Its server renumbers it again and again" in words_of(page)
+    with inside(ours):
+        wanted = select(Folder.name).where(Folder.audit_wanted_at.is_not(None))
+        assert set(db.session.scalars(wanted)) == {"INBOX", "Broken"}
+        db.session.execute(update(Folder).where(Folder.name == "Broken").values(last_error="It hangs."))
+        db.session.execute(update(Folder).where(Folder.name == "INBOX").values(audited_at=now()))
+        db.session.commit()
+    assert "every 2s" not in read(client, url)  # what cannot be read is not asked after
+
+
 def test_a_server_that_cannot_be_asked_is_not_waited_for(inside, ours, mailbox, client, url):
     with inside(ours):
         db.session.execute(update(Account).values(state="refused"))
