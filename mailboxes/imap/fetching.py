@@ -36,6 +36,12 @@ _RETRIEVAL_FAILED = re.compile(
     rb"^Subject:[ \t]*Retrieval using the (?:IMAP4|POP3) protocol failed for the following message:",
     re.IGNORECASE | re.MULTILINE,
 )
+_USUAL_DETAILS = re.compile(
+    rb"\* \d{1,20} FETCH \(UID (\d{1,20}) FLAGS \(((?: ?+(?!(?i:NIL)\b)[\\$\w]{1,100}+)*+)\)"
+    rb' INTERNALDATE "([^"\\]{0,40})" RFC822\.SIZE (\d{1,20})\)',
+    re.ASCII,
+)
+_USUAL_BODY = re.compile(rb"\* \d{1,20} FETCH \(UID (\d{1,20}) BODY\[\] \{\d{1,20}\}")
 _USUAL = (b"UID", b"FLAGS", b"INTERNALDATE", b"RFC822.SIZE", b"BODY[]", b"MODSEQ")
 _KNOWN = re.compile(
     rb"(?:UID|FLAGS|INTERNALDATE|RFC822(?:\.(?:SIZE|HEADER|TEXT))?|MODSEQ|BODY(?:STRUCTURE)?|"
@@ -99,6 +105,8 @@ def fetched_items(parts: Parts) -> dict[bytes, Token] | None:
     Raises `ProtocolError` for an item that FETCH does not know: then a literal was longer or shorter
     than announced and the stream is out of step (F12, F13). Where there is no literal, it is ignored.
     """
+    if usual := _usual_items(parts):
+        return usual
     found = _FETCH.match(parts[0])
     if not found:
         return None
@@ -113,6 +121,16 @@ def fetched_items(parts: Parts) -> dict[bytes, Token] | None:
             raise ProtocolError
         named[name.upper()] = value
     return named
+
+
+def _usual_items(parts: Parts) -> dict[bytes, Token]:
+    """The items of an answer that says just what `MessageReader` asks for, as nearly all do; else none."""
+    if len(parts) == 1 and (found := _USUAL_DETAILS.fullmatch(parts[0])):
+        uid, flags, date, size = found.groups()
+        return {b"UID": uid, b"FLAGS": [*flags.split()], b"INTERNALDATE": date, b"RFC822.SIZE": size}
+    if len(parts) == 3 and parts[2] == b")" and (found := _USUAL_BODY.fullmatch(parts[0])):
+        return {b"UID": found[1], b"BODY[]": parts[1]}
+    return {}
 
 
 def details_of(uid: int, items: Mapping[bytes, Token]) -> MessageDetails:

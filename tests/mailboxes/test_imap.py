@@ -973,6 +973,24 @@ def test_a_number_that_no_database_stores_is_none(told: int, number: int | None)
     assert (details.size, details.mod_seq) == (-1 if number is None else number, number)
 
 
+@given(
+    flags=st.lists(
+        st.one_of(st.sampled_from(["NIL", "nil"]), st.from_regex(r"[\\\\$A-Za-z0-9_]{1,9}", fullmatch=True))
+    ),
+    date=st.text("0123456789-: JanFeb+", max_size=45),
+    size=st.integers(min_value=0, max_value=10**20),
+)
+def test_an_answer_in_the_usual_form_says_the_same_as_in_another(
+    flags: list[str], date: str, size: int
+) -> None:
+    items = b'FLAGS (%s) INTERNALDATE "%s" RFC822.SIZE %d)' % (" ".join(flags).encode(), date.encode(), size)
+    for usual, other in (
+        ([b"* 1 FETCH (UID 7 " + items], [b"* 1 FETCH (UID 7  " + items]),
+        ([b"* 1 FETCH (UID 7 BODY[] {2}", b"ab", b")"], [b"* 1 FETCH (UID 7  BODY[] {2}", b"ab", b")"]),
+    ):
+        assert fetched_items(usual) == fetched_items(other)
+
+
 def test_a_server_that_lies_about_condstore_is_asked_without(imap_server: ScriptedImap, opened: Open) -> None:
     imap_server.capabilities += " CONDSTORE"
 
