@@ -22,11 +22,21 @@ def address() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def page(browser, address):
+@pytest.fixture(scope="module")
+def window(browser, address):
     context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 900})
-    yield context.new_page()
+    yield context
     context.close()
+
+
+@pytest.fixture
+def page(window):
+    """A new page of a browser that has loaded style and script before, and keeps nothing else."""
+    page = window.new_page()
+    yield page
+    page.evaluate("localStorage.clear()")
+    page.close()
+    window.clear_cookies()
 
 
 @pytest.mark.parametrize("path", PAGES)
