@@ -254,7 +254,7 @@ SABOTAGES = (
     Sabotage(
         "no number in the back-off",
         IMAP / "dialogue.py",
-        "    return int(found[1]) / 1000 if found else None\n",
+        "    return min(int(found[1]) / 1000, LONGEST_BACKOFF) if found else None\n",
         "    return None\n",
         "tests/mailboxes/test_imap.py::test_a_refused_login_is_a_wrong_password_or_not_now[BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds-ThrottledError]",
     ),
