@@ -94,7 +94,7 @@ _QUESTIONS = (
         "postroom_arrivals_held",
         "Messages that are no whole messages here: quarantined, too large, not handed out.",
         "SELECT state, count(*) FROM arrivals WHERE state IN ('quarantined', 'too_large', 'unfetchable')"
-        " GROUP BY state",
+        " AND dismissed_at IS NULL GROUP BY state",
         "state",
         ("quarantined", "too_large", "unfetchable"),
     ),

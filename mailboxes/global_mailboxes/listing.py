@@ -207,7 +207,9 @@ def _overview(row: Any, followers: Followers, first: FirstSync | None) -> Global
 
 
 def _count(state: str) -> ColumnElement[int]:
-    counted = select(func.count()).where(Arrival.account_id == Account.id, Arrival.state == state)
+    counted = select(func.count()).where(
+        Arrival.account_id == Account.id, Arrival.state == state, Arrival.dismissed_at.is_(None)
+    )
     return counted.correlate(Account).scalar_subquery()
 
 

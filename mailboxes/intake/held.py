@@ -18,7 +18,7 @@ from mailboxes.messages import Location
 from mailboxes.parsing import header_block
 from mailboxes.raws import raw_content
 from tenants.bulk import among
-from tenants.database import db
+from tenants.database import db, now
 from tenants.errors import NotFoundError
 
 STATES = {
@@ -26,6 +26,7 @@ STATES = {
     "too_large": "Too large",
     "unfetchable": "Cannot be fetched",
 }
+DISMISSED = "dismissed"  # of any of these states, and not looked at any more
 MISSING = ("too_large", "unfetchable")  # only the header is here, or not even that
 MOST_BYTES = 200 * 1024 * 1024  # what a system administrator may set as the limit of an installation
 MOST_SHOWN = 50
@@ -56,6 +57,7 @@ class Held:
     is_fetchable: bool
     is_asked_for: bool = False
     lost: str = ""
+    is_dismissed: bool = False
 
     @property
     def words(self) -> str:
@@ -65,7 +67,7 @@ class Held:
 
 def held_arrivals(account_id: UUID) -> list[Held]:
     """The latest, newest first."""
-    query = _held(Arrival.account_id == account_id)
+    query = _held(*_chosen("", account_id))
     return [_shown(*row) for row in db.session.execute(query.order_by(Arrival.id.desc()).limit(MOST_SHOWN))]
 
 
@@ -92,7 +94,7 @@ def accounts_with_held() -> dict[UUID, int]:
 
 def quarantined_count() -> int:
     """How many are in quarantine at this owner, at most `MOST_COUNTED`."""
-    query = select(Arrival.id).where(Arrival.state == "quarantined").limit(MOST_COUNTED)
+    query = select(Arrival.id).where(*_chosen("quarantined")).limit(MOST_COUNTED)
     return db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
@@ -106,11 +108,11 @@ def process_again(
     """
     wanted: list[ColumnElement[bool]] = [Arrival.state == "quarantined", Arrival.raw_id.is_not(None)]
     wanted += [] if account_ids is None else [among(Arrival.account_id, account_ids)]
-    wanted += [] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
+    wanted += [Arrival.dismissed_at.is_(None)] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
     taken = db.session.scalars(
         update(Arrival)
         .where(*wanted)
-        .values(state="stored", attempts=1, failure="")
+        .values(state="stored", attempts=1, failure="", dismissed_at=None)
         .returning(Arrival.account_id)
         .execution_options(synchronize_session=False)
     ).all()
@@ -119,8 +121,38 @@ def process_again(
 
 def held_count(account_id: UUID) -> int:
     """How many there are in all."""
-    query = select(func.count()).where(Arrival.account_id == account_id, Arrival.state.in_(STATES))
+    query = select(func.count()).where(*_chosen("", account_id))
     return db.session.scalar(query) or 0
+
+
+def dismissed_count(account_id: UUID | None = None) -> int:
+    """How many nobody looks at any more."""
+    query = select(func.count()).where(*_chosen(DISMISSED, account_id))
+    return db.session.scalar(query) or 0
+
+
+def dismiss(arrival_ids: Collection[UUID]) -> int:
+    """Take what nobody needs out of the list and the counts; how many. What was kept of it stays.
+
+    The caller commits.
+    """
+    return _set_dismissed(arrival_ids, Arrival.dismissed_at.is_(None), now())
+
+
+def bring_back(arrival_ids: Collection[UUID]) -> int:
+    """Put what was dismissed into the list again; how many. The caller commits."""
+    return _set_dismissed(arrival_ids, Arrival.dismissed_at.is_not(None), None)
+
+
+def _set_dismissed(arrival_ids: Collection[UUID], which: ColumnElement[bool], at: datetime | None) -> int:
+    changed = db.session.scalars(
+        update(Arrival)
+        .where(among(Arrival.id, arrival_ids), Arrival.state.in_(STATES), which)
+        .values(dismissed_at=at)
+        .returning(Arrival.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(changed.all())
 
 
 def held_arrival(account_id: UUID, arrival_id: UUID) -> Held:
@@ -154,7 +186,11 @@ def held_header(held: Held) -> str:
 
 
 def _chosen(state: str = "", account_id: UUID | None = None) -> list[ColumnElement[bool]]:
-    chosen = [Arrival.state == state if state in STATES else Arrival.state.in_(STATES)]
+    is_dismissed = Arrival.dismissed_at.is_not(None)
+    chosen = [
+        Arrival.state == state if state in STATES else Arrival.state.in_(STATES),
+        is_dismissed if state == DISMISSED else ~is_dismissed,
+    ]
     return chosen if account_id is None else [*chosen, Arrival.account_id == account_id]
 
 
@@ -195,6 +231,7 @@ def _shown(arrival: Arrival, folder: Folder) -> Held:
         is_fetchable=is_to_be_had and not arrival.is_wanted,
         is_asked_for=is_to_be_had and arrival.is_wanted,
         lost=lost,
+        is_dismissed=arrival.dismissed_at is not None,
     )
 
 

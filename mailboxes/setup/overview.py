@@ -120,7 +120,9 @@ def _overview(row: Any, rules: tuple[int, int], people: int) -> Overview:
 
 
 def _arrival_count(state: str) -> ColumnElement[int]:
-    counted = select(func.count()).where(Arrival.account_id == Account.id, Arrival.state == state)
+    counted = select(func.count()).where(
+        Arrival.account_id == Account.id, Arrival.state == state, Arrival.dismissed_at.is_(None)
+    )
     return counted.scalar_subquery()
 
 

@@ -1,6 +1,7 @@
 """From values to rows: an account with its folders, a mailbox with its grants."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from sqlalchemy import delete, update
 
@@ -20,6 +21,7 @@ from mailboxes.setup.demands import account_passwords
 from mailboxes.setup.signing_in import is_moved, keep_connection, keeps_connection
 from mailboxes.setup.values import ACCOUNT_FIELDS, MAILBOX_FIELDS, Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
+from tenants.bulk import among
 from tenants.database import db, now
 
 
@@ -101,6 +103,21 @@ def keep_folders(account: Account, folders: Iterable[FolderChoice], chosen: list
             folder.begin_now()
         folder.is_synced = is_chosen
     db.session.flush()
+    _ask_for_nothing_in(folder.id for folder in present.values() if not folder.is_synced)
+
+
+def _ask_for_nothing_in(folder_ids: Iterable[UUID]) -> None:
+    """What somebody had asked for in folders that are read no more does not come with the next pass."""
+    db.session.execute(
+        update(Arrival)
+        .where(
+            among(Arrival.folder_id, list(folder_ids)),
+            Arrival.state.in_(("too_large", "unfetchable")),
+            Arrival.is_wanted,
+        )
+        .values(is_wanted=False)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def keep_grants(mailbox: Mailbox, grants: list[Grant]) -> None:

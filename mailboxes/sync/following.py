@@ -155,7 +155,7 @@ def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, 
         db.session.scalars(
             update(Arrival)
             .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)  # type: ignore[arg-type]
-            .values(vanished_at=at)
+            .values(vanished_at=at, is_wanted=False)
             .returning(Arrival.id)
             .execution_options(synchronize_session=False)
         )

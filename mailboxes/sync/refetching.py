@@ -56,11 +56,11 @@ def fetch_anyway(
         is_read(),
     ]
     wanted += [] if account_ids is None else [among(Arrival.account_id, account_ids)]
-    wanted += [] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
+    wanted += [Arrival.dismissed_at.is_(None)] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
     asked = db.session.scalars(
         update(Arrival)
         .where(*wanted)
-        .values(is_wanted=True)
+        .values(is_wanted=True, dismissed_at=None)
         .returning(Arrival.account_id)
         .execution_options(synchronize_session=False)
     ).all()

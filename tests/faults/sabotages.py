@@ -98,7 +98,7 @@ SABOTAGES = (
     Sabotage(
         "a removed message is forgotten",
         SYNC / "following.py",
-        "            update(Arrival)\n            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)  # type: ignore[arg-type]\n            .values(vanished_at=at)\n",
+        "            update(Arrival)\n            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)  # type: ignore[arg-type]\n            .values(vanished_at=at, is_wanted=False)\n",
         "            __import__('sqlalchemy').delete(Arrival)\n            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)\n",
         "tests/mailboxes/test_sync.py::test_a_removed_message_is_kept_and_marked",
     ),

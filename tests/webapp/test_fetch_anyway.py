@@ -131,7 +131,7 @@ def test_its_conversation_says_why_and_lets_whoever_may_fetch_it(app, ours, thei
     assert "/fetch" not in page
     client = sign_in(app, ours.admin)
     [form] = BeautifulSoup(read(client, url), "html.parser").select('form[action$="/fetch"]')
-    answer = send(client, form["action"], at=url)
+    answer = send(client, form["action"], at=url, thread=form.select_one("button")["value"])
     assert "The message is being fetched" in answer
     assert "It has been asked for" in words_of(answer)
     assert wanted(inside, ours)

@@ -9,6 +9,7 @@ from mailboxes.acting import act_on_pending
 from mailboxes.arrivals import Arrival
 from mailboxes.crm.cases import Case
 from mailboxes.intake import deliver
+from mailboxes.intake.held import held_counts
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import MailboxGrant
 from tenants.audit import AuditEntry
@@ -136,7 +137,7 @@ def _refuse():
 
 
 def test_what_is_too_large_is_asked_for_in_bulk(inside, ours, theirs, client):
-    mailbox = make_mailbox(ours)
+    mailbox = make_mailbox(ours, account={"imap_enabled": True, "state": "ok"})
     with inside(ours):
         arrive(mailbox, letter(), letter("Two"), state="too_large", failure="Too large.")
     with inside(theirs):
@@ -190,3 +191,27 @@ def test_system_administrators_have_one_for_global_accounts_only(app, inside, ou
     with inside_installation("a test"):
         assert list(db.session.scalars(select(Arrival.state))) == ["stored"]
     assert states(inside, ours) == ["quarantined"]
+
+
+def test_what_nobody_needs_is_dismissed_on_the_record_and_brought_back(inside, ours, theirs, client):
+    mailbox = make_mailbox(ours, label="Support")
+    with inside(ours):
+        ids = arrive(mailbox, letter(), letter("Two"), state="quarantined", failure="Broken.")
+    with inside(theirs):
+        [strange] = arrive(make_mailbox(theirs), letter(), state="quarantined")
+    assert "Tick the messages first" in send(client, LIST, do="dismiss", everything="1")
+    page = send(client, LIST, do="dismiss", everything=None, selected=[str(ids[0]), str(strange)])
+    assert "Messages that are dismissed: 1. What was fetched of them is kept, under Dismissed." in page
+    assert "1 quarantined" in words_of(read(client, "/configuration/mailboxes/"))
+    with inside(ours):
+        assert held_counts() == {"quarantined": 1}
+        entry = db.session.scalars(select(AuditEntry).where(AuditEntry.act == "message.dismissed")).one()
+        assert entry.after == {"messages": 1}
+        kept = db.session.scalars(select(Arrival).where(Arrival.dismissed_at.is_not(None))).one()
+        assert (kept.id, kept.raw_id is not None) == (ids[0], True)
+    with inside(theirs):
+        assert db.session.scalars(select(Arrival.dismissed_at)).all() == [None]
+    assert "Bring back" in read(client, f"{LIST}?state=dismissed")
+    send(client, LIST, at=f"{LIST}?state=dismissed", do="back", everything=None, selected=[str(ids[0])])
+    with inside(ours):
+        assert held_counts() == {"quarantined": 2}

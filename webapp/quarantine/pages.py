@@ -17,6 +17,7 @@ from webapp.mailboxes.door import Door
 from webapp.records import id_argument, neighbours, selected_ids, uuid_or_none
 from workers.queues import ring_intake
 
+TABS = {"": "All", **held.STATES, held.DISMISSED: "Dismissed"}
 MOST_NAMED = 5  # mailboxes that cannot be fetched from now
 
 
@@ -47,10 +48,11 @@ class Level:
 def list_page(level: Level) -> ResponseReturnValue:
     """What is held back, newest first: of one state, of one mailbox, or everything."""
     state = request.args.get("state", "")
-    state = state if state in held.STATES else ""
+    state = state if state in TABS else ""
     account = id_argument("account")
     found = held.held_page(state, account, request.args.get("page", ""))
     counts = held.held_counts(account)
+    dismissed = held.dismissed_count(account)
     accounts = held.accounts_with_held()
     named = level.mailboxes({*accounts, *(row.account_id for row in found.rows)})
     return render_template(
@@ -63,7 +65,7 @@ def list_page(level: Level) -> ResponseReturnValue:
         account=account,
         counts=counts,
         whys=why_not_soon({row.account_id for row in found.rows if row.is_asked_for}),
-        tabs=_tabs(level, state, account, counts),
+        tabs=_tabs(level, state, account, counts, dismissed),
         choices=_choices(named, accounts),
         pager=neighbours(found, lambda cursor: level.url(state=state, account=account, page=cursor)),
     )
@@ -74,11 +76,15 @@ def act(level: Level) -> ResponseReturnValue:
     account = uuid_or_none(request.form.get("account"))
     ids = None if request.form.get("everything") else selected_ids()
     back = redirect(level.url(account=account, state=request.form.get("state")))
-    if ids == []:
+    if ids == [] or (ids is None and request.form.get("do") in ONLY_TICKED):
         flash("Tick the messages first.", "info")
         return back
     accounts = None if account is None else [account]
-    (_fetch if request.form.get("do") == "fetch" else _process)(level, accounts, ids)
+    do = request.form.get("do", "")
+    if do in ONLY_TICKED:
+        ONLY_TICKED[do](level, ids or [])
+    else:
+        (_fetch if do == "fetch" else _process)(level, accounts, ids)
     return back
 
 
@@ -118,16 +124,41 @@ def _fetch(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) ->
         flash(f"{len(whys) - MOST_NAMED} more mailboxes are not fetched now, either.", "info")
 
 
-def _tabs(level: Level, state: str, account: UUID | None, counts: dict[str, int]) -> list[dict[str, Any]]:
-    words = {"": "All", **held.STATES}
+def _dismiss(level: Level, ids: list[UUID]) -> None:
+    count = held.dismiss(ids)
+    if count:
+        level.note("message.dismissed", count)
+        db.session.commit()
+    words = f"Messages that are dismissed: {count}. What was fetched of them is kept, under Dismissed."
+    flash(words if count else "None of these is held back any more.", "success" if count else "info")
+
+
+def _bring_back(level: Level, ids: list[UUID]) -> None:
+    count = held.bring_back(ids)
+    if count:
+        level.note("message.brought_back", count)
+        db.session.commit()
+    words = f"Messages that are back in the list: {count}."
+    flash(words if count else "None of these is dismissed any more.", "success" if count else "info")
+
+
+ONLY_TICKED = {"dismiss": _dismiss, "back": _bring_back}
+
+
+def _tabs(
+    level: Level, state: str, account: UUID | None, counts: dict[str, int], dismissed: int
+) -> list[dict[str, Any]]:
+    whole = sum(counts.values())
+    numbers = {**counts, "": whole, held.DISMISSED: dismissed}
     return [
         {
             "label": label,
             "url": level.url(state=key, account=account),
             "is_current": key == state,
-            "count": counts.get(key, 0) if key else sum(counts.values()),
+            "count": numbers.get(key, 0),
         }
-        for key, label in words.items()
+        for key, label in TABS.items()
+        if key != held.DISMISSED or dismissed or state == key
     ]
 
 
