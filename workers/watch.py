@@ -44,6 +44,7 @@ WAIT_SECONDS = 0.5
 PUT_OFF_SECONDS = 20
 THREADS = 16
 IDLE_SECONDS = (540.0, 1500.0)  # 9 to 25 minutes: before servers drop an IDLE that is too long
+MOST_MISSED = 2
 UNASKED_RHYTHMS = 15  # an idling inbox is asked this much less often
 
 log = structlog.get_logger()
@@ -75,7 +76,9 @@ class Watched:
     failures: int = 0
     socket: int | None = None  # its number while the selector waits for it
     told: dict[bytes, FolderStatus] = field(default_factory=dict)
-    is_idle_no_use: bool = False  # it was offered, and refused
+    is_idle_no_use: bool = False  # it was offered, and is refused or tells nothing
+    is_heard: bool = False  # IDLE has told something since the inbox was asked about
+    missed_count: int = 0  # how often in a row it had changed without a word
 
     @property
     def can_idle(self) -> bool:
@@ -202,6 +205,7 @@ class Watch:
             self._failed(watched, error)
             return
         if {"EXISTS", "EXPUNGE", "FETCH", "VANISHED"}.intersection(kinds):
+            watched.is_heard = True
             self._ring(watched)
 
     def _take_results(self) -> None:
@@ -311,8 +315,8 @@ class Watch:
 def ask(watched: Watched) -> bool:
     """Sign in if need be, ask for what IDLE does not tell, idle again; whether anything has changed.
 
-    IDLE is about the folder that is open, the first one: for it no question is needed, since the server
-    tells on its own, and ending IDLE shows that the link is alive.
+    IDLE is about the folder that is open, the first one, of which the server tells on its own; ending it
+    shows that the link is alive. That folder is asked about only to see whether IDLE tells anything at all.
     """
     imap, folders = watched.imap, watched.post.folders
     is_new = not imap.is_open
@@ -321,8 +325,11 @@ def ask(watched: Watched) -> bool:
         is_changed = True  # whatever has happened while nobody looked
     else:
         is_changed = watched.can_idle and bool(imap.idle_done())
+    watched.is_heard = watched.is_heard or is_changed
     for folder in folders[1:] if watched.can_idle else folders:
         is_changed = _has_changed(watched, folder) or is_changed
+    if watched.can_idle:
+        is_changed = _is_missed(watched, folders[0]) or is_changed
     if watched.can_idle:
         if is_new:
             imap.examine(folders[0])
@@ -331,6 +338,23 @@ def ask(watched: Watched) -> bool:
         except CommandRefusedError:
             watched.is_idle_no_use = True  # from now on the inbox is asked about as all others
     return is_changed
+
+
+def _is_missed(watched: Watched, folder: bytes) -> bool:
+    """Whether the inbox has other messages and IDLE said nothing. Once, the message came just now."""
+    before = watched.told.get(folder)
+    _has_changed(watched, folder)
+    after = watched.told.get(folder)
+    is_known = before is not None and after is not None
+    is_missed = is_known and not watched.is_heard and _messages(before) != _messages(after)
+    watched.missed_count = 0 if watched.is_heard else watched.missed_count + is_missed
+    watched.is_idle_no_use = watched.missed_count >= MOST_MISSED
+    watched.is_heard = False
+    return is_missed
+
+
+def _messages(status: FolderStatus | None) -> tuple[int | None, int | None]:
+    return (status.messages, status.uid_next) if status is not None else (None, None)
 
 
 def _has_changed(watched: Watched, folder: bytes) -> bool:

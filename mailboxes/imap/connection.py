@@ -34,7 +34,6 @@ from mailboxes.imap.session import (
     FolderState,
     ImapSession,
     event_of,
-    plausible_uid_validity,
     positive,
 )
 from mailboxes.uids import Uids
@@ -100,7 +99,7 @@ class ImapConnection(ImapSession):
             messages=told.get("MESSAGES"),
             unseen=told.get("UNSEEN"),
             uid_next=positive(told.get("UIDNEXT")),
-            uid_validity=plausible_uid_validity(told.get("UIDVALIDITY")),
+            uid_validity=positive(told.get("UIDVALIDITY")),
             highest_mod_seq=positive(told.get("HIGHESTMODSEQ")),
         )
 
@@ -130,7 +129,7 @@ class ImapConnection(ImapSession):
         count = None if state is None else state.exists
         is_short = count is not None and count <= searching.UIDS_PER_SEARCH
         if state is None or state.uid_next is None or is_short:
-            found = Uids.of(searching.search(self, b"ALL"))
+            found = Uids.of(searching.search(self, searching.EVERYTHING))
         else:
             found = searching.all_uids(self, state.uid_next)
         if count and not found:

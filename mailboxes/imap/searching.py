@@ -10,6 +10,7 @@ from mailboxes.uids import HIGHEST_UID, Uids
 
 UIDS_PER_SEARCH = 50_000
 MOST_UIDS = 2_000_000  # found by one search: a set of so many takes some 200 MB
+EVERYTHING = b"UID 1:*"  # iCloud has been seen to answer ALL by UIDs that nothing has
 SEARCH_BUDGET = 32 * 1024 * 1024
 
 _SEARCH = re.compile(rb"\* SEARCH((?:\s+\d{1,18})*)\s*(?:\(MODSEQ \d+\)\s*)?\Z", re.IGNORECASE)

@@ -380,7 +380,7 @@ def _folder_state(answer: Answer, *, has_mod_seq: bool) -> FolderState:
             if code == "PERMANENTFLAGS":
                 keeps_seen = b"\\seen" in argument.lower().strip(b"()").split()
     return FolderState(
-        uid_validity=plausible_uid_validity(codes.get("UIDVALIDITY")),
+        uid_validity=positive(codes.get("UIDVALIDITY")),
         uid_next=positive(codes.get("UIDNEXT")),
         exists=exists,
         highest_mod_seq=positive(codes.get("HIGHESTMODSEQ")) if has_mod_seq else None,
@@ -395,13 +395,8 @@ def event_of(parts: Parts) -> tuple[int, str] | None:
 
 
 def positive(number: int | None) -> int | None:
-    """The number if it can be meant (Zoho says MODSEQ -1, F35)."""
+    """The number if it can be meant (Zoho says MODSEQ -1, F35); some count in 64 bits (F3)."""
     return number if number is not None and number > 0 else None
-
-
-def plausible_uid_validity(number: int | None) -> int | None:
-    """The number if RFC 9051 permits it (F3)."""
-    return number if number is not None and 0 < number < 2**32 else None
 
 
 def plain_response(user: bytes, password: bytes) -> bytes:

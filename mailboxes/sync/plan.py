@@ -189,12 +189,19 @@ def difference(server: Uids, living: Uids, gone: Uids, cursor: Cursor, exists: i
     are not missing; those above the cursor are, where the server has told of no new ones.
     """
     lowest = min(cursor.history_uid, cursor.first_uid + 1)
-    is_complete = len(server) >= (1 if exists is None else exists)
+    is_complete = len(server) >= (1 if exists is None else exists) and not _is_odd(server, living, gone)
     return Difference(
         missing=(server - living - gone).between(lowest, HIGHEST_UID),
         vanished=living - server if is_complete else Uids(),
         returned=gone & server,
     )
+
+
+def _is_odd(server: Uids, living: Uids, gone: Uids) -> bool:
+    """Whether most of what the server lists was never seen, and lies below all that is stored (iCloud)."""
+    if not server or not living or server.newest(1)[0] >= next(iter(living)):
+        return False
+    return 2 * len(server - living - gone) > len(server)
 
 
 def is_numbered_anew(cursor: Cursor, uid_next: int | None, server: Collection[int]) -> bool:

@@ -4,7 +4,6 @@ They may not (RFC 9051 §2.3.1.1), but a mailbox that was emptied and filled ane
 was stored under such a UID moves out of the way, and the other message is fetched like any that was missing.
 """
 
-import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from heapq import merge
@@ -21,7 +20,7 @@ from mailboxes.sync.folders import keep_cursor
 from mailboxes.sync.following import follow_removals, follow_returns
 from mailboxes.sync.history import history_lane
 from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor
-from mailboxes.sync.running import Pass, validity_of
+from mailboxes.sync.running import Pass, epoch_of_ours, validity_of
 from mailboxes.uids import Uids
 from tenants.bulk import among
 from tenants.database import db, now
@@ -92,7 +91,7 @@ def make_room(run: Pass, folder: Folder, cursor: Cursor, uids: Collection[int]) 
     db.session.execute(
         update(Arrival)
         .where(Arrival.folder_id == folder.id, Arrival.uid_validity == validity, among(Arrival.uid, uids))
-        .values(uid_validity=time.time_ns() // 1_000_000)
+        .values(uid_validity=epoch_of_ours())
         .execution_options(synchronize_session=False)
     )
     db.session.commit()

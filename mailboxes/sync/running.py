@@ -186,3 +186,8 @@ def lane_of(run: Pass, cursor: Cursor, *, is_seen_again: bool = False) -> Lane:
 
 def validity_of(cursor: Cursor) -> int:
     return cursor.uid_validity or 0
+
+
+def epoch_of_ours() -> int:
+    """A UIDVALIDITY that no server has, and no two visits have the same."""
+    return -(time.time_ns() // 1_000_000)

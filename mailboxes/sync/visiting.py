@@ -1,6 +1,5 @@
 """One visit to one folder: new mail, and once in a pass also what changed."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -39,11 +38,12 @@ from mailboxes.sync.plan import (
 )
 from mailboxes.sync.refetching import refetch
 from mailboxes.sync.reusing import begin_anew, replace_reused, reused_uid_of, suspect_returned
-from mailboxes.sync.running import Pass, TimeIsUpError, lane_of, portions, take_in, validity_of
+from mailboxes.sync.running import Pass, TimeIsUpError, epoch_of_ours, lane_of, portions, take_in, validity_of
 from mailboxes.sync.stored import newest_stored, stored_uids
 from mailboxes.uids import Uids
 from tenants.database import db, now
 
+UNNUMBERED = "The server gives this folder no lasting numbers. Postroom knows its messages by their content."
 UNSTABLE = (
     "The server renumbers this folder again and again. Postroom goes on, and knows messages by their content."
 )
@@ -351,8 +351,7 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> U
 def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
     uids = known_history(run, folder, cursor) if state.exists != 0 else []
-    # No server has such a UIDVALIDITY, and no two visits have the same.
-    validity = time.time_ns() // 1_000_000
+    validity = epoch_of_ours()
     lane = replace(lane_of(run, cursor, is_seen_again=True), uid_validity=validity, history_through=EVERY_UID)
     known = _known_bytes(folder)
     db.session.commit()
@@ -370,7 +369,7 @@ def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Curso
         folder,
         compared_at=now() if is_daily else cursor.compared_at,
         new_since=max(cursor.new_since, run.looked_at - SKEW),
-        last_error=UNSTABLE,
+        last_error=UNNUMBERED if state.uid_validity is None else UNSTABLE,
         left_alone_until=None,
         **_numbers_after(cursor, state),
     )

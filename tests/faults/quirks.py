@@ -206,6 +206,7 @@ QUIRKS = (
     # whoever
     Quirk("common/count-after-ok", behaviours={"EXAMINE": _examined("* OK [UIDVALIDITY 1] ok", "* OK [UIDNEXT {next}] ok", after="* {exists} EXISTS")}),
     Quirk("common/no-count", behaviours={"EXAMINE": _examined("* OK [UIDVALIDITY 1] ok")}),
+    Quirk("common/long-uidvalidity", behaviours={"EXAMINE": _examined("* {exists} EXISTS", "* OK [UIDVALIDITY 5000000000] ok", "* OK [UIDNEXT {next}] ok")}),
     Quirk("common/stuck-uidnext", behaviours={"EXAMINE": _examined("* {exists} EXISTS", "* OK [UIDVALIDITY 1] ok", "* OK [UIDNEXT 2] ok")}),
     Quirk("lowercase/everything", b"* ok [capability imap4rev1 starttls] dings imap.", "imap4rev1 starttls special-use", (b'* List (\\HasNoChildren) "/" "INBOX"', b'* List () "/" "Projects"'), {"FETCH": _details(_lower)}),
     Quirk("dovecot/alert-in-noop", behaviours={"SEARCH": tell_then(b"* OK [ALERT] System shutdown in 10 minutes\r\n")}),

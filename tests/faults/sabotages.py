@@ -197,7 +197,7 @@ SABOTAGES = (
     Sabotage(
         "an empty search is all gone",
         SYNC / "plan.py",
-        "    is_complete = len(server) >= (1 if exists is None else exists)\n",
+        "    is_complete = len(server) >= (1 if exists is None else exists) and not _is_odd(server, living, gone)\n",
         "    is_complete = True\n",
         "tests/mailboxes/test_plan.py::test_nothing_is_gone_while_the_server_shows_less_than_it_counts",
     ),
@@ -589,8 +589,8 @@ SABOTAGES = (
     Sabotage(
         "a stump is the whole message",
         IMAP / "reading.py",
-        "            if not piece.data and spool.size < message.size and not self._is_still_there(message.uid):\n",
-        "            if False:\n",
+        '                return _content(spool) if 0 < message.size <= spool.size else b""\n',
+        "                return _content(spool)\n",
         "tests/mailboxes/test_imap.py::test_a_large_message_that_moves_meanwhile_is_not_there_in_part",
     ),
     Sabotage(

@@ -966,6 +966,15 @@ def test_nonsense_in_the_state_of_a_folder_is_no_number(imap_server: ScriptedIma
     assert (state.uid_validity, state.uid_next, state.highest_mod_seq) == (None, None, None)
 
 
+@pytest.mark.parametrize(("told", "number"), [(2**32, 2**32), (2**63 - 1, 2**63 - 1), (2**63, None)])
+def test_a_long_uidvalidity_is_one(
+    imap_server: ScriptedImap, opened: Open, told: int, number: int | None
+) -> None:
+    imap_server.folder().uid_validity = told
+    with opened() as connection:
+        assert connection.examine(b"INBOX").uid_validity == number
+
+
 @pytest.mark.parametrize(("told", "number"), [(2**63 - 1, 2**63 - 1), (2**63, None), (10**19, None)])
 def test_a_number_that_no_database_stores_is_none(told: int, number: int | None) -> None:
     answer = [b"* 1 FETCH (UID 7 RFC822.SIZE %d MODSEQ (%d))" % (told, told)]

@@ -16,7 +16,7 @@ from mailboxes.intake.arrived import UNFETCHABLE
 from mailboxes.sync import passes
 from tenants.database import db
 from tests.factories import World
-from tests.faults.behaviours import for_messages, hang, refuse
+from tests.faults.behaviours import for_messages, hang, refuse, reply
 from tests.faults.imap_server import Behaviour, ScriptedImap
 from tests.mailboxes.scripted import Scripted
 
@@ -192,3 +192,32 @@ def seen(scripted: Scripted) -> list[int]:
     with scripted.inside(scripted.world):
         query = select(Arrival.uid).where(Arrival.flags.contains(["\\Seen"])).order_by(Arrival.uid)
         return list(db.session.scalars(query))
+
+
+# --- numbers of folders ----------------------------------------------------------------------------
+
+
+def test_a_folder_without_lasting_numbers_is_said_to_be_one(scripted: Scripted) -> None:
+    scripted.server.folder().uid_validity = 0
+    for number in range(2):
+        scripted.add(f"Number {number}")
+        assert scripted.sync().error is None
+    with scripted.inside(scripted.world):
+        assert "gives this folder no lasting numbers" in db.session.scalars(select(Folder.last_error)).one()
+        assert all(validity < 0 for validity in db.session.scalars(select(Arrival.uid_validity)))
+    assert scripted.subjects() == ["Number 0", "Number 1"]
+
+
+def test_a_server_that_lists_uids_that_nothing_has_loses_no_message(scripted: Scripted) -> None:
+    for uid in (50, 51, 53):
+        scripted.add(f"Number {uid}", uid=uid)
+    scripted.sync()
+    scripted.server.on("SEARCH", lambda s, c: reply(b"* SEARCH 1 2 3\r\n{tag} OK\r\n")(s, c))
+    later(scripted, minutes=1)
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(compared_at=None))
+        db.session.commit()
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        assert db.session.scalars(select(Arrival.uid).where(Arrival.vanished_at.is_not(None))).all() == []
+    scripted.settle()

@@ -187,6 +187,23 @@ def test_where_idle_is_refused_the_inbox_is_asked_about(
     watched.imap.close()
 
 
+def test_where_idle_tells_nothing_the_inbox_is_asked_about(
+    imap_server: ScriptedImap, loopback: EgressPolicy
+) -> None:
+    watched = asked_of(imap_server, loopback, b"INBOX")
+    assert ask(watched)
+    could_idle = []
+    for tells in (False, True, False, False):
+        imap_server.folder().add(b"Subject: x\r\n\r\n")
+        if tells:
+            imap_server.push(b"* 2 EXISTS\r\n")
+        assert ask(watched)
+        could_idle.append(watched.can_idle)
+    assert could_idle == [True, True, True, False]
+    assert not ask(watched)
+    watched.imap.close()
+
+
 def test_nobodys_servers_take_all_threads(ours: World, theirs: World, watch: Watch) -> None:
     submitted: list[Any] = []
     watch._pool.submit = lambda _, watched: submitted.append(watched.post.organization_id)
