@@ -189,19 +189,21 @@ def difference(server: Uids, living: Uids, gone: Uids, cursor: Cursor, exists: i
     are not missing; those above the cursor are, where the server has told of no new ones.
     """
     lowest = min(cursor.history_uid, cursor.first_uid + 1)
-    is_complete = len(server) >= (1 if exists is None else exists) and not _is_odd(server, living, gone)
+    is_complete = len(server) >= (1 if exists is None else exists)
+    missing = (server - living - gone).between(lowest, HIGHEST_UID)
     return Difference(
-        missing=(server - living - gone).between(lowest, HIGHEST_UID),
-        vanished=living - server if is_complete else Uids(),
+        missing=missing,
+        vanished=living - server if is_complete and not _is_odd(server, living, missing) else Uids(),
         returned=gone & server,
     )
 
 
-def _is_odd(server: Uids, living: Uids, gone: Uids) -> bool:
-    """Whether most of what the server lists was never seen, and lies below all that is stored (iCloud)."""
+def _is_odd(server: Uids, living: Uids, missing: Uids) -> bool:
+    """Whether most of what the server lists should be known and is not, and lies below all that is stored
+    (iCloud). Where it proves to be there, the next comparison has it."""
     if not server or not living or server.newest(1)[0] >= next(iter(living)):
         return False
-    return 2 * len(server - living - gone) > len(server)
+    return 2 * len(missing) > len(server)
 
 
 def is_numbered_anew(cursor: Cursor, uid_next: int | None, server: Collection[int]) -> bool:

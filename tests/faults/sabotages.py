@@ -197,7 +197,7 @@ SABOTAGES = (
     Sabotage(
         "an empty search is all gone",
         SYNC / "plan.py",
-        "    is_complete = len(server) >= (1 if exists is None else exists) and not _is_odd(server, living, gone)\n",
+        "    is_complete = len(server) >= (1 if exists is None else exists)\n",
         "    is_complete = True\n",
         "tests/mailboxes/test_plan.py::test_nothing_is_gone_while_the_server_shows_less_than_it_counts",
     ),
