@@ -10,7 +10,9 @@ from sqlalchemy import (
     Index,
     Select,
     UniqueConstraint,
+    and_,
     case,
+    exists,
     func,
     null,
     select,
@@ -140,6 +142,7 @@ class Folder(OptionallyScoped, Base):
         ),
         Index("ix_folders_account_id", "account_id"),
         Index("ix_folders_history_left", "history_left", postgresql_where=text("history_left > 0")),
+        Index("ix_folders_troubled", "account_id", postgresql_where=text("troubled_since IS NOT NULL")),
         Index("ix_folders_missing", "id", postgresql_where=text("audit #>> '{groups,missing}' <> '0'")),
     )
 
@@ -175,6 +178,8 @@ class Folder(OptionallyScoped, Base):
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
     visited_at: Mapped[datetime | None] = mapped_column(default=None)  # by a pass that began then
+    troubled_since: Mapped[datetime | None] = mapped_column(default=None)  # it has had an error since then
+    told_since: Mapped[datetime | None] = mapped_column(default=None)  # the trouble that was told of
     left_alone_until: Mapped[datetime | None] = mapped_column(default=None)  # the last visit broke off
     gone_at: Mapped[datetime | None] = mapped_column(default=None)
     # The gap audit (`mailboxes.sync.gaps`): asked for, made, and what it found.
@@ -188,6 +193,18 @@ class Folder(OptionallyScoped, Base):
         self.new_since = now()
         if self.first_uid is not None:
             self.first_uid = EVERY_UID
+
+
+def is_in_trouble() -> ColumnElement[bool]:
+    """Whether a folder that is to be read cannot be, in a query of folders."""
+    return and_(Folder.is_synced, Folder.left_at.is_(None), Folder.troubled_since.is_not(None))
+
+
+def has_folder_in_trouble() -> ColumnElement[bool]:
+    """Whether an account has such a folder, in a query of accounts."""
+    return exists().where(
+        Folder.owner_id == Account.owner_id, Folder.account_id == Account.id, is_in_trouble()
+    )
 
 
 def folders_of(account: Account) -> Select[Folder]:

@@ -63,6 +63,11 @@ _QUESTIONS = (
         ("new", "ok", "failing", "refused", "misconfigured", "disconnected"),
     ),
     _Question(
+        "postroom_folders_troubled",
+        "Folders that are to be read and are not: gone, not to be opened, hanging, renumbered each time.",
+        "SELECT '', count(*) FROM folders WHERE is_synced AND left_at IS NULL AND troubled_since IS NOT NULL",
+    ),
+    _Question(
         "postroom_account_overdue_seconds",
         "For how long the account has been due that waits longest for its pass.",
         f"SELECT '', {_age('greatest(next_attempt_at, quiet_until)')} FROM accounts a WHERE is_enabled"

@@ -66,6 +66,10 @@ administrator may permit more in a day: "Most fetched from one account in a day"
     "ok": "",
 }
 
+FOLDER_ADVICE = """\
+The other folders are read as usual, and what was fetched stays. If a folder was renamed or is no longer
+needed, retrieve the folders on the page of the mailbox, and choose those that are to be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -101,6 +105,31 @@ def letter_about_many(kind: str, troubles: Sequence[Trouble], whose: str, link: 
         lines.append(f"- and {len(troubles) - MOST_NAMED:,} more")
     told = "\n".join([OPENINGS_OF_MANY[kind].format(**words), "", *lines])
     return SUBJECTS_OF_MANY[kind].format(**words), _letter(told, ADVICE[kind], link)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTrouble:
+    """One folder of a mailbox, and what is wrong with it."""
+
+    name: str
+    label: str
+    error: str
+
+
+def letter_about_folders(troubles: Sequence[FolderTrouble], link: str, *, is_well: bool) -> tuple[str, str]:
+    """Subject and text: of one folder or of many, the first few by name."""
+    first, count = troubles[0], f"{len(troubles):,}"
+    what = f"The folder {first.name} of {first.label}" if len(troubles) == 1 else f"{count} folders"
+    verb = "is" if len(troubles) == 1 else "are"
+    happened = f"{what} {verb} read again" if is_well else f"{what} {verb} not read any more"
+    lines = [
+        f"- {one.name} of {one.label}" + ("" if is_well else f": {one.error}")
+        for one in troubles[:MOST_NAMED]
+    ]
+    if len(troubles) > MOST_NAMED:
+        lines.append(f"- and {len(troubles) - MOST_NAMED:,} more")
+    told = "\n".join([f"{happened}:", "", *lines])
+    return happened, _letter(told, "" if is_well else FOLDER_ADVICE, link)
 
 
 def _line(kind: str, trouble: Trouble) -> str:

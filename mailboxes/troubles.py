@@ -18,23 +18,16 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-import structlog
-from flask import current_app
 from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 
 from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, shown_state
-from mailboxes.notices import queue_notice
 from mailboxes.sync.claiming import is_wanted
-from mailboxes.sync.foreground import bind_to_owner
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.telling import Letter, grid_url, queue_letters, tell_each
 from mailboxes.trouble_letters import SUBJECTS, Trouble, letter_about_many, letter_about_one
-from tenants.application import settings_of
 from tenants.bulk import among
 from tenants.database import INSTALLATION, across_organizations, db, now
-from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Organization
-from tenants.permissions import members_who_may
-from tenants.users import system_administrators
 
 PATIENCE = timedelta(minutes=30)  # so long an account may fail before somebody is told
 FAILURES = 3  # … and so often
@@ -43,8 +36,6 @@ OWNERS_AT_ONCE = 20  # in one turn of the schedule, which has other things to do
 MOST_AT_ONCE = 10_000  # accounts of one owner, in one transaction
 FEW = 3  # accounts that are told of each in a letter of its own
 GATHERED = timedelta(minutes=10)  # for so long, once an owner was told of more
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +50,7 @@ class _Found:
 
 def tell_of_troubles() -> list[UUID]:
     """Queue what is to be told; commits for each owner. Whose notices there are, to be rung for."""
-    return [owner for owner in _owners_to_tell() if _is_told(owner)]
-
-
-def _is_told(owner: UUID) -> bool:
-    """Whether notices of an owner were made; what one fails by keeps nothing from the others."""
-    try:
-        with current_app.app_context():
-            bind_to_owner(None if owner == INSTALLATION else owner)
-            return _tell(owner)
-    except NotFoundError:
-        return False  # deleted meanwhile
-    except Exception:
-        log.exception("troubles could not be told of", owner=str(owner))
-        return False
+    return tell_each(_owners_to_tell(), _tell)
 
 
 def _owners_to_tell() -> Sequence[UUID]:
@@ -116,12 +94,11 @@ def _lasts() -> ColumnElement[bool]:
 def _tell(owner: UUID) -> bool:
     """Tell of the accounts of one owner and remember it; whether there are notices. Commits."""
     found = _found()
-    recipients = _recipients(owner)
-    made = False
+    letters: list[Letter] = []
     for kind, alike in groupby(found, key=lambda one: one.kind):
         group = list(alike)
-        letters = _one_about_many(owner, kind, group) if len(group) > FEW else _one_each(owner, group)
-        made = _queue(letters, recipients) or made
+        letters += _one_about_many(owner, kind, group) if len(group) > FEW else _one_each(owner, group)
+    made = queue_letters(owner, letters)
     _remember(found)
     db.session.commit()
     return made
@@ -166,60 +143,21 @@ def _remember(found: Iterable[_Found]) -> None:
 # --- letters ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """What all who can do something about it are told. ``once`` keeps it from being told again."""
-
-    kind: str
-    subject: str
-    body: str
-    about_id: UUID | None
-    once: str
-
-
-def _one_each(owner: UUID, found: Sequence[_Found]) -> list[_Letter]:
+def _one_each(owner: UUID, found: Sequence[_Found]) -> list[Letter]:
     letters = []
     for one in found:
-        name, link = _name(owner, one), _link(owner, one)
-        subject, body = letter_about_one(one.kind, one.trouble, name, link)
+        link = f"{grid_url(owner)}{one.mailbox_id or ''}"
+        subject, body = letter_about_one(one.kind, one.trouble, _name(owner, one), link)
         once = f"account.{one.kind} {one.id} {_key(one.trouble.since)}"
-        letters.append(_Letter(f"account.{one.kind}", subject, body, one.id, once))
+        letters.append(Letter(f"account.{one.kind}", subject, body, one.id, once))
     return letters
 
 
-def _one_about_many(owner: UUID, kind: str, found: Sequence[_Found]) -> list[_Letter]:
+def _one_about_many(owner: UUID, kind: str, found: Sequence[_Found]) -> list[Letter]:
     whose = "the system" if owner == INSTALLATION else db.session.get_one(Organization, owner).name
-    link = f"{_grid(owner)}{'' if kind == 'ok' else '?state=attention'}"
+    link = f"{grid_url(owner)}{'' if kind == 'ok' else '?state=attention'}"
     subject, body = letter_about_many(kind, [one.trouble for one in found], whose, link)
-    return [_Letter(f"accounts.{kind}", subject, body, None, f"accounts.{kind} {_key(now())}")]
-
-
-def _queue(letters: Sequence[_Letter], recipients: Sequence[str]) -> bool:
-    """Whether any was made."""
-    made = [_is_queued(letter, recipient) for letter in letters for recipient in recipients]
-    return any(made)
-
-
-def _is_queued(letter: _Letter, recipient: str) -> bool:
-    try:
-        made = queue_notice(
-            letter.kind,
-            recipient,
-            letter.subject,
-            letter.body,
-            about_id=letter.about_id,
-            once=f"{letter.once} {recipient}",
-        )
-    except InvalidError:
-        return False  # no letter reaches this address; the others are told
-    return made is not None
-
-
-def _recipients(owner: UUID) -> list[str]:
-    """Who can do something about it."""
-    if owner == INSTALLATION:
-        return [user.address for user in db.session.scalars(system_administrators())]
-    return [member.user.address for member in db.session.scalars(members_who_may("mailbox.manage"))]
+    return [Letter(f"accounts.{kind}", subject, body, None, f"accounts.{kind} {_key(now())}")]
 
 
 def _name(owner: UUID, one: _Found) -> str:
@@ -228,15 +166,6 @@ def _name(owner: UUID, one: _Found) -> str:
         return f"The global mailbox {one.trouble.address}"
     organization = db.session.get_one(Organization, owner)
     return f"The mailbox {one.trouble.label} ({one.trouble.address}) of {organization.name}"
-
-
-def _link(owner: UUID, one: _Found) -> str:
-    return f"{_grid(owner)}{one.mailbox_id or ''}"
-
-
-def _grid(owner: UUID) -> str:
-    base = settings_of(current_app).base_url
-    return f"{base}/system/mailboxes/" if owner == INSTALLATION else f"{base}/configuration/mailboxes/"
 
 
 def _key(at: datetime) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailboxes import oauth, troubles
 from mailboxes.acting import organizations_with_pending
+from mailboxes.folder_troubles import tell_of_folder_troubles
 from mailboxes.global_mailboxes.deleting import finish_deleting
 from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.health.pass_log import forget_old_passes
@@ -138,8 +139,8 @@ def ring_for_due_mail() -> None:
 
 
 def tell_of_troubles() -> None:
-    """Accounts that wait for people."""
-    for owner_id in troubles.tell_of_troubles():
+    """Accounts that wait for people, and folders that are not read."""
+    for owner_id in [*troubles.tell_of_troubles(), *tell_of_folder_troubles()]:
         queues.ring_notices(owner_id)
 
 

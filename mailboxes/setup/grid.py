@@ -22,12 +22,10 @@ from tenants.database import INSTALLATION, db
 
 SIZE = 50
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+NEED_ATTENTION = (*IN_TROUBLE, "partial", "spent", "quiet", "interrupted", "unconnected")
 # What people look for: the words of the filter, and the states that it finds.
 STATE_FILTERS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "attention": (
-        "Needs attention",
-        (*IN_TROUBLE, "spent", "quiet", "interrupted", "unconnected"),
-    ),
+    "attention": ("Needs attention", NEED_ATTENTION),
     "new": ("Before its first pass", ("new", "first")),
     "ok": ("Works", ("ok", "system", "sends")),
     "paused": ("Paused", ("paused", "off", "system_off", "closed", "unread", "unserved")),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, case, literal, select
 
-from mailboxes.accounts import WAITING_FOR_PEOPLE, Account
+from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, has_folder_in_trouble
 from mailboxes.system_mailboxes import Mailbox
 from tenants.configuration.catalog import SYSTEM
 from tenants.configuration.layers import effective, value_of
@@ -23,6 +23,7 @@ STATES: dict[str, tuple[str, str]] = {
     "refused": ("bad", "Login rejected, needs a new password"),
     "misconfigured": ("bad", "Needs a change of its settings"),
     "failing": ("warn", "Failing, tries again by itself"),
+    "partial": ("warn", "Fetching, but not from every folder"),
     "spent": ("warn", "Today's budget is spent, goes on after midnight (UTC)"),
     "quiet": ("warn", "Left alone for now, as its server asks"),
     "interrupted": ("warn", "A change was interrupted: open it and save it again"),
@@ -39,7 +40,7 @@ STATES: dict[str, tuple[str, str]] = {
     "unread": ("paused", "Paused: no organization that it serves has it enabled"),
     "unserved": ("off", "No longer served by the system; what it holds stays"),
 }
-LIVE = frozenset({"new", "first", "ok", "system"})  # a pass comes soon, by itself
+LIVE = frozenset({"new", "first", "ok", "partial", "system"})  # a pass comes soon, by itself
 _WHY_NOT = {
     "disconnected": "It has to be connected again first.",
     "refused": "Its login was rejected: it needs a new password first.",
@@ -87,6 +88,7 @@ def connection_state() -> ColumnElement[str]:
         (Account.is_spent & (Account.quiet_until > at), "spent"),
         (Account.quiet_until > at, "quiet"),
         ((Account.state == "new") & (Account.lease_expires_at > at), "first"),
+        ((Account.state == "ok") & has_folder_in_trouble(), "partial"),
         else_=Account.state,
     )
     return case((Account.imap_enabled, reads), else_=waits)

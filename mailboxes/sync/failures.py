@@ -41,6 +41,15 @@ class OwnFailureError(MailServerError):
     needs_reconnect = False
 
 
+class NoFolderLeftError(MailServerError):
+    """Nothing that was chosen to be read can be: a pass that has nothing to do is no success (F38)."""
+
+    message = "None of the folders that are to be read is on the server any more."
+    advice = "Retrieve the folders on the page of the mailbox, and choose those that are to be read."
+    is_permanent = True
+    needs_reconnect = False
+
+
 class WorkerDiedError(OwnFailureError):
     """A pass ended with its process, and so did those before: what it reads may be the cause."""
 

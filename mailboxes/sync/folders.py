@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 
 from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.imap import FolderListing
@@ -18,6 +18,7 @@ from tenants.database import db, now
 
 OTHER = "other"
 GONE = "The folder is no longer on the server."
+NO_MESSAGES = "The folder holds no messages any more: the server has it as a level above others only."
 
 
 def refresh_folders(account: Account, fence: int, listed: Sequence[FolderListing]) -> None:
@@ -44,6 +45,11 @@ def synced_folders(account: Account) -> list[Folder]:
     """Folders to visit, each in its turn."""
     query = folders_of(account).where(Folder.is_synced, Folder.is_selectable, Folder.gone_at.is_(None))
     return in_turn(db.session.scalars(query.execution_options(populate_existing=True)))
+
+
+def is_any_chosen(account: Account) -> bool:
+    """Whether any folder is to be read, be it there or not."""
+    return db.session.scalar(select(folders_of(account).where(Folder.is_synced).exists())) or False
 
 
 def cursor_of(folder: Folder) -> Cursor:
@@ -88,7 +94,7 @@ def keep_cursor(folder: Folder, **values: Any) -> None:
     _write([folder.id], values)
 
 
-def _known(account: Account) -> Select[UUID, bytes, str, str | None, bool, str, datetime | None, str]:
+def _known(account: Account) -> Select[UUID, bytes, str, str | None, bool, str, datetime | None, str, bool]:
     return select(
         Folder.id,
         Folder.name_raw,
@@ -98,6 +104,7 @@ def _known(account: Account) -> Select[UUID, bytes, str, str | None, bool, str, 
         Folder.special_use,
         Folder.gone_at,
         Folder.last_error,
+        Folder.is_synced,
     ).where(Folder.account_id == account.id, Folder.left_at.is_(None))
 
 
@@ -120,14 +127,26 @@ def _changes(row: Any, listing: FolderListing) -> dict[str, Any]:
         "is_selectable": listing.is_selectable,
         "special_use": listing.special_use or row.special_use,
         "gone_at": None,
-        "last_error": row.last_error if row.gone_at is None else "",
+        "last_error": _error_after(row, listing),
     }
     return {name: value for name, value in told.items() if getattr(row, name) != value}
+
+
+def _error_after(row: Any, listing: FolderListing) -> str:
+    """What is wrong with a folder that is listed: that it is well again, only a visit can tell."""
+    if not listing.is_selectable and (row.is_selectable or row.gone_at is not None):
+        return NO_MESSAGES
+    if row.gone_at is not None and not row.is_synced:
+        return ""
+    return str(row.last_error)
 
 
 def _write(folder_ids: list[UUID], values: dict[str, Any]) -> None:
     if not folder_ids:
         return
+    if "last_error" in values:
+        is_well = values["last_error"] == ""
+        values = values | {"troubled_since": None if is_well else func.coalesce(Folder.troubled_since, now())}
     db.session.execute(
         update(Folder)
         .where(among(Folder.id, folder_ids))

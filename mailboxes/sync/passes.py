@@ -25,6 +25,7 @@ from mailboxes.imap import ImapConnection
 from mailboxes.sync import leases
 from mailboxes.sync.budget import Budget
 from mailboxes.sync.failures import (
+    NoFolderLeftError,
     OwnFailureError,
     as_mail_error,
     note_failure,
@@ -32,7 +33,7 @@ from mailboxes.sync.failures import (
     note_stall,
     note_success,
 )
-from mailboxes.sync.folders import refresh_folders, synced_folders
+from mailboxes.sync.folders import is_any_chosen, refresh_folders, synced_folders
 from mailboxes.sync.history import history_round
 from mailboxes.sync.leaving import demand_readable, leave_alone
 from mailboxes.sync.mirroring import mirror_reads
@@ -164,6 +165,8 @@ def _list_folders(run: Pass) -> None:
 
 def _run(run: Pass) -> None:
     _list_folders(run)
+    if not synced_folders(run.account) and is_any_chosen(run.account):
+        raise NoFolderLeftError
     is_first_round = True
     while True:
         run.begin_round()

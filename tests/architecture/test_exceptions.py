@@ -54,6 +54,7 @@ LOOKS_ACROSS = {
     "webapp.installation.user_import": "letters to new users belong to no organization",
     "webapp.installation.users": "a letter about a password belongs to no organization",
     "webapp.routing.door": "a system administrator looks after routing",
+    "mailboxes.folder_troubles": "the sweep finds folders of all organizations that are not read",
     "mailboxes.troubles": "the sweep finds accounts of all organizations that wait for people",
     "workers.schedule": "the sweep rings for all organizations",
     "workers.watch": "the watcher holds connections of all accounts",
@@ -98,6 +99,7 @@ COMMITS = {
     "mailboxes.sync.refetching": "what has come whole, per batch",
     "mailboxes.sync.reusing": "no transaction while a server is asked",
     "mailboxes.sync.running": "no transaction while a server is asked",
+    "mailboxes.folder_troubles": "what was told of each folder is remembered with it",
     "mailboxes.troubles": "what was told of each account is remembered with it",
     "mailboxes.sync.visiting": "where a folder stands, and no transaction while a server is asked",
 }

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from mailboxes import troubles
+from mailboxes import telling
 from mailboxes.accounts import Account
 from mailboxes.errors import (
     AuthenticationFailedError,
@@ -252,14 +252,14 @@ def test_an_owner_that_cannot_be_told_keeps_nothing_from_the_others(inside, ours
     failing = {"imap_enabled": True, "state": "refused", "failing_since": now()}
     for world in (ours, theirs):
         make_mailbox(world, account=failing)
-    usual = troubles._recipients
+    usual = telling._recipients
 
     def recipients(owner):
         if owner == ours.id:
             raise RuntimeError
         return usual(owner)
 
-    monkeypatch.setattr(troubles, "_recipients", recipients)
+    monkeypatch.setattr(telling, "_recipients", recipients)
     assert tell_of_troubles() == [theirs.id]
 
 

@@ -1,0 +1,139 @@
+"""A folder that is not read any more is trouble: in state, figures and letters."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from mailboxes.accounts import Folder
+from mailboxes.folder_troubles import PATIENCE, tell_of_folder_troubles
+from mailboxes.health.explaining import health_of
+from mailboxes.metrics import metrics
+from mailboxes.notices import send_due_notices
+from mailboxes.setup.overview import overview_of
+from mailboxes.sync.failures import NoFolderLeftError
+from tenants.database import db, now
+from tests.factories import make_mailbox
+from tests.faults.imap_server import ScriptedImap
+from tests.mailboxes.arriving import folder_of
+from tests.mailboxes.scripted import Scripted
+from tests.mailboxes.system_smtp import letters, send_notices_to
+
+
+@pytest.fixture
+def scripted(app, ours, theirs, inside, certificates):
+    make_mailbox(theirs, account={"imap_enabled": True, "state": "ok"})
+    with ScriptedImap(certificates.good) as server:
+        one = Scripted(app, server, ours, inside)
+        one.add("First")
+        one.add("Filed", folder="Projects")
+        one.sync()
+        one.choose_all()
+        assert one.sync().error is None
+        yield one
+
+
+@pytest.fixture
+def sink(app, smtp_sink, certificates):
+    send_notices_to(app, smtp_sink, certificates)
+    return smtp_sink
+
+
+def tell():
+    for owner in tell_of_folder_troubles():
+        send_due_notices(owner)
+
+
+def later(world, inside):
+    """So long that what is in trouble now is told of."""
+    with inside(world):
+        past = now() - PATIENCE - timedelta(minutes=1)
+        db.session.execute(
+            update(Folder).where(Folder.troubled_since.is_not(None)).values(troubled_since=past)
+        )
+        db.session.execute(update(Folder).where(Folder.told_since.is_not(None)).values(told_since=past))
+        db.session.commit()
+
+
+def shown(scripted):
+    with scripted.inside(scripted.world):
+        row = overview_of(scripted.mailbox)
+        return row.state, row.words, health_of(scripted.mailbox.account_id).words
+
+
+def troubled_count():
+    return {one.name: one.values for one in metrics()}["postroom_folders_troubled"][""]
+
+
+def vanish(server):
+    del server.folders[b"Projects"]
+
+
+def lose_messages(server):
+    server.list_lines = [b'* LIST () "/" INBOX', b'* LIST (\\Noselect) "/" Projects']
+
+
+@pytest.mark.parametrize("happens", [vanish, lose_messages])
+def test_a_folder_that_is_not_read_any_more_shows_in_state_and_figures(scripted, happens):
+    happens(scripted.server)
+    assert scripted.sync().error is None
+    words = "Fetching, but not from every folder"
+    assert shown(scripted) == ("warn", words, words)
+    assert troubled_count() == 1
+
+
+def test_when_no_folder_is_left_the_account_says_so(scripted):
+    for name in (b"INBOX", b"Projects"):
+        del scripted.server.folders[name]
+    scripted.server.folder("Other")
+    assert isinstance(scripted.sync().error, NoFolderLeftError)
+    with scripted.inside(scripted.world):
+        assert scripted.account().state == "misconfigured"
+        assert "Retrieve the folders" in scripted.account().last_error
+    scripted.server.folder("INBOX")
+    assert scripted.sync().error is None
+    with scripted.inside(scripted.world):
+        assert scripted.account().state == "ok"
+
+
+def test_administrators_hear_once_of_a_folder_and_once_that_it_is_read_again(inside, ours, scripted, sink):
+    kept = scripted.server.folders[b"Projects"]
+    vanish(scripted.server)
+    scripted.sync()
+    tell()
+    assert letters(sink) == []
+    later(ours, inside)
+    tell()
+    tell()
+    [(recipient, subject, text)] = letters(sink)
+    assert recipient == ours.admin.user.address
+    assert subject.startswith("The folder Projects of ")
+    assert "no longer on the server" in " ".join(text.split())
+    assert f"/configuration/mailboxes/{scripted.mailbox.id}" in text
+    scripted.server.folders[b"Projects"] = kept
+    scripted.sync()
+    with inside(ours):
+        back = db.session.scalars(select(Folder).where(Folder.name == "Projects")).one()
+        assert (back.gone_at, back.troubled_since, back.last_error) == (None, None, "")
+
+
+def test_a_letter_about_folders_gathers_those_that_follow(inside, ours, theirs, mailboxes_in_trouble, sink):
+    tell()
+    assert [subject for _, subject, _ in letters(sink)] == ["2 folders are not read any more"] * 2
+    with inside(ours):
+        db.session.execute(update(Folder).values(troubled_since=None))
+        db.session.commit()
+    tell()
+    assert len(letters(sink)) == 2
+
+
+@pytest.fixture
+def mailboxes_in_trouble(inside, ours, theirs):
+    for world in (ours, theirs):
+        for label in ("Support", "Sales"):
+            mailbox = make_mailbox(world, label=label, account={"imap_enabled": True, "state": "ok"})
+            with inside(world):
+                folder = folder_of(mailbox)
+                folder.is_synced = True
+                folder.last_error, folder.troubled_since = "It hangs.", now() - timedelta(hours=2)
+                db.session.commit()
