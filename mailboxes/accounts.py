@@ -88,6 +88,7 @@ class Account(OptionallyScoped, Base):
     told_since: Mapped[datetime | None] = mapped_column(default=None)  # the failing that was told of
     told_state: Mapped[str] = mapped_column(default="")  # … and as what
     told_at: Mapped[datetime | None] = mapped_column(default=None)  # when it was last told of, well or not
+    recovered_at: Mapped[datetime | None] = mapped_column(default=None)  # from a failing that was told of
     failure_count: Mapped[int] = mapped_column(default=0)
     death_count: Mapped[int] = mapped_column(default=0)  # passes in a row that ended with their process
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)

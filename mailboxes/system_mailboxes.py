@@ -70,6 +70,9 @@ class Mailbox(OrganizationScoped, Base):
     address: Mapped[str]  # lower case
     aliases: Mapped[list[str]] = mapped_column(default=list)
     is_enabled: Mapped[bool] = mapped_column(default=True)
+    # Of a global account, all that an organization learns of its trouble: since when nothing is fetched.
+    unfetched_since: Mapped[datetime | None] = mapped_column(default=None)
+    is_mirrored: Mapped[bool] = mapped_column(default=False)  # … and that its read state is the server's
     # It fetches, and shows what automation would have made and answered; automation does neither.
     is_shadow: Mapped[bool] = mapped_column(default=False)
 

@@ -25,6 +25,7 @@ from mailboxes.acting import organizations_with_pending
 from mailboxes.folder_troubles import tell_of_folder_troubles
 from mailboxes.global_mailboxes.deleting import finish_deleting
 from mailboxes.global_mailboxes.following import catch_up
+from mailboxes.global_mailboxes.reporting import report_global_accounts
 from mailboxes.health.pass_log import forget_old_passes
 from mailboxes.health.volume import forget_old_hours
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
@@ -204,6 +205,7 @@ SCHEDULE = (
     Periodic("send what is due", 2, ring_for_due_mail),
     Periodic("say that it lives", 10, say_alive),
     Periodic("tell of troubles", 10, tell_of_troubles),
+    Periodic("report how global mailboxes are", 10, report_global_accounts),
     Periodic("send notices", 2, ring_for_due_notices),
     Periodic("go on within the budget", 10, go_on_within_budget),
     Periodic("mirror what was read", 10, hurry_for_reads),

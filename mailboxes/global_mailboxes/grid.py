@@ -10,9 +10,18 @@ from mailboxes.arrivals import Arrival
 from mailboxes.crm.paging import Order
 from mailboxes.global_mailboxes.listing import global_overviews, state_of
 from mailboxes.global_mailboxes.table import GlobalMailbox
-from mailboxes.setup.grid import LONG_AGO, GridFilter, Level, Listed, by_urgency, listed
+from mailboxes.setup.grid import (
+    LONG_AGO,
+    MOST_COUNTED,
+    NEED_ATTENTION,
+    GridFilter,
+    Level,
+    Listed,
+    by_urgency,
+    listed,
+)
 from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
-from tenants.database import across_organizations
+from tenants.database import across_organizations, db
 
 
 def _said(field: str) -> ColumnElement[str]:
@@ -61,6 +70,17 @@ def system_level() -> Level:
         },
         rows=global_overviews,
     )
+
+
+def global_attention_count() -> int:
+    """How many global mailboxes need attention, at most `MOST_COUNTED`; the session is the installation's."""
+    query = (
+        select(GlobalMailbox.id)
+        .join(Account, Account.id == GlobalMailbox.account_id)
+        .where(GlobalMailbox.deleted_at.is_(None), state_of().in_(NEED_ATTENTION))
+        .limit(MOST_COUNTED)
+    )
+    return db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
 def global_mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, select, text
+from sqlalchemy import ColumnElement, and_, case, func, select, text
 
 from mailboxes.accounts import IN_TROUBLE, Account, shown_state
 from mailboxes.global_mailboxes.table import GlobalMailbox
@@ -15,6 +15,7 @@ from tenants.database import across_organizations
 from tenants.organizations import Organization
 
 MOST_SHOWN = 50
+MOST_COUNTED = 1_000  # in the navigation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +34,16 @@ class Worst:
     next_attempt_at: datetime
 
 
+def troubled_count() -> int:
+    """How many accounts of the installation are in trouble, at most `MOST_COUNTED`."""
+    query = select(Account.id).where(_fails()).limit(MOST_COUNTED)
+    with across_organizations("the navigation of system pages counts accounts in trouble") as session:
+        return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
 def worst_accounts() -> tuple[list[Worst], int]:
     """Those that fail, the worst and the longest first, at most `MOST_SHOWN`; and how many there are."""
-    fails = (
-        Account.is_enabled,
-        Account.imap_enabled,
-        Account.state.in_(IN_TROUBLE),
-        text(is_wanted("accounts")),
-    )
+    fails = _fails()
     place = case({state: place for place, state in enumerate(IN_TROUBLE)}, value=Account.state)
     query = (
         select(Account, shown_state(), Organization.name, Mailbox.id, GlobalMailbox.id)
@@ -50,13 +53,19 @@ def worst_accounts() -> tuple[list[Worst], int]:
             and_(Mailbox.organization_id == Account.organization_id, Mailbox.account_id == Account.id),
         )
         .outerjoin(GlobalMailbox, GlobalMailbox.account_id == Account.id)
-        .where(*fails)
+        .where(fails)
         .order_by(place, Account.failing_since, Account.id)
         .limit(MOST_SHOWN)
     )
     with across_organizations("a system page shows the accounts that are worst off") as session:
-        count = session.scalar(select(func.count()).select_from(Account).where(*fails)) or 0
+        count = session.scalar(select(func.count()).select_from(Account).where(fails)) or 0
         return [_shown(*row) for row in session.execute(query)], count
+
+
+def _fails() -> ColumnElement[bool]:
+    return and_(
+        Account.is_enabled, Account.imap_enabled, Account.state.in_(IN_TROUBLE), text(is_wanted("accounts"))
+    )
 
 
 def _shown(

@@ -22,6 +22,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
     text,
     true,
@@ -192,11 +193,12 @@ def forget_reads(message_ids: Collection[UUID]) -> None:
 
 
 def _mirrored(mailbox_ids: Collection[UUID]) -> set[UUID]:
-    """Those whose account, one of the organization's own, mirrors the read state."""
+    """Those whose account mirrors the read state; that of a global one, the mailbox knows itself."""
+    own = (Account.owner_id == Mailbox.account_owner_id) & (Account.id == Mailbox.account_id)
     query = (
         select(Mailbox.id)
-        .join(Account, (Account.owner_id == Mailbox.account_owner_id) & (Account.id == Mailbox.account_id))
-        .where(Mailbox.id.in_(mailbox_ids), Account.mirrors_read_state)
+        .outerjoin(Account, own)
+        .where(Mailbox.id.in_(mailbox_ids), or_(Account.mirrors_read_state, Mailbox.is_mirrored))
     )
     return set(db.session.scalars(query))
 

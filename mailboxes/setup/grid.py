@@ -21,8 +21,9 @@ from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_othe
 from tenants.database import INSTALLATION, db
 
 SIZE = 50
+MOST_COUNTED = 1_000  # in the navigation
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-NEED_ATTENTION = (*IN_TROUBLE, "partial", "spent", "quiet", "interrupted", "unconnected")
+NEED_ATTENTION = (*IN_TROUBLE, "partial", "spent", "quiet", "unfetched", "interrupted", "unconnected")
 # What people look for: the words of the filter, and the states that it finds.
 STATE_FILTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "attention": ("Needs attention", NEED_ATTENTION),
@@ -118,6 +119,12 @@ def organization_level() -> Level:
         sorts={**SORTS, "state": by_urgency(state_of())},
         rows=overviews_of,
     )
+
+
+def attention_count() -> int:
+    """How many mailboxes of the current organization need attention, at most `MOST_COUNTED`."""
+    query = with_accounts(select(Mailbox.id)).where(state_of().in_(NEED_ATTENTION)).limit(MOST_COUNTED)
+    return db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 
 def mailbox_page(filter: GridFilter, order: Order, cursor: str = "") -> Listed:

@@ -26,6 +26,7 @@ STATES: dict[str, tuple[str, str]] = {
     "partial": ("warn", "Fetching, but not from every folder"),
     "spent": ("warn", "Today's budget is spent, goes on after midnight (UTC)"),
     "quiet": ("warn", "Left alone for now, as its server asks"),
+    "unfetched": ("warn", "The system cannot read it at the moment"),
     "interrupted": ("warn", "A change was interrupted: open it and save it again"),
     "unconnected": ("off", "Not connected"),
     "new": ("busy", "Waiting for its first pass"),
@@ -54,6 +55,7 @@ _WHY_NOT = {
     "system_off": "The system's administrators have switched fetching off.",
     "closed": "The organization is disabled.",
     "unread": "No organization that it serves has it enabled.",
+    "unfetched": "The system cannot read it at the moment; its administrators look after it.",
     "unserved": "The system no longer serves it.",
 }
 TRIED_ANYWAY = frozenset({"failing", "refused", "misconfigured"})  # by Sync now, whatever the back-off says
@@ -72,6 +74,7 @@ def state_of() -> ColumnElement[str]:
         (Mailbox.is_served.is_(False), "unserved"),
         (Mailbox.is_enabled.is_(False), "paused"),
         (is_open.scalar_subquery().is_(False), "closed"),
+        (Account.id.is_(None) & Mailbox.unfetched_since.is_not(None), "unfetched"),
         (Account.id.is_(None), systems),
         (Account.is_enabled.is_(False), "interrupted"),
         else_=connection_state(),

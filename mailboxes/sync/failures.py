@@ -72,6 +72,8 @@ def note_success(account: Account, *, has_more: bool, is_throttled: bool = False
     """
     well: dict[str, Any] = {"state": "ok", "last_error": "", "failing_since": None, "synced_at": now()}
     well |= {"failure_count": 0, "death_count": 0, "is_spent": False}
+    was_told = Account.told_since.is_not(None) & (Account.told_since == Account.failing_since)
+    well |= {"recovered_at": case((was_told, now()), else_=Account.recovered_at)}
     if is_throttled:
         well |= {"quiet_until": now() + timedelta(seconds=THROTTLED_SECONDS)}
     _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))

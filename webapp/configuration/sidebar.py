@@ -6,8 +6,11 @@ from uuid import UUID
 
 from flask import current_app, g, request, url_for
 
+from mailboxes.global_mailboxes.grid import global_attention_count
+from mailboxes.health.worst import troubled_count
 from mailboxes.intake.held import quarantined_count
 from mailboxes.routing.unrouted import unrouted_count
+from mailboxes.setup.grid import attention_count
 from tenants.configuration.catalog import GROUPS, ORGANIZATION, SYSTEM, settings_at
 from webapp.routing.door import installation
 
@@ -42,6 +45,12 @@ BELOW = {"routing_moves": "routing", "routing_trials": "routing", "applying": "m
 COUNTED_FOR_THE_SYSTEM: dict[str, tuple[Callable[[], int], str]] = {
     "unrouted.index": (unrouted_count, "waiting"),
     "system_quarantine.index": (quarantined_count, "in quarantine"),
+    "system_mailboxes.index": (global_attention_count, "need attention"),
+    "health.index": (troubled_count, "in trouble"),
+}
+COUNTED_FOR_AN_ORGANIZATION: dict[str, tuple[Callable[[], int], str]] = {
+    "quarantine.index": (quarantined_count, "in quarantine"),
+    "mailboxes.index": (attention_count, "need attention"),
 }
 
 
@@ -138,8 +147,9 @@ def _heading(label: str, pages: list[tuple[str, str, dict[str, Any]]]) -> dict[s
 def _counted(entry: dict[str, Any], pages: list[tuple[str, str, dict[str, Any]]]) -> dict[str, Any]:
     """What waits for an administrator is counted where it is listed."""
     endpoint = next(endpoint for label, endpoint, _ in pages if label == entry["label"])
-    if endpoint == "quarantine.index":
-        return {**entry, "count": quarantined_count(), "note": "in quarantine"}
+    if endpoint in COUNTED_FOR_AN_ORGANIZATION:
+        count, note = COUNTED_FOR_AN_ORGANIZATION[endpoint]
+        return {**entry, "count": count(), "note": note}
     if endpoint not in COUNTED_FOR_THE_SYSTEM:
         return entry
     count, note = COUNTED_FOR_THE_SYSTEM[endpoint]

@@ -13,7 +13,7 @@ from sqlalchemy import Select, select
 from mailboxes import drafts
 from mailboxes.access import readable_ids
 from mailboxes.inbox import conversation, listing, reading
-from mailboxes.inbox.delays import delays
+from mailboxes.inbox.delays import Delay, Recovery, delays, recoveries
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query
@@ -88,7 +88,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
     )
     mailboxes = listed_mailboxes(place)
     counts = listing.counts(selection, [one.id for one in mailboxes.found])
-    late = [one for one in delays(g.member) if place.mailbox_id in (None, one.mailbox_id)]
+    late, back = _news_of_mailboxes(place)
     rows = [row_of_list(row, place, current) for row in page.rows]
     return {
         "place": place,
@@ -102,6 +102,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         **selector_of(place, mailboxes, counts),
         "delays": late[:MOST_DELAYS],
         "more_delays": len(late[MOST_DELAYS:]),
+        "recoveries": back[:MOST_DELAYS],
         "chips": [
             {
                 "name": term.name or "words",
@@ -113,8 +114,19 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         "search_query": str(place.query),
         "everywhere_url": place.of(mailbox_id=None, view=VIEWS["all"]).url(),
         "cleared_url": place.of(query=Query()).url(),
-        "fingerprint": _fingerprint(rows, counts, late),
+        "fingerprint": _fingerprint(rows, counts, [*late, *back]),
     }
+
+
+def _news_of_mailboxes(place: Place) -> tuple[list[Delay], list[Recovery]]:
+    """Those of this list that are not read at the moment, and those that are read again."""
+    may_manage = "mailbox.manage" in g.permissions
+    late, back = delays(g.member, may_manage=may_manage), recoveries(g.member, may_manage=may_manage)
+    here = place.mailbox_id
+    return (
+        [one for one in late if here in (None, one.mailbox_id)],
+        [one for one in back if here in (None, one.mailbox_id)],
+    )
 
 
 def _unless_known(fingerprint: str, template: str, values: dict[str, Any]) -> ResponseReturnValue:

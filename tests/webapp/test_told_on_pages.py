@@ -1,0 +1,136 @@
+"""Trouble is told where people are: navigation, grid and My Emails; of global ones only that it is so."""
+
+from datetime import timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select, update
+
+from mailboxes.accounts import Account
+from mailboxes.errors import AuthenticationFailedError
+from mailboxes.global_mailboxes.reporting import report_global_accounts
+from mailboxes.setup.grid import MOST_COUNTED, attention_count
+from mailboxes.sync.failures import note_failure, note_success
+from mailboxes.system_mailboxes import Mailbox
+from mailboxes.troubles import tell_of_troubles
+from tenants.database import db, inside_installation, now
+from tests.factories import make_mailbox, make_user, sign_in
+from tests.mailboxes.arriving import account_of
+from tests.mailboxes.global_mail import make_global_account, serve
+from tests.webapp.reading import read, words_of
+
+ERROR = "The server imap.secret.example did not answer."
+BROKEN = {"imap_enabled": True, "state": "refused", "last_error": ERROR, "failing_since": now()}
+SYSTEMS_STATE = "The system cannot read it at the moment"
+
+
+@pytest.fixture
+def admin(app, ours):
+    return sign_in(app, ours.admin)
+
+
+@pytest.fixture
+def member(app, ours):
+    return sign_in(app, ours.member)
+
+
+def counted(page, label):
+    """The number beside a place in the navigation; "" without any."""
+    found = BeautifulSoup(page, "html.parser").find("a", string=None, attrs={"href": label})
+    return " ".join(found.get_text(" ", strip=True).split())
+
+
+def since_of(world, inside):
+    with inside(world):
+        return db.session.scalar(select(Mailbox.unfetched_since))
+
+
+def test_mailboxes_that_need_attention_are_counted_in_the_navigation(ours, theirs, admin):
+    for world in (ours, theirs):
+        make_mailbox(world, label="Broken", account=BROKEN)
+    make_mailbox(ours, label="Well", account={"imap_enabled": True, "state": "ok"})
+    page = read(admin, "/configuration/quarantine/")
+    assert counted(page, "/configuration/mailboxes/") == "System mailboxes 1 need attention"
+
+
+def test_they_are_counted_up_to_a_point(ours, inside, monkeypatch):
+    monkeypatch.setattr("mailboxes.setup.grid.MOST_COUNTED", 2)
+    for label in ("One", "Two", "Three"):
+        make_mailbox(ours, label=label, account=BROKEN)
+    with inside(ours):
+        assert attention_count() == 2 < MOST_COUNTED
+
+
+def test_system_administrators_see_how_many_are_in_trouble(app, ours, theirs):
+    for world in (ours, theirs):
+        make_mailbox(world, account=BROKEN)
+    client = sign_in(app, make_user(name="Sam", is_system_admin=True))
+    assert counted(read(client, "/system/users/"), "/system/health/") == "Health 2 in trouble"
+
+
+def test_organizations_served_learn_that_the_system_cannot_read_and_nothing_else(
+    ours, theirs, inside, admin, member
+):
+    account_id = make_global_account(**BROKEN, imap_host="imap.secret.example")
+    for world in (ours, theirs):
+        serve(world, account_id, is_served=True, is_enabled=True)
+    report_global_accounts()
+    grid, mail = read(admin, "/configuration/mailboxes/"), read(member, "/mail/")
+    assert SYSTEMS_STATE in words_of(grid)
+    assert "The system cannot read this mailbox at the moment." in words_of(mail)
+    for page in (grid, mail):
+        assert "secret" not in page
+        assert theirs.name not in page
+    with inside_installation("a test"):
+        db.session.execute(update(Account).values(state="ok", failing_since=None))
+        db.session.commit()
+    report_global_accounts()
+    assert (since_of(ours, inside), since_of(theirs, inside)) == (None, None)
+    assert SYSTEMS_STATE not in words_of(read(admin, "/configuration/mailboxes/"))
+
+
+@pytest.mark.parametrize(("minutes", "is_told"), [(1, False), (10, True)])
+def test_what_passes_by_itself_is_told_only_if_it_lasts(ours, theirs, inside, minutes, is_told):
+    failing = {**BROKEN, "state": "failing", "failing_since": now() - timedelta(minutes=minutes)}
+    serve(ours, make_global_account(**failing))
+    own = make_mailbox(theirs, account=failing)
+    report_global_accounts()
+    assert (since_of(ours, inside) is not None) == is_told
+    with inside(theirs):
+        assert db.session.get_one(Mailbox, (theirs.id, own.id)).unfetched_since is None
+
+
+def test_my_emails_tells_who_may_mend_it_and_to_whom_it_is_granted(app, ours, inside, admin):
+    mailbox = make_mailbox(ours, label="Support", account=BROKEN)
+    health = f"/configuration/mailboxes/{mailbox.id}/health"
+    mended, granted = read(admin, "/mail/"), read(sign_in(app, ours.member), "/mail/")
+    assert "Support: new messages do not arrive" in words_of(mended)
+    assert health in mended
+    assert "Support: new messages do not arrive" in words_of(granted)
+    assert health not in granted
+
+
+def test_that_it_works_again_is_shown_where_the_trouble_was(ours, inside, member, admin):
+    mailbox = make_mailbox(ours, label="Support", account={"imap_enabled": True, "state": "ok"})
+    with inside(ours):
+        note_failure(account_of(mailbox), AuthenticationFailedError())
+        db.session.commit()
+    tell_of_troubles()
+    with inside(ours):
+        note_success(account_of(mailbox), has_more=False)
+        db.session.commit()
+    assert "Support works again" in words_of(read(member, "/mail/"))
+    assert "Works again since" in words_of(read(admin, f"/configuration/mailboxes/{mailbox.id}/health"))
+    with inside(ours):
+        db.session.execute(update(Account).values(recovered_at=now() - timedelta(hours=1)))
+        db.session.commit()
+    assert "Support works again" not in words_of(read(member, "/mail/"))
+
+
+def test_a_moment_of_trouble_that_nobody_was_told_of_has_no_end_to_be_told(ours, inside, member):
+    mailbox = make_mailbox(ours, label="Support", account={"imap_enabled": True, "state": "ok"})
+    with inside(ours):
+        note_failure(account_of(mailbox), AuthenticationFailedError())
+        note_success(account_of(mailbox), has_more=False)
+        db.session.commit()
+    assert "works again" not in words_of(read(member, "/mail/"))
