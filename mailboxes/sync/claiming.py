@@ -117,6 +117,21 @@ _HURRY_FOR_READS = text(
         WHERE r.organization_id = a.organization_id AND r.read_at > a.synced_at AND m.account_id = a.id))
     """
 )
+_HURRY_FOR_ROUTED = text(
+    """
+    UPDATE accounts a SET next_attempt_at = clock_timestamp()
+    WHERE a.organization_id IS NULL AND a.mirrors_read_state AND a.delivery_mode = 'routed'
+      AND a.state = 'ok' AND a.next_attempt_at > clock_timestamp()
+      AND EXISTS (SELECT 1 FROM mailboxes m
+        WHERE m.account_owner_id = a.owner_id AND m.account_id = a.id
+        AND (EXISTS (SELECT 1 FROM messages g
+          WHERE g.organization_id = m.organization_id AND g.mailbox_id = m.id AND g.unread_at > a.synced_at)
+        OR EXISTS (SELECT 1 FROM message_reads r
+          JOIN messages g ON g.organization_id = r.organization_id AND g.id = r.message_id
+          WHERE r.organization_id = m.organization_id AND g.mailbox_id = m.id
+            AND r.read_at > a.synced_at)))
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +241,7 @@ def hurry_for_reads() -> None:
     """What was read here since the last pass is told to the server soon, where it is mirrored; commits."""
     with across_organizations("reads are mirrored on the servers of all organizations") as session:
         session.execute(_HURRY_FOR_READS)
+        session.execute(_HURRY_FOR_ROUTED)
         session.commit()
 
 

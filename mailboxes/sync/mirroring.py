@@ -3,10 +3,12 @@ r"""The read state of an account that mirrors it: read or marked unread here, th
 By ``+FLAGS`` and ``-FLAGS`` of ``\Seen`` alone; nothing else is ever written to a folder that is read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, select, update
+from sqlalchemy.orm import Session
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
@@ -16,7 +18,7 @@ from mailboxes.sync.following import SEEN, follow_flags
 from mailboxes.sync.leaving import OF_A_FOLDER, SILENCE, leave_unwritten
 from mailboxes.sync.running import Pass
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db
+from tenants.database import across_organizations, db
 
 MOST_MIRRORED = 1_000  # of a folder, in one pass
 MOST_SILENCES = 2  # in one pass: each costs a minute
@@ -33,8 +35,6 @@ def mirror_reads(run: Pass) -> int:
     folder that cannot be written to holds up no other; where the server hangs, the rest waits.
     """
     account = run.account
-    if account.organization_id is None:
-        return 0  # of a global account, each organization reads for itself
     is_read = Message.is_read_by_all | exists().where(
         MessageRead.organization_id == Message.organization_id, MessageRead.message_id == Message.id
     )
@@ -55,6 +55,16 @@ def mirror_reads(run: Pass) -> int:
             break
     _forget_what_is_told(account, is_read)
     return count
+
+
+@contextmanager
+def _where_reads_are(account: Account) -> Iterator[Session]:
+    """A session that sees who has read what: each message of a routed account is in one organization."""
+    if account.organization_id is not None:
+        yield db.session()
+        return
+    with across_organizations("reads of a routed account are in the organizations it serves") as session:
+        yield session
 
 
 def _store(run: Pass, folder: Folder, place: Place, tell: Store, changed: Change) -> int:
@@ -96,8 +106,9 @@ def _places(run: Pass, *conditions: ColumnElement[bool]) -> list[Place]:
         .subquery()
     )
     places: dict[tuple[UUID, int], list[tuple[int, list[str]]]] = {}
-    for row in db.session.execute(select(there).where(there.c.turn <= MOST_MIRRORED)):
-        places.setdefault((row.folder_id, row.uid_validity), []).append((row.uid, row.flags))
+    with _where_reads_are(run.account) as session:
+        for row in session.execute(select(there).where(there.c.turn <= MOST_MIRRORED)):
+            places.setdefault((row.folder_id, row.uid_validity), []).append((row.uid, row.flags))
     return [(folder_id, uid_validity, found) for (folder_id, uid_validity), found in places.items()]
 
 
@@ -110,10 +121,13 @@ def _forget_what_is_told(account: Account, is_read: ColumnElement[bool]) -> None
         Location.flags.contains([SEEN]),
     )
     of_account = select(Mailbox.id).where(Mailbox.account_id == account.id)
-    db.session.execute(
-        update(Message)
-        .where(Message.mailbox_id.in_(of_account), Message.unread_at.is_not(None), ~is_seen_there | is_read)
-        .values(unread_at=None)
-        .execution_options(synchronize_session=False)
-    )
-    db.session.commit()
+    with _where_reads_are(account) as session:
+        session.execute(
+            update(Message)
+            .where(
+                Message.mailbox_id.in_(of_account), Message.unread_at.is_not(None), ~is_seen_there | is_read
+            )
+            .values(unread_at=None)
+            .execution_options(synchronize_session=False)
+        )
+        session.commit()

@@ -176,7 +176,7 @@ def _run(run: Pass) -> None:
         if is_first_round:
             leave_alone(run, folders)
         visit_each(run, folders, is_first_round=is_first_round)
-        if is_first_round and run.account.mirrors_read_state:
+        if is_first_round and run.account.mirrors_reads:
             run.report.changed_count += mirror_reads(run)
         has_more = history_round(run, folders)
         if not has_more or run.is_over:

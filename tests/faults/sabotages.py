@@ -240,7 +240,7 @@ SABOTAGES = (
     Sabotage(
         "Seen stored unasked",
         SYNC / "passes.py",
-        "        if is_first_round and run.account.mirrors_read_state:\n",
+        "        if is_first_round and run.account.mirrors_reads:\n",
         "        if is_first_round:\n",
         "tests/faults/test_mirroring.py::test_without_the_option_it_is_each_members_own_and_nothing_is_written",
     ),
