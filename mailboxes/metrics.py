@@ -146,6 +146,12 @@ _QUESTIONS = (
         "SELECT '', sum(history_left) FROM folders WHERE history_left > 0",
     ),
     _Question(
+        "postroom_gap_audit_age_seconds",
+        "The age of the oldest gap audit of a folder that is read; without one, since it was chosen.",
+        "SELECT '', greatest(0, extract(epoch FROM clock_timestamp() - min(coalesce(audited_at, new_since))))"
+        " FROM folders WHERE is_synced AND is_selectable AND left_at IS NULL AND gone_at IS NULL",
+    ),
+    _Question(
         "postroom_messages_missing",
         "Messages that the newest gap audits found on servers, and nowhere here.",
         "SELECT '', sum((audit #>> '{groups,missing}')::int) FROM folders"

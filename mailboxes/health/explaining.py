@@ -159,7 +159,8 @@ def past_of(account_id: UUID, zone: Any, cursor: str = "") -> Past:
     """The charts and a page of the connection log; days and hours are those of a time zone."""
     at = now()
     hours = hours_of(account_id, at - timedelta(days=DAYS_SHOWN))
-    return Past(_days(hours, at, zone), _delays(hours, at, zone), passes_page(account_id, cursor))
+    past = volume_by_day(hours, at, zone), delay_by_hour(hours, at, zone)
+    return Past(*past, passes_page(account_id, cursor))
 
 
 def _newest(mailbox: Mailbox | GlobalMailbox) -> datetime | None:
@@ -240,7 +241,8 @@ def _is_audit_to_come(folder: Folder) -> bool:
 # --- charts ----------------------------------------------------------------------------------
 
 
-def _days(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[str, int, int]]:
+def volume_by_day(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[str, int, int]]:
+    """New messages and those of the history, by day of a time zone."""
     today = at.astimezone(zone).date()
     days = [today - timedelta(days=back) for back in range(DAYS_SHOWN - 1, -1, -1)]
     found = dict.fromkeys(days, (0, 0))
@@ -252,7 +254,8 @@ def _days(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[s
     return [(f"{day.day} {day:%b}", *counts) for day, counts in found.items()]
 
 
-def _delays(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[str, float]]:
+def delay_by_hour(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[str, float]]:
+    """Seconds of mean delay, by hour of a time zone."""
     latest = at.replace(minute=0, second=0, microsecond=0)
     known = {hour.hour: hour.mean_delay for hour in hours}
     moments = [latest - timedelta(hours=back) for back in range(HOURS_SHOWN - 1, -1, -1)]

@@ -321,5 +321,36 @@ def test_figures_of_the_installation_count_what_was_delivered(ours, theirs, mail
     assert "3 new" in system_admin.get("/system/health/now").text
 
 
+def test_folders_that_lack_something_are_listed_with_a_way_to_their_page(
+    inside, ours, theirs, mailbox, system_admin
+):
+    other = make_mailbox(theirs, label="Desk", account=IMAP)
+    with inside(theirs):
+        lacking = folder_of(other)
+        lacking.audit, lacking.audited_at = {"groups": {"missing": 3}}, now()
+        db.session.commit()
+    with inside(ours):
+        gone = folder_of(mailbox)
+        gone.is_synced, gone.last_error, gone.troubled_since = True, "It hangs.", now()
+        db.session.commit()
+    page = read(system_admin, "/system/health/")
+    words = words_of(page)
+    assert "Folders in trouble 1" in words
+    assert words.index(other.address) < words.index(mailbox.address)
+    assert "It hangs." in words
+    assert f"/system/organizations/{theirs.id}/mailboxes/{other.id}/health#folders" in page
+    assert f"/system/organizations/{ours.id}/mailboxes/{mailbox.id}/health#folders" in page
+
+
+def test_the_installation_shows_its_newest_message_and_its_past_days(ours, theirs, mailbox, system_admin):
+    assert "Newest message none yet" in words_of(read(system_admin, "/system/health/"))
+    receive(ours, mailbox, letter())
+    receive(theirs, make_mailbox(theirs), letter(), letter("Two"))
+    page = read(system_admin, "/system/health/")
+    assert "Newest message none yet" not in words_of(page)
+    rows = BeautifulSoup(page, "html.parser").select("[aria-labelledby=past] tr")
+    assert any(" 3 " in f" {row.get_text(' ', strip=True)} " for row in rows)
+
+
 def test_nobody_else_sees_the_installation(client):
     read(client, "/system/health/", expect=403)

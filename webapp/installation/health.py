@@ -6,9 +6,11 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 
+from mailboxes.health.installation import lacking_folders, newest_at, past_days
 from mailboxes.health.worst import worst_accounts
 from mailboxes.metrics import metrics
 from webapp.configuration.sidebar import system_tree
+from webapp.filters import zone
 from webapp.guards import system_admin_required
 from workers import queues
 
@@ -27,7 +29,8 @@ PURPOSES = {
 @system_admin_required
 def index() -> ResponseReturnValue:
     """The whole page."""
-    return render_template("installation/health.html", tree=system_tree(), **_now())
+    days, delays = past_days(zone())
+    return render_template("installation/health.html", tree=system_tree(), days=days, delays=delays, **_now())
 
 
 @blueprint.get("/now")
@@ -43,6 +46,8 @@ def _now() -> dict[str, Any]:
         "known": {metric.name.removeprefix("postroom_"): metric.values for metric in metrics()},
         "worst": worst,
         "worst_count": worst_count,
+        "newest_at": newest_at(),
+        "lacking": lacking_folders(),
         "purposes": PURPOSES,
         **_processes(),
     }

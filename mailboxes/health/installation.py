@@ -1,0 +1,104 @@
+"""The health of the whole installation beyond its figures: its past days, and folders that lack something.
+
+For system administrators: addresses and folder names, never a message.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, and_, cast, func, or_, select
+
+from mailboxes.accounts import Account, Folder, is_in_trouble
+from mailboxes.arrivals import Arrival
+from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.health.explaining import DAYS_SHOWN, delay_by_hour, volume_by_day
+from mailboxes.health.volume import AccountHour
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import across_organizations, now
+from tenants.organizations import Organization
+
+MOST_SHOWN = 50
+MISSING = cast(Folder.audit["groups"]["missing"].astext, Integer)
+
+
+@dataclass(frozen=True, slots=True)
+class LackingFolder:
+    """A folder that is not read, or of which messages are missing. ``mailbox_id`` is that of its page."""
+
+    name: str
+    address: str
+    organization_id: UUID | None
+    organization: str
+    mailbox_id: UUID | None
+    missing: int
+    audited_at: datetime | None
+    error: str
+    troubled_since: datetime | None
+
+
+def lacking_folders() -> list[LackingFolder]:
+    """Those with the most missing messages first, then those in trouble, at most `MOST_SHOWN`."""
+    query = (
+        select(Folder, MISSING.label("missing"), Account.address, Organization.name)
+        .add_columns(func.coalesce(Mailbox.id, GlobalMailbox.id).label("mailbox_id"))
+        .join(Account, and_(Account.owner_id == Folder.owner_id, Account.id == Folder.account_id))
+        .outerjoin(Organization, Organization.id == Account.organization_id)
+        .outerjoin(
+            Mailbox,
+            and_(Mailbox.organization_id == Account.organization_id, Mailbox.account_id == Account.id),
+        )
+        .outerjoin(GlobalMailbox, GlobalMailbox.account_id == Account.id)
+        .where(or_(_lacks_messages(), is_in_trouble()))
+        .order_by(func.coalesce(MISSING, 0).desc(), Folder.troubled_since, Folder.id)
+        .limit(MOST_SHOWN)
+    )
+    with across_organizations("a system page lists folders that lack messages or are not read") as session:
+        return [_lacking(row) for row in session.execute(query)]
+
+
+def newest_at() -> datetime | None:
+    """When the newest message came to any account."""
+    with across_organizations("a system page says when the newest message came") as session:
+        return session.scalar(select(Arrival.arrived_at).order_by(Arrival.id.desc()).limit(1))
+
+
+def past_days(zone: Any) -> tuple[list[tuple[str, int, int]], list[tuple[str, float]]]:
+    """Volume by day and mean delay by hour of all accounts together, as `explaining.Past` of one."""
+    at = now()
+    sums = ("new_count", "history_count", "timed_count", "delay_milliseconds")
+    query = (
+        select(AccountHour.hour, *[func.sum(getattr(AccountHour, name)).label(name) for name in sums])
+        .where(AccountHour.hour >= at - timedelta(days=DAYS_SHOWN))
+        .group_by(AccountHour.hour)
+        .order_by(AccountHour.hour)
+    )
+    with across_organizations("a chart shows what came to all accounts together") as session:
+        hours = [_summed(row, sums) for row in session.execute(query)]
+    return volume_by_day(hours, at, zone), delay_by_hour(hours, at, zone)
+
+
+def _lacks_messages() -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = Folder.audit["groups"]["missing"].astext != "0"
+    return condition
+
+
+def _lacking(row: Any) -> LackingFolder:
+    folder: Folder = row.Folder
+    return LackingFolder(
+        name=folder.name,
+        address=row.address,
+        organization_id=folder.organization_id,
+        organization=row.name or "",
+        mailbox_id=row.mailbox_id,
+        missing=row.missing or 0,
+        audited_at=folder.audited_at,
+        error=folder.last_error,
+        troubled_since=folder.troubled_since,
+    )
+
+
+def _summed(row: Any, sums: Sequence[str]) -> AccountHour:
+    return AccountHour(hour=row.hour, **{name: int(getattr(row, name)) for name in sums})
