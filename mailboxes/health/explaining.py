@@ -25,6 +25,7 @@ from mailboxes.setup.states import LIVE, STATES, why_no_pass
 from mailboxes.sync.auditing import is_audit_wanted, why_never_audited
 from mailboxes.sync.estimating import Pace
 from mailboxes.sync.gaps import GROUPS
+from mailboxes.sync.renaming import NewName, new_names
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, now
 
@@ -36,11 +37,16 @@ NEWEST_UIDS = 50  # of a folder: what is moved there has a higher UID than young
 @dataclass(frozen=True, slots=True)
 class FolderHealth:
     """A synced folder: its newest audit (by group, in the order of `GROUPS`), and what is wrong with it.
-    ``why_never``: why it has none, in a sentence."""
 
+    ``why_never``: why it has none, in a sentence. ``new_name``: that of the folder which looks like one that
+    is gone; "" without any.
+    """
+
+    id: UUID
     name: str
     error: str
     is_gone: bool
+    new_name: str
     server: int | None
     groups: list[tuple[str, int]]
     vanished: int
@@ -140,6 +146,7 @@ def health_of(mailbox: Mailbox | GlobalMailbox) -> Health:
     waiting, oldest = _waiting(account_id)
     since = now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     recent = hours_of(account_id, since)
+    names = new_names(account)
     return Health(
         account=account,
         key=state_of_any(mailbox),
@@ -149,7 +156,7 @@ def health_of(mailbox: Mailbox | GlobalMailbox) -> Health:
         held=held_counts(account_id),
         rate=_per_hour(sum(hour.new_count + hour.history_count for hour in recent), now() - since),
         delay=_mean_delay(recent),
-        folders=[_folder(folder) for folder in _shown_folders(account)],
+        folders=[_folder(folder, names) for folder in _shown_folders(account)],
         first_sync=first_sync,
         time_left=_time_left(account_id, first_sync),
     )
@@ -205,11 +212,13 @@ def _shown_folders(account: Account) -> Sequence[Folder]:
     return db.session.scalars(query.order_by(Folder.name)).all()
 
 
-def _folder(folder: Folder) -> FolderHealth:
+def _folder(folder: Folder, new_names: dict[UUID, NewName]) -> FolderHealth:
     found: dict[str, Any] = folder.audit or {}
     counts: dict[str, int] = found.get("groups", {})
     return FolderHealth(
+        id=folder.id,
         name=folder.name,
+        new_name=new_names[folder.id].name if folder.id in new_names else "",
         error=folder.last_error,
         is_gone=folder.gone_at is not None,
         server=found.get("server"),

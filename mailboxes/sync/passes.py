@@ -37,6 +37,7 @@ from mailboxes.sync.folders import is_any_chosen, refresh_folders, synced_folder
 from mailboxes.sync.history import history_round
 from mailboxes.sync.leaving import demand_readable, leave_alone
 from mailboxes.sync.mirroring import mirror_reads
+from mailboxes.sync.renaming import look_for_new_names
 from mailboxes.sync.running import Heard, Pass, PassReport, Progress
 from mailboxes.sync.visiting import visit_each
 from tenants.database import db, now
@@ -161,6 +162,7 @@ def _list_folders(run: Pass) -> None:
             run.imap.open()
     else:
         refresh_folders(run.account, run.fence, listed)
+        look_for_new_names(run)
 
 
 def _run(run: Pass) -> None:

@@ -101,6 +101,7 @@ COMMITS = {
     "mailboxes.sync.mirroring": "what is told, once it is told",
     "mailboxes.sync.passes": "states of a pass, whatever comes next",
     "mailboxes.sync.refetching": "what has come whole, per batch",
+    "mailboxes.sync.renaming": "no transaction while a server is asked",
     "mailboxes.sync.reusing": "no transaction while a server is asked",
     "mailboxes.sync.running": "no transaction while a server is asked",
     "mailboxes.folder_troubles": "what was told of each folder is remembered with it",

@@ -381,7 +381,8 @@ class Session:
             self.line(f"{command.tag} NO no such folder".encode())
             return
         name = command.arguments.rpartition(b" (")[0]
-        numbers = f"MESSAGES {len(folder.messages)} UNSEEN 0 UIDNEXT {folder.uid_next} UIDVALIDITY 1"
+        numbers = f"MESSAGES {len(folder.messages)} UNSEEN 0 UIDNEXT {folder.uid_next}"
+        numbers += f" UIDVALIDITY {folder.uid_validity}"
         self.line(b"* STATUS %s (%s)" % (re.match(rb'"[^"]*"', name)[0], numbers.encode()))  # type: ignore[index]
         self.done(command)
 

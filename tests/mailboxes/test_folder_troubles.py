@@ -12,7 +12,10 @@ from mailboxes.metrics import metrics
 from mailboxes.notices import send_due_notices
 from mailboxes.setup.overview import overview_of
 from mailboxes.sync.failures import NoFolderLeftError
+from mailboxes.sync.renaming import read_instead
+from tenants.audit import Actor
 from tenants.database import db, now
+from tenants.errors import ConflictError
 from tests.factories import make_mailbox
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.arriving import folder_of
@@ -58,7 +61,7 @@ def later(world, inside):
 def shown(scripted):
     with scripted.inside(scripted.world):
         row = overview_of(scripted.mailbox)
-        return row.state, row.words, health_of(scripted.mailbox.account_id).words
+        return row.state, row.words, health_of(scripted.mailbox).words
 
 
 def troubled_count():
@@ -137,3 +140,49 @@ def mailboxes_in_trouble(inside, ours, theirs):
                 folder.is_synced = True
                 folder.last_error, folder.troubled_since = "It hangs.", now() - timedelta(hours=2)
                 db.session.commit()
+
+
+# --- renamed ---------------------------------------------------------------------------------
+
+
+def rename(server, name="Undertakings"):
+    server.folders[name.encode()] = server.folders.pop(b"Projects")
+
+
+def suggested(scripted):
+    with scripted.inside(scripted.world):
+        return [(one.name, one.new_name) for one in health_of(scripted.mailbox).folders if one.new_name]
+
+
+def test_a_renamed_folder_is_suggested_under_its_new_name_and_read_on_from_where_it_stopped(scripted, ours):
+    rename(scripted.server)
+    scripted.server.folder("Another").uid_validity = 999
+    scripted.sync()
+    assert suggested(scripted) == [("Projects", "Undertakings")]
+    scripted.add("Filed later", folder="Undertakings")
+    with scripted.inside(ours):
+        gone = db.session.scalars(select(Folder).where(Folder.name == "Projects")).one()
+        who = Actor(ours.admin.user.name)
+        assert read_instead(scripted.account(), gone.id, by=who, label="Support") == "Undertakings"
+        db.session.commit()
+    assert scripted.sync().new_count == 1
+    assert suggested(scripted) == []
+    assert shown(scripted)[1] == "Fetching"
+    scripted.settle()
+
+
+def test_a_folder_that_is_like_none_or_was_read_already_is_not_suggested(scripted):
+    vanish(scripted.server)
+    scripted.server.folder("Another").uid_validity = 999
+    scripted.sync()
+    assert suggested(scripted) == []
+
+
+def test_a_suggestion_that_holds_no_longer_is_refused(scripted, ours):
+    rename(scripted.server)
+    scripted.sync()
+    with scripted.inside(ours):
+        folders = {one.name: one for one in db.session.scalars(select(Folder))}
+        folders["Undertakings"].is_synced = True
+        with pytest.raises(ConflictError):
+            read_instead(scripted.account(), folders["Projects"].id, by=Actor("Ada"), label="Support")

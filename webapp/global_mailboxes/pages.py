@@ -216,6 +216,7 @@ for _path, _endpoint, _method, _shown in (
     ("/health", "health", "GET", health.health_page),
     ("/health/live", "health_live", "GET", health.live_page),
     ("/health/audit", "audit_folders", "POST", health.audit_folders),
+    ("/health/folder", "read_instead", "POST", health.read_instead),
     ("/arrivals/<uuid:arrival_id>", "held", "GET", held.held_page),
     ("/arrivals/<uuid:arrival_id>/raw", "held_file", "GET", held.held_file),
     ("/arrivals/<uuid:arrival_id>/again", "take_in_again", "POST", held.take_in_again),

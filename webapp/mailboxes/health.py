@@ -1,5 +1,7 @@
 """The health of a mailbox: how it is, what its folders lack, what came and how late, its latest passes."""
 
+from uuid import UUID
+
 from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
@@ -7,9 +9,11 @@ from sqlalchemy import select
 from mailboxes.accounts import Account
 from mailboxes.health.awaiting import why_not_soon
 from mailboxes.health.explaining import health_of, past_of
+from mailboxes.sync import renaming
 from mailboxes.sync.auditing import ask_for_audit
 from tenants.database import db
 from tenants.errors import NotFoundError
+from webapp.configuration.pages import actor
 from webapp.filters import zone
 from webapp.mailboxes.consenting import AnyMailbox
 from webapp.mailboxes.door import Door
@@ -56,6 +60,22 @@ def audit_folders(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
         f"{done} folders are being compared with the server. The page shows it when that is done.", "success"
     )
     return back
+
+
+def read_instead(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
+    """Read a folder that is gone under its new name."""
+    account = _account(mailbox)
+    name = renaming.read_instead(account, _folder_id(), by=actor(), label=mailbox.label)
+    db.session.commit()
+    flash(f"{name} is read from now on, from where its former name stopped.", "success")
+    return redirect(door.url("health", mailbox_id=mailbox.id, _anchor="folders"))
+
+
+def _folder_id() -> UUID:
+    try:
+        return UUID(request.form.get("folder", ""))
+    except ValueError as error:
+        raise NotFoundError("This folder does not exist.") from error
 
 
 def _account(mailbox: AnyMailbox) -> Account:

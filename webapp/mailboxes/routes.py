@@ -27,6 +27,7 @@ ROUTES: tuple[tuple[str, str, tuple[str, ...], Page], ...] = (
     ("/health", "health", SHOWN, health.health_page),
     ("/health/live", "health_live", SHOWN, health.live_page),
     ("/health/audit", "audit_folders", SENT, health.audit_folders),
+    ("/health/folder", "read_instead", SENT, health.read_instead),
     ("/people", "people", SHOWN, people_page),
     ("/shadow", "shadow", FORM, shadow_page),
     ("/check", "check", SENT, pages.check_page),
