@@ -31,6 +31,7 @@ class _Figures(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         yield from map(_family, metrics())
         yield _queue_lengths()
+        yield _watched()
 
 
 def _family(metric: Metric) -> GaugeMetricFamily:
@@ -46,6 +47,18 @@ def _queue_lengths() -> GaugeMetricFamily:
     try:
         for name in queues.QUEUES:
             family.add_metric([name], queues.queue(name).count)
+    except RedisError:
+        family.samples.clear()
+    return family
+
+
+def _watched() -> GaugeMetricFamily:
+    """Missing where Redis does not answer, too."""
+    family = GaugeMetricFamily(
+        "postroom_connections_watched", "Accounts whose server announces new mail to a watcher that lives."
+    )
+    try:
+        family.add_metric([], queues.watched_count())
     except RedisError:
         family.samples.clear()
     return family

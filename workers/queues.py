@@ -127,9 +127,16 @@ def channel_of(organization_id: UUID) -> str:
     return f"{CHANGES}:{organization_id}"
 
 
-def say_alive(name: str) -> None:
-    """A process of this name lives now; it says so every few seconds."""
-    _quietly(lambda: redis().set(f"{ALIVE}:{name}", 1, ex=ALIVE_SECONDS))
+def say_alive(name: str, count: int = 1) -> None:
+    """A process of this name lives now; it says so every few seconds. ``count``: what it holds, a watcher's
+    connections."""
+    _quietly(lambda: redis().set(f"{ALIVE}:{name}", count, ex=ALIVE_SECONDS))
+
+
+def watched_count() -> int:
+    """How many connections the watchers hold that live. `RedisError` where it cannot be asked."""
+    keys = list(redis().scan_iter(f"{ALIVE}:watch *"))
+    return sum(int(count or 0) for count in redis().mget(keys)) if keys else 0
 
 
 def living(names: str = "*") -> list[str]:

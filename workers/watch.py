@@ -162,7 +162,7 @@ class Watch:
             return
         self._look_at = time.monotonic() + LOOK_SECONDS
         number, of = self._shard
-        queues.say_alive(f"watch {number + 1} of {of}")
+        queues.say_alive(f"watch {number + 1} of {of}", len(self.watched))
         posts = {
             post.account_id: post
             for post in _posts()

@@ -11,6 +11,7 @@ from tenants.database import inside
 from tenants.settings import Settings, SettingsError
 from tests.factories import make_mailbox, make_message
 from tests.mailboxes.arriving import arrive, letter
+from workers import queues
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-more-than-twenty-characters"
@@ -56,6 +57,14 @@ def test_what_waits_is_counted_over_all_organizations_and_names_none(app, asking
     for world in (ours, theirs):
         assert world.name not in page
         assert str(world.id) not in page
+
+
+def test_connections_of_all_watchers_are_counted_together(app, asking, ours):
+    assert value(asking().text, "postroom_connections_watched") == 0
+    queues.say_alive("watch 1 of 2", 3)
+    queues.say_alive("watch 2 of 2", 4)
+    queues.say_alive("schedule")
+    assert value(asking().text, "postroom_connections_watched") == 7
 
 
 def test_what_is_done_is_not_counted(app, asking, ours, theirs):
