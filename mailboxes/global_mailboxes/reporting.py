@@ -21,7 +21,7 @@ _REPORT = text(
           OR state = 'failing' AND failing_since < now() - CAST(:patience AS interval))
         THEN failing_since END AS since
       FROM accounts WHERE organization_id IS NULL) a
-    WHERE m.account_owner_id = :installation AND m.account_id = a.id
+    WHERE m.account_owner_id = :installation AND m.account_id = a.id AND m.is_served
       AND (m.unfetched_since IS DISTINCT FROM a.since OR m.is_mirrored <> a.is_mirrored)
     """
 )

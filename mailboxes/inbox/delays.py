@@ -57,6 +57,7 @@ def delays(member: Membership, *, may_manage: bool) -> list[Delay]:
         .outerjoin(Account, (Account.id == box.account_id) & (Account.owner_id == box.account_owner_id))
         .where(
             box.is_enabled,
+            box.is_served,
             or_(Account.state.in_(IN_TROUBLE), box.unfetched_since.is_not(None)),
             or_(is_readable(member, box.id), literal(may_manage)),
         )
@@ -73,6 +74,7 @@ def recoveries(member: Membership, *, may_manage: bool) -> list[Recovery]:
         .join(Account, (Account.id == box.account_id) & (Account.owner_id == box.account_owner_id))
         .where(
             box.is_enabled,
+            box.is_served,
             Account.state == "ok",
             Account.recovered_at > now() - NEWS,
             or_(is_readable(member, box.id), literal(may_manage)),

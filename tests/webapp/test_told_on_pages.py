@@ -89,6 +89,13 @@ def test_organizations_served_learn_that_the_system_cannot_read_and_nothing_else
     assert SYSTEMS_STATE not in words_of(read(admin, "/configuration/mailboxes/"))
 
 
+def test_an_organization_that_is_served_no_more_learns_nothing_more(ours, inside, member):
+    serve(ours, make_global_account(**BROKEN), is_served=False)
+    report_global_accounts()
+    assert since_of(ours, inside) is None
+    assert "cannot read" not in words_of(read(member, "/mail/"))
+
+
 @pytest.mark.parametrize(("minutes", "is_told"), [(1, False), (10, True)])
 def test_what_passes_by_itself_is_told_only_if_it_lasts(ours, theirs, inside, minutes, is_told):
     failing = {**BROKEN, "state": "failing", "failing_since": now() - timedelta(minutes=minutes)}
