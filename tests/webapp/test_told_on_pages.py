@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select, update
 
 from mailboxes.accounts import Account
-from mailboxes.errors import AuthenticationFailedError
+from mailboxes.errors import CertificateExpiredError
 from mailboxes.global_mailboxes.reporting import report_global_accounts
 from mailboxes.setup.grid import MOST_COUNTED, attention_count
 from mailboxes.sync.failures import note_failure, note_success
@@ -120,7 +120,7 @@ def test_my_emails_tells_who_may_mend_it_and_to_whom_it_is_granted(app, ours, in
 def test_that_it_works_again_is_shown_where_the_trouble_was(ours, inside, member, admin):
     mailbox = make_mailbox(ours, label="Support", account={"imap_enabled": True, "state": "ok"})
     with inside(ours):
-        note_failure(account_of(mailbox), AuthenticationFailedError())
+        note_failure(account_of(mailbox), CertificateExpiredError())
         db.session.commit()
     tell_of_troubles()
     with inside(ours):
@@ -137,7 +137,7 @@ def test_that_it_works_again_is_shown_where_the_trouble_was(ours, inside, member
 def test_a_moment_of_trouble_that_nobody_was_told_of_has_no_end_to_be_told(ours, inside, member):
     mailbox = make_mailbox(ours, label="Support", account={"imap_enabled": True, "state": "ok"})
     with inside(ours):
-        note_failure(account_of(mailbox), AuthenticationFailedError())
+        note_failure(account_of(mailbox), CertificateExpiredError())
         note_success(account_of(mailbox), has_more=False)
         db.session.commit()
     assert "works again" not in words_of(read(member, "/mail/"))
