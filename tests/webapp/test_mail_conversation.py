@@ -197,7 +197,7 @@ def test_a_new_sender_and_a_stub_are_pointed_out(client, ours, mailbox):
     message = make_message(ours, mailbox, is_from_new_sender=True, is_stub=True)
     text = cards(read(client, url_of(message)))[0].get_text()
     assert "New sender" in text
-    assert "only its headers are shown" in text
+    assert "Only its header is here" in text
 
 
 @pytest.mark.parametrize(
