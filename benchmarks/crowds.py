@@ -1,4 +1,4 @@
-"""Thousands of mailboxes of one organization at a server that only idles."""
+"""Many mailboxes of one organization at one server."""
 
 import socket
 import subprocess
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.system_mailboxes import Mailbox
@@ -58,27 +59,40 @@ def permit(installation: Installation, port: int) -> None:
     installation.environment["POSTROOM_PERMITTED_PORTS"] += f",{port}"
 
 
-def add_mailboxes(installation: Installation, count: int, port: int, *, are_due: bool) -> None:
-    """So many mailboxes of our organization at the idle server; due now, or in an hour."""
+def add_mailboxes(
+    installation: Installation,
+    count: int,
+    port: int,
+    *,
+    are_due: bool,
+    of: UUID | None = None,
+    domain: str = "acme.test",
+    **given: str,
+) -> None:
+    """So many mailboxes of an organization (ours) at a server of this machine; due now, or in an hour.
+
+    ``given``: what else their accounts have.
+    """
     at = now() + timedelta(hours=-1 if are_due else 1)
-    ours = installation.ours.organization_id
     accounts = [
         {
             "id": uuid7(),
-            "address": f"box{number}@acme.test",
+            "address": f"box{number}@{domain}",
             "imap_enabled": True,
             "imap_host": "127.0.0.1",
             "imap_port": port,
             "imap_encryption": "none",
             "imap_user": f"box{number}",
             "next_attempt_at": at,
+            **given,
         }
         for number in range(count)
     ]
     ids = [account["id"] for account in accounts]
     folder = {"name_raw": b"INBOX", "name": "INBOX", "special_use": "inbox", "is_synced": True}
     app = create_base_app(Settings.from_environment(installation.environment))
-    with app.app_context(), inside(ours):
+    owner = of or installation.ours.organization_id
+    with app.app_context(), inside(owner):
         insert_rows(Account, accounts)
         insert_rows(Folder, [{"account_id": id} | folder for id in ids])
         insert_rows(
@@ -86,7 +100,7 @@ def add_mailboxes(installation: Installation, count: int, port: int, *, are_due:
             [
                 {
                     "account_id": account["id"],
-                    "account_owner_id": ours,
+                    "account_owner_id": owner,
                     "address": account["address"],
                     "label": account["address"],
                     "automation_from": at,

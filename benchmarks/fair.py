@@ -1,18 +1,22 @@
-"""Whether one organization can delay another: its flood of messages, or thousands of due mailboxes.
+"""Whether others can delay a message: by first syncs, a flood of messages, or thousands of due mailboxes.
 
-While our organization is busy, single messages come in for the neighbour; what counts is how long each of
-them takes until it is delivered, beside the same while nothing else happens.
+While others are busy, single messages come in for the neighbour; what counts is how long each of them takes
+until it is delivered, beside the same while nothing else happens.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from benchmarks.crowds import add_mailboxes, idle_server, permit
 from benchmarks.messages import Author
 from benchmarks.tables import print_table, spread
 from embedded.folders import temporary_folder
+from tests.certificates import Certificates
+from tests.faults.imap_server import ScriptedImap
 from tests.faults.installation import (
     ADDRESS,
     NEIGHBOURS_ADDRESS,
@@ -20,26 +24,35 @@ from tests.faults.installation import (
     has_dovecot,
     start_installation,
 )
+from tests.faults.seeds import SEED
+from tests.faults.truth import Folder
 
 PROBES = 10
 PATIENCE = 300.0
 BETWEEN_SECONDS = 1.0
+FIRST_SYNCS = 3  # of ours, and as many of the neighbour's own
+HISTORY = 100_000  # messages of each of them: more than is taken over meanwhile
 LEAST_GOAL, TIMES_IDLE = 10.0, 2  # no later than the greater of both
 
 
 def run(messages: int, mailboxes: int, *, with_dovecot: bool = True) -> dict[str, Any]:
-    """Measure the neighbour's delay beside nothing, a flood and a crowd; print and return the figures."""
+    """Measure the neighbour's delay beside nothing, first syncs, a flood and a crowd; print and return it."""
     is_real = with_dovecot and has_dovecot()
     with (
         temporary_folder() as folder,
         idle_server() as server,
+        _full_server(folder / "full") as full,
         start_installation(folder, with_dovecot=is_real, starting=()) as installation,
     ):
         permit(installation, server.port)
+        permit(installation, full.port)
         installation.start()
         installation.settle()
         probe = _Probe(installation)
         figures = {"idle": probe.spread()}
+        _begin_first_syncs(installation, full)
+        figures[f"beside {2 * FIRST_SYNCS} first syncs"] = probe.spread(lambda: _left(installation))
+        installation.rows(f"{_PAUSE} WHERE imap_port = %s RETURNING id", full.port)
         for raw in Author(ADDRESS).messages(messages):
             installation.append(raw)
         figures[f"beside {messages:,} new messages"] = probe.spread(lambda: _waiting(installation))
@@ -82,6 +95,36 @@ class _Probe:
         return int(self._installation.value(query, self._mailbox_id))
 
 
+@contextmanager
+def _full_server(folder: Path) -> Iterator[ScriptedImap]:
+    """A server whose inbox is large, for whoever comes."""
+    folder.mkdir()
+    with ScriptedImap(Certificates(folder).good) as server:
+        server.keeps_transcript = False
+        server.user, server.password = "box", ""
+        server.folders = {b"INBOX": Folder.synthetic(HISTORY, SEED)}
+        yield server
+
+
+def _begin_first_syncs(installation: Installation, server: ScriptedImap) -> None:
+    for seeded, domain in ((installation.ours, "acme.test"), (installation.theirs, "neighbour.test")):
+        add_mailboxes(
+            installation,
+            FIRST_SYNCS,
+            server.port,
+            are_due=True,
+            of=seeded.organization_id,
+            domain=f"full.{domain}",
+            imap_user=server.user,
+            history="all",
+        )
+
+
+def _left(installation: Installation) -> int:
+    """Messages of histories that are not stored yet."""
+    return int(installation.value("SELECT coalesce(sum(history_left), 0) FROM folders"))
+
+
 def _waiting(installation: Installation) -> int:
     """Messages of ours on the server that are not delivered yet."""
     query = "SELECT count(*) FROM messages WHERE mailbox_id = %s AND direction = 'in'"
@@ -92,3 +135,6 @@ def _due(installation: Installation) -> int:
     """Mailboxes of ours whose first pass is still to come."""
     query = "SELECT count(*) FROM accounts WHERE organization_id = %s AND synced_at IS NULL"
     return int(installation.value(query, installation.ours.organization_id))
+
+
+_PAUSE = "UPDATE accounts SET is_enabled = false"
