@@ -8,10 +8,18 @@ from mailboxes.reading import read_message
 from mailboxes.routing.moving import finish_moves
 from mailboxes.sync.foreground import bind_to_owner, owner_of
 from tenants.errors import NotFoundError
-from workers.queues import INTAKE, begun, put_off, ring_action, ring_for_put_off, ring_intake, tell_pages
+from workers.queues import (
+    INTAKE,
+    begun,
+    put_off,
+    ring_action,
+    ring_for_put_off,
+    ring_intake_in_turn,
+    tell_pages,
+)
 from workers.runtime import job
 
-BATCHES_A_TURN = 5
+BATCHES_A_TURN = 2  # a second or two: so long the new mail of others waits at most
 
 
 @job
@@ -30,7 +38,7 @@ def deliver_arrivals(account_id: str) -> None:
     finish_moves(account)
     delivered = deliver(account, ring_on, most=BATCHES_A_TURN, bells=_Bells(account))
     if len(delivered) >= BATCHES_A_TURN:
-        ring_intake(account)
+        ring_intake_in_turn(account)
 
 
 def ring_on(batch: Delivered) -> None:

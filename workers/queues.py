@@ -45,24 +45,27 @@ WAITING_SECONDS = 10  # so long a waiting job is counted on; it may have been lo
 log = structlog.get_logger()
 
 
-def ring_sync(account_id: UUID, fence: int) -> None:
-    """Ask for one pass over an account. The lease, not the queue, keeps a second one away."""
-    _ring(
-        SYNC,
-        "workers.sync.sync_account",
-        str(account_id),
-        fence,
-        job_id=f"sync-{account_id}-{fence}",
-    )
+def ring_sync(account_id: UUID, fence: int, *, is_news: bool = False) -> None:
+    """Ask for one pass over an account. The lease, not the queue, keeps a second one away.
+
+    ``is_news``: its server tells of new mail, which comes before passes in their rhythm.
+    """
+    job_id = f"sync-{account_id}-{fence}"
+    _ring(SYNC, "workers.sync.sync_account", str(account_id), fence, job_id=job_id, is_first=is_news)
 
 
 def ring_intake(account_id: UUID) -> None:
-    """Ask that the stored arrivals of an account be delivered."""
+    """Ask that the stored arrivals of an account be delivered, before those that are many."""
+    _ring_once(INTAKE, "workers.intake.deliver_arrivals", account_id, is_first=True)
+
+
+def ring_intake_in_turn(account_id: UUID) -> None:
+    """Ask the same where much is to be delivered, or more than a turn: it waits behind what others have."""
     _ring_once(INTAKE, "workers.intake.deliver_arrivals", account_id)
 
 
 def ring_intake_again(account_id: UUID, shares: int) -> None:
-    """Ask the same when more has arrived, unless every share of it is put off already.
+    """Ask so when more has arrived, unless every share of it is put off already.
 
     Whoever has a share then looks for more before he ends, and rings afterwards. The mark of one who has died
     says nothing: the sweep rings all the same.
@@ -71,7 +74,7 @@ def ring_intake_again(account_id: UUID, shares: int) -> None:
     def bell() -> None:
         marks = [_put_off(INTAKE, account_id, share) for share in range(shares)]
         if redis().exists(*marks) < shares:
-            ring_intake(account_id)
+            ring_intake_in_turn(account_id)
 
     _quietly(bell)
 
@@ -98,7 +101,7 @@ def ring_deletion(organization_id: UUID) -> None:
 
 def begun(name: str, id: UUID) -> None:
     """A job about this begins, and looks after this call: what is stored from now on needs another bell."""
-    _quietly(lambda: redis().delete(_waiting(name, id)))
+    _quietly(lambda: redis().delete(_waiting(name, id), _waiting(name, id, is_first=True)))
 
 
 def put_off(name: str, id: UUID, share: int = 0) -> None:
@@ -111,7 +114,7 @@ def ring_for_put_off(name: str, id: UUID, share: int = 0) -> None:
 
     def bell() -> None:
         if redis().delete(_put_off(name, id, share)):
-            {INTAKE: ring_intake, ACTION: ring_action, OUTGOING: ring_outgoing}[name](id)
+            {INTAKE: ring_intake_in_turn, ACTION: ring_action, OUTGOING: ring_outgoing}[name](id)
 
     _quietly(bell)
 
@@ -164,26 +167,32 @@ def queue(name: str) -> Queue:
     return Queue(name, connection=redis(), serializer=JSONSerializer)
 
 
-def _ring(name: str, function: str, *args: Any, job_id: str | None = None) -> None:
+def _ring(name: str, function: str, *args: Any, job_id: str | None = None, is_first: bool = False) -> None:
     _quietly(
         lambda: queue(name).enqueue(
-            function, args=args, job_id=job_id, job_timeout=SECONDS[name], result_ttl=0, failure_ttl=3600
+            function,
+            args=args,
+            job_id=job_id,
+            job_timeout=SECONDS[name],
+            result_ttl=0,
+            failure_ttl=3600,
+            at_front=is_first,
         )
     )
 
 
-def _ring_once(name: str, function: str, id: UUID) -> None:
-    """Ring unless a job about the same thing waits: a flood of one takes one place in the queue."""
+def _ring_once(name: str, function: str, id: UUID, *, is_first: bool = False) -> None:
+    """Ring unless a job about the same thing waits at this end: a flood takes one place."""
 
     def bell() -> None:
-        if redis().set(_waiting(name, id), 1, nx=True, ex=WAITING_SECONDS):
-            _ring(name, function, str(id))
+        if redis().set(_waiting(name, id, is_first=is_first), 1, nx=True, ex=WAITING_SECONDS):
+            _ring(name, function, str(id), is_first=is_first)
 
     _quietly(bell)
 
 
-def _waiting(name: str, id: UUID) -> str:
-    return f"waiting:{name}:{id}"
+def _waiting(name: str, id: UUID, *, is_first: bool = False) -> str:
+    return f"waiting:{name}:{id}:first" if is_first else f"waiting:{name}:{id}"
 
 
 def _put_off(name: str, id: UUID, share: int) -> str:

@@ -124,7 +124,7 @@ def ring_for_stored_arrivals() -> None:
     with across_organizations("the sweep rings for every account with arrivals to deliver") as session:
         waiting = session.scalars(text(_WAITING), {"seconds": OVERLOOKED_SECONDS}).all()
         for account_id in waiting:
-            _once("intake", account_id, queues.ring_intake)
+            _once("intake", account_id, queues.ring_intake_in_turn)
 
 
 def ring_for_pending_messages() -> None:

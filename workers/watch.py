@@ -290,7 +290,7 @@ class Watch:
         except NotFoundError:
             return
         if fence is not None:
-            queues.ring_sync(account_id, fence)
+            queues.ring_sync(account_id, fence, is_news=True)
 
     def _put_off(self) -> None:
         """Tell the schedule every now and then which accounts are watched and need no pass of its own."""

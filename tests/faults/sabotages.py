@@ -732,8 +732,8 @@ SABOTAGES = (
     Sabotage(
         "a flood takes all places in the queue",
         Path("workers/queues.py"),
-        "        if redis().set(_waiting(name, id), 1, nx=True, ex=WAITING_SECONDS):\n",
-        "        if redis().set(_waiting(name, id), 1, ex=WAITING_SECONDS):\n",
+        "is_first=is_first), 1, nx=True, ex=WAITING_SECONDS):\n",
+        "is_first=is_first), 1, ex=WAITING_SECONDS):\n",
         "tests/workers/test_jobs.py::test_one_job_about_the_same_thing_waits",
     ),
     Sabotage(

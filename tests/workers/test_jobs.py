@@ -90,6 +90,18 @@ def test_a_flood_waits_behind_the_mail_of_others(
     assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)]]
 
 
+def test_new_mail_goes_before_what_is_many(ours: World, theirs: World) -> None:
+    large, small = make_mailbox(ours).account_id, make_mailbox(theirs).account_id
+    queues.ring_intake_in_turn(large)
+    queues.ring_intake(small)
+    queues.ring_intake(large)  # new mail of its own
+    queues.ring_intake(large)
+    assert [job.args[0] for job in queues.queue(queues.INTAKE).jobs] == [str(large), str(small), str(large)]
+    queues.ring_sync(large, 1)
+    queues.ring_sync(small, 1, is_news=True)
+    assert [job.args[0] for job in queues.queue(queues.SYNC).jobs] == [str(small), str(large)]
+
+
 def test_new_mail_is_delivered_when_the_share_it_is_in_is_left(
     ours: World, theirs: World, inside: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
