@@ -176,6 +176,7 @@ class Folder(OptionallyScoped, Base):
     # UIDs below this one, and those that were gone, may have been given to other messages: to be compared
     # with what is stored (`mailboxes.sync.reusing`). None: none.
     reused_uid: Mapped[int | None] = mapped_column(default=None)
+    reread_count: Mapped[int] = mapped_column(default=0)  # of an unstable folder, once a day
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
     visited_at: Mapped[datetime | None] = mapped_column(default=None)  # by a pass that began then

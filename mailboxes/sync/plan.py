@@ -46,6 +46,7 @@ class Cursor:
     UIDs up to ``first_uid`` were there when the folder was chosen (again). Of those, everything from
     ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be (0: not decided yet).
     ``flags_uid``: down to here the flags of all messages were asked for, and the rest is still to be asked.
+    ``reread_count``: how many of an unstable folder have been read anew since it was due.
     ``new_since``: what the server received since then is new, whatever its UID.
     """
 
@@ -59,6 +60,7 @@ class Cursor:
     server_count: int | None = None
     compared_at: datetime | None = None
     flags_uid: int | None = None
+    reread_count: int = 0
     new_since: datetime = LONG_AGO
 
     @property

@@ -1,28 +1,25 @@
 """One visit to one folder: new mail, and once in a pass also what changed."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func
 
-from mailboxes.accounts import EVERY_UID, Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.accounts import Folder
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import CommandRefusedError, UidValidityChangedError
 from mailboxes.imap import FolderState
 from mailboxes.sync import leases
-from mailboxes.sync.arriving import Advance, arrive, prepared
+from mailboxes.sync.arriving import Advance
 from mailboxes.sync.auditing import audit, is_audit_wanted
 from mailboxes.sync.folders import cursor_of, keep_cursor, synced_folders
 from mailboxes.sync.following import follow_flags, follow_removals, follow_renumbering
-from mailboxes.sync.history import has_former, history_lane, known_history, where_history_ends
+from mailboxes.sync.history import has_former, history_lane, where_history_ends
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import (
     FLAGS_WITHOUT_MODSEQ,
-    SKEW,
     Cursor,
     Epoch,
     difference,
@@ -34,19 +31,14 @@ from mailboxes.sync.plan import (
     new_since_after,
     new_uids,
     renumberings_after,
-    trust_after,
 )
 from mailboxes.sync.refetching import refetch
 from mailboxes.sync.reusing import begin_anew, replace_reused, reused_uid_of, suspect_returned
-from mailboxes.sync.running import Pass, TimeIsUpError, epoch_of_ours, lane_of, portions, take_in, validity_of
+from mailboxes.sync.running import Pass, TimeIsUpError, lane_of, take_in, validity_of
 from mailboxes.sync.stored import newest_stored, stored_uids
+from mailboxes.sync.unstable import visit_unstable
 from mailboxes.uids import Uids
 from tenants.database import db, now
-
-UNNUMBERED = "The server gives this folder no lasting numbers. Postroom knows its messages by their content."
-UNSTABLE = (
-    "The server renumbers this folder again and again. Postroom goes on, and knows messages by their content."
-)
 
 log = structlog.get_logger()
 
@@ -99,7 +91,7 @@ def _visit(run: Pass, folder: Folder, *, is_first_round: bool) -> None:
     db.session.commit()
     epoch = epoch_of(cursor, state.uid_validity)
     if epoch is Epoch.UNSTABLE:
-        _visit_unstable(run, folder, state, cursor)
+        visit_unstable(run, folder, state, cursor)
         run.fetched.add(folder.id)
         return
     if epoch is not Epoch.SAME:
@@ -147,6 +139,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         history_began_at=None,
         changed_validity_count=renumberings,
         flags_uid=None,
+        reread_count=0,
         reused_uid=None,
         server_count=begun.server_count,
         compared_at=begun.compared_at,
@@ -188,7 +181,7 @@ def _follow(
     run: Pass, folder: Folder, state: FolderState, cursor: Cursor, new_count: int, *, is_steady: bool
 ) -> None:
     kept: dict[str, Any] = {"server_count": state.exists, "last_error": "", "gone_at": None}
-    kept["left_alone_until"] = None
+    kept |= {"left_alone_until": None, "reread_count": 0}
     is_new_since = func.greatest(Folder.new_since, new_since_after(cursor, run.looked_at))
     kept["new_since"] = case((Folder.reused_uid.is_(None), is_new_since), else_=Folder.new_since)
     kept["first_uid"] = func.least(Folder.first_uid, Folder.last_uid)  # if it was chosen again
@@ -343,68 +336,3 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> U
     if cursor.is_history_whole:
         follow_renumbering(run.account, folder, run.fence, validity, now())
     return there
-
-
-# --- folders whose UIDs mean nothing ---------------------------------------------------------
-
-
-def _visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
-    """Only content counts: what came in lately is fetched, and stored if its bytes are not here (F2, F3)."""
-    uids = known_history(run, folder, cursor) if state.exists != 0 else []
-    validity = epoch_of_ours()
-    lane = replace(lane_of(run, cursor, is_seen_again=True), uid_validity=validity, history_through=EVERY_UID)
-    known = _known_bytes(folder)
-    db.session.commit()
-    is_daily = is_day_over(cursor, now())
-    for portion in portions(uids if is_daily else _unfamiliar(run, folder, uids)):
-        run.demand_budget()
-        for batch in prepared(run.imap.fetch_messages(portion)):
-            fresh = [item for item in batch if item.packed is None or item.packed.sha256 not in known]
-            if fresh:
-                run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
-                if run.stored is not None:
-                    run.stored(False)
-    leases.demand(run.account.id, run.fence)
-    keep_cursor(
-        folder,
-        compared_at=now() if is_daily else cursor.compared_at,
-        new_since=max(cursor.new_since, run.looked_at - SKEW),
-        last_error=UNNUMBERED if state.uid_validity is None else UNSTABLE,
-        left_alone_until=None,
-        **_numbers_after(cursor, state),
-    )
-    db.session.commit()
-    log.info("folder is unstable", folder=str(folder.id))
-
-
-def _numbers_after(cursor: Cursor, state: FolderState) -> dict[str, Any]:
-    """What to keep of them; a folder that only leaves out its UIDVALIDITY goes on where it was."""
-    if not cursor.is_distrusted:
-        return {} if cursor.uid_validity else {"server_count": state.exists}
-    validity, renumberings = trust_after(cursor, state.uid_validity)
-    return {
-        "uid_validity": validity,
-        "last_uid": 0,
-        "history_floor": None,
-        "changed_validity_count": renumberings,
-        "server_count": state.exists,
-    }
-
-
-def _unfamiliar(run: Pass, folder: Folder, uids: Sequence[int]) -> list[int]:
-    """Without those of which as many of the same date and size are stored: once a day all are read anew."""
-    rows = db.session.execute(
-        select(Arrival.received_at, Arrival.size).where(
-            Arrival.folder_id == folder.id, Arrival.sha256 != b"", Arrival.received_at.is_not(None)
-        )
-    )
-    stored = Counter((row.received_at, row.size) for row in rows)
-    db.session.commit()
-    told = run.imap.fetch_details(uids) if uids else {}
-    there = Counter((found.received_at, found.size) for found in told.values())
-    familiar = {pair for pair, count in there.items() if count <= stored[pair]}
-    return [uid for uid in uids if uid not in told or (told[uid].received_at, told[uid].size) not in familiar]
-
-
-def _known_bytes(folder: Folder) -> set[bytes]:
-    return set(db.session.scalars(select(Arrival.sha256).where(Arrival.folder_id == folder.id)))

@@ -106,6 +106,7 @@ COMMITS = {
     "mailboxes.sync.running": "no transaction while a server is asked",
     "mailboxes.folder_troubles": "what was told of each folder is remembered with it",
     "mailboxes.troubles": "what was told of each account is remembered with it",
+    "mailboxes.sync.unstable": "each portion, and no transaction while a server is asked",
     "mailboxes.sync.visiting": "where a folder stands, and no transaction while a server is asked",
 }
 

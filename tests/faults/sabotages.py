@@ -375,6 +375,13 @@ SABOTAGES = (
         "tests/mailboxes/test_hanging_folders.py::test_it_comes_last_next_time_and_then_it_is_left_alone_for_a_while",
     ),
     Sabotage(
+        "an unstable folder is read anew from its beginning in each pass",
+        SYNC / "unstable.py",
+        "range(cursor.reread_count, len(uids)",
+        "range(0, len(uids)",
+        "tests/faults/test_unstable.py::test_reading_all_of_it_anew_goes_on_where_the_pass_before_ended",
+    ),
+    Sabotage(
         "folders come in the same order in each pass",
         SYNC / "turns.py",
         "        return not is_first, since, RANKS",

@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from sqlalchemy import update
 
 from mailboxes.accounts import Folder
@@ -85,6 +86,29 @@ def test_while_it_is_unstable_nothing_known_is_read_again_but_once_a_day(stage: 
     assert bodies_asked(stage) > before + 1
 
 
+def test_reading_all_of_it_anew_goes_on_where_the_pass_before_ended(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.fill(INBOX, 6)
+    stage.sync()
+    unsettle(stage)
+    stage.sync()
+    with inside(stage.world.id):
+        db.session.execute(update(Folder).values(compared_at=None))
+        db.session.commit()
+    renumber_at_each_opening(stage)
+    before = bodies_asked(stage)
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.unstable.UIDS_AT_ONCE", 2)
+    for _ in range(10):
+        stage.sync()
+    assert bodies_asked(stage) - before == 3
+    with inside(stage.world.id):
+        assert stage.folders()[INBOX].compared_at is not None
+    monkeypatch.undo()
+    stage.settle()
+
+
 def test_trust_comes_back_after_so_many_visits_in_a_row_and_no_sooner() -> None:
     cursor = Cursor(uid_validity=7, renumberings=MOST_RENUMBERINGS + STEADY_VISITS)
     for visit in range(1, 2 * STEADY_VISITS):
@@ -104,7 +128,7 @@ def test_while_it_leaves_out_its_uidvalidity_a_folder_keeps_its_place(stage: Sta
     stage.live_on()
     for _ in range(2):
         stage.sync()
-    assert "renumbers" in error_of(stage)
+    assert "no lasting numbers" in error_of(stage)
     assert len(stage.subjects()) == 6
     stage.settle()
     assert error_of(stage) == ""
