@@ -94,7 +94,9 @@ def day_of(moment: datetime) -> date:
 
 
 def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
-    """A few seconds of history, newest first, or until somebody calls; whether some is left."""
+    """A few seconds of history, newest first, or until somebody calls; whether some is left for now."""
+    if run.is_history_over:
+        return False  # not even listed: what is left of the day's bytes is for new mail
     ends = min(time.monotonic() + ROUND_SECONDS, run.deadline)
     has_begun = False
     for folder in folders:
@@ -127,6 +129,8 @@ def _is_over(run: Pass, ends: float) -> bool:
 def _fetch_history(run: Pass, folder: Folder, cursor: Cursor, ends: float) -> bool:
     """History of one folder until the time is over; whether some is left."""
     state = run.imap.examine(folder.name_raw)
+    if state.uid_validity is None:
+        return False  # left out for once; a visit says what that means
     if state.uid_validity != cursor.uid_validity:
         raise UidValidityChangedError
     _list_what_is_left(run, folder, cursor, state)

@@ -84,7 +84,7 @@ def _go_on(run: Pass, error: MailServerError) -> None:
     if run.imap.is_open:
         return
     run.reconnect_count += 1
-    if run.reconnect_count > MOST_RECONNECTS or run.imap.is_turned_away or run.is_over:
+    if run.reconnect_count > MOST_RECONNECTS or run.imap.is_turned_away or run.is_out_of_time:
         raise error
     run.imap.open()
 

@@ -95,8 +95,12 @@ class Pass:
     @property
     def is_over(self) -> bool:
         """Whether another account has its turn now: soon where one waits, else after a long while."""
-        at = time.monotonic()
-        return at > self.deadline or (at > self.turn_ends and self.do_others_wait())
+        return self.is_out_of_time or (time.monotonic() > self.turn_ends and self.do_others_wait())
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether it has taken as long as any pass may, whoever waits."""
+        return time.monotonic() > self.deadline
 
     def demand_time(self) -> None:
         """Raise `TimeIsUpError` if another account has its turn now."""

@@ -157,7 +157,7 @@ def _choose_history_again(run: Pass, folder: Folder, cursor: Cursor) -> Cursor:
     floor = where_history_ends(run, folder, cursor, cursor.first_uid, is_seen_again=is_seen_again)
     chosen = replace(cursor, history_floor=min(floor, cursor.history_uid))
     leases.demand(run.account.id, run.fence)
-    keep_cursor(folder, history_floor=chosen.history_floor)
+    keep_cursor(folder, history_floor=chosen.history_floor, history_left=None)
     db.session.commit()
     run.left.pop(folder.id, None)
     return chosen

@@ -675,7 +675,7 @@ SABOTAGES = (
     Sabotage(
         "a pass that ends for nobody",
         SYNC / "running.py",
-        " or (at > self.turn_ends and self.do_others_wait())",
+        " or (time.monotonic() > self.turn_ends and self.do_others_wait())",
         "",
         "tests/mailboxes/test_sync_faults.py::"
         "test_a_pass_ends_soon_where_others_wait_and_goes_on_where_it_stopped",

@@ -14,7 +14,7 @@ from mailboxes.imap import Timeouts
 from mailboxes.imap.session import MOST_GOODBYES
 from mailboxes.inbox.reading import mark_read
 from mailboxes.messages import Message
-from mailboxes.sync import passes
+from mailboxes.sync import leases, passes
 from mailboxes.sync.auditing import ask_for_audit
 from mailboxes.sync.leaving import LEFT_ALONE, MOST_RECONNECTS
 from tenants.database import db, now
@@ -151,6 +151,23 @@ def test_new_mail_of_a_folder_whose_history_hangs_is_not_made_to_wait(scripted: 
     scripted.add("Later in Archive", folder="Archive")
     scripted.sync()
     assert "Later in Archive" in scripted.subjects()
+    scripted.settle()
+
+
+def test_a_folder_that_hangs_fails_no_account_where_others_wait(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.sync()
+    scripted.server.on("EXAMINE", in_folder("Archive", hang))
+    monkeypatch.setattr(passes, "TURN_SECONDS", 0.0)
+    with scripted.inside(scripted.world):
+        fence = leases.take(scripted.mailbox.account_id, "a worker")
+        assert fence is not None
+        for _ in range(4):
+            report = passes.sync_account(scripted.mailbox.account_id, fence, do_others_wait=lambda: True)
+            assert report.error is None
+        leases.release(scripted.mailbox.account_id, fence)
+    assert "read after all others" in folder(scripted, "Archive").last_error
     scripted.settle()
 
 

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from mailboxes.accounts import Folder
+from mailboxes.accounts import Folder, choose_history_again
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
 from mailboxes.sync import leases
@@ -29,13 +29,14 @@ def scripted(app: Any, imap_server: ScriptedImap, ours: World, inside: Any) -> S
     return Scripted(app, imap_server, ours, inside)
 
 
-def test_a_server_without_uidvalidity_is_read_by_content(scripted: Scripted) -> None:  # F3
-    def without_validity(session: Session, command: Command) -> bool:
-        session.selected = session.server.folder()
-        session.line(b"* %d EXISTS" % len(session.selected.messages))
-        session.done(command, "[READ-ONLY] open")
-        return True
+def without_validity(session: Session, command: Command) -> bool:
+    session.selected = session.server.folder()
+    session.line(b"* %d EXISTS" % len(session.selected.messages))
+    session.done(command, "[READ-ONLY] open")
+    return True
 
+
+def test_a_server_without_uidvalidity_is_read_by_content(scripted: Scripted) -> None:  # F3
     scripted.server.on("EXAMINE", without_validity)
     for number in range(3):
         scripted.add(f"Number {number}")
@@ -452,6 +453,52 @@ def test_a_pass_ends_soon_where_others_wait_and_goes_on_where_it_stopped(
             assert report.has_more == (sum(counts) < 20)
         leases.release(scripted.mailbox.account_id, fence)
     assert counts == ([5, 5, 5, 5] if do_others_wait else [20, 0, 0, 0])
+    scripted.settle()
+
+
+def test_history_that_is_wanted_no_more_is_not_counted_as_left(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        scripted.add(f"Old {number:02}", date=ago(days=40))
+    monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 5)
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
+    assert scripted.sync().has_more
+    monkeypatch.undo()
+    with scripted.inside(scripted.world):
+        account = scripted.account()
+        account.history = "now"
+        choose_history_again(account)
+        db.session.commit()
+    assert not scripted.sync().has_more
+    with scripted.inside(scripted.world):
+        assert db.session.scalar(select(Folder.id).where(Folder.history_left > 0)) is None
+    assert len(scripted.subjects()) == 5
+
+
+def test_a_uidvalidity_that_is_left_out_where_history_begins_is_no_renumbering(scripted: Scripted) -> None:
+    for number in range(3):
+        scripted.add(f"Old {number}")
+    scripted.server.on("EXAMINE", without_validity, nth=2, times=1)  # the first is the visit's
+    assert scripted.sync().error is None
+    assert scripted.subjects() == []
+    scripted.settle()
+    assert len(scripted.subjects()) == 3
+
+
+def test_history_that_waits_for_tomorrow_is_not_listed_in_each_pass(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.add("Old")
+    monkeypatch.setattr("mailboxes.sync.budget.SHARE_OF_HISTORY", 0.0)
+    scripted.sync()
+    scripted.server.commands.clear()
+    scripted.add("New")
+    assert scripted.sync().error is None
+    assert scripted.subjects() == ["New"]
+    assert scripted.server.verbs().count("SEARCH") == 1  # for what is new
+    monkeypatch.undo()
     scripted.settle()
 
 

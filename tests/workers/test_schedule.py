@@ -105,6 +105,15 @@ def test_first_syncs_leave_a_worker_for_new_mail_of_others(ours: World, theirs: 
     assert len(claim_due(100, Rhythms(), histories=4)) == len(first_syncs) - 3
 
 
+def test_history_of_a_folder_that_is_read_no_more_takes_no_place(ours: World, inside: Any) -> None:
+    for _ in range(UNDER_WAY_PER_ORGANIZATION):
+        due_with_history(ours, inside)
+    with inside(ours):
+        db.session.execute(update(Folder).values(is_synced=False))
+        db.session.commit()
+    assert len(claim_due(100, Rhythms())) == UNDER_WAY_PER_ORGANIZATION
+
+
 @pytest.mark.parametrize(("more", "is_first"), [(-5, False), (5, True)])
 def test_history_lets_others_go_first_for_a_while(
     ours: World, inside: Any, more: int, is_first: bool
