@@ -8,7 +8,7 @@ from mailboxes import timeline
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.health.explaining import health_of, past_of
-from mailboxes.health.pass_log import LoggedPass, latest_passes
+from mailboxes.health.pass_log import LoggedPass, passes_page
 from mailboxes.sync.auditing import ask_for_audit
 from mailboxes.sync.gaps import GROUPS
 from tenants.database import db, inside
@@ -18,7 +18,7 @@ from tests.faults.stage import INBOX, Stage
 
 def health(stage: Stage):
     with inside(stage.world.id):
-        return health_of(stage.mailbox.account_id)
+        return health_of(stage.mailbox)
 
 
 def inbox(stage: Stage):
@@ -33,7 +33,7 @@ def ask(stage: Stage, *, fetches: bool = False) -> None:
 
 def log(stage: Stage) -> list[LoggedPass]:
     with inside(stage.world.id):
-        return list(latest_passes(stage.mailbox.account_id))
+        return list(passes_page(stage.mailbox.account_id).rows)
 
 
 def test_passes_are_logged_and_those_that_were_alike_are_one_row(stage: Stage) -> None:
@@ -109,7 +109,7 @@ def test_what_is_held_back_is_counted_apart(stage: Stage) -> None:
 def test_a_first_sync_knows_how_far_it_has_come(stage: Stage) -> None:
     stage.fill(INBOX, 4)
     stage.sync()
-    assert health(stage).progress is None  # over
+    assert health(stage).first_sync is None  # over
     with inside(stage.world.id):
         folder = stage.folders()["INBOX"]
         assert (folder.history_total, folder.history_left) == (4, 0)
@@ -117,9 +117,9 @@ def test_a_first_sync_knows_how_far_it_has_come(stage: Stage) -> None:
             update(Folder).where(Folder.id == folder.id).values(history_left=3, history_uid=folder.first_uid)
         )
         db.session.commit()
-    progress = health(stage).progress
-    assert (progress.done, progress.total) == (1, 4)
-    assert progress.time_left is not None
+    seen = health(stage)
+    assert (seen.first_sync.done, seen.first_sync.total) == (1, 4)
+    assert seen.time_left is not None
 
 
 def test_the_hour_counts_each_message_once_and_how_late_it_was(stage: Stage) -> None:
