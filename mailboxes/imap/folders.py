@@ -14,6 +14,7 @@ from imapclient.imap_utf7 import decode as decode_utf7
 from imapclient.imap_utf7 import encode as encode_utf7
 
 from mailboxes.imap.dialogue import Parts
+from mailboxes.imap.fetching import whole_number
 
 LONGEST_NAME = 2_000  # bytes; an index of PostgreSQL takes 2,704
 LONGEST_SHOWN_NAME = 500
@@ -140,13 +141,12 @@ def status_numbers(parts: Parts) -> tuple[bytes, dict[str, int]]:
     found = _STATUS.match(parts[0] + parts[2] if len(parts) > 2 else parts[0])
     if not found:
         return b"", {}
-    words = found[2].decode("ascii", "replace").upper().split()
-    numbers = {
-        name: int(value)
+    words = found[2].upper().split()
+    told = {
+        name.decode("ascii", "replace"): whole_number(value)
         for name, value in zip(words[::2], words[1::2], strict=False)
-        if value.isdigit() and len(value) <= 20
     }
-    return _name(found[1], parts), numbers
+    return _name(found[1], parts), {name: value for name, value in told.items() if value is not None}
 
 
 def shown_name(name_raw: bytes) -> str:

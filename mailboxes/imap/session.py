@@ -33,6 +33,7 @@ from mailboxes.errors import (
 from mailboxes.imap.client import GuardedClient
 from mailboxes.imap.dialogue import (
     CLOSED_TO_US,
+    GOODBYE,
     Answer,
     Argument,
     Dialogue,
@@ -170,8 +171,7 @@ class ImapSession:
                 self._log_in(self._login_command())
         self._read_capabilities()
         if "ID" in self.capabilities:
-            with suppress(CommandRefusedError):
-                self.run(b"ID", IDENTITY)
+            self._introduce()
 
     def close(self) -> None:
         """Say goodbye if the server listens, and close. Never raises."""
@@ -294,6 +294,16 @@ class ImapSession:
                 names.update(words[2:])
         self.capabilities = frozenset(names)
         self.dialogue.has_free_literals = "LITERAL+" in names
+
+    def _introduce(self) -> None:
+        """Who refuses to hear our name, for good or for now, may let us in all the same."""
+        with self.wire.allowance(self.settings.timeouts.command, LINE_BUDGET):
+            tag = self.dialogue.send(b"ID", IDENTITY)
+            try:
+                self.dialogue.complete(tag)
+            except (CommandRefusedError, TurnedAwayError) as error:
+                if error.message == GOODBYE:
+                    raise
 
     def _log_in(self, command: list[Argument]) -> None:
         try:

@@ -95,6 +95,20 @@ def test_each_encryption_works(
     assert (b"secret" in imap_server.received) == (encryption == "none") or encryption != "none"
 
 
+@pytest.mark.parametrize("answer", ["BAD what", "NO [SERVERBUG] Internal error", "NO [LIMIT] too many"])
+def test_who_does_not_want_our_name_lets_us_in_all_the_same(
+    imap_server: ScriptedImap, opened: Open, answer: str
+) -> None:
+    imap_server.capabilities += " ID"
+    imap_server.on("ID", refuse(answer))
+    with opened() as connection:
+        assert connection.is_open
+    assert "ID" in imap_server.verbs()
+    imap_server.on("ID", behaviours.reply_then_drop(b"* BYE gone\r\n"))
+    with pytest.raises(ServerUnavailableError), opened():
+        pass
+
+
 def test_a_wrong_password_is_permanent(account: ImapSettings, loopback: EgressPolicy) -> None:
     with pytest.raises(AuthenticationFailedError) as caught:
         ImapConnection(replace(account, password="wrong"), loopback).open()
@@ -1063,6 +1077,16 @@ def test_a_status_with_numbers_of_changes_that_is_refused_is_asked_without(
     imap_server.on("STATUS", lambda s, c: b"HIGHESTMODSEQ" in c.arguments and refuse("BAD what")(s, c))
     with opened() as connection:
         assert connection.status(b"INBOX").messages == 1
+
+
+def test_a_status_with_numbers_that_cannot_be_is_as_if_they_were_not_told(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    told = b"MESSAGES 3 UIDNEXT 9223372036854775807 UIDVALIDITY 18446744073709551615"
+    imap_server.on("STATUS", reply(b"* STATUS INBOX (%b)\r\n{tag} OK done\r\n" % told))
+    with opened() as connection:
+        status = connection.status(b"INBOX")
+    assert (status.messages, status.uid_next, status.uid_validity) == (3, 2**63 - 1, None)
 
 
 @pytest.mark.parametrize(
