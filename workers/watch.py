@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, Folder
 from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.egress import EgressPolicy
-from mailboxes.errors import CommandRefusedError, MailServerError
+from mailboxes.errors import CommandRefusedError, MailServerError, TurnedAwayError
 from mailboxes.imap import FolderStatus, ImapConnection, ImapSettings
 from mailboxes.sync.claiming import Rhythms, claim_now, is_wanted, may_be_asked, put_off
 from mailboxes.sync.foreground import bound_to_owner
@@ -46,6 +46,7 @@ THREADS = 16
 IDLE_SECONDS = (540.0, 1500.0)  # 9 to 25 minutes: before servers drop an IDLE that is too long
 MOST_MISSED = 2
 UNASKED_RHYTHMS = 15  # an idling inbox is asked this much less often
+UNASKED_SECONDS = 900.0  # a folder that cost the connection is left to the scheduled passes for so long
 
 log = structlog.get_logger()
 
@@ -76,6 +77,7 @@ class Watched:
     failures: int = 0
     socket: int | None = None  # its number while the selector waits for it
     told: dict[bytes, FolderStatus] = field(default_factory=dict)
+    unasked: dict[bytes, float] = field(default_factory=dict)  # folders, and until when
     is_idle_no_use: bool = False  # it was offered, and is refused or tells nothing
     is_heard: bool = False  # IDLE has told something since the inbox was asked about
     missed_count: int = 0  # how often in a row it had changed without a word
@@ -358,11 +360,21 @@ def _messages(status: FolderStatus | None) -> tuple[int | None, int | None]:
 
 
 def _has_changed(watched: Watched, folder: bytes) -> bool:
-    """Whether a folder is not as it was told last; one that tells nothing is read by the scheduled passes."""
+    """Whether a folder is not as it was told last; one that tells nothing is read by the scheduled passes.
+
+    One that is in use, or that the server says goodbye over, costs the connection: the next one goes on
+    without it. What the inbox fails by is the account's trouble.
+    """
+    if watched.unasked.get(folder, 0.0) > time.monotonic():
+        return False
     try:
         status = watched.imap.status(folder)
     except CommandRefusedError:
         return False
+    except TurnedAwayError:
+        if folder != watched.post.folders[0]:
+            watched.unasked[folder] = time.monotonic() + UNASKED_SECONDS
+        raise
     is_changed = watched.told.get(folder, status) != status
     watched.told[folder] = status
     return is_changed

@@ -10,6 +10,7 @@ from sqlalchemy import update
 
 from mailboxes.accounts import Account
 from mailboxes.egress import EgressPolicy
+from mailboxes.errors import TurnedAwayError
 from mailboxes.imap import ImapConnection, ImapSettings
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, uuid7
@@ -171,6 +172,28 @@ def test_a_folder_whose_status_is_refused_keeps_no_other_from_being_watched(
     assert ask(watched)
     assert not ask(watched)
     watched.imap.close()
+
+
+def test_a_folder_in_use_costs_one_connection_and_keeps_no_other_from_being_watched(
+    imap_server: ScriptedImap, loopback: EgressPolicy
+) -> None:
+    watched = asked_of(imap_server, loopback, b"INBOX", b"Busy", b"Projects")
+    imap_server.on("STATUS", lambda s, c: b"Busy" in c.arguments and refuse("NO [INUSE] busy")(s, c))
+    with pytest.raises(TurnedAwayError):
+        ask(watched)
+    assert ask(watched)
+    imap_server.folder("Projects").add(b"Subject: x\r\n\r\n")
+    assert ask(watched)
+    assert not ask(watched)
+    watched.imap.close()
+
+
+def test_an_inbox_in_use_is_asked_again(imap_server: ScriptedImap, loopback: EgressPolicy) -> None:
+    watched = asked_of(imap_server, loopback, b"INBOX")
+    imap_server.on("STATUS", refuse("NO [INUSE] busy"))
+    for _ in range(2):
+        with pytest.raises(TurnedAwayError):
+            ask(watched)
 
 
 def test_where_idle_is_refused_the_inbox_is_asked_about(
