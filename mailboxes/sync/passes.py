@@ -18,6 +18,7 @@ from mailboxes.errors import (
     CommandRefusedError,
     MailServerError,
     ServerTimeoutError,
+    TurnedAwayError,
     UidValidityChangedError,
 )
 from mailboxes.health.pass_log import Done, log_pass
@@ -152,7 +153,7 @@ def _list_folders(run: Pass) -> None:
     """What folders there are; where that is refused or not answered, those that are known are read."""
     try:
         listed = run.imap.folders()
-    except (CommandRefusedError, ServerTimeoutError) as error:
+    except (CommandRefusedError, ServerTimeoutError, TurnedAwayError) as error:
         known = synced_folders(run.account)
         db.session.commit()
         if not known:
@@ -162,12 +163,12 @@ def _list_folders(run: Pass) -> None:
             run.imap.open()
     else:
         refresh_folders(run.account, run.fence, listed)
-        look_for_new_names(run)
 
 
 def _run(run: Pass) -> None:
     _list_folders(run)
     if not synced_folders(run.account) and is_any_chosen(run.account):
+        look_for_new_names(run)
         raise NoFolderLeftError
     is_first_round = True
     while True:
@@ -185,4 +186,5 @@ def _run(run: Pass) -> None:
             run.report.has_more = has_more or run.is_cut
             break
         is_first_round = False
+    look_for_new_names(run)
     demand_readable(run, folders)

@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Select, and_, delete, select, update
 from sqlalchemy.orm import aliased
 
 from mailboxes.accounts import Account, Folder, folders_of
-from mailboxes.errors import CommandRefusedError
 from mailboxes.sync import leases
 from mailboxes.sync.folders import keep_cursor
+from mailboxes.sync.leaving import OF_A_FOLDER
 from mailboxes.sync.running import Pass
 from tenants.audit import Actor, record, record_for_system
 from tenants.database import db, now
@@ -36,7 +36,11 @@ class NewName:
 
 
 def look_for_new_names(run: Pass) -> None:
-    """Ask folders that are new for their UIDVALIDITY, where one that is read is gone; commits."""
+    """Ask folders that are new for their UIDVALIDITY, where one that is read is gone; commits.
+
+    None is asked twice, whatever it says. For the end of a pass: one may end the connection, and then the
+    others are asked in the next pass.
+    """
     gone_at = db.session.scalar(
         folders_of(run.account)
         .with_only_columns(Folder.gone_at)
@@ -50,6 +54,8 @@ def look_for_new_names(run: Pass) -> None:
         unknown = db.session.scalars(query.order_by(Folder.id.desc()).limit(MOST_ASKED)).all()
     db.session.commit()
     for folder in unknown:
+        if not run.imap.is_open:
+            break
         _ask(run, folder)
 
 
@@ -91,7 +97,7 @@ def read_instead(account: Account, folder_id: UUID, *, by: Actor, label: str) ->
 def _ask(run: Pass, folder: Folder) -> None:
     try:
         validity = run.imap.status(folder.name_raw).uid_validity or NO_VALIDITY
-    except CommandRefusedError:
+    except OF_A_FOLDER:
         validity = NO_VALIDITY
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, listed_validity=validity)

@@ -50,6 +50,9 @@ def nobody_waits_and_somebody_is_told(stage: Stage, happened: "Happened") -> Non
 @demand("F24")
 def a_cut_is_no_wrong_password(stage: Stage, happened: "Happened") -> None:
     assert happened.report is not None
+    if happened.report.trouble:  # of LIST alone: the folders that are known were read
+        assert happened.report.error is None
+        return
     assert isinstance(happened.report.error, ConnectionLostError | ServerUnavailableError)
     assert stage.state() == "failing"
 

@@ -17,6 +17,7 @@ from tenants.audit import Actor
 from tenants.database import db, now
 from tenants.errors import ConflictError
 from tests.factories import make_mailbox
+from tests.faults.behaviours import drop, refuse, reply, reply_then_drop
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.arriving import folder_of
 from tests.mailboxes.scripted import Scripted
@@ -169,6 +170,30 @@ def test_a_renamed_folder_is_suggested_under_its_new_name_and_read_on_from_where
     assert suggested(scripted) == []
     assert shown(scripted)[1] == "Fetching"
     scripted.settle()
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [drop, refuse("NO [INUSE] busy"), reply_then_drop(b"* BYE gone\r\n"), reply(b"what?\r\n")],
+    ids=["drop", "no", "bye", "nonsense"],
+)
+def test_a_new_folder_that_fails_when_it_is_asked_holds_up_no_mail_and_is_asked_once(scripted, behaviour):
+    rename(scripted.server)
+    scripted.server.folder("Another").uid_validity = 999
+    scripted.server.on("STATUS", lambda s, c: b"Another" in c.arguments and behaviour(s, c))
+    for number in range(3):
+        scripted.add(f"New {number}")
+        report = scripted.sync()
+        assert (report.error, report.new_count) == (None, 1)
+    assert scripted.server.verbs().count("STATUS") == 2
+    assert suggested(scripted) == [("Projects", "Undertakings")]
+
+
+def test_new_names_are_asked_for_where_no_folder_is_left(scripted):
+    rename(scripted.server)
+    del scripted.server.folders[b"INBOX"]
+    assert isinstance(scripted.sync().error, NoFolderLeftError)
+    assert ("Projects", "Undertakings") in suggested(scripted)
 
 
 def test_a_folder_that_is_like_none_or_was_read_already_is_not_suggested(scripted):
