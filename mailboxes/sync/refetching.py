@@ -24,6 +24,7 @@ from mailboxes.raws import keep_raws
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Prepared, failure_of, prepared
 from mailboxes.sync.plan import Cursor
+from mailboxes.sync.reusing import reused_uid_of
 from mailboxes.sync.running import Pass
 from tenants.bulk import among
 from tenants.database import db, now
@@ -82,9 +83,11 @@ def refetch(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Non
     """Fetch again what is not whole here. The folder is open.
 
     What somebody asked for goes on with the next pass, where the time of this one is over; the others wait
-    for the next day then, and where the rest of the day's bytes is for new mail.
+    for the next day then, and where the rest of the day's bytes is for new mail. While another message
+    may lie under a UID, nothing is: its bytes would complete one that they are not of.
     """
-    missing = _missing(run, folder, cursor, is_daily=is_daily)
+    is_certain = reused_uid_of(folder) is None
+    missing = _missing(run, folder, cursor, is_daily=is_daily) if is_certain else []
     db.session.commit()
     wanted = [row.uid for row in missing if row.is_wanted]
     others = [] if run.is_history_over else [row.uid for row in missing if not row.is_wanted]
@@ -100,7 +103,7 @@ def refetch(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Non
 def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Sequence[Missing]:
     limit = run.imap.settings.max_message_bytes
     is_worth_a_try = (Arrival.state == "unfetchable") | Arrival.size.between(1, limit)
-    is_due = Arrival.is_wanted | (is_worth_a_try if is_daily else _is_soon(run))
+    is_due = Arrival.is_wanted | (is_worth_a_try if is_daily else _is_soon(run, folder))
     return db.session.execute(
         select(Arrival.id, Arrival.uid, Arrival.is_wanted)
         .where(
@@ -115,10 +118,10 @@ def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Se
     ).all()
 
 
-def _is_soon(run: Pass) -> ColumnElement[bool]:
-    """Whether one of the times for another try has passed since the last pass: what Exchange and others do
+def _is_soon(run: Pass, folder: Folder) -> ColumnElement[bool]:
+    """Whether one of the times for another try has passed since the last visit: what Exchange and others do
     not hand out at once is often there some minutes later, and asking costs little."""
-    since = (run.account.synced_at or now()) - AROUND_A_PASS
+    since = (run.visited_before.get(folder.id) or now()) - AROUND_A_PASS
     has_struck = [Arrival.arrived_at.between(since - after, now() - after) for after in SOON]
     return (Arrival.state == "unfetchable") & Arrival.failure.in_(PASSING) & or_(*has_struck)
 

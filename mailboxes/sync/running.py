@@ -78,6 +78,7 @@ class Pass:
     troubled: dict[UUID, MailServerError] = field(default_factory=dict)  # what folders failed by in this pass
     fetched: set[UUID] = field(default_factory=set)  # folders whose new mail was fetched in this pass
     hung_before: set[UUID] = field(default_factory=set)  # folders in which the server last said nothing more
+    visited_before: dict[UUID, datetime | None] = field(default_factory=dict)  # their last turn
     reconnect_count: int = 0  # after what a folder failed by
     cut: set[UUID] = field(default_factory=set)  # folders whose visit broke off, as the time was over
     is_cut: bool = False  # it ends before all folders were visited: its time is over

@@ -69,6 +69,8 @@ def _visit_or_leave(run: Pass, folder: Folder, *, is_first_round: bool) -> UidVa
         db.session.rollback()
         run.is_cut = True
         run.cut.add(folder.id)
+        if not run.imap.is_open:  # lost behind what was stored last: no fault of the folder that comes next
+            run.imap.open()
     except UidValidityChangedError as error:
         db.session.rollback()
         return error
@@ -80,6 +82,7 @@ def _visit_or_leave(run: Pass, folder: Folder, *, is_first_round: bool) -> UidVa
 def _note_turn(run: Pass, folder: Folder) -> None:
     """It has had its turn, whatever comes of it: even if this process ends, others are before it now."""
     leases.demand(run.account.id, run.fence)
+    run.visited_before[folder.id] = folder.visited_at
     keep_cursor(folder, visited_at=run.began_at)
     db.session.commit()
 
@@ -198,10 +201,10 @@ def _follow(
     keep_cursor(folder, **kept)
     db.session.commit()
     # Whatever the folder fails by from here on, it is not asked for again before tomorrow.
-    refetch(run, folder, cursor, is_daily=is_daily)
     is_resumed = folder.reused_uid is not None
     if there is not None or is_resumed:
         there = _settle_reused(run, folder, state, there)
+    refetch(run, folder, cursor, is_daily=is_daily or is_resumed)
     if there is not None and (is_daily or is_resumed):
         audit(run, folder, there)
 

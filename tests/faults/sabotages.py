@@ -510,7 +510,7 @@ SABOTAGES = (
     _of_matrix(
         "what was missing stays missing",
         SYNC / "visiting.py",
-        "    refetch(run, folder, cursor, is_daily=is_daily)\n",
+        "    refetch(run, folder, cursor, is_daily=is_daily or is_resumed)\n",
         "",
         "F9/empty",
     ),

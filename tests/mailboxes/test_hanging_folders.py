@@ -20,7 +20,16 @@ from mailboxes.sync.leaving import LEFT_ALONE, MOST_RECONNECTS
 from tenants.database import db, now
 from tenants.organizations import Membership
 from tests.factories import World
-from tests.faults.behaviours import drop, hang, in_folder, refuse, reply, reply_then_drop, trickle
+from tests.faults.behaviours import (
+    drop,
+    for_messages,
+    hang,
+    in_folder,
+    refuse,
+    reply,
+    reply_then_drop,
+    trickle,
+)
 from tests.faults.imap_server import Behaviour, Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
 
@@ -257,6 +266,34 @@ def test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on(
     assert not scripted.sync().has_more
     assert "New 0" in scripted.subjects()
     assert "New in Projects" in scripted.subjects()
+    scripted.settle()
+
+
+def test_a_connection_that_is_lost_as_the_time_is_over_is_no_other_folders_trouble(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.sync()
+    for number in range(2):
+        scripted.add(f"New {number}")
+    last = scripted.add("Not any more")
+
+    def goes_away(session: Session, command: Command) -> bool:
+        """At the last message, which it has left out before, and for longer than a moment."""
+        if len(session.folder.asked(command.arguments.split()[0].decode())) > 1:
+            return for_messages(lambda _, uid, good: good if uid != last else None)(session, command)
+        session.server.on("connect", drop, times=1)
+        return drop(session, command)
+
+    scripted.server.on("FETCH", asks_for(last, (b"BODY",), goes_away))
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).where(Folder.name == "Archive").values(history_uid=2))
+        db.session.commit()
+    with monkeypatch.context() as patch:
+        patch.setattr(passes, "PASS_SECONDS", 0.0)
+        report = scripted.sync()
+    assert folder(scripted, "Archive").last_error == ""
+    assert (report.error, report.has_more) == (None, True)
+    assert {"New 0", "New 1"} <= set(scripted.subjects())
     scripted.settle()
 
 

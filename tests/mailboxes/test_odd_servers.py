@@ -14,9 +14,9 @@ from mailboxes.imap import Timeouts
 from mailboxes.imap.fetching import PLACEHOLDER, is_placeholder
 from mailboxes.intake.arrived import UNFETCHABLE
 from mailboxes.sync import passes
-from tenants.database import db
+from tenants.database import db, now
 from tests.factories import World
-from tests.faults.behaviours import for_messages, hang, refuse, reply
+from tests.faults.behaviours import for_messages, hang, refuse, reply, reply_then_drop
 from tests.faults.imap_server import Behaviour, ScriptedImap
 from tests.mailboxes.scripted import Scripted
 
@@ -103,6 +103,19 @@ def test_what_is_sent_empty_is_asked_for_after_five_minutes_thirty_and_two_hours
     assert tries == [False, True, False, True, False, False, True]
 
 
+def test_a_pass_that_did_not_come_to_a_folder_takes_no_try_from_it(scripted: Scripted) -> None:
+    scripted.add("Empty at first")
+    scripted.server.on("FETCH", lambda s, c: b"BODY" in c.arguments and refuse("OK done")(s, c))
+    scripted.sync()
+    scripted.server.heal()
+    later(scripted, minutes=10)
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Account).values(synced_at=now()))  # by a pass that ended before its turn
+        db.session.commit()
+    scripted.sync()
+    assert scripted.subjects() == ["Empty at first"]
+
+
 def bodies_asked_for(scripted: Scripted) -> int:
     return sum(b"BODY" in command.arguments for command in scripted.server.commands)
 
@@ -119,13 +132,18 @@ def later(scripted: Scripted, *, minutes: int) -> None:
     with scripted.inside(scripted.world):
         db.session.execute(update(Arrival).values(arrived_at=Arrival.arrived_at - ago))
         db.session.execute(update(Account).values(synced_at=Account.synced_at - ago))
+        db.session.execute(update(Folder).values(visited_at=Folder.visited_at - ago))
         db.session.commit()
 
 
 # --- folders that cannot be listed (Zimbra, DavMail) ---------------------------------------------
 
 
-@pytest.mark.parametrize("behaviour", [refuse("NO LIST failed"), hang], ids=["no", "hang"])
+@pytest.mark.parametrize(
+    "behaviour",
+    [refuse("NO LIST failed"), hang, refuse("NO [UNAVAILABLE] later"), reply_then_drop(b"* BYE later\r\n")],
+    ids=["no", "hang", "not now", "bye"],
+)
 def test_folders_that_are_known_are_read_though_they_cannot_be_listed(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
 ) -> None:

@@ -15,6 +15,7 @@ from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
 from tenants.database import db, now
 from tests.factories import World
+from tests.faults.behaviours import for_messages
 from tests.faults.imap_server import ScriptedImap
 from tests.faults.truth import StoredMessage
 from tests.mailboxes.arriving import letter
@@ -174,3 +175,43 @@ def test_a_folder_that_goes_back_to_its_former_numbering_is_fetched_once(scripte
     assert message_count(scripted) == 7
     assert living(scripted) == [1, 2, 3, 4, 5, 6, 7]
     scripted.settle()
+
+
+def test_a_message_is_not_completed_by_another_that_has_its_uid_now(
+    app: Any, imap_server: ScriptedImap, ours: World, inside: Any
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside)
+    for number in range(1, 7):
+        scripted.add(f"Number {number}")
+    scripted.server.on("FETCH", for_messages(lambda _, uid, good: None if uid == 5 else good))
+    scripted.sync()
+    scripted.server.heal()
+    folder = scripted.server.folder()
+    del folder.messages[6]
+    folder.messages[5] = StoredMessage(letter("Another"), date=ago(0))
+    folder.uid_next = 6
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(compared_at=now() - timedelta(days=2)))
+        db.session.commit()
+    scripted.sync()
+    assert new_subjects(scripted) == ["Another"]
+    assert is_settled(scripted)
+    scripted.settle()
+
+
+def test_what_is_not_whole_is_asked_for_when_the_comparison_is_over(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = scripted.add("Later")
+    scripted.server.on("FETCH", for_messages(lambda _, uid, good: None if uid == bad else good))
+    scripted.sync()
+    scripted.server.heal()
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(reused_uid=4, compared_at=now() - timedelta(days=2)))
+        db.session.commit()
+    asked_for(scripted)
+    scripted.sync()
+    assert asked_for(scripted) == []
+    while scripted.sync().has_more:
+        pass
+    assert asked_for(scripted) == [bad]
