@@ -44,7 +44,7 @@ def test_a_server_without_uidvalidity_is_read_by_content(scripted: Scripted) -> 
     assert scripted.subjects() == ["Number 0", "Number 1", "Number 2"]
 
 
-@pytest.mark.parametrize("verb", ["LOGIN", "CAPABILITY", "LIST", "EXAMINE", "SEARCH", "FETCH"])
+@pytest.mark.parametrize("verb", ["LOGIN", "CAPABILITY", "EXAMINE", "SEARCH", "FETCH"])
 @pytest.mark.parametrize(
     "behaviour",
     [drop, reply(b"* BYE going down\r\n"), refuse("NO [UNAVAILABLE] later")],
