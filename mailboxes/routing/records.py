@@ -100,6 +100,16 @@ def holders_of(arrival_ids: Iterable[UUID]) -> list[UUID]:
     return [id for id in db.session.scalars(query.distinct().order_by(Routing.organization_id)) if id]
 
 
+def held_by_one(arrival_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these arrivals that one organization alone has: of others each has a copy of its own."""
+    query = select(Routing.arrival_id).where(
+        among(Routing.arrival_id, arrival_ids),
+        Routing.organization_id.is_not(None),
+        Routing.left_at.is_(None),
+    )
+    return set(db.session.scalars(query.group_by(Routing.arrival_id).having(func.count() == 1)))
+
+
 def note_delivered(arrival_ids: Iterable[UUID]) -> None:
     """Their messages are where they were to go. The caller commits."""
     db.session.execute(

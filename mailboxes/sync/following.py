@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Row, exists, select, text, update
+from sqlalchemy import Row, Select, exists, select, text, update
 
 from mailboxes import timeline
 from mailboxes.accounts import Account, Folder
@@ -15,8 +15,9 @@ from mailboxes.arrivals import Arrival, of_another_epoch
 from mailboxes.inbox.reading import forget_reads
 from mailboxes.intake.storing import settle_boxes
 from mailboxes.messages import Location, Message
-from mailboxes.routing.records import holders_of
+from mailboxes.routing.records import held_by_one, holders_of
 from mailboxes.sync import leases
+from mailboxes.system_mailboxes import Mailbox
 from tenants.arrays import array_literal
 from tenants.bulk import among
 from tenants.database import db, inside
@@ -25,6 +26,7 @@ SEEN = "\\Seen"
 ANSWERED = "\\Answered"
 
 Flags = Mapping[int, Sequence[str]]
+Changed = Sequence[Row[UUID, int, list[str]]]
 
 
 def follow_flags(account: Account, folder: Folder, fence: int, uid_validity: int, flags: Flags) -> int:
@@ -35,7 +37,7 @@ def follow_flags(account: Account, folder: Folder, fence: int, uid_validity: int
     leases.demand(account.id, fence)
     ids, values = [row.id for row in changed], [array_literal(flags[row.uid]) for row in changed]
     _write_flags("arrivals", "id", ids, values)
-    _in_each_place(account, ids, partial(_follow_here, account, changed, flags))
+    _in_each_place(account, ids, partial(_follow_here, changed, flags, _mirrored(account, changed)))
     db.session.commit()
     return len(changed)
 
@@ -80,12 +82,22 @@ def follow_returns(
 # --- flags -----------------------------------------------------------------------------------
 
 
-def _follow_here(account: Account, changed: Sequence[Row[UUID, int, list[str]]], flags: Flags) -> None:
+def _follow_here(changed: Changed, flags: Flags, mirrored: Changed) -> None:
     ids, values = [row.id for row in changed], [array_literal(flags[row.uid]) for row in changed]
     _write_flags("locations", "arrival_id", ids, values)
     _follow_answers(ids)
-    if account.mirrors_reads:
-        _follow_reads(changed, flags)
+    _follow_reads(mirrored, flags)
+
+
+def _mirrored(account: Account, changed: Changed) -> Changed:
+    """Those that are read here when they are there. What several organizations have a copy of, from before
+    their account was routed, is none of them: one would read for the others."""
+    if not account.mirrors_reads:
+        return []
+    if account.organization_id is not None:
+        return changed
+    alone = held_by_one([row.id for row in changed])
+    return [row for row in changed if row.id in alone]
 
 
 def _changed_flags(folder: Folder, uid_validity: int, flags: Flags) -> list[Row[UUID, int, list[str]]]:
@@ -128,14 +140,17 @@ def _follow_answers(arrival_ids: Sequence[UUID]) -> None:
     )
 
 
-def _follow_reads(changed: Sequence[Row[UUID, int, list[str]]], flags: Flags) -> None:
-    """Seen there is read by everybody here; taken back there, it is unread here."""
+def _follow_reads(changed: Changed, flags: Flags) -> None:
+    """Seen there is read by everybody here; taken back there, it is unread here.
+
+    Not in a mailbox that the system serves no more: what that holds rests.
+    """
     read = [row.id for row in changed if SEEN in flags[row.uid] and SEEN not in row.flags]
     unread = [row.id for row in changed if SEEN not in flags[row.uid] and SEEN in row.flags]
     for arrival_ids, is_read in ((read, True), (unread, False)):
         if not arrival_ids:
             continue
-        messages = select(Location.message_id).where(among(Location.arrival_id, arrival_ids))
+        messages = _served_messages(arrival_ids)
         db.session.execute(
             update(Message)
             .where(Message.id.in_(messages))
@@ -144,6 +159,21 @@ def _follow_reads(changed: Sequence[Row[UUID, int, list[str]]], flags: Flags) ->
         )
         if not is_read:
             forget_reads(list(db.session.scalars(messages)))
+
+
+def _served_messages(arrival_ids: Sequence[UUID]) -> Select[UUID]:
+    return (
+        select(Message.id)
+        .join(
+            Location,
+            (Location.organization_id == Message.organization_id) & (Location.message_id == Message.id),
+        )
+        .join(
+            Mailbox,
+            (Mailbox.organization_id == Message.organization_id) & (Mailbox.id == Message.mailbox_id),
+        )
+        .where(among(Location.arrival_id, arrival_ids), Mailbox.is_served)
+    )
 
 
 # --- removals --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.errors import UidValidityChangedError
 from mailboxes.messages import Location, Message, MessageRead
+from mailboxes.routing.records import Routing
 from mailboxes.sync.following import SEEN, follow_flags
 from mailboxes.sync.leaving import OF_A_FOLDER, SILENCE, leave_unwritten
 from mailboxes.sync.running import Pass
@@ -101,6 +102,7 @@ def _places(run: Pass, *conditions: ColumnElement[bool]) -> list[Place]:
             Folder.id.not_in(run.troubled),
             Folder.uid_validity == Location.uid_validity,
             Location.vanished_at.is_(None),
+            *([] if run.account.organization_id is not None else [_is_served(), _is_held_by_one()]),
             *conditions,
         )
         .subquery()
@@ -110,6 +112,25 @@ def _places(run: Pass, *conditions: ColumnElement[bool]) -> list[Place]:
         for row in session.execute(select(there).where(there.c.turn <= MOST_MIRRORED)):
             places.setdefault((row.folder_id, row.uid_validity), []).append((row.uid, row.flags))
     return [(folder_id, uid_validity, found) for (folder_id, uid_validity), found in places.items()]
+
+
+def _is_served() -> ColumnElement[bool]:
+    """Whether the system still serves the mailbox that a message is in."""
+    return exists().where(
+        Mailbox.organization_id == Message.organization_id,
+        Mailbox.id == Message.mailbox_id,
+        Mailbox.is_served,
+    )
+
+
+def _is_held_by_one() -> ColumnElement[bool]:
+    """Whether nobody else has a copy, from before the account was routed: each would read for the others."""
+    holders = select(func.count()).where(
+        Routing.arrival_id == Location.arrival_id,
+        Routing.organization_id.is_not(None),
+        Routing.left_at.is_(None),
+    )
+    return holders.correlate(Location).scalar_subquery() == 1
 
 
 def _forget_what_is_told(account: Account, is_read: ColumnElement[bool]) -> None:

@@ -1,7 +1,7 @@
 """The read state of a routed mailbox is the server's, for whoever has the message; copies keep their own."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from mailboxes.accounts import Account
 from mailboxes.connections import store_password
@@ -10,6 +10,7 @@ from mailboxes.inbox.reading import is_unread_by, mark_read, mark_unread
 from mailboxes.messages import Message
 from mailboxes.sync.claiming import hurry_for_reads
 from mailboxes.sync.foreground import sync_now
+from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, inside_installation, now
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.arriving import letter
@@ -108,3 +109,45 @@ def test_of_copies_nothing_is_written(app, inside, ours, theirs, server):
     sync_now(account_id)
     assert flags(server) == [[]]
     assert is_unread(theirs, inside, theirs.member)
+
+
+@pytest.fixture
+def once_copied(app, server, ours, theirs):
+    """A routed account that was copied before: of one message each of two organizations has a copy."""
+    account_id = connected(app, server, "copied")
+    for world in (ours, theirs):
+        serve(world, account_id)
+    server.folder("INBOX").add(letter("To both"))
+    report_global_accounts()
+    assert sync_now(account_id).error is None
+    with inside_installation("a test"):
+        db.session.get_one(Account, account_id).delivery_mode = "routed"
+        db.session.commit()
+    report_global_accounts()
+    return account_id
+
+
+def test_copies_from_before_it_was_routed_are_each_their_own(inside, ours, theirs, server, once_copied):
+    mark(ours, inside, mark_read)
+    sync_now(once_copied)
+    assert flags(server) == [[]]
+    assert is_unread(theirs, inside, theirs.member)
+    server.folder("INBOX").flag(min(server.folder("INBOX").uids()), SEEN)
+    sync_now(once_copied)
+    assert is_unread(theirs, inside, theirs.member)
+
+
+def test_what_is_served_no_more_neither_reads_for_the_server_nor_is_read_by_it(
+    inside, ours, theirs, server, routed
+):
+    with inside(ours):
+        db.session.execute(update(Mailbox).values(is_served=False))
+        db.session.commit()
+    mark(ours, inside, mark_read)
+    sync_now(routed)
+    assert flags(server) == [[], []]
+    for uid in server.folder("INBOX").uids():
+        server.folder("INBOX").flag(uid, SEEN)
+    sync_now(routed)
+    assert is_unread(ours, inside, ours.admin)
+    assert not is_unread(theirs, inside, theirs.admin)
