@@ -1,7 +1,8 @@
 """What served organizations learn of a global account: since when it cannot be read, and if it mirrors reads.
 
 Nothing of the connection, of its error, or of anybody else: a moment and a mark in the mailbox of each. The
-schedule carries them there, because an organization never sees the account itself.
+schedule carries them there, because an organization never sees the account itself. One that is served no
+more learns nothing more, and what it knew is over.
 """
 
 from datetime import timedelta
@@ -15,14 +16,16 @@ PATIENCE = timedelta(minutes=5)  # what passes sooner is told to nobody
 
 _REPORT = text(
     """
-    UPDATE mailboxes m SET unfetched_since = a.since, is_mirrored = a.is_mirrored
+    UPDATE mailboxes m SET unfetched_since = CASE WHEN m.is_served THEN a.since END,
+      is_mirrored = m.is_served AND a.is_mirrored
     FROM (SELECT id, mirrors_read_state AND delivery_mode = 'routed' AS is_mirrored,
         CASE WHEN is_enabled AND imap_enabled AND (state = ANY(:waiting)
           OR state = 'failing' AND failing_since < now() - CAST(:patience AS interval))
         THEN failing_since END AS since
       FROM accounts WHERE organization_id IS NULL) a
-    WHERE m.account_owner_id = :installation AND m.account_id = a.id AND m.is_served
-      AND (m.unfetched_since IS DISTINCT FROM a.since OR m.is_mirrored <> a.is_mirrored)
+    WHERE m.account_owner_id = :installation AND m.account_id = a.id
+      AND (m.unfetched_since IS DISTINCT FROM CASE WHEN m.is_served THEN a.since END
+        OR m.is_mirrored <> (m.is_served AND a.is_mirrored))
     """
 )
 

@@ -8,9 +8,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, literal, select
+from sqlalchemy import ColumnElement, Select, case, literal, or_, select
 
-from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, has_folder_in_trouble
+from mailboxes.accounts import (
+    IN_TROUBLE,
+    WAITING_FOR_PEOPLE,
+    Account,
+    Folder,
+    has_folder_in_trouble,
+    is_in_trouble,
+)
 from mailboxes.system_mailboxes import Mailbox
 from tenants.configuration.catalog import SYSTEM
 from tenants.configuration.layers import effective, value_of
@@ -47,6 +54,8 @@ _WHY_NOT = {
     "refused": "Its login was rejected: it needs a new password first.",
     "misconfigured": "It needs a change of its settings first.",
     "failing": "Its server cannot be read now; that is tried again by itself.",
+    "spent": "As much was fetched today as may be in a day: it goes on after midnight (UTC).",
+    "quiet": "Its server is left alone for now; then it goes on by itself.",
     "interrupted": "A change of it was interrupted: open it and save it again.",
     "unconnected": "It is not connected: say first where its mail is fetched.",
     "sends": "It only sends: nothing is fetched without IMAP.",
@@ -69,13 +78,14 @@ def state_of() -> ColumnElement[str]:
     is_open = (
         select(Organization.is_enabled).where(Organization.id == Mailbox.organization_id).correlate(Mailbox)
     )
-    systems = "system" if effective("sync.enabled", SYSTEM).value else "system_off"
+    is_read = literal(bool(effective("sync.enabled", SYSTEM).value))
     return case(
         (Mailbox.is_served.is_(False), "unserved"),
         (Mailbox.is_enabled.is_(False), "paused"),
         (is_open.scalar_subquery().is_(False), "closed"),
+        (Account.id.is_(None) & ~is_read, "system_off"),
         (Account.id.is_(None) & Mailbox.unfetched_since.is_not(None), "unfetched"),
-        (Account.id.is_(None), systems),
+        (Account.id.is_(None), "system"),
         (Account.is_enabled.is_(False), "interrupted"),
         else_=connection_state(),
     )
@@ -95,6 +105,22 @@ def connection_state() -> ColumnElement[str]:
         else_=Account.state,
     )
     return case((Account.imap_enabled, reads), else_=waits)
+
+
+def may_be_ill() -> ColumnElement[bool]:
+    """Whether a mailbox is possibly in a state that somebody has to look at; each that is, is among them.
+
+    It costs next to nothing: where thousands are well, `state_of` is asked of the others alone.
+    """
+    in_trouble = select(Folder.account_id).where(is_in_trouble())
+    return or_(
+        Account.state.in_(IN_TROUBLE),
+        Account.quiet_until.is_not(None),
+        Account.is_enabled.is_(False),
+        Account.imap_enabled.is_(False),
+        Account.id.in_(in_trouble),
+        Mailbox.unfetched_since.is_not(None),
+    )
 
 
 def with_accounts(query: Select[Any]) -> Select[Any]:

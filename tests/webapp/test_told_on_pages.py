@@ -13,6 +13,8 @@ from mailboxes.setup.grid import MOST_COUNTED, attention_count
 from mailboxes.sync.failures import note_failure, note_success
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.troubles import tell_of_troubles
+from tenants.configuration import layers
+from tenants.configuration.catalog import ORGANIZATION, SYSTEM
 from tenants.database import db, inside_installation, now
 from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import account_of
@@ -76,6 +78,7 @@ def test_organizations_served_learn_that_the_system_cannot_read_and_nothing_else
         serve(world, account_id, is_served=True, is_enabled=True)
     report_global_accounts()
     grid, mail = read(admin, "/configuration/mailboxes/"), read(member, "/mail/")
+    assert counted(grid, "/configuration/mailboxes/") == "System mailboxes 1 need attention"
     assert SYSTEMS_STATE in words_of(grid)
     assert "The system cannot read this mailbox at the moment." in words_of(mail)
     for page in (grid, mail):
@@ -141,3 +144,48 @@ def test_a_moment_of_trouble_that_nobody_was_told_of_has_no_end_to_be_told(ours,
         note_success(account_of(mailbox), has_more=False)
         db.session.commit()
     assert "works again" not in words_of(read(member, "/mail/"))
+
+
+def test_what_an_organization_knew_is_over_when_it_is_served_no_more(ours, theirs, inside, admin):
+    account_id = make_global_account(**BROKEN)
+    for world in (ours, theirs):
+        serve(world, account_id)
+    report_global_accounts()
+    with inside(ours):
+        db.session.execute(update(Mailbox).values(is_served=False))
+        db.session.commit()
+    assert "since" not in words_of(read(admin, "/configuration/mailboxes/")).partition("No longer served")[2]
+    report_global_accounts()
+    assert since_of(ours, inside) is None
+    assert since_of(theirs, inside) is not None
+
+
+def test_what_is_switched_off_is_not_said_to_be_tried_again(ours, theirs, inside, member):
+    for world in (ours, theirs):
+        make_mailbox(world, label="Support", account={**BROKEN, "state": "failing"})
+    with inside(ours):
+        layers.override("sync.enabled", "off", ORGANIZATION, by="Ada")
+        db.session.commit()
+    page = words_of(read(member, "/mail/"))
+    assert "Support: new messages do not arrive Fetching is switched off in the configuration" in page
+    assert ERROR not in page
+
+
+def test_what_the_system_has_switched_off_is_not_said_to_be_in_trouble(ours, theirs, inside, admin):
+    serve(ours, make_global_account(**BROKEN))
+    report_global_accounts()
+    with inside_installation("a test"):
+        layers.override("sync.enabled", "off", SYSTEM, by="Sam")
+        db.session.commit()
+    assert "Paused by the system's configuration" in words_of(read(admin, "/configuration/mailboxes/"))
+    assert "have switched fetching off" in words_of(read(admin, "/mail/"))
+
+
+def test_of_very_many_only_some_are_looked_for(ours, theirs, inside, admin, monkeypatch):
+    for module in ("mailboxes.setup.delays", "webapp.mail.views_list"):
+        monkeypatch.setattr(f"{module}.MOST_FOUND", 5)
+    boxes = [make_mailbox(ours, label=f"Box {number}", account=BROKEN) for number in range(7)]
+    assert "do not arrive in at least 2 more of your mailboxes" in words_of(read(admin, "/mail/"))
+    page = words_of(read(admin, f"/mail/?mailbox={boxes[6].id}"))
+    assert "Box 6: new messages do not arrive" in page
+    assert "Box 0: new" not in page

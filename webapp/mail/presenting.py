@@ -27,7 +27,7 @@ MOST_EVENTS = 15
 STUB_UNDER_WAY = "Only its header is here. The rest is being fetched."
 STUB_OF_SYSTEM = (
     "Only its header is here: it is too large, or the mail server does not hand it out. The system's"
-    " administrators see why, and can fetch it anyway."
+    " administrators see why, and may be able to fetch it anyway."
 )
 _STAGES = {
     "stored": ("Stored", "database"),

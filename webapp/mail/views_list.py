@@ -13,10 +13,10 @@ from sqlalchemy import Select, select
 from mailboxes import drafts
 from mailboxes.access import readable_ids
 from mailboxes.inbox import conversation, listing, reading
-from mailboxes.inbox.delays import Delay, Recovery, delays, recoveries
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query
+from mailboxes.setup.delays import MOST_FOUND, Delay, Recovery, delays, recoveries
 from mailboxes.threads import Thread
 from tenants.configuration.layers import value_of
 from tenants.database import db
@@ -102,6 +102,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         **selector_of(place, mailboxes, counts),
         "delays": late[:MOST_DELAYS],
         "more_delays": len(late[MOST_DELAYS:]),
+        "has_yet_more_delays": len(late) == MOST_FOUND,
         "recoveries": back[:MOST_DELAYS],
         "chips": [
             {
@@ -121,11 +122,10 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
 def _news_of_mailboxes(place: Place) -> tuple[list[Delay], list[Recovery]]:
     """Those of this list that are not read at the moment, and those that are read again."""
     may_manage = "mailbox.manage" in g.permissions
-    late, back = delays(g.member, may_manage=may_manage), recoveries(g.member, may_manage=may_manage)
     here = place.mailbox_id
     return (
-        [one for one in late if here in (None, one.mailbox_id)],
-        [one for one in back if here in (None, one.mailbox_id)],
+        delays(g.member, may_manage=may_manage, mailbox_id=here),
+        recoveries(g.member, may_manage=may_manage, mailbox_id=here),
     )
 
 
