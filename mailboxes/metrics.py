@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from mailboxes.sync.claiming import is_wanted
+from mailboxes.sync.plan import MOST_RENUMBERINGS
 from tenants.database import across_organizations
 
 
@@ -148,14 +149,17 @@ _QUESTIONS = (
     _Question(
         "postroom_gap_audit_age_seconds",
         "The age of the oldest gap audit of a folder that is read; without one, since it was chosen.",
-        "SELECT '', greatest(0, extract(epoch FROM clock_timestamp() - min(coalesce(audited_at, new_since))))"
-        " FROM folders WHERE is_synced AND is_selectable AND left_at IS NULL AND gone_at IS NULL",
+        f"SELECT '', {_age('coalesce(f.audited_at, f.new_since)')} FROM folders f"
+        " JOIN accounts a ON a.owner_id = f.owner_id AND a.id = f.account_id"
+        " WHERE f.is_synced AND f.is_selectable AND f.left_at IS NULL AND f.gone_at IS NULL"
+        f" AND f.changed_validity_count < {MOST_RENUMBERINGS}"  # others are never compared
+        f" AND a.is_enabled AND a.imap_enabled AND {is_wanted('a')}",
     ),
     _Question(
         "postroom_messages_missing",
         "Messages that the newest gap audits found on servers, and nowhere here.",
         "SELECT '', sum((audit #>> '{groups,missing}')::int) FROM folders"
-        " WHERE audit #>> '{groups,missing}' <> '0'",
+        " WHERE audit #>> '{groups,missing}' <> '0' AND is_synced AND gone_at IS NULL AND left_at IS NULL",
     ),
     _Question(
         "postroom_arrivals_unrouted",

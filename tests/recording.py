@@ -35,10 +35,8 @@ NOT_RECORDED = {
         ("sync", "a pass is asked for now instead of soon; nothing is set up differently"),
         (
             "audit_folders",
-            "folders are looked at now instead of in their turn; nothing is set up differently",
+            "folders are looked at now instead of in their turn; what is fetched then is on record",
         ),
-        ("take_in_again", "a message that was held is tried again; its own history says so"),
-        ("fetch_anyway", "a message that was held is fetched; its own history says so"),
     )
 }
 ENTRIES = {"audit_entries", "system_audit_entries"}

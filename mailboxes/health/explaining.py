@@ -57,8 +57,8 @@ class FolderHealth:
 
     @property
     def missing_count(self) -> int:
-        """How many messages nothing here accounts for."""
-        return dict(self.groups).get(GROUPS["missing"], 0)
+        """How many messages nothing here accounts for; of a folder that is gone none can be fetched."""
+        return 0 if self.is_gone else dict(self.groups).get(GROUPS["missing"], 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,7 +236,9 @@ def _shown(arrival: Arrival, folder: Folder) -> Held:
 
 
 def _lost(arrival: Arrival, folder: Folder) -> str:
-    if arrival.vanished_at is not None or folder.left_at is not None:
+    if folder.left_at is not None:
+        return "Its account reads another server now."
+    if arrival.vanished_at is not None:
         return "Gone on the server."
     if folder.gone_at is not None:
         return "Its folder is gone on the server."

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, null, update
 
 from mailboxes.accounts import (
     IN_TROUBLE,
@@ -103,15 +103,22 @@ def keep_folders(account: Account, folders: Iterable[FolderChoice], chosen: list
             folder.begin_now()
         folder.is_synced = is_chosen
     db.session.flush()
-    _ask_for_nothing_in(folder.id for folder in present.values() if not folder.is_synced)
+    _ask_for_nothing_in([folder.id for folder in present.values() if not folder.is_synced])
 
 
-def _ask_for_nothing_in(folder_ids: Iterable[UUID]) -> None:
-    """What somebody had asked for in folders that are read no more does not come with the next pass."""
+def _ask_for_nothing_in(folder_ids: list[UUID]) -> None:
+    """What somebody had asked for in folders that are read no more does not come with the next pass, and
+    nothing is missing in them."""
+    db.session.execute(
+        update(Folder)
+        .where(among(Folder.id, folder_ids), Folder.audited_at.is_not(None))
+        .values(audit=null(), audited_at=None, audit_wanted_at=None)
+        .execution_options(synchronize_session=False)
+    )
     db.session.execute(
         update(Arrival)
         .where(
-            among(Arrival.folder_id, list(folder_ids)),
+            among(Arrival.folder_id, folder_ids),
             Arrival.state.in_(("too_large", "unfetchable")),
             Arrival.is_wanted,
         )

@@ -129,6 +129,20 @@ def test_what_was_left_on_the_former_server_is_fetched_from_no_other(mailbox, ou
         assert fetch_anyway([mailbox.account_id]) == {}
 
 
+def test_of_a_folder_that_is_read_no_more_nothing_is_missing(mailbox, ours, inside):
+    change(inside, ours, mailbox, listed=[*FOLDERS, ARCHIVE], folders=[b"INBOX", b"Archive"])
+    with inside(ours):
+        db.session.execute(update(Folder).values(audit={"groups": {"missing": 2}}, audited_at=func.now()))
+        db.session.commit()
+    change(inside, ours, mailbox, listed=[*FOLDERS, ARCHIVE])
+    with inside(ours):
+        rows = db.session.execute(select(Folder.name, Folder.audit, Folder.audited_at.is_(None)))
+        assert {row.name: row[1:] for row in rows} == {
+            "INBOX": ({"groups": {"missing": 2}}, False),
+            "Archive": (None, True),
+        }
+
+
 def test_who_reads_the_former_server_just_now_stores_nothing_any_more(mailbox, ours, inside):
     with inside(ours):
         fence = leases.take(mailbox.account_id, "a pass")

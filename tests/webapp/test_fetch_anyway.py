@@ -10,6 +10,7 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.intake.arrived import TOO_LARGE
 from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import AuditEntry
 from tenants.database import db, now
 from tests.factories import make_mailbox, sign_in
 from tests.mailboxes.arriving import folder_of, letter, receive
@@ -48,6 +49,9 @@ def test_an_administrator_fetches_it_anyway(app, ours, inside, url):
     send(client, f"{url}/fetch", at=url)
     assert wanted(inside, ours)
     assert "Fetch anyway" not in read(client, url)
+    with inside(ours):
+        entry = db.session.scalars(select(AuditEntry).where(AuditEntry.act == "message.fetched_anyway")).one()
+        assert entry.after == {"messages": 1, "arrival": url.rpartition("/")[2]}
 
 
 def test_neither_a_member_nor_a_neighbour_does(app, ours, theirs, inside, url):

@@ -5,17 +5,23 @@ from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from mailboxes.accounts import Account, Folder
+from mailboxes.crm.paging import Order
+from mailboxes.health import installation
 from mailboxes.health.pass_log import Done, log_pass
 from mailboxes.health.volume import AccountHour
 from mailboxes.metrics import metrics
+from mailboxes.setup.grid import GridFilter, attention_count, mailbox_page
+from mailboxes.setup.states import LIVE as LIVE_STATES
+from mailboxes.setup.states import STATES, why_no_pass
 from mailboxes.sync.gaps import Gaps
 from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import AuditEntry
 from tenants.configuration import layers
 from tenants.configuration.catalog import ORGANIZATION
-from tenants.database import db, now
+from tenants.database import across_organizations, db, now
 from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import account_of, arrive, folder_of, letter, receive
 from tests.mailboxes.global_mail import make_global_account, serve
@@ -144,7 +150,7 @@ def test_the_connection_log_goes_back_page_by_page(inside, ours, mailbox, client
 @pytest.mark.parametrize("fetches", [False, True])
 def test_folders_are_compared_when_somebody_asks(inside, ours, theirs, mailbox, client, url, fetches):
     with inside(ours):
-        db.session.execute(update(Folder).values(compared_at=now()))
+        db.session.execute(update(Folder).values(compared_at=now(), audit={"groups": {"missing": 2}}))
         db.session.execute(update(Account).values(next_attempt_at=now() + timedelta(hours=1)))
         db.session.commit()
     page = send(client, f"{url}/audit", at=url, do="fetch" if fetches else None)
@@ -154,6 +160,8 @@ def test_folders_are_compared_when_somebody_asks(inside, ours, theirs, mailbox, 
         assert folder.audit_wanted_at is not None
         assert (folder.compared_at is None) == fetches
         assert account_of(mailbox).next_attempt_at <= now()
+        entries = db.session.scalars(select(AuditEntry).where(AuditEntry.act == "message.missing_fetched"))
+        assert [(one.subject, one.after) for one in entries] == [("Support", {"messages": 2})] * fetches
     with inside(theirs):
         assert db.session.scalars(select(Folder.audit_wanted_at)).all() == [None]
 
@@ -211,6 +219,30 @@ DUE = {"Fetching", "Waiting for its first pass", "Failing, tries again by itself
 }
 
 
+@pytest.mark.parametrize("state", sorted(STATES.keys() - LIVE_STATES))
+def test_what_gets_no_pass_soon_has_a_reason(state):
+    assert why_no_pass(state).endswith(".")
+
+
+def test_what_is_spent_is_not_promised(inside, ours, mailbox, client, url):
+    with inside(ours):
+        db.session.execute(update(Account).values(**AS_IT_IS["Today's budget is spent"][0]))
+        db.session.commit()
+    page = send(client, url.replace("/health", "/sync"), at=url)
+    assert "is not fetched now. As much was fetched today as may be in a day" in page
+
+
+def test_what_is_read_but_for_a_folder_has_a_next_attempt(inside, ours, mailbox, client, url):
+    with inside(ours):
+        db.session.execute(update(Account).values(**SOON))
+        folder_of(mailbox).troubled_since = now()
+        db.session.commit()
+        assert attention_count() == 1
+    words = words_of(read(client, url))
+    assert "Fetching, but not from every folder" in words
+    assert "Next attempt now" in words
+
+
 @pytest.mark.parametrize("words", AS_IT_IS)
 def test_every_page_says_the_same_of_a_mailbox(inside, ours, mailbox, client, url, words):
     account, own = AS_IT_IS[words]
@@ -225,6 +257,9 @@ def test_every_page_says_the_same_of_a_mailbox(inside, ours, mailbox, client, ur
     assert ("every 2s" in pages[0]) == (words in LIVE)
     assert ("Compare now" in pages[0]) == (words in LIVE)
     assert ("Fetching" in words_of(pages[0])) == (words == "Fetching")
+    with inside(ours):
+        attention = GridFilter(state="attention")
+        assert attention_count() == mailbox_page(attention, Order("label")).count
     assert [("Next attempt now" in words_of(page)) == (words in DUE) for page in pages[:2]] == [True] * 2
 
 
@@ -342,12 +377,59 @@ def test_folders_that_lack_something_are_listed_with_a_way_to_their_page(
     assert f"/system/organizations/{ours.id}/mailboxes/{mailbox.id}/health#folders" in page
 
 
+def test_what_is_missing_where_nothing_is_read_is_nobodys_task(
+    inside, ours, theirs, mailbox, client, url, system_admin
+):
+    with inside(ours):
+        gone, unread = folder_of(mailbox), folder_of(mailbox, "archive")
+        for folder in (gone, unread):
+            folder.audit, folder.audited_at = {"groups": {"missing": 3}}, now()
+        gone.gone_at, unread.is_synced = now(), False
+        db.session.commit()
+    page = read(client, url)
+    assert "3 missing" not in words_of(page)
+    assert mailbox.address not in words_of(read(system_admin, "/system/health/"))
+    assert {one.name: one.values for one in metrics()}["postroom_messages_missing"] == {"": 0}
+
+
+def test_folders_that_lack_messages_are_found_by_their_index(ours, mailbox):
+    query = select(Folder.id).where(installation._lacks_messages())
+    with across_organizations("a test") as session:
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = session.execute(text(f"EXPLAIN {query.compile(db.engine)}")).scalars()
+        assert "ix_folders_missing" in " ".join(plan)
+
+
+@pytest.mark.parametrize(
+    ("account", "own", "folder"),
+    [
+        ({"is_enabled": False}, {}, {}),
+        ({}, {"is_enabled": False}, {}),
+        ({}, {}, {"changed_validity_count": 5}),
+    ],
+)
+def test_only_folders_that_are_compared_have_an_age(inside, ours, account, own, folder):
+    def age():
+        return {one.name: one.values for one in metrics()}["postroom_gap_audit_age_seconds"][""]
+
+    make_mailbox(ours, account=IMAP)
+    with inside(ours):
+        db.session.execute(update(Folder).values(new_since=now() - timedelta(days=3)))
+        db.session.commit()
+        assert age() >= 3 * 24 * 3600
+        for table, values in ((Account, account), (Mailbox, own), (Folder, folder)):
+            if values:
+                db.session.execute(update(table).values(**values))
+        db.session.commit()
+    assert age() == 0
+
+
 def test_the_installation_shows_its_newest_message_and_its_past_days(ours, theirs, mailbox, system_admin):
-    assert "Newest message none yet" in words_of(read(system_admin, "/system/health/"))
+    assert "Latest arrival none yet" in words_of(read(system_admin, "/system/health/"))
     receive(ours, mailbox, letter())
     receive(theirs, make_mailbox(theirs), letter(), letter("Two"))
     page = read(system_admin, "/system/health/")
-    assert "Newest message none yet" not in words_of(page)
+    assert "Latest arrival none yet" not in words_of(page)
     rows = BeautifulSoup(page, "html.parser").select("[aria-labelledby=past] tr")
     assert any(" 3 " in f" {row.get_text(' ', strip=True)} " for row in rows)
 

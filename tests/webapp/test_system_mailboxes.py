@@ -651,6 +651,7 @@ def test_what_is_held_back_is_shown_and_taken_in_again(app, inside, client, admi
     read(administrator, f"{own}/raw", expect=404)
     assert len(the_records("message.saved")) == 1
     send(client, f"{url}/arrivals/{arrival.id}/again", at=f"{url}/arrivals/{arrival.id}")
+    assert [one.subject for one in the_records("message.processed_again")] == ["Info"]
     with inside_installation("a test"):
         assert db.session.scalar(select(Arrival.state)) == "stored"
 
@@ -674,5 +675,6 @@ def test_what_is_too_large_is_fetched_anyway(client, administrator, inside, ours
     own = f"/configuration/mailboxes/{mailbox.id}/arrivals/{arrival.id}"
     send(administrator, f"{own}/fetch", at="/configuration/mailboxes/", expect=404)
     send(client, f"{url}/arrivals/{arrival.id}/fetch", at=f"{url}/arrivals/{arrival.id}")
+    assert [one.subject for one in the_records("message.fetched_anyway")] == ["Info"]
     with inside_installation("a test"):
         assert db.session.scalar(select(Arrival.is_wanted))

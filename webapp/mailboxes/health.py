@@ -17,6 +17,7 @@ from webapp.configuration.pages import actor
 from webapp.filters import zone
 from webapp.mailboxes.consenting import AnyMailbox
 from webapp.mailboxes.door import Door
+from webapp.mailboxes.noting import note
 from webapp.records import neighbours
 
 
@@ -54,6 +55,8 @@ def audit_folders(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
         flash(f"The folders cannot be compared now. {why_not}", "error")
         return back
     ask_for_audit(account.id, fetches=fetches)
+    if fetches:
+        note(mailbox, "message.missing_fetched", {"messages": health_of(mailbox).missing_count})
     db.session.commit()
     done = "What is missing is being fetched, and the" if fetches else "The"
     flash(
@@ -67,7 +70,8 @@ def read_instead(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     account = _account(mailbox)
     name = renaming.read_instead(account, _folder_id(), by=actor(), label=mailbox.label)
     db.session.commit()
-    flash(f"{name} is read from now on, from where its former name stopped.", "success")
+    why_not = why_not_soon([account.id]).get(account.id, "")
+    flash(f"{name} is read from where its former name stopped. {why_not}".rstrip(), "success")
     return redirect(door.url("health", mailbox_id=mailbox.id, _anchor="folders"))
 
 

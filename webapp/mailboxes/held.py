@@ -21,6 +21,7 @@ from tenants.errors import ForbiddenError, NotFoundError
 from webapp.configuration.pages import actor
 from webapp.mailboxes.consenting import AnyMailbox
 from webapp.mailboxes.door import Door
+from webapp.mailboxes.noting import note
 from webapp.records import uuid_or_none
 from workers.queues import ring_intake
 
@@ -62,6 +63,7 @@ def take_in_again(door: Door, mailbox: AnyMailbox, arrival_id: UUID) -> Response
     taken = process_again([mailbox.account_id], [arrival_id])
     if not taken:
         raise NotFoundError("This message is not in quarantine any more.")
+    note(mailbox, "message.processed_again", {"messages": 1, "arrival": str(arrival_id)})
     db.session.commit()
     ring_intake(mailbox.account_id)
     flash("The message is being read again. If it fails once more, it comes back here.", "success")
@@ -72,6 +74,7 @@ def fetch_anyway(door: Door, mailbox: AnyMailbox, arrival_id: UUID) -> ResponseR
     """Fetch a message that is too large, or that the server did not hand out, with the next pass."""
     if not refetching.fetch_anyway([mailbox.account_id], [arrival_id]):
         raise NotFoundError("This message cannot be had from the server any more, or was fetched meanwhile.")
+    note(mailbox, "message.fetched_anyway", {"messages": 1, "arrival": str(arrival_id)})
     db.session.commit()
     why_not = why_not_soon([mailbox.account_id]).get(mailbox.account_id)
     if why_not:
