@@ -21,6 +21,8 @@ from tenants.database import across_organizations, now
 from tenants.organizations import Organization
 
 MOST_SHOWN = 50
+# As `ix_folders_missing` is written, without parameters: the page asks every few seconds.
+LACKS = text("folders.audit #>> '{groups,missing}' <> '0'")
 MISSING = cast(Folder.audit[("groups", "missing")].astext, Integer)
 
 
@@ -81,12 +83,9 @@ def past_days(zone: Any) -> tuple[list[tuple[str, int, int]], list[tuple[str, fl
 
 
 def _lacks_messages() -> ColumnElement[bool]:
-    """Written as `ix_folders_missing` is, without parameters: the page asks every few seconds.
-
-    What is missing in a folder that is gone, or read no more, nobody can fetch.
-    """
+    """What is missing in a folder that is gone, or read no more, nobody can fetch."""
     return and_(
-        text("folders.audit #>> '{groups,missing}' <> '0'"),
+        LACKS,
         Folder.is_synced,
         Folder.gone_at.is_(None),
         Folder.left_at.is_(None),

@@ -393,7 +393,7 @@ def test_what_is_missing_where_nothing_is_read_is_nobodys_task(
 
 
 def test_folders_that_lack_messages_are_found_by_their_index(ours, mailbox):
-    query = select(Folder.id).where(installation._lacks_messages())
+    query = select(Folder.id).where(installation.LACKS)
     with across_organizations("a test") as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
         plan = session.execute(text(f"EXPLAIN {query.compile(db.engine)}")).scalars()
