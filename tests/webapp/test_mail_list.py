@@ -134,6 +134,7 @@ def test_each_kind_of_nothing_is_told_apart(client, ours, inside):
     assert "No drafts" in read(client, "/mail/?view=drafts")
     with inside(ours):
         account = db.session.scalars(select(Account).where(Account.id == mailbox.account_id)).one()
+        account.imap_enabled = True
         account.state, account.last_error = "failing", "The password was refused. Type it again."
         db.session.commit()
     page = read(client, "/mail/")
