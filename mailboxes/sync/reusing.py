@@ -75,6 +75,7 @@ def replace_reused(
         doubtful = [uid for uid in portion if uid in returned or uid in others]
         for batch in prepared(run.imap.fetch_messages(doubtful)):
             _settle(run, folder, cursor, lane, batch)
+            _keep_place(run, folder, func.least(Folder.reused_uid, batch[-1].message.uid))
             run.demand_budget()
             run.demand_time()
         _keep_place(run, folder, func.least(Folder.reused_uid, portion[-1]))

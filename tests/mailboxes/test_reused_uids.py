@@ -162,6 +162,29 @@ def test_uids_that_are_given_out_again_are_compared_a_portion_in_each_pass(scrip
     assert new_subjects(scripted) == ["Another 2"]
 
 
+def test_of_what_has_to_be_fetched_to_be_compared_each_batch_counts(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are no dates, and the sizes that are told are no lengths."""
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Arrival).values(received_at=None))
+        db.session.commit()
+    folder = scripted.server.folder()
+    for message in folder.messages.values():
+        message.date, message.claimed_size = "", 5
+    del folder.messages[7]
+    folder.uid_next = 7
+    monkeypatch.setattr("mailboxes.sync.reusing.UIDS_AT_ONCE", 7)
+    monkeypatch.setattr("mailboxes.sync.arriving.BYTES_PER_COMMIT", 1)
+    first = []
+    for _ in range(7):
+        scripted.sync()
+        first.append(asked_for(scripted)[:1])
+    assert first == [[6], [5], [4], [3], [2], [1], []]
+    assert is_settled(scripted)
+    assert message_count(scripted) == 7
+
+
 def test_a_folder_that_goes_back_to_its_former_numbering_is_fetched_once(scripted: Scripted) -> None:
     folder = scripted.server.folder()
     folder.uid_validity = 2
