@@ -1,14 +1,16 @@
 """A folder that its server numbers anew again and again: only content counts (F2, F3).
 
 What came in lately is read with each visit, all once a day. That may take more than a pass has, or than a
-day has bytes: then it goes on where the pass before ended.
+day has bytes: then it goes on where the pass before ended. Messages that are not whole have no content to be
+known by: date and size stand for it.
 """
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,7 +18,8 @@ from sqlalchemy import select
 
 from mailboxes.accounts import EVERY_UID, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.imap import FolderState
+from mailboxes.imap import FolderState, MessageDetails
+from mailboxes.intake.arrived import TOO_LARGE
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, Prepared, arrive, prepared
 from mailboxes.sync.folders import keep_cursor
@@ -31,27 +34,37 @@ UNSTABLE = (
     "The server renumbers this folder again and again. Postroom goes on, and knows messages by their content."
 )
 ROWS_AT_ONCE = 10_000
+ASKED_AGAIN = timedelta(hours=2)  # so long what was not handed out is asked for in each pass; then daily
 
 log = structlog.get_logger()
 
 
 def visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
-    """New mail, what else is unfamiliar, and once a day all: a portion of it at least, whatever the time."""
+    """New mail, what else is unfamiliar, and once a day all: a batch of it at least, whatever the time."""
     lane = _lane(run, cursor)
     is_daily, is_whole = is_day_over(cursor, now()), True
     if state.exists != 0:
+        before = run.report.new_count
         lately = run.imap.search_uids(since=day_of(cursor.new_since))
         unfamiliar = _unfamiliar(run, folder, lately, since=cursor.new_since - 2 * OVERLAP)
         is_whole = _read(run, folder, lane, unfamiliar)
-        if not is_daily and state.exists != (cursor.server_count or 0) + len(unfamiliar):
+        new_count = run.report.new_count - before
+        if is_whole and not is_daily and _are_more_there(cursor, state, new_count):
             others = _unfamiliar(run, folder, known_history(run, folder, cursor))
-            is_whole = is_whole and _read(run, folder, lane, others)
+            is_whole = _read(run, folder, lane, others)
     if is_whole:
         _note_visit(run, folder, state, cursor)
     if is_daily:
         _read_all(run, folder, lane, cursor, known_history(run, folder, cursor) if state.exists != 0 else [])
     if not is_whole:
         raise TimeIsUpError
+
+
+def _are_more_there(cursor: Cursor, state: FolderState, new_count: int) -> bool:
+    """Whether there are messages that did not come in lately and were not there before, as far as is told."""
+    if state.exists is None or cursor.server_count is None:
+        return False
+    return state.exists > cursor.server_count + new_count
 
 
 def _note_visit(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
@@ -78,65 +91,104 @@ def _read_all(run: Pass, folder: Folder, lane: Lane, cursor: Cursor, uids: Seque
         if run.is_history_over:
             return
         portion = uids[begin : begin + UIDS_AT_ONCE]
-        _take(run, folder, lane, portion)
-        _keep(run, folder, reread_count=begin + len(portion))
-        run.demand_time()
+        for uid, _ in _take(run, folder, lane, portion):
+            _keep(run, folder, reread_count=begin + bisect_right(portion, uid))
+            run.demand_time()
+            if run.is_history_over:
+                return
     _keep(run, folder, reread_count=0, compared_at=now())
 
 
 def _read(run: Pass, folder: Folder, lane: Lane, uids: Sequence[int]) -> bool:
-    """Whether there was time for all."""
+    """Whether there was time for all; some are stored in each pass, and are familiar in the next."""
     for number, portion in enumerate(portions(uids)):
         if number and run.is_over:
             return False
-        _take(run, folder, lane, portion)
+        for uid, has_stored in _take(run, folder, lane, portion):
+            if has_stored and uid != uids[-1] and run.is_over:
+                return False
     return True
 
 
-def _take(run: Pass, folder: Folder, lane: Lane, uids: Sequence[int]) -> None:
-    """Store messages whose bytes are not here."""
+def _take(run: Pass, folder: Folder, lane: Lane, uids: Sequence[int]) -> Iterator[tuple[int, bool]]:
+    """Store messages that are not here; of each batch, its last UID and whether something was stored."""
     run.demand_budget()
     for batch in prepared(run.imap.fetch_messages(uids)):
-        known = _known(folder, batch)
-        fresh = [item for item in batch if item.packed is None or item.packed.sha256 not in known]
+        fresh = _fresh(folder, batch)
         if fresh:
             run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
             if run.stored is not None:
                 run.stored(False)
+        yield batch[-1].message.uid, bool(fresh)
+        run.demand_budget()
+
+
+def _fresh(folder: Folder, batch: Collection[Prepared]) -> list[Prepared]:
+    """Those that are not here yet."""
+    whole = _known(folder, batch)
+    stubs = _known_stubs(folder, [item for item in batch if not item.is_whole])
+    return [item for item in batch if not _is_here(item, whole, stubs)]
+
+
+def _is_here(item: Prepared, digests: Collection[bytes], stubs: Counter[int]) -> bool:
+    """Whether its bytes are; one that is not whole takes a stub of its date and size, once."""
+    if item.is_whole:
+        return item.packed is not None and item.packed.sha256 in digests
+    look = _look(item.message.received_at, item.message.size)
+    stubs[look] -= 1
+    return stubs[look] >= 0
 
 
 def _known(folder: Folder, batch: Collection[Prepared]) -> set[bytes]:
     """Digests of the batch that are here: those of a million messages would take all memory."""
-    digests = [item.packed.sha256 for item in batch if item.packed is not None]
+    digests = [item.packed.sha256 for item in batch if item.is_whole and item.packed is not None]
     here = select(Arrival.sha256).where(Arrival.folder_id == folder.id, among(Arrival.sha256, digests))
     known = set(db.session.scalars(here))
     db.session.commit()
     return known
 
 
+def _known_stubs(folder: Folder, batch: Collection[Prepared]) -> Counter[int]:
+    """How many stubs of which look are here, of sizes as in the batch."""
+    if not batch:
+        return Counter()
+    sizes = {item.message.size for item in batch}
+    rows = db.session.execute(
+        select(Arrival.received_at, Arrival.size).where(
+            Arrival.folder_id == folder.id, Arrival.sha256 == b"", among(Arrival.size, sizes)
+        )
+    )
+    stubs = Counter(_look(row.received_at, row.size) for row in rows)
+    db.session.commit()
+    return stubs
+
+
 def _unfamiliar(run: Pass, folder: Folder, uids: Sequence[int], since: datetime = LONG_AGO) -> list[int]:
     """Of those that came in since then, or without a date: those of which not as many of the same date and
-    size are stored."""
+    size are stored. What has the look of another one is left to the daily reading."""
     stored = _stored_looks(folder, since)
-    unfamiliar, dated, looks = [], array("q"), array("q")
+    asked, looks = [], array("q")
     for portion in portions(uids):
         told = run.imap.fetch_details(portion)
         for uid in portion:
-            received_at = told[uid].received_at if uid in told else None
-            if received_at is None:
-                unfamiliar.append(uid)
-            elif received_at >= since:  # there are servers that find all that they have
-                dated.append(uid)
-                looks.append(_look(received_at, told[uid].size))
+            message = told.get(uid) or MessageDetails(uid)
+            if message.received_at is None or message.received_at >= since:  # some find all that they have
+                asked.append(uid)
+                looks.append(_look(message.received_at, message.size))
     there = array("q", sorted(looks))
-    pairs = zip(dated, looks, strict=True)
-    return sorted(unfamiliar + [uid for uid, look in pairs if _count(there, look) > _count(stored, look)])
+    pairs = zip(asked, looks, strict=True)
+    return [uid for uid, look in pairs if _count(there, look) > _count(stored, look)]
 
 
 def _stored_looks(folder: Folder, since: datetime) -> Sequence[int]:
+    """Of what was not handed out only where that is a while ago: it may be handed out soon."""
+    is_settled = (
+        (Arrival.sha256 != b"") | (Arrival.failure == TOO_LARGE) | (Arrival.arrived_at < now() - ASKED_AGAIN)
+    )
+    is_of_then = Arrival.received_at.is_(None) | (Arrival.received_at >= since)
     rows = db.session.execute(
         select(Arrival.received_at, Arrival.size)
-        .where(Arrival.folder_id == folder.id, Arrival.sha256 != b"", Arrival.received_at >= since)
+        .where(Arrival.folder_id == folder.id, is_of_then, is_settled)
         .execution_options(yield_per=ROWS_AT_ONCE)
     )
     looks = _sorted(_look(row.received_at, row.size) for row in rows)
@@ -148,9 +200,9 @@ def _sorted(looks: Iterable[int]) -> Sequence[int]:
     return array("q", sorted(array("q", looks)))
 
 
-def _look(received_at: datetime, size: int) -> int:
-    """Date and size as one number: a million of them take eight megabytes."""
-    return hash((received_at.timestamp(), size))
+def _look(received_at: datetime | None, size: int) -> int:
+    """Date and size as one number, as far as they are told: a million of them take eight megabytes."""
+    return hash((-1.0 if received_at is None else received_at.timestamp(), max(0, size)))
 
 
 def _count(looks: Sequence[int], look: int) -> int:
@@ -160,7 +212,7 @@ def _count(looks: Sequence[int], look: int) -> int:
 def _numbers_after(cursor: Cursor, state: FolderState) -> dict[str, Any]:
     """What to keep of them; a folder that only leaves out its UIDVALIDITY goes on where it was."""
     if not cursor.is_distrusted:
-        return {} if cursor.uid_validity else {"server_count": state.exists}
+        return {"server_count": _count_after(cursor, state)}
     validity, renumberings = trust_after(cursor, state.uid_validity)
     return {
         "uid_validity": validity,
@@ -169,6 +221,15 @@ def _numbers_after(cursor: Cursor, state: FolderState) -> dict[str, Any]:
         "changed_validity_count": renumberings,
         "server_count": state.exists,
     }
+
+
+def _count_after(cursor: Cursor, state: FolderState) -> int | None:
+    """Where its UIDs will count again, the most that were there: what was removed is missed then."""
+    if not cursor.uid_validity:
+        return state.exists
+    if cursor.server_count is None or state.exists is None:
+        return cursor.server_count
+    return max(cursor.server_count, state.exists)
 
 
 def _keep(run: Pass, folder: Folder, **values: Any) -> None:

@@ -1,16 +1,21 @@
 """F2, F3: a folder whose UIDs mean nothing is read by content, and trusted again once it holds."""
 
 import itertools
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
 
-from mailboxes.accounts import Folder
+from mailboxes.accounts import Account, Folder
+from mailboxes.arrivals import Arrival
+from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.plan import MOST_RENUMBERINGS, STEADY_VISITS, Cursor, Epoch, epoch_of, trust_after
-from tenants.database import db, inside
+from tenants.database import db, inside, now
+from tests.faults.behaviours import for_messages
 from tests.faults.imap_server import Command, Session
 from tests.faults.rows_numbering import without_validity
 from tests.faults.stage import INBOX, PROJECTS, Stage
+from tests.mailboxes.arriving import letter
 
 
 def renumber_at_each_opening(stage: Stage) -> None:
@@ -41,6 +46,25 @@ def error_of(stage: Stage) -> str:
 def bodies_asked(stage: Stage) -> int:
     commands = stage.server.commands
     return sum(command.verb == "FETCH" and b"BODY" in command.arguments for command in commands)
+
+
+def looks_at_all(stage: Stage) -> int:
+    """How often all messages were asked for that may be here, from the usual date on."""
+    commands = stage.server.commands
+    return sum(command.verb == "SEARCH" and b"SINCE 18-Nov-2026" in command.arguments for command in commands)
+
+
+def just_now() -> str:
+    """An INTERNALDATE."""
+    return f"{now():%d-%b-%Y %H:%M:%S +0000}"
+
+
+def unsettled(stage: Stage) -> None:
+    """Three messages are here, of a folder that nobody trusts."""
+    stage.fill(INBOX, 3)
+    stage.sync()
+    unsettle(stage)
+    stage.sync()
 
 
 def test_a_folder_that_is_renumbered_while_it_is_read_holds_up_no_other(stage: Stage) -> None:
@@ -132,3 +156,139 @@ def test_while_it_leaves_out_its_uidvalidity_a_folder_keeps_its_place(stage: Sta
     assert len(stage.subjects()) == 6
     stage.settle()
     assert error_of(stage) == ""
+
+
+def test_what_is_not_whole_is_told_of_once(stage: Stage) -> None:
+    unsettled(stage)
+    stage.limit_megabytes(1)
+    before, looks = stage.count_in(INBOX), looks_at_all(stage)
+    stage.server.folder(INBOX).add(letter("Too large", body="0123456789abcde\n" * 70_000), date=just_now())
+    withheld = stage.add(date=just_now())
+    subjects = stage.subjects()
+    stage.server.on("FETCH", for_messages(lambda _, uid, good: None if uid == withheld else good))
+    for _ in range(3):
+        stage.sync()
+        assert (stage.count_in(INBOX), looks_at_all(stage)) == (before + 2, looks)
+    stage.a_day_later()
+    stage.sync()
+    assert stage.count_in(INBOX) == before + 2
+    with inside(stage.world.id):
+        db.session.execute(update(Arrival).values(arrived_at=now() - timedelta(hours=3)))
+        db.session.commit()
+    bodies = bodies_asked(stage)
+    stage.sync()
+    assert bodies_asked(stage) == bodies
+    stage.server.heal()
+    stage.a_day_later()
+    stage.sync()
+    assert stage.count_in(INBOX) == before + 3
+    assert set(stage.subjects()) - set(subjects) == {"Too large", f"Letter {stage.letter_count}"}
+
+
+def test_what_is_too_large_holds_up_nothing_new(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsettled(stage)
+    stage.limit_megabytes(1)
+    for number in range(3):
+        raw = letter(f"Too large {number}", body="0123456789abcde\n" * (70_000 + number))
+        stage.server.folder(INBOX).add(raw, date=just_now())
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.running.UIDS_AT_ONCE", 2)
+    stage.add(date=just_now())
+    for _ in range(3):
+        stage.sync()
+    assert f"Letter {stage.letter_count}" in stage.subjects()
+
+
+def without_numbers(session: Session, command: Command) -> bool:
+    session.selected = session.server.folders[command.arguments.split(b'"')[1]]
+    session.done(command, "[READ-ONLY] open")
+    return True
+
+
+def test_a_server_that_counts_nothing_is_not_asked_for_all_in_each_pass(stage: Stage) -> None:
+    stage.fill(INBOX, 3)
+    stage.server.on("EXAMINE", without_numbers)
+    stage.sync()
+    looks = looks_at_all(stage)
+    stage.add(date=just_now())
+    for _ in range(2):
+        stage.sync()
+    assert (looks_at_all(stage), len(stage.subjects())) == (looks, 4)
+
+
+def test_while_it_leaves_out_its_uidvalidity_a_folder_is_looked_through_once_for_what_is_old(
+    stage: Stage,
+) -> None:
+    stage.fill(INBOX, 3)
+    stage.sync()
+    stage.server.on("EXAMINE", without_validity)
+    for _ in range(2):
+        stage.add(date=just_now())
+        stage.sync()
+    assert (looks_at_all(stage), len(stage.subjects())) == (0, 5)
+    stage.add(date="21-Nov-2026 10:00:00 +0000")
+    for _ in range(3):
+        stage.sync()
+    assert (looks_at_all(stage), len(stage.subjects())) == (1, 6)
+
+
+def test_what_is_removed_while_a_folder_leaves_out_its_uidvalidity_is_missed_afterwards(stage: Stage) -> None:
+    stage.fill(INBOX, 3)
+    stage.sync()
+    stage.server.on("EXAMINE", without_validity)
+    stage.server.folder(INBOX).remove(1)
+    for _ in range(2):
+        stage.sync()
+    assert looks_at_all(stage) == 0
+    stage.server.heal()
+    stage.sync()
+    assert stage.oracle.stored() == stage.truth()
+
+
+def test_what_has_no_date_is_known_by_its_size(stage: Stage) -> None:
+    stage.add(date="")
+    unsettled(stage)
+    bodies = bodies_asked(stage)
+    stage.sync()
+    assert bodies_asked(stage) == bodies
+    stage.server.folder(INBOX).add(letter("Without a date", body="Longer than the others. " * 20), date="")
+    for _ in range(2):
+        stage.sync()
+        assert bodies_asked(stage) == bodies + 1
+    assert "Without a date" in stage.subjects()
+
+
+def test_each_batch_is_the_last_where_the_time_is_over(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsettled(stage)
+    renumber_at_each_opening(stage)
+    stage.read_only_the_inbox()
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.arriving.BYTES_PER_COMMIT", 1)
+    for _ in range(3):
+        stage.add(date=just_now())
+    counts = []
+    for _ in range(4):
+        stage.sync()
+        counts.append(len(stage.subjects()))
+    assert counts == [4, 5, 6, 6]
+    stage.a_day_later()
+    places = []
+    for _ in range(7):
+        stage.sync()
+        with inside(stage.world.id):
+            places.append(stage.folders()[INBOX].reread_count)
+    assert places == [1, 2, 3, 4, 5, 6, 0]
+
+
+def test_each_batch_is_the_last_where_the_day_is_spent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsettled(stage)
+    monkeypatch.setattr("mailboxes.sync.arriving.BYTES_PER_COMMIT", 1)
+    for number in range(3):
+        raw = letter(f"Much {number}", body="0123456789abcde\n" * 6_000)
+        stage.server.folder(INBOX).add(raw, date=just_now())
+    with inside(stage.world.id):
+        spent = {"fetched_on": datetime.now(UTC).date(), "fetched_bytes": 2_000 * 1024**2 - 50_000}
+        db.session.execute(update(Account).where(Account.id == stage.mailbox.account_id).values(**spent))
+        db.session.commit()
+    assert isinstance(stage.sync().error, BudgetSpentError)
+    assert len(stage.subjects()) == 4
