@@ -88,15 +88,21 @@ def _read_all(run: Pass, folder: Folder, lane: Lane, cursor: Cursor, uids: Seque
     """From where the pass before ended. Counted from the oldest: what came in meanwhile changes no place, and
     of what was removed, as many are left for tomorrow. The rest of a day's bytes is for new mail."""
     for begin in range(cursor.reread_count, len(uids), UIDS_AT_ONCE):
-        if run.is_history_over:
+        if run.is_history_over or not _read_portion(
+            run, folder, lane, begin, uids[begin : begin + UIDS_AT_ONCE]
+        ):
             return
-        portion = uids[begin : begin + UIDS_AT_ONCE]
-        for uid, _ in _take(run, folder, lane, portion):
-            _keep(run, folder, reread_count=begin + bisect_right(portion, uid))
-            run.demand_time()
-            if run.is_history_over:
-                return
     _keep(run, folder, reread_count=0, compared_at=now())
+
+
+def _read_portion(run: Pass, folder: Folder, lane: Lane, begin: int, uids: Sequence[int]) -> bool:
+    """Whether the day had bytes for it, and has some for another one."""
+    for uid, _ in _take(run, folder, lane, uids):
+        _keep(run, folder, reread_count=begin + bisect_right(uids, uid))
+        run.demand_time()
+        if run.is_history_over:
+            return False
+    return True
 
 
 def _read(run: Pass, folder: Folder, lane: Lane, uids: Sequence[int]) -> bool:
