@@ -101,7 +101,8 @@ def test_a_child_that_dies_is_started_again_and_said_so(folder):
 def test_the_pause_grows_when_a_child_dies_again_and_again(folder):
     said: list[str] = []
     with Supervisor(folder, report=said.append) as supervisor:
-        supervisor.add("web", [sys.executable, "-c", ""])
+        lives_a_moment = [sys.executable, "-c", "import time; time.sleep(0.5)"]  # to be seen alive
+        supervisor.add("web", lives_a_moment)
         supervisor.run(until=lambda: len(said) == 2)
     assert "in 0.5 s" in said[0]
     assert "in 1 s" in said[1]

@@ -1,8 +1,10 @@
 """Mails and servers that want to keep us busy: no expression runs in circles, no mail takes a process."""
 
 import contextlib
+import gc
 import re
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -64,6 +66,14 @@ def _is_slow_over_lines(expression: Expression, method: str, attack: Attack) -> 
     length, count = LINES[expression.module]
     line, allowed = attack.text(length)[:length], MAIL_SECONDS / count
     return all(_seconds(expression, method, line) > allowed for _ in range(5))
+
+
+@pytest.fixture(autouse=True)
+def _without_the_collector() -> Iterator[None]:
+    """The garbage of all tests before is none of the time of this one."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.parametrize("module", MODULES)
