@@ -36,7 +36,7 @@ LEAST_GOAL, TIMES_IDLE = 10.0, 2  # no later than the greater of both
 
 
 def run(messages: int, mailboxes: int, *, with_dovecot: bool = True) -> dict[str, Any]:
-    """Measure the neighbour's delay beside nothing, first syncs, a flood and a crowd; print and return it."""
+    """Measure the neighbour's delay beside nothing, a flood, a crowd and first syncs; print and return it."""
     is_real = with_dovecot and has_dovecot()
     with (
         temporary_folder() as folder,
@@ -50,15 +50,14 @@ def run(messages: int, mailboxes: int, *, with_dovecot: bool = True) -> dict[str
         installation.settle()
         probe = _Probe(installation)
         figures = {"idle": probe.spread()}
-        _begin_first_syncs(installation, full)
-        figures[f"beside {2 * FIRST_SYNCS} first syncs"] = probe.spread(lambda: _left(installation))
-        installation.rows(f"{_PAUSE} WHERE imap_port = %s RETURNING id", full.port)
         for raw in Author(ADDRESS).messages(messages):
             installation.append(raw)
         figures[f"beside {messages:,} new messages"] = probe.spread(lambda: _waiting(installation))
         installation.settle(PATIENCE * 4, in_a_hurry=False)
         add_mailboxes(installation, mailboxes, server.port, are_due=True)
         figures[f"beside {mailboxes:,} due mailboxes"] = probe.spread(lambda: _due(installation))
+        _begin_first_syncs(installation, full)
+        figures[f"beside {2 * FIRST_SYNCS} first syncs"] = probe.spread(lambda: _left(installation))
     goal = max(LEAST_GOAL, TIMES_IDLE * figures["idle"]["max"])
     rows = [[name, *one.values(), f"≤ {goal:.0f}"] for name, one in figures.items()]
     columns = ("seconds", "min", "median", "p95", "max", "busy with after it", "goal (max)")
@@ -135,6 +134,3 @@ def _due(installation: Installation) -> int:
     """Mailboxes of ours whose first pass is still to come."""
     query = "SELECT count(*) FROM accounts WHERE organization_id = %s AND synced_at IS NULL"
     return int(installation.value(query, installation.ours.organization_id))
-
-
-_PAUSE = "UPDATE accounts SET is_enabled = false"
