@@ -1,6 +1,6 @@
-"""How many statements the database gets."""
+"""Which statements the database gets."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,12 +18,19 @@ def counted_queries(app: Flask) -> Iterator[list[str]]:
     def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         seen.append(statement)
 
+    with listening(app, "before_cursor_execute", note):
+        yield seen
+
+
+@contextmanager
+def listening(app: Flask, name: str, note: Callable[..., None]) -> Iterator[None]:
+    """Hear this event of the engines of all of the application's roles meanwhile."""
     with app.app_context():
         engines = list(db.engines.values())
     for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
+        event.listen(engine, name, note)
     try:
-        yield seen
+        yield
     finally:
         for engine in engines:
-            event.remove(engine, "before_cursor_execute", note)
+            event.remove(engine, name, note)

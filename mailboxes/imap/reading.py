@@ -280,16 +280,7 @@ class MessageReader:
             header = piece.data if piece else b""
         except MailServerError as error:
             self._go_on_after(error)
-        return FetchedMessage(
-            uid=message.uid,
-            raw=None,
-            size=max(0, message.size),
-            received_at=message.received_at,
-            flags=message.flags,
-            header=header,
-            is_too_large=not failure,
-            failure=failure,
-        )
+        return _without_content(message, failure, header)
 
     def _go_on_after(self, error: MailServerError) -> None:
         """Swallow a failure that may be one message's fault; raise what is the server's (F24, F34)."""
@@ -332,14 +323,7 @@ def _all_at_once(data: bytes, spool: Spool) -> Content:
 
 def _whole(message: MessageDetails, content: Content) -> FetchedMessage:
     if isinstance(content, bytes) and fetching.is_placeholder(content):
-        return FetchedMessage(
-            uid=message.uid,
-            raw=None,
-            size=max(0, message.size),
-            received_at=message.received_at,
-            flags=message.flags,
-            failure=fetching.PLACEHOLDER,
-        )
+        return _without_content(message, fetching.PLACEHOLDER)
     return FetchedMessage(
         uid=message.uid,
         raw=None if isinstance(content, Spool) else content,
@@ -347,4 +331,18 @@ def _whole(message: MessageDetails, content: Content) -> FetchedMessage:
         received_at=message.received_at,
         flags=message.flags,
         spool=content if isinstance(content, Spool) else None,
+    )
+
+
+def _without_content(message: MessageDetails, failure: str, header: bytes = b"") -> FetchedMessage:
+    """One that stays on the server: by a failure, or for its size."""
+    return FetchedMessage(
+        uid=message.uid,
+        raw=None,
+        size=max(0, message.size),
+        received_at=message.received_at,
+        flags=message.flags,
+        header=header,
+        is_too_large=not failure,
+        failure=failure,
     )

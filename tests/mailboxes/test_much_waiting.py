@@ -7,16 +7,15 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from mailboxes.arrivals import SHARES, Arrival
 from mailboxes.intake.arrived import BATCH_MESSAGES, next_batch
 from mailboxes.sync.history import has_former
 from mailboxes.sync.plan import Cursor
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import arrive, folder_of, letter
+from tests.queries import listening
 from workers.schedule import ring_for_stored_arrivals
 
 WAITING = 30_000
@@ -53,14 +52,8 @@ def arrivals_read(app: Flask) -> Iterator[list[int]]:
             cursor.execute(f"{READ} WHERE relname = 'arrivals'")
             read.extend(row[0] for row in cursor.fetchall())
 
-    engines = list(db.engines.values())
-    for engine in engines:
-        event.listen(engine, "after_cursor_execute", note)
-    try:
+    with listening(app, "after_cursor_execute", note):
         yield read
-    finally:
-        for engine in engines:
-            event.remove(engine, "after_cursor_execute", note)
 
 
 @pytest.mark.parametrize("share", range(SHARES))

@@ -125,21 +125,23 @@ def _fetch(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) ->
 
 
 def _dismiss(level: Level, ids: list[UUID]) -> None:
-    count = held.dismiss(ids)
-    if count:
-        level.note("message.dismissed", count)
-        db.session.commit()
+    count = _kept(level, "message.dismissed", held.dismiss(ids))
     words = f"Messages that are dismissed: {count}. What was fetched of them is kept, under Dismissed."
     flash(words if count else "None of these is held back any more.", "success" if count else "info")
 
 
 def _bring_back(level: Level, ids: list[UUID]) -> None:
-    count = held.bring_back(ids)
-    if count:
-        level.note("message.brought_back", count)
-        db.session.commit()
+    count = _kept(level, "message.brought_back", held.bring_back(ids))
     words = f"Messages that are back in the list: {count}."
     flash(words if count else "None of these is dismissed any more.", "success" if count else "info")
+
+
+def _kept(level: Level, action: str, count: int) -> int:
+    """On the record and committed, if anything was done."""
+    if count:
+        level.note(action, count)
+        db.session.commit()
+    return count
 
 
 ONLY_TICKED = {"dismiss": _dismiss, "back": _bring_back}
