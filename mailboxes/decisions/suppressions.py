@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from mailboxes.classifying import robots
 from mailboxes.classifying.domains import split_address
+from mailboxes.composing import UnsafeMessageError, checked_address
 from mailboxes.decisions.values import Case
 
 OLDEST = timedelta(hours=24)
@@ -43,7 +44,12 @@ def _unusable_sender(case: Case) -> str:
 
 
 def _unusable_recipient(case: Case) -> str:
-    return "" if _is_address(case.recipient) else "Its Reply-To is no address."
+    """What may be read but not written to, such as a name of 65 letters or a domain that nobody can have."""
+    try:
+        checked_address(case.recipient)
+    except UnsafeMessageError:
+        return "No answer can be sent to its address."
+    return ""
 
 
 def _is_address(address: str) -> bool:

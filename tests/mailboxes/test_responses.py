@@ -83,6 +83,12 @@ def test_the_timeline_of_the_question_tells_the_whole_story(ours, mailbox, rule)
     assert reasons(ours, question) == ["matched"]
 
 
+def test_a_message_from_an_address_that_takes_no_mail_is_done_without_an_answer(ours, mailbox, rule):
+    question = ask(ours, mailbox, sender=f"Anna <{'x' * 65}@customer.test>")
+    assert [one.is_answered for one in act(ours)] == [False]
+    assert reasons(ours, question) == ["R02-unusable-recipient"]
+
+
 def test_a_job_that_runs_twice_answers_once(ours, mailbox, rule, smtp_sink, inside):
     question = ask(ours, mailbox)
     act(ours)
