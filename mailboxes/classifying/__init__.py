@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 LOOP_HEADER = "x-postroom-loop"
+LONGEST_ADDRESS = 320  # what is longer is none, and is neither kept nor remembered whole
 
 SENTENCES = {
     "null-return-path": "The envelope sender is empty, as that of a bounce.",
@@ -243,7 +244,8 @@ class _Headers:
         return found
 
     def delivered_to(self) -> list[str]:
-        return [canonical_address(value) for value in self.all("delivered-to") if value][:100]
+        values = [value[:LONGEST_ADDRESS] for value in self.all("delivered-to") if value]
+        return [canonical_address(value) for value in values[:100]]
 
     def spam_signs(self) -> list[str]:
         return [
@@ -286,7 +288,7 @@ def _envelope_address(value: str) -> str:
     """``<a@b> (comment)`` as ``a@b``; ``""`` for the null path and for none."""
     found = _IN_BRACKETS.search(value)
     inside = found[1] if found else _COMMENT.sub(" ", value)
-    return inside.strip().lower()
+    return inside.strip().lower()[:LONGEST_ADDRESS]
 
 
 def _sender(parsed: ParsedMessage, headers: _Headers) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from mailboxes.parsing import bodies as sorting
 from mailboxes.parsing.addresses import AddressList, address_list
-from mailboxes.parsing.charsets import decoded
+from mailboxes.parsing.charsets import decoded, few_guesses
 from mailboxes.parsing.cleaning import body_text, first_bytes, has_line_break, one_line
 from mailboxes.parsing.dates import sent_at
 from mailboxes.parsing.encoded_words import decoded_words
@@ -62,8 +62,9 @@ _REPORT_PARAMETERS = ("report-type", "method", "protocol", "smime-type")
 def parse(raw: bytes, limits: Limits = DEFAULT) -> ParsedMessage:
     """Read one message. Never raises, whatever the bytes are."""
     defects = Defects()
-    tree = part_tree(with_line_feeds(raw), limits, defects)
-    return _Message(tree, limits, defects, len(raw)).parsed()
+    with few_guesses():
+        tree = part_tree(with_line_feeds(raw), limits, defects)
+        return _Message(tree, limits, defects, len(raw)).parsed()
 
 
 def attachment_contents(raw: bytes, positions: Iterable[int]) -> Iterator[bytes]:
@@ -71,7 +72,8 @@ def attachment_contents(raw: bytes, positions: Iterable[int]) -> Iterator[bytes]
 
     IndexError at once where there is none.
     """
-    units = dict(enumerate(sorting.units(part_tree(with_line_feeds(raw), DEFAULT, Defects()))))
+    with few_guesses():
+        units = dict(enumerate(sorting.units(part_tree(with_line_feeds(raw), DEFAULT, Defects()))))
     wanted = list(positions)
     if not units.keys() >= set(wanted):
         raise IndexError(wanted)

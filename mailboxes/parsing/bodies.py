@@ -101,7 +101,7 @@ def bodies_of(tree: Part, limits: Limits, defects: Defects) -> Bodies:
     for position, unit in saved:
         _take_attachment(position, unit, drawn, bodies, limits, defects)
     if bodies.reports and not bodies.text[: bodies.own_text_length].strip():
-        own = "\n\n".join(bodies.reports)
+        own = "\n\n".join(bodies.reports)[: limits.text_characters]
         bodies.text = own + bodies.text[bodies.own_text_length :]
         bodies.own_text_length = len(own)
     return bodies
@@ -142,9 +142,10 @@ class _Texts:
         """Fill in the text and the page."""
         pieces = self._pieces(tree)
         bodies.is_text_from_html = not any(_is_filled(piece.text) for piece in pieces)
-        own = "\n".join(self._text_of(piece) for piece in pieces)
+        most = self.limits.text_characters  # of marks for quotations a page may make many times its length
+        own = "\n".join(self._text_of(piece) for piece in pieces)[:most]
         bodies.own_text_length = len(own)
-        bodies.text = "\n\n".join([own, *self._forwarded(tree)])
+        bodies.text = "\n\n".join([own, *self._forwarded(tree)])[: len(own) + most]
         if any(piece.html is not None for piece in pieces):
             bodies.html = "\n".join(_page_of(piece) for piece in pieces)
         bodies.is_text_from_html = bodies.is_text_from_html and bodies.html is not None

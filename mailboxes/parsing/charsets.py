@@ -9,13 +9,24 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import encodings
+import pkgutil
 import re
+from collections import Counter
+from collections.abc import Iterator
+from contextvars import ContextVar
+from encodings.aliases import aliases
 from functools import lru_cache
 
 import chardet
 
 DETECTION_BYTES = 64 * 1024
 MINIMUM_HIGH_BYTES = 5
+SHORT = 1_000  # bytes
+MOST_GUESSES = (
+    100  # of short and of long texts of a message: one takes a millisecond, however little there is
+)
+LONGEST_LABEL = 200  # characters: what is remembered of strangers is short
 
 _ALIASES = {
     "us-ascii": "ascii",
@@ -118,9 +129,26 @@ _JIS_LETTER = re.compile(rb"[\x21-\x7e]{2}")
 _TYPED_1252 = re.compile(rb"[\x80\x82\x84\x85\x89\x8a\x8c\x8e\x91-\x97\x99-\x9c\x9e\x9f]")
 
 
-@lru_cache(maxsize=512)
+_guesses: ContextVar[Counter[bool] | None] = ContextVar("_guesses", default=None)  # made so far, by shortness
+
+
+@contextlib.contextmanager
+def few_guesses() -> Iterator[None]:
+    """Inside, at most `MOST_GUESSES` are made; what is left over is read as Windows-1252."""
+    token = _guesses.set(Counter())
+    try:
+        yield
+    finally:
+        _guesses.reset(token)
+
+
 def codec_of(label: str) -> str | None:
     """The Python codec for a charset label of a message, or None when it names none."""
+    return _codec_of(label[:LONGEST_LABEL])
+
+
+@lru_cache(maxsize=512)
+def _codec_of(label: str) -> str | None:
     plain = re.sub(r"[\s\"';<>()]+", "", label.lower())[:60]
     plain = plain.removeprefix("charset=").split("*", 1)[0]
     if plain in _UNKNOWN:
@@ -144,11 +172,22 @@ def _candidates(plain: str) -> list[str]:
 
 
 def _registered(candidate: str) -> str | None:
+    """The codec of that name. Python's registry is not asked for what it cannot know: it looks through files,
+    and remembers each name that a stranger has made up for as long as the process lives.
+    """
+    name = encodings.normalize_encoding(candidate)
+    if _names_of_codecs().isdisjoint((name, name.replace(".", "_"))):
+        return None
     try:
         name = codecs.lookup(candidate).name
     except (LookupError, ValueError, UnicodeError):
         return None
     return name if _ALLOWED.fullmatch(name) else None
+
+
+@lru_cache(maxsize=1)
+def _names_of_codecs() -> frozenset[str]:
+    return frozenset(aliases) | {module.name for module in pkgutil.iter_modules(encodings.__path__)}
 
 
 def decoded(data: bytes, label: str | None) -> str:
@@ -238,10 +277,18 @@ def _is_mostly_right(text: str) -> bool:
 def _detected_codec(data: bytes) -> str | None:
     """What chardet says, if there is enough to go by: few bytes are mostly Windows-1252."""
     sample = data[:DETECTION_BYTES]
-    if len(_HIGH.findall(sample)) < MINIMUM_HIGH_BYTES:
+    if len(_HIGH.findall(sample)) < MINIMUM_HIGH_BYTES or not _may_guess(len(data) < SHORT):
         return None
     guess = None
     with contextlib.suppress(Exception):  # a detector may fail in any way; there is a default
         guess = chardet.detect(sample).get("encoding")
     codec = codec_of(guess) if guess else None
     return None if codec in ("ascii", "utf-8") else codec
+
+
+def _may_guess(is_short: bool) -> bool:
+    made = _guesses.get()
+    if made is None:
+        return True
+    made[is_short] += 1
+    return made[is_short] <= MOST_GUESSES

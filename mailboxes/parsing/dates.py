@@ -105,7 +105,7 @@ def _from_standard_library(text: str) -> datetime | None:
     if fields is None:
         return None
     year, month, day, hour, minute, second = fields[:6]
-    offset = int((fields[9] or 0) / 60)
+    offset = int(fields[9] or 0) // 60  # of a number of any length
     return _moment(year, month, day, hour, minute, second, offset)
 
 

@@ -17,6 +17,7 @@ MAXIMUM_DEPTH = 1_000  # elements inside each other; no mailer nests so many
 MAXIMUM_QUOTED = 8  # levels of quotation that are marked
 
 _ANY_TAG = re.compile(r"<[^<>]*>")
+_NO_CHARACTER = re.compile(r"&#[0-9]{20,}+;?")  # a number without an end, which Python refuses to read
 _SKIPPED = frozenset(
     {"script", "style", "head", "title", "template", "noscript", "object", "embed", "iframe", "svg"}
     | {"math", "select", "textarea", "button", "map", "audio", "video", "canvas", "datalist"}
@@ -55,7 +56,7 @@ def text_of_html(html: str, limit: int) -> str:
 
 def without_tags(html: str) -> str:
     """The words of a page of which no tree is built."""
-    return entities.unescape(_ANY_TAG.sub(" ", html)).strip()
+    return entities.unescape(_NO_CHARACTER.sub("\ufffd", _ANY_TAG.sub(" ", html))).strip()
 
 
 def _may_hide(html: str) -> bool:

@@ -95,11 +95,12 @@ class _Budget:
     limits: Limits
     defects: Defects
     left: int
+    to_decode: int  # bytes of attached messages that may yet be decoded, and are then kept beside the raw
 
 
 def part_tree(raw: bytes, limits: Limits, defects: Defects) -> Part:
     """The message in ``raw`` (with LF line ends, or CRLF) as a tree."""
-    budget = _Budget(limits, defects, limits.parts - 1)
+    budget = _Budget(limits, defects, limits.parts - 1, 2 * len(raw))
     return _part(raw, message_start(raw), len(raw), 0, "text/plain", budget)
 
 
@@ -197,7 +198,11 @@ def _uuencoded(part: Part, start: int, end: int) -> Part:
 
 def _descend_into_message(part: Part, budget: _Budget) -> None:
     raw, start, end = part.raw, part.body_start, part.body_end
-    if part.encoding in ("base64", "quoted-printable"):  # forbidden by RFC 2046 §5.2.1, and sent
+    if part.encoding in _ENCODED:  # forbidden by RFC 2046 §5.2.1, and sent
+        budget.to_decode -= end - start
+        if budget.to_decode < 0:
+            budget.defects.add("too-deep")
+            return
         raw = part.content()
         start, end = 0, len(raw)
     while raw[start : start + 1] in (b"\r", b"\n") and start < end:

@@ -304,6 +304,11 @@ def test_hops_and_deliveries_are_counted():
     assert found["delivered_to_canonical"] == ["help@shop.example"] * 2
 
 
+def test_an_endless_address_of_the_envelope_is_not_kept_whole():
+    found = facts(Return_Path=f"<{'x' * 9_000}@y.test>", Delivered_To=[f"{'x' * 9_000}@y.test"])
+    assert max(map(len, (found["return_path"], *found["delivered_to_canonical"]))) <= 320
+
+
 def test_defects_of_the_header_are_facts():
     raw = b"From: a@b.c\r\nContent-Type: multipart/encrypted; boundary=b\r\n\r\n--b--"
     assert classify(parse(raw)).facts["is_encrypted_only"]

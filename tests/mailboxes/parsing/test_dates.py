@@ -46,7 +46,11 @@ def test_a_date_is_read_in_utc(value):
 
 
 @pytest.mark.parametrize(
-    "value", ["", "now", "00-Jan-0000", "Tue, 32 Mar 2024 25:61:00", "Tue, 5 Mar 99999 1:1:1", "()" * 400]
+    "value",
+    [
+        *("", "now", "00-Jan-0000", "Tue, 32 Mar 2024 25:61:00", "Tue, 5 Mar 99999 1:1:1", "()" * 400),
+        "Tue Mar 5 12:30:15 2024 +" + "9" * 400,  # no float holds it
+    ],
 )
 def test_what_is_no_date_is_none(value):
     assert sent_at(value) is None

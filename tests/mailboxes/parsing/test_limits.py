@@ -1,6 +1,7 @@
 """Any bytes are read, whatever they are: bombs, fuzz and truncations (reliability T13)."""
 
 import base64
+import encodings
 import resource
 from dataclasses import fields, is_dataclass
 from multiprocessing import get_context
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from mailboxes.classifying import classify
 from mailboxes.parsing import Limits, attachment_contents, header_block, parse, stable_hash
+from mailboxes.parsing.parts import part_tree
+from mailboxes.parsing.values import Defects
 from mailboxes.quoting import reply_text
 from mailboxes.sanitizing import plain_text_to_html, sanitize
 
@@ -53,6 +56,7 @@ BOMBS = {
     "references": b"References: " + b"<" * 200_000 + b"\n\nx",
     "junk lines": b"From: a@b.c\n" + b"junk\nX-A: b\n" * 20_000 + b"\nx",
     "divs": with_body(b"<div>" * 20_000 + b"x", b"text/html"),
+    "a character's number": with_body(b"<div>" * 2_000 + b"&#" + b"9" * 5_000 + b";", b"text/html"),
     "links": with_body(b"<a href=x><b>" * 40_000, b"text/html"),
     "quotations": with_body(b"<blockquote>" * 20_000 + b"a<br>" * 20_000, b"text/html"),
     "comments": with_body(b"<!--" * 150_000, b"text/html"),
@@ -127,6 +131,36 @@ def test_limits_bound_what_is_listed():
     assert len(parsed.attachments) <= 100
     assert len(parse(BOMBS["addresses"]).to) <= 500
     assert max(part.depth for part in parse(BOMBS["nested parts"]).parts) <= 40
+
+
+def test_messages_encoded_inside_each_other_are_not_kept_each_by_itself():
+    shell = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n"
+    raw = shell * 35 + b"x" * 100_000
+    kept = {id(part.raw): len(part.raw) for part in parts_of(part_tree(raw, Limits(), Defects()))}
+    assert sum(kept.values()) <= 3 * len(raw)
+    assert "too-deep" in parse(raw).defects
+
+
+def parts_of(part):
+    return [part, *(below for child in part.children for below in parts_of(child))]
+
+
+def test_reports_are_no_way_around_the_length_of_texts():
+    parts = b"".join(b"--b\nContent-Type: message/delivery-status\n\n" + b"x" * 900 + b"\n" for _ in range(9))
+    parsed = parse(b"Content-Type: multipart/report; boundary=b\n\n" + parts, Limits(text_characters=2_000))
+    assert len(parsed.text) <= 2_000
+
+
+def test_marks_of_quotations_are_no_way_around_it_either():
+    quoted = b"<blockquote>" * 8 + b"<pre>" + b"x\n" * 1_500
+    parsed = parse(with_body(quoted, b"text/html"), Limits(text_characters=4_000))
+    assert len(parsed.text) == parsed.own_text_length == 4_000
+
+
+def test_made_up_charsets_are_not_remembered():
+    known = len(encodings._cache)
+    parse(b"Subject: " + b" ".join(b"=?no-%d?q?a?=" % number for number in range(100)) + b"\n\nx")
+    assert len(encodings._cache) == known
 
 
 def test_limits_may_be_chosen():
