@@ -29,6 +29,7 @@ USUAL_BUDGET = 1024 * 1024
 MOST_ANSWERS = 100_000
 LONGEST_NAME = 64 * 1024
 DEEPEST_NESTING = 32
+ENDING = 40  # bytes at the end of a line in which a literal is announced
 
 Parts = list[bytes]
 Taker = Callable[[Parts], bool]
@@ -210,10 +211,10 @@ class Dialogue:
         if _STATUS.match(parts[0]) or not parts[0].startswith(b"* "):
             return parts
         while True:
-            found = _LITERAL.search(parts[-1]) if parts[-1].endswith(b"}") else None
+            found = _LITERAL.search(parts[-1][-ENDING:])
             if found:
                 parts += [self._literal(int(found[1])), self._line()]
-            elif parts[-1].endswith(b"}") and _BROKEN_LITERAL.search(parts[-1]):
+            elif _BROKEN_LITERAL.search(parts[-1][-ENDING:]):
                 raise ProtocolError
             elif not self._is_continued(parts, tag):
                 return parts
@@ -265,15 +266,28 @@ class Dialogue:
         return self.wire.read_bytes(size)
 
     def _is_continued(self, parts: Parts, tag: bytes) -> bool:
-        """Whether a FETCH answer goes on in the next line though it should not; if so, add it."""
-        if len(parts) == 1 or parts[-1].rstrip().endswith(b")") or not _FETCH.match(parts[0]):
+        """Whether a FETCH answer goes on in the next lines though it should not; if so, add them.
+
+        They are joined once, in the end: there may be as many of them as bytes.
+        """
+        if len(parts) == 1 or not _FETCH.match(parts[0]):
             return False
-        following = self._line()
-        if following.startswith((b"* ", tag + b" ", b"+ ")):
-            self._kept_line = following
-            return False
-        parts[-1] += b" " + following
-        return True
+        lines = [parts[-1]]
+        while not _is_ending(lines[-1]):
+            following = self._line()
+            if following.startswith((b"* ", tag + b" ", b"+ ")):
+                self._kept_line = following
+                break
+            lines.append(b" " + following)
+        parts[-1] = b"".join(lines)
+        return len(lines) > 1
+
+
+def _is_ending(line: bytes) -> bool:
+    """Whether an answer, or its text before a literal, may end with this line."""
+    ending = line[-ENDING:]
+    is_literal = _LITERAL.search(ending) or _BROKEN_LITERAL.search(ending)
+    return bool(is_literal) or line.rstrip().endswith(b")")
 
 
 def refuse_goodbye(line: bytes) -> None:

@@ -171,9 +171,9 @@ class GuardedSmtp(smtplib.SMTP):
             raise SendingRefusedError(text, code=553, text=text)
         if not data.isascii() and not self.has_extn("8bitmime"):
             data = in_seven_bits(data)
-        largest = self.esmtp_features.get("size", "")
-        if largest.isdigit() and 0 < int(largest) < len(data):
-            text = f"The message is larger than the {int(largest) // 1024} KB that the server takes."
+        largest = _size(self.esmtp_features.get("size", ""))
+        if 0 < largest < len(data):
+            text = f"The message is larger than the {largest // 1024} KB that the server takes."
             raise SendingRefusedError(text, code=552, text=text)
         return data
 
@@ -197,6 +197,11 @@ class GuardedSmtp(smtplib.SMTP):
             raise UnsafeArgumentError
         self.send(command + b"\r\n")
         return self.getreply()
+
+
+def _size(told: str) -> int:
+    """What a server says to SIZE (RFC 1870 §4: at most 20 digits); 0 for no limit, and for nonsense."""
+    return int(told) if re.fullmatch(r"[0-9]{1,20}", told) else 0
 
 
 def _shown(text: bytes) -> str:

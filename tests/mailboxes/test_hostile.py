@@ -5,16 +5,19 @@ import gc
 import re
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
 from mailboxes import quoting
 from mailboxes.classifying import bounces
+from mailboxes.conditions import comparable
 from mailboxes.errors import ProtocolError
-from mailboxes.imap.dialogue import tokens
+from mailboxes.imap.dialogue import Dialogue, tokens
 from mailboxes.quoting.lines import MAXIMUM_LINE
 from mailboxes.reading import read_message
 from mailboxes.reading.limits import ProcessorLimitError, processor_limit
+from mailboxes.wire import Wire
 from tests.mailboxes.pathological import RUNS, Attack, Expression, attacks, expressions
 
 PACKAGES = (
@@ -109,6 +112,9 @@ SPECIAL = {
     "hyphens": b"Content-Type: text/plain\n\n" + (b"-" * 499 + b"\n") * 400,
     "encoded words": b"Subject: " + b"=? " * 60_000 + b"\n\n",
     "an open word": b"Subject: =?" + b" " * 120_000 + b"x\n\n",
+    "words in charsets of their own": b"Subject: "
+    + b" ".join(b"=?x-%d?q?=E0=%02X=EF=F0=E5=EB=E8?=" % (n, n % 100 + 150) for n in range(6_000))
+    + b"\n\n",
     "open brackets": b"Cc: <" + b"\\(" * 60_000 + b"\n\n",
     "delimiters": b'Content-Type: multipart/mixed; boundary="b"\n\nx' + b"--b " * 100_000,
 }
@@ -143,6 +149,33 @@ def test_a_mail_of_nothing_but_repetition_is_read_in_time(run: str) -> None:
 def test_an_answer_of_nothing_but_repetition_is_taken_apart_in_time(run: str) -> None:
     with contextlib.suppress(ProtocolError), processor_limit(SECONDS):
         tokens([b'"' + run.encode() * (50_000 // len(run))])
+
+
+def test_a_text_of_nothing_but_accents_is_compared_in_time() -> None:
+    with processor_limit(SECONDS):
+        compared = comparable("e" + "\N{COMBINING GRAVE ACCENT}\N{COMBINING GRAVE ACCENT BELOW}" * 20_000)
+    assert len(compared) > 20_000
+
+
+class Lines:
+    """As much of a wire as an answer without an end needs."""
+
+    def __init__(self, *lines: bytes) -> None:
+        self._lines = iter(lines)
+
+    def read_line(self, _: int) -> bytes:
+        return next(self._lines)
+
+    def read_bytes(self, size: int) -> bytes:
+        return b"x" * size
+
+
+@pytest.mark.parametrize("line", [b"x", b"}", b"a}", b"x ", b" {x"])
+def test_an_answer_that_goes_on_line_by_line_is_read_in_time(line: bytes) -> None:
+    wire = Lines(b"* 1 FETCH (BODY[] {1}", *[line] * 100_000, b")")
+    with processor_limit(SECONDS):
+        parts = Dialogue(cast("Wire", wire), lambda: b"T1").read_parts(b"T1")
+    assert parts[-1].endswith(b" )")
 
 
 def test_the_name_in_a_uuencoded_part_is_cleaned_as_any_other() -> None:

@@ -167,6 +167,12 @@ def test_a_message_over_the_servers_size_is_not_begun(smtp_sink: Sink, send: Sen
     assert "DATA" not in smtp_sink.verbs()
 
 
+def test_a_size_that_is_no_number_is_none(smtp_sink: Sink, send: Send) -> None:
+    smtp_sink.extensions_hidden.add("SIZE")
+    smtp_sink.extensions_added.append("SIZE " + "9" * 5_000)
+    assert send().is_sent
+
+
 def test_eight_bits_are_encoded_down_where_the_server_cannot_take_them(smtp_sink: Sink, send: Send) -> None:
     smtp_sink.extensions_hidden.add("8BITMIME")
     eight = (
