@@ -1,9 +1,9 @@
 """Hostile HTML in, HTML that is safe to show out (reliability T6, T7).
 
 The first of three layers: the page shows the result in a sandboxed frame of its own, under a
-content security policy that allows nothing. Links open outside, forms and everything active are
-gone, remote images are taken out unless the reader asked for them, and styles keep only
-properties and values that can neither load anything nor cover anything.
+content security policy that allows nothing. Links open outside and say where they lead, forms and
+everything active are gone, remote images are taken out unless the reader asked for them, and styles
+keep only properties and values that can neither load anything nor cover anything.
 """
 
 from __future__ import annotations
@@ -69,6 +69,9 @@ _ATTRIBUTES = {
 _LINK = re.compile(r"(?:https?://|mailto:|tel:)[^\s\x00-\x1f]+", re.IGNORECASE)
 _REMOTE = re.compile(r"(?:https?:)?//[^\s\x00-\x1f]+", re.IGNORECASE)
 _DATA_IMAGE = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,[A-Za-z0-9+/=\s]+", re.IGNORECASE)
+# Of a link as nh3 writes it: what stands before the address, and the address.
+_WRITTEN_LINK = re.compile(r'<a ((?:[a-z-]+="[^"]*+" ?)*?)href="([^"]*+)"')
+_LIKE_ADDRESS = re.compile(r"\w\.\w|//|@")
 _REMOTE_ATTRIBUTE = re.compile(r"<[^<>]{0,2000}?\bsrcset\s*=", re.IGNORECASE)
 
 _PROPERTIES = frozenset(
@@ -97,7 +100,7 @@ def sanitize(
     is_cut = len(html) > MOST_DRAWN
     html = html[:MOST_DRAWN].replace("\x00", "")
     if is_too_much(html, DEEPEST_DRAWN):
-        text = text_of_html(html, MOST_DRAWN)
+        text = text_of_html(html, MOST_DRAWN)[:MOST_DRAWN]
         return Sanitized(plain_text_to_html(text), 0, is_cut=True)
     attributes = _Attributes(images, cid_url)
     attributes.remote_count += len(_REMOTE_ATTRIBUTE.findall(html)) if "srcset" in html else 0
@@ -112,8 +115,12 @@ def sanitize(
         set_tag_attribute_values={"a": {"target": "_blank"}},
         strip_comments=True,
     )
-    count = attributes.remote_count
-    return Sanitized(clean, count, is_cut)
+    return Sanitized(_with_targets(clean), attributes.remote_count, is_cut)
+
+
+def _with_targets(html: str) -> str:
+    """Each link says where it leads, to whoever points at it, whatever its text says."""
+    return _WRITTEN_LINK.sub(r'<a title="\2" \1href="\2"', html)
 
 
 class _Attributes:
@@ -132,11 +139,13 @@ class _Attributes:
         Nothing may be raised: nh3 keeps the value that a filter fails on as it is.
         """
         try:
-            return self._filtered(name, value)
+            return self._filtered(tag, name, value)
         except Exception:  # noqa: BLE001  # such as styles that nest too deeply
             return None
 
-    def _filtered(self, name: str, value: str) -> str | None:
+    def _filtered(self, tag: str, name: str, value: str) -> str | None:
+        if name == "title":  # it is shown where a person looks for the address of a link
+            return None if tag == "a" or _LIKE_ADDRESS.search(value) else value
         if name == "style":
             return self._style(value)
         if name == "href":
@@ -244,11 +253,14 @@ def plain_text_to_html(text: str) -> str:
 
 def _without_trailing(url: str) -> str:
     """Punctuation after an address is the sentence's; a closing parenthesis may be its own."""
-    while url and url[-1] in _TRAILING:
-        if url[-1] == ")" and url.count("(") >= url.count(")"):
-            break
-        url = url[:-1]
-    return url
+    end, surplus = len(url), url.count(")") - url.count("(")
+    while end and url[end - 1] in _TRAILING:
+        if url[end - 1] == ")":
+            if surplus <= 0:
+                break
+            surplus -= 1
+        end -= 1
+    return url[:end]
 
 
 def _link(url: str) -> str:

@@ -76,6 +76,21 @@ def test_links_open_outside_and_say_nothing_of_us(link):
 
 
 @pytest.mark.parametrize(
+    "link",
+    [
+        '<a href="https://evil.test/?a=1&b" title="https://bank.test">x</a>',
+        '<a title="The bank" style="font-family: href=" href="https://evil.test/?a=1&b">x</a>',
+        '<a href="https://evil.test/?a=1&b"><abbr title="bank.test">x</abbr></a>',
+    ],
+)
+def test_links_say_where_they_lead_and_nothing_says_otherwise(link):
+    clean = sanitize(link).html
+    assert re.findall(r' title="([^"]*)"', clean) == ["https://evil.test/?a=1&amp;b"]
+    assert ' href="https://evil.test/?a=1&amp;b"' in clean
+    assert 'title="Order"' in sanitize('<abbr title="Order">o</abbr>').html
+
+
+@pytest.mark.parametrize(
     "link", ["javascript:x", "/relative", "#here", "ftp://x.y", "file:///etc", "//x.y", "cid:a"]
 )
 def test_other_links_lead_nowhere(link):
