@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
+    CompoundSelect,
+    Computed,
     Index,
     Select,
     UniqueConstraint,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     null,
     select,
     text,
+    union,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -26,6 +29,12 @@ from tenants.database import Base, OptionallyScoped, db, now, owned_key
 
 WAITING_FOR_PEOPLE = ("disconnected", "refused", "misconfigured")
 IN_TROUBLE = (*WAITING_FOR_PEOPLE, "failing")
+# … and whatever else somebody may have to look at; in the words that PostgreSQL keeps it in.
+_TROUBLES = ", ".join(f"'{state}'::text" for state in IN_TROUBLE)
+_MAY_BE_ILL = (
+    f"state = ANY (ARRAY[{_TROUBLES}])"
+    " OR quiet_until IS NOT NULL OR NOT is_enabled OR NOT (imap_enabled OR smtp_enabled)"
+)
 EVERY_UID = 2**62  # beyond any that a server has
 
 
@@ -51,6 +60,8 @@ class Account(OptionallyScoped, Base):
         CheckConstraint("delivery_mode IN ('routed', 'copied')", name="delivery_mode"),
         Index("ix_accounts_next_attempt_at", "next_attempt_at"),
         Index("ix_accounts_spent", "id", postgresql_where=text("is_spent")),
+        # By a column: what is computed in a query finds no index under row security.
+        Index("ix_accounts_may_be_ill", "organization_id", "id", postgresql_where=text("may_be_ill")),
     )
 
     address: Mapped[str]
@@ -90,6 +101,9 @@ class Account(OptionallyScoped, Base):
     told_at: Mapped[datetime | None] = mapped_column(default=None)  # when it was last told of, well or not
     recovered_at: Mapped[datetime | None] = mapped_column(default=None)  # from a failing that was told of
     failure_count: Mapped[int] = mapped_column(default=0)
+    # Whether it is possibly in a state that somebody has to look at: where thousands are well, the others
+    # alone are looked at.
+    may_be_ill: Mapped[bool] = mapped_column(Computed(_MAY_BE_ILL, persisted=True))
     death_count: Mapped[int] = mapped_column(default=0)  # passes in a row that ended with their process
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -202,6 +216,16 @@ class Folder(OptionallyScoped, Base):
 def is_in_trouble() -> ColumnElement[bool]:
     """Whether a folder that is to be read cannot be, in a query of folders."""
     return and_(Folder.is_synced, Folder.left_at.is_(None), Folder.troubled_since.is_not(None))
+
+
+def suspects() -> CompoundSelect[Any]:
+    """Ids of the accounts that may be in a state which somebody has to look at; each that is, is among them.
+
+    It costs about as much as there are of them, however many accounts are well.
+    """
+    return union(
+        select(Account.id).where(Account.may_be_ill), select(Folder.account_id).where(is_in_trouble())
+    )
 
 
 def has_folder_in_trouble() -> ColumnElement[bool]:

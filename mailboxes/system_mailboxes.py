@@ -61,6 +61,9 @@ class Mailbox(OrganizationScoped, Base):
             name="account_owner",
         ),
         Index("ix_mailboxes_account_id", "account_id"),
+        Index(
+            "ix_mailboxes_unfetched", "organization_id", postgresql_where=text("unfetched_since IS NOT NULL")
+        ),
         Index("ix_mailboxes_shown_label", "organization_id", text("lower(label)"), "id"),  # the grid's order
     )
 

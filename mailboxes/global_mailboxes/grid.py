@@ -5,7 +5,7 @@ It looks across organizations only to count who follows; of their messages it kn
 
 from sqlalchemy import Boolean, ColumnElement, cast, func, select
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, suspects
 from mailboxes.arrivals import Arrival
 from mailboxes.crm.paging import Order
 from mailboxes.global_mailboxes.listing import global_overviews, state_of
@@ -77,7 +77,8 @@ def global_attention_count() -> int:
     query = (
         select(GlobalMailbox.id)
         .join(Account, Account.id == GlobalMailbox.account_id)
-        .where(GlobalMailbox.deleted_at.is_(None), state_of().in_(NEED_ATTENTION))
+        .where(Account.id.in_(suspects()), GlobalMailbox.deleted_at.is_(None))
+        .where(state_of().in_(NEED_ATTENTION))
         .limit(MOST_COUNTED)
     )
     return db.session.scalar(select(func.count()).select_from(query.subquery())) or 0

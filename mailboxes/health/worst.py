@@ -63,9 +63,8 @@ def worst_accounts() -> tuple[list[Worst], int]:
 
 
 def _fails() -> ColumnElement[bool]:
-    return and_(
-        Account.is_enabled, Account.imap_enabled, Account.state.in_(IN_TROUBLE), text(is_wanted("accounts"))
-    )
+    fails = and_(Account.is_enabled, Account.imap_enabled, Account.state.in_(IN_TROUBLE))
+    return and_(Account.may_be_ill, fails, text(is_wanted("accounts")))  # the first finds them by an index
 
 
 def _shown(

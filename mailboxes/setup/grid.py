@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, or_, select, union
 from sqlalchemy.orm import Session
 
-from mailboxes.accounts import IN_TROUBLE
+from mailboxes.accounts import IN_TROUBLE, suspects
 from mailboxes.crm.paging import Order, Page, page
 from mailboxes.setup.overview import backlog, newest_at, overviews_of
-from mailboxes.setup.states import STATES, may_be_ill, state_of, with_accounts
+from mailboxes.setup.states import STATES, state_of, with_accounts
 from mailboxes.system_mailboxes import Mailbox, has_waiting_overrides, says_otherwise
 from tenants.database import INSTALLATION, db
 
@@ -123,8 +123,12 @@ def organization_level() -> Level:
 
 def attention_count() -> int:
     """How many mailboxes of the current organization need attention, at most `MOST_COUNTED`."""
-    ill = with_accounts(select(Mailbox.id)).where(may_be_ill(), state_of().in_(NEED_ATTENTION))
-    query = ill.limit(MOST_COUNTED)
+    possibly = union(
+        select(Mailbox.id).where(Mailbox.account_id.in_(suspects())),
+        select(Mailbox.id).where(Mailbox.unfetched_since.is_not(None)),
+    )
+    ill = with_accounts(select(Mailbox.id)).where(Mailbox.id.in_(possibly))
+    query = ill.where(state_of().in_(NEED_ATTENTION)).limit(MOST_COUNTED)
     return db.session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 

@@ -8,15 +8,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, case, literal, or_, select
+from sqlalchemy import ColumnElement, Select, case, literal, select
 
 from mailboxes.accounts import (
-    IN_TROUBLE,
     WAITING_FOR_PEOPLE,
     Account,
-    Folder,
     has_folder_in_trouble,
-    is_in_trouble,
 )
 from mailboxes.system_mailboxes import Mailbox
 from tenants.configuration.catalog import SYSTEM
@@ -105,22 +102,6 @@ def connection_state() -> ColumnElement[str]:
         else_=Account.state,
     )
     return case((Account.imap_enabled, reads), else_=waits)
-
-
-def may_be_ill() -> ColumnElement[bool]:
-    """Whether a mailbox is possibly in a state that somebody has to look at; each that is, is among them.
-
-    It costs next to nothing: where thousands are well, `state_of` is asked of the others alone.
-    """
-    in_trouble = select(Folder.account_id).where(is_in_trouble())
-    return or_(
-        Account.state.in_(IN_TROUBLE),
-        Account.quiet_until.is_not(None),
-        Account.is_enabled.is_(False),
-        Account.imap_enabled.is_(False),
-        Account.id.in_(in_trouble),
-        Mailbox.unfetched_since.is_not(None),
-    )
 
 
 def with_accounts(query: Select[Any]) -> Select[Any]:

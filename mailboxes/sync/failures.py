@@ -74,8 +74,9 @@ def note_success(account: Account, *, has_more: bool, is_throttled: bool = False
     well |= {"failure_count": 0, "death_count": 0, "is_spent": False}
     was_told = Account.told_since.is_not(None) & (Account.told_since == Account.failing_since)
     well |= {"recovered_at": case((was_told, now()), else_=Account.recovered_at)}
-    if is_throttled:
-        well |= {"quiet_until": now() + timedelta(seconds=THROTTLED_SECONDS)}
+    still_quiet = case((Account.quiet_until > now(), Account.quiet_until), else_=None)
+    quiet_until = now() + timedelta(seconds=THROTTLED_SECONDS) if is_throttled else still_quiet
+    well |= {"quiet_until": quiet_until}
     _write(account, **well, **({"next_attempt_at": now()} if has_more else {}))
 
 

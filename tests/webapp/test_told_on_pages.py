@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from mailboxes.accounts import Account
 from mailboxes.errors import CertificateExpiredError
 from mailboxes.global_mailboxes.reporting import report_global_accounts
+from mailboxes.health.worst import troubled_count
 from mailboxes.setup.grid import MOST_COUNTED, attention_count
 from mailboxes.sync.failures import note_failure, note_success
 from mailboxes.system_mailboxes import Mailbox
@@ -19,6 +20,7 @@ from tenants.database import db, inside_installation, now
 from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import account_of
 from tests.mailboxes.global_mail import make_global_account, serve
+from tests.queries import listening
 from tests.webapp.reading import read, words_of
 
 ERROR = "The server imap.secret.example did not answer."
@@ -61,6 +63,21 @@ def test_they_are_counted_up_to_a_point(ours, inside, monkeypatch):
         make_mailbox(ours, label=label, account=BROKEN)
     with inside(ours):
         assert attention_count() == 2 < MOST_COUNTED
+
+
+@pytest.mark.parametrize("count", [attention_count, troubled_count])
+def test_only_those_that_may_be_ill_are_looked_at(app, inside, ours, count):
+    make_mailbox(ours, account=BROKEN)
+    seen = []
+    with listening(app, "before_cursor_execute", lambda *given: seen.append(given)), inside(ours):
+        assert count() == 1
+    connection, _, statement, parameters, *_ = next(given for given in seen if "may_be_ill" in given[2])
+    with connection.engine.begin() as asked:
+        asked.execute(text("SELECT set_config('app.organization_id', :id, true)"), {"id": str(ours.id)})
+        asked.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(asked.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+    assert "ix_accounts_may_be_ill" in plan
+    assert "Seq Scan" not in plan
 
 
 def test_system_administrators_see_how_many_are_in_trouble(app, ours, theirs):
