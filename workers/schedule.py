@@ -27,7 +27,7 @@ from mailboxes.global_mailboxes.deleting import finish_deleting
 from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.global_mailboxes.reporting import report_global_accounts
 from mailboxes.health.pass_log import forget_old_passes
-from mailboxes.health.volume import forget_old_hours
+from mailboxes.health.volume import forget_old_hours, sum_ended_hours
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
 from mailboxes.organization_deletion import organizations_to_delete
@@ -172,6 +172,13 @@ def say_alive() -> None:
     queues.say_alive("schedule")
 
 
+def sum_hours() -> None:
+    """What came to all accounts together, of hours that are over."""
+    with across_organizations("the hours of all accounts are summed once") as session:
+        sum_ended_hours(session)
+        session.commit()
+
+
 def forget_old_health() -> None:
     """The connection logs and hours of long ago, of every account."""
     with across_organizations("the figures of all accounts are forgotten in time") as session:
@@ -213,6 +220,7 @@ SCHEDULE = (
     Periodic("delete global mailboxes", 30, finish_deleting),
     Periodic("delete organizations", 30, ring_for_organizations_to_delete),
     Periodic("carry what the system offers", 5, carry_what_the_system_offers),
+    Periodic("sum hours that are over", 600, sum_hours),
     Periodic("forget old sign-ins", 3600, forget_attempts),
     Periodic("forget unused connections", 3600, oauth.forget_unused),
     Periodic("forget old notices", 3600, forget_old_notices),

@@ -17,7 +17,7 @@ from mailboxes.crm.paging import Page
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.health.awaiting import state_of_any
 from mailboxes.health.pass_log import LoggedPass, latest_history, passes_page
-from mailboxes.health.volume import AccountHour, hours_of
+from mailboxes.health.volume import AccountHour, HourSums, hours_of
 from mailboxes.intake.held import held_counts
 from mailboxes.setup.first_sync import FirstSync, first_syncs
 from mailboxes.setup.overview import newest_at
@@ -250,7 +250,7 @@ def _is_audit_to_come(folder: Folder) -> bool:
 # --- charts ----------------------------------------------------------------------------------
 
 
-def volume_by_day(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[str, int, int]]:
+def volume_by_day(hours: Sequence[HourSums], at: datetime, zone: Any) -> list[tuple[str, int, int]]:
     """New messages and those of the history, by day of a time zone."""
     today = at.astimezone(zone).date()
     days = [today - timedelta(days=back) for back in range(DAYS_SHOWN - 1, -1, -1)]
@@ -263,7 +263,7 @@ def volume_by_day(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list
     return [(f"{day.day} {day:%b}", *counts) for day, counts in found.items()]
 
 
-def delay_by_hour(hours: Sequence[AccountHour], at: datetime, zone: Any) -> list[tuple[str, float]]:
+def delay_by_hour(hours: Sequence[HourSums], at: datetime, zone: Any) -> list[tuple[str, float]]:
     """Seconds of mean delay, by hour of a time zone."""
     latest = at.replace(minute=0, second=0, microsecond=0)
     known = {hour.hour: hour.mean_delay for hour in hours}

@@ -3,7 +3,6 @@
 For system administrators: addresses and folder names, never a message.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from mailboxes.accounts import Account, Folder, is_in_trouble
 from mailboxes.arrivals import Arrival
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.health.explaining import DAYS_SHOWN, delay_by_hour, volume_by_day
-from mailboxes.health.volume import AccountHour
+from mailboxes.health.volume import hours_of_all
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import across_organizations, now
 from tenants.organizations import Organization
@@ -70,15 +69,8 @@ def newest_at() -> datetime | None:
 def past_days(zone: Any) -> tuple[list[tuple[str, int, int]], list[tuple[str, float]]]:
     """Volume by day and mean delay by hour of all accounts together, as `explaining.Past` of one."""
     at = now()
-    sums = ("new_count", "history_count", "timed_count", "delay_milliseconds")
-    query = (
-        select(AccountHour.hour, *[func.sum(getattr(AccountHour, name)).label(name) for name in sums])
-        .where(AccountHour.hour >= at - timedelta(days=DAYS_SHOWN))
-        .group_by(AccountHour.hour)
-        .order_by(AccountHour.hour)
-    )
     with across_organizations("a chart shows what came to all accounts together") as session:
-        hours = [_summed(row, sums) for row in session.execute(query)]
+        hours = hours_of_all(session, at - timedelta(days=DAYS_SHOWN))
     return volume_by_day(hours, at, zone), delay_by_hour(hours, at, zone)
 
 
@@ -105,7 +97,3 @@ def _lacking(row: Any) -> LackingFolder:
         error=folder.last_error,
         troubled_since=folder.troubled_since,
     )
-
-
-def _summed(row: Any, sums: Sequence[str]) -> AccountHour:
-    return AccountHour(hour=row.hour, **{name: int(getattr(row, name)) for name in sums})

@@ -6,9 +6,10 @@ Counted where an arrival is delivered, in the same transaction, so that each is 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, delete, func, select
+from sqlalchemy import Index, Select, UniqueConstraint, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -17,14 +18,31 @@ from tenants.database import Base, OptionallyScoped, db, now, owned_key, uuid7
 
 KEPT = timedelta(days=35)
 STAGES = ("fetch", "parse", "thread", "store")
+SUMMED = ("new_count", "history_count", "timed_count", "delay_milliseconds")  # of all accounts together, too
+LATEST_DELIVERY = timedelta(hours=1)  # after the end of an hour, of what counts in it: no job lasts so long
 LONGEST_DELAY = timedelta(days=7)  # what a server received earlier came by another way than late delivery
 
 
-class AccountHour(OptionallyScoped, Base):
-    """An hour (UTC) of an account: messages delivered, the delays of new ones, and the time of each stage.
+class HourSums:
+    """An hour (UTC): messages delivered, and the delays of new ones.
 
     A delay lasts from the server's receipt to the delivery here; ``timed_count`` messages have one.
     """
+
+    hour: Mapped[datetime]
+    new_count: Mapped[int] = mapped_column(default=0)
+    history_count: Mapped[int] = mapped_column(default=0)
+    timed_count: Mapped[int] = mapped_column(default=0)
+    delay_milliseconds: Mapped[int] = mapped_column(default=0)
+
+    @property
+    def mean_delay(self) -> float:
+        """Seconds; 0 where nothing new came."""
+        return self.delay_milliseconds / self.timed_count / 1000 if self.timed_count else 0.0
+
+
+class AccountHour(OptionallyScoped, HourSums, Base):
+    """An hour of an account, with the longest delay and the time of each stage."""
 
     __tablename__ = "account_hours"
     __table_args__ = (
@@ -34,21 +52,22 @@ class AccountHour(OptionallyScoped, Base):
     )
 
     account_id: Mapped[UUID]
-    hour: Mapped[datetime]
-    new_count: Mapped[int] = mapped_column(default=0)
-    history_count: Mapped[int] = mapped_column(default=0)
-    timed_count: Mapped[int] = mapped_column(default=0)
-    delay_milliseconds: Mapped[int] = mapped_column(default=0)
     longest_delay_milliseconds: Mapped[int] = mapped_column(default=0)
     fetch_milliseconds: Mapped[int] = mapped_column(default=0)
     parse_milliseconds: Mapped[int] = mapped_column(default=0)
     thread_milliseconds: Mapped[int] = mapped_column(default=0)
     store_milliseconds: Mapped[int] = mapped_column(default=0)
 
-    @property
-    def mean_delay(self) -> float:
-        """Seconds; 0 where nothing new came."""
-        return self.delay_milliseconds / self.timed_count / 1000 if self.timed_count else 0.0
+
+class InstallationHour(HourSums, Base):
+    """An hour that is over, of all accounts together, also of those that were deleted since.
+
+    So the past days of an installation cost the same however many accounts it has.
+    """
+
+    __tablename__ = "installation_hours"
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
 
 
 @dataclass(slots=True)
@@ -80,7 +99,7 @@ def add_volume(account: Account, volume: Volume) -> None:
         **{f"{stage}_milliseconds": volume.milliseconds[stage] for stage in STAGES},
     }
     longest = max(spans, default=0)
-    hour = now().replace(minute=0, second=0, microsecond=0)
+    hour = _this_hour()
     row = {"organization_id": account.organization_id, "account_id": account.id, "hour": hour}
     statement = insert(AccountHour).values(id=uuid7(), **row, **sums, longest_delay_milliseconds=longest)
     added = {name: getattr(AccountHour, name) + number for name, number in sums.items()}
@@ -101,6 +120,43 @@ def hours_of(account_id: UUID, since: datetime) -> Sequence[AccountHour]:
     return db.session.scalars(query.order_by(AccountHour.hour)).all()
 
 
+def sum_ended_hours(session: Session) -> None:
+    """Sum the hours that are over and were not summed yet. The caller commits."""
+    ended = _sums_after(_summed_until(session)).where(AccountHour.hour < _this_hour() - LATEST_DELIVERY)
+    statement = insert(InstallationHour).from_select(["hour", *SUMMED], ended)
+    session.execute(statement.on_conflict_do_nothing())
+
+
+def hours_of_all(session: Session, since: datetime) -> list[HourSums]:
+    """The hours of all accounts together in which something came, in order; the session sees all of them.
+
+    Hours that are over were summed once (`sum_ended_hours`); what came after them is summed now.
+    """
+    ended = select(InstallationHour).where(InstallationHour.hour >= since).order_by(InstallationHour.hour)
+    recent = _sums_after(max(_summed_until(session), since)).order_by(AccountHour.hour)
+    return [*session.scalars(ended), *(_summed(row) for row in session.execute(recent))]
+
+
 def forget_old_hours(session: Session) -> None:
     """Forget what is older than `KEPT`. The caller commits."""
     session.execute(delete(AccountHour).where(AccountHour.hour < now() - KEPT))
+    session.execute(delete(InstallationHour).where(InstallationHour.hour < now() - KEPT))
+
+
+def _this_hour() -> datetime:
+    return now().replace(minute=0, second=0, microsecond=0)
+
+
+def _summed_until(session: Session) -> datetime:
+    """The latest hour that is summed; before the first one, long ago."""
+    return session.scalar(select(func.max(InstallationHour.hour))) or now() - 2 * KEPT
+
+
+def _sums_after(hour: datetime) -> Select[Any]:
+    """Each hour after this one, of all accounts together."""
+    sums = [func.sum(getattr(AccountHour, name)).label(name) for name in SUMMED]
+    return select(AccountHour.hour, *sums).where(AccountHour.hour > hour).group_by(AccountHour.hour)
+
+
+def _summed(row: Any) -> InstallationHour:
+    return InstallationHour(hour=row.hour, **{name: int(getattr(row, name)) for name in SUMMED})

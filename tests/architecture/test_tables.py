@@ -21,6 +21,7 @@ INSTALLATION_TABLES = {
     "global_mailboxes",
     "served_organizations",
     "account_windows",
+    "installation_hours",
     "route_marks",
     "routing_rules",
     "routings",
@@ -39,7 +40,7 @@ OWNED = {
     mapper.local_table.name for mapper in Base.registry.mappers if issubclass(mapper.class_, OptionallyScoped)
 }
 # Of these the role of organizations may not even read: they are about all organizations at once.
-SYSTEM_ONLY = {"account_windows", "route_marks", "routing_rules", "routings"}
+SYSTEM_ONLY = {"account_windows", "installation_hours", "route_marks", "routing_rules", "routings"}
 # A search index may start with the words: the function that reads it names the organization.
 MAY_DEFINE_SECURITY = {"messages_with_words"}
 

@@ -1,17 +1,17 @@
 """The health page of a mailbox: what it says, what it asks for, and who sees it."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, select, text, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.crm.paging import Order
 from mailboxes.health import installation
 from mailboxes.health.pass_log import Done, log_pass
-from mailboxes.health.volume import AccountHour
+from mailboxes.health.volume import AccountHour, InstallationHour
 from mailboxes.metrics import metrics
 from mailboxes.setup.grid import GridFilter, attention_count, mailbox_page
 from mailboxes.setup.states import LIVE as LIVE_STATES
@@ -26,7 +26,7 @@ from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import account_of, arrive, folder_of, letter, receive
 from tests.mailboxes.global_mail import make_global_account, serve
 from tests.webapp.reading import read, send, words_of
-from workers import queues
+from workers import queues, schedule
 
 IMAP = {"imap_enabled": True, "state": "ok"}
 
@@ -432,6 +432,32 @@ def test_the_installation_shows_its_newest_message_and_its_past_days(ours, their
     assert "Latest arrival none yet" not in words_of(page)
     rows = BeautifulSoup(page, "html.parser").select("[aria-labelledby=past] tr")
     assert any(" 3 " in f" {row.get_text(' ', strip=True)} " for row in rows)
+
+
+def test_an_hour_that_is_over_is_summed_once(app, ours, theirs, inside):
+    hour = now().replace(minute=0, second=0, microsecond=0)
+    hours = [hour - timedelta(hours=back) for back in (50, 26, 25, 1, 0)]
+    for world in (ours, theirs):
+        account = make_mailbox(world, account=IMAP).account_id
+        with inside(world):
+            sums = {"new_count": 1, "history_count": 2, "timed_count": 1, "delay_milliseconds": 4000}
+            db.session.add_all(AccountHour(account_id=account, hour=at, **sums) for at in hours)
+            db.session.commit()
+    with app.app_context():
+        before = installation.past_days(UTC)
+        schedule.sum_hours()
+        schedule.sum_hours()
+        assert installation.past_days(UTC) == before
+    with across_organizations("a test") as session:
+        assert (
+            session.scalars(select(InstallationHour.hour).order_by(InstallationHour.hour)).all() == hours[:3]
+        )
+        session.execute(delete(AccountHour).where(AccountHour.hour <= hours[2]))
+        session.commit()
+    with app.app_context():
+        assert installation.past_days(UTC) == before  # the hours that are over are not asked for again
+    assert sum(new for _, new, _ in before[0]) == 10
+    assert before[1][-1][1] == 4.0
 
 
 def test_nobody_else_sees_the_installation(client):
