@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from mailboxes.sync.claiming import is_wanted
+from mailboxes.sync.claiming import is_switched_on, is_wanted
 from mailboxes.sync.plan import MOST_RENUMBERINGS
 from tenants.database import across_organizations
 
@@ -73,7 +73,7 @@ _QUESTIONS = (
         "For how long the account has been due that waits longest for its pass.",
         f"SELECT '', {_age('greatest(next_attempt_at, quiet_until)')} FROM accounts a WHERE is_enabled"
         " AND imap_enabled AND state <> 'disconnected' AND greatest(next_attempt_at, quiet_until) <= now()"
-        f" AND lease_expires_at < now() AND {is_wanted('a')}",
+        f" AND lease_expires_at < now() AND {is_wanted('a')} AND {is_switched_on('a')}",
     ),
     _Question(
         "postroom_accounts_quiet",
@@ -153,7 +153,7 @@ _QUESTIONS = (
         " JOIN accounts a ON a.owner_id = f.owner_id AND a.id = f.account_id"
         " WHERE f.is_synced AND f.is_selectable AND f.left_at IS NULL AND f.gone_at IS NULL"
         f" AND f.changed_validity_count < {MOST_RENUMBERINGS}"  # others are never compared
-        f" AND a.is_enabled AND a.imap_enabled AND {is_wanted('a')}",
+        f" AND a.is_enabled AND a.imap_enabled AND {is_wanted('a')} AND {is_switched_on('a')}",
     ),
     _Question(
         "postroom_messages_missing",

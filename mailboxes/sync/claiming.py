@@ -20,6 +20,7 @@ from mailboxes.connections import most_in_a_day
 from mailboxes.sync import deaths, leases
 from mailboxes.sync.foreground import bound_to_owner
 from tenants.configuration.layers import value_of
+from tenants.configuration.switches import is_on
 from tenants.database import across_organizations, db, inside, inside_installation
 
 UNDER_WAY_PER_ORGANIZATION = 3
@@ -40,6 +41,11 @@ def is_wanted(table: str) -> str:
         SELECT 1 FROM mailboxes m JOIN organizations o ON o.id = m.organization_id
         WHERE m.account_id = {table}.id AND m.account_owner_id = {table}.owner_id
           AND m.is_enabled AND o.is_enabled))"""  # noqa: S608  # our own alias
+
+
+def is_switched_on(table: str) -> str:
+    """SQL: the configuration lets this account be fetched."""
+    return is_on("sync.enabled", f"{table}.owner_id")
 
 
 def may_be_asked(table: str) -> str:

@@ -20,8 +20,9 @@ from mailboxes.sync.gaps import Gaps
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import AuditEntry
 from tenants.configuration import layers
-from tenants.configuration.catalog import ORGANIZATION
-from tenants.database import across_organizations, db, now
+from tenants.configuration.catalog import ORGANIZATION, SYSTEM
+from tenants.configuration.layers import value_of
+from tenants.database import across_organizations, db, inside_installation, now
 from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import account_of, arrive, folder_of, letter, receive
 from tests.mailboxes.global_mail import make_global_account, serve
@@ -422,6 +423,38 @@ def test_only_folders_that_are_compared_have_an_age(inside, ours, account, own, 
                 db.session.execute(update(table).values(**values))
         db.session.commit()
     assert age() == 0
+
+
+SAID = ("", "on", "off")
+
+
+@pytest.mark.parametrize("of_organization", SAID)
+@pytest.mark.parametrize("of_system", SAID)
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_where_fetching_is_switched_off_nothing_gets_old(
+    inside, ours, theirs, of_system, is_locked, of_organization
+):
+    at = now() - timedelta(days=3)
+    make_mailbox(ours, account=IMAP | {"next_attempt_at": at, "lease_expires_at": at})
+    with inside(ours):
+        db.session.execute(update(Folder).values(new_since=at))
+        if of_organization:
+            layers.override("sync.enabled", of_organization, ORGANIZATION, by="Ada")
+        db.session.commit()
+    with inside(theirs):  # whose word counts for nobody else
+        layers.override("sync.enabled", "off", ORGANIZATION, by="Eve")
+        db.session.commit()
+    with inside_installation("a test"):
+        if of_system:
+            layers.override("sync.enabled", of_system, SYSTEM, by="Sam")
+        if is_locked:
+            layers.lock("sync.enabled", "", by="Sam")
+        db.session.commit()
+    with inside(ours):
+        is_on = value_of("sync.enabled")
+    known = {one.name: one.values[""] for one in metrics() if not one.label}
+    old = [known[f"postroom_{name}_seconds"] > 3600 for name in ("gap_audit_age", "account_overdue")]
+    assert old == [is_on, is_on]
 
 
 def test_the_installation_shows_its_newest_message_and_its_past_days(ours, theirs, mailbox, system_admin):
