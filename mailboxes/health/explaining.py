@@ -19,11 +19,11 @@ from mailboxes.health.awaiting import state_of_any
 from mailboxes.health.pass_log import LoggedPass, latest_history, passes_page
 from mailboxes.health.volume import AccountHour, HourSums, hours_of
 from mailboxes.intake.held import held_counts
-from mailboxes.setup.first_sync import FirstSync, first_syncs
+from mailboxes.setup.first_sync import FirstSync, first_syncs, history_bytes_left, history_in_a_day
 from mailboxes.setup.overview import newest_at
 from mailboxes.setup.states import LIVE, STATES, why_no_pass
 from mailboxes.sync.auditing import is_audit_wanted, why_never_audited
-from mailboxes.sync.estimating import Pace
+from mailboxes.sync.estimating import Allowance, Pace
 from mailboxes.sync.gaps import GROUPS
 from mailboxes.sync.renaming import NewName, new_names
 from mailboxes.system_mailboxes import Mailbox
@@ -66,7 +66,8 @@ class Health:
     """What the page of an account's health shows. ``key``: of `STATES`; ``state`` is its tone.
 
     ``rate``: messages delivered per hour, and ``delay``: the mean of new ones in seconds (None without
-    any), both over the last full hour and what has passed of this one.
+    any), both over the last full hour and what has passed of this one. ``nights_left``: how often the first
+    sync goes on after midnight (UTC), because more is to come than may be fetched in a day.
     """
 
     account: Account
@@ -80,6 +81,7 @@ class Health:
     folders: list[FolderHealth]
     first_sync: FirstSync | None
     time_left: timedelta | None
+    nights_left: int
 
     @property
     def state(self) -> str:
@@ -159,6 +161,7 @@ def health_of(mailbox: Mailbox | GlobalMailbox) -> Health:
         folders=[_folder(folder, names) for folder in _shown_folders(account)],
         first_sync=first_sync,
         time_left=_time_left(account_id, first_sync),
+        nights_left=_nights_left(account_id, first_sync),
     )
 
 
@@ -239,6 +242,13 @@ def _time_left(account_id: UUID, first_sync: FirstSync | None) -> timedelta | No
     if not count and first_sync.began_at is not None:
         count, worked = first_sync.done, now() - first_sync.began_at
     return Pace(count, worked).time_for(first_sync.left)
+
+
+def _nights_left(account_id: UUID, first_sync: FirstSync | None) -> int:
+    if first_sync is None:
+        return 0
+    nights = Allowance(history_in_a_day(), first_sync.today).nights_for(history_bytes_left(account_id))
+    return max(nights, 1) if first_sync.waits else nights
 
 
 def _is_audit_to_come(folder: Folder) -> bool:

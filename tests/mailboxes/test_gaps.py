@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailboxes.sync.estimating import Pace
+from mailboxes.sync.estimating import Allowance, Pace
 from mailboxes.sync.gaps import gaps
 from mailboxes.sync.plan import Cursor
 from mailboxes.uids import Uids
@@ -40,6 +41,14 @@ def test_what_vanished_here_and_is_there_again_is_missing():
 
 def test_the_estimate_is_as_fast_as_the_work_was():
     assert Pace(250, timedelta(minutes=5)).time_for(750) == timedelta(minutes=15)
+
+
+@pytest.mark.parametrize(
+    ("left", "size", "nights"),
+    [(100, 100, 0), (100, 101, 1), (0, 100, 1), (40, 240, 2), (-50, 100, 1), (0, 0, 0)],
+)
+def test_what_is_more_than_today_permits_goes_on_after_as_many_midnights(left, size, nights):
+    assert Allowance(100, left).nights_for(size) == nights
 
 
 def test_there_is_no_estimate_before_anything_came_nor_after_all_has():

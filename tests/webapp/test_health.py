@@ -104,12 +104,38 @@ def test_history_that_has_to_wait_for_tomorrow_says_so(inside, ours, theirs, mai
     most = 2000 * 1024 * 1024
     fill(inside, ours, mailbox, now(), fetched_on=now().date(), fetched_bytes=most * 8 // 10 + 1)
     page = read(client, url)
+    assert "fetched, goes on tomorrow" in page
     assert "It goes on after midnight (UTC)" in page
     assert " left" not in words_of(page).partition("The newest come first")[0]
     assert "every 2s" not in page
     assert "goes on after midnight (UTC)" in words_of(read(client, "/configuration/mailboxes/"))
     fill(inside, ours, mailbox, now(), fetched_on=now().date() - timedelta(days=1))
     assert "after midnight" not in read(client, url)
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "fetched", "words"),
+    [
+        (1, 0, "about 1 min left"),  # a day permits 1 600 of history
+        (8, 0, "goes on tomorrow"),
+        (5, 600, "goes on tomorrow"),
+        (20, 0, "goes on for about 3 days"),
+    ],
+)
+def test_what_does_not_fit_into_a_day_is_said_from_the_beginning(
+    inside, ours, theirs, mailbox, client, url, megabytes, fetched, words
+):
+    """250 messages are left, which are estimated to be as large as those that came last."""
+    for world, box, size in ((ours, mailbox, megabytes), (theirs, make_mailbox(theirs, account=IMAP), 900)):
+        with inside(world):
+            arrive(box, letter("One"), letter("Two"), size=size * 1024 * 1024)
+            folder_of(box).uid_validity = folder_of(box).history_uid = 1
+            db.session.commit()
+        spent = {"fetched_on": now().date(), "fetched_bytes": fetched * 1024 * 1024}
+        fill(inside, world, box, now() - timedelta(minutes=3), **spent)
+    page = read(client, url)
+    assert f"750 of about 1\u202f000 fetched, {words}" in page
+    assert ("The rest goes on after midnight (UTC)" in page) == ("goes on" in words)
 
 
 def test_the_newest_message_is_not_the_one_that_came_here_last(ours, mailbox, client, url):
