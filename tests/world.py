@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from alembic import command
 from flask import Flask
-from sqlalchemy import event
 
 from embedded.postgres import DatabaseUrls, Postgres, prepare_database
 from embedded.redis import Redis
@@ -27,7 +26,6 @@ from webapp import create_app
 from workers import queues
 
 TURNS_BEFORE_VACUUM = 100
-MOST_PREPARED = 1000  # statements, of each connection
 KEY = base64.b64encode(b"k" * 32).decode()
 
 
@@ -63,24 +61,11 @@ def _application(environment: dict[str, str]) -> Iterator[Flask]:
     app = create_app(Settings.from_environment(environment))
     app.testing = True
     app.test_client_class = Client
-    with app.app_context():
-        for engine in db.engines.values():
-            event.listen(engine, "connect", _keep_prepared)
     yield app
     with app.app_context():
         for engine in db.engines.values():
             engine.dispose()
         queues.redis().close()
-
-
-def _keep_prepared(connection: Any, _: object) -> None:
-    """Keep what the server has prepared: at each rollback, with which every page ends, psycopg forgets it.
-
-    A table might have been changed by what is rolled back; here nobody changes one. To plan each statement
-    anew would take four times as long as to carry it out, and a third of the time of a page.
-    """
-    connection.prepared_max = MOST_PREPARED
-    connection._prepared.clear = lambda: False
 
 
 @pytest.fixture(scope="session")
