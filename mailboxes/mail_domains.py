@@ -3,9 +3,6 @@
 import time
 from typing import Literal
 
-import dns.exception
-import dns.resolver
-
 DomainState = Literal["", "null-mx", "missing"]
 
 SECONDS = 2.0
@@ -29,6 +26,10 @@ def domain_state(domain: str) -> DomainState:
 
 
 def _asked(domain: str) -> DomainState:
+    # More memory than all else here, and most processes never ask.
+    import dns.exception
+    import dns.resolver
+
     try:
         answers = list(dns.resolver.resolve(domain, "MX", lifetime=SECONDS))
     except dns.resolver.NXDOMAIN:

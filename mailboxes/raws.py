@@ -5,31 +5,22 @@ it commits; a crash in between leaves an object that nothing names, which the ne
 """
 
 import hashlib
-import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-import obstore
 import structlog
 import zstandard
-from flask import current_app
-from obstore.exceptions import NotFoundError as ObjectNotFoundError
-from obstore.store import LocalStore, from_url
 from sqlalchemy import Text, delete, exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.messages import Message
+from mailboxes.objects import delete_objects, keys_below, object_at, put_objects
 from mailboxes.spool import Spool
-from tenants.application import settings_of
 from tenants.arrays import PackedList
 from tenants.bulk import among, in_binary, insert_rows
 from tenants.database import INSTALLATION, db, uuid7
@@ -39,7 +30,6 @@ log = structlog.get_logger()
 
 INLINE_BYTES = 256 * 1024  # larger messages go to the object store
 LEVEL = 1  # half a percent larger than by the usual level, in two thirds of the time
-PARALLEL_UPLOADS = 4
 READ_AT_ONCE = 100
 
 
@@ -102,7 +92,7 @@ def keep_raws(packed: Sequence[Packed]) -> list[UUID]:
     known = _known(list(unique))
     missing = [item for digest, item in unique.items() if digest not in known]
     _lock_objects((_key(owner, item.sha256) for item in missing if not item.is_inline), is_shared=True)
-    _upload(owner, [item for item in missing if not item.is_inline])
+    put_objects([(_key(owner, item.sha256), item.content) for item in missing if not item.is_inline])
     rows = [_row(owner, item) for item in missing]
     if insert_rows(Raw, rows, ignoring_conflicts=True) == len(rows):
         known.update({row["sha256"]: row["id"] for row in rows})
@@ -159,16 +149,13 @@ def forget_objects(keys: Sequence[str]) -> None:
     _lock_objects(keys, is_shared=False)
     named = set(db.session.scalars(select(Raw.object_key).where(Raw.object_key.in_(keys))))
     for key in set(keys) - named:
-        with suppress(ObjectNotFoundError, FileNotFoundError):
-            obstore.delete(_store(), [key])
+        delete_objects([key])
 
 
 def forget_objects_of(owner: UUID) -> None:
     """Delete every object of an owner whose rows are gone, with those that no row ever named."""
-    store = _store()
-    for found in obstore.list(store, prefix=f"{owner}/"):
-        with suppress(ObjectNotFoundError, FileNotFoundError):
-            obstore.delete(store, [one["path"] for one in found])
+    for keys in keys_below(str(owner)):
+        delete_objects(keys)
 
 
 def _lock_objects(keys: Iterable[str], *, is_shared: bool) -> None:
@@ -200,51 +187,9 @@ def _key(owner: UUID, digest: bytes) -> str:
     return f"{owner}/{name[:2]}/{name}"
 
 
-# --- the object store ------------------------------------------------------------------------
-
-
-def _store() -> Any:
-    return _store_at(settings_of(current_app).object_store, os.getpid())
-
-
-@lru_cache(maxsize=4)
-def _store_at(url: str, process_id: int) -> Any:  # its threads do not survive a fork
-    if url.startswith("file:"):
-        folder = unquote(urlsplit(url).path)
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        return LocalStore(folder)
-    return from_url(url)
-
-
-def _upload(owner: UUID, items: Sequence[Packed]) -> None:
-    if len(items) <= 1:
-        for item in items:
-            _put(_store(), _key(owner, item.sha256), item.content)
-        return
-    store = _store()
-    with ThreadPoolExecutor(PARALLEL_UPLOADS) as pool:
-        list(pool.map(lambda item: _put(store, _key(owner, item.sha256), item.content), items))
-
-
-def _put(store: Any, key: str, content: bytes | Spool) -> None:
-    obstore.put(store, key, content if isinstance(content, bytes) else content.opened())
-    if isinstance(store, LocalStore):
-        _write_through(Path(str(store.prefix)) / key)
-
-
-def _write_through(path: Path) -> None:
-    """A folder has to survive a power cut as the database does: the file and its name."""
-    for place in (path, path.parent):
-        descriptor = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def _object(key: str) -> bytes | None:
     try:
-        return bytes(obstore.get(_store(), key).bytes())
-    except (ObjectNotFoundError, FileNotFoundError):
+        return object_at(key)
+    except FileNotFoundError:
         log.exception("object is missing", key=key)
         return None

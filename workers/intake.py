@@ -52,8 +52,12 @@ def ring_on(batch: Delivered) -> None:
 
 
 def warm_up() -> None:
-    """Load what reading a message needs: the models of languages take longer than a message."""
-    read_message(b"From: a@example.test\r\n\r\nThis is a sentence that is written in English.\r\n", "")
+    """Load what reading a message needs: the models of languages and charsets take longer than a message."""
+    for text in (
+        b"This is a sentence that is written in English.",
+        b"F\xfcr \xc4rger \xfcber \xd6l und \xc4pfel.",
+    ):
+        read_message(b"From: a@example.test\r\n\r\n%b\r\n" % text, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import dns.exception
-import dns.resolver
-
 from mailboxes.classifying.domains import are_related
 from mailboxes.discovery.providers import of_mail_server
 from mailboxes.discovery.values import Proposal, Server
@@ -51,6 +48,10 @@ def _first(domain: str, services: tuple[tuple[str, str], ...], seconds: float) -
 
 
 def _asked(name: str, kind: str, seconds: float) -> list[Any]:
+    # More memory than all else here, and needed where a mailbox is connected.
+    import dns.exception
+    import dns.resolver
+
     try:
         return list(dns.resolver.resolve(name, kind, lifetime=seconds, search=False))
     except (dns.exception.DNSException, OSError, UnicodeError):

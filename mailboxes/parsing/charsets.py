@@ -18,8 +18,6 @@ from contextvars import ContextVar
 from encodings.aliases import aliases
 from functools import lru_cache
 
-import chardet
-
 DETECTION_BYTES = 64 * 1024
 MINIMUM_HIGH_BYTES = 5
 SHORT = 1_000  # bytes
@@ -279,6 +277,8 @@ def _detected_codec(data: bytes) -> str | None:
     sample = data[:DETECTION_BYTES]
     if len(_HIGH.findall(sample)) < MINIMUM_HIGH_BYTES or not _may_guess(len(data) < SHORT):
         return None
+    import chardet  # few messages need it, and most processes read none
+
     guess = None
     with contextlib.suppress(Exception):  # a detector may fail in any way; there is a default
         guess = chardet.detect(sample).get("encoding")

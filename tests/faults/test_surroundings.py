@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from embedded.postgres import DatabaseUrls, Postgres
-from mailboxes import raws
+from mailboxes import objects, raws
 from tenants.database import db, inside
 from tests.faults.imap_server import Command, Session
 from tests.faults.stage import INBOX, Stage
@@ -98,7 +98,7 @@ def test_a_full_object_store(waiting: Stage, monkeypatch: pytest.MonkeyPatch) ->
 
     with monkeypatch.context() as broken:
         broken.setattr(raws, "INLINE_BYTES", 10)
-        broken.setattr(raws, "_put", full)
+        broken.setattr(objects, "_put", full)
         breaks(waiting, OSError)
     waiting.settle()
 

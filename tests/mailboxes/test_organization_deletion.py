@@ -11,6 +11,7 @@ from mailboxes import raws
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Raw
 from mailboxes.messages import Message
+from mailboxes.objects import keys_below
 from mailboxes.organization_deletion import begin_deleting, go_on_deleting
 from mailboxes.routing.rules import RoutingRule
 from mailboxes.system_mailboxes import Mailbox
@@ -70,8 +71,7 @@ def tables_that_name(database_urls, *texts):
 
 
 def objects_of(app, world):
-    folder = raws._store()
-    return [one["path"] for found in raws.obstore.list(folder, prefix=f"{world.id}/") for one in found]
+    return [key for keys in keys_below(str(world.id)) for key in keys]
 
 
 def test_nothing_stays_in_any_table_or_file_and_the_neighbour_is_untouched(
