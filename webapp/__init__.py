@@ -4,7 +4,6 @@ from importlib import import_module
 
 from flask import Flask, Request, g, request
 from flask_login import LoginManager
-from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tenants.application import create_base_app
@@ -14,6 +13,7 @@ from tenants.users import User, session_of, signed_in_user
 from webapp import filters, frame
 from webapp.auth import cookie
 from webapp.errors import explain_errors
+from webapp.form_tokens import FormTokens
 from webapp.guards import public
 from webapp.headers import secure
 
@@ -71,7 +71,7 @@ def create_app(settings: Settings) -> Flask:
     app = create_base_app(settings, __name__)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_FORM
-    app.config["SESSION_COOKIE_NAME"] = "postroom_form"
+    app.config["SESSION_COOKIE_NAME"] = f"{cookie.name_for(settings)}_form"
     app.config["SESSION_COOKIE_SAMESITE"] = "Lax"
     app.config["SESSION_COOKIE_SECURE"] = settings.base_url.startswith("https:")
     app.config["WTF_CSRF_TIME_LIMIT"] = None
@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> Flask:
     explain_errors(app)
     secure(app)
     _know_the_visitor(app)
-    CSRFProtect(app)
+    FormTokens(app)
     filters.add_filters(app)
     frame.add_frame(app)
     for name in BLUEPRINTS:

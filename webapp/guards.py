@@ -20,6 +20,7 @@ from tenants.organizations import Organization, membership_of, organizations_of
 from tenants.permissions import PERMISSIONS, permissions_of
 from tenants.second_factor import has_second_factor
 from tenants.users import User
+from webapp.form_tokens import name_organization, organization_of_page
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -62,7 +63,10 @@ def metrics_token_required(view: View) -> View:
 
 
 def enter_chosen_organization(user: User) -> bool:
-    """Bind the session to the organization this user chose last; False if there is none for them."""
+    """Bind the session to the organization of the page that asks, else to the one this user chose last.
+
+    False if there is none for them.
+    """
     organization = _chosen_organization(user)
     if organization is None:
         return False
@@ -72,6 +76,7 @@ def enter_chosen_organization(user: User) -> bool:
         return False
     g.organization, g.member, g.permissions = organization, member, permissions_of(member)
     g.zone = value_of("general.time_zone", user=user)
+    name_organization(organization.id)
     return True
 
 
@@ -104,7 +109,18 @@ def _demand_member() -> ResponseReturnValue | None:
         if g.user.is_system_admin and request.method == "GET":
             return redirect(url_for("system.index"))
         raise ForbiddenError("You belong to no organization here. Ask its administrator to invite you.")
+    _demand_the_page_is_of_here()
     return _demand_what_is_asked_of_sessions()
+
+
+def _demand_the_page_is_of_here() -> None:
+    """A page left open elsewhere acts there, and who sent it works there again; or nothing is done."""
+    if organization_of_page() not in ("", str(g.organization.id)):
+        raise ForbiddenError(
+            "This page is of an organization in which you no longer work. Nothing was changed."
+        )
+    if request.method != "GET" and not request.headers.get("HX-Request"):
+        g.user.current_organization_id = g.organization.id
 
 
 def _demand_what_is_asked_of_sessions() -> ResponseReturnValue | None:
@@ -145,8 +161,6 @@ def _demand_metrics_token() -> None:
 def _chosen_organization(user: User) -> Organization | None:
     if "organizations" not in g:
         g.organizations = organizations_of(user)
-    chosen: list[Organization] = g.organizations
-    for organization in chosen:
-        if organization.id == user.current_organization_id:
-            return organization
-    return chosen[0] if chosen else None
+    known = {str(organization.id): organization for organization in g.organizations}
+    of_page, chosen = organization_of_page(), str(user.current_organization_id)
+    return known.get(of_page) or known.get(chosen) or next(iter(known.values()), None)

@@ -4,6 +4,8 @@ import secrets
 
 from flask import Flask, Response, g, request
 
+from tenants.application import settings_of
+
 POLICY = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:;"
     " font-src 'self'; connect-src 'self'; form-action 'self'; frame-src 'self'; manifest-src 'self';"
@@ -20,6 +22,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
 
@@ -35,12 +38,14 @@ def nonce() -> str:
 def secure(app: Flask) -> None:
     """Put the headers on every answer; a view that sets one itself keeps its own."""
 
+    is_https = settings_of(app).base_url.startswith("https:")
+
     @app.after_request
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Content-Security-Policy", POLICY.format(nonce=nonce()))
-        if request.is_secure:
+        if request.is_secure or is_https:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")

@@ -9,6 +9,7 @@ from flask import Request, Response, current_app
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from tenants.application import settings_of
+from tenants.settings import Settings
 from tenants.users import SESSION_LIFETIME, User, user_by_address
 
 KNOWN_FOR = timedelta(days=365)  # from the last time that somebody signed in with it
@@ -17,7 +18,12 @@ MOST_KNOWN = 10  # accounts of one browser
 
 def name() -> str:
     """The cookie's name; over HTTPS it is bound to this host alone."""
-    return "__Host-postroom" if _is_secure() else "postroom"
+    return name_for(settings_of(current_app))
+
+
+def name_for(settings: Settings) -> str:
+    """The same, with which the names of our other cookies begin."""
+    return "__Host-postroom" if settings.base_url.startswith("https:") else "postroom"
 
 
 def token_of(request: Request) -> str:

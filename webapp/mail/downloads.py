@@ -32,7 +32,6 @@ def download(content: bytes | Iterator[bytes], filename: str, content_type: str 
     response = Response(content, content_type=content_type if content_type in KNOWN_TYPES else OCTETS)
     response.headers["Content-Disposition"] = disposition(filename)
     response.headers["Content-Security-Policy"] = _POLICY
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
@@ -41,7 +40,6 @@ def inline_picture(content: bytes, content_type: str) -> Response:
     """A picture inside a message's frame; the caller has checked that it is one that browsers only draw."""
     response = Response(content, content_type=content_type)
     response.headers["Content-Security-Policy"] = _PICTURE_POLICY
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "private, max-age=3600"
     return response
 
