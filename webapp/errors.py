@@ -8,7 +8,9 @@ import structlog
 from flask import Flask, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import DataError
+from psycopg import errors as postgres
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from tenants.database import db
@@ -42,6 +44,13 @@ WORDS = {
     500: ("Our mistake", "Something broke on our side. It has been logged; try again in a moment."),
 }
 HELPED_BY_WAITING = frozenset({429, 500})
+AT_ONCE = (
+    "Somebody changed the same thing in this very moment, so nothing was changed here."
+    " Go back, look at it as it is now, and try again."
+)
+# What a database says to the second of two who do the same: the first has made it, deleted it, or has it.
+_GONE = "Could not refresh instance"  # says SQLAlchemy of a row that is to be locked and is not there
+_COLLISIONS = (postgres.UniqueViolation, postgres.ForeignKeyViolation, postgres.DeadlockDetected)
 
 
 def explain_errors(app: Flask) -> None:
@@ -65,17 +74,44 @@ def explain_errors(app: Flask) -> None:
         _, sentence = WORDS.get(status, ("", error.description or AppError.message))
         return _page(status, sentence)
 
+    @app.errorhandler(Exception)
+    def bug(error: Exception) -> ResponseReturnValue:
+        return _bug(app, error)
+
+    _explain_refusals_of_the_database(app)
+
+
+def _explain_refusals_of_the_database(app: Flask) -> None:
     @app.errorhandler(DataError)
     def unstorable(error: DataError) -> ResponseReturnValue:
         log.warning("unstorable input", error=type(error.orig).__name__, **_where())
         return _page(400, "Something in that request cannot be stored. Go back and type it anew.")
 
-    @app.errorhandler(Exception)
-    def bug(error: Exception) -> ResponseReturnValue:
-        if app.config.get("PROPAGATE_EXCEPTIONS") or app.testing:
-            raise error
-        log.error("bug", exc_info=error, request=g.get("request_id"), **_where())
-        return _page(500, WORDS[500][1])
+    @app.errorhandler(SQLAlchemyError)
+    def refused_by_the_database(error: SQLAlchemyError) -> ResponseReturnValue:
+        return _collision(error) if _is_collision(error) else _bug(app, error)
+
+
+def _bug(app: Flask, error: Exception) -> ResponseReturnValue:
+    if app.config.get("PROPAGATE_EXCEPTIONS") or app.testing:
+        raise error
+    log.error("bug", exc_info=error, request=g.get("request_id"), **_where())
+    return _page(500, WORDS[500][1])
+
+
+def _is_collision(error: SQLAlchemyError) -> bool:
+    """Whether two requests met: one has made, changed or deleted what the other one was about to."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error.orig, _COLLISIONS)
+    return isinstance(error, StaleDataError) or _GONE in str(error)
+
+
+def _collision(error: SQLAlchemyError) -> ResponseReturnValue:
+    """Foreseen, wherever it comes up. The database has kept things as they belong."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    named = cause.diag.constraint_name if isinstance(cause, postgres.Error) else None
+    log.warning("two at once", error=type(cause).__name__, constraint=named, **_where())
+    return _page(409, AT_ONCE)
 
 
 def _where() -> dict[str, str]:

@@ -34,6 +34,7 @@ def begin_answer(member: Membership, message_id: UUID, kind: str) -> Draft:
     demand_reply(member, message.mailbox_id)
     if kind not in ("reply", "reply_all", "forward"):
         raise NotFoundError
+    _wait_for_others(message)
     forget_sent(member, Draft.answers_id == message.id, Draft.kind == kind)
     begun = db.session.scalar(own_drafts(member).where(Draft.answers_id == message.id, Draft.kind == kind))
     if begun is not None:
@@ -93,6 +94,12 @@ def _beginning(member: Membership, message: Message, kind: str) -> dict[str, Any
         "subject": subject_of_reply(message.subject),
         "body": f"{signature}\n\n{quotation(sender, at, message.reply_text or message.text)}",
     }
+
+
+def _wait_for_others(message: Message) -> None:
+    """Pressed twice at once, or in two tabs: the second finds the draft that the first has begun."""
+    this = select(Message.id).where(Message.id == message.id)
+    db.session.execute(this.with_for_update(key_share=True))
 
 
 def _signature(member: Membership, mailbox_id: UUID) -> str:

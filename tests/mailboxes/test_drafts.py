@@ -133,6 +133,21 @@ def test_two_who_send_at_once_do_not_both_get_through(app, ours, message, inside
         assert sorted(pool.map(in_its_own_context, ids)) == [False, True]
 
 
+def test_an_answer_begun_twice_at_once_is_one(app, ours, message, inside):
+    def begin(_):
+        with app.app_context(), inside(ours):
+            both_are_here.wait(10)
+            draft = drafts.begin_answer(ours.member, message.id, "reply")
+            db.session.commit()
+            return draft.id
+
+    both_are_here = Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        assert len(set(pool.map(begin, range(2)))) == 1
+    with inside(ours):
+        assert db.session.scalar(select(func.count(Draft.id))) == 1
+
+
 def test_a_new_message_sent_twice_at_once_goes_out_once(app, ours, mailbox, inside):
     with inside(ours):
         draft = drafts.begin_message(ours.member, mailbox.id)

@@ -2,7 +2,9 @@
 
 import pytest
 from bs4 import BeautifulSoup
-from sqlalchemy.exc import DataError
+from psycopg import errors as postgres
+from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError, OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 from structlog.testing import capture_logs
 
 from tests.factories import form_token, sign_in
@@ -98,3 +100,34 @@ def test_a_part_of_a_page_is_told_the_same_sentence(client):
     answer = client.post(nowhere, data=sent, headers={"HX-Request": "true"})
     assert answer.status_code == 404
     assert answer.json["error"] == WORDS[404][1]
+
+
+def at_once(kind):
+    return IntegrityError("INSERT …", {}, kind("the secret of the house"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        at_once(postgres.UniqueViolation),
+        at_once(postgres.ForeignKeyViolation),
+        OperationalError("UPDATE …", {}, postgres.DeadlockDetected("the secret of the house")),
+        StaleDataError("the secret of the house"),
+        InvalidRequestError("Could not refresh instance 'the secret of the house'"),
+    ],
+    ids=["made", "deleted", "waited for", "changed", "gone"],
+)
+def test_the_second_of_two_who_do_the_same_is_told_what_to_do(app, client, monkeypatch, error):
+    broken(app, monkeypatch, "contacts.index", error)
+    with capture_logs() as logs:
+        answer = client.get("/contacts/")
+    assert answer.status_code == 409
+    assert "nothing was changed here. Go back, look at it as it is now" in answer.text
+    assert "the secret" not in answer.text + str(logs)
+    assert [one["log_level"] for one in logs] == ["warning"]
+
+
+@pytest.mark.parametrize("error", [at_once(postgres.NotNullViolation), InvalidRequestError("nonsense")])
+def test_other_refusals_of_the_database_are_faults_of_ours(app, client, monkeypatch, error):
+    broken(app, monkeypatch, "contacts.index", error)
+    assert client.get("/contacts/").status_code == 500
