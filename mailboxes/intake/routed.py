@@ -15,6 +15,7 @@ from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted
 from mailboxes.intake.batches import Delivered, Outcome, delivered_to, read_all, store_all
 from mailboxes.intake.counted import count_delivered
+from mailboxes.intake.rows import COLLECTING_FOLDERS
 from mailboxes.intake.storing import Item, Stored, store
 from mailboxes.raws import forget_objects, forget_raws
 from mailboxes.reading.apart import ReaderApart
@@ -55,8 +56,13 @@ def deliver_to_organizations(
 
 
 def _read(item: Item) -> Read:
-    is_ours = item.arrival.box in ("sent", "drafts")
-    return Read(item.arrival.id, item.reading.parsed, item.reading.stable_hash, is_ours)
+    return Read(
+        item.arrival.id,
+        item.reading.parsed,
+        item.reading.stable_hash,
+        is_ours=item.arrival.box in ("sent", "drafts"),
+        is_collected=item.arrival.special_use in COLLECTING_FOLDERS,
+    )
 
 
 def _hold(decided: Decided) -> None:

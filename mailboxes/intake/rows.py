@@ -25,7 +25,7 @@ TEASER_CHARACTERS = 200
 SHOWN_CHARACTERS = 1_000  # of subjects and names
 OLDEST_SANE = datetime(1990, 1, 1, tzinfo=UTC)
 _OUTGOING_BOXES = ("sent", "drafts")
-_COLLECTING_FOLDERS = ("all", "archive")
+COLLECTING_FOLDERS = ("all", "archive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def entry_of(context: Context, item: Item, raw_id: UUID) -> Entry:
     sender = _address(item.reading.parsed.sender)
     is_own = _is_own(context, item.arrival, sender)
     arrival = item.arrival
-    is_filed_by_us = arrival.box in _OUTGOING_BOXES or (is_own and arrival.special_use in _COLLECTING_FOLDERS)
+    is_filed_by_us = arrival.box in _OUTGOING_BOXES or (is_own and arrival.special_use in COLLECTING_FOLDERS)
     direction = "out" if is_filed_by_us else "in"
     return Entry(item, uuid7(), raw_id, newcomer_of(context, item, direction), direction, is_own)
 
@@ -112,7 +112,7 @@ def _is_own(context: Context, arrival: Waiting, sender: str) -> bool:
     """From an address of ours. A trusted web form may write from one, but only to where mail comes in."""
     if not sender or canonical_address(sender) not in context.own_addresses:
         return False
-    is_filed = arrival.box in _OUTGOING_BOXES or arrival.special_use in _COLLECTING_FOLDERS
+    is_filed = arrival.box in _OUTGOING_BOXES or arrival.special_use in COLLECTING_FOLDERS
     return is_filed or sender not in context.trusted_forms
 
 

@@ -32,12 +32,16 @@ SHOWN_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """An arrival with what was read in it. ``is_ours``: it lies in Sent or Drafts."""
+    """An arrival with what was read in it. ``is_ours``: it lies in Sent or Drafts.
+
+    ``is_collected``: in a folder that holds what was sent beside what came in.
+    """
 
     arrival_id: UUID
     parsed: ParsedMessage
     stable_hash: bytes
     is_ours: bool
+    is_collected: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,14 +151,31 @@ def _decided_before(ways: Ways, letters: dict[UUID, Letter]) -> dict[UUID, list[
 
 
 def _copies(ways: Ways, fresh: Sequence[Read], letters: dict[UUID, Letter]) -> list[dict[str, Any]]:
-    """What came in goes to everybody; what was sent is of the one who sent it."""
-    rows = _of_their_senders(ways, [one for one in fresh if one.is_ours or not ways.plan.served], letters)
-    return rows + [
+    """What came in goes to everybody; what was sent, wherever it lies, is of the one who sent it."""
+    served, mailboxes = ways.plan.served, _mailboxes(ways.served)
+    sent = {
+        one.arrival_id
+        for one in fresh
+        if not served or _is_sent(one, letters[one.arrival_id], ways.plan.own_addresses, mailboxes)
+    }
+    return _of_their_senders(ways, [one for one in fresh if one.arrival_id in sent], letters) + [
         _row(ways.account, one, None, Facts(), organization_id)
         for one in fresh
-        if not one.is_ours
-        for organization_id in sorted(ways.plan.served)
+        if one.arrival_id not in sent
+        for organization_id in sorted(served)
     ]
+
+
+def _is_sent(one: Read, letter: Letter, own: frozenset[str], mailboxes: list[tuple[UUID, UUID]]) -> bool:
+    """Whether one of those who share the account has sent it, or it gives back what was sent."""
+    if one.is_ours or (one.is_collected and letter.sender in own):
+        return True
+    return bool(owners_of_tokens(letter.sent_texts, mailboxes))
+
+
+def _mailboxes(served: Sequence[Served]) -> list[tuple[UUID, UUID]]:
+    """Organization and mailbox, as tokens are made by them."""
+    return [(one.organization_id, one.mailbox_id) for one in served]
 
 
 def _of_their_senders(ways: Ways, sent: Sequence[Read], letters: dict[UUID, Letter]) -> list[dict[str, Any]]:
@@ -185,7 +206,7 @@ class _Looking:
     """What the index says about a batch, and what the batch itself adds to it."""
 
     def __init__(self, account_id: UUID, letters: Sequence[Letter], served: Sequence[Served]) -> None:
-        mailboxes = [(one.organization_id, one.mailbox_id) for one in served]
+        mailboxes = _mailboxes(served)
         self._tokens = {letter: owners_of_tokens(letter.token_texts, mailboxes) for letter in letters}
         threads = {moved_thread_mark(*owner) for owners in self._tokens.values() for owner in owners}
         answers = {mark for letter in letters for mark in answer_marks(letter)}

@@ -37,7 +37,8 @@ class Letter:
 
     ``parents``: what it answers, the nearest first; ``people``: sender and recipients in the form in
     which they are counted as one; ``witnesses``: those of them whose taking part in a conversation proves
-    that this message belongs to it. ``token_texts``: where a token of ours may be.
+    that this message belongs to it. ``token_texts``: where a token of ours may be; ``sent_texts``: where one
+    says that we have sent this very message, or that it gives one of ours back.
     """
 
     stable_hash: bytes
@@ -48,6 +49,7 @@ class Letter:
     people: tuple[str, ...]
     witnesses: tuple[str, ...]
     token_texts: tuple[str, ...]
+    sent_texts: tuple[str, ...]
 
 
 def letter_of(parsed: ParsedMessage, stable_hash: bytes, own: frozenset[str], *, is_ours: bool) -> Letter:
@@ -59,6 +61,7 @@ def letter_of(parsed: ParsedMessage, stable_hash: bytes, own: frozenset[str], *,
     ids = filter(None, (parsed.in_reply_to, *reversed(parsed.references)))
     parents = tuple(id for id in dict.fromkeys(ids) if id != message_id)[:MOST_PARENTS]
     people = _people((sender, *addressed), own)
+    sent_texts = _sent_texts(parsed, message_id)
     return Letter(
         stable_hash=stable_hash,
         message_id=message_id,
@@ -67,14 +70,17 @@ def letter_of(parsed: ParsedMessage, stable_hash: bytes, own: frozenset[str], *,
         parents=parents,
         people=people,
         witnesses=people if is_ours else _people((sender,), own),
-        token_texts=_token_texts(parsed, message_id, parents),
+        token_texts=_few((*sent_texts, *parents)),
+        sent_texts=_few(sent_texts),
     )
 
 
-def _token_texts(parsed: ParsedMessage, message_id: str, parents: tuple[str, ...]) -> tuple[str, ...]:
+def _sent_texts(parsed: ParsedMessage, message_id: str) -> tuple[str, ...]:
     """Our tokens stand in a header, in the Message-IDs that we make, and in what a bounce gives back."""
-    returned = _RETURNED.findall(parsed.returned_headers)
-    texts = (*parsed.all_headers(TOKEN_HEADER), *returned, message_id, *parents)
+    return (*parsed.all_headers(TOKEN_HEADER), *_RETURNED.findall(parsed.returned_headers), message_id)
+
+
+def _few(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(text for text in dict.fromkeys(texts) if text)[:MOST_TOKEN_TEXTS]
 
 

@@ -349,6 +349,50 @@ def test_what_an_organization_sends_is_copied_to_no_other(copied, ours, theirs, 
     demand_sound()
 
 
+def bounced(token: str) -> bytes:
+    """A server gives back what an organization has sent, whole."""
+    return (
+        "From: MAILER-DAEMON@relay.test\r\nTo: orders@postroom.test\r\nSubject: Undelivered\r\n"
+        "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+        "--b\r\nContent-Type: text/plain\r\n\r\nNobody is there.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nFinal-Recipient: rfc822; alice@customer.test\r\n"
+        "Action: failed\r\nStatus: 5.1.1\r\n"
+        f"--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: {ADDRESS}\r\nSubject: Our price\r\n"
+        f"{TOKEN_HEADER}: {token}\r\n\r\nFor you alone.\r\n--b--\r\n"
+    ).encode()
+
+
+@pytest.mark.parametrize("folder", ["all", "archive", "inbox", "other"])
+def test_what_an_organization_sent_is_no_others_wherever_it_lies(copied, ours, theirs, inside, folder):
+    (arrival,) = receive_globally(copied, letter("To all", sender=ALICE, message_id="same@customer.test"))
+    message = message_in(theirs, arrival)
+    with inside(theirs):
+        token = thread_token(db.session.get_one(Thread, (theirs.id, message.thread_id)))
+    sent = letter(
+        "By the neighbour", sender=ADDRESS, headers=f"{TOKEN_HEADER}: {token}", body="For you alone"
+    )
+    receive_globally(copied, sent, folder=folder)
+    receive_globally(copied, bounced(token), folder=folder)
+    assert subjects_in(ours) == ["To all"]
+    assert subjects_in(theirs) == ["To all", "By the neighbour", "Undelivered"]
+    demand_sound()
+
+
+def test_an_answer_of_the_customer_that_quotes_our_token_is_copied_as_before(copied, ours, theirs, inside):
+    (arrival,) = receive_globally(copied, letter("To all", sender=ALICE, message_id="same@customer.test"))
+    message = message_in(theirs, arrival)
+    with inside(theirs):
+        thread = db.session.get_one(Thread, (theirs.id, message.thread_id))
+        answered = header_id(thread, "postroom.test")
+    receive_globally(copied, letter("Re: To all", sender=ALICE, answers=[answered]))
+    assert subjects_in(ours) == subjects_in(theirs) == ["To all", "Re: To all"]
+
+
+def test_what_a_mail_program_sent_and_archived_is_the_homes(copied, ours, theirs):
+    receive_globally(copied, letter("Archived", sender=ADDRESS, to="alice@customer.test"), folder="archive")
+    assert (subjects_in(ours), subjects_in(theirs)) == (["Archived"], [])
+
+
 def test_a_removal_on_the_server_is_noted_in_every_organization(copied, ours, theirs):
     (arrival,) = receive_globally(copied, letter("To all"))
     with inside_installation("a test") as session:
