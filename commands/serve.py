@@ -16,10 +16,13 @@ def web(host: str, port: int, processes: int) -> None:
     """Serve the pages and their live events."""
     import uvicorn
 
+    from webapp.serving.protocol import PatientProtocol
+
     demand_database()
     uvicorn.run(
         "webapp.events:asgi_app",
         factory=True,
+        http=PatientProtocol,
         host=host,
         port=port,
         workers=processes,

@@ -191,7 +191,7 @@ class Application:
 
     def __init__(self, app: Flask) -> None:
         self.app = app
-        self._pages = Pages(app, PAGE_THREADS, self._is_signed_in)
+        self._pages = Pages(app, PAGE_THREADS, self._whose)
         self._hub = Hub(settings_of(app).redis_url)
         self._asking = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="subscription")
 
@@ -249,8 +249,12 @@ class Application:
                 ask_at = clock.time() + ASKED_AGAIN_AFTER
                 await _say(send, ": still here\n\n")
 
-    async def _is_signed_in(self, scope: Scope) -> bool:
-        return await self._ask(scope) != HTTPStatus.UNAUTHORIZED
+    async def _whose(self, scope: Scope) -> tuple[str, ...] | None:
+        """The person and the organization of a request; nothing of who works in none, None of strangers."""
+        found = await self._ask(scope)
+        if isinstance(found, Subscription):
+            return found.member, found.channel
+        return None if found == HTTPStatus.UNAUTHORIZED else ()
 
     async def _ask(self, scope: Scope) -> Subscription | int:
         """What the person behind these cookies may hear of, or the status that says why nothing."""

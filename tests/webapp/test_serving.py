@@ -6,9 +6,13 @@ import io
 import subprocess
 import sys
 import zipfile
+from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
+import uvicorn
 from flask import g
+from uvicorn.server import ServerState
 from werkzeug.wrappers import Request, Response
 
 from mailboxes.crm.leads import make_lead
@@ -17,7 +21,7 @@ from tenants.errors import ConflictError
 from tests.factories import form_token, sign_in
 from webapp import LARGEST_OF_STRANGERS, LARGEST_REQUEST, streaming
 from webapp.events import Application
-from webapp.serving import Pages, answers, requests, spool
+from webapp.serving import Pages, answers, protocol, requests, spool
 from webapp.serving.spool import FullError, Spool
 from webapp.streaming import TooManyDownloadsError
 
@@ -72,16 +76,16 @@ class Connection:
 
 
 async def everybody(scope):
-    return True
+    return ()
 
 
 async def nobody(scope):
-    return False
+    return None
 
 
-def pages(answer, is_signed_in=everybody, threads=1):
+def pages(answer, whose=everybody, threads=1):
     app = Pretended(answer)
-    return app, Pages(app, threads, is_signed_in)
+    return app, Pages(app, threads, whose)
 
 
 def run(story):
@@ -224,8 +228,8 @@ def test_an_answer_for_which_there_is_no_room_ends_early_and_frees_its_thread(mo
 
 
 def test_large_requests_of_strangers_and_too_large_ones_are_not_read():
-    for is_signed_in, announced in ((nobody, LARGEST_OF_STRANGERS + 1), (everybody, LARGEST_REQUEST + 1)):
-        app, served = pages(lambda: "refused by the pages", is_signed_in)
+    for whose, announced in ((nobody, LARGEST_OF_STRANGERS + 1), (everybody, LARGEST_REQUEST + 1)):
+        app, served = pages(lambda: "refused by the pages", whose)
         connection = run(talk(served, Connection([MORE], [length(announced)], method="POST")))
         assert connection.body == b"refused by the pages"
         headers, body = app.requests[0]
@@ -243,11 +247,85 @@ def test_no_more_is_kept_of_large_requests_than_there_is_room_for(monkeypatch):
     assert len(app.requests) == 2
 
 
+def test_nobody_fills_the_room_for_large_requests_alone():
+    async def whose(scope):
+        return dict(scope["headers"])[b"cookie"].decode().split("@")
+
+    _, served = pages(lambda: "well", whose, threads=4)
+    size = LARGEST_OF_STRANGERS + 1
+
+    def begun(who, pieces):
+        headers = [length(size), (b"cookie", who)]
+        return asyncio.create_task(talk(served, Connection(pieces, headers, method="POST")))
+
+    async def story():
+        kept = [begun(who, [MORE]) for who in [b"mia@acme"] * 3 + [b"ada@acme"] * 3]
+        await asyncio.sleep(0)  # until each waits for the rest
+        refused = [await begun(who, [b"x" * size]) for who in (b"mia@acme", b"max@acme")]
+        others = await begun(b"nora@neighbour", [b"x" * size])
+        for task in kept:
+            task.cancel()
+        await asyncio.gather(*kept, return_exceptions=True)
+        again = await begun(b"mia@acme", [b"x" * size])
+        return [one.status for one in (*refused, others, again)]
+
+    assert run(story()) == [429, 429, 200, 200]
+
+
 def test_a_header_cannot_pass_for_one_that_the_proxy_writes():
     app, served = pages(lambda: "well")
     forged = [(b"x-forwarded-for", b"192.0.2.1"), (b"x_forwarded_for", b"198.51.100.1")]
     run(talk(served, Connection(headers=forged)))
     assert app.requests[0][0]["X-Forwarded-For"] == "192.0.2.1"
+
+
+@asynccontextmanager
+async def connected(application):
+    """A connection to a server of the network around an application, and the server's side of it."""
+    config = uvicorn.Config(application, http=protocol.PatientProtocol, lifespan="off", ws="none")
+    config.load()
+    state = ServerState()
+    made = partial(protocol.PatientProtocol, config, state, {})
+    async with await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        yield reader, writer, state.connections
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"GET / HTTP/1.1\r\nHost: local", b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n"]
+)
+def test_who_does_not_say_what_they_want_is_hung_up_on(monkeypatch, said):
+    monkeypatch.setattr(protocol, "HEADING_SECONDS", 0.05)
+
+    async def story():
+        async with connected(pages(lambda: "well")[1]) as (reader, writer, _):
+            writer.write(said)
+            return await reader.read()
+
+    assert run(story()) == b""
+
+
+def test_who_has_said_it_is_waited_for_by_the_pages_alone():
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def application(scope, receive, send):
+        is_asked.set()
+        await may_answer.wait()
+        assert (await receive())["body"] == b"more"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"well"})
+
+    async def story():
+        async with connected(application) as (reader, writer, connections):
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\n")
+            await is_asked.wait()
+            assert [one._overdue for one in connections] == [None]
+            writer.write(b"more")
+            may_answer.set()
+            return await reader.read()
+
+    assert run(story()).endswith(b"well\r\n0\r\n\r\n")
 
 
 def keep_lead(world, name):

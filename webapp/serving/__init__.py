@@ -6,7 +6,8 @@ nothing else; of whoever is gone, nothing more is made.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from http import HTTPStatus
 from itertools import takewhile
 from typing import Any
 
@@ -16,30 +17,40 @@ from werkzeug.wsgi import ClosingIterator
 
 from webapp import LARGEST_OF_STRANGERS, LARGEST_REQUEST
 from webapp.serving.answers import Answer
-from webapp.serving.connection import Receive, Scope, Send
+from webapp.serving.connection import Receive, Scope, Send, refuse
 from webapp.serving.requests import read
 from webapp.serving.spool import Files, Spool
+from webapp.serving.uploads import FULL, Uploads
 
 
 class Pages:
     """A Flask application as an ASGI application, with so many threads.
 
-    ``is_signed_in`` says whose request it is: large ones of strangers are not read.
+    ``whose`` says by whom a request is, the person and the organization, as far as there are any; None of
+    strangers, whose large requests are not read.
     """
 
-    def __init__(self, app: Flask, threads: int, is_signed_in: Callable[[Scope], Awaitable[bool]]) -> None:
+    def __init__(
+        self, app: Flask, threads: int, whose: Callable[[Scope], Awaitable[Sequence[str] | None]]
+    ) -> None:
         self._pages = WSGIMiddleware(_while_wanted(app), workers=threads)
-        self._is_signed_in = is_signed_in
-        self._files = Files()
+        self._whose = whose
+        self._files, self._uploads = Files(), Uploads()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request for a page (ASGI 3)."""
         headers = [(name, value) for name, value in scope["headers"] if _is_plain(name)]
         length = _length_of(headers)
-        is_read = length <= LARGEST_OF_STRANGERS or (
-            length <= LARGEST_REQUEST and await self._is_signed_in(scope)
-        )  # else the pages refuse it by its Content-Length
-        with Spool(self._files) as body, Spool(self._files) as content:
+        owners = await self._owners(scope, length)
+        is_read = owners is not None  # else the pages refuse it by its Content-Length
+        with (
+            Spool(self._files) as body,
+            Spool(self._files) as content,
+            self._uploads.place(owners or ()) as has_room,
+        ):
+            if not has_room:
+                await refuse(send, HTTPStatus.TOO_MANY_REQUESTS, FULL)
+                return
             if is_read and not await read(receive, send, body, length):
                 return
             answer = Answer(content, send)
@@ -54,6 +65,12 @@ class Pages:
                 sending.cancel()
                 if watching is not None:
                     watching.cancel()
+
+    async def _owners(self, scope: Scope, length: int) -> Sequence[str] | None:
+        """Of a large request those whose it is; of a small one nobody is asked. None: it is not read."""
+        if length <= LARGEST_OF_STRANGERS:
+            return ()
+        return await self._whose(scope) if length <= LARGEST_REQUEST else None
 
 
 def _while_wanted(app: Flask) -> Callable[..., Iterable[bytes]]:
