@@ -5,7 +5,7 @@ from sqlalchemy import select
 from mailboxes.crm.cases import Case
 from tenants.database import db, inside
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in
-from tests.webapp.reading import read, send
+from tests.webapp.reading import read, send, words_of
 
 
 def cases_of(organization):
@@ -44,3 +44,16 @@ def test_what_one_may_not_read_or_make_stays_as_it_is(app, ours, theirs):
         answer = admin.post(f"/conversions/{thread_id}", data={"kind": "case", "csrf_token": token})
         assert answer.status_code == 404
     assert cases_of(ours) == [] == cases_of(theirs)
+
+
+def test_who_may_not_see_cases_is_not_told_what_one_is_called(app, ours):
+    powerless = make_member(ours.id, "Only Reads", role=None)
+    message = make_message(ours, make_mailbox(ours, readers=(ours.member, powerless)), subject="Help us")
+    client, page = sign_in(app, ours.member), f"/mail/conversations/{message.thread_id}"
+    send(client, f"/conversions/{message.thread_id}", at=page, kind="case")
+    (case,) = cases_of(ours)
+    send(client, f"/cases/{case.id}/edit", subject="Important customer")
+    assert "Important customer" in words_of(read(client, page))
+    seen = words_of(read(sign_in(app, powerless), page))
+    assert "Important customer" not in seen
+    assert "There is one. You may not see cases." in seen

@@ -4,6 +4,7 @@ import re
 import threading
 from datetime import timedelta
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, func, select
@@ -87,6 +88,12 @@ def test_the_link_names_the_configured_host_whatever_the_request_says(app, insid
     text = letters(server)[-1][2]
     assert "evil.test" not in text
     assert app.config["POSTROOM"].base_url in text
+
+
+def test_a_link_does_not_tell_which_organizations_there_are(app, ours):
+    pages = [app.test_client().get(f"/invitations/{id}/{'x' * 43}") for id in (ours.id, uuid4())]
+    assert [page.status_code for page in pages] == [404, 404]
+    assert words_of(pages[0].text) == words_of(pages[1].text)
 
 
 def test_only_a_hash_of_the_token_is_stored(app, inside, ours, invited):

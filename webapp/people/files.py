@@ -15,7 +15,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from mailboxes.crm.exporting import csv_lines
 from tenants.application import settings_of
 from tenants.errors import ConflictError, InvalidError
-from tenants.import_files import TAKEN, Verdict
+from tenants.import_files import LARGEST_FILE, TAKEN, Verdict
 from tenants.outcomes import Outcome
 from webapp.levels import Level
 
@@ -89,7 +89,7 @@ def template_file(name: str, rows: tuple[tuple[str, ...], ...]) -> Response:
 
 def _uploaded() -> bytes:
     upload = request.files.get("file")
-    return upload.read() if upload is not None else b""
+    return upload.read(LARGEST_FILE + 1) if upload is not None else b""
 
 
 def _sealed(rows: list[list[Any]], whose: str) -> str:

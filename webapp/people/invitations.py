@@ -9,7 +9,7 @@ from tenants import audit
 from tenants.attempts import Limits, count_attempt, joining_limits, refuse_throttled
 from tenants.database import db, enter_organization
 from tenants.errors import AppError, NotFoundError, TooManyAttemptsError
-from tenants.invitations import Invitation, invitation_of
+from tenants.invitations import OVER, Invitation, invitation_of
 from tenants.invitations import accept as join
 from tenants.organizations import Organization
 from tenants.users import sign_in
@@ -30,7 +30,7 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
     """
     organization = db.session.get(Organization, organization_id)
     if organization is None or not organization.is_enabled:
-        raise NotFoundError
+        raise NotFoundError(OVER)  # as of any other link: nobody learns which organizations there are
     enter_organization(organization.id)
     invitation = invitation_of(token)
     if g.user is not None and g.user.address != invitation.address:
