@@ -1,7 +1,7 @@
 """What the pages of leads, cases and contacts have in common: filters in the address, forms, files."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -51,14 +51,21 @@ class VersionedForm(FlaskForm):
 
     version = HiddenField()
 
-    def is_stale(self, updated_at: datetime) -> bool:
-        """Whether the row is newer than the form; the form takes the new version and says so."""
-        newest = updated_at.isoformat()
-        if self.version.data == newest:
+    def is_stale(self, *stored: Any) -> bool:
+        """Whether what is stored is no more what the form was opened with; it takes the new and says so.
+
+        A program that fills in no version takes what it finds.
+        """
+        opened, self.version.data = self.version.data, version_of(*stored)
+        if opened in ("", None, self.version.data):
             return False
-        self.version.data = newest
         self.form_errors.append(CHANGED_MEANWHILE)
         return True
+
+
+def version_of(*stored: Any) -> str:
+    """What tells this from anything else that might be stored; ``repr`` says all that counts."""
+    return hashlib.sha256(repr(stored).encode()).hexdigest()[:16]
 
 
 def accepts(form: FlaskForm, command: Callable[[], Any]) -> bool:

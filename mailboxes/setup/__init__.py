@@ -13,7 +13,7 @@ from mailboxes.setup.connection import Connection, connection_of
 from mailboxes.setup.deleting import delete, deletion_effects, records_that_stay
 from mailboxes.setup.grid import GridFilter, mailbox_page
 from mailboxes.setup.overview import Overview, overview_of
-from mailboxes.setup.saving import change, create, go_live, own_account, pause, resume, sync_soon
+from mailboxes.setup.saving import change, create, go_live, lock, own_account, pause, resume, sync_soon
 from mailboxes.setup.values import Grant, MailboxValues, values_of
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "deletion_effects",
     "go_live",
     "known_folders",
+    "lock",
     "mailbox_page",
     "overview_of",
     "own_account",

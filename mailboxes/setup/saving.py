@@ -22,7 +22,7 @@ from mailboxes.setup.writing import (
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor, record
 from tenants.database import current_organization_id, db, now
-from tenants.errors import ForbiddenError
+from tenants.errors import ForbiddenError, NotFoundError
 
 
 def create(values: MailboxValues, folders: list[FolderChoice], *, by: Actor) -> Mailbox:
@@ -58,6 +58,18 @@ def change(mailbox: Mailbox, values: MailboxValues, folders: list[FolderChoice],
     db.session.flush()
     resume_sending(mailbox)  # perhaps the new settings are right
     record(by, "mailbox.changed", mailbox.label, *changes(before, values))
+
+
+def lock(mailbox: Mailbox) -> None:
+    """Read it anew and keep all others out until the end, so that nothing of what they saved is lost.
+
+    `NotFoundError` if one of them deletes it.
+    """
+    this = select(Mailbox).where(Mailbox.id == mailbox.id).with_for_update(key_share=True)
+    if db.session.scalar(this.execution_options(populate_existing=True)) is None:
+        raise NotFoundError("Somebody has deleted this mailbox. Nothing was saved.")
+    account = select(Account).where(Account.id == mailbox.account_id)
+    db.session.scalar(account.execution_options(populate_existing=True))
 
 
 def pause(mailbox: Mailbox, *, by: Actor) -> None:

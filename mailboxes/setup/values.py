@@ -137,6 +137,7 @@ def synced_folders(account: Account | None) -> list[bytes]:
 
 
 def grants_of(mailbox: Mailbox) -> list[Grant]:
-    """Who has access to a mailbox."""
-    rows = db.session.scalars(select(MailboxGrant).where(MailboxGrant.mailbox_id == mailbox.id))
+    """Who has access to a mailbox, always in one order."""
+    query = select(MailboxGrant).where(MailboxGrant.mailbox_id == mailbox.id).order_by(MailboxGrant.id)
+    rows = db.session.scalars(query)
     return [Grant(row.level, row.role_id, row.membership_id) for row in rows]

@@ -71,9 +71,15 @@ def test_a_locked_setting_shows_the_reason_and_does_not_change(app, inside, ours
         db.session.commit()
     client = sign_in(app, ours.admin)
     assert "Answers are under review" in client.get(ORGANIZATION_PAGE).text
-    save(client, ORGANIZATION_PAGE, **{"response-enabled": "false", "inherits-response-enabled": None})
+    typed = {"response-enabled": "false", "inherits-response-enabled": None}  # as before it was locked
+    save(client, ORGANIZATION_PAGE, **typed)
     with inside(ours):
         assert value_of("response.enabled") is True
+    said = text_of(client.get(ORGANIZATION_PAGE))
+    assert "was not changed: the system has locked it. Answers are under review" in said
+    assert "Nothing had changed" not in said
+    save(client, ORGANIZATION_PAGE)
+    assert "was not changed" not in text_of(client.get(ORGANIZATION_PAGE))
 
 
 def test_a_stored_password_is_never_shown_again_and_stays_when_left_empty(app, ours):

@@ -12,6 +12,7 @@ from mailboxes.setup.checking import FolderChoice, sealed
 from mailboxes.setup.demands import MANY_ADDRESSES
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import ThreadRecord
+from tenants import audit
 from tenants.database import db
 from tests.factories import csrf_token, make_mailbox, make_message, sign_in
 from tests.webapp.reading import read, words_of
@@ -208,11 +209,14 @@ def test_the_grid_says_how_each_mailbox_is(app, client, ours):
 
 def test_a_mailbox_can_be_paused_and_resumed(app, inside, client, ours):
     url = client.post(NEW, data=typed(app, client)).location
-    for expected in (False, True):
-        token = csrf_token(client.get(url).text)
-        assert client.post(url + "/pause", data={"csrf_token": token}).status_code == 302
+    token = csrf_token(client.get(url).text)
+    for act, expected in (("pause", False), ("pause", False), ("resume", True), ("resume", True)):
+        assert client.post(f"{url}/{act}", data={"csrf_token": token}).status_code == 302
         with inside(ours):
             assert db.session.scalar(select(Mailbox.is_enabled)) is expected
+    with inside(ours):
+        acts = [one.act for one in db.session.scalars(audit.entries())]
+    assert (acts.count("mailbox.paused"), acts.count("mailbox.resumed")) == (1, 1)
 
 
 def test_a_grant_of_a_neighbours_role_or_person_is_refused(app, inside, client, ours, theirs):

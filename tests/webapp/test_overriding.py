@@ -293,7 +293,9 @@ def test_pausing_here_overrides_and_going_on_follows(source, inside, ada, ours, 
     url = url_of(ours, inside)
     send(ada, f"{url}/pause", at=url)
     assert (what_applies(ours, inside)["enabled"], what_applies(theirs, inside)["enabled"]) == (False, True)
-    send(ada, f"{url}/pause", at=url)
+    send(ada, f"{url}/pause", at=url)  # pressed twice
+    assert what_applies(ours, inside)["enabled"] is False
+    send(ada, f"{url}/resume", at=url)
     assert what_applies(ours, inside)["overridden"] == set()
 
 

@@ -109,7 +109,7 @@ def edit(case_id: UUID) -> ResponseReturnValue:
     if (
         not is_searching()
         and form.validate_on_submit()
-        and not form.is_stale(case.updated_at)
+        and not form.is_stale(case.updated_at.isoformat())
         and records.accepts(form, lambda: domain.change_case(case, _values(form), g.member.name))
     ):
         db.session.commit()
@@ -234,7 +234,7 @@ def _stored(case: Case | None) -> dict[str, Any]:
     addresses = addresses_of([case.contact_id]).get(case.contact_id, []) if case.contact_id else []
     return {
         **{name: getattr(case, name) for name in IN_FORM},
-        "version": case.updated_at.isoformat(),
+        "version": records.version_of(case.updated_at.isoformat()),
         "owner_id": str(case.owner_id or ""),
         "assignee_id": str(case.assignee_id or ""),
         "tags": ", ".join(case.tags),

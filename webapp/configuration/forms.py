@@ -7,6 +7,7 @@ from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     Field,
+    HiddenField,
     PasswordField,
     SelectField,
     SelectMultipleField,
@@ -19,18 +20,21 @@ from tenants.configuration.catalog import Setting
 from tenants.configuration.layers import Effective
 from webapp.configuration.scopes import field_name
 from webapp.configuration.wording import as_text
+from webapp.records import VersionedForm
 
 INHERITS, LOCKS, REASON = "inherits-", "locks-", "reason-"
 SWITCH = (("true", "On"), ("false", "Off"))
 People = list[tuple[str, str]]
 
 
-def configuration_form(states: Sequence[Effective], people: People | None, *, with_locks: bool) -> FlaskForm:
+def configuration_form(
+    states: Sequence[Effective], people: People | None, *, with_locks: bool, version: str
+) -> VersionedForm:
     """A form with a control, a box that inherits and (at system level) a lock for each setting.
 
     ``people`` may be chosen as members; none where there are too many for a list: then they are typed.
     """
-    fields: dict[str, Field] = {}
+    fields: dict[str, Field] = {"version": HiddenField(default=version)}
     for state in states:
         name, label = field_name(state.setting.key), state.setting.label
         fields[name] = _control(state, people)
@@ -38,7 +42,7 @@ def configuration_form(states: Sequence[Effective], people: People | None, *, wi
         if with_locks:
             fields[LOCKS + name] = BooleanField(f"Lock “{label}” for organizations", default=state.is_locked)
             fields[REASON + name] = StringField(f"Reason of the lock of “{label}”", default=state.lock_reason)
-    form: FlaskForm = type("ConfigurationForm", (FlaskForm,), fields)()
+    form: VersionedForm = type("ConfigurationForm", (VersionedForm,), fields)()
     return form
 
 

@@ -19,9 +19,10 @@ from tenants.searching import search_words
 from webapp.configuration.effects import Effect, effects_of
 from webapp.configuration.forms import INHERITS, LOCKS, REASON, configuration_form
 from webapp.configuration.people import People, people_for
-from webapp.configuration.saving import Changes, record, save
+from webapp.configuration.saving import Changes, locked_meanwhile, record, save
 from webapp.configuration.scopes import Scope, anchor_of, field_name
 from webapp.configuration.wording import in_words
+from webapp.records import version_of
 
 EVERYWHERE = "all"  # ?in=all: not only the settings of this group
 
@@ -87,16 +88,19 @@ def group_page(scope: Scope, key: str, **more: Any) -> ResponseReturnValue:
     With ``preview`` it says what saving would change, and saves nothing.
     """
     view = _view(scope, key)
-    form = configuration_form(view.states, view.people.choices, with_locks=scope.is_system)
+    stored = _stored(scope, view.states)
+    form = configuration_form(
+        view.states, view.people.choices, with_locks=scope.is_system, version=version_of(stored)
+    )
     effects: list[Effect] | None = None
-    if form.validate_on_submit():
+    if form.validate_on_submit() and not form.is_stale(stored):
         changes = save(scope, view.states, form, actor())
         if "preview" in request.form:
             effects = [] if form.errors else effects_of(scope, view.states, changes, view.people)
         elif not form.errors:
             record(scope, changes, actor())
             db.session.commit()
-            flash(_said(changes), "success")
+            _tell(changes, locked_meanwhile(scope, view.states, form))
             return redirect(request.full_path.rstrip("?"))
         db.session.rollback()
     is_part = bool(request.headers.get("HX-Request"))  # only what saving would change is taken from it
@@ -167,6 +171,11 @@ def _has(words: str, state: Effective, people: People) -> bool:
     section = SECTIONS[setting.section].label
     text = " ".join((setting.key, group.label, section, setting.label, setting.help, value)).casefold()
     return all(word in text for word in search_words(words.casefold()))
+
+
+def _stored(scope: Scope, states: list[Effective]) -> list[Any]:
+    """What the form is filled from. What the system locks meanwhile, organizations are told apart."""
+    return [(state.own, (state.is_locked, state.lock_reason) if scope.is_system else ()) for state in states]
 
 
 def _page(
@@ -256,6 +265,14 @@ def _entry(scope: Scope, group: Group, count: int, current: str) -> dict[str, An
             if group.key == current and len(used) > 1
         ],
     }
+
+
+def _tell(changes: Changes, locked: list[Effective]) -> None:
+    for state in locked:
+        words = f"{state.setting.label} was not changed: the system has locked it. {state.lock_reason}"
+        flash(words.strip(), "warning")
+    if changes or not locked:
+        flash(_said(changes), "success")
 
 
 def _said(changes: Changes) -> str:

@@ -42,6 +42,13 @@ def demand_secrets_anew(scope: Scope, changes: Changes) -> None:
         layers.demand_secrets_anew(values | secrets, scope.level)
 
 
+def locked_meanwhile(scope: Scope, states: list[Effective], form: FlaskForm) -> list[Effective]:
+    """What was typed and does not count: the system has locked it while the page was open."""
+    if scope.is_system:
+        return []
+    return [state for state in states if state.is_locked and _was_typed(state, form)]
+
+
 def record(scope: Scope, changes: Changes, by: audit.Actor) -> None:
     """Put changes into the record of the organization, or the installation; people's own into none."""
     if not changes or scope.user is not None:
@@ -56,6 +63,14 @@ def state_of(state: Effective, scope: Scope) -> dict[str, Any]:
     """What stands at the level of a scope, as the history says it."""
     own = {"value": state.own} if state.is_overridden else {}
     return own | ({"lock": state.lock_reason} if scope.is_system and state.is_locked else {})
+
+
+def _was_typed(state: Effective, form: FlaskForm) -> bool:
+    """A field that is locked is not there to be typed into."""
+    name, typed = field_name(state.setting.key), typed_text(form, state.setting)
+    if not form[name].raw_data or form[INHERITS + name].data:
+        return False
+    return bool(typed) if state.setting.is_secret else not _says(state.setting, typed, state.value)
 
 
 def _save_one(scope: Scope, state: Effective, form: FlaskForm, by: str) -> bool:

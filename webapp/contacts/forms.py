@@ -1,12 +1,11 @@
 """Forms of contacts."""
 
-from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField, TextAreaField
 from wtforms.validators import Length
 
 from mailboxes.crm import texts
 from tenants.configuration.catalog import LANGUAGES
-from webapp.records import clean_text
+from webapp.records import VersionedForm, clean_text
 
 SHORT = [Length(max=texts.NAME_LENGTH, message="At most 255 characters.")]
 
@@ -23,7 +22,7 @@ def language_choices(said: str = "") -> list[tuple[str, str]]:
     return [("", "Unknown"), *sorted(named.items(), key=lambda language: language[1])]
 
 
-class ContactForm(FlaskForm):
+class ContactForm(VersionedForm):
     """What people know about a contact."""
 
     name = StringField(

@@ -91,10 +91,13 @@ def contact(contact_id: UUID) -> ResponseReturnValue:
 def edit(contact_id: UUID) -> ResponseReturnValue:
     """Change what is known about a contact."""
     contact = domain.contact_of(contact_id)
-    form = ContactForm(data=_stored(contact))
+    stored = _stored(contact)
+    form = ContactForm(data={**stored, "version": records.version_of(stored)})
     form.language.choices = language_choices(contact.language or "")
-    if form.validate_on_submit() and records.accepts(
-        form, lambda: domain.change_contact(contact, _values(form), _addresses(form))
+    if (
+        form.validate_on_submit()
+        and not form.is_stale(stored)
+        and records.accepts(form, lambda: domain.change_contact(contact, _values(form), _addresses(form)))
     ):
         db.session.commit()
         flash("The contact has been saved.", "success")

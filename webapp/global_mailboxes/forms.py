@@ -16,6 +16,7 @@ from webapp.configuration.forms import LOCKS, REASON
 from webapp.mailboxes.consenting import values_with_connection
 from webapp.mailboxes.forms import MailboxForm, data_of, kinds
 from webapp.mailboxes.typed import typed_again, typed_form
+from webapp.records import version_of
 
 ACCESS = "access-"
 ALL, CHOSEN = "all", "chosen"
@@ -116,5 +117,6 @@ def _data(values: GlobalValues) -> dict[str, Any]:
             "delivery_mode": values.delivery_mode,
             "serves": ALL if values.serves_all else CHOSEN,
             "source": values.source,
+            "version": version_of(values),
         }
     )

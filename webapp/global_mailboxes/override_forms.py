@@ -6,7 +6,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import g, request
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     Field,
@@ -24,6 +23,7 @@ from webapp.choosing import searched
 from webapp.configuration.forms import INHERITS, SWITCH
 from webapp.mailboxes.forms import LocalMomentField, lines_of, setting_field, utc
 from webapp.mailboxes.granting import typed_grants
+from webapp.records import VersionedForm
 
 SOURCE = Setting("source", "Lead source", "lead_source")
 RULES = [(OWN_RULES, "Own rules instead of the system's"), (NO_RULES, "No automatic responses")]
@@ -39,7 +39,7 @@ class MomentField(LocalMomentField):
             super().process_formdata(valuelist)
 
 
-class OverrideForm(FlaskForm):
+class OverrideForm(VersionedForm):
     """The fields in the order of the page; boxes and settings of actions are added by `override_form`.
 
     A field whose box is ticked is not read at all, so nothing is demanded here.

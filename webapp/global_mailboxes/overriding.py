@@ -1,5 +1,7 @@
 """An organization's page of a global mailbox: what applies here, from where, and what is said otherwise."""
 
+from typing import Any
+
 from flask import flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 
@@ -7,6 +9,7 @@ from mailboxes import setup
 from mailboxes.conversion import offers
 from mailboxes.global_mailboxes import overriding
 from mailboxes.global_mailboxes.fields import APART
+from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db
@@ -19,6 +22,7 @@ from webapp.global_mailboxes.override_forms import OverrideForm, override_form, 
 from webapp.global_mailboxes.words import Names, origins_of
 from webapp.mailboxes import granting
 from webapp.mailboxes.door import Door
+from webapp.records import version_of
 from webapp.responses.rule_pages import rules_section
 from workers.queues import ring_outgoing
 
@@ -34,15 +38,15 @@ SECTIONS = (
 
 def overriding_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """GET shows how every field stands; POST makes true what the boxes and controls say."""
-    states = overriding.states(mailbox)
-    form = override_form(states)
+    form = override_form(overriding.states(mailbox))
+    if not form.is_submitted():
+        form.version.data = version_of(*_stored(mailbox))
     if not form.is_submitted() or granting.is_asked():
         return _page(door, mailbox, form)
-    if form.validate():
+    setup.lock(mailbox)
+    if form.validate() and not form.is_stale(*_stored(mailbox)):
         try:
-            locked = {state.field for state in states if state.lock is not None}
-            wanted = {field: said for field, said in overrides_from(form).items() if field not in locked}
-            changed = overriding.override_only(mailbox, wanted, by=actor(), untouched=locked)
+            changed = _changed(mailbox, form)
         except InvalidError as error:
             db.session.rollback()
             _put_error(form, error)
@@ -52,6 +56,18 @@ def overriding_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
             flash(_said(mailbox, len(changed)), "success")
             return redirect(door.url("edit", mailbox_id=mailbox.id))
     return _page(door, mailbox, form)
+
+
+def _stored(mailbox: Mailbox) -> tuple[Any, ...]:
+    """What the page is filled from."""
+    return mailbox.overrides, mailbox.system_values, grants_of(mailbox)
+
+
+def _changed(mailbox: Mailbox, form: OverrideForm) -> list[str]:
+    """What the boxes and controls say is so now, but for what is locked; the fields that changed."""
+    locked = {state.field for state in overriding.states(mailbox) if state.lock is not None}
+    wanted = {field: said for field, said in overrides_from(form).items() if field not in locked}
+    return overriding.override_only(mailbox, wanted, by=actor(), untouched=locked)
 
 
 def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnValue:

@@ -247,7 +247,9 @@ def _changed(
 ) -> ResponseReturnValue:
     """Saved; or asked first, where that has consequences which nobody has confirmed yet."""
     asked: list[Consequence] = []
-    if form.validate():
+    saving.lock(source)
+    stored = saving.values_of(source, saving.connection_of(source))
+    if form.validate() and not form.is_stale(stored):
         try:
             values = global_values_from(form)
             asked = _unconfirmed(consequences_of(source, values))

@@ -116,7 +116,7 @@ def edit(lead_id: UUID) -> ResponseReturnValue:
     if (
         not is_searching()
         and form.validate_on_submit()
-        and not form.is_stale(lead.updated_at)
+        and not form.is_stale(lead.updated_at.isoformat())
         and records.accepts(form, lambda: domain.change_lead(lead, _values(form), g.member.name))
     ):
         db.session.commit()
@@ -197,7 +197,7 @@ def _source_names() -> dict[UUID, str]:
 def _form(lead: Lead | None, **defaults: str) -> LeadForm:
     form = LeadForm(obj=lead, data=defaults or None)
     if lead is not None and request.method == "GET":
-        form.version.data = lead.updated_at.isoformat()
+        form.version.data = records.version_of(lead.updated_at.isoformat())
         form.owner_id.data = str(lead.owner_id or "")
         form.source_id.data = str(lead.source_id or "")
     people = member_choices("owner_id", keep=lead.owner_id if lead else None)

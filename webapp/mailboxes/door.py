@@ -87,12 +87,12 @@ class Door:
         db.session.commit()
         forget_objects(objects)
 
-    def switch(self, mailbox: Mailbox) -> None:
-        """Pause it, or go on, committed."""
+    def switch(self, mailbox: Mailbox, *, is_enabled: bool) -> None:
+        """Let it go on, or pause it, committed; nothing where it is so already."""
         if mailbox.global_mailbox_id is not None:
-            overriding.switch(mailbox, is_enabled=not mailbox.is_enabled, by=actor())
-        else:
-            (setup.pause if mailbox.is_enabled else setup.resume)(mailbox, by=actor())
+            overriding.switch(mailbox, is_enabled=is_enabled, by=actor())
+        elif mailbox.is_enabled != is_enabled:
+            (setup.resume if is_enabled else setup.pause)(mailbox, by=actor())
         db.session.commit()
 
     def go_live(self, mailbox: Mailbox) -> None:

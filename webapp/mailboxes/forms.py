@@ -6,7 +6,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import g, request
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     DateTimeLocalField,
@@ -30,6 +29,7 @@ from webapp.choosing import searched
 from webapp.mailboxes.granting import LEVELS as GRANTED
 from webapp.mailboxes.granting import typed_grants
 from webapp.mailboxes.typed import typed_again, typed_form
+from webapp.records import VersionedForm, version_of
 
 ENCRYPTIONS = [("tls", "SSL/TLS"), ("starttls", "STARTTLS"), ("none", "None")]
 HISTORIES = [
@@ -56,7 +56,7 @@ class LocalMomentField(DateTimeLocalField):
             raise ValueError(f"Choose a year from {YEARS[0]} to {YEARS[-1]}.")
 
 
-class MailboxForm(FlaskForm):
+class MailboxForm(VersionedForm):
     """The sections in the order of the page. Settings of actions are added by `mailbox_form`.
 
     What is chosen from a list is judged by `mailboxes.setup`; at a global mailbox's home some lists are
@@ -267,6 +267,7 @@ def data_of(values: MailboxValues) -> dict[str, Any]:
         data[name] = "\n".join(data[name])
     data["automation_from"] = values.automation_from.astimezone(_zone()).replace(tzinfo=None)
     data["imap_password"] = data["smtp_password"] = ""
+    data["version"] = version_of(values)
     for name, value in values.action_settings.items():
         data[f"{values.action}_{name}"] = ", ".join(value) if isinstance(value, list) else value
     return data

@@ -129,11 +129,18 @@ def delete_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     return page, 422 if error else 200
 
 
-def pause_or_resume(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
-    """The other of the two states."""
-    door.switch(mailbox)
+def pause(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
+    """Stop it; pressed twice, or by two people, it stays stopped."""
+    door.switch(mailbox, is_enabled=False)
+    flash(f"{mailbox.label} is paused.", "success")
+    return back(door, mailbox)
+
+
+def resume(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
+    """Let it go on."""
+    door.switch(mailbox, is_enabled=True)
     ring_outgoing(mailbox.organization_id)
-    flash(f"{mailbox.label} is {'enabled' if mailbox.is_enabled else 'paused'}.", "success")
+    flash(f"{mailbox.label} is enabled.", "success")
     return back(door, mailbox)
 
 
@@ -169,7 +176,9 @@ def back(door: Door, mailbox: consenting.AnyMailbox) -> ResponseReturnValue:
 
 
 def _changed(door: Door, form: MailboxForm, mailbox: Mailbox, connection: Connection) -> ResponseReturnValue:
-    if form.validate():
+    setup.lock(mailbox)
+    stored = setup.values_of(mailbox, connection.account, connection.synced)
+    if form.validate() and not form.is_stale(stored):
         try:
             door.change(mailbox, consenting.values_with_connection(form), connection.folders)
         except InvalidError as error:

@@ -356,6 +356,21 @@
     if (dirtyForms.size) event.preventDefault();
   });
 
+  /* ---- Pressed twice: a form is sent once. Where a file is the answer the page stays, and it may go again soon. ---- */
+
+  const sentAt = new WeakMap();
+  const SENT_FOR = 3000;
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return; /* a script sends it, or it changes nothing */
+    if (event.timeStamp - (sentAt.get(form) ?? -SENT_FOR) < SENT_FOR) event.preventDefault();
+    else sentAt.set(form, event.timeStamp);
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) for (const form of document.forms) sentAt.delete(form);
+  });
+
   function quickSearch(search, words) {
     const target = document.getElementById(search.dataset.quickSearch);
     if (!target) return;

@@ -1,0 +1,16 @@
+"""Impatient hands: what is pressed twice is done once."""
+
+from playwright.sync_api import expect
+from sqlalchemy import select
+
+from mailboxes.crm.leads import Lead
+from tenants.database import db, inside
+
+
+def test_a_form_that_is_pressed_twice_is_sent_once(visit, ours, theirs):
+    page = visit(ours.admin).open("/leads/new")
+    page.get_by_label("Name", exact=True).fill("Once")
+    page.get_by_role("button", name="Save").first.dblclick()
+    expect(page.get_by_text("The lead “Once” was made.")).to_be_visible()
+    with inside(ours.id):
+        assert list(db.session.scalars(select(Lead.name))) == ["Once"]

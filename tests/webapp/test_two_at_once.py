@@ -1,0 +1,143 @@
+"""Two people work on the same thing: the second one is told, and nothing of the first one's is lost."""
+
+import pytest
+from sqlalchemy import select
+
+from mailboxes import setup
+from mailboxes.crm.contacts import change_contact, make_contact
+from mailboxes.global_mailboxes import following, overriding, saving
+from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import Actor
+from tenants.configuration.layers import override, value_of
+from tenants.database import db, inside, inside_installation
+from tests.factories import csrf_token, make_mailbox, make_user, sign_in
+from tests.mailboxes.test_global_mailboxes import make_global, system_locks
+from tests.webapp.filling import fields_of
+from tests.webapp.reading import form_values
+
+SETTINGS = "/configuration/settings/display"
+TOLD = "Somebody changed this while you were typing"
+BOB = Actor("Bob")
+
+
+def opened(client, url):
+    """The form of a page as it is filled in when somebody opens it."""
+    page = client.get(url).text
+    return {**fields(page, url), "csrf_token": csrf_token(page)}
+
+
+def fields(page, url):
+    return fields_of(page) if url == SETTINGS else form_values(page, url)
+
+
+@pytest.fixture
+def ada(app, ours, theirs):
+    return sign_in(app, ours.admin)
+
+
+def demand_told_once(client, url, typed):
+    """The first time nothing is saved; who has looked and saves again gets what they want."""
+    answer = client.post(url, data=typed)
+    assert (answer.status_code, TOLD in answer.text) == (422, True)
+    again = {**typed, "version": fields(answer.text, url)["version"]}
+    return lambda: client.post(url, data=again)
+
+
+def test_a_mailbox_that_was_paused_meanwhile_stays_paused(ada, ours):
+    mailbox = make_mailbox(ours, label="Support", account={"imap_enabled": False})
+    url = f"/configuration/mailboxes/{mailbox.id}"
+    typed = {**opened(ada, url), "signature": "Typed by Ada"}
+    with inside(ours.id):
+        setup.pause(db.session.get_one(Mailbox, (ours.id, mailbox.id)), by=BOB)
+        db.session.commit()
+    save_again = demand_told_once(ada, url, typed)
+    assert state_of(ours) == (False, None)
+    assert TOLD not in save_again().text
+
+
+def state_of(world):
+    with inside(world.id):
+        mailbox = db.session.scalars(select(Mailbox)).one()
+        return mailbox.is_enabled, mailbox.signature
+
+
+def test_a_mailbox_that_was_deleted_meanwhile_is_not_there(ada, ours, monkeypatch):
+    mailbox = make_mailbox(ours)
+    url = f"/configuration/mailboxes/{mailbox.id}"
+    typed = opened(ada, url)
+    connection_of = setup.connection_of
+
+    def delete_first(found):
+        with inside(ours.id):
+            setup.delete(db.session.get_one(Mailbox, (ours.id, mailbox.id)), mailbox.label, by=BOB)
+            db.session.commit()
+        return connection_of(found)
+
+    monkeypatch.setattr(setup, "connection_of", delete_first)
+    answer = ada.post(url, data=typed)
+    assert answer.status_code == 404
+    assert "Somebody has deleted this mailbox" in answer.text
+
+
+def test_a_setting_that_somebody_else_saved_meanwhile_is_kept(ada, ours):
+    typed = {**opened(ada, SETTINGS), "mail-recent-menu": "false"}
+    typed.pop("inherits-mail-recent-menu")
+    with inside(ours.id):
+        override("mail.page_size", "77", "organization", by="Bob")
+        db.session.commit()
+    save_again = demand_told_once(ada, SETTINGS, typed)
+    with inside(ours.id):
+        assert (value_of("mail.page_size"), value_of("mail.recent_menu")) == (77, True)
+    assert save_again().status_code == 302
+    with inside(ours.id):
+        assert value_of("mail.recent_menu") is False
+
+
+def test_what_the_system_locks_meanwhile_is_told_where_it_is_overridden(ada, ours, theirs):
+    source_id = make_global(ours, theirs)
+    with inside(ours.id):
+        id = db.session.scalar(select(Mailbox.id))
+    url = f"/configuration/mailboxes/{id}"
+    typed = {**opened(ada, url), "signature": "Typed by Ada"}
+    typed.pop("inherits-signature")
+    system_locks(source_id, {"signature": "One for all"})
+    following.follow(source_id)
+    demand_told_once(ada, url, typed)
+    with inside(ours.id):
+        assert "signature" not in overriding_of(id)
+
+
+def overriding_of(id):
+    mailbox = db.session.scalars(select(Mailbox).where(Mailbox.id == id)).one()
+    return {state.field for state in overriding.states(mailbox) if state.is_overridden}
+
+
+def test_a_global_mailbox_that_was_paused_meanwhile_stays_paused(app, ours, theirs):
+    source_id = make_global(ours, theirs)
+    root = sign_in(app, make_user(is_system_admin=True))
+    url = f"/system/mailboxes/{source_id}"
+    typed = {**opened(root, url), "signature": "Typed by Sam"}
+    with inside_installation("a test"):
+        saving.switch(db.session.get_one(GlobalMailbox, source_id), is_enabled=False, by=BOB)
+        db.session.commit()
+    demand_told_once(root, url, typed)
+    with inside_installation("a test"):
+        source = db.session.get_one(GlobalMailbox, source_id)
+        assert (source.is_enabled, source.said("signature")) == (False, None)
+
+
+def test_what_somebody_else_wrote_of_a_contact_is_kept(ada, ours):
+    with inside(ours.id):
+        contact = make_contact({"name": "Kim"}, ["kim@customer.test"])
+        db.session.commit()
+    url = f"/contacts/{contact.id}/edit"
+    typed = {**opened(ada, url), "company": "Typed by Ada"}
+    with inside(ours.id):
+        found = db.session.get_one(type(contact), (ours.id, contact.id))
+        change_contact(found, {"name": "Kim", "phone": "0123"}, ["kim@customer.test"])
+        db.session.commit()
+    demand_told_once(ada, url, typed)
+    with inside(ours.id):
+        found = db.session.get_one(type(contact), (ours.id, contact.id))
+        assert (found.phone, found.company) == ("0123", "")
