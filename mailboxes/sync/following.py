@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Row, Select, exists, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, exists, select, text, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from mailboxes import timeline
 from mailboxes.accounts import Account, Folder
@@ -59,24 +60,19 @@ def follow_returns(
     account: Account, folder: Folder, fence: int, uid_validity: int, returned: Collection[int]
 ) -> int:
     """Messages that were taken for gone are there again; commits."""
-    leases.demand(account.id, fence)
-    ids = list(
-        db.session.scalars(
-            update(Arrival)
-            .where(
-                Arrival.folder_id == folder.id,
-                Arrival.uid_validity == uid_validity,
-                among(Arrival.uid, returned),
-                Arrival.vanished_at.is_not(None),
-            )
-            .values(vanished_at=None)
-            .returning(Arrival.id)
-            .execution_options(synchronize_session=False)
-        )
+    condition = (Arrival.uid_validity == uid_validity) & among(Arrival.uid, returned)
+    return _mark_back(account, folder, fence, condition)
+
+
+def follow_returned_content(account: Account, folder: Folder, fence: int, digests: Collection[bytes]) -> int:
+    """The same where UIDs mean nothing: of each content that was gone, the newest place is back."""
+    newest = (
+        select(Arrival.id)
+        .ext(distinct_on(Arrival.sha256))
+        .where(Arrival.folder_id == folder.id, among(Arrival.sha256, digests))
+        .order_by(Arrival.sha256, Arrival.id.desc())
     )
-    _in_each_place(account, ids, partial(_back_here, ids, folder.name))
-    db.session.commit()
-    return len(ids)
+    return _mark_back(account, folder, fence, Arrival.id.in_(newest))
 
 
 # --- flags -----------------------------------------------------------------------------------
@@ -192,6 +188,22 @@ def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, 
     )
     if ids:
         _in_each_place(account, ids, partial(_gone_here, ids, folder.name, at))
+    db.session.commit()
+    return len(ids)
+
+
+def _mark_back(account: Account, folder: Folder, fence: int, condition: ColumnElement[bool]) -> int:
+    leases.demand(account.id, fence)
+    ids = list(
+        db.session.scalars(
+            update(Arrival)
+            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_not(None), condition)
+            .values(vanished_at=None)
+            .returning(Arrival.id)
+            .execution_options(synchronize_session=False)
+        )
+    )
+    _in_each_place(account, ids, partial(_back_here, ids, folder.name))
     db.session.commit()
     return len(ids)
 

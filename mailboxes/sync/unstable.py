@@ -8,13 +8,14 @@ known by: date and size stand for it.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import repeat
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, literal_column, select
 
 from mailboxes.accounts import EVERY_UID, Folder
 from mailboxes.arrivals import Arrival
@@ -23,6 +24,7 @@ from mailboxes.intake.arrived import TOO_LARGE
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, Prepared, arrive, prepared
 from mailboxes.sync.folders import keep_cursor
+from mailboxes.sync.following import follow_returned_content
 from mailboxes.sync.history import OVERLAP, day_of, known_history
 from mailboxes.sync.plan import LONG_AGO, SKEW, UIDS_AT_ONCE, Cursor, is_day_over, trust_after
 from mailboxes.sync.running import Pass, TimeIsUpError, epoch_of_ours, lane_of, portions
@@ -120,20 +122,18 @@ def _take(run: Pass, folder: Folder, lane: Lane, uids: Sequence[int]) -> Iterato
     """Store messages that are not here; of each batch, its last UID and whether something was stored."""
     run.demand_budget()
     for batch in prepared(run.imap.fetch_messages(uids)):
-        fresh = _fresh(folder, batch)
+        known = _known(folder, batch)
+        stubs = _known_stubs(folder, [item for item in batch if not item.is_whole])
+        fresh = [item for item in batch if not _is_here(item, known, stubs)]
         if fresh:
             run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
             if run.stored is not None:
                 run.stored(False)
+        back = [digest for digest, is_gone in known.items() if is_gone]
+        if back:
+            follow_returned_content(run.account, folder, run.fence, back)
         yield batch[-1].message.uid, bool(fresh)
         run.demand_budget()
-
-
-def _fresh(folder: Folder, batch: Collection[Prepared]) -> list[Prepared]:
-    """Those that are not here yet."""
-    whole = _known(folder, batch)
-    stubs = _known_stubs(folder, [item for item in batch if not item.is_whole])
-    return [item for item in batch if not _is_here(item, whole, stubs)]
 
 
 def _is_here(item: Prepared, digests: Collection[bytes], stubs: Counter[int]) -> bool:
@@ -145,11 +145,16 @@ def _is_here(item: Prepared, digests: Collection[bytes], stubs: Counter[int]) ->
     return stubs[look] >= 0
 
 
-def _known(folder: Folder, batch: Collection[Prepared]) -> set[bytes]:
-    """Digests of the batch that are here: those of a million messages would take all memory."""
+def _known(folder: Folder, batch: Collection[Prepared]) -> dict[bytes, bool]:
+    """Digests of the batch that are here (those of a million messages would take all memory), and whether
+    the server was taken to have lost them."""
     digests = [item.packed.sha256 for item in batch if item.is_whole and item.packed is not None]
-    here = select(Arrival.sha256).where(Arrival.folder_id == folder.id, among(Arrival.sha256, digests))
-    known = set(db.session.scalars(here))
+    rows = db.session.execute(
+        select(Arrival.sha256, func.bool_and(Arrival.vanished_at.is_not(None)).label("is_gone"))
+        .where(Arrival.folder_id == folder.id, among(Arrival.sha256, digests))
+        .group_by(Arrival.sha256)
+    )
+    known = {row.sha256: row.is_gone for row in rows}
     db.session.commit()
     return known
 
@@ -159,19 +164,14 @@ def _known_stubs(folder: Folder, batch: Collection[Prepared]) -> Counter[int]:
     if not batch:
         return Counter()
     sizes = {item.message.size for item in batch}
-    rows = db.session.execute(
-        select(Arrival.received_at, Arrival.size).where(
-            Arrival.folder_id == folder.id, Arrival.sha256 == b"", among(Arrival.size, sizes)
-        )
-    )
-    stubs = Counter(_look(row.received_at, row.size) for row in rows)
+    stubs = Counter(_looks(folder, Arrival.sha256 == b"", among(Arrival.size, sizes)))
     db.session.commit()
     return stubs
 
 
 def _unfamiliar(run: Pass, folder: Folder, uids: Sequence[int], since: datetime = LONG_AGO) -> list[int]:
     """Of those that came in since then, or without a date: those of which not as many of the same date and
-    size are stored. What has the look of another one is left to the daily reading."""
+    size are stored."""
     stored = _stored_looks(folder, since)
     asked, looks = [], array("q")
     for portion in portions(uids):
@@ -192,18 +192,34 @@ def _stored_looks(folder: Folder, since: datetime) -> Sequence[int]:
         (Arrival.sha256 != b"") | (Arrival.failure == TOO_LARGE) | (Arrival.arrived_at < now() - ASKED_AGAIN)
     )
     is_of_then = Arrival.received_at.is_(None) | (Arrival.received_at >= since)
-    rows = db.session.execute(
-        select(Arrival.received_at, Arrival.size)
-        .where(Arrival.folder_id == folder.id, is_of_then, is_settled)
-        .execution_options(yield_per=ROWS_AT_ONCE)
-    )
-    looks = _sorted(_look(row.received_at, row.size) for row in rows)
+    looks = array("q", sorted(array("q", _looks(folder, is_of_then, is_settled))))
     db.session.commit()
     return looks
 
 
-def _sorted(looks: Iterable[int]) -> Sequence[int]:
-    return array("q", sorted(array("q", looks)))
+def _looks(folder: Folder, *conditions: ColumnElement[bool]) -> Iterator[int]:
+    """The look of each message that is here and was not taken for gone.
+
+    One that was stored again with each renumbering is one message: it has as many rows as epochs. What was
+    stored in the epochs of our own was not here before.
+    """
+    epoch = func.greatest(Arrival.uid_validity, literal_column("0"))
+    kind = Arrival.received_at, Arrival.size, Arrival.sha256
+    alike = (
+        select(*kind, epoch.label("epoch"), func.count().label("count"))
+        .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), *conditions)
+        .group_by(*kind, epoch)
+        .subquery()
+    )
+    of_ours = func.coalesce(func.sum(alike.c.count).filter(alike.c.epoch == 0), 0)
+    of_theirs = func.coalesce(func.max(alike.c.count).filter(alike.c.epoch > 0), 0)
+    rows = db.session.execute(
+        select(alike.c.received_at, alike.c.size, of_ours + of_theirs)
+        .group_by(alike.c.received_at, alike.c.size, alike.c.sha256)
+        .execution_options(yield_per=ROWS_AT_ONCE)
+    )
+    for received_at, size, count in rows:
+        yield from repeat(_look(received_at, size), int(count))
 
 
 def _look(received_at: datetime | None, size: int) -> int:

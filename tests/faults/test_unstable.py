@@ -4,10 +4,11 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.messages import Message
 from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.plan import MOST_RENUMBERINGS, STEADY_VISITS, Cursor, Epoch, epoch_of, trust_after
 from tenants.database import db, inside, now
@@ -292,3 +293,53 @@ def test_each_batch_is_the_last_where_the_day_is_spent(stage: Stage, monkeypatch
         db.session.commit()
     assert isinstance(stage.sync().error, BudgetSpentError)
     assert len(stage.subjects()) == 4
+
+
+def unsettled_by_one_renumbering_after_another(stage: Stage) -> None:
+    """What is there is stored again with each of them."""
+    stage.sync()
+    for _ in range(MOST_RENUMBERINGS + 1):
+        stage.server.folder(INBOX).uid_validity += 1
+        stage.sync()
+    assert "renumbers" in error_of(stage)
+
+
+def test_what_is_new_and_looks_like_what_is_here_comes_with_the_next_visit(stage: Stage) -> None:
+    inbox = stage.server.folder(INBOX)
+    inbox.add(letter("Undated 1"), date="")
+    removed = inbox.add(letter("Undated 2"), date="")
+    stage.sync()
+    inbox.remove(removed)
+    unsettled_by_one_renumbering_after_another(stage)
+    assert stage.count_in(INBOX) > 2
+    inbox.add(letter("Undated 3"), date="")
+    assert len({len(message.raw) for message in inbox.messages.values()}) == 1
+    stage.sync()
+    assert stage.subjects() == ["Undated 1", "Undated 2", "Undated 3"]
+    bodies = bodies_asked(stage)
+    stage.sync()
+    assert bodies_asked(stage) == bodies
+
+
+def test_what_was_removed_and_is_there_again_is_so_here_and_is_not_asked_for_again(stage: Stage) -> None:
+    inbox = stage.server.folder(INBOX)
+    inbox.add(letter("Kept"), date=just_now())
+    raw, date = letter("There and back"), just_now()
+    removed = inbox.add(raw, date=date)
+    stage.sync()
+    inbox.remove(removed)
+    unsettled_by_one_renumbering_after_another(stage)
+    assert removed_subjects(stage) == ["There and back"]
+    inbox.add(raw, date=date)
+    stage.sync()
+    assert removed_subjects(stage) == []
+    bodies = bodies_asked(stage)
+    stage.sync()
+    assert bodies_asked(stage) == bodies
+
+
+def removed_subjects(stage: Stage) -> list[str]:
+    with inside(stage.world.id):
+        ours = Message.mailbox_id == stage.mailbox.id
+        query = select(Message.subject).where(ours, Message.removed_on_server_at.is_not(None))
+        return list(db.session.scalars(query))
