@@ -9,6 +9,7 @@ is the server's fault and not a message's (throttled, a goodbye to everything, p
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from math import isqrt
 
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import (
@@ -33,10 +34,13 @@ SAMPLE_BYTES = 1024
 SILENCE = (ServerTimeoutError, ConnectionLostError)
 MOST_REFUSALS = 40  # of one portion: about four messages of 500 that cannot be told of
 REFUSALS_OF_ALL = 12  # with nothing told: then it is no single message
+MOST_ENDINGS = 6  # of the connection, over one portion: each costs a sign-in, and one message up to so many
+ENDINGS_OF_ALL = 3  # with nothing told
 
 Content = bytes | Spool
 Fetched = dict[int, dict[bytes, Token]]
 Attempt = Callable[[MessageDetails], Content | None]
+Ask = Callable[[ImapSession, Sequence[int], bytes, Fetched], None]
 
 
 def details(
@@ -44,20 +48,59 @@ def details(
 ) -> dict[int, MessageDetails]:
     """What the server tells about messages by UID; one that is missing is not proven gone (F8).
 
-    ``needed``: an item without which an answer says nothing.
+    ``needed``: an item without which an answer says nothing. One that the server ends the connection over
+    is left out, for a new connection.
     """
+    return _details(session, uids, items, needed, _ask_despite_endings)
+
+
+def _details(
+    session: ImapSession, uids: Sequence[int], items: bytes, needed: bytes, ask: Ask
+) -> dict[int, MessageDetails]:
     told: dict[int, MessageDetails] = {}
     for portion in fetching.portions(sorted(set(uids))):
-        found = _fetched_as_far_as_told(session, portion, items)
+        found: Fetched = {}
+        ask(session, portion, items, found)
         whole = {uid: answered for uid, answered in found.items() if needed in answered}
         told |= {uid: fetching.details_of(uid, answered) for uid, answered in whole.items()}
     return told
 
 
-def _fetched_as_far_as_told(session: ImapSession, uids: Sequence[int], items: bytes) -> Fetched:
+def _ask_despite_endings(session: ImapSession, uids: Sequence[int], items: bytes, told: Fetched) -> None:
+    """What is told before the server ends the connection counts, and the rest is asked for over a new one.
+
+    First what comes next, alone: where a server tells one after another, it is what it fails by. Else that
+    is in one of the other pieces. Raises where nothing is told of any.
+    """
+    waiting, endings = [uids], 0
+    while waiting:
+        asked = waiting.pop(0)
+        count = len(told)
+        try:
+            _ask_despite_refusals(session, asked, items, told)
+        except (TurnedAwayError, ConnectionLostError):
+            endings += 1
+            if session.is_turned_away or (endings == ENDINGS_OF_ALL and not told):
+                raise
+            session.reopen()
+            waiting[:0] = _pieces(asked, told)
+        if len(told) > count:
+            session.goodbye_count = 0
+        if endings == MOST_ENDINGS:
+            return
+
+
+def _pieces(asked: Sequence[int], told: Fetched) -> Iterator[list[int]]:
+    """Of what is left, the first one, and as many pieces of the others as each has messages; of one alone,
+    nothing."""
+    left = [uid for uid in asked if uid not in told] if len(asked) > 1 else []
+    yield from fetching.portions(left[:1])
+    yield from fetching.portions(left[1:], max(1, isqrt(len(left))))
+
+
+def _ask_despite_refusals(session: ImapSession, uids: Sequence[int], items: bytes, told: Fetched) -> None:
     """What is told before a refusal counts, and the rest is asked for in halves: of 500 messages it may be
     one that cannot be told of (Gmail, Yahoo). Raises where all of it is refused."""
-    told: Fetched = {}
     waiting, refused = [uids], list[CommandRefusedError]()
     while waiting and len(refused) < (MOST_REFUSALS if told else REFUSALS_OF_ALL):
         asked = waiting.pop(0)
@@ -70,7 +113,6 @@ def _fetched_as_far_as_told(session: ImapSession, uids: Sequence[int], items: by
             waiting += [left[:half], left[half:]] if half else []
     if refused and not told:
         raise refused[0]
-    return told
 
 
 def fetch(
@@ -132,7 +174,7 @@ class MessageReader:
     def _details_or_nothing(self, uids: Sequence[int]) -> dict[int, MessageDetails]:
         """Sizes and dates; where the server stumbles over them, messages are fetched one by one."""
         try:
-            return details(self._session, uids, fetching.DETAIL_ITEMS)
+            return _details(self._session, uids, fetching.DETAIL_ITEMS, b"UID", _ask_despite_refusals)
         except MailServerError as error:
             self._go_on_after(error)
             return {}

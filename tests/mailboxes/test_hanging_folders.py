@@ -1,6 +1,7 @@
 """A folder in which the server says nothing more costs its own mail a delay, and no other."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.imap import Timeouts
+from mailboxes.imap.reading import ENDINGS_OF_ALL
 from mailboxes.imap.session import MOST_GOODBYES
 from mailboxes.inbox.reading import mark_read
 from mailboxes.messages import Message
@@ -414,6 +416,56 @@ def test_a_message_that_a_server_says_goodbye_over_is_set_aside(
     assert "The server" in failures[0].failure
     scripted.settle()
     assert "Bad" in scripted.subjects()
+
+
+def buffers(uid: int, behaviour: Behaviour) -> Behaviour:
+    """A server that tells nothing of the others before it fails by one."""
+    return asks_for(uid, (b"(UID FLAGS)",), behaviour)
+
+
+def tells_before(uid: int, behaviour: Behaviour) -> Behaviour:
+    """A server that tells one after another until it fails by one."""
+
+    def behave(session: Session, command: Command) -> bool:
+        for other in session.folder.asked(command.arguments.split()[0].decode()):
+            if other < uid:
+                session.send(session.fetch_answer(other, b"(UID FLAGS)"))
+        return behaviour(session, command)
+
+    return buffers(uid, behave)
+
+
+@pytest.mark.parametrize("fails", [buffers, tells_before])
+@pytest.mark.parametrize("behaviour", [GOODBYE, drop, NOT_NOW], ids=["bye", "drop", "no"])
+def test_a_message_whose_flags_end_the_connection_holds_up_nothing_of_its_folder(
+    scripted: Scripted, fails: Callable[[int, Behaviour], Behaviour], behaviour: Behaviour
+) -> None:
+    before = [scripted.add(f"Before {number}") for number in range(12)]
+    bad = scripted.add("Bad")
+    behind = [scripted.add(f"Behind {number}") for number in range(12)]
+    scripted.sync()
+    for uid in (*before, bad, *behind):
+        scripted.server.folder().flag(uid, "\\Seen")
+    scripted.server.folder().remove(1)
+    scripted.server.on("FETCH", fails(bad, behaviour))
+    assert scripted.sync().error is None
+    assert folder(scripted, "INBOX").last_error == ""
+    with scripted.inside(scripted.world):
+        seen = set(db.session.scalars(select(Arrival.uid).where(Arrival.flags.contains(["\\Seen"]))))
+        gone = list(db.session.scalars(select(Arrival.uid).where(Arrival.vanished_at.is_not(None))))
+    assert (seen, gone) == ({*before, *behind}, [1])
+    scripted.settle()
+
+
+def test_where_all_flags_end_the_connection_that_is_found_out_soon(scripted: Scripted) -> None:
+    for number in range(12):
+        scripted.add(f"One of {number}")
+    scripted.sync()
+    scripted.server.on("FETCH", lambda s, c: b"(UID FLAGS)" in c.arguments and drop(s, c))
+    scripted.server.commands.clear()
+    assert scripted.sync().error is not None
+    assert scripted.server.verbs().count("LOGIN") <= 1 + (MOST_RECONNECTS + 1) * ENDINGS_OF_ALL
+    scripted.settle()
 
 
 @pytest.mark.parametrize("behaviour", [GOODBYE, NOT_NOW], ids=["bye", "no"])
