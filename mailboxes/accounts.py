@@ -198,7 +198,8 @@ class Folder(OptionallyScoped, Base):
     told_since: Mapped[datetime | None] = mapped_column(default=None)  # the trouble that was told of
     left_alone_until: Mapped[datetime | None] = mapped_column(default=None)  # the last visit broke off
     gone_at: Mapped[datetime | None] = mapped_column(default=None)
-    # Of a new folder, asked for when another is gone (`mailboxes.sync.renaming`); 0: the server has none.
+    # Of a new folder, asked for when another is gone (`mailboxes.sync.renaming`); 0: the server has none, or
+    # does not tell it; -1: it was asked once, in vain.
     listed_validity: Mapped[int | None] = mapped_column(default=None)
     # The gap audit (`mailboxes.sync.gaps`): asked for, made, and what it found.
     audit_wanted_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -25,6 +25,7 @@ from tenants.errors import ConflictError
 MOST_ASKED = 20  # new folders, in one pass
 AT_THAT_TIME = timedelta(hours=1)  # a folder that was new so long before another was gone may be that one
 NO_VALIDITY = 0
+ASKED_IN_VAIN = -1  # once: it is asked once more, for it may have been the connection's failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class NewName:
 def look_for_new_names(run: Pass) -> None:
     """Ask folders that are new for their UIDVALIDITY, where one that is read is gone; commits.
 
-    None is asked twice, whatever it says. For the end of a pass: one may end the connection, and then the
-    others are asked in the next pass.
+    None is asked again, whatever it says; only where the conversation failed, once more in a later pass. For
+    the end of a pass: one may end the connection, and then the others are asked in the next pass.
     """
     gone_at = db.session.scalar(
         folders_of(run.account)
@@ -50,8 +51,10 @@ def look_for_new_names(run: Pass) -> None:
     )
     unknown: Sequence[Folder] = []
     if gone_at is not None:
-        query = folders_of(run.account).where(_is_new(Folder, gone_at), Folder.listed_validity.is_(None))
-        unknown = db.session.scalars(query.order_by(Folder.id.desc()).limit(MOST_ASKED)).all()
+        is_unknown = Folder.listed_validity.is_(None) | (Folder.listed_validity == ASKED_IN_VAIN)
+        query = folders_of(run.account).where(_is_new(Folder, gone_at), is_unknown)
+        in_turn = query.order_by(Folder.listed_validity.desc().nulls_first(), Folder.id.desc())
+        unknown = db.session.scalars(in_turn.limit(MOST_ASKED)).all()
     db.session.commit()
     for folder in unknown:
         if not run.imap.is_open:
@@ -97,8 +100,9 @@ def read_instead(account: Account, folder_id: UUID, *, by: Actor, label: str) ->
 def _ask(run: Pass, folder: Folder) -> None:
     try:
         validity = run.imap.status(folder.name_raw).uid_validity or NO_VALIDITY
-    except OF_A_FOLDER:
-        validity = NO_VALIDITY
+    except OF_A_FOLDER as error:
+        is_first = folder.listed_validity is None
+        validity = ASKED_IN_VAIN if is_first and error.needs_reconnect else NO_VALIDITY
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, listed_validity=validity)
     db.session.commit()

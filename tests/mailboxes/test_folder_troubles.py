@@ -173,19 +173,36 @@ def test_a_renamed_folder_is_suggested_under_its_new_name_and_read_on_from_where
 
 
 @pytest.mark.parametrize(
-    "behaviour",
-    [drop, refuse("NO [INUSE] busy"), reply_then_drop(b"* BYE gone\r\n"), reply(b"what?\r\n")],
-    ids=["drop", "no", "bye", "nonsense"],
+    ("behaviour", "count"),
+    [
+        (refuse("NO not yours"), 1),
+        (drop, 2),
+        (refuse("NO [INUSE] busy"), 2),
+        (reply_then_drop(b"* BYE gone\r\n"), 2),
+        (reply(b"what?\r\n"), 2),
+    ],
+    ids=["no", "drop", "not now", "bye", "nonsense"],
 )
-def test_a_new_folder_that_fails_when_it_is_asked_holds_up_no_mail_and_is_asked_once(scripted, behaviour):
+def test_a_new_folder_that_fails_when_it_is_asked_holds_up_no_mail_and_is_asked_once_more_at_most(
+    scripted, behaviour, count
+):
     rename(scripted.server)
     scripted.server.folder("Another").uid_validity = 999
     scripted.server.on("STATUS", lambda s, c: b"Another" in c.arguments and behaviour(s, c))
-    for number in range(3):
+    for number in range(4):
         scripted.add(f"New {number}")
         report = scripted.sync()
         assert (report.error, report.new_count) == (None, 1)
-    assert scripted.server.verbs().count("STATUS") == 2
+    assert scripted.server.verbs().count("STATUS") == 1 + count
+    assert suggested(scripted) == [("Projects", "Undertakings")]
+
+
+def test_a_new_name_is_found_though_the_connection_ended_when_it_was_asked_for(scripted):
+    rename(scripted.server)
+    scripted.server.on("STATUS", drop, times=1)
+    assert scripted.sync().error is None
+    assert suggested(scripted) == []
+    assert scripted.sync().error is None
     assert suggested(scripted) == [("Projects", "Undertakings")]
 
 
