@@ -63,8 +63,7 @@ def leave_unwritten(run: Pass, folder: Folder, error: MailServerError) -> None:
     """Note that reads cannot be told to the server; commits. The folder itself is read on."""
     db.session.rollback()
     _note(run, folder, {"last_error": f"{UNWRITTEN} {error.advice}"})
-    if not run.imap.is_open:
-        run.imap.open()
+    run.connect_again()
 
 
 def demand_readable(run: Pass, folders: Sequence[Folder]) -> None:
@@ -84,7 +83,8 @@ def _go_on(run: Pass, error: MailServerError) -> None:
     if run.imap.is_open:
         return
     run.reconnect_count += 1
-    if run.reconnect_count > MOST_RECONNECTS or run.imap.is_turned_away or run.is_out_of_time:
+    most = MOST_RECONNECTS if run.fetched or not run.is_doubtful else 0
+    if run.reconnect_count > most or run.imap.is_turned_away or run.is_out_of_time:
         raise error
     run.imap.open()
 

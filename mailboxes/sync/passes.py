@@ -159,8 +159,8 @@ def _list_folders(run: Pass) -> None:
         if not known:
             raise
         run.report.trouble = f"{UNLISTED} {error.message}"
-        if not run.imap.is_open:
-            run.imap.open()
+        run.is_doubtful = not run.imap.is_open
+        run.connect_again()
     else:
         refresh_folders(run.account, run.fence, listed)
 

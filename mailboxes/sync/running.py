@@ -80,6 +80,7 @@ class Pass:
     hung_before: set[UUID] = field(default_factory=set)  # folders in which the server last said nothing more
     visited_before: dict[UUID, datetime | None] = field(default_factory=dict)  # their last turn
     reconnect_count: int = 0  # after what a folder failed by
+    is_doubtful: bool = False  # the connection ended before any folder was asked for: it may be the server
     cut: set[UUID] = field(default_factory=set)  # folders whose visit broke off, as the time was over
     is_cut: bool = False  # it ends before all folders were visited: its time is over
     left: dict[UUID, Uids] = field(default_factory=dict)  # UIDs of history to fetch, by folder
@@ -92,6 +93,11 @@ class Pass:
     def demand_budget(self) -> None:
         """Raise `BudgetSpentError` if nothing more may be fetched today."""
         self.budget.demand(self.imap.received_count)
+
+    def connect_again(self) -> None:
+        """Open the connection if it was lost."""
+        if not self.imap.is_open:
+            self.imap.open()
 
     @property
     def is_over(self) -> bool:

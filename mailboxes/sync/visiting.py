@@ -69,8 +69,7 @@ def _visit_or_leave(run: Pass, folder: Folder, *, is_first_round: bool) -> UidVa
         db.session.rollback()
         run.is_cut = True
         run.cut.add(folder.id)
-        if not run.imap.is_open:  # lost behind what was stored last: no fault of the folder that comes next
-            run.imap.open()
+        run.connect_again()  # lost behind what was stored last: no fault of the folder that comes next
     except UidValidityChangedError as error:
         db.session.rollback()
         return error

@@ -148,6 +148,36 @@ def test_a_server_that_hangs_in_one_folder_after_another_is_given_up_for_now(
     scripted.settle()
 
 
+@pytest.mark.parametrize("behaviour", [GOODBYE, NOT_NOW], ids=["bye", "no"])
+def test_a_server_that_says_goodbye_to_every_command_costs_two_sign_ins_a_pass_and_is_told(
+    scripted: Scripted, behaviour: Behaviour
+) -> None:
+    scripted.sync()
+    for verb in ("LIST", "EXAMINE", "STATUS", "SEARCH", "FETCH"):
+        scripted.server.on(verb, behaviour)
+    for failures in (1, 2):
+        scripted.server.commands.clear()
+        assert scripted.sync().error is not None
+        assert scripted.server.verbs().count("LOGIN") == 2
+        with scripted.inside(scripted.world):
+            account = scripted.account()
+            assert (account.state, account.failure_count) == ("failing", failures)
+            assert account.last_error != ""
+            assert account.next_attempt_at > now() + failures * timedelta(seconds=20)
+    scripted.settle()
+
+
+def test_where_only_the_list_ends_the_connection_a_folder_that_does_too_holds_up_no_other(
+    scripted: Scripted,
+) -> None:
+    scripted.server.on("LIST", GOODBYE)
+    scripted.server.on("EXAMINE", in_folder("Archive", drop))
+    for _ in range(3):
+        assert scripted.sync().error is None
+    assert scripted.subjects() == ["In INBOX", "In Projects"]
+    scripted.settle()
+
+
 def test_new_mail_of_a_folder_whose_history_hangs_is_not_made_to_wait(scripted: Scripted) -> None:
     searches = itertools.count(1)  # the first is the visit's, the others list the history
 
