@@ -7,7 +7,7 @@ take none to speak of while most are in a row, and sixteen megabytes at worst.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Set
-from itertools import islice
+from itertools import groupby, islice, pairwise
 from typing import Any
 
 HIGHEST_UID = 2**63 - 1  # whatever a server calls a UID
@@ -36,7 +36,7 @@ class Uids(Set[int]):
     @classmethod
     def of(cls, uids: Iterable[int]) -> "Uids":
         """These UIDs, in whatever order and number."""
-        return uids if isinstance(uids, Uids) else cls.ascending(sorted(set(uids)))
+        return uids if isinstance(uids, Uids) else cls.ascending(in_order(array("q", uids)))
 
     @classmethod
     def ascending(cls, uids: Iterable[int]) -> "Uids":
@@ -98,6 +98,13 @@ class Uids(Set[int]):
     def __repr__(self) -> str:
         told = ",".join(str(first) if first == last else f"{first}:{last}" for first, last in self.ranges())
         return f"Uids({told})"
+
+
+def in_order(uids: "array[int]") -> "array[int]":
+    """The same ones, ascending, each once. Nearly always they are so already."""
+    if all(one < next_one for one, next_one in pairwise(uids)):
+        return uids
+    return array("q", (uid for uid, _ in groupby(sorted(uids))))
 
 
 def _without(ranges: Iterator[Range], cuts: Iterator[Range]) -> Iterator[Range]:

@@ -5,6 +5,7 @@ wire, `dialogue` says commands and reads answers, `session` opens and signs in; 
 `searching` understand answers, `reading` gets messages out of servers that make it hard.
 """
 
+from mailboxes.imap.changes import Changes
 from mailboxes.imap.connection import FolderStatus, ImapConnection
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
 from mailboxes.imap.folders import FolderListing, raw_name, shown_name
@@ -13,6 +14,7 @@ from mailboxes.imap.settings import Encryption, ImapSettings
 from mailboxes.wire import Timeouts
 
 __all__ = [
+    "Changes",
     "Encryption",
     "FetchedMessage",
     "FolderListing",

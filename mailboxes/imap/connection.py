@@ -6,6 +6,7 @@ thread. After an error that `needs_reconnect` the connection is closed; open a n
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,7 +18,7 @@ from mailboxes.errors import (
     UidValidityChangedError,
     UnsafeArgumentError,
 )
-from mailboxes.imap import fetching, folders, reading, searching
+from mailboxes.imap import changes, fetching, folders, reading, searching
 from mailboxes.imap.dialogue import (
     CLOSED_TO_US,
     Argument,
@@ -118,7 +119,7 @@ class ImapConnection(ImapSession):
         if since is not None:
             criteria.append(_since(since))
         found = searching.search(self, b" ".join(criteria) or b"ALL")
-        return [uid for uid in found if uid >= lowest]
+        return list(found[bisect_left(found, lowest) :])
 
     def all_uids(self, state: FolderState | None = None) -> Uids:
         """Every UID in the open folder; asked for in ranges, so that no line grows without end.
@@ -146,25 +147,9 @@ class ImapConnection(ImapSession):
         newest = found[-MOST_OF_ONE_ID:]  # a server that does not know HEADER finds them all
         return any(f"<{message_id}>".encode() in header for header in self._message_id_headers(newest))
 
-    def changed_since(self, mod_seq: int) -> list[MessageDetails]:
-        """UID, flags and MODSEQ of messages changed after ``mod_seq`` (RFC 7162 §3.1.4).
-
-        Only where `examine` told a ``highest_mod_seq``.
-        """
-        changed: reading.Fetched = {}
-
-        def take(parts: Parts) -> bool:
-            items = fetching.fetched_items(parts)
-            uid = fetching.whole_number(items.get(b"UID")) if items else None
-            if items is not None and uid:
-                changed.setdefault(uid, {}).update(items)
-            return items is not None
-
-        command = b"UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE %d)" % max(1, mod_seq)
-        self.run(command, seconds=self.body_seconds, budget=fetching.CHANGES_BUDGET, take=take)
-        return [
-            fetching.details_of(uid, items) for uid, items in sorted(changed.items()) if b"FLAGS" in items
-        ]
+    def changed_since(self, mod_seq: int) -> changes.Changes:
+        """Messages changed after ``mod_seq``. Only where `examine` told a ``highest_mod_seq``."""
+        return changes.changed_since(self, mod_seq)
 
     def fetch_details(self, uids: Sequence[int]) -> dict[int, MessageDetails]:
         """Size, flags and INTERNALDATE by UID. A UID that is missing is not proven gone (F8)."""

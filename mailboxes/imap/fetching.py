@@ -96,7 +96,6 @@ class MessageDetails:
     size: int = -1
     flags: tuple[str, ...] = ()
     received_at: datetime | None = None
-    mod_seq: int | None = None
 
 
 def fetched_items(parts: Parts) -> dict[bytes, Token] | None:
@@ -134,15 +133,13 @@ def _usual_items(parts: Parts) -> dict[bytes, Token]:
 
 
 def details_of(uid: int, items: Mapping[bytes, Token]) -> MessageDetails:
-    """Size, flags, date and MODSEQ out of the items of one answer."""
-    mod_seq = items.get(b"MODSEQ")
+    """Size, flags and date out of the items of one answer."""
     size = whole_number(items.get(b"RFC822.SIZE"))
     return MessageDetails(
         uid=uid,
         size=-1 if size is None else size,
         flags=flag_names(items.get(b"FLAGS")),
         received_at=internal_date(items.get(b"INTERNALDATE")),
-        mod_seq=whole_number(mod_seq[0]) if isinstance(mod_seq, list) and mod_seq else None,
     )
 
 

@@ -19,12 +19,14 @@ from mailboxes.messages import Location, Message
 from mailboxes.routing.records import held_by_one, holders_of
 from mailboxes.sync import leases
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.uids import Uids
 from tenants.arrays import array_literal
 from tenants.bulk import among
 from tenants.database import db, inside
 
 SEEN = "\\Seen"
 ANSWERED = "\\Answered"
+PLACES_AT_ONCE = 10_000  # marked as gone: a folder of a million may be emptied, or renumbered
 
 Flags = Mapping[int, Sequence[str]]
 Changed = Sequence[Row[UUID, int, list[str]]]
@@ -47,13 +49,22 @@ def follow_removals(
     account: Account, folder: Folder, fence: int, uid_validity: int, vanished: Collection[int], at: object
 ) -> int:
     """Mark messages that the folder no longer has, and commit; how many there were."""
-    condition = (Arrival.uid_validity == uid_validity) & among(Arrival.uid, vanished)
-    return _mark_gone(account, folder, fence, condition, at)
+    count = 0
+    for portion in Uids.of(vanished).portions(PLACES_AT_ONCE):
+        condition = (Arrival.uid_validity == uid_validity) & among(Arrival.uid, portion)
+        count += _mark_gone(account, folder, fence, condition, at)
+    return count
 
 
 def follow_renumbering(account: Account, folder: Folder, fence: int, uid_validity: int, at: object) -> int:
     """Mark the places of former epochs as gone, once the new one is stored, and commit."""
-    return _mark_gone(account, folder, fence, of_another_epoch(uid_validity), at)
+    former = select(Arrival.id).where(
+        Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), of_another_epoch(uid_validity)
+    )
+    total = 0
+    while count := _mark_gone(account, folder, fence, Arrival.id.in_(former.limit(PLACES_AT_ONCE)), at):
+        total += count
+    return total
 
 
 def follow_returns(

@@ -17,7 +17,7 @@ from mailboxes.imap import MessageDetails
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, Prepared, arrive, prepared
 from mailboxes.sync.folders import keep_cursor
-from mailboxes.sync.following import follow_removals, follow_returns
+from mailboxes.sync.following import PLACES_AT_ONCE, follow_removals, follow_returns
 from mailboxes.sync.history import history_lane
 from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor
 from mailboxes.sync.running import Pass, epoch_of_ours, validity_of
@@ -36,7 +36,8 @@ def begin_anew(run: Pass, folder: Folder, cursor: Cursor, there: Uids, living: U
     look at a whole folder. Else each is suspected.
     """
     others = _differing(run, folder, cursor, (living & there).newest(FIRST_SUSPECTS))
-    make_room(run, folder, cursor, [*(living - there), *(gone - there)])
+    for lost in (living - there, gone - there):
+        make_room(run, folder, cursor, lost)
     highest = max(there, default=0)
     leases.demand(run.account.id, run.fence)
     keep_cursor(
@@ -86,16 +87,21 @@ def replace_reused(
 
 def make_room(run: Pass, folder: Folder, cursor: Cursor, uids: Collection[int]) -> None:
     """Mark what was stored under these UIDs as gone, and keep it under a number that no server has."""
-    validity = validity_of(cursor)
+    validity, ours = validity_of(cursor), epoch_of_ours()
     follow_removals(run.account, folder, run.fence, validity, uids, now())
-    leases.demand(run.account.id, run.fence)
-    db.session.execute(
-        update(Arrival)
-        .where(Arrival.folder_id == folder.id, Arrival.uid_validity == validity, among(Arrival.uid, uids))
-        .values(uid_validity=epoch_of_ours())
-        .execution_options(synchronize_session=False)
-    )
-    db.session.commit()
+    for portion in Uids.of(uids).portions(PLACES_AT_ONCE):
+        leases.demand(run.account.id, run.fence)
+        db.session.execute(
+            update(Arrival)
+            .where(
+                Arrival.folder_id == folder.id,
+                Arrival.uid_validity == validity,
+                among(Arrival.uid, portion),
+            )
+            .values(uid_validity=ours)
+            .execution_options(synchronize_session=False)
+        )
+        db.session.commit()
 
 
 def _settle(run: Pass, folder: Folder, cursor: Cursor, lane: Lane, batch: Sequence[Prepared]) -> None:

@@ -1,6 +1,7 @@
 """One visit to one folder: new mail, and once in a pass also what changed."""
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,13 @@ from sqlalchemy import case, func
 
 from mailboxes.accounts import Folder
 from mailboxes.crash_points import crash_point
-from mailboxes.errors import CommandRefusedError, UidValidityChangedError
-from mailboxes.imap import FolderState
+from mailboxes.errors import (
+    CommandRefusedError,
+    ConnectionLostError,
+    TurnedAwayError,
+    UidValidityChangedError,
+)
+from mailboxes.imap import Changes, FolderState
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance
 from mailboxes.sync.auditing import audit, is_audit_wanted
@@ -256,32 +262,49 @@ def _is_known_to_lie(run: Pass, folder: Folder, cursor: Cursor) -> bool:
 
 def _changed_flags(
     run: Pass, folder: Folder, state: FolderState, cursor: Cursor
-) -> Iterator[dict[int, tuple[str, ...]]]:
+) -> Iterator[Mapping[int, tuple[str, ...]]]:
     """What has changed, where the server knows that; else flags of the newest, and once a day of all."""
-    if state.highest_mod_seq is not None and cursor.mod_seq is not None and not _is_unchanged(cursor, state):
-        try:
-            changed = run.imap.changed_since(cursor.mod_seq)
-        except CommandRefusedError:  # it promised too much (F35)
-            log.info("changes are not told", folder=str(folder.id))
-        else:
-            yield {found.uid: found.flags for found in changed}
-            return
+    changes = _told_changes(run, folder, state, cursor)
+    if changes is not None:
+        yield changes.flags
+        if changes.others or cursor.flags_uid is not None:
+            yield from _flags_of(run, folder, _to_be_asked(folder, cursor, changes.others))
+        return
     newest = newest_stored(folder, cursor, FLAGS_WITHOUT_MODSEQ) if state.exists != 0 else []
     db.session.commit()
     if newest:
         yield run.imap.fetch_flags(newest)
-        yield from _older_flags(run, folder, cursor, newest[-1])
+    if newest and (cursor.flags_uid is not None or is_day_over(cursor, now())):
+        older = stored_uids(folder, cursor, is_living=True, below=cursor.flags_uid or newest[-1])
+        yield from _flags_of(run, folder, older)
 
 
-def _older_flags(
-    run: Pass, folder: Folder, cursor: Cursor, newest_from: int
-) -> Iterator[dict[int, tuple[str, ...]]]:
-    """Flags of the others, once a day; where a pass has no time left or breaks off, the next one goes on."""
-    if cursor.flags_uid is None and not is_day_over(cursor, now()):
-        return
-    older = stored_uids(folder, cursor, is_living=True, below=cursor.flags_uid or newest_from)
+def _told_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> Changes | None:
+    """None: the server does not tell. Where it ends the connection over one message, any may have changed."""
+    if state.highest_mod_seq is None or cursor.mod_seq is None or _is_unchanged(cursor, state):
+        return None
+    try:
+        return run.imap.changed_since(cursor.mod_seq)
+    except CommandRefusedError:  # it promised too much (F35)
+        log.info("changes are not told", folder=str(folder.id))
+        return None
+    except (TurnedAwayError, ConnectionLostError):
+        run.imap.reopen()
+        return Changes({}, stored_uids(folder, cursor, is_living=True))
+
+
+def _to_be_asked(folder: Folder, cursor: Cursor, changed: Uids) -> Uids:
+    """What has changed, and all below where the pass before broke off, if it did."""
+    if cursor.flags_uid is None:
+        return changed
+    below = max([cursor.flags_uid, *(uid + 1 for uid in changed.newest(1))])
+    return stored_uids(folder, cursor, is_living=True, below=below)
+
+
+def _flags_of(run: Pass, folder: Folder, uids: Uids) -> Iterator[Mapping[int, tuple[str, ...]]]:
+    """Newest first; where a pass has no time left or breaks off, the next one goes on below."""
     db.session.commit()
-    for portion in older.portions(FLAGS_WITHOUT_MODSEQ):
+    for portion in uids.portions(FLAGS_WITHOUT_MODSEQ):
         yield run.imap.fetch_flags(portion)
         _keep_flags_uid(run, folder, portion[-1])
         if run.is_over:
@@ -323,7 +346,7 @@ def _compare(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> U
     validity = validity_of(cursor)
     if found.missing:
         lane = history_lane(run, folder, cursor)
-        missing = list(found.missing)
+        missing = array("q", found.missing)
         run.report.new_count += take_in(
             run, folder, lane, missing, lambda batch: Advance(last_uid=max(batch))
         )

@@ -319,7 +319,7 @@ SABOTAGES = (
     Sabotage(
         "only the newest flags",
         SYNC / "visiting.py",
-        "        yield from _older_flags(run, folder, cursor, newest[-1])\n",
+        "        yield from _flags_of(run, folder, older)\n",
         "        yield from ()\n",
         "tests/mailboxes/test_sync_faults.py::test_flags_of_old_messages_are_followed_once_a_day",
     ),
@@ -575,8 +575,8 @@ SABOTAGES = (
     Sabotage(
         "changes are promised",
         SYNC / "visiting.py",
-        "        except CommandRefusedError:  # it promised too much (F35)\n",
-        "        except ZeroDivisionError:\n",
+        "    except CommandRefusedError:  # it promised too much (F35)\n",
+        "    except ZeroDivisionError:\n",
         "tests/faults/test_quirks.py::test_a_quirk_costs_no_message[icloud/bad-condstore]",
     ),
     Sabotage(

@@ -2,6 +2,7 @@
 
 import itertools
 import select
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
@@ -36,6 +37,7 @@ from mailboxes.errors import (
     WrongProtocolError,
 )
 from mailboxes.imap import Encryption, FetchedMessage, FolderListing, ImapConnection, ImapSettings
+from mailboxes.imap.changes import MOST_TOLD
 from mailboxes.imap.dialogue import LONGEST_BACKOFF, tokens
 from mailboxes.imap.fetching import details_of, fetched_items, flag_names, internal_date
 from mailboxes.imap.folders import listings, raw_name, shown_name
@@ -991,9 +993,8 @@ def test_a_long_uidvalidity_is_one(
 
 @pytest.mark.parametrize(("told", "number"), [(2**63 - 1, 2**63 - 1), (2**63, None), (10**19, None)])
 def test_a_number_that_no_database_stores_is_none(told: int, number: int | None) -> None:
-    answer = [b"* 1 FETCH (UID 7 RFC822.SIZE %d MODSEQ (%d))" % (told, told)]
-    details = details_of(7, fetched_items(answer) or {})
-    assert (details.size, details.mod_seq) == (-1 if number is None else number, number)
+    answer = [b"* 1 FETCH (UID 7 RFC822.SIZE %d)" % told]
+    assert details_of(7, fetched_items(answer) or {}).size == (-1 if number is None else number)
 
 
 @given(
@@ -1046,9 +1047,52 @@ def test_an_answer_without_flags_takes_none_away(imap_server: ScriptedImap, open
     )
     with opened() as connection:
         imap_server.on("FETCH", reply(told))
-        changed = {found.uid: (found.flags, found.mod_seq) for found in connection.changed_since(6)}
-        assert changed == {1: (("\\Seen",), 8)}
+        changes = connection.changed_since(6)
+        assert (changes.flags, len(changes.others)) == ({1: ("\\Seen",)}, 0)
         assert connection.fetch_flags([1, 2]) == {1: ("\\Seen",)}
+
+
+def test_of_too_many_changes_the_others_are_told_by_number_alone(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    count = 40_000
+    told = b"".join(
+        b"* %d FETCH (UID %d FLAGS (\\Seen) MODSEQ (7))\r\n" % (n, n) for n in range(1, count + 1)
+    )
+    told += b"{tag} OK done\r\n"
+    imap_server.keeps_transcript = False
+    with opened() as connection:
+        imap_server.on("FETCH", reply(told))
+        with most_memory(16):
+            changes = connection.changed_since(6)
+    assert {*changes.flags, *changes.others} == set(range(1, count + 1))
+    assert len(changes.flags) == MOST_TOLD
+    assert len(changes.others) == count - MOST_TOLD
+
+
+@pytest.mark.parametrize("answer", [b"* ESEARCH (TAG x) UID ALL 1:300000\r\n", b""], ids=["range", "numbers"])
+def test_a_set_of_many_uids_takes_little_memory(
+    imap_server: ScriptedImap, opened: Open, answer: bytes
+) -> None:
+    if not answer:
+        answer = b"* SEARCH " + b" ".join(b"%d" % uid for uid in range(1, 300_001)) + b"\r\n"
+    imap_server.keeps_transcript = False
+    with opened() as connection:
+        imap_server.on("SEARCH", reply(answer + b"{tag} OK done\r\n"))
+        with most_memory(20):
+            found = connection.all_uids()
+    assert list(found.ranges()) == [(1, 300_000)]
+
+
+@contextmanager
+def most_memory(megabytes: int) -> Iterator[None]:
+    """What happens inside, in the server too, takes no more at any moment."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < megabytes * 1024**2
+    finally:
+        tracemalloc.stop()
 
 
 def test_items_that_nobody_asked_for_are_left_aside(imap_server: ScriptedImap, opened: Open) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Folder, choose_history_again
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
-from mailboxes.sync import leases
+from mailboxes.sync import following, leases, visiting
 from mailboxes.sync.claiming import claim_now
 from mailboxes.sync.passes import sync_account
 from tenants.database import db, now
@@ -399,6 +399,111 @@ def test_flags_of_all_go_on_where_the_pass_before_had_no_more_time(
         found = db.session.execute(select(Folder.flags_uid, Folder.compared_at).where(Folder.is_synced)).one()
     assert found.flags_uid is None
     assert found.compared_at is not None
+
+
+def flag_all(scripted: Scripted, *flags: str) -> list[int]:
+    uids = list(scripted.server.folder().uids())
+    for uid in uids:
+        scripted.server.folder().flag(uid, *flags)
+    return uids
+
+
+def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailboxes.imap.changes.MOST_TOLD", 2)
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+
+
+def flagged_uids(scripted: Scripted, flag: str) -> list[int]:
+    with scripted.inside(scripted.world):
+        flagged = select(Arrival.uid).where(Arrival.flags.contains([flag])).order_by(Arrival.uid)
+        return list(db.session.scalars(flagged))
+
+
+def test_of_many_changes_each_is_followed_a_few_at_a_time(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_at_once(monkeypatch)
+    scripted.server.capabilities += " CONDSTORE"
+    for number in range(9):
+        scripted.add(f"Old {number}")
+    scripted.sync()
+    uids = flag_all(scripted, "\\Seen")
+    asked: list[int] = []
+    usual = visiting.follow_flags
+
+    def follow(*given: Any) -> int:
+        asked.append(len(given[-1]))
+        return usual(*given)
+
+    monkeypatch.setattr(visiting, "follow_flags", follow)
+    assert scripted.sync().error is None
+    assert seen_uids(scripted) == uids
+    assert max(asked) == 2
+    scripted.server.commands.clear()
+    scripted.sync()
+    assert "FETCH" not in scripted.server.verbs()
+    scripted.settle()
+
+
+def test_many_changes_are_all_followed_though_passes_are_short_and_others_come_meanwhile(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_at_once(monkeypatch)
+    scripted.server.capabilities += " CONDSTORE"
+    for number in range(9):
+        scripted.add(f"Old {number}")
+    scripted.sync()
+    uids = flag_all(scripted, "\\Seen")
+    with monkeypatch.context() as patch:
+        patch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+        for passes, uid in enumerate((9, 1, 5, 8, 2)):
+            assert scripted.sync().error is None
+            assert (seen_uids(scripted) == uids) == (passes >= 3)
+            scripted.server.folder().flag(uid, "\\Seen", "\\Flagged")
+    scripted.sync()
+    assert flagged_uids(scripted, "\\Flagged") == [1, 2, 5, 8, 9]
+    with scripted.inside(scripted.world):
+        assert db.session.scalars(select(Folder.flags_uid).where(Folder.is_synced)).one() is None
+    scripted.settle()
+
+
+def test_where_the_connection_ends_as_changes_are_told_all_flags_are_asked_for(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_at_once(monkeypatch)
+    scripted.server.capabilities += " CONDSTORE"
+    for number in range(5):
+        scripted.add(f"Old {number}")
+    scripted.sync()
+    uids = flag_all(scripted, "\\Seen")
+    scripted.server.on("FETCH", lambda s, c: b"CHANGEDSINCE" in c.arguments and drop(s, c))
+    assert scripted.sync().error is None
+    assert seen_uids(scripted) == uids
+    scripted.settle()
+
+
+def test_what_is_gone_is_marked_a_few_at_a_time(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "PLACES_AT_ONCE", 2)
+    marked: list[int] = []
+    usual = following._in_each_place
+
+    def in_each_place(account: Any, ids: Any, act: Any) -> None:
+        marked.append(len(ids))
+        usual(account, ids, act)
+
+    monkeypatch.setattr(following, "_in_each_place", in_each_place)
+    for number in range(5):
+        scripted.add(f"Old {number}")
+    scripted.sync()
+    scripted.server.folder().uid_validity += 1
+    for _ in range(2):
+        assert scripted.sync().error is None
+    assert marked == [2, 2, 1]
+    for uid in list(scripted.server.folder().uids()):
+        scripted.server.folder().remove(uid)
+    assert scripted.sync().error is None
+    assert marked == [2, 2, 1, 2, 2, 1]
+    scripted.settle()
 
 
 def compare_again(scripted: Scripted) -> None:
