@@ -9,7 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import repeat
 from typing import Any
@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import ColumnElement, func, literal_column, select
 
 from mailboxes.accounts import EVERY_UID, Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, of_another_epoch
 from mailboxes.imap import FolderState, MessageDetails
 from mailboxes.intake.arrived import TOO_LARGE
 from mailboxes.sync import leases
@@ -41,6 +41,20 @@ ASKED_AGAIN = timedelta(hours=2)  # so long what was not handed out is asked for
 log = structlog.get_logger()
 
 
+@dataclass
+class Reading:
+    """Messages of a folder are asked for in batches, none twice.
+
+    ``met``: of which look there were how many that are not whole. So many of those that were stored before it
+    are theirs; another one of that look is another message.
+    """
+
+    run: Pass
+    folder: Folder
+    lane: Lane
+    met: Counter[int] = field(default_factory=Counter)
+
+
 def visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
     """New mail, what else is unfamiliar, and once a day all: a batch of it at least, whatever the time."""
     lane = _lane(run, cursor)
@@ -49,15 +63,16 @@ def visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor
         before = run.report.new_count
         lately = run.imap.search_uids(since=day_of(cursor.new_since))
         unfamiliar = _unfamiliar(run, folder, lately, since=cursor.new_since - 2 * OVERLAP)
-        is_whole = _read(run, folder, lane, unfamiliar)
+        is_whole = _read(Reading(run, folder, lane), unfamiliar)
         new_count = run.report.new_count - before
         if is_whole and not is_daily and _are_more_there(cursor, state, new_count):
             others = _unfamiliar(run, folder, known_history(run, folder, cursor))
-            is_whole = _read(run, folder, lane, others)
+            is_whole = _read(Reading(run, folder, lane), others)
     if is_whole:
         _note_visit(run, folder, state, cursor)
     if is_daily:
-        _read_all(run, folder, lane, cursor, known_history(run, folder, cursor) if state.exists != 0 else [])
+        uids = known_history(run, folder, cursor) if state.exists != 0 else []
+        _read_all(Reading(run, folder, lane), cursor, uids)
     if not is_whole:
         raise TimeIsUpError
 
@@ -86,45 +101,47 @@ def _lane(run: Pass, cursor: Cursor) -> Lane:
     return replace(lane, uid_validity=epoch_of_ours(), history_through=EVERY_UID)
 
 
-def _read_all(run: Pass, folder: Folder, lane: Lane, cursor: Cursor, uids: Sequence[int]) -> None:
+def _read_all(reading: Reading, cursor: Cursor, uids: Sequence[int]) -> None:
     """From where the pass before ended. Counted from the oldest: what came in meanwhile changes no place, and
     of what was removed, as many are left for tomorrow. The rest of a day's bytes is for new mail."""
     for begin in range(cursor.reread_count, len(uids), UIDS_AT_ONCE):
-        if run.is_history_over or not _read_portion(
-            run, folder, lane, begin, uids[begin : begin + UIDS_AT_ONCE]
+        if reading.run.is_history_over or not _read_portion(
+            reading, begin, uids[begin : begin + UIDS_AT_ONCE]
         ):
             return
-    _keep(run, folder, reread_count=0, compared_at=now())
+    _keep(reading.run, reading.folder, reread_count=0, compared_at=now())
 
 
-def _read_portion(run: Pass, folder: Folder, lane: Lane, begin: int, uids: Sequence[int]) -> bool:
+def _read_portion(reading: Reading, begin: int, uids: Sequence[int]) -> bool:
     """Whether the day had bytes for it, and has some for another one."""
-    for uid, _ in _take(run, folder, lane, uids):
-        _keep(run, folder, reread_count=begin + bisect_right(uids, uid))
+    run = reading.run
+    for uid, _ in _take(reading, uids):
+        _keep(run, reading.folder, reread_count=begin + bisect_right(uids, uid))
         run.demand_time()
         if run.is_history_over:
             return False
     return True
 
 
-def _read(run: Pass, folder: Folder, lane: Lane, uids: Sequence[int]) -> bool:
+def _read(reading: Reading, uids: Sequence[int]) -> bool:
     """Whether there was time for all; some are stored in each pass, and are familiar in the next."""
     for number, portion in enumerate(portions(uids)):
-        if number and run.is_over:
+        if number and reading.run.is_over:
             return False
-        for uid, has_stored in _take(run, folder, lane, portion):
-            if has_stored and uid != uids[-1] and run.is_over:
+        for uid, has_stored in _take(reading, portion):
+            if has_stored and uid != uids[-1] and reading.run.is_over:
                 return False
     return True
 
 
-def _take(run: Pass, folder: Folder, lane: Lane, uids: Sequence[int]) -> Iterator[tuple[int, bool]]:
+def _take(reading: Reading, uids: Sequence[int]) -> Iterator[tuple[int, bool]]:
     """Store messages that are not here; of each batch, its last UID and whether something was stored."""
+    run, folder, lane = reading.run, reading.folder, reading.lane
     run.demand_budget()
     for batch in prepared(run.imap.fetch_messages(uids)):
         known = _known(folder, batch)
-        stubs = _known_stubs(folder, [item for item in batch if not item.is_whole])
-        fresh = [item for item in batch if not _is_here(item, known, stubs)]
+        stubs = _stubs_before(folder, lane, [item for item in batch if not item.is_whole])
+        fresh = [item for item in batch if not _is_here(item, known, stubs, reading.met)]
         if fresh:
             run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
             if run.stored is not None:
@@ -136,13 +153,13 @@ def _take(run: Pass, folder: Folder, lane: Lane, uids: Sequence[int]) -> Iterato
         run.demand_budget()
 
 
-def _is_here(item: Prepared, digests: Collection[bytes], stubs: Counter[int]) -> bool:
-    """Whether its bytes are; one that is not whole takes a stub of its date and size, once."""
+def _is_here(item: Prepared, digests: Collection[bytes], stubs: Counter[int], met: Counter[int]) -> bool:
+    """Whether its bytes are; one that is not whole takes a stub of its date and size, once in a reading."""
     if item.is_whole:
         return item.packed is not None and item.packed.sha256 in digests
     look = _look(item.message.received_at, item.message.size)
-    stubs[look] -= 1
-    return stubs[look] >= 0
+    met[look] += 1
+    return met[look] <= stubs[look]
 
 
 def _known(folder: Folder, batch: Collection[Prepared]) -> dict[bytes, bool]:
@@ -159,12 +176,13 @@ def _known(folder: Folder, batch: Collection[Prepared]) -> dict[bytes, bool]:
     return known
 
 
-def _known_stubs(folder: Folder, batch: Collection[Prepared]) -> Counter[int]:
-    """How many stubs of which look are here, of sizes as in the batch."""
+def _stubs_before(folder: Folder, lane: Lane, batch: Collection[Prepared]) -> Counter[int]:
+    """How many stubs of which look were here before this visit, of sizes as in the batch."""
     if not batch:
         return Counter()
+    is_before = of_another_epoch(lane.uid_validity)
     sizes = {item.message.size for item in batch}
-    stubs = Counter(_looks(folder, Arrival.sha256 == b"", among(Arrival.size, sizes)))
+    stubs = Counter(_looks(folder, Arrival.sha256 == b"", is_before, among(Arrival.size, sizes)))
     db.session.commit()
     return stubs
 

@@ -186,6 +186,28 @@ def test_what_is_not_whole_is_told_of_once(stage: Stage) -> None:
     assert set(stage.subjects()) - set(subjects) == {"Too large", f"Letter {stage.letter_count}"}
 
 
+def test_two_of_the_same_size_and_second_that_are_too_large_are_two_wherever_a_batch_ends(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsettled(stage)
+    stage.limit_megabytes(1)
+    monkeypatch.setattr("mailboxes.sync.arriving.MESSAGES_PER_COMMIT", 1)
+    before, date = stage.count_in(INBOX), just_now()
+    for number in range(3):
+        raw = letter(f"Too large {number}", body="0123456789abcde\n" * 70_000)
+        stage.server.folder(INBOX).add(raw, date=date)
+        for _ in range(2):
+            stage.sync()
+            assert stage.count_in(INBOX) == before + number + 1
+    for number in range(3, 5):
+        raw = letter(f"Too large {number}", body="0123456789abcde\n" * 70_000)
+        stage.server.folder(INBOX).add(raw, date=date)
+    for happens in (stage.sync, stage.sync, stage.a_day_later, stage.sync):
+        happens()
+    assert stage.count_in(INBOX) == before + 5
+    assert {f"Too large {number}" for number in range(5)} <= set(stage.subjects())
+
+
 def test_what_is_too_large_holds_up_nothing_new(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     unsettled(stage)
     stage.limit_megabytes(1)
