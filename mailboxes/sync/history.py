@@ -115,6 +115,8 @@ def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
             if _fetch_history(run, folder, cursor, ends):
                 return True
         except TimeIsUpError:
+            db.session.rollback()
+            run.connect_again()  # lost behind what was stored last: no fault of the folder that comes next
             return True
         except OF_A_FOLDER as error:
             leave(run, folder, error, is_read=True)

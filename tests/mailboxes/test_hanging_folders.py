@@ -329,6 +329,41 @@ def test_a_connection_that_is_lost_as_the_time_is_over_is_no_other_folders_troub
     scripted.settle()
 
 
+def test_a_connection_that_is_lost_as_a_turn_of_history_is_over_is_no_other_folders_trouble(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        scripted.add(f"Old {number}", folder="Later")
+    for _ in range(2):
+        scripted.sync()
+    scripted.choose_all()
+    is_over: list[bool] = []
+
+    def goes_away(session: Session, command: Command) -> bool:
+        """At the oldest message, which it has left out before, and for longer than a moment."""
+        if len(session.folder.asked(command.arguments.split()[0].decode())) > 1:
+            return for_messages(lambda _, uid, good: good if uid != 1 else None)(session, command)
+        session.server.heal()
+        session.server.on("connect", drop, times=1)
+        return drop(session, command)
+
+    scripted.server.on("FETCH", asks_for(1, (b"BODY",), goes_away, name="Later"))
+    monkeypatch.setattr(passes, "TURN_SECONDS", 0.0)
+    with scripted.inside(scripted.world):
+        fence = leases.take(scripted.mailbox.account_id, "a worker")
+        assert fence is not None
+        report = passes.sync_account(
+            scripted.mailbox.account_id,
+            fence,
+            stored=is_over.append,
+            do_others_wait=lambda: bool(is_over and is_over.pop()),  # but for a moment
+        )
+        leases.release(scripted.mailbox.account_id, fence)
+    assert report.error is None
+    assert folder(scripted, "INBOX").last_error == ""
+    scripted.settle()
+
+
 def test_history_ends_with_its_pass_in_the_middle_of_a_portion(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,15 +448,15 @@ def test_many_folders_whose_answers_make_no_sense_hold_up_nobody(scripted: Scrip
 # --- servers that say goodbye (F24) --------------------------------------------------------------
 
 
-def asks_for(uid: int, items: tuple[bytes, ...], behaviour: Behaviour) -> Behaviour:
-    """Only where one of these items is asked for of this message of the inbox."""
+def asks_for(uid: int, items: tuple[bytes, ...], behaviour: Behaviour, name: str = "INBOX") -> Behaviour:
+    """Only where one of these items is asked for of this message of a folder."""
 
     def behave(session: Session, command: Command) -> bool:
         asked = session.folder.asked(command.arguments.split()[0].decode())
         is_wanted = any(item in command.arguments for item in items)
         return is_wanted and uid in asked and behaviour(session, command)
 
-    return in_folder("INBOX", behave)
+    return in_folder(name, behave)
 
 
 @pytest.mark.parametrize(
