@@ -47,6 +47,7 @@ IDLE_SECONDS = (540.0, 1500.0)  # 9 to 25 minutes: before servers drop an IDLE t
 MOST_MISSED = 2
 UNASKED_RHYTHMS = 15  # an idling inbox is asked this much less often
 UNASKED_SECONDS = 900.0  # a folder that cost the connection is left to the scheduled passes for so long
+MOST_LOST = 2  # connections, each time folders are asked; the others are asked next time
 
 log = structlog.get_logger()
 
@@ -81,6 +82,7 @@ class Watched:
     is_idle_no_use: bool = False  # it was offered, and is refused or tells nothing
     is_heard: bool = False  # IDLE has told something since the inbox was asked about
     missed_count: int = 0  # how often in a row it had changed without a word
+    lost_count: int = 0  # connections that other folders have cost, this time
 
     @property
     def can_idle(self) -> bool:
@@ -328,12 +330,13 @@ def ask(watched: Watched) -> bool:
     else:
         is_changed = watched.can_idle and bool(imap.idle_done())
     watched.is_heard = watched.is_heard or is_changed
+    watched.lost_count = 0
     for folder in folders[1:] if watched.can_idle else folders:
         is_changed = _has_changed(watched, folder) or is_changed
     if watched.can_idle:
         is_changed = _is_missed(watched, folders[0]) or is_changed
     if watched.can_idle:
-        if is_new:
+        if is_new or watched.lost_count:
             imap.examine(folders[0])
         try:
             is_changed = bool(imap.idle_start()) or is_changed
@@ -362,22 +365,37 @@ def _messages(status: FolderStatus | None) -> tuple[int | None, int | None]:
 def _has_changed(watched: Watched, folder: bytes) -> bool:
     """Whether a folder is not as it was told last; one that tells nothing is read by the scheduled passes.
 
-    One that is in use, or that the server says goodbye over, costs the connection: the next one goes on
-    without it. What the inbox fails by is the account's trouble.
+    One that is in use, or that the server says goodbye over, costs the connection: a new one goes on without
+    it, so that the inbox is watched whatever the others do. What that fails by is the account's trouble.
     """
-    if watched.unasked.get(folder, 0.0) > time.monotonic():
+    is_inbox = folder == watched.post.folders[0]
+    if not is_inbox and _is_left_out(watched, folder):
         return False
     try:
         status = watched.imap.status(folder)
     except CommandRefusedError:
         return False
     except TurnedAwayError:
-        if folder != watched.post.folders[0]:
-            watched.unasked[folder] = time.monotonic() + UNASKED_SECONDS
-        raise
+        if is_inbox:
+            raise
+        return _connected_without(watched, folder)
     is_changed = watched.told.get(folder, status) != status
     watched.told[folder] = status
     return is_changed
+
+
+def _is_left_out(watched: Watched, folder: bytes) -> bool:
+    is_unasked = watched.unasked.get(folder, 0.0) > time.monotonic()
+    return is_unasked or watched.lost_count >= MOST_LOST
+
+
+def _connected_without(watched: Watched, folder: bytes) -> bool:
+    """Sign in again without it; true, for nobody knows what has happened meanwhile."""
+    watched.unasked[folder] = time.monotonic() + UNASKED_SECONDS
+    watched.lost_count += 1
+    watched.imap.open()
+    watched.is_heard = True
+    return True
 
 
 def _posts() -> list[Post]:

@@ -16,7 +16,7 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, uuid7
 from tests.dovecot import Dovecot
 from tests.factories import World, make_mailbox
-from tests.faults.behaviours import refuse
+from tests.faults.behaviours import refuse, reply
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.arriving import letter
 from tests.mailboxes.served import Served
@@ -179,11 +179,32 @@ def test_a_folder_in_use_costs_one_connection_and_keeps_no_other_from_being_watc
 ) -> None:
     watched = asked_of(imap_server, loopback, b"INBOX", b"Busy", b"Projects")
     imap_server.on("STATUS", lambda s, c: b"Busy" in c.arguments and refuse("NO [INUSE] busy")(s, c))
-    with pytest.raises(TurnedAwayError):
-        ask(watched)
     assert ask(watched)
+    assert not ask(watched)
     imap_server.folder("Projects").add(b"Subject: x\r\n\r\n")
     assert ask(watched)
+    assert not ask(watched)
+    assert imap_server.verbs().count("LOGIN") == 2
+    watched.imap.close()
+
+
+def test_however_many_folders_are_in_use_the_inbox_is_watched(
+    imap_server: ScriptedImap, loopback: EgressPolicy
+) -> None:
+    busy = [b"Busy %d" % number for number in range(6)]
+    watched = asked_of(imap_server, loopback, b"INBOX", *busy, b"Projects")
+    imap_server.on("STATUS", lambda s, c: b"Busy" in c.arguments and reply(b"* BYE in use\r\n")(s, c))
+    for sign_ins in (3, 5, 7, 7):
+        ask(watched)
+        assert imap_server.verbs()[-1] == "IDLE"
+        assert imap_server.verbs().count("LOGIN") == sign_ins
+        examined = [one.arguments for one in imap_server.commands if one.verb == "EXAMINE"]
+        assert len(examined) == (sign_ins - 1) // 2
+        assert all(b"INBOX" in arguments for arguments in examined)
+    imap_server.push(b"* 1 EXISTS\r\n")
+    assert ask(watched)  # the inbox tells
+    imap_server.folder("Projects").add(b"Subject: x\r\n\r\n")
+    assert ask(watched)  # and another one is asked
     assert not ask(watched)
     watched.imap.close()
 
