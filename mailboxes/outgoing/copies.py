@@ -14,6 +14,7 @@ from sqlalchemy import exists, select
 
 from mailboxes import timeline
 from mailboxes.accounts import Account, Folder, folders_of
+from mailboxes.connection_places import filing
 from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.crash_points import crash_point
 from mailboxes.errors import (
@@ -39,6 +40,7 @@ from tenants.secrets import UnreadableSecretError
 
 MOST_ATTEMPTS = 6
 WAIT = timedelta(minutes=10)  # doubled before each attempt, so that no server is still busy with the last one
+AFTER_ANOTHER = timedelta(seconds=30)  # that is being filed in the same account
 ABOUT_THE_SAME_DAY = timedelta(days=2)  # whatever the clock and the zone of the server
 FILES_BY_ITSELF = ("google", "microsoft")
 
@@ -74,6 +76,15 @@ def _file(row: Outgoing) -> bool:
     if folder is None:
         _end(row, "skipped", "The account has no Sent folder that we know.")
         return False
+    with filing(account.id) as is_alone:
+        if not is_alone:
+            row.copy_attempts -= 1  # it was none
+            row.copy_after = now() + AFTER_ANOTHER
+            return False
+        return _file_in(row, account, folder)
+
+
+def _file_in(row: Outgoing, account: Account, folder: Folder) -> bool:
     try:
         _append(row, account, folder)
     except (MailServerError, MissingRawError, UnreadableSecretError) as error:

@@ -1,4 +1,4 @@
-"""The named exceptions: who looks across organizations, and who commits below a door.
+"""The named exceptions: who looks across organizations, who commits below a door, who opens connections.
 
 A new one belongs on these lists only with a reason that holds; mostly there is a way without it.
 """
@@ -109,6 +109,14 @@ COMMITS = {
     "mailboxes.sync.unstable": "each portion, and no transaction while a server is asked",
     "mailboxes.sync.visiting": "where a folder stands, and no transaction while a server is asked",
 }
+# module → which place among an account's few connections it has (`mailboxes.connection_places`)
+CONNECTS = {
+    "workers.watch": "the one that watches: an account belongs to one watcher",
+    "mailboxes.sync.passes": "the one that reads: a pass holds the lease",
+    "mailboxes.outgoing.copies": "the one that files copies: under a lock",
+    "mailboxes.connection_check": "beside them, for seconds: a person checks a connection and waits",
+    "mailboxes.sync.comparing": "beside them: somebody at a terminal compares all accounts",
+}
 
 
 @cache
@@ -139,6 +147,10 @@ def test_only_these_look_across_organizations():
 def test_only_these_commit_below_a_door():
     found = {module for module in callers_of({"commit"}) if module.startswith(("tenants", "mailboxes"))}
     assert found <= set(COMMITS), f"{found - set(COMMITS)}: let the door commit, or say why not"
+
+
+def test_only_these_open_connections_that_a_server_counts():
+    assert callers_of({"ImapConnection"}) == set(CONNECTS), "which place among an account's three has it?"
 
 
 def test_the_lists_name_nobody_who_no_longer_needs_it():

@@ -13,6 +13,7 @@ from mailboxes import outgoing, timeline
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Raw
 from mailboxes.composing import HEADERS, UnsafeMessageError
+from mailboxes.connection_places import filing
 from mailboxes.connections import store_password
 from mailboxes.errors import (
     CommandRefusedError,
@@ -629,6 +630,20 @@ def test_a_copy_is_filed_once_after_a_while(ours, write, with_sent, imap, smtp_s
     assert copy(ours, inside) == 0
     assert imap.appended == [(b"Sent", smtp_sink.messages[0].content, ("\\Seen",))]
     assert steps(ours, message, "filed") == [("filed", "filed")]
+
+
+def test_copies_of_one_account_are_filed_one_at_a_time_and_waiting_is_no_attempt(
+    ours, mailbox, write, with_sent, imap, inside
+):
+    _, message = write()
+    send(ours)
+    with filing(mailbox.account_id):
+        for _ in range(MOST_ATTEMPTS + 1):
+            assert copy(ours, inside) == 0
+    assert imap.appended == []
+    assert steps(ours, message, "filed") == []
+    with filing(mailbox.id):  # another account's
+        assert copy(ours, inside) == 1
 
 
 def test_of_two_sent_folders_the_one_that_is_called_so_gets_the_copy(
