@@ -127,6 +127,7 @@ def test_what_was_left_on_the_former_server_is_fetched_from_no_other(mailbox, ou
         (held,) = held_arrivals(mailbox.account_id)
         assert (held.id, held.is_fetchable, held.is_asked_for) == (id, False, False)
         assert fetch_anyway([mailbox.account_id]) == {}
+        assert not db.session.scalar(select(Arrival.is_wanted))
 
 
 def test_of_a_folder_that_is_read_no_more_nothing_is_missing(mailbox, ours, inside):
@@ -141,6 +142,18 @@ def test_of_a_folder_that_is_read_no_more_nothing_is_missing(mailbox, ours, insi
             "INBOX": ({"groups": {"missing": 2}}, False),
             "Archive": (None, True),
         }
+
+
+def test_what_was_asked_for_in_a_folder_that_is_read_no_more_is_asked_for_in_no_other(mailbox, ours, inside):
+    change(inside, ours, mailbox, listed=[*FOLDERS, ARCHIVE], folders=[b"INBOX", b"Archive"])
+    stub: dict[str, Any] = {"state": "too_large", "failure": "No.", "sha256": b"", "is_wanted": True}
+    with inside(ours):
+        (kept,) = arrive(mailbox, letter("Kept"), folder="inbox", **stub)
+        (left,) = arrive(mailbox, letter("Left"), folder="archive", **stub)
+    change(inside, ours, mailbox, listed=[*FOLDERS, ARCHIVE])
+    with inside(ours):
+        wanted = {row.id: row.is_wanted for row in db.session.execute(select(Arrival.id, Arrival.is_wanted))}
+        assert wanted == {kept: True, left: False}
 
 
 def test_who_reads_the_former_server_just_now_stores_nothing_any_more(mailbox, ours, inside):

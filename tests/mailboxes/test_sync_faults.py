@@ -482,6 +482,20 @@ def test_where_the_connection_ends_as_changes_are_told_all_flags_are_asked_for(
     scripted.settle()
 
 
+def test_what_was_asked_for_and_is_gone_is_asked_for_no_more(scripted: Scripted) -> None:
+    kept, gone = scripted.add("Kept"), scripted.add("Gone")
+    scripted.sync()
+    with scripted.inside(scripted.world):
+        missing = {"state": "too_large", "failure": "No.", "sha256": b"", "is_wanted": True}
+        db.session.execute(update(Arrival).where(Arrival.uid == gone).values(**missing))
+        db.session.commit()
+    scripted.server.folder().remove(gone)
+    assert scripted.sync().error is None
+    with scripted.inside(scripted.world):
+        rows = db.session.execute(select(Arrival.uid, Arrival.vanished_at.is_not(None), Arrival.is_wanted))
+        assert {tuple(row) for row in rows} == {(kept, False, False), (gone, True, False)}
+
+
 def test_what_is_gone_is_marked_a_few_at_a_time(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "PLACES_AT_ONCE", 2)
     marked: list[int] = []
