@@ -22,7 +22,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailboxes import oauth, troubles
 from mailboxes.acting import organizations_with_pending
-from mailboxes.folder_troubles import tell_of_folder_troubles
 from mailboxes.global_mailboxes.deleting import finish_deleting
 from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.global_mailboxes.reporting import report_global_accounts
@@ -141,7 +140,7 @@ def ring_for_due_mail() -> None:
 
 def tell_of_troubles() -> None:
     """Accounts that wait for people, and folders that are not read."""
-    for owner_id in [*troubles.tell_of_troubles(), *tell_of_folder_troubles()]:
+    for owner_id in troubles.tell_of_troubles():
         queues.ring_notices(owner_id)
 
 

@@ -6,13 +6,14 @@ import pytest
 from sqlalchemy import select, update
 
 from mailboxes.accounts import Folder
-from mailboxes.folder_troubles import PATIENCE, tell_of_folder_troubles
 from mailboxes.health.explaining import health_of
 from mailboxes.metrics import metrics
 from mailboxes.notices import send_due_notices
 from mailboxes.setup.overview import overview_of
 from mailboxes.sync.failures import NoFolderLeftError
 from mailboxes.sync.renaming import read_instead
+from mailboxes.troubles import tell_of_troubles
+from mailboxes.troubles.telling import PATIENCE
 from tenants.audit import Actor
 from tenants.database import db, now
 from tenants.errors import ConflictError
@@ -44,7 +45,7 @@ def sink(app, smtp_sink, certificates):
 
 
 def tell():
-    for owner in tell_of_folder_troubles():
+    for owner in tell_of_troubles():
         send_due_notices(owner)
 
 

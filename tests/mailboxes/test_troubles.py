@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from mailboxes import telling
 from mailboxes.accounts import Account
 from mailboxes.errors import (
     AuthenticationFailedError,
@@ -22,7 +21,9 @@ from mailboxes.notices import send_due_notices
 from mailboxes.sync import deaths, leases
 from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.failures import note_failure, note_success
-from mailboxes.troubles import FAILURES, FEW, GATHERED, PATIENCE, tell_of_troubles
+from mailboxes.troubles import tell_of_troubles, telling
+from mailboxes.troubles.accounts import FAILURES, FEW
+from mailboxes.troubles.telling import GATHERED, PATIENCE
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.factories import make_mailbox, make_user
 from tests.mailboxes.arriving import account_of
@@ -239,7 +240,7 @@ def test_what_follows_a_letter_about_many_is_gathered(inside, ours, sink):
 
 
 def test_one_turn_tells_some_owners_and_the_next_turn_the_others(inside, ours, theirs, monkeypatch):
-    monkeypatch.setattr("mailboxes.troubles.OWNERS_AT_ONCE", 1)
+    monkeypatch.setattr("mailboxes.troubles.accounts.OWNERS_AT_ONCE", 1)
     failing = {"imap_enabled": True, "state": "refused"}
     make_mailbox(ours, account={**failing, "failing_since": now()})
     make_mailbox(theirs, account={**failing, "failing_since": now() - timedelta(hours=1)})

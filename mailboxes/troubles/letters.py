@@ -1,4 +1,4 @@
-"""What administrators are told of accounts in trouble: of one in a letter of its own, of many in one letter.
+"""What administrators are told of accounts and folders: of one in a letter of its own, of many in one letter.
 
 Pure words. Kinds are the states of accounts as people are shown them (`mailboxes.accounts.shown_state`).
 """

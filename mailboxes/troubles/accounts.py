@@ -1,19 +1,18 @@
-"""Administrators are told, once, of an account that fails and waits for them, or does not recover by itself.
+"""Of which accounts there is something to tell: those that wait for people, or do not recover by themselves.
 
 What waits for people is told of at once, also if it was told of before as something that passes. What fails
 otherwise is given time to recover, because servers are restarted and networks break for minutes. An account
 that nothing is fetched from for now, because its server or its budget does not permit more, is told of if
 that lasts.
 
-By notice (`mailboxes.notices`), so never through the mailbox itself. The account's row says what has been
-told of; the schedule looks for the rest, so that nothing is lost with a process that died. When the account
-is well again, that is told too. Of many at once there is one letter, and what comes soon after is gathered:
-a server of thousands of mailboxes that is away makes a few letters.
+The account's row says what has been told of; the schedule looks for the rest, so that nothing is lost with
+a process that died. When the account is well again, that is told too. Of many at once there is one letter,
+and what comes soon after is gathered: a server of thousands of mailboxes that is away makes a few letters.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -23,19 +22,25 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, shown_state
 from mailboxes.sync.claiming import is_wanted
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.telling import Letter, grid_url, queue_letters, tell_each
-from mailboxes.trouble_letters import SUBJECTS, Trouble, letter_about_many, letter_about_one
+from mailboxes.troubles.letters import SUBJECTS, Trouble, letter_about_many, letter_about_one
+from mailboxes.troubles.telling import (
+    GATHERED,
+    MOST_AT_ONCE,
+    OWNERS_AT_ONCE,
+    PATIENCE,
+    Letter,
+    grid_url,
+    key_of,
+    queue_letters,
+    tell_each,
+)
 from tenants.bulk import among
 from tenants.database import INSTALLATION, across_organizations, db, now
 from tenants.organizations import Organization
 
-PATIENCE = timedelta(minutes=30)  # so long an account may fail before somebody is told
-FAILURES = 3  # … and so often
+FAILURES = 3  # in a row, over `PATIENCE`, before somebody is told
 LONG_QUIET = timedelta(hours=1)
-OWNERS_AT_ONCE = 20  # in one turn of the schedule, which has other things to do
-MOST_AT_ONCE = 10_000  # accounts of one owner, in one transaction
 FEW = 3  # accounts that are told of each in a letter of its own
-GATHERED = timedelta(minutes=10)  # for so long, once an owner was told of more
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class _Found:
     trouble: Trouble
 
 
-def tell_of_troubles() -> list[UUID]:
+def tell_of_accounts() -> list[UUID]:
     """Queue what is to be told; commits for each owner. Whose notices there are, to be rung for."""
     return tell_each(_owners_to_tell(), _tell)
 
@@ -148,7 +153,7 @@ def _one_each(owner: UUID, found: Sequence[_Found]) -> list[Letter]:
     for one in found:
         link = f"{grid_url(owner)}{one.mailbox_id or ''}"
         subject, body = letter_about_one(one.kind, one.trouble, _name(owner, one), link)
-        once = f"account.{one.kind} {one.id} {_key(one.trouble.since)}"
+        once = f"account.{one.kind} {one.id} {key_of(one.trouble.since)}"
         letters.append(Letter(f"account.{one.kind}", subject, body, one.id, once))
     return letters
 
@@ -157,7 +162,7 @@ def _one_about_many(owner: UUID, kind: str, found: Sequence[_Found]) -> list[Let
     whose = "the system" if owner == INSTALLATION else db.session.get_one(Organization, owner).name
     link = f"{grid_url(owner)}{'' if kind == 'ok' else '?state=attention'}"
     subject, body = letter_about_many(kind, [one.trouble for one in found], whose, link)
-    return [Letter(f"accounts.{kind}", subject, body, None, f"accounts.{kind} {_key(now())}")]
+    return [Letter(f"accounts.{kind}", subject, body, None, f"accounts.{kind} {key_of(now())}")]
 
 
 def _name(owner: UUID, one: _Found) -> str:
@@ -166,7 +171,3 @@ def _name(owner: UUID, one: _Found) -> str:
         return f"The global mailbox {one.trouble.address}"
     organization = db.session.get_one(Organization, owner)
     return f"The mailbox {one.trouble.label} ({one.trouble.address}) of {organization.name}"
-
-
-def _key(at: datetime) -> str:
-    return f"{at:%Y%m%dT%H%M%S%f}"

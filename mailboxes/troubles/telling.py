@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -14,6 +15,11 @@ from tenants.database import INSTALLATION, db
 from tenants.errors import InvalidError, NotFoundError
 from tenants.permissions import members_who_may
 from tenants.users import system_administrators
+
+PATIENCE = timedelta(minutes=30)  # so long something may fail before somebody is told
+GATHERED = timedelta(minutes=10)  # for so long, once an owner was told of many
+OWNERS_AT_ONCE = 20  # in one turn of the schedule, which has other things to do
+MOST_AT_ONCE = 10_000  # accounts, or folders, of one owner, in one transaction
 
 log = structlog.get_logger()
 
@@ -45,6 +51,11 @@ def grid_url(owner: UUID) -> str:
     """Where an owner's mailboxes are listed; with an id behind it, the page of one."""
     base = settings_of(current_app).base_url
     return f"{base}/system/mailboxes/" if owner == INSTALLATION else f"{base}/configuration/mailboxes/"
+
+
+def key_of(at: datetime) -> str:
+    """A moment in what keeps a letter from being told again."""
+    return f"{at:%Y%m%dT%H%M%S%f}"
 
 
 def _is_told(owner: UUID, tell: Callable[[UUID], bool]) -> bool:

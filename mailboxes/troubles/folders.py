@@ -1,13 +1,12 @@
-"""Administrators are told, once, of folders that are not read while the rest of their account is.
+"""Of which folders there is something to tell: those that are not read while the rest of their account is.
 
 What is gone from the server, cannot be opened, hangs, or is renumbered all the time, and that for longer than
 servers are restarted. One letter names all of an owner that there are to tell of; others are gathered for the
 next. When such a folder is read again, that is told too. An account of which no folder is read is in trouble
-itself (`mailboxes.troubles`).
+itself (`mailboxes.troubles.accounts`).
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,19 +16,25 @@ from mailboxes.accounts import Account, Folder, is_in_trouble
 from mailboxes.notices import Notice
 from mailboxes.sync.claiming import is_wanted
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.telling import Letter, grid_url, queue_letters, tell_each
-from mailboxes.trouble_letters import FolderTrouble, letter_about_folders
+from mailboxes.troubles.letters import FolderTrouble, letter_about_folders
+from mailboxes.troubles.telling import (
+    GATHERED,
+    MOST_AT_ONCE,
+    OWNERS_AT_ONCE,
+    PATIENCE,
+    Letter,
+    grid_url,
+    key_of,
+    queue_letters,
+    tell_each,
+)
 from tenants.bulk import among
 from tenants.database import across_organizations, db, now
 
-PATIENCE = timedelta(minutes=30)
-GATHERED = timedelta(minutes=10)
-OWNERS_AT_ONCE = 20
-MOST_AT_ONCE = 10_000
 KINDS = {"folders.troubled": False, "folders.ok": True}  # whether they are well
 
 
-def tell_of_folder_troubles() -> list[UUID]:
+def tell_of_folders() -> list[UUID]:
     """Queue what is to be told; commits for each owner. Whose notices there are, to be rung for."""
     return tell_each(_owners_to_tell(), _tell)
 
@@ -97,4 +102,4 @@ def _letter(owner: UUID, kind: str, rows: Sequence[Any]) -> Letter:
     boxes = {row.mailbox_id for row in rows}
     page = boxes.pop() if len(boxes) == 1 else None
     subject, body = letter_about_folders(troubles, f"{grid_url(owner)}{page or ''}", is_well=KINDS[kind])
-    return Letter(kind, subject, body, None, f"{kind} {now():%Y%m%dT%H%M%S%f}")
+    return Letter(kind, subject, body, None, f"{kind} {key_of(now())}")
