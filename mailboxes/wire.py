@@ -141,15 +141,8 @@ class Wire:
             self._deadline, self._budget = before
 
     def fileno(self) -> int:
-        """For a selector; what was received already is told by `has_buffered_bytes`."""
+        """For a selector, which does not hear of what was received already (`read_available`, `has_line`)."""
         return self._socket.fileno()
-
-    @property
-    def has_buffered_bytes(self) -> bool:
-        """Whether something can be read without the socket becoming readable."""
-        if self._start < len(self._buffer):
-            return True
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     @property
     def has_line(self) -> bool:

@@ -71,7 +71,6 @@ class Classification:
     automatic_reasons: tuple[str, ...]
     is_bounce: bool
     failed_recipients: tuple[str, ...]
-    delayed_recipients: tuple[str, ...]
     is_list: bool
     is_spam: bool
     return_path: str | None
@@ -102,7 +101,6 @@ def classify(
         automatic_reasons=reasons,
         is_bounce=is_bounce,
         failed_recipients=tuple(failures.permanent),
-        delayed_recipients=tuple(failures.temporary),
         is_list=_is_list(facts),
         is_spam=bool(facts["spam_signs"]),
         return_path=facts["return_path"],

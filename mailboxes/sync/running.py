@@ -42,11 +42,6 @@ class PassReport:
     error: MailServerError | None = None
     trouble: str = ""  # what went wrong and ended nothing
 
-    @property
-    def stored_count(self) -> int:
-        """How many arrivals were stored."""
-        return self.new_count + self.history_count
-
     def __str__(self) -> str:
         """For a terminal."""
         if self.error is not None:

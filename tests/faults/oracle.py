@@ -150,7 +150,8 @@ class Oracle:
 
 def _is_quiet(report: PassReport) -> bool:
     is_done = report.error is None and not report.has_more and not report.is_lease_lost
-    return is_done and not (report.stored_count or report.changed_count or report.vanished_count)
+    found = (report.new_count, report.history_count, report.changed_count, report.vanished_count)
+    return is_done and not any(found)
 
 
 def known(sha256: bytes, flags: Iterable[str]) -> Known:

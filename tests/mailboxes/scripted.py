@@ -73,7 +73,7 @@ class Scripted:
         for _ in range(3):
             report = self.sync()
         assert report.error is None
-        assert report.stored_count == 0
+        assert (report.new_count, report.history_count) == (0, 0)
         with self.inside(self.world):
             folders = {folder.id: folder for folder in db.session.scalars(select(Folder))}
             rows = db.session.scalars(select(Arrival).where(Arrival.vanished_at.is_(None))).all()

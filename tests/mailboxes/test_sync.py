@@ -62,7 +62,8 @@ def test_mail_that_came_while_the_account_was_set_up_is_no_history(served: Serve
 def test_a_pass_that_finds_nothing_stores_nothing(served: Served) -> None:
     served.append(letter())
     served.sync()
-    assert served.sync().stored_count == 0
+    report = served.sync()
+    assert (report.new_count, report.history_count) == (0, 0)
     assert served.count(Arrival) == 1
 
 
