@@ -1,7 +1,7 @@
 """The lines of a list of conversations, messages or drafts, with what stands beside the text of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -45,51 +45,28 @@ class Row:
 def rows_of_threads(member: Membership, threads: Sequence[Thread]) -> list[Row]:
     """Conversations, each with what a member sees beside it."""
     marks = _marks(member, [thread.id for thread in threads])
-    names = _names(threads)
-    labels = labels_of({thread.mailbox_id for thread in threads})
-    return [
-        Row(
-            id=thread.id,
-            at=thread.last_at,
-            subject=thread.subject,
-            teaser=thread.teaser,
-            senders=tuple(thread.senders),
-            mailbox_label=labels.get(thread.mailbox_id, ""),
-            thread=thread,
-            has_attachments=thread.has_attachments,
-            is_unread=thread.id in marks.unread,
-            has_draft=thread.id in marks.drafts,
-            is_from_new_sender=thread.id in marks.new_senders,
-            is_removed=thread.id in marks.removed,
-            records=marks.records.get(thread.id, ()),
-            assignee=names.get(thread.assignee_id, "") if thread.assignee_id else "",
-        )
-        for thread in threads
-    ]
+    labels, names = labels_of({thread.mailbox_id for thread in threads}), _names(threads)
+    return [_row_of_thread(thread, marks, labels, names) for thread in threads]
 
 
 def rows_of_messages(member: Membership, messages: Sequence[Message]) -> list[Row]:
     """Messages each by itself, with what stands beside their conversation."""
-    thread_ids = {message.thread_id for message in messages}
-    threads = _threads(thread_ids)
-    marks = _marks(member, list(thread_ids), [message.id for message in messages])
+    threads = _threads({message.thread_id for message in messages})
+    marks = _marks(member, list(threads), [message.id for message in messages])
     labels = labels_of({message.mailbox_id for message in messages})
     return [
-        Row(
+        replace(
+            _row_of_thread(threads[message.thread_id], marks, labels, names={}),
             id=message.id,
+            message_id=message.id,
             at=message.shown_at,
             subject=message.subject,
             teaser=message.teaser,
             senders=(message.sender_name or message.sender_address,),
-            mailbox_label=labels.get(message.mailbox_id, ""),
-            thread=threads[message.thread_id],
-            message_id=message.id,
             has_attachments=message.attachment_count > 0,
             is_unread=message.id in marks.unread_messages,
-            has_draft=message.thread_id in marks.drafts,
             is_from_new_sender=message.is_from_new_sender,
             is_removed=message.removed_on_server_at is not None,
-            records=marks.records.get(message.thread_id, ()),
         )
         for message in messages
     ]
@@ -100,6 +77,27 @@ def rows_of_drafts(drafts: Sequence[Draft]) -> list[Row]:
     threads = _threads({draft.thread_id for draft in drafts if draft.thread_id})
     labels = labels_of({draft.mailbox_id for draft in drafts})
     return [_row_of_draft(draft, threads, labels) for draft in drafts]
+
+
+def _row_of_thread(
+    thread: Thread, marks: "_Marks", labels: dict[UUID, str], names: dict[UUID, str]
+) -> Row:
+    return Row(
+        id=thread.id,
+        at=thread.last_at,
+        subject=thread.subject,
+        teaser=thread.teaser,
+        senders=tuple(thread.senders),
+        mailbox_label=labels.get(thread.mailbox_id, ""),
+        thread=thread,
+        has_attachments=thread.has_attachments,
+        is_unread=thread.id in marks.unread,
+        has_draft=thread.id in marks.drafts,
+        is_from_new_sender=thread.id in marks.new_senders,
+        is_removed=thread.id in marks.removed,
+        records=marks.records.get(thread.id, ()),
+        assignee=names.get(thread.assignee_id, "") if thread.assignee_id else "",
+    )
 
 
 def _row_of_draft(draft: Draft, threads: dict[UUID, Thread], labels: dict[UUID, str]) -> Row:
