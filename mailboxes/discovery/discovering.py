@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
-from mailboxes import egress, web
+from mailboxes import egress, https
 from mailboxes.discovery.autoconfig import UnreadableConfigError, read_config
 from mailboxes.discovery.dns_records import from_mx, from_srv
 from mailboxes.discovery.providers import LIST, kind_of_host, of_domain
@@ -83,7 +83,7 @@ def _sources(domain: str, address: str, places: Places) -> list[Source]:
 
 def _fetching(url: str, origin: str, address: str, places: Places) -> Source:
     def source() -> Proposal | None:
-        answer = web.fetch(
+        answer = https.fetch(
             url,
             places.web,
             seconds=SOURCE_SECONDS,

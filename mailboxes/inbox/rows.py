@@ -79,9 +79,7 @@ def rows_of_drafts(drafts: Sequence[Draft]) -> list[Row]:
     return [_row_of_draft(draft, threads, labels) for draft in drafts]
 
 
-def _row_of_thread(
-    thread: Thread, marks: "_Marks", labels: dict[UUID, str], names: dict[UUID, str]
-) -> Row:
+def _row_of_thread(thread: Thread, marks: "_Marks", labels: dict[UUID, str], names: dict[UUID, str]) -> Row:
     return Row(
         id=thread.id,
         at=thread.last_at,

@@ -17,7 +17,7 @@ from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.client import OAuth2Client
 from flask import current_app
 
-from mailboxes import web
+from mailboxes import https
 from mailboxes.egress import EgressPolicy
 from mailboxes.errors import (
     ClientRefusedError,
@@ -158,7 +158,7 @@ class _Session:
         url, headers, body = auth.prepare("POST", url, dict(headers), urlencode(data))
         if urlsplit(url).scheme != "https":
             raise TokenUnavailableError
-        answer = web.request(
+        answer = https.request(
             "POST",
             url,
             self._policy,
@@ -174,7 +174,7 @@ class _Session:
 class _Answer:
     """An answer as Authlib reads it. Descriptions of errors are left out: they are nobody's business."""
 
-    def __init__(self, answer: web.Answer) -> None:
+    def __init__(self, answer: https.Answer) -> None:
         self.status_code = answer.status
         self._body = answer.body
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailboxes import discovery, web
+from mailboxes import discovery, https
 from mailboxes.discovery import Places, Server, discover
 from mailboxes.discovery.autoconfig import UnreadableConfigError, read_config
 from mailboxes.discovery.providers import of_mail_server, providers
@@ -50,9 +50,9 @@ def fetched(monkeypatch):
         pages.asked.append(url)
         if url not in pages:
             raise PortClosedError
-        return web.Answer(200, {}, pages[url].encode())
+        return https.Answer(200, {}, pages[url].encode())
 
-    monkeypatch.setattr(web, "fetch", fetch)
+    monkeypatch.setattr(https, "fetch", fetch)
     return pages
 
 
@@ -151,7 +151,7 @@ def test_all_of_it_takes_a_few_seconds_at_most(names, monkeypatch):
     is_over = threading.Event()
     monkeypatch.setattr("mailboxes.discovery.discovering.TOTAL_SECONDS", 0.2)
     monkeypatch.setattr("mailboxes.discovery.discovering.SOURCE_SECONDS", 0.1)
-    monkeypatch.setattr(web, "fetch", lambda *_args, **_given: is_over.wait(20))
+    monkeypatch.setattr(https, "fetch", lambda *_args, **_given: is_over.wait(20))
     names.is_silent = True
     began = time.monotonic()
     assert discover("info@firm.test", places()) == []

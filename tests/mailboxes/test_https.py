@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailboxes import web
+from mailboxes import https
 from mailboxes.egress import EgressPolicy
 from mailboxes.errors import (
     AnswerTooLongError,
@@ -32,7 +32,7 @@ def serve(certificates, loopback):
         port = running.__enter__()
         stack.append(running)
 
-        def ask(path="/", way=web.fetch, **given):
+        def ask(path="/", way=https.fetch, **given):
             given = {"ca_file": str(certificates.ca_file), "policy": loopback, **given}
             return way(f"https://localhost:{port}{path}", **given)
 
@@ -53,7 +53,7 @@ def test_a_page_is_fetched(serve):
 
 def test_a_form_is_posted(serve):
     ask, requests = serve(Reply(b"{}", status=400))
-    answer = ask(way=lambda url, **given: web.request("POST", url, body=b"a=1", **given))
+    answer = ask(way=lambda url, **given: https.request("POST", url, body=b"a=1", **given))
     assert (answer.is_ok, requests[0].method, requests[0].body) == (False, "POST", b"a=1")
 
 
@@ -73,7 +73,7 @@ def test_a_form_is_posted(serve):
 )
 def test_only_plain_https_is_asked(url, loopback):
     with pytest.raises(EgressRefusedError):
-        web.fetch(url, loopback)
+        https.fetch(url, loopback)
 
 
 def test_what_is_inside_is_not_reached(serve):
@@ -162,5 +162,5 @@ def test_the_certificate_must_be_for_the_name(serve, certificates):
 def test_a_header_smuggles_no_line(loopback, serve):
     ask, requests = serve(Reply(b""))
     with pytest.raises(UnsafeArgumentError):
-        ask(way=lambda url, **given: web.request("POST", url, headers={"X": "a\r\nY: b"}, **given))
+        ask(way=lambda url, **given: https.request("POST", url, headers={"X": "a\r\nY: b"}, **given))
     assert requests == []

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mailboxes.function_words import (
+from mailboxes.languages.function_words import (
     has_foreign_letters,
     has_word_of,
     language_by_script,
