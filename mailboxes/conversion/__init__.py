@@ -6,7 +6,7 @@
 - `offers()`, `checked_settings()`, `choices_of()`: what the mailbox's page asks.
 """
 
-from mailboxes.conversion.actions import GROUP, NOTHING, Action, Field, Record, actions
+from mailboxes.conversion.actions import NOTHING, Action, Field, Record
 from mailboxes.conversion.claims import Conversion
 from mailboxes.conversion.converting import (
     attach_reply,
@@ -15,6 +15,7 @@ from mailboxes.conversion.converting import (
     convert_conversation,
     offers_by_hand,
 )
+from mailboxes.conversion.known_actions import GROUP, actions
 from mailboxes.conversion.links import (
     RecordLink,
     conversations_of_case,

@@ -11,7 +11,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import DBAPIError
 
 from mailboxes import access, timeline
-from mailboxes.conversion.actions import NOTHING, Action, Record, actions, standing_of
+from mailboxes.conversion.actions import NOTHING, Action, Record
 from mailboxes.conversion.claims import (
     CASE,
     claim,
@@ -21,6 +21,7 @@ from mailboxes.conversion.claims import (
     records_of_thread,
     settle,
 )
+from mailboxes.conversion.known_actions import actions, standing_of
 from mailboxes.conversion.links import RecordLink, link_to, links_of
 from mailboxes.conversion.people import contact_of, is_from_person, mailbox_of
 from mailboxes.conversion.settings import Offer, offers, settings_in_words

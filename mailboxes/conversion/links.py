@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select, true
 
 from mailboxes import access
-from mailboxes.conversion.actions import actions
+from mailboxes.conversion.known_actions import actions
 from mailboxes.conversion.claims import CASE, LEAD, Conversion, record_id_of
 from mailboxes.crm.cases import Case
 from mailboxes.crm.contacts import Contact, ContactAddress

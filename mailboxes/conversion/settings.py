@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from mailboxes.conversion.actions import Action, Field, actions, standing_of
+from mailboxes.conversion.actions import Action, Field
+from mailboxes.conversion.known_actions import actions, standing_of
 from mailboxes.crm import texts
 from mailboxes.crm.lead_sources import lead_sources, visible_lead_sources
 from tenants.database import db

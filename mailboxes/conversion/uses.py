@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, false, func, or_, select, union_all
 
-from mailboxes.conversion.actions import actions
+from mailboxes.conversion.known_actions import actions
 from mailboxes.conversion.claims import LEAD
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.system_mailboxes import Mailbox

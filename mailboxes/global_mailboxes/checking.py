@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from mailboxes.conversion import NOTHING, Field, actions, checked_settings, choices_of
-from mailboxes.conversion.actions import standing_of
+from mailboxes.conversion.known_actions import standing_of
 from mailboxes.crm.lead_sources import lead_sources
 from mailboxes.global_mailboxes.fields import APART, NO_RULES, OWN_RULES
 from mailboxes.setup.demands import LONGEST_LABEL, normal_addresses

@@ -17,7 +17,7 @@ from mailboxes.conversion import (
     links_of,
     offers,
 )
-from mailboxes.conversion.actions import actions
+from mailboxes.conversion.known_actions import actions
 from mailboxes.crm import cases, lead_sources
 from mailboxes.crm.cases import Case
 from mailboxes.crm.channels import activate_channel, add_channel

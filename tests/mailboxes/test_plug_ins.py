@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from mailboxes.conversion import Conversion, checked_settings, convert, convert_by_hand, links_of, offers
-from mailboxes.conversion.actions import actions, plug_ins
+from mailboxes.conversion.known_actions import actions, plug_ins
 from mailboxes.messages import Message
 from mailboxes.timeline import events_of
 from tenants.database import db, inside
