@@ -15,7 +15,7 @@ from mailboxes.access import readable_ids
 from mailboxes.inbox import conversation, listing, reading
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
-from mailboxes.search_terms import Query
+from mailboxes.search_terms import Query, Term
 from mailboxes.setup.delays import MOST_FOUND, Delay, Recovery, delays, recoveries
 from mailboxes.threads import Thread
 from tenants.configuration.layers import value_of
@@ -104,19 +104,18 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         "more_delays": len(late[MOST_DELAYS:]),
         "has_yet_more_delays": len(late) == MOST_FOUND,
         "recoveries": back[:MOST_DELAYS],
-        "chips": [
-            {
-                "name": term.name or "words",
-                "value": term.value,
-                "url": place.of(query=place.query.without(term)).url(),
-            }
-            for term in place.query.terms
-        ],
+        "chips": [_chip(place, term) for term in place.query.terms],
         "search_query": str(place.query),
         "everywhere_url": place.of(mailbox_id=None, view=VIEWS["all"]).url(),
         "cleared_url": place.of(query=Query()).url(),
         "fingerprint": _fingerprint(rows, counts, [*late, *back]),
     }
+
+
+def _chip(place: Place, term: Term) -> dict[str, str]:
+    """One term of the search, and the way to do without it."""
+    url = place.of(query=place.query.without(term)).url()
+    return {"name": term.name or "words", "value": term.value, "url": url}
 
 
 def _news_of_mailboxes(place: Place) -> tuple[list[Delay], list[Recovery]]:
