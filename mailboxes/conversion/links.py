@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select, true
 
 from mailboxes import access
-from mailboxes.conversion.known_actions import actions
 from mailboxes.conversion.claims import CASE, LEAD, Conversion, record_id_of
+from mailboxes.conversion.known_actions import actions
 from mailboxes.crm.cases import Case
 from mailboxes.crm.contacts import Contact, ContactAddress
 from mailboxes.crm.leads import Lead

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, false, func, or_, select, union_all
 
-from mailboxes.conversion.known_actions import actions
 from mailboxes.conversion.claims import LEAD
+from mailboxes.conversion.known_actions import actions
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db

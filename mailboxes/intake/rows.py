@@ -15,8 +15,8 @@ from mailboxes.parsing import Address
 from mailboxes.reading import Reading
 from mailboxes.routing.records import Routing
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.thread_tokens import TOKEN_HEADER, thread_of_token
 from mailboxes.threads.joining import Newcomer, Placement, Threads
+from mailboxes.threads.tokens import TOKEN_HEADER, thread_of_token
 from mailboxes.timeline import Step, delivery_row
 from tenants.configuration.layers import value_of
 from tenants.database import now, uuid7

@@ -32,10 +32,10 @@ from mailboxes.search import index_messages
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Rendered
-from mailboxes.thread_tokens import TOKEN_HEADER, header_id, thread_token
 from mailboxes.threads import Thread
 from mailboxes.threads.placing import keep_references
 from mailboxes.threads.summaries import refresh_summary
+from mailboxes.threads.tokens import TOKEN_HEADER, header_id, thread_token
 from tenants.database import db, now, uuid7
 from tenants.errors import ConflictError, NotFoundError
 from tenants.organizations import Membership

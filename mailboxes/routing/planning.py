@@ -23,7 +23,7 @@ from mailboxes.routing.reading import Letter, letter_of
 from mailboxes.routing.records import COPIED, Routing, keep_routings, routings_of, stored_facts, stored_steps
 from mailboxes.routing.rules import as_rule, rules_of
 from mailboxes.routing.served import Served, plan_of, served_by
-from mailboxes.thread_tokens import owners_of_tokens
+from mailboxes.threads.tokens import owners_of_tokens
 from tenants.database import db
 
 COPY_SENTENCE = "Each organization that the mailbox serves gets a copy of its own."

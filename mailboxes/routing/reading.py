@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mailboxes.classifying import canonical_address
 from mailboxes.parsing import Address, ParsedMessage, address_list
 from mailboxes.routing.deciding import comparable
-from mailboxes.thread_tokens import TOKEN_HEADER
+from mailboxes.threads.tokens import TOKEN_HEADER
 
 # Where servers and forwarders write to whom a copy was really delivered.
 RECIPIENT_HEADERS = (

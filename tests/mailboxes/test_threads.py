@@ -19,11 +19,11 @@ from mailboxes.messages import Message
 from mailboxes.parsing import parse
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.thread_tokens import TOKEN_HEADER, header_id, thread_of_token, thread_token
 from mailboxes.threads import Thread, ThreadRecord, placing
 from mailboxes.threads.joining import Newcomer, Threads
 from mailboxes.threads.merging import merge_threads
 from mailboxes.threads.summaries import refresh_summary
+from mailboxes.threads.tokens import TOKEN_HEADER, header_id, thread_of_token, thread_token
 from tenants.database import db, uuid7
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import letter, receive

@@ -17,8 +17,8 @@ from mailboxes.routing.marks import RouteMark
 from mailboxes.routing.rules import RoutingRule
 from mailboxes.sync.following import follow_flags, follow_removals
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.thread_tokens import TOKEN_HEADER, header_id, thread_token
 from mailboxes.threads import Thread
+from mailboxes.threads.tokens import TOKEN_HEADER, header_id, thread_token
 from mailboxes.timeline import events_of
 from tenants.database import db, inside_installation, now
 from tenants.organizations import Organization

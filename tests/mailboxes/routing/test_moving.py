@@ -18,8 +18,8 @@ from mailboxes.messages import Attachment, Location, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.routing.moving import begin_move, finish_moves
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.thread_tokens import header_id
 from mailboxes.threads import Thread
+from mailboxes.threads.tokens import header_id
 from mailboxes.timeline import events_of
 from tenants.audit import AuditEntry, SystemAuditEntry
 from tenants.database import Base, OptionallyScoped, OrganizationScoped, db, inside_installation, now
