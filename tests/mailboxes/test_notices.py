@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import select, text, update
 
 from mailboxes.notices import (
-    KEPT,
     Notice,
     call_off,
     can_send,
@@ -18,6 +17,7 @@ from mailboxes.notices import (
     queue_notice,
     send_due_notices,
 )
+from mailboxes.notices.sending import KEPT
 from tenants.configuration.layers import override
 from tenants.database import INSTALLATION, across_organizations, db, inside_installation, now, uuid7
 from tenants.errors import InvalidError

@@ -1,56 +1,32 @@
-"""Notices: mail of the system itself, such as an invitation, sent by the system's own SMTP server.
-
-A notice is a row until it has left. Its subject and text are encrypted while it waits, because a link in
-it opens something, and forgotten when it came to an end. The states are those of the outbox
-(reliability §3.4): it is sent at most once, unless somebody asks for another one.
-
-Always the *system's* server and sender: an organization that names a server of its own would read links
-that prove to others who somebody is.
-"""
+"""Notices are sent: each at most once, by the server of the system."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 import structlog
 from flask import current_app
-from sqlalchemy import CheckConstraint, Index, delete, select, text, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import delete, select, update
 
-from mailboxes.composing import Letter, Mailer, checked_address, compose
+from mailboxes.composing import Letter, Mailer, compose
 from mailboxes.connections import egress_policy
+from mailboxes.notices.table import Notice
 from mailboxes.smtp import DeliveryResult, SmtpSettings, deliver
 from tenants.application import settings_of
 from tenants.configuration.catalog import SYSTEM
 from tenants.configuration.layers import effective, own_secret_of
-from tenants.database import (
-    INSTALLATION,
-    Base,
-    OptionallyScoped,
-    across_organizations,
-    db,
-    inside,
-    inside_installation,
-    is_one_of,
-    now,
-    uuid7,
-)
+from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation, now
 from tenants.organizations import Organization
-from tenants.secrets import UnreadableSecretError, decrypt, encrypt
+from tenants.secrets import UnreadableSecretError, decrypt
 
-LIFETIME = timedelta(days=2)
 KEPT = timedelta(days=30)
 CLAIM = timedelta(minutes=25)  # longer than a server may take for all steps together
 BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 WAITING = ("ready", "claimed", "committing")
 LONGEST_ERROR = 500
-MOST_OF_A_NAME = 100
 LOST_TRACK = "The connection ended when the notice was complete: it may have been sent."
 GAVE_UP = "It could not be sent in time."
 NO_SERVER = "The system has no SMTP server or no sender address for notices."
@@ -59,123 +35,9 @@ UNREADABLE = "The notice or the password of the system's SMTP server cannot be d
 log = structlog.get_logger()
 
 
-class Notice(OptionallyScoped, Base):
-    """One letter of the system to one person; of an organization, or of the installation.
-
-    ``state``: ready, claimed, committing, sent, failed, unknown (after the final dot without an answer),
-    cancelled. ``once``: where it is set, a second notice of the same owner with it is not made.
-    """
-
-    __tablename__ = "notices"
-    __table_args__ = (
-        CheckConstraint(
-            "state IN ('ready', 'claimed', 'committing', 'sent', 'failed', 'unknown', 'cancelled')",
-            name="state",
-        ),
-        Index("uq_notices_once", "owner_id", "once", unique=True),
-        Index("ix_notices_about_id", "owner_id", "about_id"),
-        Index(
-            "ix_notices_due",
-            "next_attempt_at",
-            postgresql_where=text("state IN ('ready', 'claimed', 'committing')"),
-        ),
-    )
-
-    kind: Mapped[str]  # such as invitation
-    recipient: Mapped[str]
-    about_id: Mapped[UUID | None] = mapped_column(default=None)  # the row that it is about
-    once: Mapped[str | None] = mapped_column(default=None)
-    content: Mapped[bytes | None] = mapped_column(default=None)  # encrypted
-    state: Mapped[str] = mapped_column(default="ready")
-    attempts: Mapped[int] = mapped_column(default=0)
-    fence: Mapped[int] = mapped_column(default=0)
-    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
-    give_up_at: Mapped[datetime]
-    claim_expires_at: Mapped[datetime | None] = mapped_column(default=None)
-    last_error: Mapped[str] = mapped_column(default="")
-    made_at: Mapped[datetime] = mapped_column(default=now)
-    ended_at: Mapped[datetime | None] = mapped_column(default=None)
-
-
 def can_send() -> bool:
     """Whether the system has a server and a sender for notices."""
     return bool(_value("smtp.host") and _value("notice.sender_address"))
-
-
-@dataclass(frozen=True)
-class Unsent:
-    """A notice that is not stored yet; ``about_id`` names the row that it is about."""
-
-    recipient: str
-    subject: str
-    body: str
-    about_id: UUID | None = None
-
-
-def queue_notice(
-    kind: str,
-    recipient: str,
-    subject: str,
-    body: str,
-    *,
-    about_id: UUID | None = None,
-    once: str | None = None,
-    lifetime: timedelta = LIFETIME,
-) -> UUID | None:
-    """Store a notice of the organization, or of the installation, that the session is bound to.
-
-    None if it was made before (``once``). `InvalidError` if ``recipient`` is no address. The caller
-    commits, and rings `workers.queues.ring_notices`.
-    """
-    letter = Unsent(recipient, subject, body, about_id)
-    row = _row(kind, letter, lifetime) | {"once": once}
-    added = db.session.execute(
-        insert(Notice).values(row).on_conflict_do_nothing().returning(Notice.id)
-    ).scalar()
-    return None if added is None else row["id"]
-
-
-def cut_line(words: str) -> str:
-    """What somebody chose to be called, as a letter may carry it: our mail takes no messages to strangers."""
-    return " ".join(words.split())[:MOST_OF_A_NAME]
-
-
-def queue_notices(kind: str, letters: Sequence[Unsent], *, lifetime: timedelta = LIFETIME) -> None:
-    """Store many notices of a kind in one statement; what waited about the same rows is called off."""
-    if not letters:
-        return
-    call_off(*(one.about_id for one in letters if one.about_id is not None))
-    db.session.execute(insert(Notice), [_row(kind, letter, lifetime) for letter in letters])
-
-
-def _row(kind: str, letter: Unsent, lifetime: timedelta) -> dict[str, Any]:
-    id, owner = uuid7(), db.session.info.get("organization_id")
-    content = json.dumps({"subject": letter.subject, "body": letter.body})
-    return {
-        "id": id,
-        "organization_id": None if owner == INSTALLATION else owner,
-        "kind": kind,
-        "recipient": checked_address(letter.recipient),
-        "about_id": letter.about_id,
-        "content": encrypt(content, table="notices", row=id, column="content"),
-        "give_up_at": now() + lifetime,
-    }
-
-
-def call_off(*about_ids: UUID) -> None:
-    """What waits about these rows is not sent any more. The caller commits."""
-    db.session.execute(
-        update(Notice)
-        .where(is_one_of(Notice.about_id, about_ids), Notice.state == "ready")
-        .values(state="cancelled", content=None, ended_at=now())
-        .execution_options(synchronize_session=False)
-    )
-
-
-def latest_notices(about_ids: list[UUID]) -> dict[UUID, Notice]:
-    """The last notice about each of these rows, where there is one."""
-    found = db.session.scalars(select(Notice).where(Notice.about_id.in_(about_ids)).order_by(Notice.id))
-    return {notice.about_id: notice for notice in found if notice.about_id is not None}
 
 
 def owners_with_due_notices() -> list[UUID]:
