@@ -13,6 +13,9 @@ from embedded.folders import temporary_folder
 from embedded.postgres import Postgres
 from embedded.redis import Redis
 
+# Few rows, and many statements: each is planned once, and what was deleted is cleared away by `tests.world`.
+SETTINGS = {"plan_cache_mode": "force_generic_plan", "autovacuum": "off"}
+
 
 @pytest.fixture(scope="session")
 def services_folder() -> Iterator[Path]:
@@ -29,7 +32,8 @@ def postgres_server(services_folder: Path) -> Iterator[Postgres]:
     """
     given = os.environ.get("POSTROOM_TEST_POSTGRESQL")
     binaries = Path(given) if given else None
-    with Postgres(services_folder / "postgresql", durable=False, binaries=binaries) as server:
+    folder = services_folder / "postgresql"
+    with Postgres(folder, durable=False, binaries=binaries, settings=SETTINGS) as server:
         yield server
 
 

@@ -1,8 +1,9 @@
 """Plug-in: stories. A file ``test_…_story.py`` is told in the order in which it is written, by one process.
 
-Its tests share something that takes long to start, and the last one ends it. Everything else is shuffled
-and spread over the cores, one test at a time; what is marked as ``long`` is begun first, so that no core
-waits for it at the end. Tests of the browser follow one another: it is started once.
+Its tests share something that takes long to start, and the last one ends it. One process tells also what is
+quick once the code is read (`READERS`). Everything else is shuffled and spread over the cores, one test at a
+time; what is marked as ``long`` is begun first, so that no core waits for it at the end. Tests of the browser
+follow one another: it is started once.
 """
 
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+READERS = ("tests/architecture/", "tests/webapp/test_components.py")
+
 
 class StoryScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Gives a whole story, or a single test, to whichever process is free; stories first."""
+    """Gives a whole story or file of readers, or a single test, to whichever process is free; those first."""
 
     def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
         """Forget what is done: after each test, all that a process was ever given would be counted anew."""
@@ -23,7 +26,8 @@ class StoryScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no t
             del given[scope]
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0] if _tells_story(nodeid) else nodeid
+        is_whole = _tells_story(nodeid) or nodeid.startswith(READERS)
+        return nodeid.partition("::")[0] if is_whole else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> StoryScheduling:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from alembic import command
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 
 from embedded.postgres import DatabaseUrls, Postgres, prepare_database
 from embedded.redis import Redis
@@ -26,6 +27,7 @@ from webapp import create_app
 from workers import queues
 
 TURNS_BEFORE_VACUUM = 100
+MOST_COMPILED = 4000  # statements, more than a run has
 KEY = base64.b64encode(b"k" * 32).decode()
 
 
@@ -57,10 +59,15 @@ def environment(
 
 
 @pytest.fixture(scope="session")
-def _application(environment: dict[str, str]) -> Iterator[Flask]:
+def _application(environment: dict[str, str], pytestconfig: pytest.Config) -> Iterator[Flask]:
     app = create_app(Settings.from_environment(environment))
     app.testing = True
+    if pytestconfig.cache is not None:  # one process compiles a template for all of them
+        app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(pytestconfig.cache.mkdir("templates")))
     app.test_client_class = Client
+    with app.app_context():
+        for engine in db.engines.values():
+            engine._compiled_cache.capacity = MOST_COMPILED
     yield app
     with app.app_context():
         for engine in db.engines.values():

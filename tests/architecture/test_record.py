@@ -63,8 +63,13 @@ def definition(module, name):
     return None
 
 
-def mentioned(module, node):
-    """Definitions that a piece of code names: ``name`` and ``module.name``."""
+@cache
+def mentioned(module, name):
+    """Definitions that a definition names: ``name`` and ``module.name``."""
+    return set(_mentioned(module, parsed(module)[0][name]))
+
+
+def _mentioned(module, node):
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
             found = definition(module, part.id)
@@ -97,7 +102,7 @@ def reaches_the_record(functions):
         seen.add(here)
         known = parsed(here[0])
         if known is not None and here[1] in known[0]:
-            waiting.extend(mentioned(here[0], known[0][here[1]]))
+            waiting.extend(mentioned(*here))
     return False
 
 

@@ -26,11 +26,16 @@ BY_NIGHT = {**BY_DAY, "runOnly": {"type": "rule", "values": ["color-contrast"]}}
 SHELL_APART = {"exclude": [["header.top"], ["aside.sidebar"]]}  # the same on every page of a visitor
 AXE = Axe()
 # What breaks a rule weighs what the rule weighs: those of less weight would not be told, and are not asked.
+# No source is written down: it would be that of each element that a rule looks at, with all that is in it.
 RUN = """
-([context, options]) => {
+async ([context, options]) => {
     const lesser = axe._audit.rules.filter(rule => ['minor', 'moderate'].includes(rule.impact));
     const rules = Object.fromEntries(lesser.map(rule => [rule.id, {enabled: false}]));
-    return axe.run(context.exclude ? context : document, {...options, rules});
+    axe.configure({noHtml: true});
+    const found = await axe.run(context.exclude ? context : document, {...options, rules});
+    return found.violations.map(({impact, help, nodes: [first]}) => (
+        {impact, help, where: first.target.join(' '), summary: first.failureSummary}
+    ));
 }
 """
 AS_MEANT = {200, 403, 404}  # the last two are pages, too
@@ -101,10 +106,9 @@ def serious(page: Page, *, whole: bool = True) -> Iterator[str]:
     for scheme, options in (("light", BY_DAY), ("dark", BY_NIGHT)):
         page.emulate_media(color_scheme=scheme)
         given = {} if whole else SHELL_APART
-        for violation in page.evaluate(RUN, [given, options])["violations"]:
-            if violation["impact"] in SERIOUS:
-                where = violation["nodes"][0]
-                yield f"{scheme}: {violation['help']}: {where['html'][:200]} {where['failureSummary']}"
+        for found in page.evaluate(RUN, [given, options]):
+            if found["impact"] in SERIOUS:
+                yield f"{scheme}: {found['help']}: {found['where']} {found['summary']}"
     page.emulate_media(color_scheme="light")
 
 

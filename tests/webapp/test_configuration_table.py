@@ -120,9 +120,9 @@ class Page:
     def shown(self) -> dict[str, Shown]:
         """Every setting by its key."""
         soup = BeautifulSoup(self.client.get(self.url + "email?in=all").text, "html.parser")
+        rows = {row["id"]: row for row in soup.find_all(id=True)}  # to seek each would walk the page anew
         return {
-            setting.key: read(soup.select_one("#" + anchor_of(setting.key)), setting)
-            for setting in settings_at(self.level)
+            setting.key: read(rows[anchor_of(setting.key)], setting) for setting in settings_at(self.level)
         }
 
     def send(self, change: Any) -> None:
