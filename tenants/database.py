@@ -242,10 +242,12 @@ def is_one_of(column: SQLColumnExpression[Any], ids: Iterable[UUID]) -> ColumnEl
 def pool_options(pooler: str) -> dict[str, Any]:
     """Options of the engine; behind a transaction pooler no statement may be prepared.
 
+    The connection that was used last is the next to be used: what the server keeps for a connection is warm.
     Errors do not show parameters: what people wrote is in them, and errors are logged.
     """
     options: dict[str, Any] = {
         "pool_pre_ping": True,
+        "pool_use_lifo": True,
         "pool_size": 10,
         "max_overflow": 20,
         "hide_parameters": True,
