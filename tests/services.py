@@ -13,8 +13,7 @@ from embedded.folders import temporary_folder
 from embedded.postgres import Postgres
 from embedded.redis import Redis
 
-# Few rows, and many statements: each is planned once, and what was deleted is cleared away by `tests.world`.
-SETTINGS = {"plan_cache_mode": "force_generic_plan", "autovacuum": "off"}
+SETTINGS = {"autovacuum": "off"}  # `tests.world` clears away what was deleted
 
 
 @pytest.fixture(scope="session")
