@@ -102,6 +102,25 @@ def test_a_picture_that_came_along_is_served_to_the_body(client, ours, mailbox):
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.parametrize("content_id", ["../../../leads/x.csv", "..", "/a//b", "a%2F..%2fb", "a?b#c"])
+def test_a_picture_has_an_address_below_its_message_whatever_it_is_called(client, ours, mailbox, content_id):
+    message = make_message(ours, mailbox, raw=with_inline_image(content_id=content_id))
+    source = BeautifulSoup(client.get(f"/mail/messages/{message.id}/body").text, "html.parser").img["src"]
+    before, last = source.rsplit("/", 1)
+    assert before == f"/mail/messages/{message.id}/inline"
+    assert last.strip(".")
+    assert client.get(source).mimetype == "image/png"
+
+
+def test_a_picture_in_a_message_opens_no_page_of_ours(client, ours, mailbox):
+    message = make_message(ours, mailbox, raw=with_inline_image())
+    as_picture = {"Sec-Fetch-Dest": "image"}
+    for page in ("/mail/", f"/mail/messages/{message.id}/original.eml", "/events"):
+        assert client.get(page, headers=as_picture).status_code == 404
+    for picture in ("/static/favicon.svg", f"/mail/messages/{message.id}/inline/logo@shop.test"):
+        assert client.get(picture, headers=as_picture).status_code == 200
+
+
 def test_a_message_is_taken_apart_once_for_all_its_files(client, ours, mailbox, monkeypatch):
     walks, walk = [], parsing.part_tree
     monkeypatch.setattr(parsing, "part_tree", lambda *given: walks.append(1) or walk(*given))

@@ -1,6 +1,6 @@
 """One message: its body in a frame of its own, its attachments, its source."""
 
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 from flask import g, make_response, redirect, render_template, request, url_for
@@ -117,4 +117,8 @@ def original_file(message_id: UUID) -> ResponseReturnValue:
 
 def _inline_url(message: Message, content_id: str, known: set[str]) -> str | None:
     named = next((one for one in (content_id, unquote(content_id)) if one in known), None)  # RFC 2392 §2
-    return url_for("mail.inline_image", message_id=message.id, content_id=named) if named else None
+    if named is None:
+        return None
+    # One piece of a path, whatever a stranger wrote: the slashes and dots of another would lead elsewhere.
+    piece = quote(named, safe="@").replace(".", "%2E")
+    return url_for("mail.inline_image", message_id=message.id, content_id=piece)
