@@ -1,8 +1,10 @@
 """Security headers of every answer, and the nonce of its scripts."""
 
 import secrets
+from http import HTTPStatus
 
 from flask import Flask, Response, g, request
+from flask.typing import ResponseReturnValue
 
 from tenants.application import settings_of
 
@@ -18,6 +20,7 @@ FRAME_POLICY = (
     " form-action 'none'; base-uri 'none'; frame-ancestors 'self';"
     " sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 )
+PICTURES = frozenset({"static", "mail.inline_image"})  # where pictures of ours come from
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -36,7 +39,16 @@ def nonce() -> str:
 
 
 def secure(app: Flask) -> None:
-    """Put the headers on every answer; a view that sets one itself keeps its own."""
+    """Put the headers on every answer; a view that sets one itself keeps its own.
+
+    What a browser asks for as a picture is one: a message whose remote pictures are shown could else have
+    its reader's browser open any page, download or stream of ours.
+    """
+
+    @app.before_request
+    def refuse_pages_as_pictures() -> ResponseReturnValue | None:
+        is_picture = request.headers.get("Sec-Fetch-Dest") == "image"
+        return ("", HTTPStatus.NOT_FOUND) if is_picture and request.endpoint not in PICTURES else None
 
     is_https = settings_of(app).base_url.startswith("https:")
 
