@@ -1,6 +1,7 @@
 """A door: HTTP. `create_app` says what is plugged in, in order."""
 
 from importlib import import_module
+from typing import Any
 
 from flask import Flask, Request, g, request
 from flask_login import LoginManager
@@ -66,9 +67,19 @@ LARGEST_FORM = 8 * 1024 * 1024  # without: taken apart, it needs forty times as 
 LARGEST_OF_STRANGERS = 64 * 1024
 
 
+class PageRequest(Request):
+    """A request. HEAD asks for what GET would answer, and changes as little: views know GET and POST."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        if self.method == "HEAD":
+            self.method = "GET"  # the server leaves the body out by what it was asked
+
+
 def create_app(settings: Settings) -> Flask:
     """The application that serves pages."""
     app = create_base_app(settings, __name__)
+    app.request_class = PageRequest
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_FORM
     app.config["SESSION_COOKIE_NAME"] = f"{cookie.name_for(settings)}_form"

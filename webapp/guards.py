@@ -119,7 +119,7 @@ def _demand_the_page_is_of_here() -> None:
         raise ForbiddenError(
             "This page is of an organization in which you no longer work. Nothing was changed."
         )
-    if request.method != "GET" and not request.headers.get("HX-Request"):
+    if request.method == "POST" and not request.headers.get("HX-Request"):
         g.user.current_organization_id = g.organization.id
 
 

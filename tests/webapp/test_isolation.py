@@ -19,9 +19,9 @@ from mailboxes.global_mailboxes import following
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
-from mailboxes.rules import AutoResponseRule
+from mailboxes.rules import AutoResponseRule, RuleValues, add_rule
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.templates import Template, TemplateText
+from mailboxes.templates import Template, TemplateText, TemplateValues
 from mailboxes.threads import ThreadRecord
 from mailboxes.timeline import record
 from tenants.audit import Actor
@@ -327,5 +327,27 @@ def test_reading_changes_nothing(app, ours, theirs, database_urls):
         if "GET" in rule.methods:
             values = {name: uuid4() for name in rule.arguments if name.endswith("_id")} | ids
             client.get(address_of(rule, values)).close()
+    after = fingerprints(database_urls, ours.id)
+    assert [table for table in before if before[table] != after[table]] == []
+
+
+def test_asking_for_headers_alone_changes_nothing(app, ours, theirs, database_urls):
+    """Some views say: what is not GET was sent. Nobody has to prove anything for a HEAD."""
+    mailbox = make_mailbox(ours)
+    with inside(ours.id):
+        response = TemplateValues("Thanks", texts={"en": ("Hi", "Thank you")})
+        rule = add_rule(mailbox, RuleValues("Thanks", response=response), by=Actor("Ada"))
+        channel = Channel(name="Shop")
+        db.session.add(channel)
+        db.session.commit()
+        ids = {"mailbox_id": mailbox.id, "rule_id": rule.id, "channel_id": channel.id}
+    before = fingerprints(database_urls, ours.id)
+    client = visitor(app, ours.admin)
+    for route in WALKED:
+        if "GET" in route.methods:
+            values = {name: uuid4() for name in route.arguments if name.endswith("_id")} | ids
+            answer = client.head(address_of(route, values))
+            assert answer.get_data() == b""
+            answer.close()
     after = fingerprints(database_urls, ours.id)
     assert [table for table in before if before[table] != after[table]] == []
