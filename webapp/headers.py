@@ -53,6 +53,13 @@ def secure(app: Flask) -> None:
     is_https = settings_of(app).base_url.startswith("https:")
 
     @app.after_request
+    def stay_here(response: Response) -> Response:
+        """No redirect repeats what a request calls this host, or the scheme that a proxy has changed."""
+        if response.location and response.location.startswith(request.host_url):
+            response.location = f"/{response.location.removeprefix(request.host_url).lstrip('/')}"
+        return response
+
+    @app.after_request
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)

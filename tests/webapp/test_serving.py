@@ -247,6 +247,14 @@ def test_no_more_is_kept_of_large_requests_than_there_is_room_for(monkeypatch):
     assert len(app.requests) == 2
 
 
+def test_a_request_in_chunks_is_refused_whatever_length_it_says():
+    app, served = pages(lambda: "well")
+    for headers in ([], [length(4)]):
+        chunked = [*headers, (b"transfer-encoding", b"chunked")]
+        connection = run(talk(served, Connection([b""], chunked, method="POST")))
+        assert (connection.status, app.requests) == (411, [])
+
+
 def test_nobody_fills_the_room_for_large_requests_alone():
     async def whose(scope):
         return dict(scope["headers"])[b"cookie"].decode().split("@")

@@ -191,6 +191,22 @@ def test_signing_in_leads_nowhere_outside(app, ours, target):
     assert "\n" not in location
 
 
+def test_an_address_without_its_last_slash_leads_nowhere_outside(app, ours):
+    for asked in ("/mail?q=a", "//mail//?q=a"):
+        answer = app.test_client().get(asked, headers={"Host": "evil.test"})
+        location = answer.headers.get("Location", "/")
+        assert (location.startswith("/"), location.startswith("//"), "evil" in location) == (
+            True,
+            False,
+            False,
+        )
+    assert app.test_client().get("/mail?q=a").location == "/mail/?q=a"
+
+
+def test_the_door_answers_who_asks_for_its_headers(app):
+    assert app.test_client().head("/sign-in").status_code == 200
+
+
 def test_signing_in_leads_where_the_person_wanted_to_go(app, ours):
     visitor = app.test_client()
     wanted = visitor.get("/my-configuration/email?q=signature").headers["Location"]

@@ -27,7 +27,7 @@ def sign_in() -> ResponseReturnValue:
     """The door."""
     form = SignInForm(next=request.args.get("next", ""))
     if not form.validate_on_submit():
-        return render_template("auth/sign_in.html", form=form), 200 if request.method == "GET" else 422
+        return render_template("auth/sign_in.html", form=form), 422 if form.errors else 200
     try:
         user = _authenticated(form.address.data or "", form.password.data or "")
     except AppError as error:

@@ -18,7 +18,7 @@ from werkzeug.wsgi import ClosingIterator
 from webapp import LARGEST_OF_STRANGERS, LARGEST_REQUEST
 from webapp.serving.answers import Answer
 from webapp.serving.connection import Receive, Scope, Send, refuse
-from webapp.serving.requests import read
+from webapp.serving.requests import NO_LENGTH, read
 from webapp.serving.spool import Files, Spool
 from webapp.serving.uploads import FULL, Uploads
 
@@ -41,6 +41,9 @@ class Pages:
         """One request for a page (ASGI 3)."""
         headers = [(name, value) for name, value in scope["headers"] if _is_plain(name)]
         length = _length_of(headers)
+        if b"transfer-encoding" in dict(headers):  # beside a length, each proxy reads that otherwise
+            await refuse(send, HTTPStatus.LENGTH_REQUIRED, NO_LENGTH)
+            return
         owners = await self._owners(scope, length)
         is_read = owners is not None  # else the pages refuse it by its Content-Length
         with (

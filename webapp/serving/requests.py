@@ -4,6 +4,7 @@ from webapp.serving.connection import Receive, Send, refuse
 from webapp.serving.patience import Patience
 from webapp.serving.spool import FullError, Spool
 
+NO_LENGTH = "Say in Content-Length how long the request is."
 REQUEST_SECONDS = 20.0  # that a client may keep us waiting for a request, and what it earns besides
 
 
@@ -26,7 +27,7 @@ async def read(receive: Receive, send: Send, body: Spool, length: int) -> bool:
         if message["type"] != "http.request":
             return False
         if body.size > length:
-            await refuse(send, 411, "Say in Content-Length how long the request is.")
+            await refuse(send, 411, NO_LENGTH)
             return False
         patience.earn(len(piece))
         has_more = message.get("more_body", False)
