@@ -15,10 +15,10 @@ def living_processes(word: str) -> list[int]:
     return [pid for pid in pids if word.encode() in command_line(pid)]
 
 
-def wait_for(is_true: Callable[[], object], seconds: float = 20) -> None:
-    """Return as soon as it holds; fail the test if it never does."""
+def wait_for(is_true: Callable[[], object], seconds: float = 20, *, every: float = 0.01) -> None:
+    """Return as soon as it holds; fail the test if it never does. ``every``: longer where a look is dear."""
     deadline = time.monotonic() + seconds
     while not is_true():
         if time.monotonic() > deadline:
             pytest.fail(f"{is_true} did not become true within {seconds} seconds")
-        time.sleep(0.01)
+        time.sleep(every)
