@@ -15,10 +15,10 @@ from mailboxes.accounts import Account
 from mailboxes.arrivals import SHARES, Bells, delivering_a_share
 from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted, next_batch
-from mailboxes.intake.batches import Delivered, delivered_to, read_all, store_all
+from mailboxes.intake.batches import Delivered, as_of_now, delivered_to, read_all, store_all
 from mailboxes.intake.counted import count_delivered
 from mailboxes.intake.routed import deliver_to_organizations
-from mailboxes.intake.storing import Item, Stored, store
+from mailboxes.intake.storing import Item, Stored, held_mailbox, store
 from mailboxes.reading.apart import ReaderApart
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
@@ -100,7 +100,9 @@ def _hold(account: Account, batch: list[Waiting]) -> Delivered:
 
 
 def _stored(mailbox_id: UUID, account: Account, items: Sequence[Item]) -> Stored:
-    stored = store(mailbox_id, account, items)
+    mailbox = held_mailbox(mailbox_id)
+    items = as_of_now(items)
+    stored = store(mailbox, account, items)
     mark_delivered([item.arrival for item in items])
     count_delivered(account, items, stored)
     crash_point("before commit of delivery")

@@ -1,9 +1,9 @@
 """Arrivals that wait for delivery, with their bytes and their attempts (both owners alike)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from tenants.database import db
 
 BATCH_MESSAGES = 500  # as many as neighbours are delivered together
 BATCH_BYTES = 10 * 1024 * 1024
+SUSPECTS_TOGETHER = 50  # as many are read apart and stored together where one process died over them
 FEW_ATTEMPTS = 3  # a message that was tried no more often is still delivered before newer ones
 MOST_ATTEMPTS = 25  # deaths nobody could explain: most are of others' making, as when a machine ends
 TOO_LARGE = "It is larger than messages that are fetched; it stays on the server."
@@ -48,6 +49,7 @@ class Waiting:
     failure: str
     attempts: int
     fetch_milliseconds: int | None = None
+    vanished_at: datetime | None = None
 
     @property
     def box(self) -> str:
@@ -68,7 +70,7 @@ def box_of(special_use: str) -> str:
 
 
 def next_batch(account_id: UUID, share: int) -> list[Waiting] | None:
-    """The arrivals of a share to deliver next: new mail before history, each in order; suspects one by one.
+    """The arrivals of a share to deliver next: new mail before history, each in order; suspects apart.
 
     What has been tried often comes last, so that it holds up nothing. The attempt is counted, and must be
     committed by the caller before anything is parsed. None if nothing waits; what the object store has
@@ -92,6 +94,26 @@ def next_batch(account_id: UUID, share: int) -> list[Waiting] | None:
             mark(row.id, "quarantined", "Its bytes are missing from the object store.")
     chosen.sort(key=_turn)
     return [_waiting(row, contents[row.raw_id]) for row in chosen if row.raw_id in contents]
+
+
+def held(waiting: Sequence[Waiting]) -> dict[UUID, Waiting]:
+    """The same by id, with their flags and places of now, which nobody changes before the transaction ends.
+
+    Whoever follows the server holds arrivals first and messages after them, and so does delivery: else they
+    would wait for one another, and what happens while a message is read would be written where it is not yet.
+    """
+    query = (
+        select(Arrival.id, Arrival.flags, Arrival.vanished_at)
+        .where(among(Arrival.id, [one.id for one in waiting]))
+        .order_by(Arrival.id)
+        .with_for_update(key_share=True)
+    )
+    now = {row.id: row for row in db.session.execute(query)}
+    return {
+        one.id: replace(one, flags=now[one.id].flags, vanished_at=now[one.id].vanished_at)
+        for one in waiting
+        if one.id in now
+    }
 
 
 def mark_delivered(delivered: Sequence[Waiting], *, keeps_raw: bool = True) -> None:
@@ -177,10 +199,15 @@ def _pending(account_id: UUID, share: int, attempts: ColumnElement[bool]) -> Seq
 
 
 def _together(rows: Sequence[Any]) -> Sequence[Any]:
-    """A suspect alone, or everything of its lane before the first one: new mail is soon done by itself."""
-    if rows and rows[0].attempts:
-        return rows[:1]
-    return list(takewhile(lambda row: row.attempts == 0 and row.is_history == rows[0].is_history, rows))
+    """Everything of a lane that is no suspect: new mail is soon done by itself.
+
+    Of suspects some, for whoever died was reading hundreds; and one alone when somebody has died over those.
+    """
+    if not rows:
+        return rows
+    attempts, is_history = rows[0].attempts, rows[0].is_history
+    alike = takewhile(lambda row: (row.attempts, row.is_history) == (attempts, is_history), rows)
+    return list(islice(alike, (None, SUSPECTS_TOGETHER, 1)[min(attempts, 2)]))
 
 
 def _turn(row: Any) -> tuple[bool, datetime, int]:

@@ -8,7 +8,7 @@ import psycopg
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from mailboxes.intake.arrived import MOST_ATTEMPTS, Waiting, mark
+from mailboxes.intake.arrived import MOST_ATTEMPTS, Waiting, held, mark
 from mailboxes.intake.storing import Item, Stored
 from mailboxes.parsing import stub_hash
 from mailboxes.reading import Reading, read_message
@@ -16,6 +16,7 @@ from mailboxes.reading.apart import PoisonError, ReaderApart, failure_text
 from mailboxes.reading.limits import ProcessorLimitError, processor_limit
 from tenants.database import db
 
+CIRCLES = 3  # tries of a batch that waits in a circle with others: the database sends one of them back
 FIRST_READING_SECONDS = 3.0  # of processor, a hundred times what a long message takes; then it is read apart
 
 log = structlog.get_logger()
@@ -80,6 +81,12 @@ def read_all(
     return items, len(batch) - len(items)
 
 
+def as_of_now(items: Sequence[Item]) -> list[Item]:
+    """The same with what has happened to them on the server since they were taken, `held` as they are."""
+    arrivals = held([item.arrival for item in items])
+    return [replace(item, arrival=arrivals[item.arrival.id]) for item in items if item.arrival.id in arrivals]
+
+
 def store_all(items: Sequence[Item], stored: Callable[[Sequence[Item]], Stored]) -> Outcome:
     """Store a batch in one transaction; if one of its messages breaks that, each in its own.
 
@@ -88,7 +95,7 @@ def store_all(items: Sequence[Item], stored: Callable[[Sequence[Item]], Stored])
     if not items:
         return Outcome()
     try:
-        return Outcome(stored(items))
+        return Outcome(_stored_at_last(items, stored))
     except Exception as error:
         if not _is_fault_of_message(error):
             raise
@@ -101,6 +108,19 @@ def store_all(items: Sequence[Item], stored: Callable[[Sequence[Item]], Stored])
     for item in items:
         total.add(store_all([item], stored))
     return total
+
+
+def _stored_at_last(items: Sequence[Item], stored: Callable[[Sequence[Item]], Stored]) -> Stored:
+    """Stored, if need be after others: what was read is still here, and no message becomes a suspect."""
+    for _ in range(CIRCLES - 1):
+        try:
+            return stored(items)
+        except DBAPIError as error:
+            if not isinstance(error.orig, psycopg.errors.DeadlockDetected):
+                raise
+            log.warning("a batch is stored again after a deadlock")
+            db.session.rollback()
+    return stored(items)
 
 
 def _read(waiting: Waiting, trusted_authserv_id: str, apart: ReaderApart) -> Reading:

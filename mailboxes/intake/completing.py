@@ -30,6 +30,7 @@ KEPT = {
     "is_opening",
     "is_from_new_sender",
     "is_read_by_all",
+    "removed_on_server_at",
 }
 COMPLETED = "It has been fetched whole."
 ELSEWHERE = "It has been fetched whole, and is a message that was here already."

@@ -13,10 +13,10 @@ from uuid import UUID
 from mailboxes.accounts import Account
 from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted
-from mailboxes.intake.batches import Delivered, Outcome, delivered_to, read_all, store_all
+from mailboxes.intake.batches import Delivered, Outcome, as_of_now, delivered_to, read_all, store_all
 from mailboxes.intake.counted import count_delivered
 from mailboxes.intake.rows import COLLECTING_FOLDERS
-from mailboxes.intake.storing import Item, Stored, store
+from mailboxes.intake.storing import Item, Stored, held_mailbox, store
 from mailboxes.raws import forget_objects, forget_raws
 from mailboxes.reading.apart import ReaderApart
 from mailboxes.routing.planning import Decided, Read, Ways, decide, keep_marks_of, ways_of
@@ -38,6 +38,7 @@ def deliver_to_organizations(
     _hold(decided)
     db.session.commit()
     crash_point("ways decided")
+    items = as_of_now(items)
     failed: set[UUID] = set()
     total = Outcome()
     for organization_id, routings in decided.by_organization().items():
@@ -88,7 +89,7 @@ def _read_anew(
 
 def _stored(destination: Served, account: Account, items: Sequence[Item]) -> Stored:
     with inside(destination.organization_id) as session:
-        stored = store(destination.mailbox_id, account, items)
+        stored = store(held_mailbox(destination.mailbox_id), account, items)
         _tell_of_moves(items, destination)
         crash_point("before commit of delivery")
         session.commit()

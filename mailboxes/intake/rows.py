@@ -164,6 +164,7 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
         "is_stub": arrival.is_stub,
         "is_read_by_all": is_seen and (context.mirrors_read_state or arrival.is_history),
         "is_answered_on_server": "\\Answered" in arrival.flags,
+        "removed_on_server_at": arrival.vanished_at,
         **_eligibility(context, entry),
     }
 
@@ -268,6 +269,8 @@ def _fetched(arrival: Waiting) -> str:
         text += " It could not be delivered at first, and was tried again."
     if arrival.is_stub:
         return f"{text} {arrival.failure}"
+    if arrival.vanished_at is not None:
+        return f"{text} The server has it no more."
     return f"{text} It was there before the folder was chosen." if arrival.is_history else text
 
 

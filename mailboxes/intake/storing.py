@@ -45,7 +45,7 @@ from tenants.database import db
 
 BOX_ORDER = ("inbox", "sent", "other", "drafts", "spam", "trash")
 
-__all__ = ["BOX_ORDER", "Item", "Stored", "settle_boxes", "store"]
+__all__ = ["BOX_ORDER", "Item", "Stored", "held_mailbox", "settle_boxes", "store"]
 
 
 @dataclass(slots=True)
@@ -64,10 +64,15 @@ class Stored:
     store_milliseconds: int = 0
 
 
-def store(mailbox_id: UUID, account: Account, items: Sequence[Item]) -> Stored:
-    """Store these arrivals as messages of a mailbox of the current organization. The caller commits."""
+def held_mailbox(mailbox_id: UUID) -> Mailbox:
+    """The mailbox, which nobody else changes or delivers to before the transaction ends."""
+    query = select(Mailbox).where(Mailbox.id == mailbox_id).with_for_update(key_share=True)
+    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def store(mailbox: Mailbox, account: Account, items: Sequence[Item]) -> Stored:
+    """Store these arrivals as messages of a `held_mailbox` of this organization. The caller commits."""
     began = time.perf_counter()
-    mailbox = _held_mailbox(mailbox_id)
     context = context_of(mailbox, account)
     items, has_work = complete_stubs(context, items)
     items = _not_here_yet(items)
@@ -87,11 +92,6 @@ def store(mailbox_id: UUID, account: Account, items: Sequence[Item]) -> Stored:
 
 def _milliseconds_since(began: float) -> int:
     return round((time.perf_counter() - began) * 1000)
-
-
-def _held_mailbox(mailbox_id: UUID) -> Mailbox:
-    query = select(Mailbox).where(Mailbox.id == mailbox_id).with_for_update(key_share=True)
-    return db.session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 # --- what is known already -------------------------------------------------------------------
@@ -262,6 +262,7 @@ def _add_locations(context: Context, items: Sequence[Item], known: dict[bytes, U
             "uid": item.arrival.uid,
             "box": item.arrival.box,
             "flags": item.arrival.flags,
+            "vanished_at": item.arrival.vanished_at,
         }
         for item in items
     ]

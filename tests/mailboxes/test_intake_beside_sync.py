@@ -1,0 +1,168 @@
+"""Delivery beside passes that follow the server: no circle of those who wait, nothing missed."""
+
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
+
+import mailboxes.intake as intake
+from mailboxes import timeline
+from mailboxes.arrivals import Arrival
+from mailboxes.intake import batches, deliver
+from mailboxes.messages import Location, Message
+from mailboxes.system_mailboxes import Mailbox
+from tenants.database import db, now
+from tenants.database import inside as bound_to
+from tests.factories import World, make_mailbox
+from tests.mailboxes.arriving import arrive, letter, messages_of
+
+
+@pytest.fixture
+def mailbox(ours: World) -> Mailbox:
+    return make_mailbox(ours, action="nothing")
+
+
+def while_it_is_read(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    read = batches.read_message
+
+    def acting(*given: Any, **named: Any) -> Any:
+        act()
+        return read(*given, **named)
+
+    monkeypatch.setattr(batches, "read_message", acting)
+
+
+def on_the_server(world: World, **values: Any) -> Callable[[], None]:
+    """What a pass writes of it, in a transaction of its own."""
+
+    def write() -> None:
+        with bound_to(world.id) as session:
+            session.execute(update(Arrival).values(**values).execution_options(synchronize_session=False))
+            session.commit()
+
+    return write
+
+
+def test_flags_that_change_while_a_message_is_read_are_those_it_has(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while_it_is_read(monkeypatch, on_the_server(ours, flags=["\\Answered"]))
+    with inside(ours):
+        ids = arrive(mailbox, letter())
+        deliver(mailbox.account_id)
+        (message,) = messages_of(ids)
+        assert message.is_answered_on_server
+        assert db.session.scalars(select(Location.flags)).one() == ["\\Answered"]
+
+
+def test_a_message_that_is_removed_while_it_is_read_is_known_as_removed(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = now()
+    while_it_is_read(monkeypatch, on_the_server(ours, vanished_at=moment))
+    with inside(ours):
+        ids = arrive(mailbox, letter())
+        deliver(mailbox.account_id)
+        (message,) = messages_of(ids)
+        assert message.removed_on_server_at == moment
+        assert db.session.scalars(select(Location.vanished_at)).one() == moment
+        assert "The server has it no more." in timeline.events_of(message)[0].reason
+
+
+def test_a_message_that_lies_in_a_further_place_is_not_removed(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    with inside(ours):
+        ids = arrive(mailbox, raw := letter(), vanished_at=now())
+        ids += arrive(mailbox, raw)
+        deliver(mailbox.account_id)
+        (message,) = set(messages_of(ids))
+        assert message.removed_on_server_at is None
+
+
+def test_arrivals_are_held_before_any_message_is(
+    app: Flask,
+    ours: World,
+    mailbox: Mailbox,
+    inside: Any,
+    database_urls: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As whoever follows the server holds them: each would else hold what the other one waits for."""
+    with inside(ours):
+        (first,) = arrive(mailbox, raw := letter(), folder="trash")
+        deliver(mailbox.account_id)
+        (again,) = arrive(mailbox, raw)  # the message is in the inbox now
+        message_id = messages_of([first])[0].id
+
+    def deliver_again() -> None:
+        with app.app_context(), inside(ours):
+            deliver(mailbox.account_id)
+
+    with (
+        psycopg.connect(database_urls.system.replace("+psycopg", "")) as follower,
+        ThreadPoolExecutor(1) as job,
+    ):
+        hold = "SELECT 1 FROM arrivals WHERE id = %s FOR NO KEY UPDATE"
+        while_it_is_read(monkeypatch, lambda: follower.execute(hold, [again]))
+        delivered = job.submit(deliver_again)
+        while not follower.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not delivered.done(), delivered.result()
+        follower.execute("SELECT 1 FROM messages WHERE id = %s FOR NO KEY UPDATE NOWAIT", [message_id])
+        follower.commit()
+        delivered.result()
+    with inside(ours):
+        assert list(db.session.scalars(select(Location.message_id))) == [message_id, message_id]
+
+
+def test_a_batch_that_waited_in_a_circle_is_stored_again_and_no_message_is_suspect(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, tries = intake.store, []
+
+    def in_a_circle(*given: Any) -> Any:
+        tries.append(given)
+        if len(tries) < batches.CIRCLES:
+            raise OperationalError("UPDATE", {}, psycopg.errors.DeadlockDetected())
+        return store(*given)
+
+    monkeypatch.setattr(intake, "store", in_a_circle)
+    with inside(ours):
+        ids = arrive(mailbox, letter(body="one"), letter(body="two"))
+        assert [batch.new_count for batch in deliver(mailbox.account_id)] == [2]
+        assert {row.attempts for row in db.session.scalars(select(Arrival))} == {1}
+        assert len(messages_of(ids)) == 2
+
+
+def test_suspects_are_read_apart_and_stored_together_until_somebody_dies_over_them(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    with inside(ours):
+        arrive(mailbox, *(letter(body=str(number)) for number in range(3)), attempts=1)
+        assert [batch.new_count for batch in deliver(mailbox.account_id)] == [3]
+        arrive(mailbox, *(letter(body=f"more {number}") for number in range(2)), attempts=2)
+        assert [batch.new_count for batch in deliver(mailbox.account_id)] == [1, 1]
+
+
+def test_a_poison_message_among_suspects_is_set_aside_alone(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Apart(batches.ReaderApart):
+        def read(self, raw: bytes, *given: Any, **named: Any) -> Any:
+            if b"poison" in raw:
+                raise batches.PoisonError("it died")
+            reading = batches.read_message(raw, *given, **named)
+            return dataclasses.replace(reading, language="en")
+
+    monkeypatch.setattr(intake, "ReaderApart", Apart)
+    with inside(ours):
+        arrive(mailbox, letter(body="one"), letter(body="poison"), letter(body="two"), attempts=1)
+        (batch,) = deliver(mailbox.account_id)
+        assert (batch.new_count, batch.quarantined_count) == (2, 1)
+        assert {message.language for message in db.session.scalars(select(Message))} == {"en"}
