@@ -814,4 +814,73 @@ SABOTAGES = (
         "((Account, False), (Mailbox, False))",
         "tests/mailboxes/test_organization_deletion.py::test_a_message_that_is_being_stored_is_waited_for_and_goes_too",
     ),
+    Sabotage(
+        "what is gone stands for what is new",
+        SYNC / "unstable.py",
+        "Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), *conditions)",
+        "Arrival.folder_id == folder.id, *conditions)",
+        "tests/faults/test_unstable.py::test_what_is_new_and_looks_like_what_is_here_comes_with_the_next_visit",
+    ),
+    Sabotage(
+        "a stub of this visit stands for another one",
+        SYNC / "unstable.py",
+        "    met[look] += 1\n    return met[look] <= stubs[look]\n",
+        "    stubs[look] -= 1\n    return stubs[look] >= 0\n",
+        "tests/faults/test_unstable.py"
+        "::test_two_of_the_same_size_and_second_that_are_too_large_are_two_wherever_a_batch_ends",
+    ),
+    Sabotage(
+        "a message whose flags end the connection holds up its folder",
+        IMAP / "reading.py",
+        "    return _details(session, uids, items, needed, _ask_despite_endings)\n",
+        "    return _details(session, uids, items, needed, _ask_despite_refusals)\n",
+        "tests/mailboxes/test_hanging_folders.py"
+        "::test_a_message_whose_flags_end_the_connection_holds_up_nothing_of_its_folder",
+    ),
+    Sabotage(
+        "a new folder is asked once, whatever its connection does",
+        SYNC / "renaming.py",
+        "ASKED_IN_VAIN if is_first and error.needs_reconnect else NO_VALIDITY",
+        "NO_VALIDITY",
+        "tests/mailboxes/test_folder_troubles.py"
+        "::test_a_new_name_is_found_though_the_connection_ended_when_it_was_asked_for",
+    ),
+    Sabotage(
+        "a server that says goodbye to everything costs a sign-in for each folder",
+        SYNC / "leaving.py",
+        "    most = MOST_RECONNECTS if run.fetched or not run.is_doubtful else 0\n",
+        "    most = MOST_RECONNECTS\n",
+        "tests/mailboxes/test_hanging_folders.py"
+        "::test_a_server_that_says_goodbye_to_every_command_costs_two_sign_ins_a_pass_and_is_told",
+    ),
+    Sabotage(
+        "flags of a million changes at once",
+        IMAP / "changes.py",
+        "            if uid in flags or len(flags) < MOST_TOLD:\n",
+        "            if True:\n",
+        "tests/mailboxes/test_imap.py::test_of_too_many_changes_the_others_are_told_by_number_alone",
+    ),
+    Sabotage(
+        "the inbox is blamed for a connection that was lost in the history",
+        SYNC / "history.py",
+        "            run.connect_again()  # lost behind what was stored last: no fault of the folder that comes next\n",
+        "",
+        "tests/mailboxes/test_hanging_folders.py"
+        "::test_a_connection_that_is_lost_as_a_turn_of_history_is_over_is_no_other_folders_trouble",
+    ),
+    Sabotage(
+        "folders in use keep the inbox from being watched",
+        Path("workers/watch.py"),
+        "        return _connected_without(watched, folder)\n",
+        "        raise\n",
+        "tests/workers/test_watch.py::test_however_many_folders_are_in_use_the_inbox_is_watched",
+    ),
+    Sabotage(
+        "copies of one account are filed side by side",
+        Path("mailboxes/outgoing/copies.py"),
+        "        if not is_alone:\n",
+        "        if False:\n",
+        "tests/mailboxes/test_outgoing.py"
+        "::test_copies_of_one_account_are_filed_one_at_a_time_and_waiting_is_no_attempt",
+    ),
 )
