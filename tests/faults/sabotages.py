@@ -617,8 +617,8 @@ SABOTAGES = (
     Sabotage(
         "what one sends is copied to all",
         Path("mailboxes/routing/planning.py"),
-        "        if not one.is_ours\n        for organization_id in sorted(ways.plan.served)\n",
-        "        for organization_id in sorted(ways.plan.served)\n",
+        "        if one.arrival_id not in sent\n",
+        "",
         "tests/mailboxes/routing/test_delivery.py::test_what_an_organization_sends_is_copied_to_no_other",
     ),
     Sabotage(
