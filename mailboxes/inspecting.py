@@ -23,7 +23,7 @@ from typing import Any
 from mailboxes.classifying import classify
 from mailboxes.languages import language_of
 from mailboxes.parsing import Address, Attachment, attachment_contents, parse
-from mailboxes.quoting import reply_text
+from mailboxes.reading import reply_of
 from mailboxes.sanitizing import sanitize
 
 CHILDREN = min(os.cpu_count() or 1, 4)
@@ -37,7 +37,7 @@ def inspect(raw: bytes, name: str, extract_to: Path | None = None) -> Inspection
     """One message as the object of ``postroom inspect``; attachments go to ``extract_to``."""
     parsed = parse(raw)
     found = classify(parsed, raw)
-    reply = reply_text(parsed.text)
+    reply = reply_of(parsed)
     contents = list(attachment_contents(raw, [attachment.position for attachment in parsed.attachments]))
     if extract_to is not None:
         _extract(contents, extract_to)

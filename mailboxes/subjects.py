@@ -1,6 +1,7 @@
 """What a conversation is about, under all the prefixes that mail programs put before it. Pure."""
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 from mailboxes.parsing.cleaning import first_bytes
@@ -59,3 +60,12 @@ def base_subject(subject: str) -> tuple[str, bool]:
         rest = rest[: trailer.start()]
     words = [*(tag for tag in tags if tag not in rest), rest]
     return first_bytes(_SPACE.sub(" ", " ".join(words)).strip().casefold(), LONGEST_BASE), is_reply
+
+
+def is_about_another(subject: str, in_reply_to: str | None, references: Collection[str]) -> bool:
+    """Whether a message says that it answers or passes on another one: by a header, or by its subject."""
+    if in_reply_to or references:
+        return True
+    blob = _BLOB.match(subject)
+    is_marked = _PREFIX.match(subject) or (blob is not None and _PREFIX.match(subject, blob.end()))
+    return bool(is_marked or _TRAILER.search(subject[:LONGEST]))

@@ -5,6 +5,7 @@ import re
 from mailboxes.quoting.lines import DATE, MAXIMUM_LINE, Lines, any_of, has_quotation_mark
 
 MAXIMUM_ATTRIBUTION = 4  # lines over which mailers wrap "On … wrote:"
+LONGEST_END = 100  # characters of it that hold a verb and a name
 
 _VERBS = any_of(
     *("wrote", "writes", "write", r"wrote\s+the\s+following", "schrieb(?:en)?", "schreibt"),
@@ -16,7 +17,7 @@ _VERBS = any_of(
     *("rašė", "kirjutas", "rakstīja", r"folgendes\s+geschrieben", r"вы\s+писали", r"쓴\s*글"),
 )
 _WORDS_WITHOUT_COLON = any_of(
-    *("のメール", "のメッセージ", "書きました", "書いた", "写道", "寫道", "写到", "작성", "썼습니다"),
+    *("のメール", "のメッセージ", "書きました", "書いた", "写道", "寫道", "写到", r"님이\s*작성", "썼습니다"),
     *(r"님의\s*메시지", "כתב", "كتب"),
 )
 _ATTRIBUTION = re.compile(
@@ -25,6 +26,18 @@ _ATTRIBUTION = re.compile(
     rf"|(?=.{{0,400}}?(?:@|{DATE})).{{0,300}}{_WORDS_WITHOUT_COLON}.{{0,200}}$",
     re.IGNORECASE,
 )
+# People say who wrote what, too ("as your driver wrote on 5 March:"), and what follows is theirs. Programs
+# begin with the date, or with an address; they end with the verb, a name behind it, or the time.
+_DATE_FIRST = re.compile(r"\W*+(?:[^\W\d]++\W++){0,3}+[^\W\d]*+\d")
+_ADDRESS_FIRST = re.compile(
+    r"\s*+(?:[^\s@<>()]++@[^\s@]|[^<>()\[\]@]{0,80}+[<(\[](?:mailto:)?+[^\s@<>()]++@[^\s@]"
+    r"|вы писали .{1,40}\d:\d\d:\d\d)",  # The Bat says of nobody else
+    re.IGNORECASE,
+)
+_SAYS_WHO_OR_WHEN = re.compile(r"@|님이|(?<![\d.])\d{1,2}(?:[:h]\d\d(?!\d)|\.\d\d(?![.\d])|\s?[時时시点點])")
+_VERB_LAST = re.compile(rf"(?<!\w){_VERBS}\W*+$|{_WORDS_WITHOUT_COLON}[/\w]{{0,3}}\W*+$", re.IGNORECASE)
+_NAME_LAST = re.compile(rf"(?<!\w){_VERBS}(?:\W+\w+){{0,4}}\W*+$|@[^\s@]++\W*+$", re.IGNORECASE)
+_TIME_LAST = re.compile(r"\d\W*+(?:\w{1,6}\W*+)?$")
 # Above a text that is marked as quoted: also the verb alone, below a line that is marked itself.
 _ATTRIBUTION_WITHOUT_DATE = re.compile(
     rf"\s*+(?:\S.{{0,200}}?)?(?<!\w){_VERBS}\s*+[:：]\s*+$"
@@ -38,6 +51,7 @@ _DASHED = re.compile(rf"\s*+-{{2,}}+\s.{{1,300}}?(?<!\w){_VERBS}\s*+-{{2,}}+\s*+
 _ENDS = re.compile(
     r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|\w\s?-{2,9}\s*+$|" + _WORDS_WITHOUT_COLON
 )
+_COLONS = frozenset(":：")
 _LAST_OF_ENDS = frozenset(":*_>-")  # the last character of such a line, if it is ASCII
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
@@ -87,7 +101,17 @@ def attribution_length(lines: Lines, ends: set[int], position: int) -> int:
         text = " ".join(line.strip() for line in window[:count])[:MAXIMUM_LINE]
         if _is_attribution(lines, text, position + count):
             return count if count == 1 or _opens(text, window[1:count]) else 0
+        if lines.last[position] in _COLONS:
+            return 0  # no attribution goes on behind its colon
     return 0
+
+
+def is_attribution_inside(lines: Lines, ends: set[int], position: int) -> bool:
+    """Whether a line that is marked as quoted is itself "On … wrote:", as some programs quote."""
+    if position not in ends:
+        return False
+    text = lines.texts[position].lstrip("> \t")
+    return _ATTRIBUTION.match(text) is not None and _is_by_program(text)
 
 
 def _opens(text: str, others: list[str]) -> bool:
@@ -100,14 +124,26 @@ def _opens(text: str, others: list[str]) -> bool:
 
 
 def _is_attribution(lines: Lines, text: str, following: int) -> bool:
-    if _ATTRIBUTION.match(text) or _DASHED.match(text):
+    if _DASHED.match(text):
         return True
     next_text = lines.next_text(following)
     is_followed = next_text is not None and lines.is_quoted(next_text)
     dated = _dated(text)
     if dated and (dated["colon"] or is_followed):
         return True
+    if _ATTRIBUTION.match(text):
+        return is_followed or _is_by_program(text)
     return is_followed and bool(_ATTRIBUTION_WITHOUT_DATE.match(text) or _ADDRESS_AND_TIME.match(text))
+
+
+def _is_by_program(text: str) -> bool:
+    """Whether an attribution is written as programs write it, rather than in a sentence of somebody's."""
+    end = text[-LONGEST_END:]
+    if _ADDRESS_FIRST.match(text):
+        return bool(_TIME_LAST.search(end) or _VERB_LAST.search(end))
+    if not (_DATE_FIRST.match(text) and _SAYS_WHO_OR_WHEN.search(text)):
+        return False
+    return bool(_VERB_LAST.search(end) or _NAME_LAST.search(end))
 
 
 def _dated(text: str) -> re.Match[str] | None:

@@ -1,22 +1,27 @@
 """Of which kind each line is: the reply, a quotation, a signature."""
 
+from collections.abc import Collection
+
 from mailboxes.quoting.attributions import (
     MAXIMUM_ATTRIBUTION,
     attribution_length,
     ends_of_attributions,
+    is_attribution_inside,
 )
-from mailboxes.quoting.headers import has_colon
+from mailboxes.quoting.headers import has_colon, names_other_sender
 from mailboxes.quoting.lines import Kind, Lines
-from mailboxes.quoting.originals import begins_original
+from mailboxes.quoting.originals import begins_original, is_line_to_write_above, is_separator
 from mailboxes.quoting.prose import is_known_as_prose
-from mailboxes.quoting.signatures import begins_signature
+from mailboxes.quoting.signatures import begins_signature, may_divide
 
 
 class Kinds:
     """Decides line by line. Most lines show no sign of anything; they are passed over."""
 
-    def __init__(self, texts: list[str]) -> None:
+    def __init__(self, texts: list[str], *, is_answer: bool, authors: Collection[str]) -> None:
         self.lines = Lines(texts)
+        self.authors = authors
+        self.may_quote = is_answer  # of other messages an introduction has to say so first
         self.kinds: list[Kind] = ["reply"] * len(texts)
         self.ends = ends_of_attributions(self.lines)
         self.signs = {
@@ -46,14 +51,31 @@ class Kinds:
 
     def _step(self) -> None:
         is_telling = self.position in self.signs
-        if is_telling and self.lines.is_quoted(self.position):
+        if is_telling and self._is_quoted():
             self._mark(1)
-        elif is_telling and begins_original(self.lines, self.position):
+        elif is_telling and self._begins_original():
             self._mark_rest()
         elif count := attribution_length(self.lines, self.ends, self.position):
             self._mark_attribution(count)
         else:
             self.position += 1
+
+    def _is_quoted(self) -> bool:
+        if is_line_to_write_above(self.lines, self.position):
+            return not any(self.lines.last[: self.position])  # at the top, where nobody has written yet
+        if not self.lines.is_quoted(self.position):
+            return False
+        self.may_quote = self.may_quote or is_attribution_inside(self.lines, self.ends, self.position)
+        return self.may_quote
+
+    def _begins_original(self) -> bool:
+        if not begins_original(self.lines, self.position):
+            return False
+        return (
+            self.may_quote
+            or is_separator(self.lines, self.position)
+            or names_other_sender(self.lines, self.position, self.authors)
+        )
 
     def _mark(self, count: int) -> None:
         for index in range(self.position, min(self.position + count, len(self.kinds))):
@@ -65,12 +87,20 @@ class Kinds:
 
     def _mark_attribution(self, count: int) -> None:
         following = self.lines.next_text(self.position + count)
-        if following is None or self.lines.is_quoted(following):
+        is_marked = following is not None and self.lines.is_quoted(following)
+        names_address = any("@" in line for line in self.lines.texts[self.position : self.position + count])
+        if not (self.may_quote or is_marked or names_address):
+            self.position += count  # somebody tells what was said
+            return
+        self.may_quote = True
+        if is_marked or following is None:
             self._mark(count)
         else:
             self._mark_rest()
 
     def _mark_signatures(self) -> None:
+        dividers = [i for i in self.signs if self.kinds[i] == "reply" and may_divide(self.lines.texts[i])]
+        self.signs.difference_update(dividers if len(dividers) > 1 else ())
         is_open = has_reply = False
         for index, last in enumerate(self.lines.last if self.signs else ()):
             if self.kinds[index] == "quotation":

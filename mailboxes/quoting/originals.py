@@ -62,7 +62,7 @@ _ABOVE_LINE = re.compile(
 def begins_original(lines: Lines, position: int) -> bool:
     """Whether all from here on is the message that is answered."""
     line = lines.texts[position]
-    if _SEPARATOR.match(line) or _FORWARD.match(line) or _ABOVE_LINE.match(line):
+    if is_separator(lines, position):
         return True
     if has_colon(line):
         return is_header_block(lines, position, 3)
@@ -71,3 +71,15 @@ def begins_original(lines: Lines, position: int) -> bool:
     if following is None or (has_title and not has_dated_header(lines, following)):
         return False
     return is_header_block(lines, following, 3 if has_title else 2)
+
+
+def is_separator(lines: Lines, position: int) -> bool:
+    """Whether a line says that the message begins which is answered or forwarded."""
+    line = lines.texts[position]
+    found = _SEPARATOR.match(line) or _FORWARD.match(line)
+    return found is not None or is_line_to_write_above(lines, position)
+
+
+def is_line_to_write_above(lines: Lines, position: int) -> bool:
+    """Whether a line is that of a help desk, above which one is to answer."""
+    return _ABOVE_LINE.match(lines.texts[position]) is not None

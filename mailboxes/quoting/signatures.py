@@ -6,6 +6,7 @@ from mailboxes.quoting.lines import Kind, Lines, any_of, is_rule
 
 _LIST_FOOTER = re.compile(r"\s*+\S.{0,80}\bmailing list\s*+$", re.IGNORECASE)
 _SIGNATURE_MARK = re.compile(r"\s{0,3}(?:--|—|––|__)[ \t\xa0]*$")
+_DIVIDER = re.compile(r"\s{0,3}(?:--|—|––|__)\s*$")
 _DASHED_NAME = re.compile(r"-[^\W\d_]\w*\.?(?: \w+\.?){0,3}\s*$")
 _SENT = any_of(
     *("sent", "envoyé", "enviado", "inviato", "verzonden", "gesendet", "skickat", "sendt"),
@@ -38,6 +39,7 @@ _DEVICE = any_of(
     *(
         r"\bmobi[el]\w*",
         r"m[óo]vil",
+        "handy",
         "celular",
         "cellulare",
         "smartphone",
@@ -50,7 +52,7 @@ _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
     + any_of(
         rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,30}}?{_DEVICE}[^,;!?]{{0,40}}"
-        r"(?:,\s(?:please\s)?(?:excuse|forgive|pardon|sorry)\b.{0,60})?",
+        r"(?:\s?\(\s?https?://\S{1,100}\s?\))?(?:,\s(?:please\s)?(?:excuse|forgive|pardon|sorry)\b.{0,60})?",
         rf"lähetetty\s.{{0,20}}?{_DEVICE}\w{{0,9}}st[aä](?:ni)?",
         r"(?:iphone|ipad)['’]?(?:[uı]mdan|[üi]mden)\s+gönderildi",
         r"(?:az\s)?(?:iphone|ipad)\S{0,9}r[óő]l\s+küldve",
@@ -79,6 +81,14 @@ def begins_signature(lines: Lines, kinds: list[Kind], index: int, *, has_reply: 
         return following is not None and bool(_LIST_FOOTER.match(lines.texts[following]))
     is_dashed = _is_dashed_name(lines, index)
     return bool(is_dashed or _SENT_FROM.match(line)) and _is_near_end(lines, kinds, index)
+
+
+def may_divide(line: str) -> bool:
+    """Whether a line may be the mark of a signature, but not as programs write it: "-- " with its blank.
+
+    Where there are several of them, people divide by them what they write.
+    """
+    return not line.startswith("-- ") and _DIVIDER.match(line) is not None
 
 
 def _is_dashed_name(lines: Lines, index: int) -> bool:

@@ -7,6 +7,7 @@ from mailboxes.classifying import Classification, classify
 from mailboxes.languages import language_of
 from mailboxes.parsing import ParsedMessage, parse
 from mailboxes.quoting import reply_text
+from mailboxes.subjects import is_about_another
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def read_message(raw: bytes, trusted_authserv_id: str, *, is_answerable: bool = 
     """Parse and classify. History is never answered: it needs no language, and no hash of its body."""
     started = time.perf_counter()
     parsed = parse(raw)
-    reply = reply_text(parsed.text)
+    reply = reply_of(parsed)
     parsed_at = time.perf_counter()
     classification = classify(
         parsed, raw, trusted_authserv_id=trusted_authserv_id or None, with_body_hash=is_answerable
@@ -41,4 +42,13 @@ def read_message(raw: bytes, trusted_authserv_id: str, *, is_answerable: bool = 
         language=language,
         parse_milliseconds=round((parsed_at - started) * 1000),
         classify_milliseconds=round((finished - parsed_at) * 1000),
+    )
+
+
+def reply_of(parsed: ParsedMessage) -> str:
+    """What was written anew in a message."""
+    return reply_text(
+        parsed.text,
+        is_answer=is_about_another(parsed.subject, parsed.in_reply_to, parsed.references),
+        authors=[one.address.lower() for one in (*parsed.senders, *parsed.reply_to)],
     )

@@ -124,6 +124,82 @@ def test_an_address_or_a_word_only_of_mail_makes_headers_of_lines(block):
     assert reply_text(f"Yes, gladly.\n\n{block}\n\nWill you come?") == "Yes, gladly."
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "wie Ihr Kollege am 5. März 2024 um 10:30 Uhr schrieb:",
+        "As I wrote on 5 March 2024 at 10:30 to help@acme.test:",
+        "On 5 March 2024 I wrote to help@acme.test that the pump leaks:",
+        "your colleague wrote on 5 March that I should tell you this:",
+        "Bob (bob@x.com) wrote on 5 March 2024 that I may return it:",
+        "Der Kundendienst (service@acme.test) schreibt mir:",
+        "Comme je vous ai écrit le 5 mars 2024 :",
+        "Como escribí el 5 de mayo de 2024:",
+        "Come ho scritto il 5 marzo 2024:",
+        "Zoals ik op 5 maart 2024 schreef:",
+        "Jak napisał kurier 5 marca 2024:",
+        "Как вы писали 5 марта 2024:",
+        "2024年3月5日のメールでお知らせした件ですが、",
+        "info@shop.jp のメールに返信しました。",
+        "2024年3月5日に書いた件です。",
+        "客服在2024年3月5日的邮件里写道，可以退货。",
+        "2024년 3월 5일 작성한 신청서입니다",
+        "كتبت لكم في 5/3/2024 ولم يصل الرد",
+    ],
+)
+def test_who_tells_what_somebody_wrote_goes_on_in_their_own_words(sentence):
+    text = f"Hello,\n\n{sentence}\n\nThe pump leaks.\n\nPlease help."
+    assert reply_text(text) == text
+
+
+@pytest.mark.parametrize("mark", ["--", "—", "__"])
+def test_marks_that_divide_a_text_sign_nothing(mark):
+    text = f"Name: Ada\n{mark}\nWhat: a lamp\n{mark}\nPhone: 123"
+    assert reply_text(text) == text
+    assert reply_text(f"Yes.\n\n{mark}\nAda") == "Yes."
+    assert reply_text(f"Yes.\n\n-- \nAda\n{mark}\nLondon") == "Yes."
+
+
+def test_a_line_to_write_above_hides_nothing_where_nobody_has():
+    line = "##- Please type your reply above this line -##"
+    assert reply_text(f"{line}\n\nHi Ada, we got it.") == "Hi Ada, we got it."
+    assert reply_text(f"Yes.\n\n{line}\n\nHi Ada, we got it.") == "Yes."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A message:\n\nFrom: Ada <a@b.c>\nSent: 5 March 2024 10:00\nTo: Sales\nSubject: Lamp\n\nHow much?",
+        "Neu:\n_____\nVon: Ada\nGesendet: 5.3.2024 10:00\nAn: Verkauf\nBetreff: Lampe\n\nWas kostet sie?",
+        "--- Kontaktformular ---\nVon: a@b.c\nDatum: 5.3.2024 10:00\nBetreff: Lampe\n\nWas kostet sie?",
+        "I go to:\n> Settings\n> Account\nand it fails.",
+        "Your page says:\n\n> Delivery is free.\n\nIs it true?",
+        "On 5 March 2024 at 10:30 Bob Driver wrote:\n\nNobody there.\n\nI was there.",
+        "On 5 March 2024 at 10:30 Bob wrote:\n\n\n\n\n\nNobody there.",
+    ],
+)
+def test_whoever_answers_nothing_quotes_what_they_introduce_as_a_quotation(text):
+    assert reply_text(text, is_answer=False, authors=["a@b.c"]) == text
+    assert [one.kind for one in split(text, is_answer=False, authors=["a@b.c"])] == ["reply"]
+    assert "quotation" in {one.kind for one in split(text)}
+
+
+@pytest.mark.parametrize(
+    "quotation",
+    [
+        "On Mon, 2 Apr 2012 18:26, Ada <a@b.c> wrote:\n> one\n\n> two",
+        "On Mon, 2 Apr 2012 18:26, Ada <a@b.c> wrote:\n\none\n\ntwo",
+        "> On Mon, 2 Apr 2012 18:26, Ada <a@b.c> wrote:\n>\n> one",
+        "From: Ada <a@b.c>\nSent: 2 April 2012 18:26\nTo: Bob\nSubject: one\n\none",
+        "________\nFrom: Ada <a@b.c>\nSent: 2 April 2012 18:26\n\none",
+        "-----Original Message-----\nFrom: Ada\n\none",
+        "---------- Forwarded message ----------\nFrom: Ada\n\none",
+    ],
+)
+def test_what_is_introduced_is_quoted_in_any_message(quotation):
+    assert reply_text(f"Hello.\n\n{quotation}", is_answer=False) == "Hello."
+
+
 def test_marks_of_direction_hide_no_quotation():
     attribution = "\u202bבתאריך יום ב׳, 2 באפר׳ 2012 ב-18:26 מאת \u202aAda\u202c <\u202aa@b.c\u202c>:\u202c"
     assert reply_text(f"Yes.\n\n{attribution}\n\n> Will you come?\n") == "Yes."
@@ -163,6 +239,8 @@ def test_answers_between_quoted_lines_are_kept():
         "Sent from my mobile phone",
         "Sent from Mail for Windows 10",
         "Gesendet mit der GMX Mail App",
+        "Von meinem Handy gesendet",
+        "Sent via Superhuman ( https://sprh.mn/?vip=a@b.c )",
         "Enviado desde mi móvil",
         "Envoyé de mon téléphone",
         "Sent from my work phone",

@@ -16,6 +16,7 @@ from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.quoting import split
 from mailboxes.sanitizing import plain_text_to_html
+from mailboxes.subjects import is_about_another
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.timeline import Event
 from tenants.configuration.layers import value_of
@@ -172,14 +173,21 @@ def _message(opened: Opened, conversation: Conversation, *, shows_images: bool) 
             None if shows_images else url_for("mail.show_images", message_id=message.id)
         )
     else:
-        shown["text"] = folded_text(message.text)
+        shown["text"] = folded_text(message)
     return shown
 
 
-def folded_text(text: str) -> Markup:
-    """Plain text, escaped, with links; what was quoted or signed can be unfolded."""
+def folded_text(message: Message) -> Markup:
+    """Its plain text, escaped, with links; what was quoted or signed can be unfolded."""
+    segments = split(
+        message.text[:LONGEST_TEXT].strip("\n"),
+        is_answer=is_about_another(message.subject, message.in_reply_to, message.references),
+        authors=[
+            one["address"].lower() for name in ("from", "reply_to") for one in message.addresses.get(name, ())
+        ],
+    )
     parts = []
-    for segment in split(text[:LONGEST_TEXT].strip("\n")):
+    for segment in segments:
         # Line ends are <br> there; those beside them would count twice where white space is kept.
         html = Markup(plain_text_to_html(segment.text).replace("<br>\n", "<br>"))  # noqa: S704  # escaped
         if segment.kind == "reply" or not segment.text.strip():
