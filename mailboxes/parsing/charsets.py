@@ -118,6 +118,11 @@ _ALLOWED = re.compile(
 )
 _HIGH = re.compile(rb"[\x80-\xff]")
 _SELDOM_1252 = re.compile(rb"[\x81\x83\x86-\x90\x98\x9a-\x9f]")  # no sign of Windows-1252
+# Three in a row: another script than the Latin one, or a charset of several bytes.
+_NOT_LATIN = re.compile(rb"[\x80-\xff]{3}")
+# What mail in the Latin script is written in; what is detected beside these, few letters have misled.
+_LATIN = re.compile(r"cp125[0247]|iso8859-(?:[1239]|1[356])")
+_WESTERN = frozenset({"iso8859-1", "iso8859-15", "cp1252"})
 _SUPERSETS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254"}
 _WINDOWS = re.compile(r"(?:windows|win|microsoft-?cp|x-cp|ms-?cp|cp)[-_ ]?(\d{3,4})")
 _ISO = re.compile(r"(?:iso[-_ ]?)?8859[-_ ]?(\d{1,2})(?:[-_:]\w*)?")
@@ -201,12 +206,23 @@ def decoded_strictly(data: bytes, label: str | None) -> str | None:
         return None
     if codec in ("ascii", "utf-8") and b"\x1b$" in data:
         codec = "iso2022_jp_ext"  # its escape sequence; such mail is often not declared
+    elif codec in _WESTERN and not data.isascii() and is_utf8(data):
+        codec = "utf-8"  # by programs that say what they said before there was UTF-8
     elif codec in _SUPERSETS and _TYPED_1252.search(data):
         codec = _SUPERSETS[codec]  # as browsers do: C1 controls in Latin-1 are Windows' letters
     try:
         return _decoded_by(codec, data)
     except (UnicodeError, ValueError):
         return None
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether data with letters beyond ASCII is UTF-8: what is not hardly ever looks like it."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decoded_by(codec: str, data: bytes) -> str:
@@ -283,7 +299,10 @@ def _detected_codec(data: bytes) -> str | None:
     with contextlib.suppress(Exception):  # a detector may fail in any way; there is a default
         guess = chardet.detect(sample).get("encoding")
     codec = codec_of(guess) if guess else None
-    return None if codec in ("ascii", "utf-8") else codec
+    if codec in ("ascii", "utf-8"):
+        return None
+    is_latin = codec is not None and _LATIN.fullmatch(codec) is not None
+    return codec if is_latin or _NOT_LATIN.search(data) else None
 
 
 def _may_guess(is_short: bool) -> bool:

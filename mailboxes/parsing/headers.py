@@ -13,7 +13,7 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import NamedTuple
 
-from mailboxes.parsing.charsets import decoded
+from mailboxes.parsing.charsets import decoded, is_utf8
 from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.encoded_words import decoded_words
 from mailboxes.parsing.transfer import LONE_CR
@@ -227,15 +227,7 @@ def header_text(value: bytes, charset: str | None) -> str:
     """The value of a `Header` as text, encoded words and all other things still in it."""
     if value.isascii():
         return value.decode("ascii")
-    return decoded(value, "utf-8" if _is_utf8(value) else charset)
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+    return decoded(value, "utf-8" if is_utf8(value) else charset)
 
 
 def readable_headers(headers: tuple[Header, ...], charset: str | None) -> tuple[tuple[str, str], ...]:
