@@ -344,7 +344,8 @@ def _is_encrypted_only(parsed: ParsedMessage) -> bool:
     if types == ["multipart/encrypted"] or parsed.own_text.lstrip().startswith("-----BEGIN PGP MESSAGE"):
         return True
     if types and types[0] in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
-        return dict(parsed.parts[0].parameters).get("smime-type") != "signed-data"
+        is_signed = dict(parsed.parts[0].parameters).get("smime-type") == "signed-data"
+        return not is_signed and len(parsed.parts) == 1
     return False
 
 

@@ -15,6 +15,7 @@ from mailboxes.parsing.html_text import text_of_html
 from mailboxes.parsing.parts import MESSAGE_TYPES, Part
 from mailboxes.parsing.values import PICTURES, Attachment, Defects, Limits
 
+LONGEST_STAND_IN = 300  # characters
 FORWARDED_MESSAGES = 5  # whose text is taken into the text of the message around them
 FORWARDED = "---------- Forwarded message ----------"
 
@@ -141,6 +142,8 @@ class _Texts:
     def write(self, tree: Part, bodies: Bodies) -> None:
         """Fill in the text and the page."""
         pieces = self._pieces(tree)
+        if not any(map(_is_said, pieces)):
+            pieces += self._named(tree)
         bodies.is_text_from_html = not any(_is_filled(piece.text) for piece in pieces)
         most = self.limits.text_characters  # of marks for quotations a page may make many times its length
         own = "\n".join(self._text_of(piece) for piece in pieces)[:most]
@@ -160,8 +163,17 @@ class _Texts:
             return _merged(below)
         return [piece for pieces in below for piece in pieces]
 
+    def _named(self, tree: Part) -> list[_Piece]:
+        """A text with a name, where there is no other: some programs name what somebody has written."""
+        texts = (unit for unit in units(tree) if unit.content_type in ("text/plain", "text/html"))
+        named = (unit for unit in texts if unit.filename and unit.disposition.value != "attachment")
+        return next(([piece] for unit in named for piece in self._read(unit) if _is_said(piece)), [])
+
     def _piece(self, part: Part) -> list[_Piece]:
-        if not _is_text(part) or self.left <= 0:
+        return self._read(part) if _is_text(part) else []
+
+    def _read(self, part: Part) -> list[_Piece]:
+        if self.left <= 0:
             return []
         text = self._decoded(part)
         if part.content_type.startswith("multipart/"):
@@ -179,9 +191,11 @@ class _Texts:
         return body_text(decoded(data, _charset(part, data)))
 
     def _text_of(self, piece: _Piece) -> str:
-        if _is_filled(piece.text) or piece.html is None:
-            return piece.text or ""
-        return text_of_html(piece.html, self.limits.html_for_text)
+        text = piece.text or ""
+        if piece.html is None or (_is_filled(text) and not _may_stand_in(text)):
+            return text
+        from_html = text_of_html(piece.html, self.limits.html_for_text)
+        return from_html if len(from_html) > 2 * len(text.strip()) else text
 
     def _forwarded(self, tree: Part) -> list[str]:
         """The texts of attached messages, each below a line that marks it as a quotation."""
@@ -214,6 +228,15 @@ def _shown_headers(message: Part) -> list[str]:
 
 def _is_filled(text: str | None) -> bool:
     return text is not None and not text.isspace() and text != ""
+
+
+def _is_said(piece: _Piece) -> bool:
+    return _is_filled(piece.text) or _is_filled(piece.html)
+
+
+def _may_stand_in(text: str) -> bool:
+    """Whether a plain text may say only that there is a page: "Your e-mail program does not show HTML"."""
+    return len(text) <= LONGEST_STAND_IN and "html" in text.lower()
 
 
 def _merged(below: list[list[_Piece]]) -> list[_Piece]:

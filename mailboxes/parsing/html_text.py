@@ -38,6 +38,8 @@ _HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
 # that hides, or one that need not be what it looks like, with entities or without quotation marks.
 _HIDING = re.compile(r"display\s*+:\s*+none")
 _ODD_STYLE = re.compile(r"style\s*+=\s*+(?:\"[^\"&]*+&|'[^'&]*+&|[^\s\"'])")
+# How browsers indent what somebody writes: with the element of quotations, but without its line.
+_INDENTED = re.compile(r"border\s*+:\s*+none", re.IGNORECASE)
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
@@ -99,6 +101,7 @@ class _Writer:
         self.may_hide = may_hide  # then the style of each element is looked at
         self.pieces: list[str] = []
         self.quoted = 0
+        self.indented: list[bool] = []  # of each open blockquote, whether it only indents
         self.preformatted = 0
         self.pending = 0  # line ends due before the next text
         self.at_line_start = True
@@ -120,9 +123,9 @@ class _Writer:
 
     def leave(self, tag: str) -> None:
         """Write what ends with this block."""
-        if tag == "blockquote":
+        if tag == "blockquote" and self.indented:
             self._line(1)
-            self.quoted = max(self.quoted - 1, 0)
+            self.quoted -= not self.indented.pop()
         elif tag == "pre":
             self.preformatted = max(self.preformatted - 1, 0)
         self._line(2 if tag in _PARAGRAPHS else 1)
@@ -143,8 +146,11 @@ class _Writer:
         if not self.at_line_start and not self.pending:
             self.pieces.append(" ")
 
-    def _quotation(self, _node: LexborNode) -> None:
+    def _quotation(self, node: LexborNode) -> None:
         self._line(1)
+        self.indented.append(_only_indents(node))
+        if self.indented[-1]:
+            return
         self._flush()
         self.quoted += 1
         self.pieces.append("> ")
@@ -216,3 +222,9 @@ _OPENERS = {
 def _is_hidden(node: LexborNode) -> bool:
     style = node.attrs.get("style")
     return style is not None and _HIDDEN.search(style) is not None
+
+
+def _only_indents(node: LexborNode) -> bool:
+    style = node.attrs.get("style") or ""
+    has_line = "border-left" in style.lower() or node.attrs.get("type") == "cite"
+    return _INDENTED.search(style) is not None and not has_line

@@ -11,11 +11,13 @@ from typing import TypeVar
 from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.headers import Header, header_block, header_text, message_start
 from mailboxes.parsing.parameters import Parameterized, content_type, disposition
+from mailboxes.parsing.signed import signed_content
 from mailboxes.parsing.transfer import content_of, length_of_content, uuencoded_files, uuencoded_name
 from mailboxes.parsing.values import Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+_SIGNED_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _ENCODED = frozenset({"base64", "quoted-printable"})
 SHORT = 60  # bytes
 MAXIMUM_NAME = 500  # characters of a file name
@@ -158,15 +160,26 @@ def _encoding(value: bytes) -> str:
 
 def _descend(part: Part, budget: _Budget) -> None:
     is_multipart = part.content_type.startswith("multipart/")
-    if not is_multipart and part.content_type not in MESSAGE_TYPES:
+    is_signed = part.content_type in _SIGNED_TYPES
+    if not (is_multipart or is_signed or part.content_type in MESSAGE_TYPES):
         _take_files_out(part, budget)
         return
     if part.depth >= budget.limits.depth:
         budget.defects.add("too-deep")
     elif is_multipart:
         _split(part, budget)
+    elif budget.left > 0 and is_signed:
+        _open_signed(part, budget)
     elif budget.left > 0:
         _descend_into_message(part, budget)
+
+
+def _open_signed(part: Part, budget: _Budget) -> None:
+    """What is signed, as the only part of its signature; what is encrypted stays as it is."""
+    content = signed_content(part.content())
+    if content is not None:
+        budget.left -= 1
+        part.children.append(_part(content, 0, len(content), part.depth + 1, "text/plain", budget))
 
 
 def _take_files_out(part: Part, budget: _Budget) -> None:

@@ -153,6 +153,7 @@
     inside.body.dataset.folded = "1";
     for (const quotation of all("blockquote", inside.body)) {
       if (quotation.parentElement.closest("blockquote, details") || !comesAfterText(quotation, inside.body)) continue;
+      if (quotation.style.borderStyle === "none" && quotation.getAttribute("type") !== "cite") continue; /* only indented */
       const fold = inside.createElement("details");
       fold.className = "quoted";
       const summary = inside.createElement("summary");

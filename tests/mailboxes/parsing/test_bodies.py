@@ -37,6 +37,38 @@ def test_a_page_with_a_name_is_an_alternative_and_one_for_other_programs_is_none
     assert [one.filename for one in parse(multipart(PLAIN, named)).attachments] == ["message.html"]
 
 
+def test_a_text_with_a_name_is_the_text_where_there_is_no_other():
+    named = PLAIN.replace(b"charset=utf-8", b"charset=utf-8; name=message.txt")
+    picture = b"Content-Type: image/png; name=a.png\r\n\r\nx"
+    parsed = parse(multipart(picture, named))
+    assert (parsed.text, [one.filename for one in parsed.attachments]) == ("plain", ["a.png", "message.txt"])
+    saved = named.replace(b"\r\n\r\n", b"\r\nContent-Disposition: attachment\r\n\r\n")
+    assert parse(multipart(picture, saved)).text == ""
+
+
+def test_a_text_that_only_asks_for_html_is_not_what_was_written():
+    asking = b"Content-Type: text/plain\r\n\r\nYour program cannot show HTML."
+    page = b"Content-Type: text/html\r\n\r\n<p>Where is my order 4711? It was to come on Monday.</p>"
+    assert parse(multipart(asking, page, kind=b"alternative")).text.startswith("Where is my order 4711?")
+    assert parse(multipart(asking, HTML, kind=b"alternative")).text == "Your program cannot show HTML."
+    assert parse(asking).text == "Your program cannot show HTML."
+    empty = b"Content-Type: text/html\r\n\r\n<img src=x>"
+    assert parse(multipart(asking, empty, kind=b"alternative")).text == "Your program cannot show HTML."
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        (b"margin: 0 0 0 40px; border: none; padding: 0px", "a\nb\n\nc"),
+        (b"border:none;border-left:solid #CCC 1.0pt", "a\n> b\n\nc"),
+        (b"margin-left: 4ex", "a\n> b\n\nc"),
+    ],
+)
+def test_what_is_only_indented_is_not_quoted(style, text):
+    html = b'Content-Type: text/html\n\n<div>a</div><blockquote style="%s">b</blockquote><div>c</div>'
+    assert parse(html % style).text == text
+
+
 def test_without_plain_text_the_text_is_made_from_the_page():
     parsed = parse(multipart(HTML))
     assert (parsed.text, parsed.is_text_from_html) == ("page", True)
