@@ -1,8 +1,10 @@
 """Words of messages, to be found again."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,15 @@ from tenants.database import Base, PartScoped, db, scoped_key
 INDEXED_CHARACTERS = 100_000  # PostgreSQL refuses more than 1 MB of words
 LONGEST_WORD = 200  # characters of a word that count
 _WORD = re.compile(r"[^\W_]+")
+# Scripts without blanks between words, and Korean, which puts its particles behind them without one.
+_UNSPACED = re.compile(
+    "([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff"
+    "\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff]+)"
+)
+_WIDE_FORMS = re.compile("[\uff01-\uff9f]+")  # full-width letters and half-width katakana
+_ACCENTS = re.compile("[\u0300-\u036f]+")
+_LETTERS = {"ß": "ss", "æ": "ae", "œ": "oe"}  # one that is two
+_STROKES = str.maketrans("øłđħı", "oldhi")  # letters that no accent makes of others
 # Most texts can be written with one byte for each character; by bytes they are split several times faster.
 _ONE_BYTE = ("latin-1", "cp1252")
 MOST_FOUND = 2000  # a search looks at that many messages with its words, the newest ones
@@ -61,8 +72,9 @@ def index_messages(
 
 
 def words_of(text: str) -> set[str]:
-    """The words of a text: runs of letters and digits, in lower case.
+    """The words of a text: runs of letters and digits, in lower case, without accents.
 
+    Of scripts without blanks each two neighbouring letters are one, and so is the last letter of a run.
     Split here, for the index and for what is looked for alike: the database's own parser takes many times
     as long, and its positions are of no use to us.
     """
@@ -75,19 +87,50 @@ def words_of(text: str) -> set[str]:
 def _split(text: str) -> list[str]:
     for encoding in _ONE_BYTE:
         try:
-            data = text.encode(encoding)
+            data = _with_letters_apart(text).encode(encoding)
         except UnicodeEncodeError:
             continue
         return data.translate(_spaced(encoding)).decode(encoding).split()
-    return _WORD.findall(text.lower())
+    words = _WORD.findall(_without_accents(_with_letters_apart(text.lower())))
+    return [piece for word in words for piece in _pieces(word)]
+
+
+def _with_letters_apart(text: str) -> str:
+    if text.isascii():
+        return text
+    for letter, letters in _LETTERS.items():
+        text = text.replace(letter, letters).replace(letter.upper(), letters)
+    return text
+
+
+def _without_accents(text: str) -> str:
+    """Letters as people type them in a hurry, and as one character each, whatever program wrote them."""
+    wide = _WIDE_FORMS.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
+    bare = _ACCENTS.sub("", unicodedata.normalize("NFD", wide)).translate(_STROKES)
+    return unicodedata.normalize("NFC", bare)
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """A word, or the pairs of neighbouring letters of what is written without blanks; its last letter begins
+    no pair."""
+    if word.isascii():
+        yield word
+        return
+    for index, piece in enumerate(_UNSPACED.split(word)):
+        if index % 2:
+            yield from map("".join, pairwise(piece))
+            yield piece[-1]
+        elif piece:
+            yield piece
 
 
 @lru_cache(maxsize=len(_ONE_BYTE))
 def _spaced(encoding: str) -> bytes:
-    """What becomes of each byte: letters in lower case, digits, and spaces for all else."""
+    """What becomes of each byte: letters in lower case without accents, digits, and spaces for all else."""
     characters = (bytes([code]).decode(encoding, "replace") for code in range(256))
     return b"".join(
-        character.lower().encode(encoding) if _WORD.match(character) else b" " for character in characters
+        _without_accents(character.lower()).encode(encoding) if _WORD.match(character) else b" "
+        for character in characters
     )
 
 
@@ -119,9 +162,18 @@ def messages_with_words(
 
 
 def _tsquery(words: Sequence[str], beginnings: Sequence[str]) -> ColumnElement[str]:
-    terms = [f"'{word}'" for word in sorted(words_of(" ".join(words)))]
-    for beginning in beginnings:
-        *whole, begun = [word[:LONGEST_WORD] for word in _split(beginning)] or [""]
-        terms += [f"'{word}'" for word in whole]
-        terms += [f"'{begun}':*"] if begun else []
-    return cast(literal(" & ".join(terms)), TSQUERY)
+    terms = [term for word in words for term in _terms(word, is_begun=False)]
+    terms += [term for beginning in beginnings for term in _terms(beginning, is_begun=True)]
+    return cast(literal(" & ".join(dict.fromkeys(terms))), TSQUERY)
+
+
+def _terms(text: str, *, is_begun: bool) -> Iterator[str]:
+    """The words of a text; of what is written without blanks all pairs, or a letter that begins one."""
+    split = [word[:LONGEST_WORD] for word in _split(text)]
+    for index, word in enumerate(split):
+        is_unspaced = _UNSPACED.fullmatch(word) is not None
+        is_end_of_run = is_unspaced and len(word) == 1
+        if is_end_of_run and index and split[index - 1][-1] == word and len(split[index - 1]) == 2:
+            continue  # said by the pair before it
+        is_open = is_end_of_run or (is_begun and index == len(split) - 1 and not is_unspaced)
+        yield f"'{word}':*" if is_open else f"'{word}'"

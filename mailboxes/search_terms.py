@@ -6,6 +6,7 @@ to the day before), ``after:`` (from that day on). Whatever is no term is words.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
@@ -90,7 +91,8 @@ def parse_query(text: str) -> Query:
     """Understand what was typed. Never fails: what makes no sense is named in ``problems``."""
     terms: list[Term] = []
     problems: list[str] = []
-    for found in _TERM.finditer(text[:LONGEST].replace("\0", "")):
+    composed = unicodedata.normalize("NFC", text[:LONGEST].replace("\0", ""))
+    for found in _TERM.finditer(composed):
         term = _term(found)
         if term is None:
             continue

@@ -19,6 +19,7 @@ from tenants.organizations import Membership
 
 _WHOLE_ADDRESS = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>.]{2,}")
 _PART = re.compile(r"[^\W_]+")
+_LAST_PART = re.compile(r"[^\W_]+\Z")
 _ELSEWHERE = ("drafts", "spam", "trash", "other")
 SHORTEST_BEGINNING = 3  # letters; fewer begin too many words
 _EVERYWHERE = ("all", "anywhere")
@@ -66,17 +67,25 @@ def found_first(selection: Selection) -> Select[UUID] | None:
 def _found_by_words(selection: Selection) -> Select[UUID] | None:
     """By words, also those of the names and subjects that are asked for."""
     finished, beginnings = list(selection.query.words), []
-    if finished and finished[-1].isalnum() and len(finished[-1]) >= SHORTEST_BEGINNING:
-        beginnings.append(finished.pop().lower())  # the last word may be typed only half
+    if finished and _may_be_half_typed(finished[-1]):
+        beginnings.append(finished.pop())
     for name in ("from", "to", "subject"):
         for value in selection.query.values(name):
             if _WHOLE_ADDRESS.fullmatch(value):
                 finished.append(value)  # nothing of it is typed only half
             else:
-                beginnings += _PART.findall(value.lower())
+                beginnings += _PART.findall(value)
     if not finished and not beginnings:
         return None
     return messages_with_words(finished, selection.mailbox_ids(), beginnings)
+
+
+def _may_be_half_typed(word: str) -> bool:
+    """Whether the last word may go on: also a part of an address, such as ``ada.lovel``; no phrase."""
+    if " " in word or _WHOLE_ADDRESS.fullmatch(word):
+        return False
+    last = _LAST_PART.search(word)
+    return last is not None and len(last[0]) >= SHORTEST_BEGINNING
 
 
 def _found_by_place_or_time(selection: Selection) -> Select[UUID] | None:

@@ -66,6 +66,48 @@ def test_addresses_and_names_of_senders_are_found(ours, mailbox, found):
     assert found("ada@engine.test") == ["A", "B"]
 
 
+@pytest.mark.parametrize(
+    ("search", "subjects"),
+    [
+        *(("订单", ["中文"]), ("编号", ["中文"]), ("号", ["中文"]), ("单号", []), ("12345", ["中文"])),
+        *(("照明", ["日本"]), ("お問い合わせ", ["日本"]), ("問合", []), ("注文", ["한국"])),
+        *(("주문", ["한국"]), ("สินค้า", ["ไทย"])),
+        *(
+            ("müller", ["Umlaut"]),
+            ("MÜLLER", ["Umlaut"]),
+            ("muller", ["Umlaut"]),
+            ("mu\u0308ller", ["Umlaut"]),
+        ),
+        *(("strasse", ["Umlaut"]), ("straße", ["Umlaut"]), ("rechnung märz", ["Umlaut"]), ("schön", [])),
+        *(
+            ("anna.mull", ["Address"]),
+            ("mullen@kund", ["Address"]),
+            ("kunde.te", []),
+            ("kunde.test", ["Address"]),
+        ),
+        *(("from:müller", ["Umlaut"]), ("from:中", ["中文"]), ("subject:umlaut", ["Umlaut"])),
+    ],
+)
+def test_words_are_found_in_any_script_however_they_are_typed(ours, mailbox, found, search, subjects):
+    make_message(
+        ours, mailbox, subject="中文", text="请问订单编号12345什么时候发货？", sender="王中 <w@a.test>"
+    )
+    make_message(ours, mailbox, subject="日本", text="照明についてのお問い合わせです。")
+    make_message(ours, mailbox, subject="한국", text="주문을 확인해 주세요 注文")
+    make_message(ours, mailbox, subject="ไทย", text="ขอสินค้าของผม")
+    files = (("Rechnung Ma\u0308rz.pdf", "application/pdf", b"x"),)
+    make_message(
+        ours,
+        mailbox,
+        subject="Umlaut",
+        text="Große Straße 5",
+        sender="Jörg Müller <j@a.test>",
+        attachments=files,
+    )
+    make_message(ours, mailbox, subject="Address", sender="Anna <anna.mullen@kunde.test>")
+    assert found(search) == subjects
+
+
 def test_recipients_and_subjects_are_found(ours, mailbox, found):
     make_message(ours, mailbox, subject="100% sure", to="Sales <sales@shop.test>")
     make_message(ours, mailbox, subject="1000 sure", to="help@shop.test", headers=(("Cc", "boss@shop.test"),))
@@ -155,8 +197,15 @@ def test_a_text_is_split_alike_for_the_index_and_for_a_search(text):
 
 def test_words_are_runs_of_letters_and_digits_in_lower_case():
     assert words_of("Re: Öl-Wechsel_2, mia@acme.test; 12.50 €") == {
-        *("re", "öl", "wechsel", "2", "mia", "acme", "test", "12", "50")
+        *("re", "ol", "wechsel", "2", "mia", "acme", "test", "12", "50")
     }
+    assert words_of("Straße ＡＢ１２ İstanbul Œuvre Ёлка Mu\u0308ller が") == {
+        *("strasse", "ab12", "istanbul", "oeuvre", "елка", "muller", "が")
+    }
+
+
+def test_of_what_is_written_without_blanks_neighbouring_letters_are_words():
+    assert words_of("订单编号12号") == {"订单", "单编", "编号", "号", "12"}
 
 
 @given(
