@@ -24,6 +24,7 @@ from mailboxes.parsing import ParsedMessage, address_list
 from mailboxes.subjects import base_subject
 
 __all__ = [
+    "BY_SUBJECT",
     "Authentication",
     "Classification",
     "Facts",
@@ -33,6 +34,7 @@ __all__ = [
     "sentence_of",
 ]
 
+BY_SUBJECT = "automatic-subject"
 LOOP_HEADER = "x-postroom-loop"
 LONGEST_ADDRESS = 320  # what is longer is none, and is neither kept nor remembered whole
 
@@ -46,7 +48,7 @@ SENTENCES = {
     "report": "The message is a delivery report, a receipt or a complaint.",
     "calendar": "The message is a calendar invitation or an answer to one.",
     "robot-sender": "The sender's address belongs to a machine.",
-    "automatic-subject": "Subject and another sign show an automatic message.",
+    BY_SUBJECT: "Subject and another sign show an automatic message.",
     "bounce": "The message says that another message could not be delivered.",
 }
 
@@ -127,7 +129,7 @@ def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
         "report": facts["report_types"],
         "calendar": facts["calendar_methods"],
         "robot-sender": facts["robot_sender"],
-        "automatic-subject": facts["has_automatic_subject_confirmed"],
+        BY_SUBJECT: facts["has_automatic_subject_confirmed"],
         "bounce": is_bounce,
     }
     return tuple(reason for reason, value in found.items() if value)

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from mailboxes.accounts import Account
-from mailboxes.classifying import Classification, canonical_address, sentence_of
+from mailboxes.classifying import BY_SUBJECT, Classification, canonical_address, sentence_of
 from mailboxes.classifying.facts import told
 from mailboxes.intake.arrived import TOO_LARGE, Waiting
 from mailboxes.intake.eligibility import Circumstances, is_work, may_convert, may_respond
 from mailboxes.parsing import Address
 from mailboxes.reading import Reading
 from mailboxes.routing.records import Routing
+from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads.joining import Newcomer, Placement, Threads
 from mailboxes.threads.tokens import TOKEN_HEADER, thread_of_token
@@ -128,6 +129,7 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
     arrival, reading = entry.item.arrival, entry.item.reading
     parsed, found = reading.parsed, reading.classification
     placement = placed(entry)
+    reasons = automatic_reasons(threads, entry)
     is_seen = "\\Seen" in arrival.flags
     return {
         "id": entry.id,
@@ -157,8 +159,8 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
         "attachment_count": parsed.offered_count if context.lists_attachments else 0,
         "defects": list(parsed.defects),
         "facts": _facts(found),
-        "is_automatic": found.is_automatic,
-        "automatic_reasons": list(found.automatic_reasons),
+        "is_automatic": bool(reasons),
+        "automatic_reasons": list(reasons),
         "is_bounce": found.is_bounce,
         "is_from_new_sender": placement.is_from_new_sender,
         "is_stub": arrival.is_stub,
@@ -167,6 +169,19 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
         "removed_on_server_at": arrival.vanished_at,
         **_eligibility(context, entry),
     }
+
+
+def automatic_reasons(threads: Threads, entry: Entry) -> tuple[str, ...]:
+    """Why a message is automatic. Not by its subject alone, where that is its conversation's.
+
+    People write "Delivery failed" above a question, and again above what they answer.
+    """
+    reasons, placement = entry.item.reading.classification.automatic_reasons, placed(entry)
+    if reasons != (BY_SUBJECT,) or placement.result != "joined":
+        return reasons
+    thread = threads.known.get(threads.current(placement.thread_id))
+    is_same = thread is not None and thread.base_subject == base_subject(entry.newcomer.subject)[0]
+    return () if is_same else reasons
 
 
 def _facts(found: Classification) -> dict[str, Any]:
@@ -248,7 +263,7 @@ def event_row(context: Context, entry: Entry, row: dict[str, Any], store_millise
         Step("parsed", "with defects" if reading.parsed.defects else "understood", _parsed(reading),
              {"defects": reading.parsed.defects} if reading.parsed.defects else None,
              reading.parse_milliseconds),
-        Step("classified", _kind(entry), " ".join(map(sentence_of, found.automatic_reasons)),
+        Step("classified", _kind(entry, row), " ".join(map(sentence_of, row["automatic_reasons"])),
              {"failed_recipients": found.failed_recipients} if found.is_bounce else None,
              reading.classify_milliseconds),
         *_way(entry.item.way),
@@ -279,7 +294,7 @@ def _parsed(reading: Reading) -> str:
     return f"Something is unusual about it: {', '.join(reading.parsed.defects[:10])}." if count else ""
 
 
-def _kind(entry: Entry) -> str:
+def _kind(entry: Entry, row: dict[str, Any]) -> str:
     found = entry.item.reading.classification
     if entry.direction == "out":
         return "our own"
@@ -287,7 +302,7 @@ def _kind(entry: Entry) -> str:
         return "bounce"
     if found.is_list:
         return "list"
-    return "automatic" if found.is_automatic else "personal"
+    return "automatic" if row["is_automatic"] else "personal"
 
 
 def _outlook(row: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from mailboxes.intake.rows import (
     Entry,
     Item,
     attachment_rows,
+    automatic_reasons,
     context_of,
     entry_of,
     event_row,
@@ -244,7 +245,7 @@ def _answered(context: Context, threads: Threads, entries: list[Entry]) -> set[U
         and entry.newcomer.is_incoming
         and entry.item.arrival.box in ("inbox", "other")
         and not entry.item.arrival.is_history
-        and not entry.item.reading.classification.is_automatic
+        and not automatic_reasons(threads, entry)
     }
 
 

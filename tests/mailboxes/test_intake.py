@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import cast, func, select
+from sqlalchemy import cast, func, select, update
 from sqlalchemy.dialects.postgresql import REGCONFIG
 from sqlalchemy.exc import IntegrityError
 
@@ -33,6 +33,11 @@ def mailbox(ours: World) -> Mailbox:
 
 def count_of(model: Any, *conditions: Any) -> int:
     return db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
+
+
+def result_of(stage: str, message: Message) -> str:
+    """What the timeline of a message says of a stage (inside the organization)."""
+    return next(event.result for event in timeline.events_of(message) if event.stage == stage)
 
 
 def test_an_arrival_becomes_a_message_with_everything_that_hangs_on_it(
@@ -65,6 +70,26 @@ def test_history_is_read_without_what_only_an_answer_needs(ours: World, mailbox:
     (old,) = receive(ours, mailbox, letter("Old", body=text), is_history=True)
     assert ("body_hash" in new.facts, new.language) == (True, "en")
     assert ("body_hash" in old.facts, old.language) == (False, None)
+
+
+def test_a_subject_that_is_the_conversations_makes_no_answer_automatic(
+    ours: World, mailbox: Mailbox, inside: Any
+) -> None:
+    first = letter("Delivery failed", message_id="a@x", body="My parcel never came.")
+    (question,) = receive(ours, mailbox, first)
+    with inside(ours):
+        db.session.execute(update(Thread).values(status="waiting"))
+        db.session.commit()
+    answers = letter("Delivery failed", message_id="b@x", answers=["a@x"], body="It came today.")
+    away = letter("Delivery failed: parcel", message_id="c@x", answers=["a@x"], body="Hello")
+    (answer, report) = receive(ours, mailbox, answers, away)
+    assert answer.thread_id == report.thread_id == question.thread_id
+    assert (answer.is_automatic, answer.automatic_reasons) == (False, [])
+    assert (report.is_automatic, report.automatic_reasons) == (True, ["automatic-subject"])
+    with inside(ours):
+        assert db.session.scalars(select(Thread.status)).one() == "open"
+        kinds = {one: result_of("classified", one) for one in (answer, report)}
+    assert kinds == {answer: "personal", report: "automatic"}
 
 
 def test_an_arrival_lies_in_a_folder_of_its_own_account(ours: World, mailbox: Mailbox, inside: Any) -> None:
