@@ -47,13 +47,13 @@ def test_a_text_with_a_name_is_the_text_where_there_is_no_other():
 
 
 def test_a_text_that_only_asks_for_html_is_not_what_was_written():
-    asking = b"Content-Type: text/plain\r\n\r\nYour program cannot show HTML."
+    asking = b"Content-Type: text/plain\r\n\r\nPlease show HTML."
     page = b"Content-Type: text/html\r\n\r\n<p>Where is my order 4711? It was to come on Monday.</p>"
     assert parse(multipart(asking, page, kind=b"alternative")).text.startswith("Where is my order 4711?")
-    assert parse(multipart(asking, HTML, kind=b"alternative")).text == "Your program cannot show HTML."
-    assert parse(asking).text == "Your program cannot show HTML."
+    assert parse(multipart(asking, HTML, kind=b"alternative")).text == "Please show HTML."
+    assert parse(asking).text == "Please show HTML."
     empty = b"Content-Type: text/html\r\n\r\n<img src=x>"
-    assert parse(multipart(asking, empty, kind=b"alternative")).text == "Your program cannot show HTML."
+    assert parse(multipart(asking, empty, kind=b"alternative")).text == "Please show HTML."
 
 
 @pytest.mark.parametrize(
