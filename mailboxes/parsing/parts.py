@@ -176,9 +176,11 @@ def _descend(part: Part, budget: _Budget) -> None:
 
 def _open_signed(part: Part, budget: _Budget) -> None:
     """What is signed, as the only part of its signature; what is encrypted stays as it is."""
-    content = signed_content(part.content())
+    size = part.body_end - part.body_start
+    content = signed_content(part.content()) if size <= budget.to_decode else None
     if content is not None:
         budget.left -= 1
+        budget.to_decode -= size
         part.children.append(_part(content, 0, len(content), part.depth + 1, "text/plain", budget))
 
 
