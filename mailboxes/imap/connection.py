@@ -8,7 +8,6 @@ thread. After an error that `needs_reconnect` the connection is closed; open a n
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from mailboxes.errors import (
@@ -29,29 +28,13 @@ from mailboxes.imap.dialogue import (
     uid_set,
 )
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
+from mailboxes.imap.folder_numbers import FolderState, FolderStatus, event_of, folder_status
 from mailboxes.imap.folders import FolderListing
-from mailboxes.imap.session import (
-    LINE_BUDGET,
-    FolderState,
-    ImapSession,
-    event_of,
-    positive,
-)
+from mailboxes.imap.session import LINE_BUDGET, ImapSession
 from mailboxes.uids import Uids
 
 MOST_OF_ONE_ID = 10
 NOT_KEPT = "The server does not keep there what is read."
-
-
-@dataclass(frozen=True, slots=True)
-class FolderStatus:
-    """What STATUS tells without opening a folder; None where it does not."""
-
-    messages: int | None
-    unseen: int | None
-    uid_next: int | None
-    uid_validity: int | None
-    highest_mod_seq: int | None
 
 
 class ImapConnection(ImapSession):
@@ -93,22 +76,7 @@ class ImapConnection(ImapSession):
                 raise
             plain = items.replace(b" HIGHESTMODSEQ", b"")  # it promised too much (F35)
             answer = self.run_on_folder(b"STATUS", astring(folder_raw), plain)
-        told: dict[str, int] = {}
-        for parts in answer.untagged:
-            told |= folders.status_numbers(parts)[1]
-        return FolderStatus(
-            messages=told.get("MESSAGES"),
-            unseen=told.get("UNSEEN"),
-            uid_next=positive(told.get("UIDNEXT")),
-            uid_validity=positive(told.get("UIDVALIDITY")),
-            highest_mod_seq=positive(told.get("HIGHESTMODSEQ")),
-        )
-
-    def noop(self) -> int | None:
-        """Prod the server; return how many messages the folder has now if it says so."""
-        answer = self.run(b"NOOP")
-        counts = [found for found in map(event_of, answer.untagged) if found]
-        return next((number for number, kind in reversed(counts) if kind == "EXISTS"), None)
+        return folder_status(answer)
 
     # --- what there is -----------------------------------------------------------------------
 

@@ -4,11 +4,8 @@ Nothing secret is said before the connection is encrypted as chosen; a server th
 being asked (PREAUTH) or forgets to offer STARTTLS gets nothing (reliability F27-F30).
 """
 
-import base64
-import re
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -37,17 +34,15 @@ from mailboxes.imap.dialogue import (
     Answer,
     Argument,
     Dialogue,
-    Parts,
-    Reply,
     Taker,
     astring,
     login_refusal,
     refuse_control,
-    response_code,
 )
-from mailboxes.imap.fetching import whole_number
+from mailboxes.imap.folder_numbers import FolderState, folder_state
 from mailboxes.imap.settings import ImapSettings
-from mailboxes.sasl import CONFESSIONS, TokenSource, initial_response, mechanism_of
+from mailboxes.imap.signing_in import login_command
+from mailboxes.sasl import TokenSource
 from mailboxes.wire import Certificate, Wire, tls_context
 
 LINE_BUDGET = 1024 * 1024
@@ -55,21 +50,6 @@ GOODBYE_SECONDS = 3.0
 IDENTITY = b'("name" "Postroom" "version" "0.1.0")'  # RFC 2971
 MOST_GOODBYES = 8  # in a row, with no message handed out between them: then they are about no one message
 MOST_LOST_SECONDS = 240.0  # to time-outs; then nothing may take longer than an ordinary command
-
-# DavMail keeps a slow answer alive by blanks behind the asterisk.
-_EVENT = re.compile(rb"\*\s++(\d{1,10})\s++(EXISTS|EXPUNGE|FETCH|RECENT)\b", re.IGNORECASE)
-_CODED = re.compile(rb"\*\s++OK\s++(\[.*)", re.IGNORECASE | re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class FolderState:
-    """What opening a folder tells. None where the server does not tell, or tells nonsense (F3, F35)."""
-
-    uid_validity: int | None
-    uid_next: int | None
-    exists: int | None
-    highest_mod_seq: int | None
-    keeps_seen: bool = True  # when opened for writing
 
 
 class ImapSession:
@@ -168,7 +148,7 @@ class ImapSession:
             if self.settings.tokens is not None:
                 self._log_in_by_token(self.settings.tokens)
             else:
-                self._log_in(self._login_command())
+                self._log_in(None)
         self._read_capabilities()
         if "ID" in self.capabilities:
             self._introduce()
@@ -253,6 +233,32 @@ class ImapSession:
         self.is_throttled = self.is_throttled or answer.code == "THROTTLED"
         return answer
 
+    def run_on_folder(self, *arguments: Argument, seconds: float | None = None) -> Answer:
+        """Run a command about a folder; that the folder is not there is an error of its own (F38)."""
+        try:
+            return self.run(*arguments, seconds=seconds)
+        except (FolderUnavailableError, MailboxFullError):
+            raise
+        except CommandRefusedError as error:
+            raise FolderUnavailableError(code=error.code, text=error.text) from error
+
+    def open_folder(self, verb: bytes, folder_raw: bytes) -> FolderState:
+        """Open a folder by SELECT or EXAMINE, with numbers of changes where the server has them."""
+        self._folder = None
+        command: list[Argument] = [verb, astring(folder_raw)]
+        if "CONDSTORE" in self.capabilities:
+            command.append(b"(CONDSTORE)")
+        try:
+            answer = self.run(*command)
+        except CommandRefusedError as error:
+            if len(command) == 2 or error.code in CLOSED_TO_US:
+                raise FolderUnavailableError(code=error.code, text=error.text) from error
+            answer = self.run_on_folder(*command[:2])
+        state = folder_state(answer, has_mod_seq="CONDSTORE" in self.capabilities)
+        self._folder = folder_raw, state.uid_validity
+        self.message_count = state.exists or 0  # 0: it is not told
+        return state
+
     def examine(self, folder_raw: bytes) -> FolderState:
         """Open a folder for reading only."""
         return self.open_folder(b"EXAMINE", folder_raw)
@@ -305,7 +311,14 @@ class ImapSession:
                 if error.message == GOODBYE:
                     raise
 
-    def _log_in(self, command: list[Argument]) -> None:
+    def _log_in(self, token: str | None) -> None:
+        """By token, or else by password."""
+        host, is_encrypted = self._target_name, self.wire.is_encrypted
+        try:
+            command = login_command(self.settings, self.capabilities, token, host, is_encrypted=is_encrypted)
+        except LoginDisabledError:
+            self.close()
+            raise
         try:
             self.run(*command)
         except CommandRefusedError as error:
@@ -315,100 +328,12 @@ class ImapSession:
         """A token that was refused is refreshed once: clocks differ, and permissions end early (F32)."""
         token = tokens("")
         try:
-            self._log_in(self._token_command(token))
+            self._log_in(token)
         except AuthenticationFailedError:
             fresh = tokens(token)
             self.connect(self._target)  # a refusal has closed the connection
             self.secure()
             try:
-                self._log_in(self._token_command(fresh))
+                self._log_in(fresh)
             except AuthenticationFailedError as error:
                 raise TokenRefusedError from error
-
-    def _token_command(self, token: str) -> list[Argument]:
-        offered = (name.removeprefix("AUTH=") for name in self.capabilities if name.startswith("AUTH="))
-        mechanism = mechanism_of(offered)
-        if mechanism is None or not self.wire.is_encrypted:  # a token is never said in clear
-            self.close()
-            raise LoginDisabledError
-        refuse_control(token.encode("utf-8"))
-        response = initial_response(
-            mechanism, self.settings.user, token, self._target_name, self.settings.port
-        )
-        return [b"AUTHENTICATE", mechanism.encode(), Reply(response, CONFESSIONS[mechanism])]
-
-    def _login_command(self) -> list[Argument]:
-        user = self.settings.user.encode("utf-8")
-        password = self.settings.password.encode("utf-8")
-        is_plain_offered = "AUTH=PLAIN" in self.capabilities
-        if "LOGINDISABLED" in self.capabilities and not (is_plain_offered and self.wire.is_encrypted):
-            self.close()
-            raise LoginDisabledError
-        is_odd = not (user + password).isascii() or "LOGINDISABLED" in self.capabilities
-        if is_odd and is_plain_offered:
-            return [b"AUTHENTICATE", b"PLAIN", Reply(plain_response(user, password))]
-        return [b"LOGIN", astring(user), astring(password)]
-
-    def run_on_folder(self, *arguments: Argument, seconds: float | None = None) -> Answer:
-        """Run a command about a folder; that the folder is not there is an error of its own (F38)."""
-        try:
-            return self.run(*arguments, seconds=seconds)
-        except (FolderUnavailableError, MailboxFullError):
-            raise
-        except CommandRefusedError as error:
-            raise FolderUnavailableError(code=error.code, text=error.text) from error
-
-    def open_folder(self, verb: bytes, folder_raw: bytes) -> FolderState:
-        self._folder = None
-        command: list[Argument] = [verb, astring(folder_raw)]
-        if "CONDSTORE" in self.capabilities:
-            command.append(b"(CONDSTORE)")
-        try:
-            answer = self.run(*command)
-        except CommandRefusedError as error:
-            if len(command) == 2 or error.code in CLOSED_TO_US:
-                raise FolderUnavailableError(code=error.code, text=error.text) from error
-            answer = self.run_on_folder(*command[:2])
-        state = _folder_state(answer, has_mod_seq="CONDSTORE" in self.capabilities)
-        self._folder = folder_raw, state.uid_validity
-        self.message_count = state.exists or 0  # 0: it is not told
-        return state
-
-
-def _folder_state(answer: Answer, *, has_mod_seq: bool) -> FolderState:
-    """Numbers of changes count only where the server promises to keep them (Yahoo tells some, F35)."""
-    codes: dict[str, int | None] = {}
-    exists: int | None = None
-    keeps_seen = True
-    for parts in answer.untagged:
-        told = event_of(parts)
-        if told and told[1] == "EXISTS":
-            exists = told[0]
-        if found := _CODED.match(parts[0]):
-            code, argument = response_code(found[1])
-            codes[code] = whole_number(argument)
-            if code == "PERMANENTFLAGS":
-                keeps_seen = b"\\seen" in argument.lower().strip(b"()").split()
-    return FolderState(
-        uid_validity=positive(codes.get("UIDVALIDITY")),
-        uid_next=positive(codes.get("UIDNEXT")),
-        exists=exists,
-        highest_mod_seq=positive(codes.get("HIGHESTMODSEQ")) if has_mod_seq else None,
-        keeps_seen=keeps_seen,
-    )
-
-
-def event_of(parts: Parts) -> tuple[int, str] | None:
-    """``* 3 EXISTS`` → (3, "EXISTS"); None for what tells of no event."""
-    found = _EVENT.match(parts[0])
-    return (int(found[1]), found[2].decode("ascii").upper()) if found else None
-
-
-def positive(number: int | None) -> int | None:
-    """The number if it can be meant (Zoho says MODSEQ -1, F35); some count in 64 bits (F3)."""
-    return number if number is not None and number > 0 else None
-
-
-def plain_response(user: bytes, password: bytes) -> bytes:
-    """The initial response of SASL PLAIN (RFC 4616)."""
-    return base64.b64encode(b"\0" + user + b"\0" + password)

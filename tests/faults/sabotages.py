@@ -559,9 +559,9 @@ SABOTAGES = (
     ),
     _of_matrix(
         "the password is sent where login is disabled",
-        IMAP / "session.py",
-        '        if "LOGINDISABLED" in self.capabilities and not (is_plain_offered and self.wire.is_encrypted):\n',
-        "        if False:\n",
+        IMAP / "signing_in.py",
+        "    if is_disabled and not (is_plain_offered and is_encrypted):\n",
+        "    if False:\n",
         "F29",
         "check",
     ),

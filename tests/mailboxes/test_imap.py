@@ -369,7 +369,7 @@ def test_what_a_server_says_at_any_command_is_understood(
 def test_a_tagged_answer_without_text_is_an_answer(imap_server: ScriptedImap, opened: Open) -> None:
     with opened() as connection:
         imap_server.on("NOOP", reply(b"{tag} OK\r\n"))
-        assert connection.noop() is None
+        assert connection.run(b"NOOP").text == ""
 
 
 @pytest.mark.parametrize("encryption", ["none", "tls"])
@@ -413,7 +413,7 @@ def whole_session(account: ImapSettings, policy: EgressPolicy) -> list[bytes | N
         connection.folders()
         connection.examine(b"INBOX")
         messages = list(connection.fetch_messages(list(connection.all_uids())))
-        connection.noop()
+        connection.run(b"NOOP")
     return [message.raw for message in messages]
 
 
@@ -1277,7 +1277,7 @@ def test_news_during_idle_are_told(imap_server: ScriptedImap, opened: Open) -> N
         assert told[:1] == ["EXISTS"]
         imap_server.push(b"NGE\r\n")
         assert "EXPUNGE" in told + connection.idle_done()
-        assert connection.noop() is None
+        assert connection.run(b"NOOP").untagged == []
 
 
 @pytest.mark.parametrize(
@@ -1322,7 +1322,7 @@ def test_a_refused_idle_leaves_the_connection_usable(imap_server: ScriptedImap, 
         imap_server.on("IDLE", refuse("NO not here"))
         with pytest.raises(CommandRefusedError):
             connection.idle_start()
-        assert connection.noop() is None
+        assert connection.run(b"NOOP").untagged == []
 
 
 def wait_readable(connection: ImapConnection) -> None:

@@ -187,7 +187,7 @@ def test_changes_since_a_mod_seq_are_told(
         with dovecot.session(account.user) as session:
             session.select()
             session.uid("STORE", str(second), "+FLAGS", r"(\Flagged)")
-        connection.noop()
+        connection.run(b"NOOP")
         changed = connection.changed_since(mod_seq)
     assert {uid: r"\Flagged" in flags for uid, flags in changed.flags.items()} == {second: True}
     assert first != second
