@@ -22,7 +22,7 @@ from mailboxes.imap import ImapConnection, ImapSettings
 from tests.certificates import Certificates
 from tests.dovecot import PASSWORD, start_dovecot
 from tests.faults.installation import has_dovecot
-from workers.watch import Post, Watched, ask
+from workers.watched import Post, Watched, ask
 
 TIMES = 300
 SCRIPTED, REAL = 2_000, 200  # connections

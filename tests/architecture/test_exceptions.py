@@ -60,7 +60,7 @@ LOOKS_ACROSS = {
     "mailboxes.troubles.folders": "the sweep finds folders of all organizations that are not read",
     "mailboxes.troubles.accounts": "the sweep finds accounts of all organizations that wait for people",
     "workers.schedule": "the sweep rings for all organizations",
-    "workers.watch": "the watcher holds connections of all accounts",
+    "workers.watched": "the watcher holds connections of all accounts",
     "embedded.sample.planting": "the demo's global mailboxes move with its mail server",
 }
 # module → why it commits although it is no door

@@ -218,7 +218,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "IDLE is trusted with every folder",
-        Path("workers/watch.py"),
+        Path("workers/watched.py"),
         "    for folder in folders[1:] if watched.can_idle else folders:\n",
         "    for folder in () if watched.can_idle else folders:\n",
         "tests/workers/test_watch.py::test_other_folders_are_asked",

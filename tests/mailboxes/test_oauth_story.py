@@ -29,8 +29,8 @@ from tests.mailboxes.connected import (
 from tests.mailboxes.sending import act, answering_rule, ask, outbox, send
 from tests.mailboxes.system_smtp import set_up_system_smtp
 from tests.oauth_provider import dovecot_settings
-from workers.watch import Post, Watched
-from workers.watch import ask as look
+from workers.watched import Post, Watched
+from workers.watched import ask as look
 
 pytestmark = pytest.mark.dovecot
 

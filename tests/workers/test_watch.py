@@ -21,7 +21,8 @@ from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.arriving import letter
 from tests.mailboxes.served import Served
 from workers import queues
-from workers.watch import Post, Watch, Watched, ask, is_ours
+from workers.watch import Watch, is_ours
+from workers.watched import Post, Watched, ask
 
 
 @pytest.fixture
