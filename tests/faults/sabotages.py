@@ -178,7 +178,7 @@ SABOTAGES = (
         Path("mailboxes/wire.py"),
         "        remaining = self._deadline - time.monotonic()\n",
         "        remaining = self._silence\n",
-        "tests/mailboxes/test_imap.py::test_no_command_waits_longer_than_its_deadline[trickle-SEARCH]",
+        "tests/mailboxes/imap/test_clocks.py::test_no_command_waits_longer_than_its_deadline[trickle-SEARCH]",
     ),
     Sabotage(
         "no budget of bytes",
@@ -206,7 +206,7 @@ SABOTAGES = (
         IMAP / "reading.py",
         "        if found is not None and uid in asked and uid is not None:\n",
         "        if found is not None and uid is not None:\n",
-        "tests/mailboxes/test_imap.py::test_what_is_told_of_another_message_than_asked_for_is_left_out",
+        "tests/mailboxes/imap/test_searching.py::test_what_is_told_of_another_message_than_asked_for_is_left_out",
     ),
     _of_matrix(
         "an empty answer is a deletion",
@@ -256,7 +256,7 @@ SABOTAGES = (
         IMAP / "dialogue.py",
         "    return min(int(found[1]) / 1000, LONGEST_BACKOFF) if found else None\n",
         "    return None\n",
-        "tests/mailboxes/test_imap.py::test_a_refused_login_is_a_wrong_password_or_not_now[BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds-ThrottledError]",
+        "tests/mailboxes/imap/test_signing_in.py::test_a_refused_login_is_a_wrong_password_or_not_now[BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds-ThrottledError]",
     ),
     _of_matrix(
         "quiet is not kept",
@@ -598,7 +598,7 @@ SABOTAGES = (
         IMAP / "reading.py",
         '                return _content(spool) if 0 < message.size <= spool.size else b""\n',
         "                return _content(spool)\n",
-        "tests/mailboxes/test_imap.py::test_a_large_message_that_moves_meanwhile_is_not_there_in_part",
+        "tests/mailboxes/imap/test_messages.py::test_a_large_message_that_moves_meanwhile_is_not_there_in_part",
     ),
     Sabotage(
         "our own failures leave no trace",

@@ -1,0 +1,131 @@
+"""What is written on the server, and how its news are waited for."""
+
+import select
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from mailboxes.errors import (
+    CommandRefusedError,
+    ConnectionLostError,
+    FolderUnavailableError,
+    MailboxFullError,
+    MailServerError,
+    ProtocolError,
+    ServerUnavailableError,
+    UidValidityChangedError,
+)
+from mailboxes.imap import ImapConnection
+from tests.faults import behaviours
+from tests.faults.behaviours import refuse
+from tests.faults.imap_server import Command, ScriptedImap, Session
+from tests.mailboxes.imap.speaking import RAW, Open
+
+
+@pytest.mark.parametrize("literal_plus", [True, False])
+def test_a_copy_is_filed_in_a_folder(imap_server: ScriptedImap, opened: Open, literal_plus: bool) -> None:
+    if not literal_plus:
+        imap_server.capabilities = "IMAP4rev1"
+    imap_server.folder("Sent")
+    with opened() as connection:
+        uid = connection.append(b"Sent", RAW, ["\\Seen"], datetime(2026, 11, 2, 8, tzinfo=UTC))
+    assert imap_server.folder("Sent").messages[uid or 0].raw == RAW
+
+
+def test_a_server_that_finds_everything_has_no_copy_of_ours(imap_server: ScriptedImap, opened: Open) -> None:
+    since = datetime(2026, 11, 2, tzinfo=UTC).date()
+    imap_server.folder("Sent").add(b"Message-ID: <theirs@x>\r\n" + RAW)
+    imap_server.folder("Sent").add(b"Message-ID: <ours@x>\r\n" + RAW)
+    with opened() as connection:
+        found = [connection.has_message(b"Sent", id, since) for id in ("ours@x", "theirs@x", "new@x")]
+    assert found == [True, True, False]
+
+
+def test_a_missing_folder_for_the_copy_says_so(opened: Open) -> None:
+    with opened() as connection, pytest.raises(FolderUnavailableError):
+        connection.append(b"Gesendet", RAW)
+
+
+@pytest.mark.parametrize("verb", ["APPEND", "STORE"])
+def test_a_full_mailbox_is_told_and_nothing_else_waits_for_it(
+    imap_server: ScriptedImap, opened: Open, verb: str
+) -> None:
+    uid = imap_server.folder().add(RAW)
+    imap_server.on(verb, refuse("NO [OVERQUOTA] Quota exceeded (mailbox for user is full)"))
+    with opened() as connection:
+        write = {
+            "APPEND": partial(connection.append, b"INBOX", RAW),
+            "STORE": partial(connection.add_seen, b"INBOX", [uid], None),
+        }
+        with pytest.raises(MailboxFullError):
+            write[verb]()
+
+
+def test_seen_is_not_stored_in_a_renumbered_folder(imap_server: ScriptedImap, opened: Open) -> None:
+    with opened() as connection, pytest.raises(UidValidityChangedError):
+        connection.add_seen(b"INBOX", [1], uid_validity=99)
+    assert "STORE" not in imap_server.verbs()
+
+
+def test_news_during_idle_are_told(imap_server: ScriptedImap, opened: Open) -> None:
+    with opened() as connection:
+        imap_server.on("IDLE", behaviours.tell_then(b"* 1 EXISTS\r\n"))
+        assert connection.idle_start() == ["EXISTS"]
+        imap_server.push(b"* 2 EXISTS\r\n* 1 RECENT\r\n* 1 EXPU")  # cut in the middle of a line
+        wait_readable(connection)
+        told = connection.idle_poll()
+        assert told[:1] == ["EXISTS"]
+        imap_server.push(b"NGE\r\n")
+        assert "EXPUNGE" in told + connection.idle_done()
+        assert connection.run(b"NOOP").untagged == []
+
+
+@pytest.mark.parametrize(
+    ("behave", "expected"),
+    [
+        (lambda server: server.push(b"* BYE idle for too long\r\n"), ServerUnavailableError),
+        (lambda server: server.push(b"A1 OK idle is over\r\n"), ProtocolError),
+        (lambda server: [session.close() for session in server._sessions], ConnectionLostError),
+    ],
+)
+def test_an_idle_that_ends_is_an_error(
+    imap_server: ScriptedImap,
+    opened: Open,
+    behave: Callable[[ScriptedImap], None],
+    expected: type[MailServerError],
+) -> None:
+    with opened() as connection:
+        connection.idle_start()
+        behave(imap_server)
+        wait_readable(connection)
+        with pytest.raises(expected):
+            connection.idle_poll()
+
+
+def test_news_that_come_along_with_the_start_of_idle_are_told(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    def eager(session: Session, command: Command) -> bool:
+        session.send(b"* 1 RECENT\r\n+ idling\r\n* 5 EXISTS\r\n")
+        session.read_line()
+        session.done(command)
+        return True
+
+    with opened() as connection:
+        imap_server.on("IDLE", eager)
+        assert connection.idle_start() == ["RECENT", "EXISTS"]
+        assert connection.idle_done() == []
+
+
+def test_a_refused_idle_leaves_the_connection_usable(imap_server: ScriptedImap, opened: Open) -> None:
+    with opened() as connection:
+        imap_server.on("IDLE", refuse("NO not here"))
+        with pytest.raises(CommandRefusedError):
+            connection.idle_start()
+        assert connection.run(b"NOOP").untagged == []
+
+
+def wait_readable(connection: ImapConnection) -> None:
+    assert select.select([connection.fileno()], [], [], 20)[0]
