@@ -253,7 +253,7 @@ def _counted(connection: ImapConnection, folder: FolderListing) -> FolderListing
         if error.needs_reconnect:
             raise
         return folder
-    return replace(folder, message_count=status.messages, unseen_count=status.unseen)
+    return replace(folder, message_count=status.messages)
 
 
 def _shortened(timeouts: Timeouts) -> Timeouts:

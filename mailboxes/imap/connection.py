@@ -51,7 +51,7 @@ class ImapConnection(ImapSession):
         if "LIST-EXTENDED" in self.capabilities and "SPECIAL-USE" in self.capabilities:
             options.append(b"SPECIAL-USE")
         if with_counts and "LIST-STATUS" in self.capabilities:
-            options.append(b"STATUS (MESSAGES UNSEEN)")
+            options.append(b"STATUS (MESSAGES)")
         command: list[Argument] = [b"LIST", b'""', b'"*"']
         extended = [*command, b"RETURN (" + b" ".join(options) + b")"] if options else command
         try:

@@ -96,7 +96,7 @@ class FolderListing:
     ``name_raw``: its identity, to be sent back as it came. ``name``: for people.
     ``delimiter``: between levels, or None. ``flags``: attributes, as sent.
     ``special_use``: inbox, sent, drafts, trash, junk, archive, all, flagged, or None.
-    ``message_count``, ``unseen_count``: where they were asked for and told.
+    ``message_count``: where it was asked for and told.
     """
 
     name_raw: bytes
@@ -106,7 +106,6 @@ class FolderListing:
     special_use: str | None
     is_selectable: bool
     message_count: int | None = None
-    unseen_count: int | None = None
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -128,11 +127,7 @@ def listings(answers: Sequence[Parts]) -> list[FolderListing]:
         name_raw, numbers = status_numbers(parts)
         name_raw = INBOX if name_raw.upper() == INBOX else name_raw
         if name_raw in found:
-            found[name_raw] = replace(
-                found[name_raw],
-                message_count=numbers.get("MESSAGES"),
-                unseen_count=numbers.get("UNSEEN"),
-            )
+            found[name_raw] = replace(found[name_raw], message_count=numbers.get("MESSAGES"))
     return _with_well_known_uses(list(found.values()))
 
 

@@ -87,7 +87,7 @@ def test_all_is_well_with_a_real_server(
     report = check_connection(replace(chosen, ca_file=str(certificates.ca_file)), None, loopback)
     assert states(report) == ["ok"] * 5
     assert {folder.special_use for folder in report.folders} >= {"inbox", "sent"}
-    assert next(folder for folder in report.folders if folder.name == "INBOX").unseen_count == 1
+    assert next(folder for folder in report.folders if folder.name == "INBOX").message_count == 1
 
 
 def test_a_missing_sent_folder_is_a_warning(imap: ImapSettings, loopback: EgressPolicy) -> None:
