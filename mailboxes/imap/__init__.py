@@ -1,9 +1,9 @@
 """The only speaker of IMAP (RFC 9051, 3501) and the only importer of imapclient.
 
 `ImapConnection` is what the rest of Postroom uses. Below it: `client` puts IMAPClient on a guarded
-wire, `dialogue` says commands and reads answers, `session` opens and, by `signing_in`, signs in; `folders`,
-`folder_numbers`, `fetching`, `changes` and `searching` understand answers, `reading` gets messages out of
-servers that make it hard.
+wire, `dialogue` says commands and reads answers, `refusals` knows what a NO means, `session` opens and, by
+`signing_in`, signs in; `folders`, `folder_numbers`, `fetching`, `changes` and `searching` understand answers,
+`reading` gets messages out of servers that make it hard.
 """
 
 from mailboxes.imap.changes import Changes

@@ -19,7 +19,6 @@ from mailboxes.errors import (
 )
 from mailboxes.imap import changes, fetching, folders, reading, searching
 from mailboxes.imap.dialogue import (
-    CLOSED_TO_US,
     Argument,
     Literal,
     Parts,
@@ -30,6 +29,7 @@ from mailboxes.imap.dialogue import (
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
 from mailboxes.imap.folder_numbers import FolderState, FolderStatus, event_of, folder_status
 from mailboxes.imap.folders import FolderListing
+from mailboxes.imap.refusals import CLOSED_TO_US
 from mailboxes.imap.session import LINE_BUDGET, ImapSession
 from mailboxes.uids import Uids
 

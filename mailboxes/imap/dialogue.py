@@ -11,17 +11,11 @@ from dataclasses import dataclass, field
 
 from mailboxes.errors import (
     AnswerTooLongError,
-    AuthenticationFailedError,
-    CommandRefusedError,
-    LoginDisabledError,
-    MailboxFullError,
-    MailServerError,
     ProtocolError,
-    ServerUnavailableError,
-    ThrottledError,
     TurnedAwayError,
     UnsafeArgumentError,
 )
+from mailboxes.imap.refusals import refusal, throttling
 from mailboxes.wire import Wire
 
 LONGEST_LINE = 16 * 1024 * 1024
@@ -41,21 +35,6 @@ _STATUS = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _FETCH = re.compile(rb"\*\s++\d+\s++FETCH\b", re.IGNORECASE)
 _TAGGED = re.compile(rb"(\S+) (OK|NO|BAD)(?: (.*))?$", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(rb"\[([A-Z0-9-]+)(?: ([^\]]*))?\]", re.IGNORECASE)
-_BACKOFF = re.compile(r"backoff time:?\s*(\d{1,12})", re.IGNORECASE)
-_NOT_NOW = re.compile(
-    r"temporar|try again|too many|unavailable|not available|simultaneous|internal|overload|"
-    r"connections? limit|maximum number|not connected|timed? ?out|system error|lookup failed|generic failure|"
-    r"quota",
-    re.IGNORECASE,
-)
-_BUSY = re.compile(r"\bbusy\b", re.IGNORECASE)
-_PASSWORD = re.compile(r"password|credential", re.IGNORECASE)
-_THROTTLED = re.compile(r"throttl|rate limit", re.IGNORECASE)
-_QUOTA = re.compile(r"bandwidth|overquota|over quota", re.IGNORECASE)
-_TRAFFIC = re.compile(r"bandwidth|command|traffic", re.IGNORECASE)
-_FULL = re.compile(
-    r"quota\b.{0,40}\bexceeded|exceed\w{0,5} .{0,40}\bquota|\bfull\b|storage|disk", re.IGNORECASE
-)
 _STRING = rb'"((?:[^"\\]|\\.)*+)"'
 _NO_STRING = rb"((?!))"
 _TOKENS = (
@@ -68,12 +47,6 @@ _OPENING, _CLOSING, _TEXT, _ATOM = 1, 2, 3, 5  # groups of a token; the fourth a
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 
 GOODBYE = "The server ended the connection."
-QUOTA_SECONDS = 3_600.0
-LONGEST_BACKOFF = 86_400.0  # whatever a server suggests: it is asked once a day
-THROTTLED_SECONDS = 300.0
-CLOSED_TO_US = {"NONEXISTENT", "NOPERM", "CANNOT", "TRYCREATE"}
-NOT_NOW = {"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN"}
-BAD_CREDENTIALS = {"AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,46 +280,6 @@ def response_code(text: bytes) -> tuple[str, bytes]:
     if not found:
         return "", b""
     return found[1].decode("ascii").upper(), found[2] or b""
-
-
-def backoff_seconds(text: str) -> float | None:
-    """``Suggested Backoff Time: 92415 milliseconds`` → 92.415 (F34)."""
-    found = _BACKOFF.search(text)
-    return min(int(found[1]) / 1000, LONGEST_BACKOFF) if found else None
-
-
-def throttling(code: str, text: str) -> ThrottledError | None:
-    """The error if we ask too much; where no number is told, a quota of bytes takes hours to recover."""
-    if code == "OVERQUOTA" or _QUOTA.search(text):
-        return ThrottledError(retry_after=backoff_seconds(text) or QUOTA_SECONDS)
-    if code == "THROTTLED" or _BACKOFF.search(text) or _THROTTLED.search(text):
-        return ThrottledError(retry_after=backoff_seconds(text) or THROTTLED_SECONDS)
-    return None
-
-
-def refusal(code: str, text: str) -> MailServerError:
-    """The error for a NO or BAD, by its response code, or by its text where a server has no codes."""
-    if code == "OVERQUOTA" and _FULL.search(text) and not _TRAFFIC.search(text):
-        return MailboxFullError(code=code, text=text[:500])
-    if (error := throttling(code, text)) is not None:
-        return error
-    if "not connected" in text.lower():
-        return ServerUnavailableError(retry_after=300)  # Exchange, F33
-    if code in NOT_NOW:
-        return TurnedAwayError()
-    if code in BAD_CREDENTIALS:
-        return AuthenticationFailedError()
-    if code == "PRIVACYREQUIRED":
-        return LoginDisabledError()
-    return CommandRefusedError(code=code, text=text[:500])
-
-
-def login_refusal(error: CommandRefusedError) -> MailServerError:
-    """A refused login without a code is a wrong password, unless the text says *not now* (F31)."""
-    is_busy = _BUSY.search(error.text) and not _PASSWORD.search(error.text)  # QQ says all of it at once
-    if is_busy or _NOT_NOW.search(error.text):
-        return ServerUnavailableError()
-    return AuthenticationFailedError()
 
 
 def tokens(parts: Parts, start: int = 0) -> list[Token]:

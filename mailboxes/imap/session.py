@@ -29,17 +29,16 @@ from mailboxes.errors import (
 )
 from mailboxes.imap.client import GuardedClient
 from mailboxes.imap.dialogue import (
-    CLOSED_TO_US,
     GOODBYE,
     Answer,
     Argument,
     Dialogue,
     Taker,
     astring,
-    login_refusal,
     refuse_control,
 )
 from mailboxes.imap.folder_numbers import FolderState, folder_state
+from mailboxes.imap.refusals import CLOSED_TO_US, login_refusal
 from mailboxes.imap.settings import ImapSettings
 from mailboxes.imap.signing_in import login_command
 from mailboxes.sasl import TokenSource

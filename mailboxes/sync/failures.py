@@ -13,7 +13,7 @@ from mailboxes.errors import (
     ConsentEndedError,
     MailServerError,
 )
-from mailboxes.imap.dialogue import THROTTLED_SECONDS
+from mailboxes.imap.refusals import THROTTLED_SECONDS
 from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.plan import pause_after
 from tenants.database import db, now

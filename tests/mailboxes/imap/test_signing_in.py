@@ -18,7 +18,7 @@ from mailboxes.errors import (
     WrongProtocolError,
 )
 from mailboxes.imap import Encryption, ImapConnection, ImapSettings
-from mailboxes.imap.dialogue import LONGEST_BACKOFF
+from mailboxes.imap.refusals import LONGEST_BACKOFF
 from tests.certificates import Certificates
 from tests.faults import behaviours
 from tests.faults.behaviours import refuse, reply
