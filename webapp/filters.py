@@ -6,6 +6,7 @@ the zone of the person who looks, UTC when nobody said so.
 
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app, g, has_app_context, url_for
@@ -30,6 +31,7 @@ def add_filters(app: Flask) -> None:
         counted,
         initials,
         avatar_hue,
+        mail_link,
     ):
         app.add_template_filter(filter_)
     app.add_template_global(icons_url)
@@ -41,6 +43,13 @@ def icons_url() -> str:
         version = current_app.jinja_env.globals.get("static_version")
         g.icons_url = url_for("static", filename="icons.svg", v=version)
     return str(g.icons_url)
+
+
+def mail_link(address: str) -> str:
+    """A link to write to an address, and to nobody else: ``a?bcc=b@x.test`` is one that a stranger may have
+    (RFC 6068 §2).
+    """
+    return f"mailto:{quote(address, safe='@+')}"
 
 
 def relative_time(at: datetime, now: datetime | None = None) -> str:

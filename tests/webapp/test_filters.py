@@ -15,6 +15,7 @@ from webapp.filters import (
     file_size,
     initials,
     machine_time,
+    mail_link,
     relative_time,
     short_time,
 )
@@ -112,3 +113,8 @@ def test_an_avatar_has_initials(name, letters):
 def test_a_name_keeps_its_colour():
     assert avatar_hue("Ada Byron") == avatar_hue("Ada Byron")
     assert {avatar_hue(f"person {number}") for number in range(40)} == set(range(8))
+
+
+def test_a_link_to_write_to_an_address_writes_to_nobody_else():
+    assert mail_link("anna+x@customer.test") == "mailto:anna+x@customer.test"
+    assert mail_link("a?bcc=b%40x.test&body=y@z.test") == "mailto:a%3Fbcc%3Db%2540x.test%26body%3Dy@z.test"
