@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailboxes.classifying import bounces, robots, subjects
-from mailboxes.classifying.authentication import authentication
+from mailboxes.classifying.authentication import authentication, is_forged
 from mailboxes.classifying.domains import (
     are_related,
     canonical_address,
@@ -31,6 +31,7 @@ __all__ = [
     "are_related",
     "canonical_address",
     "classify",
+    "is_forged",
     "sentence_of",
 ]
 

@@ -70,6 +70,13 @@ def authentication(
     )
 
 
+def is_forged(results: Authentication | None) -> bool:
+    """Whether the sender is probably somebody else: DMARC failed, or SPF did and no signature holds."""
+    if results is None:
+        return False
+    return results["dmarc"] == "fail" or (results["spf"] == "fail" and results["dkim"] != "pass")
+
+
 def _authserv_id(value: str) -> str:
     words = value.split(";", 1)[0].split()
     return words[0].lower() if words else ""

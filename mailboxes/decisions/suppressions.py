@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from mailboxes.classifying import robots
+from mailboxes.classifying import is_forged, robots
 from mailboxes.classifying.domains import split_address
 from mailboxes.composing import UnsafeMessageError, checked_address
 from mailboxes.decisions.values import Case
@@ -209,12 +209,11 @@ def _spam(case: Case) -> str:
 
 def _forged(case: Case) -> str:
     results = case.facts["authentication"]
-    if results is None:
+    if results is None or not is_forged(results):
         return ""
     if results["dmarc"] == "fail":
         return "Its sender is probably forged (DMARC failed)."
-    is_forged = results["spf"] == "fail" and results["dkim"] != "pass"
-    return "Its sender is probably forged (SPF failed, and no DKIM signature holds)." if is_forged else ""
+    return "Its sender is probably forged (SPF failed, and no DKIM signature holds)."
 
 
 def _dead_domain(case: Case) -> str:

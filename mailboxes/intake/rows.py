@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from mailboxes.accounts import Account
-from mailboxes.classifying import BY_SUBJECT, Classification, canonical_address, sentence_of
+from mailboxes.classifying import BY_SUBJECT, Classification, canonical_address, is_forged, sentence_of
 from mailboxes.classifying.facts import told
 from mailboxes.intake.arrived import TOO_LARGE, Waiting
 from mailboxes.intake.eligibility import Circumstances, is_work, may_convert, may_respond
@@ -103,10 +103,15 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
         subject=parsed.subject[:SHOWN_CHARACTERS],
         shown_at=_shown_at(item.arrival),
         token_thread=_token_thread(context, parents, parsed.all_headers(TOKEN_HEADER)),
-        may_join_by_subject=not item.reading.classification.is_automatic
-        and sender not in context.trusted_forms,
+        may_join_by_subject=_may_join_by_subject(context, item, sender),
         is_incoming=direction == "in" and not _is_own(context, item.arrival, sender),
     )
+
+
+def _may_join_by_subject(context: Context, item: Item, sender: str) -> bool:
+    """Only whoever takes part may, and neither a machine nor somebody who poses as a participant does."""
+    found = item.reading.classification
+    return not (found.is_automatic or is_forged(found.authentication) or sender in context.trusted_forms)
 
 
 def _is_own(context: Context, arrival: Waiting, sender: str) -> bool:

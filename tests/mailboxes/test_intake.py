@@ -177,6 +177,18 @@ def test_a_reply_makes_no_record_but_is_to_be_acted_upon(ours: World, mailbox: M
     assert reply.work == "pending"
 
 
+def test_whoever_poses_as_a_participant_joins_nothing_by_its_subject(ours: World) -> None:
+    mailbox = make_mailbox(ours, trusted_authserv_id="mx.acme.test")
+    results = "Authentication-Results: mx.acme.test; dmarc={} header.from=customer.test"
+    question, answer, posing = (
+        letter(subject, body=result, headers=results.format(result))
+        for subject, result in (("Order 7", "pass"), ("Re: Order 7", "none"), ("Re: Order 7", "fail"))
+    )
+    first, honest, forged = receive(ours, mailbox, question, answer, posing)
+    assert honest.thread_id == first.thread_id
+    assert forged.thread_id != first.thread_id
+
+
 def test_an_automatic_message_makes_no_record_unless_asked(
     ours: World, mailbox: Mailbox, inside: Any
 ) -> None:

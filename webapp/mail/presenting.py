@@ -6,6 +6,7 @@ from typing import Any
 from flask import g, url_for
 from markupsafe import Markup
 
+from mailboxes.classifying import is_forged
 from mailboxes.inbox.conversation import Conversation, Opened
 from mailboxes.inbox.listing import Counts
 from mailboxes.inbox.reading import MOST_COUNTED
@@ -287,7 +288,7 @@ def _authentication(message: Message, mailbox: Mailbox) -> dict[str, str] | None
     detail = ", ".join(f"{name.upper()} {found[name]}" for name in ("dmarc", "spf", "dkim") if found[name])
     if found["dmarc"] == "pass" or found["has_aligned_dkim_pass"]:
         return {"tone": "ok", "words": "Sender verified", "detail": detail}
-    if found["dmarc"] == "fail" or (found["spf"] == "fail" and found["dkim"] != "pass"):
+    if is_forged(found):
         return {"tone": "bad", "words": "Sender may be forged", "detail": detail}
     return {"tone": "neutral", "words": "Sender not verified", "detail": detail}
 
