@@ -36,7 +36,9 @@ class Uids(Set[int]):
     @classmethod
     def of(cls, uids: Iterable[int]) -> "Uids":
         """These UIDs, in whatever order and number."""
-        return uids if isinstance(uids, Uids) else cls.ascending(in_order(array("q", uids)))
+        if isinstance(uids, Uids):
+            return uids
+        return cls.ascending(in_order(uids if isinstance(uids, array) else array("q", uids)))
 
     @classmethod
     def ascending(cls, uids: Iterable[int]) -> "Uids":

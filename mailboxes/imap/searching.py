@@ -43,7 +43,8 @@ def search(session: ImapSession, criteria: bytes) -> "array[int]":
         session.run(b"UID SEARCH " + criteria, budget=SEARCH_BUDGET, take=take)
         session.capabilities -= {"ESEARCH"}  # it promised too much (F35)
     ascending = in_order(found)
-    return ascending[bisect_left(ascending, 1) :]
+    del ascending[: bisect_left(ascending, 1)]
+    return ascending
 
 
 def all_uids(session: ImapSession, uid_next: int) -> Uids:
