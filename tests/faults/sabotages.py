@@ -312,8 +312,8 @@ SABOTAGES = (
     Sabotage(
         "new mail beside history",
         INTAKE / "arrived.py",
-        " and row.is_history == rows[0].is_history, rows",
-        ", rows",
+        "(row.attempts, row.is_history) == (attempts, is_history), rows",
+        "row.attempts == attempts, rows",
         "tests/mailboxes/test_intake.py::test_new_mail_is_done_before_the_history_beside_it",
     ),
     Sabotage(
@@ -858,7 +858,7 @@ SABOTAGES = (
         IMAP / "changes.py",
         "            if uid in flags or len(flags) < MOST_TOLD:\n",
         "            if True:\n",
-        "tests/mailboxes/test_imap.py::test_of_too_many_changes_the_others_are_told_by_number_alone",
+        "tests/mailboxes/imap/test_promises.py::test_of_too_many_changes_the_others_are_told_by_number_alone",
     ),
     Sabotage(
         "the inbox is blamed for a connection that was lost in the history",
@@ -870,7 +870,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "folders in use keep the inbox from being watched",
-        Path("workers/watch.py"),
+        Path("workers/watched.py"),
         "        return _connected_without(watched, folder)\n",
         "        raise\n",
         "tests/workers/test_watch.py::test_however_many_folders_are_in_use_the_inbox_is_watched",
