@@ -62,8 +62,8 @@ def environment(
 def _application(environment: dict[str, str], pytestconfig: pytest.Config) -> Iterator[Flask]:
     app = create_app(Settings.from_environment(environment))
     app.testing = True
-    if pytestconfig.cache is not None:  # one process compiles a template for all of them
-        app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(pytestconfig.cache.mkdir("templates")))
+    if cache := getattr(pytestconfig, "cache", None):  # one process compiles a template for all of them
+        app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(cache.mkdir("templates")))
     app.test_client_class = Client
     with app.app_context():
         for engine in db.engines.values():
