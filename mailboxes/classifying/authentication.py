@@ -16,12 +16,12 @@ _METHOD = re.compile(r"(?:^|[;\s])(dmarc|spf|dkim)\s*=\s*([a-z]+)", re.IGNORECAS
 _DOMAIN = re.compile(r"header\.[di]\s*=\s*\"?@?(?:[^\s;@\"]*@)?([^\s;\"]+)", re.IGNORECASE)
 
 _ONE_COMMENT = r" ++\([ !-'*-\[\]-~]*+\)"
-_COMMENT = rf"(?:{_ONE_COMMENT})?+"
-_VALUE = r"(?:@[\w-]++(?:\.[\w-]++)*+|[\w./+=-][\w./+=@-]*+)"
-_PLAIN_ID = re.compile(r"[a-z0-9-]++(?:\.[a-z0-9-]++)*+ *+(?=;)", re.IGNORECASE | re.ASCII)
+_COMMENT = rf"(?>{_ONE_COMMENT})?+"
+_VALUE = r"(?:@[\w-]++(?>\.[\w-]++)*+|[\w./+=-][\w./+=@-]*+)"
+_PLAIN_ID = re.compile(r"[a-z0-9-]++(?>\.[a-z0-9-]++)*+ *+(?=;)", re.IGNORECASE | re.ASCII)
 _PLAIN_RESULT = re.compile(
     rf"; *+(?!none)([a-z][a-z-]*+)=([a-z]++){_COMMENT}"
-    rf"((?: ++(?:header|smtp|body|policy)\.[a-z-]++={_VALUE}{_COMMENT})*+) *+(?=;|\Z)",
+    rf"((?> ++(?:header|smtp|body|policy)\.[a-z-]++={_VALUE}{_COMMENT})*+) *+(?=;|\Z)",
     re.IGNORECASE | re.ASCII,
 )
 _PLAIN_COMMENT = re.compile(r"(?<! )" + _ONE_COMMENT)  # from the first blank of a run alone

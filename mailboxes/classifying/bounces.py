@@ -66,7 +66,7 @@ _RETURNED = re.compile(
         r"return-path: ",
     )
     # Between hyphens; the first three of them are looked for so that nothing is tried twice.
-    + r"|[=_*>\s]*+(?:--?(?!-)[=_*>\s]*+)*+---[-=_*>\s]*+"
+    + r"|[=_*>\s]*+(?>--?(?!-)[=_*>\s]*+)*+---[-=_*>\s]*+"
     r".{0,20}(?:original|returned|unsent|forwarded|message|header).{0,40}-{3,}",
     re.IGNORECASE,
 )
@@ -87,7 +87,7 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _LEADING = re.compile(
-    r"(?:[-*•>\s]|\d+[.)])*+[<\"'(\[]?(?:mailto:|smtp:|rfc822;\s*+)?"
+    r"(?>[-*•>\s]|\d+[.)])*+[<\"'(\[]?(?:mailto:|smtp:|rfc822;\s*+)?"
     rf"({_ADDRESS})[>\"')\]]?\s*(?:$|[:;,.(\-–<\[]|\s{{1,4}}\S)",
     re.IGNORECASE,
 )

@@ -35,7 +35,7 @@ _STATUS = re.compile(rb"\* (?:OK|NO|BAD|BYE|PREAUTH)\b", re.IGNORECASE)
 _FETCH = re.compile(rb"\*\s++\d+\s++FETCH\b", re.IGNORECASE)
 _TAGGED = re.compile(rb"(\S+) (OK|NO|BAD)(?: (.*))?$", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(rb"\[([A-Z0-9-]+)(?: ([^\]]*))?\]", re.IGNORECASE)
-_STRING = rb'"((?:[^"\\]|\\.)*+)"'
+_STRING = rb'"((?>[^"\\]|\\.)*+)"'
 _NO_STRING = rb"((?!))"
 _TOKENS = (
     rb"\s*+(?:(\()|(\))|%s|(~?\{\d{1,20}\+?\})\Z|"

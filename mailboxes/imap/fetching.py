@@ -37,7 +37,7 @@ _RETRIEVAL_FAILED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _USUAL_DETAILS = re.compile(
-    rb"\* \d{1,20} FETCH \(UID (\d{1,20}) FLAGS \(((?: ?+(?!(?i:NIL)\b)[\\$\w]{1,100}+)*+)\)"
+    rb"\* \d{1,20} FETCH \(UID (\d{1,20}) FLAGS \(((?> ?+(?!(?i:NIL)\b)[\\$\w]{1,100}+)*+)\)"
     rb' INTERNALDATE "([^"\\]{0,40})" RFC822\.SIZE (\d{1,20})\)',
     re.ASCII,
 )

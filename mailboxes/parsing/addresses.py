@@ -25,7 +25,7 @@ _SPACE = re.compile(r"\s+")
 _ROUTE = re.compile(r"^(?:@[^@,:<>]*+,?)+:")
 _LOOSE_WORD = r"[^\s<>()\",;:@]"
 _LOOSE = re.compile(rf"(?<!{_LOOSE_WORD}){_LOOSE_WORD}++@(?={_LOOSE_WORD}+\.{_LOOSE_WORD}){_LOOSE_WORD}++")
-_COMMENT = re.compile(r"(\\.)|\((?:[^()\\]|\\.)*+\)")  # what is escaped begins none
+_COMMENT = re.compile(r"(\\.)|\((?>[^()\\]|\\.)*+\)")  # what is escaped begins none
 _LOCAL_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,63}")
 _DOT_ATOM = r"[A-Za-z0-9!#$%&*+/=?^_{|}~-]+(?:\.[A-Za-z0-9!#$%&*+/=?^_{|}~-]+)*"
 _PLAIN = re.compile(

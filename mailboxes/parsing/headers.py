@@ -42,15 +42,15 @@ _BLANK = re.compile(rb"\n\r*\n")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 _WHOLE_NAME = re.compile(rb"[!-9;-~]{1,200}")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of a file that went through an editor
-_MBOX_FROM = re.compile(rb"(?:\xef\xbb\xbf)?+(?:\s*\n)?>?From (?![ \t]*+:)[^\r\n]*\r*\n")
+_MBOX_FROM = re.compile(rb"(?>\xef\xbb\xbf)?+(?:\s*\n)?>?From (?![ \t]*+:)[^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
 _HEADER = re.compile(rb"([!-9;-~]{1,200})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z)")
 # In a block without tabs and carriage returns.
 _HEADERS = re.compile(rb"(?m)^([^:\n]{1,200}):([^\n]*(?:\n [^\n]*)*)\n")
 _BLANKS_FOR_TABS = bytes.maketrans(b"\t", b" ")
 _BEGINNING = re.compile(
-    rb"(?m)^([!-9;-~]{1,200}+)[ \t]*+:([^\n]{0,32768}+(?:\n[ \t][^\n]{0,1000}+){0,100}+)"
-    rb"[^\n]*+(?:\n[ \t][^\n]*+)*+"
+    rb"(?m)^([!-9;-~]{1,200}+)[ \t]*+:([^\n]{0,32768}+(?>\n[ \t][^\n]{0,1000}+){0,100}+)"
+    rb"[^\n]*+(?>\n[ \t][^\n]*+)*+"
 )
 _BLANK_FOLD = re.compile(rb"\n[ \t]+\r*\n")
 # White space alone on a folded line, before an encoded word: the mailer's folding, not its text.

@@ -22,12 +22,12 @@ SMALL = 20_000  # characters in which no element has so many attributes that it 
 _BLANK = r"[ \t\n\f\r]"  # no other white space counts here
 _ATTRIBUTE = re.compile(
     r"(?:=[^ \t\n\f\r/>=]*+|[^ \t\n\f\r/>=]++)"
-    rf"(?:{_BLANK}*+={_BLANK}*+(?:\"[^\"]*+\"|'[^']*+'|(?=>)|[^ \t\n\f\r>\"'][^ \t\n\f\r>]*+))?+"
+    rf"(?>{_BLANK}*+={_BLANK}*+(?:\"[^\"]*+\"|'[^']*+'|(?=>)|[^ \t\n\f\r>\"'][^ \t\n\f\r>]*+))?+"
 )
 _TAG = re.compile(
     r"<!--(?:-?>|.*?(?:--!?>|\Z))|<(?:[!?]|/(?![A-Za-z]))[^>]*+(?:>|\Z)"
     r"|<(?P<slash>/?)(?P<name>[A-Za-z][^ \t\n\f\r/>]*+)"
-    rf"(?P<attributes>(?:[ \t\n\f\r/]++|{_ATTRIBUTE.pattern})*+)(?:>|\Z)",
+    rf"(?P<attributes>(?>[ \t\n\f\r/]++|{_ATTRIBUTE.pattern})*+)(?:>|\Z)",
     re.DOTALL,
 )
 # A value in quotation marks with an angle bracket in it, or without an end.

@@ -14,7 +14,7 @@ _BETWEEN_WORDS = re.compile(rb"(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])|[^A-Za-z0-9+/=\
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 # From the beginning on nothing but base64: to its padding, or over lines of full length to a shorter one.
 _REGULAR = re.compile(
-    rb"[A-Za-z0-9+/\r\n]++={1,2}[ \t]*+\r*+(?:\n|\Z)|(?:[A-Za-z0-9+/]{60,}+\r*+\n)++[A-Za-z0-9+/]*+"
+    rb"[A-Za-z0-9+/\r\n]++={1,2}[ \t]*+\r*+(?:\n|\Z)|(?>[A-Za-z0-9+/]{60,}+\r*+\n)++[A-Za-z0-9+/]*+"
 )
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _PADDING = re.compile(rb"=+")
@@ -24,7 +24,7 @@ LONE_CR = re.compile(rb"\r(?!\n)")
 _UU_BEGIN = re.compile(rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++([^\r\n]*+)\r*+$")
 _UU_FILE = re.compile(
     rb"(?m)^begin[ \t]++[0-7]{3,4}[ \t]++[^\r\n]++\r*+\n"
-    rb"((?:[!-_][ -`]{0,90}+\r*+\n)++)(?:[` ]?\r*+\n)?+end[ \t]*+\r*+$"
+    rb"((?>[!-_][ -`]{0,90}+\r*+\n)++)(?>[` ]?\r*+\n)?+end[ \t]*+\r*+$"
 )
 _UU_LINE = re.compile(rb"[^\n]++")
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "x-uue", "uue", "x-uu"})

@@ -28,9 +28,9 @@ _ATTRIBUTION = re.compile(
 )
 # People say who wrote what, too ("as your driver wrote on 5 March:"), and what follows is theirs. Programs
 # begin with the date, or with an address; they end with the verb, a name behind it, or the time.
-_DATE_FIRST = re.compile(r"\W*+(?:[^\W\d]++\W++){0,3}+[^\W\d]*+\d")
+_DATE_FIRST = re.compile(r"\W*+(?>[^\W\d]++\W++){0,3}+[^\W\d]*+\d")
 _ADDRESS_FIRST = re.compile(
-    r"\s*+(?:[^\s@<>()]++@[^\s@]|[^<>()\[\]@]{0,80}+[<(\[](?:mailto:)?+[^\s@<>()]++@[^\s@]"
+    r"\s*+(?:[^\s@<>()]++@[^\s@]|[^<>()\[\]@]{0,80}+[<(\[](?>mailto:)?+[^\s@<>()]++@[^\s@]"
     r"|вы писали .{1,40}\d:\d\d:\d\d)",  # The Bat says of nobody else
     re.IGNORECASE,
 )

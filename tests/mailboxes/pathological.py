@@ -87,14 +87,13 @@ class Attack:
 
 def attacks(pattern: "re.Pattern[Any]") -> Iterator[Attack]:
     """What this pattern may not like."""
-    source = pattern.pattern
-    tree = parser.parse(source.decode("latin-1") if isinstance(source, bytes) else source, pattern.flags)
+    tree = list(_tree(pattern))
     starts: dict[str, None] = {"": None}
     runs: dict[str, None] = dict.fromkeys(RUNS)
-    for before, body in _repetitions(list(tree), ""):
+    for before, body in _repetitions(tree, ""):
         starts[before] = None
         runs[body or "a"] = None
-    whole = _sample(list(tree))
+    whole = _sample(tree)
     runs[whole or "a"] = None
     for start in list(starts)[:MOST_STARTS]:
         runs[start or "a"] = None
@@ -129,6 +128,34 @@ def _written_in_place(module: str, call: ast.Call) -> Iterator[Expression]:
     method = ast.unparse(call.func).removeprefix("re.")
     if method in METHODS and isinstance(call.args[0], ast.Constant):
         yield Expression(module, ast.unparse(call.args[0]), re.compile(call.args[0].value), (method,))
+
+
+def loses_its_place(pattern: "re.Pattern[Any]") -> bool:
+    """Whether a round of ``(?:…)*+`` may fail where it has looked ahead or tried several ways.
+
+    Before 3.11.5, and so in Debian 12, Python then goes on from where it has looked, and not from where the
+    round began; ``(?>…)*+`` says the same and goes back (gh-106052).
+    """
+    return any(_is_tried(body) for body in _repeated_possessively(list(_tree(pattern))))
+
+
+def _tree(pattern: "re.Pattern[Any]") -> Any:
+    source = pattern.pattern
+    return parser.parse(source.decode("latin-1") if isinstance(source, bytes) else source, pattern.flags)
+
+
+def _repeated_possessively(items: list[Any]) -> Iterator[list[Any]]:
+    for code, argument in items:
+        if code is codes.POSSESSIVE_REPEAT:
+            yield list(argument[2])
+        for inner in _inside(code, argument):
+            yield from _repeated_possessively(inner)
+
+
+def _is_tried(body: list[Any]) -> bool:
+    """Neither one character nor an atomic group."""
+    one = (codes.ATOMIC_GROUP, codes.IN, codes.LITERAL, codes.NOT_LITERAL, codes.ANY)
+    return len(body) != 1 or body[0][0] not in one
 
 
 def _repetitions(items: list[Any], before: str) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from mailboxes.quoting.lines import MAXIMUM_LINE
 from mailboxes.reading import read_message
 from mailboxes.reading.limits import ProcessorLimitError, processor_limit
 from mailboxes.wire import Wire
-from tests.mailboxes.pathological import RUNS, Attack, Expression, attacks, expressions
+from tests.mailboxes.pathological import RUNS, Attack, Expression, attacks, expressions, loses_its_place
 
 PACKAGES = (
     *("mailboxes.parsing", "mailboxes.classifying", "mailboxes.quoting", "mailboxes.decisions"),
@@ -89,6 +89,12 @@ def test_an_expression_that_runs_in_circles_is_found() -> None:
     linear, circling = re.compile(r"a *+b"), re.compile(r"a *( *) *b")
     assert _circling(Expression("", "", linear, ("match",))) is None
     assert _circling(Expression("", "", circling, ("match",))) is not None
+
+
+def test_no_expression_loses_its_place_on_an_older_python() -> None:
+    assert {f"{one.module}: {one.name}" for one in EXPRESSIONS if loses_its_place(one.pattern)} == set()
+    assert loses_its_place(re.compile(r"(?:(?!no)\w)*+"))
+    assert not loses_its_place(re.compile(r"(?>(?!no)\w)*+"))
 
 
 HEADERS = (

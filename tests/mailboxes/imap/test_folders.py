@@ -1,7 +1,7 @@
 """The list of folders, whatever a server says it contains (reliability F36-F38)."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailboxes.errors import (
@@ -164,6 +164,7 @@ def test_a_number_that_no_database_stores_is_none(told: int, number: int | None)
     date=st.text("0123456789-: JanFeb+", max_size=45),
     size=st.integers(min_value=0, max_value=10**20),
 )
+@example(flags=["NIL"], date="", size=0)
 def test_an_answer_in_the_usual_form_says_the_same_as_in_another(
     flags: list[str], date: str, size: int
 ) -> None:
