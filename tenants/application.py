@@ -4,7 +4,6 @@ from flask import Flask
 
 from tenants.database import db, pool_options
 from tenants.settings import Settings
-from tenants.statements import keep_prepared
 
 
 def create_base_app(settings: Settings, import_name: str = "webapp") -> Flask:
@@ -17,9 +16,6 @@ def create_base_app(settings: Settings, import_name: str = "webapp") -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_BINDS"] = {"system": {"url": settings.system_database_url, **options}}
     db.init_app(app)
-    with app.app_context():
-        for engine in db.engines.values():
-            keep_prepared(engine)
     return app
 
 

@@ -17,6 +17,7 @@ from jinja2 import FileSystemBytecodeCache
 from embedded.postgres import DatabaseUrls, Postgres, prepare_database
 from embedded.redis import Redis
 from mailboxes.tables import METADATA
+from tenants import statements
 from tenants.database import db
 from tenants.database import inside as inside_of
 from tenants.schema import migration_config
@@ -60,6 +61,7 @@ def environment(
 
 @pytest.fixture(scope="session")
 def _application(environment: dict[str, str], pytestconfig: pytest.Config) -> Iterator[Flask]:
+    statements.PLANS = "auto"  # few rows: what is planned for all serves each, in a third of the time
     app = create_app(Settings.from_environment(environment))
     app.testing = True
     if cache := getattr(pytestconfig, "cache", None):  # one process compiles a template for all of them
