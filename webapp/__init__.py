@@ -1,7 +1,6 @@
 """A door: HTTP. `create_app` says what is plugged in, in order."""
 
 from importlib import import_module
-from typing import Any
 
 from flask import Flask, Request, g, request
 from flask_login import LoginManager
@@ -18,6 +17,7 @@ from webapp.errors import explain_errors
 from webapp.form_tokens import FormTokens
 from webapp.guards import public
 from webapp.headers import secure
+from webapp.page_request import PageRequest
 
 # Modules with a ``blueprint`` each.
 BLUEPRINTS = (
@@ -66,15 +66,6 @@ BLUEPRINTS = (
 LARGEST_REQUEST = 64 * 1024 * 1024  # with files
 LARGEST_FORM = 8 * 1024 * 1024  # without: taken apart, it needs forty times as much memory
 LARGEST_OF_STRANGERS = 64 * 1024
-
-
-class PageRequest(Request):
-    """A request. HEAD asks for what GET would answer, and changes as little: views know GET and POST."""
-
-    def __init__(self, *args: Any, **given: Any) -> None:
-        super().__init__(*args, **given)
-        if self.method == "HEAD":
-            self.method = "GET"  # the server leaves the body out by what it was asked
 
 
 def create_app(settings: Settings) -> Flask:

@@ -7,7 +7,9 @@ from tenants.attempts import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_BROWSER, network
 from tenants.database import db
 from tenants.users import SignIn
 from tests.factories import PASSWORD, csrf_token, sign_in_by_form
+from webapp import LARGEST_FORM
 from webapp.auth.cookie import KNOWN_FOR
+from webapp.page_request import MOST_FIELDS
 
 
 def knock(client, address, password=PASSWORD, place="127.0.0.1", **more):
@@ -223,6 +225,17 @@ def test_every_answer_carries_the_policy_with_a_nonce_of_its_own(app, ours):
         assert "default-src 'none'" in policy
         assert "unsafe-inline" not in policy
         assert "frame-ancestors 'none'" in policy
+
+
+def test_a_form_has_no_more_fields_than_any_of_ours(app, ours):
+    client = sign_in_by_form(app, ours.member)
+    token = csrf_token(client.get("/leads/").text)
+    form = {"content_type": "application/x-www-form-urlencoded"}
+    for fields, status in ((MOST_FIELDS - 2, 422), (MOST_FIELDS, 413)):
+        answer = client.post("/leads/status", data=f"csrf_token={token}&status=x{'&a' * fields}", **form)
+        assert answer.status_code == status
+    typed = f"csrf_token={token}&status={'x' * LARGEST_FORM}"
+    assert client.post("/leads/status", data=typed, **form).status_code == 413
 
 
 def test_strangers_send_little(app, ours):
