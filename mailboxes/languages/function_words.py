@@ -10,10 +10,11 @@ MINIMUM_HITS = 4
 MINIMUM_SHARE = 0.18  # of the words of the text
 MINIMUM_TELLING = 3  # different words
 MINIMUM_LEAD = 1.7  # times as many hits as the next language
+FEW_HITS, FEW_LEAD, FEW_SHARE = 3, 3, 1 / 3  # or fewer of them, where hardly anything speaks for another
 
 _WORDS = {
     "en": "the and to of a in is that for it with you i we on this have are be your my not from our"
-    " please would can will at has was but they as there if or an me by what when thanks",
+    " please would can will at has was but they as there if or an me by what when thanks where hello hi how",
     "de": "der die das und ist ich nicht ein eine zu den mit sie es auf für von wir ihr bitte haben"
     " dem im wie noch bei auch an ihnen mir sich werden wird ihre mein meine vielen dank kann",
     "fr": "le la les et de des je vous est pas un une que pour en du ne mon nous dans votre ce qui"
@@ -101,8 +102,10 @@ def language_by_words(prose: str) -> str | None:
         return None
     (language, count), *others = ranked
     next_count = others[0][1] if others else 0
-    is_clear = count >= MINIMUM_HITS and count >= MINIMUM_SHARE * len(words)
-    return language if is_clear and count >= MINIMUM_LEAD * next_count else None
+    share = count / len(words)
+    is_clear = count >= MINIMUM_HITS and share >= MINIMUM_SHARE and count >= MINIMUM_LEAD * next_count
+    is_short_but_clear = count >= FEW_HITS and share >= FEW_SHARE and count >= FEW_LEAD * next_count
+    return language if is_clear or is_short_but_clear else None
 
 
 def has_foreign_letters(language: str, prose: str) -> bool:

@@ -21,6 +21,10 @@ TEXTS = {
     "zh": "您好，我想问一下我的订单什么时候可以送到，我还没有收到。",
 }
 FEW_WORDS = {
+    "en": "Hello, where is my order 4711? Thanks, Anna",
+    "da": "Hej, hvor er min ordre? Tak",
+    "no": "Hei, hvor er bestillingen min? Takk",
+    "de": "Hallo, wann kommt meine Lampe? Danke, Anna",
     "es": "Muchas gracias por su ayuda.",
     "nl": "Waar blijft mijn bestelling?",
     "sv": "Tack så mycket för hjälpen.",
