@@ -50,7 +50,7 @@ _FORWARD = re.compile(
     re.IGNORECASE,
 )
 _ABOVE_LINE = re.compile(
-    r"\W*"
+    r"##-\s.{1,200}\s-##\s*$|\W*"  # the first of Zendesk, in any language
     + any_of(
         r"(?:(?:please\s++)?(?:type\s++your\s++|write\s++your\s++)?reply|respond)\s++above\s++this\s++line",
         r"bitte\s+(?:antworten\s+sie\s+)?(?:oberhalb|über)\s+dieser\s+(?:zeile|linie)",

@@ -160,8 +160,15 @@ def test_marks_that_divide_a_text_sign_nothing(mark):
     assert reply_text(f"Yes.\n\n-- \nAda\n{mark}\nLondon") == "Yes."
 
 
-def test_a_line_to_write_above_hides_nothing_where_nobody_has():
-    line = "##- Please type your reply above this line -##"
+@pytest.mark.parametrize(
+    "line",
+    [
+        "##- Please type your reply above this line -##",
+        "##- Bitte geben Sie Ihre Antwort oberhalb dieser Zeile ein. -##",
+        "## Please reply above this line ##",
+    ],
+)
+def test_a_line_to_write_above_hides_nothing_where_nobody_has(line):
     assert reply_text(f"{line}\n\nHi Ada, we got it.") == "Hi Ada, we got it."
     assert reply_text(f"Yes.\n\n{line}\n\nHi Ada, we got it.") == "Yes."
 
