@@ -34,6 +34,8 @@ _PREFIX = re.compile(
 )
 _BLOB = re.compile(r"\s*(\[[^\[\]]{1,80}\])")
 _TRAILER = re.compile(r"(?<!\s)\s*+\((?:fwd|fw|wg)\)\s*+\Z", re.IGNORECASE)
+# What the recipient's server puts before the subject of whoever writes from outside.
+_OUTSIDE = re.compile(r"\s*\[ext(?:ern(?:al|e|o)?)?(?: (?:e-?)?mail| sender)?\]", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 
 
@@ -51,6 +53,8 @@ def base_subject(subject: str) -> tuple[str, bool]:
         if prefix := _PREFIX.match(rest):
             is_reply = is_reply or prefix["reply"] is not None
             rest = rest[prefix.end() :]
+        elif outside := _OUTSIDE.match(rest):
+            rest = rest[outside.end() :]
         elif (blob := _BLOB.match(rest)) and _PREFIX.match(rest, blob.end()):
             tags[blob[1]] = None
             rest = rest[blob.end() :]

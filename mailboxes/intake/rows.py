@@ -1,6 +1,6 @@
 """What the tables will hold of a message: from what was read in it to rows. No statement is made here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -163,7 +163,7 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
         "size": arrival.size or parsed.size,
         "attachment_count": parsed.offered_count if context.lists_attachments else 0,
         "defects": list(parsed.defects),
-        "facts": _facts(found),
+        "facts": _facts(found, reasons),
         "is_automatic": bool(reasons),
         "automatic_reasons": list(reasons),
         "is_bounce": found.is_bounce,
@@ -189,9 +189,12 @@ def automatic_reasons(threads: Threads, entry: Entry) -> tuple[str, ...]:
     return () if is_same else reasons
 
 
-def _facts(found: Classification) -> dict[str, Any]:
+def _facts(found: Classification, reasons: Sequence[str]) -> dict[str, Any]:
     failed = found.failed_recipients
-    return told(found.facts) | ({"failed_recipients": list(failed)} if failed else {})
+    facts = told(found.facts)
+    if BY_SUBJECT not in reasons:
+        facts.pop("has_automatic_subject_confirmed", None)
+    return facts | ({"failed_recipients": list(failed)} if failed else {})
 
 
 def _eligibility(context: Context, entry: Entry) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def test_a_subject_that_is_the_conversations_makes_no_answer_automatic(
     (answer, report) = receive(ours, mailbox, answers, away)
     assert answer.thread_id == report.thread_id == question.thread_id
     assert (answer.is_automatic, answer.automatic_reasons) == (False, [])
+    assert "has_automatic_subject_confirmed" not in answer.facts
     assert (report.is_automatic, report.automatic_reasons) == (True, ["automatic-subject"])
     with inside(ours):
         assert db.session.scalars(select(Thread.status)).one() == "open"

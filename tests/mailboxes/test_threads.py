@@ -165,6 +165,9 @@ def test_a_parent_that_comes_late_brings_those_together_who_are_in_it() -> None:
         ("Review: Offer", "review: offer", False),
         ("Re:", "", True),
         ("", "", False),
+        ("[EXTERN] AW: [EXT] Re: Offer", "offer", True),
+        ("[External] Offer", "offer", False),
+        ("[Extras] Offer", "[extras] offer", False),
     ],
 )
 def test_the_subject_under_its_prefixes(subject: str, base: str, is_reply: bool) -> None:
