@@ -9,6 +9,7 @@ from uuid import UUID
 from mailboxes.accounts import Account
 from mailboxes.classifying import BY_SUBJECT, Classification, canonical_address, is_forged, sentence_of
 from mailboxes.classifying.facts import told
+from mailboxes.crm.texts import display_name
 from mailboxes.intake.arrived import TOO_LARGE, Waiting
 from mailboxes.intake.eligibility import Circumstances, is_work, may_convert, may_respond
 from mailboxes.parsing import Address
@@ -151,7 +152,7 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
         "received_at": arrival.received_at,
         "arrived_at": arrival.arrived_at,
         "shown_at": entry.newcomer.shown_at,
-        "sender_name": (parsed.sender.name if parsed.sender else "")[:SHOWN_CHARACTERS],
+        "sender_name": _name(parsed.sender),
         "sender_address": entry.newcomer.sender,
         "addresses": _addresses(entry.item),
         "subject": entry.newcomer.subject,
@@ -324,6 +325,11 @@ def _shown_at(arrival: Waiting) -> datetime:
     received = arrival.received_at
     is_sane = received is not None and OLDEST_SANE < received < arrival.arrived_at + timedelta(days=1)
     return received if received is not None and is_sane else arrival.arrived_at
+
+
+def _name(person: Address | None) -> str:
+    """What lists call a sender: a name that poses as the address of somebody else is none."""
+    return display_name(person.name, person.address)[:SHOWN_CHARACTERS] if person else ""
 
 
 def _address(person: Address | None) -> str:

@@ -178,6 +178,23 @@ def test_a_reply_makes_no_record_but_is_to_be_acted_upon(ours: World, mailbox: M
     assert reply.work == "pending"
 
 
+@pytest.mark.parametrize(
+    "name", ["security@bank.test", "Bank (security＠bank.test)", "=?utf-8?q?a=40bank.test?="]
+)
+def test_a_name_that_poses_as_an_address_is_shown_as_the_address_it_hides(
+    ours: World, mailbox: Mailbox, name: str
+) -> None:
+    posing, named = receive(
+        ours,
+        mailbox,
+        letter(sender=f'"{name}" <evil@x.test>' if "=?" not in name else f"{name} <evil@x.test>"),
+        letter(sender='"Doe, Anna" <anna@x.test>', body="named"),
+    )
+    assert (posing.sender_name, posing.sender_address) == ("", "evil@x.test")
+    assert posing.addresses["from"][0]["name"]
+    assert named.sender_name == "Doe, Anna"
+
+
 def test_whoever_poses_as_a_participant_joins_nothing_by_its_subject(ours: World) -> None:
     mailbox = make_mailbox(ours, trusted_authserv_id="mx.acme.test")
     results = "Authentication-Results: mx.acme.test; dmarc={} header.from=customer.test"
