@@ -36,6 +36,7 @@ MOST_REFUSALS = 40  # of one portion: about four messages of 500 that cannot be 
 REFUSALS_OF_ALL = 12  # with nothing told: then it is no single message
 MOST_ENDINGS = 6  # of the connection, over one portion: each costs a sign-in, and one message up to so many
 ENDINGS_OF_ALL = 3  # with nothing told
+ENDINGS_OF_A_PASS = 20  # then it is no single message, whatever is told between them
 
 Content = bytes | Spool
 Fetched = dict[int, dict[bytes, Token]]
@@ -80,7 +81,8 @@ def _ask_despite_endings(session: ImapSession, uids: Sequence[int], items: bytes
             _ask_despite_refusals(session, asked, items, told)
         except (TurnedAwayError, ConnectionLostError):
             endings += 1
-            if session.is_turned_away or (endings == ENDINGS_OF_ALL and not told):
+            session.ending_count += 1
+            if _is_about_more(session, endings, told):
                 raise
             session.reopen()
             waiting[:0] = _pieces(asked, told)
@@ -88,6 +90,12 @@ def _ask_despite_endings(session: ImapSession, uids: Sequence[int], items: bytes
             session.goodbye_count = 0
         if endings == MOST_ENDINGS:
             return
+
+
+def _is_about_more(session: ImapSession, endings: int, told: Fetched) -> bool:
+    """Whether the connection ends by more than a message or two."""
+    is_about_all = endings == ENDINGS_OF_ALL and not told
+    return is_about_all or session.is_turned_away or session.ending_count > ENDINGS_OF_A_PASS
 
 
 def _pieces(asked: Sequence[int], told: Fetched) -> Iterator[list[int]]:

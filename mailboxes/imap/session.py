@@ -77,6 +77,7 @@ class ImapSession:
         self.is_throttled = False
         self.lost_seconds = 0.0  # waited for answers that did not end in time
         self.goodbye_count = 0  # since it last handed out a message
+        self.ending_count = 0  # of connections, as messages were told of
         self.message_count = 0  # in the open folder, when it was opened
         self._idle_tag: bytes | None = None
 

@@ -522,6 +522,30 @@ def test_a_message_whose_flags_end_the_connection_holds_up_nothing_of_its_folder
     scripted.settle()
 
 
+def test_a_server_that_ends_the_connection_again_and_again_is_not_signed_in_to_without_end(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    monkeypatch.setattr("mailboxes.imap.reading.ENDINGS_OF_A_PASS", 5)
+    for number in range(19):
+        scripted.add(f"One of {number}")
+    scripted.sync()
+
+    def ends(session: Session, command: Command) -> bool:
+        asked = session.folder.asked(command.arguments.split()[0].decode())
+        is_ended = b"(UID FLAGS)" in command.arguments and any(uid % 2 for uid in asked)
+        return is_ended and drop(session, command)
+
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(compared_at=now() - timedelta(days=2)))
+        db.session.commit()
+    scripted.server.on("FETCH", in_folder("INBOX", ends))
+    scripted.server.commands.clear()
+    assert scripted.sync().error is not None
+    assert scripted.server.verbs().count("LOGIN") == 1 + 5 + 1
+    scripted.settle()
+
+
 def test_where_all_flags_end_the_connection_that_is_found_out_soon(scripted: Scripted) -> None:
     for number in range(12):
         scripted.add(f"One of {number}")
