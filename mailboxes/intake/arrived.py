@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from itertools import islice, takewhile
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, select, update
+from sqlalchemy import Select, bindparam, case, select, update
 from sqlalchemy.orm import aliased
 
 from mailboxes.accounts import Folder
@@ -76,8 +77,10 @@ def next_batch(account_id: UUID, share: int) -> list[Waiting] | None:
     committed by the caller before anything is parsed. None if nothing waits; what the object store has
     lost is set aside and left out.
     """
-    rows = _pending(account_id, share, Arrival.attempts <= FEW_ATTEMPTS) or _pending(
-        account_id, share, Arrival.attempts > FEW_ATTEMPTS
+    of_share = {"of_account": account_id, "of_share": share, "most": BATCH_MESSAGES}
+    rows = (
+        db.session.execute(_pending(is_tried_often=False), of_share).all()
+        or db.session.execute(_pending(is_tried_often=True), of_share).all()
     )
     chosen = list(_fitting(_together(rows)))
     if not chosen:
@@ -162,16 +165,19 @@ def is_waiting(account_id: UUID) -> bool:
     return db.session.scalar(found) is not None
 
 
-def _pending(account_id: UUID, share: int, attempts: ColumnElement[bool]) -> Sequence[Any]:
-    waits = Arrival.state == "stored", Arrival.raw_id.is_not(None), attempts
+@cache
+def _pending(*, is_tried_often: bool) -> Select[*tuple[Any, ...]]:
+    """The first ``:most`` that wait in a share. Made once: that takes longer than to carry it out."""
+    few = Arrival.attempts <= FEW_ATTEMPTS
+    waits = Arrival.state == "stored", Arrival.raw_id.is_not(None), ~few if is_tried_often else few
     first = (  # before anything is joined, or the database might join all that waits
         select(Arrival)
-        .where(Arrival.account_id == account_id, Arrival.share == share, *waits)
+        .where(Arrival.account_id == bindparam("of_account"), Arrival.share == bindparam("of_share"), *waits)
         .order_by(Arrival.is_history, Arrival.id)
-        .limit(BATCH_MESSAGES)
+        .limit(bindparam("most"))
     )
     waiting = aliased(Arrival, first.subquery())
-    return db.session.execute(
+    return (
         select(
             waiting.id,
             waiting.folder_id,
@@ -195,7 +201,7 @@ def _pending(account_id: UUID, share: int, attempts: ColumnElement[bool]) -> Seq
         .join(Folder, (Folder.owner_id == waiting.owner_id) & (Folder.id == waiting.folder_id))
         .join(Raw, (Raw.owner_id == waiting.owner_id) & (Raw.id == waiting.raw_id))
         .order_by(waiting.is_history, waiting.id)
-    ).all()
+    )
 
 
 def _together(rows: Sequence[Any]) -> Sequence[Any]:

@@ -4,6 +4,7 @@ The session is always the same, so that a cut at any byte of it can be named. On
 before each, what it has stored is forgotten.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -95,6 +96,14 @@ class Cuts:
 
 
 def _ends_of_lines(said: bytes) -> list[int]:
-    """After each line, and between its CR and LF."""
-    ends = [at + 2 for at in range(len(said) - 1) if said[at : at + 2] == b"\r\n"]
-    return sorted({place for end in ends for place in (end - 1, end)} | {0, 1})
+    """After each line of the protocol, and between its CR and LF; before the first one and after a literal.
+
+    Inside a literal no line means anything: there a cut is one at any byte.
+    """
+    at, ends = 0, [0, 1]
+    while (end := said.find(b"\r\n", at)) >= 0:
+        literal = re.search(rb"\{(\d+)\+?\}$", said[at:end])
+        ends += [end + 1, end + 2]
+        at = end + 2 + int(literal[1]) if literal else end + 2
+        ends.append(at)
+    return sorted(set(ends))

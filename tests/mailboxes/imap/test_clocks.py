@@ -112,7 +112,7 @@ def test_a_cut_at_any_byte_is_a_clean_retry(
             assert whole_session(chosen, loopback) == whole
         except MailServerError as error:
             assert not error.is_permanent, length  # noqa: PT017
-        assert whole_session(chosen, loopback) == whole
+    assert whole_session(chosen, loopback) == whole
 
 
 def test_no_single_wrong_byte_is_more_than_an_error(
