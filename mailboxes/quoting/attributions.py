@@ -34,7 +34,7 @@ _ADDRESS_FIRST = re.compile(
     r"|вы писали .{1,40}\d:\d\d:\d\d)",  # The Bat says of nobody else
     re.IGNORECASE,
 )
-_SAYS_WHO_OR_WHEN = re.compile(r"@|님이|(?<![\d.])\d{1,2}(?:[:h]\d\d(?!\d)|\.\d\d(?![.\d])|\s?[時时시点點])")
+_TIME = re.compile(r"님이|(?<![\d.])\d{1,2}(?:[:h]\d\d(?!\d)|\.\d\d(?![.\d])|\s?[時时시点點])")
 _VERB_LAST = re.compile(rf"(?<!\w){_VERBS}\W*+$|{_WORDS_WITHOUT_COLON}[/\w]{{0,3}}\W*+$", re.IGNORECASE)
 _NAME_LAST = re.compile(rf"(?<!\w){_VERBS}(?:\W+\w+){{0,4}}\W*+$|@[^\s@]++\W*+$", re.IGNORECASE)
 _TIME_LAST = re.compile(r"\d\W*+(?:\w{1,6}\W*+)?$")
@@ -129,7 +129,7 @@ def _is_attribution(lines: Lines, text: str, following: int) -> bool:
     next_text = lines.next_text(following)
     is_followed = next_text is not None and lines.is_quoted(next_text)
     dated = _dated(text)
-    if dated and (dated["colon"] or is_followed):
+    if dated and (is_followed or (dated["colon"] and _DATE_FIRST.match(text) and _TIME.search(text))):
         return True
     if _ATTRIBUTION.match(text):
         return is_followed or _is_by_program(text)
@@ -141,7 +141,7 @@ def _is_by_program(text: str) -> bool:
     end = text[-LONGEST_END:]
     if _ADDRESS_FIRST.match(text):
         return bool(_TIME_LAST.search(end) or _VERB_LAST.search(end))
-    if not (_DATE_FIRST.match(text) and _SAYS_WHO_OR_WHEN.search(text)):
+    if not (_DATE_FIRST.match(text) and ("@" in text or _TIME.search(text))):
         return False
     return bool(_VERB_LAST.search(end) or _NAME_LAST.search(end))
 

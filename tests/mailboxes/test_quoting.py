@@ -133,6 +133,8 @@ def test_an_address_or_a_word_only_of_mail_makes_headers_of_lines(block):
         "your colleague wrote on 5 March that I should tell you this:",
         "Bob (bob@x.com) wrote on 5 March 2024 that I may return it:",
         "Der Kundendienst (service@acme.test) schreibt mir:",
+        "Please send it on 5 March 2024 to Anna Berg <anna@berg.de>:",
+        "Bitte liefern am 5. März 2024 an Anna Berg <anna@berg.de>:",
         "Comme je vous ai écrit le 5 mars 2024 :",
         "Como escribí el 5 de mayo de 2024:",
         "Come ho scritto il 5 marzo 2024:",
