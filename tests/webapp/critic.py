@@ -18,7 +18,8 @@ _UNLABELLED_INPUTS = {"hidden", "submit", "button", "image", "reset"}
 # What the grammar does not look at: words between tags, and in the values of attributes (but a type's).
 _WORDS = re.compile(r"(?<=>)\s*[^\s<>&\x00-\x1f\x7f-\x9f][^<>&\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*(?=<)")
 _VALUES = re.compile(r'(?<!\btype)(?<!\bencoding)="[^"<>&\x00-\x1f\x7f-\x9f]*"')
-_valid: set[int] = set()  # by hash, the grammar of pages that were found to be valid
+_MAIN = re.compile(r"<main\b[^>]*>(.*)</main>", re.DOTALL)
+_valid: set[int] = set()  # by hash, the grammar of what was found to be valid
 _NAMING = ("aria-label", "aria-labelledby", "title")
 _REFERRING = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "popovertarget")
 
@@ -36,14 +37,25 @@ def criticise(html: str, url: str) -> None:
 
 
 def _invalid(html: str, is_page: bool) -> Iterator[str]:
-    """What breaks the grammar. It takes longer than to make the page: asked once of pages that are alike."""
-    grammar = hash(_VALUES.sub('="x"', _WORDS.sub("x", html)))
-    if grammar in _valid:
+    """What breaks the grammar. It takes longer than to make the page: asked once of what is alike."""
+    for part, is_whole in _parts(html, is_page):
+        grammar = hash((is_whole, _VALUES.sub('="x"', _WORDS.sub("x", part))))
+        if grammar in _valid:
+            continue
+        faults = list(_errors(part, is_whole))
+        if not faults:
+            _valid.add(grammar)
+        yield from faults
+
+
+def _parts(html: str, is_page: bool) -> Iterator[tuple[str, bool]]:
+    """The frame, of which there are few, and what stands in it; whether each is a whole page."""
+    main = _MAIN.search(html) if is_page else None
+    if main is None:
+        yield html, is_page
         return
-    faults = list(_errors(html, is_page))
-    if not faults:
-        _valid.add(grammar)
-    yield from faults
+    yield html[: main.start(1)] + html[main.end(1) :], True
+    yield main[1], False
 
 
 def _errors(html: str, is_page: bool) -> Iterator[str]:
