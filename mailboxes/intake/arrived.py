@@ -102,8 +102,8 @@ def next_batch(account_id: UUID, share: int) -> list[Waiting] | None:
 def held(waiting: Sequence[Waiting]) -> dict[UUID, Waiting]:
     """The same by id, with their flags and places of now, which nobody changes before the transaction ends.
 
-    Whoever follows the server holds arrivals first and messages after them, and so does delivery: else they
-    would wait for one another, and what happens while a message is read would be written where it is not yet.
+    Whoever follows the server holds the mailbox, then arrivals, then messages, and so does delivery: else
+    they would wait for one another, and what happens meanwhile would be written where no message is yet.
     """
     query = (
         select(Arrival.id, Arrival.flags, Arrival.vanished_at)

@@ -37,7 +37,7 @@ def follow_flags(account: Account, folder: Folder, fence: int, uid_validity: int
     changed = _changed_flags(folder, uid_validity, flags)
     if not changed:
         return 0
-    leases.demand(account.id, fence)
+    _hold(account, fence)
     ids, values = [row.id for row in changed], [array_literal(flags[row.uid]) for row in changed]
     _write_flags("arrivals", "id", ids, values)
     _in_each_place(account, ids, partial(_follow_here, changed, flags, _mirrored(account, changed)))
@@ -187,7 +187,7 @@ def _served_messages(arrival_ids: Sequence[UUID]) -> Select[UUID]:
 
 
 def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, at: object) -> int:
-    leases.demand(account.id, fence)
+    _hold(account, fence)
     ids = list(
         db.session.scalars(
             update(Arrival)
@@ -204,7 +204,7 @@ def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, 
 
 
 def _mark_back(account: Account, folder: Folder, fence: int, condition: ColumnElement[bool]) -> int:
-    leases.demand(account.id, fence)
+    _hold(account, fence)
     ids = list(
         db.session.scalars(
             update(Arrival)
@@ -279,5 +279,19 @@ def _in_each_place(account: Account, arrival_ids: Sequence[UUID], act: Callable[
         return
     for organization_id in holders_of(arrival_ids):
         with inside(organization_id):
+            _hold_mailbox(account)
             act()
             db.session.commit()
+
+
+def _hold(account: Account, fence: int) -> None:
+    """The lease is ours, and nobody delivers here meanwhile: both change many messages, in any order."""
+    leases.demand(account.id, fence)
+    if account.organization_id is not None:
+        _hold_mailbox(account)
+
+
+def _hold_mailbox(account: Account) -> None:
+    """That of this organization; as delivery holds it, before its messages."""
+    held = select(Mailbox.id).where(Mailbox.account_id == account.id).with_for_update(key_share=True)
+    db.session.execute(held)

@@ -13,9 +13,11 @@ from sqlalchemy.exc import OperationalError
 
 import mailboxes.intake as intake
 from mailboxes import timeline
+from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.intake import batches, deliver
 from mailboxes.messages import Location, Message
+from mailboxes.sync.following import follow_removals
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, now
 from tenants.database import inside as bound_to
@@ -166,3 +168,33 @@ def test_a_poison_message_among_suspects_is_set_aside_alone(
         (batch,) = deliver(mailbox.account_id)
         assert (batch.new_count, batch.quarantined_count) == (2, 1)
         assert {message.language for message in db.session.scalars(select(Message))} == {"en"}
+
+
+def test_whoever_follows_the_server_waits_for_a_delivery_to_the_mailbox(
+    app: Flask, ours: World, mailbox: Mailbox, inside: Any, database_urls: Any
+) -> None:
+    """Both change many messages, each in its own order."""
+    with inside(ours):
+        (arrival_id,) = arrive(mailbox, letter())
+        deliver(mailbox.account_id)
+        arrival = db.session.get_one(Arrival, arrival_id)
+        place = arrival.folder_id, arrival.uid_validity, arrival.uid
+
+    def follow() -> int:
+        with app.app_context(), inside(ours):
+            account = db.session.get_one(Account, mailbox.account_id)
+            folder = db.session.get_one(Folder, place[0])
+            fence = account.lease_fence
+            return follow_removals(account, folder, fence, place[1], [place[2]], now())
+
+    with (
+        psycopg.connect(database_urls.system.replace("+psycopg", "")) as delivery,
+        ThreadPoolExecutor(1) as job,
+    ):
+        delivery.execute("SELECT 1 FROM mailboxes WHERE id = %s FOR NO KEY UPDATE", [mailbox.id])
+        followed = job.submit(follow)
+        while not delivery.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not followed.done(), followed.result()
+        delivery.execute("SELECT 1 FROM arrivals WHERE id = %s FOR NO KEY UPDATE NOWAIT", [arrival_id])
+        delivery.commit()
+        assert followed.result() == 1
