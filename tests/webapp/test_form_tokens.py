@@ -129,6 +129,24 @@ def test_another_sites_page_sends_us_nothing(app, ours, origin, status):
     assert len(leads_of(ours)) == (status == 302)
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://localhost"}, 302),
+        ({"Origin": "https://mail.acme.test", "Referer": "https://mail.acme.test/leads/new"}, 302),
+        ({"Origin": "https://evil.test"}, 400),
+        ({"Origin": "https://evil.test", "Referer": "https://localhost/leads/new"}, 400),
+    ],
+)
+def test_over_https_it_is_the_origin_that_counts_and_no_referer_is_demanded(app, ours, headers, status):
+    app.config["POSTROOM"] = replace(app.config["POSTROOM"], base_url="https://mail.acme.test")
+    client = sign_in(app, ours.admin)
+    typed = lead_form(client)
+    answer = client.post("/leads/new", data=typed, headers=headers, base_url="https://localhost")
+    assert answer.status_code == status
+    assert len(leads_of(ours)) == (status == 302)
+
+
 def test_over_https_every_cookie_is_of_this_host_alone(app):
     settings = replace(app.config["POSTROOM"], base_url="https://mail.acme.test")
     answer = create_app(settings).test_client().get("/sign-in", base_url="https://mail.acme.test")
