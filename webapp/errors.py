@@ -22,6 +22,7 @@ from tenants.errors import (
     NotFoundError,
     TooManyAttemptsError,
 )
+from webapp.form_tokens import ForeignOriginError
 
 log = structlog.get_logger()
 # Of each status: what the page is called, and what it says where nobody said it better.
@@ -48,6 +49,12 @@ AT_ONCE = (
     "Somebody changed the same thing in this very moment, so nothing was changed here."
     " Go back, look at it as it is now, and try again."
 )
+FROM_ELSEWHERE = (
+    "This form was sent from another address ({origin}) than the one that Postroom is set up with"
+    " ({base_url}), so nothing was changed. Go back to copy what you typed, open Postroom at {base_url}"
+    " and send it there. If {origin} is the right address, tell your administrator: POSTROOM_BASE_URL"
+    " has to name it, and a proxy in front has to pass on the Host header."
+)
 # What a database says to the second of two who do the same: the first has made it, deleted it, or has it.
 _GONE = "Could not refresh instance"  # says SQLAlchemy of a row that is to be locked and is not there
 _COLLISIONS = (postgres.UniqueViolation, postgres.ForeignKeyViolation, postgres.DeadlockDetected)
@@ -67,6 +74,11 @@ def explain_errors(app: Flask) -> None:
     @app.errorhandler(CSRFError)
     def stale_form(error: CSRFError) -> ResponseReturnValue:
         return _page(400, "This form is too old to be accepted. Go back, reload the page and send it again.")
+
+    @app.errorhandler(ForeignOriginError)
+    def sent_from_elsewhere(error: ForeignOriginError) -> ResponseReturnValue:
+        log.warning("form from another address", origin=error.origin, base_url=error.base_url, **_where())
+        return _page(400, FROM_ELSEWHERE.format(origin=error.origin, base_url=error.base_url))
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> ResponseReturnValue:

@@ -9,20 +9,29 @@ from uuid import UUID
 
 from flask import current_app, g, request
 from flask_wtf import CSRFProtect
-from flask_wtf.csrf import generate_csrf
+from flask_wtf.csrf import CSRFError, generate_csrf
 
 from tenants.application import settings_of
 
 FIELD, HEADER = "csrf_token", "X-CSRFToken"
 _BEFORE_ORGANIZATION = "~"
+_LONGEST_ORIGIN = 300  # a scheme, the longest name there is, a port
+
+
+class ForeignOriginError(CSRFError):
+    """The page that has sent a form is another site's, or ours at an address that we are not set up with."""
+
+    def __init__(self, origin: str, base_url: str) -> None:
+        super().__init__("another site's page has sent this")
+        self.origin = origin[:_LONGEST_ORIGIN]
+        self.base_url = base_url
 
 
 class FormTokens(CSRFProtect):
     """Demands a token of whatever changes something, and that browsers have it from a page of ours."""
 
     def _get_csrf_token(self) -> str | None:
-        if not _is_sent_by_us():
-            self._error_response("another site's page has sent this")
+        _demand_an_origin_of_ours()
         token: str | None = super()._get_csrf_token()
         return token.partition(_BEFORE_ORGANIZATION)[0] if token else None
 
@@ -40,8 +49,9 @@ def organization_of_page() -> str:
     return token.partition(_BEFORE_ORGANIZATION)[2]
 
 
-def _is_sent_by_us() -> bool:
+def _demand_an_origin_of_ours() -> None:
     """What the browser says; a program that is no browser may say nothing."""
     origin = request.headers.get("Origin")
-    ours = {request.host, urlsplit(settings_of(current_app).base_url).netloc}
-    return origin is None or urlsplit(origin).netloc in ours
+    base_url = settings_of(current_app).base_url
+    if origin is not None and urlsplit(origin).netloc not in {request.host, urlsplit(base_url).netloc}:
+        raise ForeignOriginError(origin, base_url)

@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from mailboxes.crm.leads import Lead
 from tenants.configuration.layers import value_of
@@ -127,6 +129,30 @@ def test_another_sites_page_sends_us_nothing(app, ours, origin, status):
     headers = {} if origin is None else {"Origin": origin}
     assert client.post("/leads/new", data=typed, headers=headers).status_code == status
     assert len(leads_of(ours)) == (status == 302)
+
+
+@pytest.mark.parametrize("origin", ["https://post.acme.test:8443", "null", "https://<b>evil</b>"])
+def test_who_sends_from_another_address_is_told_both_and_the_log_too(app, ours, origin):
+    base_url = "https://mail.acme.test"
+    app.config["POSTROOM"] = replace(app.config["POSTROOM"], base_url=base_url)
+    client = sign_in(app, ours.admin)
+    typed = lead_form(client)
+    with capture_logs() as logs:
+        answer = client.post("/leads/new", data=typed, headers={"Origin": origin})
+    told = BeautifulSoup(answer.text, "html.parser").select_one(".error-page").get_text()
+    assert f"sent from another address ({origin})" in told
+    assert f"set up with ({base_url})" in told
+    assert "POSTROOM_BASE_URL" in told
+    assert "too old" not in told
+    (line,) = [one for one in logs if one["log_level"] == "warning"]
+    assert (line["origin"], line["base_url"], line["rule"]) == (origin, base_url, "/leads/new")
+    assert "Typed for us" not in str(logs)
+
+
+def test_an_origin_that_no_browser_would_send_does_not_fill_the_log(app, ours):
+    with capture_logs() as logs:
+        sign_in(app, ours.admin).post("/leads/new", headers={"Origin": "https://" + "x" * 9000})
+    assert len(logs[0]["origin"]) == 300
 
 
 @pytest.mark.parametrize(
