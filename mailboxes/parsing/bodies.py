@@ -12,7 +12,7 @@ from mailboxes.parsing.cleaning import body_text, one_line
 from mailboxes.parsing.drawing import drawn_ids
 from mailboxes.parsing.headers import readable
 from mailboxes.parsing.html_text import text_of_html
-from mailboxes.parsing.parts import MESSAGE_TYPES, Part
+from mailboxes.parsing.parts import MESSAGE_TYPES, SIGNED_TYPES, Part
 from mailboxes.parsing.values import PICTURES, Attachment, Defects, Limits
 
 LONGEST_STAND_IN = 300  # characters
@@ -69,16 +69,19 @@ class Bodies:
 def units(part: Part) -> list[Part]:
     """The parts that are text or attachment: leaves, and attached messages as one thing each.
 
-    Files in texts come behind them all: their places are stored, and such files were once left in the text.
+    Files in texts come behind them all, and what is signed behind these: places are stored, and such files
+    were once left in the text, and signatures unopened.
     """
     parts = _units_of_mime(part)
     texts = (unit for unit in parts if unit.content_type == "text/plain")
-    return parts + [file for text in texts for file in text.children if file.content_type != "text/plain"]
+    parts += [file for text in texts for file in text.children if file.content_type != "text/plain"]
+    signed = [child for unit in parts if _is_opened(unit) for child in unit.children]
+    return parts + [unit for child in signed for unit in units(child)]
 
 
 def _units_of_mime(part: Part) -> list[Part]:
     is_whole = part.content_type == "text/plain" or (part.depth > 0 and is_attached_message(part))
-    if not part.children or is_whole:
+    if not part.children or is_whole or _is_opened(part):
         return [part]
     return [unit for child in part.children for unit in _units_of_mime(child)]
 
@@ -86,6 +89,11 @@ def _units_of_mime(part: Part) -> list[Part]:
 def is_attached_message(part: Part) -> bool:
     """Whether the part is a whole message inside the message."""
     return part.content_type in MESSAGE_TYPES
+
+
+def _is_opened(part: Part) -> bool:
+    """Whether the part is a signature in which lies what it signs."""
+    return part.content_type in SIGNED_TYPES and bool(part.children)
 
 
 def bodies_of(tree: Part, limits: Limits, defects: Defects) -> Bodies:
@@ -126,7 +134,7 @@ def _is_unknown_text(part: Part) -> bool:
 
 def _is_saved(part: Part) -> bool:
     """Whether the part is listed: not what RFC 2557 makes a resource of the page around it."""
-    if _is_text(part) or (part.is_alternative and part.content_type in _OTHER_PAGES):
+    if _is_text(part) or _is_opened(part) or (part.is_alternative and part.content_type in _OTHER_PAGES):
         return False
     is_named = part.filename or part.disposition.value or part.first("content-id") is not None
     return bool(is_named) or not part.is_related or part.first("content-location") is None

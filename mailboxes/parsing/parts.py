@@ -17,7 +17,7 @@ from mailboxes.parsing.values import Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
-_SIGNED_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+SIGNED_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _ENCODED = frozenset({"base64", "quoted-printable"})
 SHORT = 60  # bytes
 MAXIMUM_NAME = 500  # characters of a file name
@@ -160,7 +160,7 @@ def _encoding(value: bytes) -> str:
 
 def _descend(part: Part, budget: _Budget) -> None:
     is_multipart = part.content_type.startswith("multipart/")
-    is_signed = part.content_type in _SIGNED_TYPES
+    is_signed = part.content_type in SIGNED_TYPES
     if not (is_multipart or is_signed or part.content_type in MESSAGE_TYPES):
         _take_files_out(part, budget)
         return

@@ -56,6 +56,21 @@ def test_what_is_signed_is_read(data):
     assert not classify(parsed, raw).facts["is_encrypted_only"]
 
 
+def test_a_position_that_was_stored_before_signatures_were_opened_names_the_same_part():
+    data = signature(element(0x04, INNER))
+    raw = (
+        b"From: Ada <ada@b.test>\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n"
+        b"--m\r\nContent-Type: text/plain\r\n\r\nSee below.\r\n"
+        b"--m\r\nContent-Type: application/pkcs7-mime; name=smime.p7m\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(data) + b"\r\n"
+        b"--m\r\nContent-Type: application/pdf; name=b.pdf\r\n\r\nanother\r\n--m--\r\n"
+    )
+    parsed = parse(raw)
+    assert parsed.text.split() == ["See", "below.", "Grüße"]
+    assert [(one.position, one.filename) for one in parsed.attachments] == [(2, "b.pdf"), (4, "a.pdf")]
+    assert list(attachment_contents(raw, [1, 2, 4])) == [data, b"another", b"pdf"]
+
+
 def test_what_is_encrypted_stays_a_file():
     data = signature(element(0x04, INNER), kind=ENVELOPED)
     raw = (
