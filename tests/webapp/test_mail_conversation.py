@@ -323,6 +323,23 @@ def test_how_far_an_answer_got_is_shown_without_a_reload(client, ours, mailbox, 
     assert part.select_one(f"#state-{message.id}[hx-swap-oob]").text.strip() == "Sent"
 
 
+def test_a_message_that_has_come_whole_is_drawn_again_without_a_reload(client, ours, mailbox, inside):
+    message = make_message(ours, mailbox, is_stub=True, text="")
+    watch = BeautifulSoup(read(client, url_of(message)), "html.parser").select_one("#watch")
+    with inside(ours):
+        whole = db.session.merge(message)
+        whole.is_stub, whole.text = False, "All of it"
+        db.session.commit()
+    answer = client.get(watch["hx-get"])
+    criticise(answer.text, watch["hx-get"])
+    part = BeautifulSoup(answer.text, "html.parser")
+    (card,) = part.select("article.message")
+    assert (card["id"], card["hx-swap-oob"]) == (f"message-{message.id}", "true")
+    assert "All of it" in card.text
+    again = client.get(part.select_one("#watch")["hx-get"]).text
+    assert BeautifulSoup(again, "html.parser").select("article.message") == []
+
+
 def test_a_part_is_fetched_for_the_right_pane_alone(client, ours, mailbox):
     message = make_message(ours, mailbox, subject="Only me")
     headers = {"HX-Request": "true", "HX-Target": "pane-main", "HX-Boosted": "true"}

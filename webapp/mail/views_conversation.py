@@ -74,6 +74,10 @@ def news(thread_id: UUID) -> ResponseReturnValue:
         shown["changed_messages"] = [
             message for message in shown["messages"] if message["outgoing"] and message["id"] not in ids
         ]
+        incomplete = set(request.args.getlist("stub"))  # there, only the header of these was to be seen
+        shown["redrawn_messages"] = [
+            message for message in shown["messages"] if str(message["id"]) in incomplete
+        ]
         response = make_response(render_template("mail/news.html", **shown))
     response.set_etag(etag)
     return response
