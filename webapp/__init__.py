@@ -9,7 +9,6 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from tenants.application import create_base_app
 from tenants.database import db, now
 from tenants.settings import Settings
-from tenants.statements import keep_prepared
 from tenants.users import User, session_of, signed_in_user
 from webapp import filters, frame
 from webapp.auth import cookie
@@ -72,9 +71,6 @@ def create_app(settings: Settings) -> Flask:
     """The application that serves pages."""
     app = create_base_app(settings, __name__)
     app.request_class = PageRequest
-    with app.app_context():
-        for engine in db.engines.values():
-            keep_prepared(engine)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_FORM
     app.config["SESSION_COOKIE_NAME"] = f"{cookie.name_for(settings)}_form"
