@@ -38,7 +38,6 @@ def deliver_to_organizations(
     _hold(decided)
     db.session.commit()
     crash_point("ways decided")
-    items = as_of_now(items)
     failed: set[UUID] = set()
     total = Outcome()
     for organization_id, routings in decided.by_organization().items():
@@ -88,12 +87,14 @@ def _read_anew(
 
 
 def _stored(destination: Served, account: Account, items: Sequence[Item]) -> Stored:
+    items = as_of_now(items)
     with inside(destination.organization_id) as session:
         stored = store(held_mailbox(destination.mailbox_id), account, items)
         _tell_of_moves(items, destination)
         crash_point("before commit of delivery")
         session.commit()
     crash_point("after commit of delivery")
+    db.session.commit()  # whoever follows the server need not wait until all organizations have their part
     return stored
 
 

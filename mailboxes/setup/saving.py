@@ -65,11 +65,11 @@ def lock(mailbox: Mailbox) -> None:
 
     `NotFoundError` if one of them deletes it.
     """
+    account = select(Account).where(Account.id == mailbox.account_id).with_for_update(key_share=True)
+    db.session.scalar(account.execution_options(populate_existing=True))  # first, as passes hold them
     this = select(Mailbox).where(Mailbox.id == mailbox.id).with_for_update(key_share=True)
     if db.session.scalar(this.execution_options(populate_existing=True)) is None:
         raise NotFoundError("Somebody has deleted this mailbox. Nothing was saved.")
-    account = select(Account).where(Account.id == mailbox.account_id)
-    db.session.scalar(account.execution_options(populate_existing=True))
 
 
 def pause(mailbox: Mailbox, *, by: Actor) -> None:

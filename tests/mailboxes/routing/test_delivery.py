@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import func, select, update
 
@@ -71,6 +72,23 @@ def disable(world: World) -> None:
 
 def demand_sound() -> None:
     assert [found for found in check_all() if found.broken and found.invariant.name != "I19"] == []
+
+
+def test_what_happens_between_two_organizations_is_known_to_the_second(
+    copied, ours, theirs, database_urls, monkeypatch
+):
+    """And whoever follows the server need not wait until all of them have their part."""
+
+    def removed(point: str) -> None:
+        if point == "between organizations":
+            with psycopg.connect(database_urls.system.replace("+psycopg", "")) as follower:
+                follower.execute("SET lock_timeout = '2s'")
+                follower.execute("UPDATE arrivals SET vanished_at = now()")
+
+    monkeypatch.setattr("mailboxes.intake.routed.crash_point", removed)
+    (arrival,) = receive_globally(copied, letter())
+    removals = [message_in(world, arrival).removed_on_server_at for world in (ours, theirs)]
+    assert sorted(moment is None for moment in removals) == [False, True]
 
 
 # --- routed ----------------------------------------------------------------------------------
