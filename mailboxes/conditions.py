@@ -8,13 +8,13 @@ as addresses (lower case, A-labels), names as names.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mailboxes.classifying.domains import split_address
 from mailboxes.parsing import Address, address_list
+from mailboxes.parsing.cleaning import normalized
 
 TEXT_FIELDS = ("body", "subject")
 ADDRESS_FIELDS = ("from", "to", "cc", "bcc")
@@ -53,7 +53,6 @@ LONGEST_VALUE = 2_000
 
 _HEADER_NAME = re.compile(r"[!-9;-~]{1,100}")
 _SEPARATORS = re.compile(r"[,;\n]")
-_PIECE = re.compile(r"\S{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +115,12 @@ class _Entry:
 
 def comparable(text: str) -> str:
     """The text without what people do not mean: case, width, runs of white space."""
-    return " ".join(_normalized(_normalized(text).casefold()).split())
-
-
-def _normalized(text: str) -> str:
-    """NFKC, a piece at a time: Python takes the square of the time for a long run of accents."""
-    return text if text.isascii() else _PIECE.sub(lambda piece: unicodedata.normalize("NFKC", piece[0]), text)
+    return " ".join(normalized("NFKC", normalized("NFKC", text).casefold()).split())
 
 
 def comparable_address(text: str) -> str:
     """An address, or the beginning or end of one, as addresses are compared."""
-    squeezed = "".join(unicodedata.normalize("NFKC", text).split())
+    squeezed = "".join(normalized("NFKC", text).split())
     if "@" not in squeezed:
         return squeezed.casefold()
     local, domain = split_address(squeezed)

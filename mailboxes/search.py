@@ -1,7 +1,6 @@
 """Words of messages, to be found again."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -13,6 +12,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.messages import Attachment, Message
+from mailboxes.parsing.cleaning import normalized
 from tenants.bulk import insert_rows
 from tenants.database import Base, PartScoped, db, scoped_key
 
@@ -105,9 +105,9 @@ def _with_letters_apart(text: str) -> str:
 
 def _without_accents(text: str) -> str:
     """Letters as people type them in a hurry, and as one character each, whatever program wrote them."""
-    wide = _WIDE_FORMS.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text)
-    bare = _ACCENTS.sub("", unicodedata.normalize("NFD", wide)).translate(_STROKES)
-    return unicodedata.normalize("NFC", bare)
+    wide = _WIDE_FORMS.sub(lambda found: normalized("NFKC", found[0]), text)
+    bare = _ACCENTS.sub("", normalized("NFD", wide)).translate(_STROKES)
+    return normalized("NFC", bare)
 
 
 def _pieces(word: str) -> Iterator[str]:
@@ -162,9 +162,19 @@ def messages_with_words(
 
 
 def _tsquery(words: Sequence[str], beginnings: Sequence[str]) -> ColumnElement[str]:
-    terms = [term for word in words for term in _terms(word, is_begun=False)]
-    terms += [term for beginning in beginnings for term in _terms(beginning, is_begun=True)]
-    return cast(literal(" & ".join(dict.fromkeys(terms))), TSQUERY)
+    """All of these, as they are indexed now or were before accents were left out and letters paired."""
+    asked = [(word, False) for word in words] + [(beginning, True) for beginning in beginnings]
+    new = dict.fromkeys(term for text, is_begun in asked for term in _terms(text, is_begun=is_begun))
+    old = dict.fromkeys(term for text, is_begun in asked for term in _former_terms(text, is_begun=is_begun))
+    either = dict.fromkeys(" & ".join(terms) for terms in (new, old) if terms)
+    return cast(literal(" | ".join(f"({terms})" for terms in either)), TSQUERY)
+
+
+def _former_terms(text: str, *, is_begun: bool) -> Iterator[str]:
+    words = [word[:LONGEST_WORD] for word in _WORD.findall(text.lower())]
+    for index, word in enumerate(words):
+        is_open = (is_begun and index == len(words) - 1) or _UNSPACED.fullmatch(word) is not None
+        yield f"'{word}':*" if is_open else f"'{word}'"
 
 
 def _terms(text: str, *, is_begun: bool) -> Iterator[str]:

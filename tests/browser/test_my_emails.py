@@ -178,6 +178,7 @@ def test_an_answer_is_typed_sent_and_taken_back(visit, ours, mailbox):
     page.get_by_role("button", name="Reply", exact=True).click()
     text = page.locator("#composer textarea")
     text.fill("We send a new one today.")
+    page.wait_for_load_state()  # nobody types so fast that no script is there yet
     text.press("Control+Enter")
     expect(page.locator("#messages article").last).to_contain_text("We send a new one today.")
     expect(page.locator("#messages article").last).to_contain_text("Queued")

@@ -17,6 +17,7 @@ from mailboxes.imap.dialogue import Dialogue, tokens
 from mailboxes.quoting.lines import MAXIMUM_LINE
 from mailboxes.reading import read_message
 from mailboxes.reading.limits import ProcessorLimitError, processor_limit
+from mailboxes.search import words_of
 from mailboxes.wire import Wire
 from tests.mailboxes.pathological import RUNS, Attack, Expression, attacks, expressions, loses_its_place
 
@@ -39,6 +40,7 @@ LINES = {
 }
 EXPRESSIONS = expressions(*PACKAGES)
 MODULES = sorted({one.module for one in EXPRESSIONS})
+ACCENTS = "e" + "\N{COMBINING GRAVE ACCENT}\N{COMBINING GRAVE ACCENT BELOW}" * 20_000
 
 
 def _seconds(expression: Expression, method: str, subject: str) -> float:
@@ -159,8 +161,13 @@ def test_an_answer_of_nothing_but_repetition_is_taken_apart_in_time(run: str) ->
 
 def test_a_text_of_nothing_but_accents_is_compared_in_time() -> None:
     with processor_limit(SECONDS):
-        compared = comparable("e" + "\N{COMBINING GRAVE ACCENT}\N{COMBINING GRAVE ACCENT BELOW}" * 20_000)
+        compared = comparable(ACCENTS)
     assert len(compared) > 20_000
+
+
+def test_a_text_of_nothing_but_accents_is_indexed_in_time() -> None:
+    with processor_limit(SECONDS):
+        assert words_of(f"日 {ACCENTS}") == {"日", "e"}
 
 
 class Lines:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text as sql
 
 from mailboxes.inbox import listing, reading
 from mailboxes.inbox.selection import VIEWS, Selection
@@ -106,6 +107,22 @@ def test_words_are_found_in_any_script_however_they_are_typed(ours, mailbox, fou
     )
     make_message(ours, mailbox, subject="Address", sender="Anna <anna.mullen@kunde.test>")
     assert found(search) == subjects
+
+
+@pytest.mark.parametrize("search", ["große", "Straß", "grüße aus köln", "注文", "注文番号"])
+def test_what_was_indexed_before_accents_and_neighbours_counted_is_found(
+    ours, mailbox, found, inside, search
+):
+    message = make_message(ours, mailbox, subject="Old")
+    with inside(ours):
+        old = "'große' 'straße' 'grüße' 'aus' 'köln' '注文番号'"
+        db.session.execute(
+            sql("UPDATE message_words SET words = CAST(:words AS tsvector) WHERE id = :id"),
+            {"words": old, "id": message.id},
+        )
+        db.session.commit()
+    assert found(search) == ["Old"]
+    assert found(f"{search} berlin") == []
 
 
 def test_recipients_and_subjects_are_found(ours, mailbox, found):
