@@ -8,7 +8,7 @@ first quotation, also an answer that stands there.
 tells cheaply which lines none of them has to look at.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -28,28 +28,27 @@ class Segment:
     text: str
 
 
-def reply_text(text: str, *, is_answer: bool = True, authors: Collection[str] = ()) -> str:
+def reply_text(text: str, *, is_answer: bool = True) -> str:
     """What was written anew: without quotations and without the signature.
 
     A text that is nothing but a quotation, such as a bare forward, is given back whole. Without ``is_answer``
     the message says nowhere that it answers or passes on another: then only what is introduced as a quotation
-    is one. A form that lists "From", "Sent" and "To" quotes nobody where it names one of the ``authors``: the
-    addresses, in lower case, of who sent the message or is to be answered.
+    is one. A form that lists "From", "Sent" and "To" quotes nobody there.
     """
-    kinds = _told_apart(text, is_answer, authors)
+    kinds = _told_apart(text, is_answer)
     reply = "\n".join([line for kind, line in kinds if kind == "reply"]).strip()
     return reply or text.strip()
 
 
-def split(text: str, *, is_answer: bool = True, authors: Collection[str] = ()) -> tuple[Segment, ...]:
+def split(text: str, *, is_answer: bool = True) -> tuple[Segment, ...]:
     """All of ``text`` as segments in order, so that a page can fold what is not the reply."""
-    groups = groupby(_told_apart(text, is_answer, authors), key=lambda pair: pair[0])
+    groups = groupby(_told_apart(text, is_answer), key=lambda pair: pair[0])
     return tuple([Segment(kind, "\n".join([line for _, line in group])) for kind, group in groups])
 
 
-def _told_apart(text: str, is_answer: bool, authors: Collection[str]) -> Iterator[tuple[Kind, str]]:
+def _told_apart(text: str, is_answer: bool) -> Iterator[tuple[Kind, str]]:
     """Each line, and of which kind it is."""
     lines = text.replace("\r\n", "\n").split("\n")
-    kinds = Kinds(lines[:MAXIMUM_LINES], is_answer=is_answer, authors=authors).all()
+    kinds = Kinds(lines[:MAXIMUM_LINES], is_answer=is_answer).all()
     kinds += kinds[-1:] * (len(lines) - len(kinds))
     return zip(kinds, lines, strict=True)

@@ -1,7 +1,6 @@
 """The block of headers that some mailers set above what is answered: "From: …, Sent: …, Subject: …"."""
 
 import re
-from collections.abc import Collection
 
 from mailboxes.quoting.lines import DATE, Lines, any_of
 
@@ -94,13 +93,6 @@ def is_header_block(lines: Lines, start: int, wanted: int) -> bool:
         return True
     is_dated = any(_AT_A_MOMENT.match(line) for line in told)
     return len(headers) >= 3 and is_dated and any(found["matter"] for found in headers)
-
-
-def names_other_sender(lines: Lines, start: int, authors: Collection[str]) -> bool:
-    """Whether the block near here says by its address that somebody else than these wrote what is below."""
-    near = lines.texts[start : start + 14]
-    senders = [line.lower() for line in near if _FROM.match(line) and "@" in line]
-    return bool(senders) and not any(author in senders[0] for author in authors if author)
 
 
 def has_dated_header(lines: Lines, start: int) -> bool:

@@ -1,14 +1,12 @@
 """Of which kind each line is: the reply, a quotation, a signature."""
 
-from collections.abc import Collection
-
 from mailboxes.quoting.attributions import (
     MAXIMUM_ATTRIBUTION,
     attribution_length,
     ends_of_attributions,
     is_attribution_inside,
 )
-from mailboxes.quoting.headers import has_colon, names_other_sender
+from mailboxes.quoting.headers import has_colon
 from mailboxes.quoting.lines import Kind, Lines
 from mailboxes.quoting.originals import begins_original, is_line_to_write_above, is_separator
 from mailboxes.quoting.prose import is_known_as_prose
@@ -18,9 +16,8 @@ from mailboxes.quoting.signatures import begins_signature, may_divide
 class Kinds:
     """Decides line by line. Most lines show no sign of anything; they are passed over."""
 
-    def __init__(self, texts: list[str], *, is_answer: bool, authors: Collection[str]) -> None:
+    def __init__(self, texts: list[str], *, is_answer: bool) -> None:
         self.lines = Lines(texts)
-        self.authors = authors
         self.may_quote = is_answer  # of other messages an introduction has to say so first
         self.kinds: list[Kind] = ["reply"] * len(texts)
         self.ends = ends_of_attributions(self.lines)
@@ -69,13 +66,8 @@ class Kinds:
         return self.may_quote
 
     def _begins_original(self) -> bool:
-        if not begins_original(self.lines, self.position):
-            return False
-        return (
-            self.may_quote
-            or is_separator(self.lines, self.position)
-            or names_other_sender(self.lines, self.position, self.authors)
-        )
+        begins = begins_original if self.may_quote else is_separator  # forms list "From" and "Sent", too
+        return begins(self.lines, self.position)
 
     def _mark(self, count: int) -> None:
         for index in range(self.position, min(self.position + count, len(self.kinds))):

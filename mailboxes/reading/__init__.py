@@ -50,5 +50,4 @@ def reply_of(parsed: ParsedMessage) -> str:
     return reply_text(
         parsed.text,
         is_answer=is_about_another(parsed.subject, parsed.in_reply_to, parsed.references),
-        authors=[one.address.lower() for one in (*parsed.senders, *parsed.reply_to)],
     )

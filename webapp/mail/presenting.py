@@ -183,9 +183,6 @@ def folded_text(message: Message) -> Markup:
     segments = split(
         message.text[:LONGEST_TEXT].strip("\n"),
         is_answer=is_about_another(message.subject, message.in_reply_to, message.references),
-        authors=[
-            one["address"].lower() for name in ("from", "reply_to") for one in message.addresses.get(name, ())
-        ],
     )
     parts = []
     for segment in segments:
