@@ -201,13 +201,10 @@
 
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
-    if (event.target.matches("[data-draft]")) {
-      event.target.dataset.leaving = "";
-      setTimeout(() => { delete event.target.dataset.leaving; }, 10000); /* the server did not answer */
-    }
-    if (event.target.matches("[data-draft]") && button && button.matches("[data-send]")) {
-      setTimeout(() => { button.disabled = true; });
-    }
+    if (event.defaultPrevented || !event.target.matches("[data-draft]")) return; /* pressed twice: nothing is sent */
+    event.target.dataset.leaving = "";
+    setTimeout(() => { delete event.target.dataset.leaving; }, 10000); /* the server did not answer */
+    if (button && button.matches("[data-send]")) setTimeout(() => { button.disabled = true; });
   });
 
   function prepare() {

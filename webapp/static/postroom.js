@@ -349,26 +349,34 @@
     const search = control.closest("[data-quick-search]");
     if (search) quickSearch(search, control.value);
   });
-  document.addEventListener("submit", (event) => dirtyForms.delete(event.target));
   document.addEventListener("reset", (event) => setTimeout(() => touched(event.target)));
   addEventListener("beforeunload", (event) => {
     for (const form of dirtyForms) if (!form.isConnected) dirtyForms.delete(form);
     if (dirtyForms.size) event.preventDefault();
   });
 
-  /* ---- Pressed twice: a form is sent once. Where a file is the answer the page stays, and it may go again soon. ---- */
+  /*
+    ---- Pressed twice: a form is sent once by the same button, and whoever follows what is sent hears of it once.
+    Where a file is the answer the page stays, and it may go again soon. What htmx sends is its own to order. ----
+  */
 
-  const sentAt = new WeakMap();
+  const sent = new WeakMap();
   const SENT_FOR = 3000;
 
+  function isPressedTwice({ target, submitter, timeStamp }) {
+    if (target.getAttribute("method") !== "post") return false; /* it changes nothing */
+    const last = sent.get(target);
+    if (last && last.submitter === submitter && timeStamp - last.timeStamp < SENT_FOR) return true;
+    sent.set(target, { submitter, timeStamp });
+    return false;
+  }
+
   document.addEventListener("submit", (event) => {
-    const form = event.target;
-    if (event.defaultPrevented || form.getAttribute("method") !== "post") return; /* a script sends it, or it changes nothing */
-    if (event.timeStamp - (sentAt.get(form) ?? -SENT_FOR) < SENT_FOR) event.preventDefault();
-    else sentAt.set(form, event.timeStamp);
-  });
+    if (isPressedTwice(event)) event.preventDefault();
+    else dirtyForms.delete(event.target);
+  }, true);
   addEventListener("pageshow", (event) => {
-    if (event.persisted) for (const form of document.forms) sentAt.delete(form);
+    if (event.persisted) for (const form of document.forms) sent.delete(form);
   });
 
   function quickSearch(search, words) {
