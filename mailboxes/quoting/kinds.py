@@ -80,8 +80,7 @@ class Kinds:
     def _mark_attribution(self, count: int) -> None:
         following = self.lines.next_text(self.position + count)
         is_marked = following is not None and self.lines.is_quoted(following)
-        names_address = any("@" in line for line in self.lines.texts[self.position : self.position + count])
-        if not (self.may_quote or is_marked or names_address):
+        if not (is_marked or self._introduces_unmarked(count)):
             self.position += count  # somebody tells what was said
             return
         self.may_quote = True
@@ -89,6 +88,14 @@ class Kinds:
             self._mark(count)
         else:
             self._mark_rest()
+
+    def _introduces_unmarked(self, count: int) -> bool:
+        """Whether the attribution alone says that what follows is quoted: an address, or a line apart."""
+        if not self.may_quote:
+            return False
+        start = self.position
+        is_apart = start == 0 or not self.lines.last[start - 1]
+        return is_apart or any("@" in line for line in self.lines.texts[start : start + count])
 
     def _mark_signatures(self) -> None:
         dividers = [i for i in self.signs if self.kinds[i] == "reply" and may_divide(self.lines.texts[i])]

@@ -154,6 +154,14 @@ def test_who_tells_what_somebody_wrote_goes_on_in_their_own_words(sentence):
     assert reply_text(text) == text
 
 
+def test_an_attribution_within_a_paragraph_introduces_only_what_is_marked_or_names_an_address():
+    told = "Dear all,\nOn 5 March 2024 at 10:30 your colleague wrote:\nWe come on Monday.\n\nNobody came."
+    assert reply_text(told) == told
+    assert reply_text(told.replace("\nOn", "\n\nOn")) == "Dear all,"
+    assert reply_text(told.replace("your colleague", "Ada <a@b.c>")) == "Dear all,"
+    assert reply_text("Yes.\nOn 5 March 2024 at 10:30 Ada wrote:\n> We come on Monday.") == "Yes."
+
+
 @pytest.mark.parametrize("mark", ["--", "—", "__"])
 def test_marks_that_divide_a_text_sign_nothing(mark):
     text = f"Name: Ada\n{mark}\nWhat: a lamp\n{mark}\nPhone: 123"
@@ -187,6 +195,7 @@ def test_a_line_to_write_above_hides_nothing_where_nobody_has(line):
         "Your page says:\n\n> Delivery is free.\n\nIs it true?",
         "On 5 March 2024 at 10:30 Bob Driver wrote:\n\nNobody there.\n\nI was there.",
         "On 5 March 2024 at 10:30 Bob wrote:\n\n\n\n\n\nNobody there.",
+        "On 5 March 2024 at 10:30 your colleague <a@b.c> wrote:\n\nWe come on Monday.\n\nNobody came.",
     ],
 )
 def test_whoever_answers_nothing_quotes_what_they_introduce_as_a_quotation(text):
@@ -199,7 +208,6 @@ def test_whoever_answers_nothing_quotes_what_they_introduce_as_a_quotation(text)
     "quotation",
     [
         "On Mon, 2 Apr 2012 18:26, Ada <a@b.c> wrote:\n> one\n\n> two",
-        "On Mon, 2 Apr 2012 18:26, Ada <a@b.c> wrote:\n\none\n\ntwo",
         "> On Mon, 2 Apr 2012 18:26, Ada <a@b.c> wrote:\n>\n> one",
         "-----Original Message-----\nFrom: Ada\n\none",
         "---------- Forwarded message ----------\nFrom: Ada\n\none",
