@@ -6,6 +6,7 @@ from mailboxes.quoting.lines import DATE, MAXIMUM_LINE, Lines, any_of, has_quota
 
 MAXIMUM_ATTRIBUTION = 4  # lines over which mailers wrap "On … wrote:"
 LONGEST_END = 100  # characters of it that hold a verb and a name
+LONGEST_BEGINNING = 60  # that hold a date and a time
 
 _VERBS = any_of(
     *("wrote", "writes", "write", r"wrote\s+the\s+following", "schrieb(?:en)?", "schreibt"),
@@ -37,6 +38,8 @@ _ADDRESS_FIRST = re.compile(
 _TIME = re.compile(r"님이|(?<![\d.])\d{1,2}(?:[:h]\d\d(?!\d)|\.\d\d(?![.\d])|\s?[時时시点點])")
 _VERB_LAST = re.compile(rf"(?<!\w){_VERBS}\W*+$|{_WORDS_WITHOUT_COLON}[/\w]{{0,3}}\W*+$", re.IGNORECASE)
 _NAME_LAST = re.compile(rf"(?<!\w){_VERBS}(?:\W+\w+){{0,4}}\W*+$|@[^\s@]++\W*+$", re.IGNORECASE)
+# A name with a firm behind it, where a date and a time begin the line.
+_FIRM_LAST = re.compile(rf"(?<!\w){_VERBS}(?:[^\w,;:：]++\w++){{0,9}}+[^\w,;:：]*+[:：]\W*+$", re.IGNORECASE)
 _TIME_LAST = re.compile(r"\d\W*+(?:\w{1,6}\W*+)?$")
 # Above a text that is marked as quoted: also the verb alone, below a line that is marked itself.
 _ATTRIBUTION_WITHOUT_DATE = re.compile(
@@ -143,7 +146,9 @@ def _is_by_program(text: str) -> bool:
         return bool(_TIME_LAST.search(end) or _VERB_LAST.search(end))
     if not (_DATE_FIRST.match(text) and ("@" in text or _TIME.search(text))):
         return False
-    return bool(_VERB_LAST.search(end) or _NAME_LAST.search(end))
+    if _VERB_LAST.search(end) or _NAME_LAST.search(end):
+        return True
+    return bool(_TIME.search(text[:LONGEST_BEGINNING]) and _FIRM_LAST.search(end))
 
 
 def _dated(text: str) -> re.Match[str] | None:

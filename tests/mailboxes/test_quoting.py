@@ -11,6 +11,7 @@ ATTRIBUTIONS = [
     "On Mon, Apr 2, 2012 at 6:26 PM, Ada <a@b.c> wrote:",
     "On Mon, Apr 2, 2012 at 6:26 PM, Ada Lovelace of\nLondon <a@b.c>\nwrote:",
     "Am 02.04.2012 um 18:26 schrieb Ada:",
+    "Am 02.04.2012 um 18:26 schrieb Ada Lovelace von der Firma Acme GmbH & Co. KG:",
     "Am Mo., 2. Apr. 2012 um 18:26 Uhr schrieb Ada Lovelace <\na@b.c>:",
     "Le lun. 2 avr. 2012 à 18:26, Ada <a@b.c> a écrit :",
     "El lun, 2 abr 2012 a las 18:26, Ada (<a@b.c>) escribió:",
@@ -129,6 +130,8 @@ def test_an_address_or_a_word_only_of_mail_makes_headers_of_lines(block):
     [
         "wie Ihr Kollege am 5. März 2024 um 10:30 Uhr schrieb:",
         "As I wrote on 5 March 2024 at 10:30 to help@acme.test:",
+        "Am 5. März 2024 um 10:30 Uhr schrieb mir Ihr Kollege, dass Sie am Montag kommen:",
+        "Am 5. März 2024 schrieb Ada Lovelace von der Firma Acme um 10:30 Uhr dies:",
         "On 5 March 2024 I wrote to help@acme.test that the pump leaks:",
         "your colleague wrote on 5 March that I should tell you this:",
         "Bob (bob@x.com) wrote on 5 March 2024 that I may return it:",
