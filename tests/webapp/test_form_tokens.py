@@ -116,6 +116,7 @@ def test_a_page_that_belongs_to_no_organization_names_none(app, ours):
     [
         ("https://evil.test", 400),
         ("null", 400),
+        ("https://[x", 400),
         ("http://localhost.evil.test", 400),
         ("http://localhost", 302),
         ("https://mail.acme.test", 302),  # as POSTROOM_BASE_URL says, behind a proxy that names us otherwise
