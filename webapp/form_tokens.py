@@ -53,6 +53,6 @@ def _demand_an_origin_of_ours() -> None:
     """What the browser says; a program that is no browser may say nothing."""
     origin = request.headers.get("Origin")
     base_url = settings_of(current_app).base_url
-    ours = {request.host, urlsplit(base_url).netloc}
+    ours = {request.host, urlsplit(base_url).netloc} - {""}
     if origin is not None and origin.partition("://")[2] not in ours:
         raise ForeignOriginError(origin, base_url)

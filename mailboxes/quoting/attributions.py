@@ -38,8 +38,10 @@ _ADDRESS_FIRST = re.compile(
 _TIME = re.compile(r"님이|(?<![\d.])\d{1,2}(?:[:h]\d\d(?!\d)|\.\d\d(?![.\d])|\s?[時时시点點])")
 _VERB_LAST = re.compile(rf"(?<!\w){_VERBS}\W*+$|{_WORDS_WITHOUT_COLON}[/\w]{{0,3}}\W*+$", re.IGNORECASE)
 _NAME_LAST = re.compile(rf"(?<!\w){_VERBS}(?:\W+\w+){{0,4}}\W*+$|@[^\s@]++\W*+$", re.IGNORECASE)
-# A name with a firm behind it, where a date and a time begin the line.
-_FIRM_LAST = re.compile(rf"(?<!\w){_VERBS}(?:[^\w,;:：]++\w++){{0,9}}+[^\w,;:：]*+[:：]\W*+$", re.IGNORECASE)
+# A name with a firm behind it, where a date and a time begin the line; its first word is asked for its case.
+_FIRM_LAST = re.compile(
+    rf"(?<!\w){_VERBS}[^\w,;:：]++(\w++)(?>[^\w,;:：]++\w++){{0,8}}+[^\w,;:：]*+[:：]\W*+$", re.IGNORECASE
+)
 _TIME_LAST = re.compile(r"\d\W*+(?:\w{1,6}\W*+)?$")
 # Above a text that is marked as quoted: also the verb alone, below a line that is marked itself.
 _ATTRIBUTION_WITHOUT_DATE = re.compile(
@@ -148,7 +150,8 @@ def _is_by_program(text: str) -> bool:
         return False
     if _VERB_LAST.search(end) or _NAME_LAST.search(end):
         return True
-    return bool(_TIME.search(text[:LONGEST_BEGINNING]) and _FIRM_LAST.search(end))
+    firm = _FIRM_LAST.search(end) if _TIME.search(text[:LONGEST_BEGINNING]) else None
+    return firm is not None and not firm[1][0].islower()
 
 
 def _dated(text: str) -> re.Match[str] | None:

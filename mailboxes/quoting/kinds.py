@@ -7,7 +7,7 @@ from mailboxes.quoting.attributions import (
     is_attribution_inside,
 )
 from mailboxes.quoting.headers import has_colon
-from mailboxes.quoting.lines import Kind, Lines
+from mailboxes.quoting.lines import Kind, Lines, is_rule
 from mailboxes.quoting.originals import begins_original, is_line_to_write_above, is_separator
 from mailboxes.quoting.prose import is_known_as_prose
 from mailboxes.quoting.signatures import begins_signature, may_divide
@@ -94,7 +94,8 @@ class Kinds:
         if not self.may_quote:
             return False
         start = self.position
-        is_apart = start == 0 or not self.lines.last[start - 1]
+        above = self.lines.texts[start - 1] if start else ""
+        is_apart = not above.strip() or is_rule(above)
         return is_apart or any("@" in line for line in self.lines.texts[start : start + count])
 
     def _mark_signatures(self) -> None:

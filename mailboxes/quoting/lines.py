@@ -7,7 +7,7 @@ MAXIMUM_LINE = 600  # characters of a line that are looked at
 
 Kind = Literal["reply", "quotation", "signature"]
 
-_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_DIRECTIONS = re.compile("[\u200b-\u200d\u2060\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _QUOTED = re.compile(r"[ \t]{0,3}(?:>|&gt;|»)")
 DRAWN = r"[-_=*\u2010-\u2015]"  # of what mailers draw lines
 _RULE = re.compile(rf"\s*+{DRAWN}{{5,}}+\s*+$")

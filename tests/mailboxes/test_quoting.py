@@ -131,6 +131,8 @@ def test_an_address_or_a_word_only_of_mail_makes_headers_of_lines(block):
         "wie Ihr Kollege am 5. März 2024 um 10:30 Uhr schrieb:",
         "As I wrote on 5 March 2024 at 10:30 to help@acme.test:",
         "Am 5. März 2024 um 10:30 Uhr schrieb mir Ihr Kollege, dass Sie am Montag kommen:",
+        "On 5 March 2024 at 10:30 I wrote a review about these three products:",
+        "Am 5. März 2024 um 10:30 Uhr schrieb mir Ihr Kollege im Laden folgendes:",
         "Am 5. März 2024 schrieb Ada Lovelace von der Firma Acme um 10:30 Uhr dies:",
         "On 5 March 2024 I wrote to help@acme.test that the pump leaks:",
         "your colleague wrote on 5 March that I should tell you this:",
@@ -155,6 +157,12 @@ def test_an_address_or_a_word_only_of_mail_makes_headers_of_lines(block):
 def test_who_tells_what_somebody_wrote_goes_on_in_their_own_words(sentence):
     text = f"Hello,\n\n{sentence}\n\nThe pump leaks.\n\nPlease help."
     assert reply_text(text) == text
+
+
+@pytest.mark.parametrize("line", ["--------------------", "____________", "\u200b", "\u200c "])
+def test_an_attribution_below_a_drawn_or_invisible_line_is_apart(line):
+    reply = reply_text(f"Yes.\n{line}\nOn 5 March 2024 at 10:30, Ada wrote:\nWe come on Monday.")
+    assert reply == f"Yes.\n{line}".strip()
 
 
 def test_an_attribution_within_a_paragraph_introduces_only_what_is_marked_or_names_an_address():

@@ -76,7 +76,9 @@ def news(thread_id: UUID) -> ResponseReturnValue:
         ]
         incomplete = set(request.args.getlist("stub"))  # there, only the header of these was to be seen
         shown["redrawn_messages"] = [
-            message for message in shown["messages"] if str(message["id"]) in incomplete
+            message
+            for message in shown["messages"]
+            if str(message["id"]) in incomplete and not message["problem"]
         ]
         response = make_response(render_template("mail/news.html", **shown))
     response.set_etag(etag)
