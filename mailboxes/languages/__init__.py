@@ -60,6 +60,11 @@ def language_of(text: str, content_language: str | None = None) -> str | None:
     return _detected(prose, CERTAIN if declared else MINIMUM_CONFIDENCE) or declared
 
 
+def load_models() -> None:
+    """What only some texts are asked about: whoever reads many loads it before the first one comes."""
+    _detector().compute_language_confidence_values("ask")
+
+
 def _declared(content_language: str | None) -> str | None:
     if not content_language or "," in content_language:
         return None
