@@ -336,6 +336,7 @@ def test_a_message_that_has_come_whole_is_drawn_again_without_a_reload(client, o
     (card,) = part.select("article.message")
     assert (card["id"], card["hx-swap-oob"]) == (f"message-{message.id}", "true")
     assert "All of it" in card.text
+    assert card.select_one("[data-shortcut=r]")  # keys answer it as before
     again = client.get(part.select_one("#watch")["hx-get"]).text
     assert BeautifulSoup(again, "html.parser").select("article.message") == []
 

@@ -1,6 +1,7 @@
 """One conversation: shown, kept up to date, read, done."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -142,11 +143,13 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
     opened = open_conversation(g.member, thread_id, at_once=at_once)
     last = opened.messages[-1].message if opened.messages else None
     images_of = request.args.get("images", "")
+    messages = messages_of(opened, images_of)
     return {
         "place": place,
         "conversation": opened,
         "thread": opened.thread,
-        "messages": messages_of(opened, images_of),
+        "messages": messages,
+        "answered": answered_of(messages),
         "events": latest_events(opened.messages),
         "records": links_of(opened.thread.id),
         "conversions": offers_by_hand(opened.thread.id, g.member),
@@ -160,6 +163,12 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         "composer": composer_of(opened, request.args.get("draft", "")),
         "undo": undo_of(request.args.get("sent", "")),
     }
+
+
+def answered_of(messages: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The message that keys answer: the last one, but not what our own robot said."""
+    written = [message for message in messages if message["kind"] != "automatic"] or messages
+    return written[-1] if written else None
 
 
 def fingerprint_of(opened: Conversation) -> str:
