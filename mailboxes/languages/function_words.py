@@ -8,7 +8,6 @@ from collections import Counter
 MAXIMUM_WORDS = 90
 MINIMUM_HITS = 4
 MINIMUM_SHARE = 0.18  # of the words of the text
-MINIMUM_TELLING = 3  # different words
 MINIMUM_LEAD = 1.7  # times as many hits as the next language
 FEW_HITS, FEW_LEAD, FEW_SHARE = 3, 3, 1 / 3  # or fewer of them, where hardly anything speaks for another
 
@@ -46,35 +45,6 @@ _WORDS = {
     "tr": "ve bir bu da de için ile ben çok ne mi merhaba teşekkürler değil var olarak daha gibi"
     " lütfen kadar sonra istiyorum henüz siparişim",
 }
-# Languages that the statistical detector has not loaded: words that hardly any of the above has.
-_TELLING = {
-    "bg": "съм ще са че е се моля благодаря здравейте кога още това бих или поръчка",
-    "ca": "amb és meva voldria gràcies aquest aquesta perquè us quan els dels seva també vull puc",
-    "et": "ma mu kui aga kuidas minu või veel palun aitäh tere millal sest oma teie oleks seda",
-    "fa": "است را که این برای از در ممنون لطفا سلام هنوز می چون سفارش خواهم",
-    "hr": "sam što kada još nisam jer molim hvala poštovani nije smo će bih ili koji mogu ako li šta dobar",
-    "id": "yang dari saya tidak ini itu untuk dengan akan apa bisa atau kami anda kapan belum sudah"
-    " terima kasih karena mohon pesanan adalah",
-    "lt": "ir kad iš bet kaip aš jūs mano ar dar prašau ačiū laba diena nes jau apie norėčiau",
-    "lv": "ir ka kā vai vēl lūdzu paldies labdien jo nav esmu lai tas mana būs uz mans",
-    "sk": "som čo ďakujem deň alebo môj ešte keď pretože tiež môžem prečo",
-    "sl": "sem kdaj še saj prosim pozdravljeni ni nisem ker ki kaj lahko bo že naročilo vas",
-    "sr": "је сам што ће нисам јер када још поштовани хвала није смо бих како молим",
-    "vi": "và của là tôi không có cho này được với khi nào đã đang một các bạn xin cảm ơn vì vẫn sẽ",
-}
-# Letters that a language does not have: where two stand, the detector took another language for it.
-_NEVER = {
-    "ru": re.compile("[іїєґўјќѓљњћђџѕ]"),
-    "uk": re.compile("[ыэъёў]"),
-    "sv": re.compile("[þðý]"),
-    "cs": re.compile("[ľĺŕāēīūļķģņėęųșțđ]"),
-    "fi": re.compile("[õü]"),
-    "ar": re.compile("[پچژگک]"),
-}
-_TELLING_OF: dict[str, list[str]] = {}
-for _language, _listed in _TELLING.items():
-    for _word in _listed.split():
-        _TELLING_OF.setdefault(_word, []).append(_language)
 _LANGUAGES_OF: dict[str, list[str]] = {}
 for _language, _listed in _WORDS.items():
     for _word in _listed.split():
@@ -94,8 +64,6 @@ _SCRIPTS = {
 def language_by_words(prose: str) -> str | None:
     """The language whose small words clearly prevail, or None. Some microseconds."""
     words = _TOKEN.findall(prose.lower())[:MAXIMUM_WORDS]
-    if telling := _telling_language(words):
-        return telling
     hits = Counter(language for word in words for language in _LANGUAGES_OF.get(word, ()))
     ranked = hits.most_common(2)
     if not ranked:
@@ -108,23 +76,10 @@ def language_by_words(prose: str) -> str | None:
     return language if is_clear or is_short_but_clear else None
 
 
-def has_foreign_letters(language: str, prose: str) -> bool:
-    """Whether letters stand there that the language does not have; one may be somebody's name."""
-    never = _NEVER.get(language)
-    return never is not None and len(never.findall(prose.lower())) > 1
-
-
 def has_word_of(language: str, prose: str) -> bool:
     """Whether one of the language's small words is there; True for one whose script says enough."""
     words = _TOKEN.findall(prose.lower())
     return language not in _WORDS or any(language in _LANGUAGES_OF.get(word, ()) for word in words)
-
-
-def _telling_language(words: list[str]) -> str | None:
-    hits = Counter(language for word in set(words) for language in _TELLING_OF.get(word, ()))
-    ranked = [*hits.most_common(2), ("", 0), ("", 0)]
-    (language, count), (_, next_count) = ranked[:2]
-    return language if count >= MINIMUM_TELLING and count > next_count else None
 
 
 def language_by_script(prose: str) -> str | None:

@@ -11,7 +11,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from mailboxes import languages
 from mailboxes.accounts import Account
 from mailboxes.arrivals import SHARES, Arrival, delivering_a_share
 from mailboxes.messages import Message
@@ -28,7 +27,7 @@ from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.served import Served
 from workers import queues, runtime
 from workers.action import act_on_messages
-from workers.intake import _Bells, deliver_arrivals, warm_up
+from workers.intake import _Bells, deliver_arrivals
 from workers.processes import KNOWN, PROCESSES, ForeignJobError, KnownJob, run_worker
 from workers.runtime import worker_app
 from workers.sync import do_others_wait, sync_account
@@ -252,17 +251,3 @@ def test_a_worker_of_one_queue_knows_every_table() -> None:
 def test_every_job_runs_within_the_runtime(name: str) -> None:
     function: Any = pkgutil.resolve_name(name)
     assert function.__globals__ is vars(runtime), "decorate it with @job"
-
-
-def test_the_models_of_languages_are_there_before_the_first_message(monkeypatch):
-    """Of all that write with plain letters: an umlaut would leave out most of them."""
-    asked: list[str] = []
-
-    class Detector:
-        def compute_language_confidence_values(self, text: str) -> list[object]:
-            asked.append(text)
-            return []
-
-    monkeypatch.setattr(languages, "_detector", Detector)
-    warm_up()
-    assert any(text.isascii() for text in asked)
