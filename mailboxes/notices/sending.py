@@ -9,8 +9,17 @@ from uuid import UUID
 
 import structlog
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 
+from mailboxes.at_most_once import (
+    GAVE_UP,
+    LOST_TRACK,
+    ClaimLostError,
+    claim_next,
+    end_what_was_left,
+    pass_the_point_of_no_return,
+    still_ours,
+)
 from mailboxes.composing import Letter, Mailer, compose
 from mailboxes.connections import egress_policy
 from mailboxes.notices.table import Notice
@@ -23,12 +32,8 @@ from tenants.organizations import Organization
 from tenants.secrets import UnreadableSecretError, decrypt
 
 KEPT = timedelta(days=30)
-CLAIM = timedelta(minutes=25)  # longer than a server may take for all steps together
-BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240))
 WAITING = ("ready", "claimed", "committing")
 LONGEST_ERROR = 500
-LOST_TRACK = "The connection ended when the notice was complete: it may have been sent."
-GAVE_UP = "It could not be sent in time."
 NO_SERVER = "The system has no SMTP server or no sender address for notices."
 UNREADABLE = "The notice or the password of the system's SMTP server cannot be decrypted."
 
@@ -68,9 +73,12 @@ def send_due_notices(owner: UUID) -> None:
     with outbox_of(owner):
         if not _is_open(owner):
             return
-        _settle()
-        while (notice := _claimed()) is not None:
-            _conclude(notice.id, notice.fence, _sent(notice))
+        end_what_was_left(Notice, _end)
+        db.session.commit()
+        while (notice := claim_next(Notice, select(Notice))) is not None:
+            result = _attempt(notice)
+            if result is not None:
+                _conclude(notice.id, notice.fence, result)
 
 
 @contextmanager
@@ -87,40 +95,7 @@ def _is_open(owner: UUID) -> bool:
     return owner == INSTALLATION or (organization is not None and organization.is_enabled)
 
 
-def _settle() -> None:
-    """What a crash left behind, and what waited too long."""
-    moment = now()
-    expired = select(Notice).where(
-        Notice.state.in_(("claimed", "committing")), Notice.claim_expires_at <= moment
-    )
-    for notice in db.session.scalars(expired.with_for_update(skip_locked=True)).all():
-        if notice.state == "claimed":
-            notice.state, notice.claim_expires_at = "ready", None
-        else:
-            _end(notice, "unknown", LOST_TRACK)
-    late = select(Notice).where(Notice.state == "ready", Notice.give_up_at <= moment)
-    for notice in db.session.scalars(late.with_for_update(skip_locked=True)).all():
-        _end(notice, "failed", notice.last_error or GAVE_UP)
-    db.session.commit()
-
-
-def _claimed() -> Notice | None:
-    due = select(Notice).where(Notice.state == "ready", Notice.next_attempt_at <= now())
-    notice = db.session.scalar(
-        due.order_by(Notice.next_attempt_at, Notice.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
-    if notice is not None:
-        notice.state, notice.claim_expires_at = "claimed", now() + CLAIM
-        notice.fence += 1
-        notice.attempts += 1
-    db.session.commit()
-    return notice
-
-
-def _sent(notice: Notice) -> DeliveryResult | None:
+def _attempt(notice: Notice) -> DeliveryResult | None:
     """What became of an attempt; None if somebody else has taken the notice over."""
     if not can_send():
         return DeliveryResult("temporary", "connect", reason=NO_SERVER)
@@ -137,48 +112,34 @@ def _sent(notice: Notice) -> DeliveryResult | None:
             envelope_sender=sender,
             recipients=[notice.recipient],
             data=data,
-            before_final_dot=partial(_pass_the_point_of_no_return, notice.id, notice.fence),
+            before_final_dot=partial(pass_the_point_of_no_return, Notice, notice.id, notice.fence),
         )
-    except _ClaimLostError:
+    except ClaimLostError:
         log.warning("claim lost before the dot", notice=str(notice.id))
         return None
 
 
-class _ClaimLostError(RuntimeError):
-    """Somebody else has taken the notice over; without the dot nothing was sent."""
-
-
-def _pass_the_point_of_no_return(id: UUID, fence: int) -> None:
-    passed = db.session.execute(
-        update(Notice)
-        .where(Notice.id == id, Notice.fence == fence, Notice.state == "claimed")
-        .values(state="committing", claim_expires_at=now() + CLAIM)
-        .returning(Notice.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    db.session.commit()
-    if passed is None:
-        raise _ClaimLostError
-
-
-def _conclude(id: UUID, fence: int, result: DeliveryResult | None) -> None:
-    taken = select(Notice).where(Notice.id == id, Notice.fence == fence, Notice.state.in_(WAITING))
-    notice = db.session.scalar(taken.with_for_update().execution_options(populate_existing=True))
-    if notice is None or result is None:
+def _conclude(id: UUID, fence: int, result: DeliveryResult) -> None:
+    notice = still_ours(Notice, id, fence, result)
+    if notice is None:
         db.session.rollback()
         return
-    wait = BACK_OFF[min(notice.attempts, len(BACK_OFF)) - 1]
     if result.is_sent:
         _end(notice, "sent", "")
     elif result.outcome == "unknown":
         _end(notice, "unknown", f"{LOST_TRACK} {result.reason}")
-    elif result.outcome == "permanent" or now() + wait >= notice.give_up_at:
+    elif result.outcome == "permanent":
         _end(notice, "failed", result.reason or GAVE_UP)
     else:
-        notice.state, notice.claim_expires_at = "ready", None
-        notice.next_attempt_at, notice.last_error = now() + wait, result.reason[:LONGEST_ERROR]
+        _not_now(notice, result.reason)
     db.session.commit()
     log.info("notice", notice=str(id), kind=notice.kind, state=notice.state, outcome=result.outcome)
+
+
+def _not_now(notice: Notice, reason: str) -> None:
+    notice.put_back(reason[:LONGEST_ERROR])
+    if notice.next_attempt_at >= notice.give_up_at:
+        _end(notice, "failed", reason or GAVE_UP)
 
 
 def _end(notice: Notice, state: str, reason: str) -> None:

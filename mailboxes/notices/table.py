@@ -6,10 +6,11 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from mailboxes.at_most_once import Leaving
 from tenants.database import Base, OptionallyScoped, now
 
 
-class Notice(OptionallyScoped, Base):
+class Notice(OptionallyScoped, Leaving, Base):
     """One letter of the system to one person; of an organization, or of the installation.
 
     ``state``: ready, claimed, committing, sent, failed, unknown (after the final dot without an answer),
@@ -36,12 +37,5 @@ class Notice(OptionallyScoped, Base):
     about_id: Mapped[UUID | None] = mapped_column(default=None)  # the row that it is about
     once: Mapped[str | None] = mapped_column(default=None)
     content: Mapped[bytes | None] = mapped_column(default=None)  # encrypted
-    state: Mapped[str] = mapped_column(default="ready")
-    attempts: Mapped[int] = mapped_column(default=0)
-    fence: Mapped[int] = mapped_column(default=0)
-    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
-    give_up_at: Mapped[datetime]
-    claim_expires_at: Mapped[datetime | None] = mapped_column(default=None)
-    last_error: Mapped[str] = mapped_column(default="")
     made_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None] = mapped_column(default=None)

@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from mailboxes.at_most_once import Leaving
 from mailboxes.messages import Location
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import Base, OrganizationScoped, across_organizations, db, now, scoped_key
@@ -26,7 +27,7 @@ AUTOMATIC, REPLY = "automatic", "reply"
 STOPPED = "Sending is stopped: "  # how the last error of a mailbox that cannot sign in begins
 
 
-class Outgoing(OrganizationScoped, Base):
+class Outgoing(OrganizationScoped, Leaving, Base):
     """The outbox (reliability §3.4). Message-ID, bytes and recipients are frozen at ``ready``.
 
     ``state``: ready → claimed → committing → sent, failed (permanently) or unknown; cancelled when a
@@ -61,13 +62,6 @@ class Outgoing(OrganizationScoped, Base):
     header_id: Mapped[str]  # its Message-ID
     envelope_sender: Mapped[str] = mapped_column(default="")  # empty: <>
     recipients: Mapped[list[str]] = mapped_column(default=list)
-    state: Mapped[str] = mapped_column(default="ready")
-    fence: Mapped[int] = mapped_column(default=0)
-    claim_expires_at: Mapped[datetime | None] = mapped_column(default=None)
-    attempts: Mapped[int] = mapped_column(default=0)
-    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
-    give_up_at: Mapped[datetime]
-    last_error: Mapped[str] = mapped_column(default="")
     created_by_id: Mapped[UUID | None] = mapped_column(default=None)
     created_at: Mapped[datetime] = mapped_column(default=now)
     sent_at: Mapped[datetime | None] = mapped_column(default=None)

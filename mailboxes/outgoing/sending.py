@@ -1,9 +1,7 @@
 """The outbox is sent: at most once by robots, and again for people only if a person says so.
 
-``ready → claimed(fence) → committing → sent | failed | unknown`` (reliability §3.4). *committing* is
-committed between the last byte of a message and the final dot: a crash before it is safe to repeat, a
-crash, time-out or lost connection after it leaves *unknown*, and nobody sends again unasked. Every step
-here is its own transaction; no transaction is open while a server is waited for.
+How that is kept is told in `mailboxes.at_most_once`; here is what each outcome means for a message,
+its mailbox and what it answers.
 """
 
 import time
@@ -14,9 +12,18 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import Select, func, or_, select, update
 
 from mailboxes import timeline
+from mailboxes.at_most_once import (
+    GAVE_UP,
+    LOST_TRACK,
+    ClaimLostError,
+    claim_next,
+    end_what_was_left,
+    pass_the_point_of_no_return,
+    still_ours,
+)
 from mailboxes.connections import egress_policy
 from mailboxes.crash_points import crash_point
 from mailboxes.egress import EgressPolicy
@@ -31,14 +38,10 @@ from tenants.configuration.layers import value_of
 from tenants.database import db, now
 
 TURN_SECONDS = 120.0
-CLAIM = timedelta(minutes=25)  # longer than a server may take for all steps together
 STOP = timedelta(hours=1)  # until a mailbox that cannot sign in tries again
 SLOW_DOWN = timedelta(minutes=15)
 COPY_DELAY = timedelta(minutes=2)  # for the server to file its own copy, and for us to see it
-BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 240, 360))
 LONGEST_ERROR = 1_000
-LOST_TRACK = "The connection ended when the message was complete: it may have been sent."
-GAVE_UP = "It could not be sent in time."
 
 WRITTEN_FOR_ANOTHER_WAY = (
     "The mailbox had another SMTP server when this was written, and its address is not proven for the"
@@ -46,10 +49,6 @@ WRITTEN_FOR_ANOTHER_WAY = (
 )
 
 log = structlog.get_logger()
-
-
-class ClaimLostError(RuntimeError):
-    """Somebody else has taken the message over; without the dot nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def send_due(seconds: float = TURN_SECONDS) -> list[Outgoing]:
     settle()
     concluded = []
     ends_at = time.monotonic() + seconds
-    while time.monotonic() < ends_at and (row := _claimed()) is not None:
+    while time.monotonic() < ends_at and (row := claim_next(Outgoing, _due())) is not None:
         crash_point("reply claimed")
         ended = _send(row)
         if ended is not None:
@@ -79,21 +78,8 @@ def send_due(seconds: float = TURN_SECONDS) -> list[Outgoing]:
 
 
 def settle() -> None:
-    """What a crash left behind: claims before the dot are free again, those after it are unknown."""
-    moment = now()
-    expired = (
-        select(Outgoing)
-        .where(Outgoing.state.in_(("claimed", "committing")), Outgoing.claim_expires_at <= moment)
-        .with_for_update(skip_locked=True)
-    )
-    for row in db.session.scalars(expired).all():
-        if row.state == "claimed":
-            row.state, row.claim_expires_at = "ready", None
-        else:
-            _end(row, "unknown", LOST_TRACK)
-    late = select(Outgoing).where(Outgoing.state == "ready", Outgoing.give_up_at <= moment)
-    for row in db.session.scalars(late.with_for_update(skip_locked=True)).all():
-        _end(row, "failed", row.last_error or GAVE_UP)
+    """What a crash left behind, what waited too long, and what turned out to be sent."""
+    end_what_was_left(Outgoing, _end)
     for row in db.session.scalars(doubtful_but_seen().with_for_update(skip_locked=True)).all():
         _resolve(row)
     db.session.commit()
@@ -109,33 +95,16 @@ def resume_sending(mailbox: Mailbox) -> None:
     )
 
 
-def _claimed() -> Outgoing | None:
-    """The next message to send, taken for us alone."""
-    due = (
+def _due() -> Select[Outgoing]:
+    """What may leave: of mailboxes that are switched on; of one in shadow mode, only what people wrote."""
+    return (
         select(Outgoing)
         .join(
             Mailbox,
             (Mailbox.organization_id == Outgoing.organization_id) & (Mailbox.id == Outgoing.mailbox_id),
         )
-        .where(
-            Outgoing.state == "ready",
-            Outgoing.next_attempt_at <= now(),
-            Mailbox.is_enabled,
-            or_(Outgoing.kind != AUTOMATIC, Mailbox.is_shadow.is_(False)),
-        )
-        .order_by(Outgoing.next_attempt_at, Outgoing.id)
-        .limit(1)
-        .with_for_update(of=Outgoing, skip_locked=True)
-        .execution_options(populate_existing=True)
+        .where(Mailbox.is_enabled, or_(Outgoing.kind != AUTOMATIC, Mailbox.is_shadow.is_(False)))
     )
-    row = db.session.scalar(due)
-    if row is not None:
-        row.state = "claimed"
-        row.fence += 1
-        row.attempts += 1
-        row.claim_expires_at = now() + CLAIM
-    db.session.commit()
-    return row
 
 
 def _send(row: Outgoing) -> Outgoing | None:
@@ -183,30 +152,14 @@ def _parcel(row: Outgoing) -> _Parcel | DeliveryResult:
 
 
 def _pass_the_point_of_no_return(id: UUID, fence: int) -> None:
-    """Commit, durably, that the dot is about to be sent; `ClaimLostError` if it is not ours to send."""
     crash_point("data sent")
-    db.session.execute(text("SET LOCAL synchronous_commit = on"))
-    passed = db.session.execute(
-        update(Outgoing)
-        .where(Outgoing.id == id, Outgoing.fence == fence, Outgoing.state == "claimed")
-        .values(state="committing", claim_expires_at=now() + CLAIM)
-        .returning(Outgoing.id)
-        .execution_options(synchronize_session=False)
-    ).scalar()
-    db.session.commit()
-    if passed is None:
-        raise ClaimLostError
+    pass_the_point_of_no_return(Outgoing, id, fence)
     crash_point("committing")
 
 
 def _conclude(id: UUID, fence: int, result: DeliveryResult) -> Outgoing | None:
     """Write down what became of an attempt; returns the row if that was its end."""
-    row = db.session.scalar(
-        select(Outgoing)
-        .where(Outgoing.id == id, Outgoing.fence == fence, Outgoing.state.in_(_settled_by(result)))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    row = still_ours(Outgoing, id, fence, result)
     if row is None:
         db.session.rollback()
         log.warning("outcome of a lost claim", outgoing=str(id), outcome=result.outcome)
@@ -215,11 +168,6 @@ def _conclude(id: UUID, fence: int, result: DeliveryResult) -> Outgoing | None:
     db.session.commit()
     log.info("sending", outgoing=str(id), state=row.state, outcome=result.outcome, stage=result.stage)
     return row if row.state in ("sent", "failed", "unknown") else None
-
-
-def _settled_by(result: DeliveryResult) -> tuple[str, ...]:
-    """A clear answer also settles what the sweep has meanwhile called unknown."""
-    return ("claimed", "committing", "unknown") if result.is_sent else ("claimed", "committing")
 
 
 def _sent(row: Outgoing, result: DeliveryResult) -> None:
@@ -243,10 +191,7 @@ def _refused(row: Outgoing, result: DeliveryResult) -> None:
 
 
 def _not_now(row: Outgoing, result: DeliveryResult) -> None:
-    row.state, row.claim_expires_at = "ready", None
-    row.last_error = result.reason[:LONGEST_ERROR]
-    wait = BACK_OFF[min(row.attempts, len(BACK_OFF)) - 1]
-    row.next_attempt_at = now() + wait
+    wait = row.put_back(result.reason[:LONGEST_ERROR])
     if result.stops_mailbox:
         _stop_mailbox(row, result)
     elif result.is_rate_limited:

@@ -66,6 +66,7 @@ LOOKS_ACROSS = {
 # module → why it commits although it is no door
 COMMITS = {
     "mailboxes.acting": "each message is a transaction of its own",
+    "mailboxes.at_most_once": "a claim counts before a server is asked, no return before the final dot",
     "mailboxes.global_mailboxes.deleting": "one organization after another",
     "mailboxes.global_mailboxes.reporting": "what every mailbox served learns, in one statement",
     "mailboxes.global_mailboxes.following": "the system's change first, then its followers, in batches",
@@ -74,7 +75,7 @@ COMMITS = {
     "mailboxes.intake.routed": "ways are decided before a delivery, each organization by itself",
     "mailboxes.interchange.applying": "each organization of a file is a transaction",
     "mailboxes.interchange.global_mailboxes": "global mailboxes of a file come after all organizations",
-    "mailboxes.notices.sending": "the point of no return is committed before the final dot",
+    "mailboxes.notices.sending": "what became of each notice is written down by itself",
     "mailboxes.offering": "what the system offers is carried to some organizations at a time",
     "mailboxes.oauth.consent": "a question is answered once, whatever comes of the answer",
     "mailboxes.oauth.keeping": "connections that nobody saved are forgotten for every owner",
@@ -83,7 +84,7 @@ COMMITS = {
     "mailboxes.outgoing.outbox": "an account that was connected again may send for several organizations",
     "mailboxes.outgoing.copies": "a copy in the Sent folder is settled by itself",
     "mailboxes.outgoing.routes": "what a server refuses is remembered whatever comes of the message",
-    "mailboxes.outgoing.sending": "the point of no return is committed before the final dot",
+    "mailboxes.outgoing.sending": "what became of each message is written down by itself",
     "mailboxes.people_letters": "each answer to somebody who asked for a password by itself",
     "mailboxes.responses.claims": "the window of an account, in the installation",
     "mailboxes.routing.moving": "a move is a chain of short transactions of two owners",
