@@ -22,23 +22,13 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, text, update
 from mailboxes.accounts import WAITING_FOR_PEOPLE, Account, shown_state
 from mailboxes.sync.claiming import is_wanted
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.troubles import telling
 from mailboxes.troubles.letters import SUBJECTS, Trouble, letter_about_many, letter_about_one
-from mailboxes.troubles.telling import (
-    GATHERED,
-    MOST_AT_ONCE,
-    OWNERS_AT_ONCE,
-    PATIENCE,
-    Letter,
-    grid_url,
-    key_of,
-    queue_letters,
-    tell_each,
-)
 from tenants.bulk import among
 from tenants.database import INSTALLATION, across_organizations, db, now
 from tenants.organizations import Organization
 
-FAILURES = 3  # in a row, over `PATIENCE`, before somebody is told
+FAILURES = 3  # in a row, over `telling.PATIENCE`, before somebody is told
 LONG_QUIET = timedelta(hours=1)
 FEW = 3  # accounts that are told of each in a letter of its own
 
@@ -55,14 +45,14 @@ class _Found:
 
 def tell_of_accounts() -> list[UUID]:
     """Queue what is to be told; commits for each owner. Whose notices there are, to be rung for."""
-    return tell_each(_owners_to_tell(), _tell)
+    return telling.tell_each(_owners_to_tell(), _tell)
 
 
 def _owners_to_tell() -> Sequence[UUID]:
     """Those with something to tell of, whose wait began first; not those that were told of many just now."""
     lately = (
         select(Account.owner_id)
-        .where(Account.told_at > now() - GATHERED)
+        .where(Account.told_at > now() - telling.GATHERED)
         .group_by(Account.owner_id)
         .having(func.count() > FEW)
     )
@@ -71,7 +61,7 @@ def _owners_to_tell() -> Sequence[UUID]:
         .where(_is_to_be_told(), Account.owner_id.not_in(lately))
         .group_by(Account.owner_id)
         .order_by(func.min(Account.failing_since).nulls_first())
-        .limit(OWNERS_AT_ONCE)
+        .limit(telling.OWNERS_AT_ONCE)
     )
     with across_organizations("the sweep finds accounts that wait for people") as session:
         return session.scalars(query).all()
@@ -91,7 +81,7 @@ def _is_to_be_told() -> ColumnElement[bool]:
 
 def _lasts() -> ColumnElement[bool]:
     """Whether an account has failed for too long to be left to itself, or is left alone for long."""
-    fails = (Account.failing_since < now() - PATIENCE) & (Account.failure_count >= FAILURES)
+    fails = (Account.failing_since < now() - telling.PATIENCE) & (Account.failure_count >= FAILURES)
     is_quiet = (Account.quiet_until > now()) & (Account.quiet_until - Account.failing_since > LONG_QUIET)
     return (Account.state == "failing") & (fails | is_quiet)
 
@@ -99,11 +89,11 @@ def _lasts() -> ColumnElement[bool]:
 def _tell(owner: UUID) -> bool:
     """Tell of the accounts of one owner and remember it; whether there are notices. Commits."""
     found = _found()
-    letters: list[Letter] = []
+    letters: list[telling.Letter] = []
     for kind, alike in groupby(found, key=lambda one: one.kind):
         group = list(alike)
         letters += _one_about_many(owner, kind, group) if len(group) > FEW else _one_each(owner, group)
-    made = queue_letters(owner, letters)
+    made = telling.queue_letters(owner, letters)
     _remember(found)
     db.session.commit()
     return made
@@ -117,7 +107,7 @@ def _found() -> list[_Found]:
         .outerjoin(Mailbox, Mailbox.account_id == Account.id)
         .where(_is_to_be_told())
         .order_by(kind, Account.failing_since, Account.id)
-        .limit(MOST_AT_ONCE)
+        .limit(telling.MOST_AT_ONCE)
         .with_for_update(of=Account, skip_locked=True)
     )
     return [_of_row(row) for row in db.session.execute(query) if row.shown in SUBJECTS]
@@ -148,21 +138,23 @@ def _remember(found: Iterable[_Found]) -> None:
 # --- letters ---------------------------------------------------------------------------------
 
 
-def _one_each(owner: UUID, found: Sequence[_Found]) -> list[Letter]:
+def _one_each(owner: UUID, found: Sequence[_Found]) -> list[telling.Letter]:
     letters = []
     for one in found:
-        link = f"{grid_url(owner)}{one.mailbox_id or ''}"
+        link = f"{telling.grid_url(owner)}{one.mailbox_id or ''}"
         subject, body = letter_about_one(one.kind, one.trouble, _name(owner, one), link)
-        once = f"account.{one.kind} {one.id} {key_of(one.trouble.since)}"
-        letters.append(Letter(f"account.{one.kind}", subject, body, one.id, once))
+        once = f"account.{one.kind} {one.id} {telling.key_of(one.trouble.since)}"
+        letters.append(telling.Letter(f"account.{one.kind}", subject, body, one.id, once))
     return letters
 
 
-def _one_about_many(owner: UUID, kind: str, found: Sequence[_Found]) -> list[Letter]:
+def _one_about_many(owner: UUID, kind: str, found: Sequence[_Found]) -> list[telling.Letter]:
     whose = "the system" if owner == INSTALLATION else db.session.get_one(Organization, owner).name
-    link = f"{grid_url(owner)}{'' if kind == 'ok' else '?state=attention'}"
+    link = f"{telling.grid_url(owner)}{'' if kind == 'ok' else '?state=attention'}"
     subject, body = letter_about_many(kind, [one.trouble for one in found], whose, link)
-    return [Letter(f"accounts.{kind}", subject, body, None, f"accounts.{kind} {key_of(now())}")]
+    return [
+        telling.Letter(f"accounts.{kind}", subject, body, None, f"accounts.{kind} {telling.key_of(now())}")
+    ]
 
 
 def _name(owner: UUID, one: _Found) -> str:

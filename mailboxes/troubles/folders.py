@@ -16,37 +16,28 @@ from mailboxes.accounts import Account, Folder, is_in_trouble
 from mailboxes.notices import Notice
 from mailboxes.sync.claiming import is_wanted
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.troubles import telling
 from mailboxes.troubles.letters import FolderTrouble, letter_about_folders
-from mailboxes.troubles.telling import (
-    GATHERED,
-    MOST_AT_ONCE,
-    OWNERS_AT_ONCE,
-    PATIENCE,
-    Letter,
-    grid_url,
-    key_of,
-    queue_letters,
-    tell_each,
-)
 from tenants.bulk import among
 from tenants.database import across_organizations, db, now
 
+OF_ITS_ACCOUNT = (Account.owner_id == Folder.owner_id) & (Account.id == Folder.account_id)
 KINDS = {"folders.troubled": False, "folders.ok": True}  # whether they are well
 
 
 def tell_of_folders() -> list[UUID]:
     """Queue what is to be told; commits for each owner. Whose notices there are, to be rung for."""
-    return tell_each(_owners_to_tell(), _tell)
+    return telling.tell_each(_owners_to_tell(), _tell)
 
 
 def _owners_to_tell() -> Sequence[UUID]:
-    told = select(Notice.owner_id).where(Notice.kind.in_(KINDS), Notice.made_at > now() - GATHERED)
+    told = select(Notice.owner_id).where(Notice.kind.in_(KINDS), Notice.made_at > now() - telling.GATHERED)
     query = (
         select(Folder.owner_id)
-        .join(Account, (Account.owner_id == Folder.owner_id) & (Account.id == Folder.account_id))
+        .join(Account, OF_ITS_ACCOUNT)
         .where(_is_to_be_told(), Folder.owner_id.not_in(told))
         .distinct()
-        .limit(OWNERS_AT_ONCE)
+        .limit(telling.OWNERS_AT_ONCE)
     )
     with across_organizations("the sweep finds folders that are not read") as session:
         return session.scalars(query).all()
@@ -55,7 +46,7 @@ def _owners_to_tell() -> Sequence[UUID]:
 def _is_to_be_told() -> ColumnElement[bool]:
     lasts = and_(
         is_in_trouble(),
-        Folder.troubled_since < now() - PATIENCE,
+        Folder.troubled_since < now() - telling.PATIENCE,
         Folder.told_since.is_distinct_from(Folder.troubled_since),
     )
     return and_(
@@ -71,11 +62,11 @@ def _tell(owner: UUID) -> bool:
     """Tell of the folders of one owner and remember it; whether there are notices. Commits."""
     query = (
         select(Folder, Account.address, Mailbox.label, Mailbox.id.label("mailbox_id"))
-        .join(Account, (Account.owner_id == Folder.owner_id) & (Account.id == Folder.account_id))
+        .join(Account, OF_ITS_ACCOUNT)
         .outerjoin(Mailbox, Mailbox.account_id == Account.id)
         .where(_is_to_be_told())
         .order_by(Account.address, Folder.name, Folder.id)
-        .limit(MOST_AT_ONCE)
+        .limit(telling.MOST_AT_ONCE)
         .with_for_update(of=Folder, skip_locked=True)
     )
     rows = db.session.execute(query).all()
@@ -84,7 +75,7 @@ def _tell(owner: UUID) -> bool:
         for kind, is_well in KINDS.items()
         if (alike := [row for row in rows if (row.Folder.troubled_since is None) == is_well])
     ]
-    made = queue_letters(owner, letters)
+    made = telling.queue_letters(owner, letters)
     db.session.execute(
         update(Folder)
         .where(among(Folder.id, [row.Folder.id for row in rows]))
@@ -95,11 +86,13 @@ def _tell(owner: UUID) -> bool:
     return made
 
 
-def _letter(owner: UUID, kind: str, rows: Sequence[Any]) -> Letter:
+def _letter(owner: UUID, kind: str, rows: Sequence[Any]) -> telling.Letter:
     troubles = [
         FolderTrouble(row.Folder.name, row.label or row.address, row.Folder.last_error) for row in rows
     ]
     boxes = {row.mailbox_id for row in rows}
     page = boxes.pop() if len(boxes) == 1 else None
-    subject, body = letter_about_folders(troubles, f"{grid_url(owner)}{page or ''}", is_well=KINDS[kind])
-    return Letter(kind, subject, body, None, f"{kind} {key_of(now())}")
+    subject, body = letter_about_folders(
+        troubles, f"{telling.grid_url(owner)}{page or ''}", is_well=KINDS[kind]
+    )
+    return telling.Letter(kind, subject, body, None, f"{kind} {telling.key_of(now())}")

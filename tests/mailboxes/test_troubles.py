@@ -240,7 +240,7 @@ def test_what_follows_a_letter_about_many_is_gathered(inside, ours, sink):
 
 
 def test_one_turn_tells_some_owners_and_the_next_turn_the_others(inside, ours, theirs, monkeypatch):
-    monkeypatch.setattr("mailboxes.troubles.accounts.OWNERS_AT_ONCE", 1)
+    monkeypatch.setattr("mailboxes.troubles.telling.OWNERS_AT_ONCE", 1)
     failing = {"imap_enabled": True, "state": "refused"}
     make_mailbox(ours, account={**failing, "failing_since": now()})
     make_mailbox(theirs, account={**failing, "failing_since": now() - timedelta(hours=1)})
