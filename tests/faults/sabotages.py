@@ -55,7 +55,7 @@ SABOTAGES = (
         SYNC / "visiting.py",
         "    first_uid = max(uids, default=0)\n",
         "    first_uid = (state.uid_next or 1) - 1\n",
-        "tests/mailboxes/test_sync_faults.py::test_uidnext_is_a_hint_and_what_comes_below_it_is_new_mail",
+        "tests/mailboxes/sync/test_faults.py::test_uidnext_is_a_hint_and_what_comes_below_it_is_new_mail",
     ),
     Sabotage(
         "Message-ID as identity",
@@ -284,7 +284,7 @@ SABOTAGES = (
         SYNC / "history.py",
         "    return run.is_called or time.monotonic() > ends",
         "    return False",
-        "tests/mailboxes/test_sync_faults.py::test_new_mail_comes_before_the_history",
+        "tests/mailboxes/sync/test_history.py::test_new_mail_comes_before_the_history",
     ),
     Sabotage(
         "the history of all small folders before new mail",
@@ -307,7 +307,7 @@ SABOTAGES = (
         SYNC / "history.py",
         "run.is_called or time.monotonic() > ends",
         "time.monotonic() > ends",
-        "tests/mailboxes/test_sync_faults.py::test_who_calls_during_the_history_is_heard_before_the_rest_of_it",
+        "tests/mailboxes/sync/test_history.py::test_who_calls_during_the_history_is_heard_before_the_rest_of_it",
     ),
     Sabotage(
         "new mail beside history",
@@ -321,7 +321,7 @@ SABOTAGES = (
         SYNC / "visiting.py",
         "        yield from _flags_of(run, folder, older)\n",
         "        yield from ()\n",
-        "tests/mailboxes/test_sync_faults.py::test_flags_of_old_messages_are_followed_once_a_day",
+        "tests/mailboxes/sync/test_flags.py::test_flags_of_old_messages_are_followed_once_a_day",
     ),
     _of_matrix(
         "UID 0 is sent",
@@ -467,7 +467,7 @@ SABOTAGES = (
         SYNC / "running.py",
         "        new_since=cursor.new_since,\n",
         "        new_since=LONG_AGO,\n",
-        "tests/mailboxes/test_sync_faults.py::test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renumbered",
+        "tests/mailboxes/sync/test_history.py::test_what_came_in_while_a_folder_could_not_be_read_is_new_though_it_was_renumbered",
     ),
     _of_matrix(
         "UIDs that are used again are not noticed",
@@ -526,7 +526,7 @@ SABOTAGES = (
         SYNC / "plan.py",
         "        return self.renumberings >= MOST_RENUMBERINGS\n",
         "        return False\n",
-        "tests/mailboxes/test_sync_faults.py::test_a_folder_that_is_renumbered_at_every_opening_is_known_by_content",
+        "tests/mailboxes/sync/test_faults.py::test_a_folder_that_is_renumbered_at_every_opening_is_known_by_content",
     ),
     _of_matrix(
         "an inbox by its letters",
@@ -591,7 +591,7 @@ SABOTAGES = (
         SYNC / "arriving.py",
         "    except MailServerError:\n        if batch:\n            yield batch\n        raise\n",
         "    except MailServerError:\n        raise\n",
-        "tests/mailboxes/test_sync_faults.py::test_messages_that_break_the_connection_each_time_stop_no_folder",
+        "tests/mailboxes/sync/test_faults.py::test_messages_that_break_the_connection_each_time_stop_no_folder",
     ),
     Sabotage(
         "a stump is the whole message",
@@ -605,7 +605,7 @@ SABOTAGES = (
         SYNC / "passes.py",
         "        _settled(account_id, fence, report)\n        raise\n",
         "        raise\n",
-        "tests/mailboxes/test_sync_faults.py::test_what_fails_on_our_side_is_told_and_backs_off",
+        "tests/mailboxes/sync/test_faults.py::test_what_fails_on_our_side_is_told_and_backs_off",
     ),
     Sabotage(
         "objects go without a lock",
@@ -677,7 +677,7 @@ SABOTAGES = (
         SYNC / "running.py",
         " or (time.monotonic() > self.turn_ends and self.do_others_wait())",
         "",
-        "tests/mailboxes/test_sync_faults.py::"
+        "tests/mailboxes/sync/test_history.py::"
         "test_a_pass_ends_soon_where_others_wait_and_goes_on_where_it_stopped",
     ),
     Sabotage(

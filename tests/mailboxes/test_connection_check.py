@@ -18,6 +18,7 @@ from tests.dovecot import Dovecot
 from tests.faults import behaviours
 from tests.faults.behaviours import refuse
 from tests.faults.imap_server import Command, ScriptedImap, Session
+from tests.mailboxes.reaching import imap_of, smtp_of
 from tests.smtp_sink import Sink
 
 IMPATIENT = Timeouts(connect=2, greeting=0.5, command=0.5, body=0.5)
@@ -25,26 +26,12 @@ IMPATIENT = Timeouts(connect=2, greeting=0.5, command=0.5, body=0.5)
 
 @pytest.fixture
 def imap(imap_server: ScriptedImap, certificates: Certificates) -> ImapSettings:
-    return ImapSettings(
-        host="localhost",
-        port=imap_server.tls_port,
-        encryption="tls",
-        user=imap_server.user,
-        password=imap_server.password,
-        ca_file=str(certificates.ca_file),
-    )
+    return imap_of(imap_server, imap_server.user, certificates)
 
 
 @pytest.fixture
 def smtp(smtp_sink: Sink, certificates: Certificates) -> SmtpSettings:
-    return SmtpSettings(
-        host="localhost",
-        port=smtp_sink.tls_port,
-        encryption="tls",
-        user=smtp_sink.user,
-        password=smtp_sink.password,
-        ca_file=str(certificates.ca_file),
-    )
+    return smtp_of(smtp_sink, certificates)
 
 
 def states(report: CheckReport) -> list[str]:

@@ -18,6 +18,7 @@ from mailboxes.errors import (
 from mailboxes.smtp import DeliveryResult, SmtpConnection, SmtpSettings, check, deliver, wire_form
 from mailboxes.wire import Timeouts
 from tests.certificates import Certificates
+from tests.mailboxes.reaching import smtp_of
 from tests.smtp_sink import DROP, HANG, Sink
 
 DATA = b"Subject: hello\r\n\r\nHow are you?\r\n"
@@ -29,14 +30,7 @@ Send = Callable[..., DeliveryResult]
 
 @pytest.fixture
 def account(smtp_sink: Sink, certificates: Certificates) -> SmtpSettings:
-    return SmtpSettings(
-        host="localhost",
-        port=smtp_sink.tls_port,
-        encryption="tls",
-        user=smtp_sink.user,
-        password=smtp_sink.password,
-        ca_file=str(certificates.ca_file),
-    )
+    return smtp_of(smtp_sink, certificates)
 
 
 @pytest.fixture

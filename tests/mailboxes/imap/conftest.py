@@ -12,18 +12,12 @@ from mailboxes.imap import ImapConnection, ImapSettings
 from tests.certificates import Certificates
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.imap.speaking import Open
+from tests.mailboxes.reaching import imap_of
 
 
 @pytest.fixture
 def account(imap_server: ScriptedImap, certificates: Certificates) -> ImapSettings:
-    return ImapSettings(
-        host="localhost",
-        port=imap_server.port,
-        encryption="none",
-        user=imap_server.user,
-        password=imap_server.password,
-        ca_file=str(certificates.ca_file),
-    )
+    return imap_of(imap_server, imap_server.user, certificates, "none")
 
 
 @pytest.fixture

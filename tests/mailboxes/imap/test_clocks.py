@@ -23,8 +23,10 @@ from tests.faults.behaviours import Behaviour, reply
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.imap.speaking import IMPATIENT, RAW, Open, whole_session
 
+VERBS = ["connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE", "SEARCH", "NOOP"]
 
-@pytest.mark.parametrize("verb", ["connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE", "SEARCH", "NOOP"])
+
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("behaviour", [behaviours.hang, behaviours.trickle])
 def test_no_command_waits_longer_than_its_deadline(
     imap_server: ScriptedImap,
@@ -38,7 +40,7 @@ def test_no_command_waits_longer_than_its_deadline(
         whole_session(replace(account, timeouts=IMPATIENT), loopback)
 
 
-@pytest.mark.parametrize("verb", ["connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE", "SEARCH", "NOOP"])
+@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("behaviour", [behaviours.flood, behaviours.endless_line])
 def test_no_command_reads_more_than_its_budget(
     imap_server: ScriptedImap,
@@ -52,7 +54,7 @@ def test_no_command_reads_more_than_its_budget(
         whole_session(account, loopback)
 
 
-@pytest.mark.parametrize("verb", ["connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE", "SEARCH", "NOOP"])
+@pytest.mark.parametrize("verb", VERBS)
 def test_a_lost_connection_is_transient(
     imap_server: ScriptedImap, account: ImapSettings, loopback: EgressPolicy, verb: str
 ) -> None:

@@ -19,6 +19,7 @@ from mailboxes.errors import (
 from mailboxes.imap import Encryption, ImapConnection, ImapSettings, raw_name
 from tests.certificates import Certificates
 from tests.dovecot import Dovecot, start_dovecot
+from tests.mailboxes.reaching import imap_of
 
 pytestmark = pytest.mark.dovecot
 
@@ -29,14 +30,7 @@ def message(number: int, size: int = 0) -> bytes:
 
 @pytest.fixture
 def account(dovecot: Dovecot, certificates: Certificates) -> ImapSettings:
-    return ImapSettings(
-        host="localhost",
-        port=dovecot.tls_port,
-        encryption="tls",
-        user=dovecot.new_user(),
-        password=dovecot.password,
-        ca_file=str(certificates.ca_file),
-    )
+    return imap_of(dovecot, dovecot.new_user(), certificates)
 
 
 @contextmanager
