@@ -1,6 +1,6 @@
 """The application for any WSGI server: the pages, without live events (``webapp.events`` adds those)."""
 
-from tenants.schema import demand_current_schema
+from tenants.database.schema import demand_current_schema
 from tenants.settings import Settings
 from webapp import create_app
 

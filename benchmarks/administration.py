@@ -24,7 +24,7 @@ from mailboxes.offering import offer_everything
 from tenants import audit
 from tenants.configuration.layers import override
 from tenants.database import db, inside
-from tenants.schema import migration_config
+from tenants.database.schema import migration_config
 from tenants.settings import Settings
 from tests.administration import ADMIN, MEMBER, SYSTEM_ADMIN, Page, Place, pages
 from tests.client import Client

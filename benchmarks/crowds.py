@@ -12,8 +12,8 @@ from uuid import UUID
 from mailboxes.accounts import Account, Folder
 from mailboxes.system_mailboxes import Mailbox
 from tenants.application import create_base_app
-from tenants.bulk import insert_rows
 from tenants.database import db, inside, now, uuid7
+from tenants.database.bulk import insert_rows
 from tenants.settings import Settings
 from tests.faults.installation import Installation
 

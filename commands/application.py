@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 from tenants.application import create_base_app
 from tenants.audit import Actor
 from tenants.database import db
+from tenants.database.schema import demand_current_schema
 from tenants.logs import configure_logs
-from tenants.schema import demand_current_schema
 from tenants.settings import Settings
 
 TERMINAL = Actor("terminal")

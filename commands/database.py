@@ -7,11 +7,10 @@ from alembic import command
 from sqlalchemy.exc import OperationalError
 
 from commands.application import TERMINAL, command_context
-from tenants import password_links
 from tenants.audit import record_for_system
 from tenants.database import db
-from tenants.schema import migration_config, newest
-from tenants.users import User, user_by_address
+from tenants.database.schema import migration_config, newest
+from tenants.users import User, password_links, user_by_address
 
 
 @click.command()

@@ -285,7 +285,7 @@ def _answers(url: str) -> bool:
 
 
 def _newest_revision() -> str:
-    """The last migration, by its name: `tenants.schema` knows it too, and takes a second to load."""
+    """The last migration, by its name: `tenants.database.schema` knows it too, and takes a second to load."""
     return max(path.stem for path in (PROJECT / "migrations" / "versions").glob("[0-9]*.py"))
 
 

@@ -30,8 +30,7 @@ from sqlalchemy.orm import Session
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread
-from tenants import searching
-from tenants.database import db, is_one_of
+from tenants.database import db, is_one_of, searching
 from tenants.errors import ForbiddenError, NotFoundError
 from tenants.organizations import Membership, MembershipRole, active_members, members_found
 from tenants.people import demand_for_grants

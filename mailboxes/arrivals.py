@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OptionallyScoped, now, owned_key
-from tenants.locks import lock_holder, try_lock
+from tenants.database.locks import lock_holder, try_lock
 
 LOCK_SECONDS = 5
 HELD_SECONDS = 660  # longer than a job may take; the database takes the share of a stopped one back

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-from tenants.locks import lock_holder, try_lock
+from tenants.database.locks import lock_holder, try_lock
 
 HELD_SECONDS = 900  # longer than a copy may take
 

@@ -23,7 +23,7 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, current_organization_id, db, inside, now
 from tenants.errors import InvalidError
-from tenants.organization_administration import lock
+from tenants.installation.organizations import lock
 from tenants.organizations import Membership, Organization
 from tenants.users import User
 

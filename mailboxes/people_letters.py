@@ -11,14 +11,13 @@ from flask import current_app
 from sqlalchemy import select
 
 from mailboxes.notices import Notice, Unsent, call_off, can_send, cut_line, queue_notice, queue_notices
-from tenants import password_links
 from tenants.application import settings_of
 from tenants.database import db, now
 from tenants.errors import InvalidError
-from tenants.invitations import LIFETIME, Invitation
 from tenants.organizations import Organization
-from tenants.password_links import Opened
-from tenants.users import User
+from tenants.people.invitations import LIFETIME, Invitation
+from tenants.users import User, password_links
+from tenants.users.password_links import Opened
 
 INVITATION_KIND = "invitation"
 PAUSE = timedelta(minutes=2)  # between two letters to one address

@@ -21,9 +21,9 @@ from mailboxes.arrivals import Arrival, Raw
 from mailboxes.messages import Message
 from mailboxes.objects import delete_objects, keys_below, object_at, put_objects
 from mailboxes.spool import Spool
-from tenants.arrays import PackedList
-from tenants.bulk import among, in_binary, insert_rows
 from tenants.database import INSTALLATION, db, uuid7
+from tenants.database.arrays import PackedList
+from tenants.database.bulk import among, in_binary, insert_rows
 from tenants.errors import OutsideOrganizationError
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ from tenants import secrets
 from tenants.configuration.catalog import CATALOG
 from tenants.configuration.overrides import OrganizationOverride, SystemOverride
 from tenants.database import INSTALLATION, across_organizations
-from tenants.second_factor import SecondFactor
+from tenants.users.second_factor import SecondFactor
 
 
 def reencrypt_all() -> int:

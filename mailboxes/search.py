@@ -13,8 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.messages import Attachment, Message
 from mailboxes.parsing.cleaning import normalized
-from tenants.bulk import insert_rows
 from tenants.database import Base, PartScoped, db, scoped_key
+from tenants.database.bulk import insert_rows
 
 INDEXED_CHARACTERS = 100_000  # PostgreSQL refuses more than 1 MB of words
 LONGEST_WORD = 200  # characters of a word that count

@@ -33,13 +33,13 @@ import mailboxes.timeline
 import mailboxes.undeliverable  # noqa: F401
 import tenants.audit
 import tenants.configuration.overrides
-import tenants.invitations
 import tenants.offers
 import tenants.organizations
-import tenants.password_links
+import tenants.people.invitations
 import tenants.permissions
-import tenants.second_factor
-import tenants.users  # noqa: F401
+import tenants.users
+import tenants.users.password_links
+import tenants.users.second_factor  # noqa: F401
 from tenants.database import Base
 
 METADATA = Base.metadata

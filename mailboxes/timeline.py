@@ -9,8 +9,8 @@ from sqlalchemy import UniqueConstraint, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.messages import Message
-from tenants.bulk import among, insert_rows
 from tenants.database import Base, PartScoped, db, now, scoped_key
+from tenants.database.bulk import among, insert_rows
 
 STAGES = (
     "fetched",

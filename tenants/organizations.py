@@ -17,7 +17,7 @@ from tenants.database import (
     now,
     uuid7,
 )
-from tenants.searching import has_words
+from tenants.database.searching import has_words
 from tenants.users import SHOWN_NAME, User
 
 

@@ -31,7 +31,7 @@ from mailboxes.threads import ThreadRecord
 from tenants.audit import Actor, record, record_for_system
 from tenants.configuration.layers import override
 from tenants.database import db, inside, inside_installation, uuid7
-from tenants.invitations import invite
+from tenants.people.invitations import invite
 from tenants.permissions import Role
 from tests.factories import World, make_mailbox, make_message
 from tests.mailboxes.arriving import arrive, letter

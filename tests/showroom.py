@@ -42,8 +42,8 @@ from mailboxes.templates import Template
 from tenants.audit import Actor
 from tenants.configuration.layers import lock, override
 from tenants.database import Base, db, inside, inside_installation, now, uuid7
-from tenants.invitations import invite
 from tenants.organizations import Membership, Organization
+from tenants.people.invitations import invite
 from tenants.permissions import Role
 from tenants.users import User
 from tests.factories import PASSWORD, World, make_organization

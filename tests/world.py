@@ -20,7 +20,7 @@ from embedded.redis import Redis
 from mailboxes.tables import METADATA
 from tenants.database import db
 from tenants.database import inside as inside_of
-from tenants.schema import migration_config
+from tenants.database.schema import migration_config
 from tenants.settings import Settings
 from tests.client import Client
 from tests.factories import World, make_organization

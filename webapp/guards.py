@@ -18,8 +18,8 @@ from tenants.database import enter_organization, now
 from tenants.errors import ForbiddenError, NotFoundError
 from tenants.organizations import Organization, membership_of, organizations_of
 from tenants.permissions import PERMISSIONS, permissions_of
-from tenants.second_factor import has_second_factor
 from tenants.users import User
+from tenants.users.second_factor import has_second_factor
 from webapp.form_tokens import name_organization, organization_of_page
 
 View = TypeVar("View", bound=Callable[..., Any])

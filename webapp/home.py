@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from tenants.schema import is_behind
+from tenants.database.schema import is_behind
 from webapp.guards import public, signed_in_required
 from workers import queues
 

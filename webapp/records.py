@@ -27,7 +27,7 @@ from mailboxes.system_mailboxes import labels_of
 from mailboxes.threads import Thread
 from tenants.database import db, now
 from tenants.errors import AppError, ConflictError, InvalidError
-from tenants.outcomes import Outcome
+from tenants.people.outcomes import Outcome
 from webapp.streaming import streamed
 
 FILTERS = (

@@ -42,8 +42,8 @@ from mailboxes.sync.claiming import (
 )
 from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 from tenants.organizations import Organization
-from tenants.password_links import forget_old_links, unanswered
 from tenants.users import forget_old_attempts
+from tenants.users.password_links import forget_old_links, unanswered
 from workers import queues
 
 TICK_SECONDS = 0.5

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from tenants.database import current_organization_id
-from tenants.locks import lock_holder, try_lock
+from tenants.database.locks import lock_holder, try_lock
 from workers import queues
 
 PLACES = {queues.ACTION: 1, queues.OUTGOING: 2}  # fewer than `workers.processes.PROCESSES`

@@ -17,8 +17,8 @@ from tenants.audit import Actor
 from tenants.configuration.catalog import SYSTEM
 from tenants.configuration.layers import override
 from tenants.database import db, inside, inside_installation, now
+from tenants.database.schema import migration_config
 from tenants.organizations import all_organizations
-from tenants.schema import migration_config
 
 DEMO = Actor("demo")
 _HOST = "127.0.0.1"

@@ -18,8 +18,8 @@ from mailboxes.people_letters import send_invitation
 from tenants.audit import Actor, record
 from tenants.database import db, inside
 from tenants.errors import AppError
-from tenants.invitations import invite
 from tenants.organizations import Membership, Organization
+from tenants.people.invitations import invite
 from tenants.permissions import Role
 from tenants.users import User
 

@@ -13,8 +13,8 @@ from mailboxes.crm import history, texts
 from mailboxes.crm.contacts import Contact
 from mailboxes.crm.paging import Order, Page, page
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key
+from tenants.database.searching import search_words
 from tenants.errors import ConflictError, InvalidError, NotFoundError
-from tenants.searching import search_words
 
 STATUSES = ("open", "in_progress", "resolved", "closed")
 STATUS_NAMES = {"open": "Open", "in_progress": "In progress", "resolved": "Resolved", "closed": "Closed"}

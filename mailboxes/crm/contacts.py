@@ -21,8 +21,8 @@ from tenants.database import (
     scoped_key,
     uuid7,
 )
+from tenants.database.searching import search_words
 from tenants.errors import InvalidError, NotFoundError
-from tenants.searching import search_words
 
 FIELDS = ("name", "first_name", "last_name", "company", "phone", "language", "notes")
 ADDRESSES_AT_MOST = 50

@@ -13,8 +13,8 @@ from mailboxes.crm import history, texts
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.paging import Order, Page, page
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key
+from tenants.database.searching import has_words
 from tenants.errors import ConflictError, InvalidError, NotFoundError
-from tenants.searching import has_words
 
 STATUSES = ("new", "qualified", "disqualified")
 STATUS_NAMES = {"new": "New", "qualified": "Qualified", "disqualified": "Disqualified"}

@@ -10,8 +10,8 @@ from mailboxes.global_mailboxes.listing import global_states_of
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.setup.states import states_of, why_no_pass
 from mailboxes.system_mailboxes import Mailbox
-from tenants.bulk import among
 from tenants.database import INSTALLATION, db
+from tenants.database.bulk import among
 
 
 def state_of_any(mailbox: Mailbox | GlobalMailbox) -> str:

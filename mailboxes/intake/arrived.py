@@ -14,8 +14,8 @@ from sqlalchemy.orm import aliased
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.raws import raw_contents
-from tenants.bulk import among
 from tenants.database import db
+from tenants.database.bulk import among
 
 BATCH_MESSAGES = 500  # as many as neighbours are delivered together
 BATCH_BYTES = 10 * 1024 * 1024

@@ -18,8 +18,8 @@ from mailboxes.raws import forget_raws, keep_raws, pack
 from mailboxes.search import index_message
 from mailboxes.threads.joining import Placement, Threads
 from mailboxes.threads.summaries import refresh_summaries
-from tenants.bulk import among, insert_rows
 from tenants.database import db
+from tenants.database.bulk import among, insert_rows
 
 KEPT = {
     "id",

@@ -17,8 +17,8 @@ from mailboxes.crm.paging import Page, page
 from mailboxes.messages import Location
 from mailboxes.parsing import header_block
 from mailboxes.raws import raw_content
-from tenants.bulk import among
 from tenants.database import db, now
+from tenants.database.bulk import among
 from tenants.errors import NotFoundError
 
 STATES = {

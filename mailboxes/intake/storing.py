@@ -41,8 +41,8 @@ from mailboxes.threads.placing import (
     threads_for,
 )
 from mailboxes.threads.summaries import refresh_summaries, reopen
-from tenants.bulk import among, insert_rows
 from tenants.database import db
+from tenants.database.bulk import among, insert_rows
 
 BOX_ORDER = ("inbox", "sent", "other", "drafts", "spam", "trash")
 

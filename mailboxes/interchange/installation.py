@@ -6,13 +6,12 @@ from mailboxes.interchange.describing import describe_system_settings, describe_
 from mailboxes.interchange.offers import apply_offers
 from mailboxes.interchange.values import Change, Description, Secret, compared, merged
 from mailboxes.interchange.work import Work
-from tenants import password_links
 from tenants.audit import record_for_system
 from tenants.configuration import layers
 from tenants.configuration.catalog import SYSTEM, USER
 from tenants.database import db
-from tenants.user_administration import demand_others_administer, keeping_a_system_administrator
-from tenants.users import User, knows_password, sign_out_everywhere, user_by_address
+from tenants.installation.users import demand_others_administer, keeping_a_system_administrator
+from tenants.users import User, knows_password, password_links, sign_out_everywhere, user_by_address
 
 
 def apply_installation(work: Work) -> list[Change]:

@@ -12,10 +12,10 @@ from tenants.configuration import layers
 from tenants.configuration.catalog import CATALOG, ORGANIZATION
 from tenants.database import db
 from tenants.errors import InvalidError
-from tenants.organization_administration import lock
+from tenants.installation.organizations import lock
 from tenants.organizations import Membership, Organization
+from tenants.people.roles import delete_role, save_role
 from tenants.permissions import PERMISSIONS, Role, roles, roles_of
-from tenants.roles import delete_role, save_role
 from tenants.users import User, user_by_address
 
 EVERYTHING = frozenset(PERMISSIONS)  # who sits at the terminal may grant all

@@ -25,8 +25,8 @@ from tenants.configuration.catalog import LANGUAGES, ORGANIZATION
 from tenants.configuration.layers import override
 from tenants.database import across_organizations, db, enter_organization
 from tenants.errors import ConflictError, InvalidError
+from tenants.installation.organizations import checked_name
 from tenants.offers import current_revision
-from tenants.organization_administration import checked_name
 from tenants.organizations import Organization
 from tenants.permissions import offer_system_roles
 

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.routing.reading import Letter
 from tenants.application import settings_of
-from tenants.bulk import among
 from tenants.database import Base, db
+from tenants.database.bulk import among
 
 _DIGEST_BYTES = 16
 

@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.routing.deciding import Facts, Step, comparable
-from tenants.bulk import among
 from tenants.database import Base, db, now, uuid7
+from tenants.database.bulk import among
 
 COPIED, HAND, MOVED = "copied", "hand", "moved"  # results beside those of `deciding`
 FACTS_DAYS = 30  # so long, sender and recipients are kept for *Try routing*

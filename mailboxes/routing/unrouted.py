@@ -19,8 +19,8 @@ from mailboxes.raws import raw_content
 from mailboxes.routing.records import HAND, Routing, keep_routings
 from mailboxes.routing.served import served_by
 from tenants.audit import Actor, record_for_system
-from tenants.bulk import among
 from tenants.database import db, now
+from tenants.database.bulk import among
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Organization
 

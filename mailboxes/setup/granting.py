@@ -22,9 +22,9 @@ from mailboxes.access import READ, REPLY, Access, access_of, grants_in_effect
 from mailboxes.setup.values import Grant
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import current_organization_id, db
+from tenants.database.searching import has_words
 from tenants.organizations import Membership, active_members
 from tenants.permissions import Role, roles
-from tenants.searching import has_words
 from tenants.users import User
 
 GAINS, LOSES, MAY_REPLY, MAY_ONLY_READ = "gains", "loses", "may reply", "may only read"

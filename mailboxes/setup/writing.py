@@ -21,8 +21,8 @@ from mailboxes.setup.demands import account_passwords
 from mailboxes.setup.signing_in import is_moved, keep_connection, keeps_connection
 from mailboxes.setup.values import ACCOUNT_FIELDS, MAILBOX_FIELDS, Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
-from tenants.bulk import among
 from tenants.database import db, now
+from tenants.database.bulk import among
 
 
 def fill_whole_account(account: Account, values: MailboxValues, folders: Iterable[FolderChoice]) -> None:

@@ -21,8 +21,8 @@ from mailboxes.intake.arrived import TOO_LARGE, UNFETCHABLE
 from mailboxes.raws import Packed, keep_raws, pack, pack_spool
 from mailboxes.sync import leases
 from mailboxes.sync.plan import LONG_AGO, is_new
-from tenants.bulk import insert_rows
 from tenants.database import db
+from tenants.database.bulk import insert_rows
 
 MESSAGES_PER_COMMIT = 500
 BYTES_PER_COMMIT = 4 * 1024 * 1024

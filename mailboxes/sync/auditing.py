@@ -15,8 +15,8 @@ from mailboxes.sync.plan import Cursor
 from mailboxes.sync.refetching import hurry
 from mailboxes.sync.running import Pass
 from mailboxes.uids import Uids
-from tenants.bulk import among
 from tenants.database import db, now
+from tenants.database.bulk import among
 
 NO_MESSAGES = "It holds other folders and no messages."
 RENUMBERED = "Its server renumbers it again and again: its messages are known by their content."

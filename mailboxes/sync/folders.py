@@ -13,8 +13,8 @@ from mailboxes.imap import FolderListing
 from mailboxes.sync import leases
 from mailboxes.sync.plan import Cursor
 from mailboxes.sync.turns import in_turn
-from tenants.bulk import among, insert_rows
 from tenants.database import db, now
+from tenants.database.bulk import among, insert_rows
 
 OTHER = "other"
 GONE = "The folder is no longer on the server."

@@ -20,9 +20,9 @@ from mailboxes.routing.records import held_by_one, holders_of
 from mailboxes.sync import leases
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.uids import Uids
-from tenants.arrays import array_literal
-from tenants.bulk import among
 from tenants.database import db, inside
+from tenants.database.arrays import array_literal
+from tenants.database.bulk import among
 
 SEEN = "\\Seen"
 ANSWERED = "\\Answered"

@@ -26,8 +26,8 @@ from mailboxes.sync.arriving import Prepared, failure_of, prepared
 from mailboxes.sync.plan import Cursor
 from mailboxes.sync.reusing import reused_uid_of
 from mailboxes.sync.running import Pass
-from tenants.bulk import among
 from tenants.database import db, now
+from tenants.database.bulk import among
 
 AT_ONCE = 200
 SOON = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))  # after it came; then daily

@@ -22,8 +22,8 @@ from mailboxes.sync.history import history_lane
 from mailboxes.sync.plan import UIDS_AT_ONCE, Cursor
 from mailboxes.sync.running import Pass, epoch_of_ours, validity_of
 from mailboxes.uids import Uids
-from tenants.bulk import among
 from tenants.database import db, now
+from tenants.database.bulk import among
 
 FIRST_SUSPECTS = 20
 

@@ -28,8 +28,8 @@ from mailboxes.sync.following import follow_returned_content
 from mailboxes.sync.history import OVERLAP, day_of, known_history
 from mailboxes.sync.plan import LONG_AGO, SKEW, UIDS_AT_ONCE, Cursor, is_day_over, trust_after
 from mailboxes.sync.running import Pass, TimeIsUpError, epoch_of_ours, lane_of, portions
-from tenants.bulk import among
 from tenants.database import db, now
+from tenants.database.bulk import among
 
 UNNUMBERED = "The server gives this folder no lasting numbers. Postroom knows its messages by their content."
 UNSTABLE = (

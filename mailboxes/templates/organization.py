@@ -29,8 +29,8 @@ from tenants import audit
 from tenants.audit import Actor
 from tenants.configuration.layers import value_of
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, scoped_key
+from tenants.database.searching import search_words
 from tenants.errors import ConflictError, NotFoundError
-from tenants.searching import search_words
 
 NAME, KIND, USED_FOR_FIELD, TEXT = "name", "kind", "used_for", "text."
 

@@ -15,8 +15,8 @@ from mailboxes.threads import Thread, ThreadReference
 from mailboxes.threads.beginnings import summary_of
 from mailboxes.threads.joining import SUBJECT_DAYS, KnownThread, Newcomer, Threads
 from mailboxes.threads.merging import merge_threads
-from tenants.bulk import among, insert_rows
 from tenants.database import db
+from tenants.database.bulk import among, insert_rows
 
 MOST_IDS = 20_000
 

@@ -24,8 +24,8 @@ from mailboxes.sync.claiming import is_wanted
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.troubles import telling
 from mailboxes.troubles.letters import SUBJECTS, Trouble, letter_about_many, letter_about_one
-from tenants.bulk import among
 from tenants.database import INSTALLATION, across_organizations, db, now
+from tenants.database.bulk import among
 from tenants.organizations import Organization
 
 FAILURES = 3  # in a row, over `telling.PATIENCE`, before somebody is told

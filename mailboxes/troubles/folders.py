@@ -18,8 +18,8 @@ from mailboxes.sync.claiming import is_wanted
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.troubles import telling
 from mailboxes.troubles.letters import FolderTrouble, letter_about_folders
-from tenants.bulk import among
 from tenants.database import across_organizations, db, now
+from tenants.database.bulk import among
 
 OF_ITS_ACCOUNT = (Account.owner_id == Folder.owner_id) & (Account.id == Folder.account_id)
 KINDS = {"folders.troubled": False, "folders.ok": True}  # whether they are well

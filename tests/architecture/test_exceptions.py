@@ -14,10 +14,10 @@ LOOKING = {"across_organizations", "enter_installation", "inside_installation"}
 # module → why it speaks as postroom_system
 LOOKS_ACROSS = {
     "tenants.configuration.following": "a system page counts and names who overrides a setting",
-    "tenants.organization_administration": "a system page counts people",
+    "tenants.installation.organizations": "a system page counts people",
     "tenants.organizations": "a user's own memberships, to choose one of them",
-    "tenants.user_administration": "no organization loses its only administrator with a user",
-    "tenants.many_users": "no organization loses its last administrators with many users",
+    "tenants.installation.users": "no organization loses its only administrator with a user",
+    "tenants.installation.many_users": "no organization loses its last administrators with many users",
     "mailboxes.acting": "the sweep finds organizations with pending messages",
     "mailboxes.global_mailboxes.deleting": "a global mailbox goes from every organization it serves",
     "mailboxes.global_mailboxes.listing": "system pages count who follows a global mailbox",

@@ -18,8 +18,8 @@ from mailboxes.messages import Attachment, Message
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
 from tenants.database import INSTALLATION, now
+from tenants.database.schema import MIGRATIONS, migration_config
 from tenants.organizations import Organization
-from tenants.schema import MIGRATIONS, migration_config
 from tests.services import drop_database
 
 
@@ -281,6 +281,6 @@ def test_the_oldest_supported_postgresql_takes_the_same_migrations(postgresql15_
 def test_revisions_are_named_after_their_files_so_that_the_last_file_is_the_newest():
     from alembic.script import ScriptDirectory
 
-    from tenants.schema import MIGRATIONS, newest
+    from tenants.database.schema import MIGRATIONS, newest
 
     assert newest() == ScriptDirectory(str(MIGRATIONS)).get_current_head()

@@ -16,7 +16,7 @@ from mailboxes.connections import password_of, store_password
 from mailboxes.setup.saving import account_of
 from tenants.audit import SystemAuditEntry
 from tenants.database import db
-from tenants.schema import newest
+from tenants.database.schema import newest
 from tenants.secrets import is_current
 from tenants.users import authenticate, user_by_address
 from tests.factories import make_mailbox

@@ -48,9 +48,9 @@ from tenants.audit import Actor
 from tenants.configuration.catalog import ORGANIZATION
 from tenants.configuration.layers import override
 from tenants.database import db
+from tenants.database.schema import migration_config
 from tenants.organizations import Membership, Organization
 from tenants.permissions import MEMBER
-from tenants.schema import migration_config
 from tenants.settings import Settings
 from tests.certificates import Certificates
 from tests.dovecot import start_dovecot

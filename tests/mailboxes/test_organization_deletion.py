@@ -19,7 +19,7 @@ from mailboxes.tables import METADATA
 from tenants.audit import Actor
 from tenants.database import db, inside_installation
 from tenants.errors import InvalidError, NotFoundError
-from tenants.organization_administration import enable_organization, rename_organization
+from tenants.installation.organizations import enable_organization, rename_organization
 from tenants.organizations import Organization
 from tenants.users import User
 from tests.factories import make_mailbox, make_message

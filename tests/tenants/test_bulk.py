@@ -23,9 +23,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
-from tenants.arrays import PackedList, array_literal, carrier_of
-from tenants.bulk import in_binary
 from tenants.database import db
+from tenants.database.arrays import PackedList, array_literal, carrier_of
+from tenants.database.bulk import in_binary
 
 ODD = ['say "yes"', "back\\slash", "{a,b}", "", " ", "NULL", "null", "line\nend", "Zürich", ","]
 EAST = timezone(timedelta(hours=9, minutes=30))

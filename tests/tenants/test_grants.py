@@ -9,13 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from tenants import people, roles
+from tenants import people
 from tenants.audit import Actor
 from tenants.database import db, inside
 from tenants.errors import AppError, ConflictError
-from tenants.invitations import accept, invite
-from tenants.many_members import enable_many, give_role, take_role
 from tenants.organizations import Membership
+from tenants.people import roles
+from tenants.people.invitations import accept, invite
+from tenants.people.many_members import enable_many, give_role, take_role
 from tenants.permissions import ADMINISTRATOR, PERMISSIONS, Role, permissions_of
 from tenants.users import User
 from tests.factories import PASSWORD, make_member, make_organization

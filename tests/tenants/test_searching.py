@@ -8,8 +8,9 @@ from mailboxes import access
 from mailboxes.crm import contacts, leads
 from mailboxes.setup import granting
 from mailboxes.templates.organization import TemplateFilter, filtered_templates
-from tenants import organization_administration, organizations, users
-from tenants.searching import MOST_WORDS, search_words
+from tenants import organizations, users
+from tenants.database.searching import MOST_WORDS, search_words
+from tenants.installation import organizations as administration
 
 MANY = " ".join(f"word{number}" for number in range(1_000))
 
@@ -27,9 +28,7 @@ def test_words_are_few_and_in_order(text):
     [
         lambda: organizations.members(organizations.MemberFilter(words=MANY)),
         lambda: organizations.members_found(MANY),
-        lambda: organization_administration.organizations(
-            organization_administration.OrganizationFilter(words=MANY)
-        ),
+        lambda: administration.organizations(administration.OrganizationFilter(words=MANY)),
         lambda: users.users(users.UserFilter(words=MANY)),
         lambda: granting.roles_found(MANY),
         lambda: contacts.contacts(MANY),

@@ -11,13 +11,13 @@ from sqlalchemy import delete, func, select
 
 from mailboxes.notices import Notice, send_due_notices
 from mailboxes.people_letters import MOST_TO_ONE, PAUSE
-from tenants.attempts import ATTEMPTS_PER_ACCOUNT
 from tenants.audit import AuditEntry
 from tenants.database import db
-from tenants.invitations import LIFETIME, Invitation, accept
 from tenants.organizations import Membership, MembershipRole, organizations_of
+from tenants.people.invitations import LIFETIME, Invitation, accept
 from tenants.permissions import ADMINISTRATOR, MEMBER, Role, grant_role
 from tenants.users import User, user_by_address
+from tenants.users.attempts import ATTEMPTS_PER_ACCOUNT
 from tests.factories import PASSWORD, csrf_token, make_member, sign_in
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
 from tests.queries import counted_queries

@@ -28,8 +28,8 @@ from tenants.audit import Actor
 from tenants.configuration.history import changes_of
 from tenants.configuration.layers import override
 from tenants.database import Base, OptionallyScoped, OrganizationScoped, db, inside, inside_installation, now
-from tenants.invitations import invite
 from tenants.organizations import Membership
+from tenants.people.invitations import invite
 from tenants.permissions import Role
 from tests.architecture.test_routes import APP, RULES
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in

@@ -12,10 +12,10 @@ from mailboxes.system_mailboxes import MailboxGrant
 from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import InvalidError
-from tenants.import_files import LARGEST_FILE, MOST_ROWS
-from tenants.invitations import Invitation
-from tenants.member_import import read_rows
 from tenants.organizations import Membership
+from tenants.people.import_files import LARGEST_FILE, MOST_ROWS
+from tenants.people.invitations import Invitation
+from tenants.people.member_import import read_rows
 from tenants.permissions import Role
 from tests.factories import csrf_token, make_mailbox, make_member, make_user, sign_in
 from tests.mailboxes.system_smtp import send_notices_to

@@ -6,13 +6,12 @@ import pytest
 from sqlalchemy import select
 
 from mailboxes.notices import send_due_notices
-from tenants import password_links
-from tenants.attempts import ATTEMPTS_PER_ACCOUNT
 from tenants.audit import SystemAuditEntry
 from tenants.database import INSTALLATION, db
 from tenants.errors import NotFoundError
-from tenants.password_links import MOST_OPEN, PasswordLink
-from tenants.users import User, authenticate
+from tenants.users import User, authenticate, password_links
+from tenants.users.attempts import ATTEMPTS_PER_ACCOUNT
+from tenants.users.password_links import MOST_OPEN, PasswordLink
 from tests.factories import PASSWORD, sign_in_by_form
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
 from tests.webapp.reading import read, send, words_of
@@ -74,7 +73,7 @@ def test_the_answer_is_alike_for_known_unknown_and_disabled_people(app, ours, th
 
 
 def test_a_new_password_opens_the_door_while_strangers_guess(app, ours, asked, monkeypatch):
-    monkeypatch.setattr("tenants.attempts.ATTEMPTS_BY_STRANGERS", 1)
+    monkeypatch.setattr("tenants.users.attempts.ATTEMPTS_BY_STRANGERS", 1)
     guess = {"address": ours.member.user.address, "password": "wrong wrong wrong"}
     send(app.test_client(), "/sign-in", expect=400, **guess)
     typed = guess | {"password": NEW}

@@ -6,13 +6,13 @@ from sqlalchemy import select
 
 from mailboxes.system_mailboxes import MailboxGrant
 from tenants import people
-from tenants.attempts import ATTEMPTS_PER_ACCOUNT
 from tenants.configuration.layers import override
 from tenants.database import db
 from tenants.organizations import Membership, organizations_of
 from tenants.permissions import ADMINISTRATOR, Role, grant_role, permissions_of
-from tenants.second_factor import has_second_factor
 from tenants.users import sessions_of, user_by_address
+from tenants.users.attempts import ATTEMPTS_PER_ACCOUNT
+from tenants.users.second_factor import has_second_factor
 from tests.factories import PASSWORD, csrf_token, make_mailbox, make_member, sign_in_by_form
 
 INVITE = "/configuration/people/invite"
@@ -261,7 +261,7 @@ def test_wrong_passwords_in_the_same_network_close_nobodys_second_step(
     totp = with_second_factor(app, ours.member)
     time_machine_clock.shift(60)
     client = sign_in_by_form(app, ours.member)
-    monkeypatch.setattr("tenants.attempts.ATTEMPTS_PER_PLACE", 1)
+    monkeypatch.setattr("tenants.users.attempts.ATTEMPTS_PER_PLACE", 1)
     wrong = {"address": theirs.member.user.address, "password": "wrong wrong wrong"}
     assert post(app.test_client(), "/sign-in", **wrong).status_code == 400
     assert post(app.test_client(), "/sign-in", **wrong).status_code == 429

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import func, select
 
-from tenants.attempts import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_BROWSER, network_of
 from tenants.database import db
 from tenants.users import SignIn
+from tenants.users.attempts import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_BROWSER, network_of
 from tests.factories import PASSWORD, csrf_token, sign_in_by_form
 from webapp import LARGEST_FORM
 from webapp.auth.cookie import KNOWN_FOR
@@ -76,7 +76,7 @@ def test_neighbours_of_one_network_are_one_place(app, ours, theirs):
 
 
 def test_who_guesses_from_many_places_is_stopped_and_keeps_nobody_out(app, ours, theirs, monkeypatch):
-    monkeypatch.setattr("tenants.attempts.ATTEMPTS_BY_STRANGERS", 3)
+    monkeypatch.setattr("tenants.users.attempts.ATTEMPTS_BY_STRANGERS", 3)
     known = sign_in_by_form(app, ours.member)
     known.post("/sign-out", data={"csrf_token": csrf_token(known.get("/security/").text)})
     for number in range(3):
@@ -87,7 +87,7 @@ def test_who_guesses_from_many_places_is_stopped_and_keeps_nobody_out(app, ours,
 
 
 def test_a_browser_known_to_one_account_is_none_to_another(app, ours, theirs, monkeypatch):
-    monkeypatch.setattr("tenants.attempts.ATTEMPTS_BY_STRANGERS", 3)
+    monkeypatch.setattr("tenants.users.attempts.ATTEMPTS_BY_STRANGERS", 3)
     client = sign_in_by_form(app, theirs.member)
     for number in range(3):
         knock(client, ours.member.user.address, "wrong wrong wrong", place=f"198.51.100.{number}")
@@ -96,7 +96,7 @@ def test_a_browser_known_to_one_account_is_none_to_another(app, ours, theirs, mo
 
 def test_a_colleague_in_the_same_network_keeps_no_known_browser_out(app, ours, theirs, monkeypatch):
     known = sign_in_by_form(app, ours.member)
-    monkeypatch.setattr("tenants.attempts.ATTEMPTS_PER_PLACE", ATTEMPTS_PER_ACCOUNT)
+    monkeypatch.setattr("tenants.users.attempts.ATTEMPTS_PER_PLACE", ATTEMPTS_PER_ACCOUNT)
     for _ in range(ATTEMPTS_PER_ACCOUNT):
         knock(app.test_client(), ours.member.user.address, "wrong wrong wrong")
     assert knock(app.test_client(), ours.member.user.address).status_code == 429
@@ -133,7 +133,7 @@ def test_a_browser_is_known_until_the_password_changes_or_a_year_is_over(
     change = {"current": PASSWORD, "password": "another long password", "again": "another long password"}
     token = csrf_token(client.get("/security/").text)
     assert client.post("/security/password", data=change | {"csrf_token": token}).status_code == 302
-    monkeypatch.setattr("tenants.attempts.ATTEMPTS_BY_STRANGERS", 1)
+    monkeypatch.setattr("tenants.users.attempts.ATTEMPTS_BY_STRANGERS", 1)
     knock(app.test_client(), address, "wrong wrong wrong", place="198.51.100.1")
     assert knock(kept, address, "another long password").status_code == 429
     assert knock(client, address, "another long password").status_code == 302

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from mailboxes.notices import send_due_notices
 from tenants.audit import SystemAuditEntry
 from tenants.database import INSTALLATION, db
-from tenants.user_import import read_users
+from tenants.installation.user_import import read_users
 from tenants.users import User, user_by_address
 from tests.factories import PASSWORD, csrf_token, make_user, sign_in
 from tests.mailboxes.system_smtp import letters, path_in, send_notices_to

@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import event, select
 
 from mailboxes.notices import send_due_notices
-from tenants import user_administration as domain
 from tenants.audit import Actor, SystemAuditEntry
 from tenants.database import INSTALLATION, db
 from tenants.errors import ConflictError
+from tenants.installation import users as domain
 from tenants.organizations import Membership
 from tenants.permissions import ADMINISTRATOR
 from tenants.users import User, user_by_address
@@ -127,7 +127,7 @@ def test_a_disabled_user_is_out_at_once_and_may_come_back(app, client, ours):
 
 
 def test_signing_out_everywhere_leaves_the_second_factor_alone(app, client, ours, time_machine_clock):
-    from tenants.second_factor import has_second_factor
+    from tenants.users.second_factor import has_second_factor
     from tests.webapp.test_people import with_second_factor
 
     with_second_factor(app, ours.member)

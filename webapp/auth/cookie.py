@@ -60,7 +60,7 @@ def known_browser(request: Request, address: str) -> str:
 
 
 def make_known(request: Request, response: Response, user: User) -> None:
-    """Let the browser remember that, also after signing out: it opens nothing, see `tenants.attempts`."""
+    """Let the browser remember that, also after signing out: it opens nothing (`tenants.users.attempts`)."""
     browser, marks = _known(request)
     browser = browser or random.token_urlsafe(16)
     mark = _mark(browser, user)

@@ -5,9 +5,10 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.notices import can_send
 from mailboxes.people_letters import send_password_changed
-from tenants import audit, password_links
+from tenants import audit
 from tenants.database import db, enter_installation
 from tenants.errors import AppError, NotFoundError
+from tenants.users import password_links
 from webapp.auth import cookie
 from webapp.auth.forms import ForgottenForm, NewPasswordForm
 from webapp.guards import public

@@ -10,10 +10,10 @@ from tenants.configuration.layers import value_of
 from tenants.database import db
 from tenants.errors import AppError, NotFoundError
 from tenants.organizations import organizations_of
-from tenants.second_factor import accept_code, has_second_factor
 from tenants.users import User, authenticate, session_of
 from tenants.users import sign_in as open_session
 from tenants.users import sign_out as end_session
+from tenants.users.second_factor import accept_code, has_second_factor
 from webapp.auth import cookie
 from webapp.auth.forms import CodeForm, SignInForm
 from webapp.guards import public, signed_in_required

@@ -10,7 +10,7 @@ from tenants import audit
 from tenants.audit import AuditEntry
 from tenants.configuration.layers import value_of
 from tenants.database import db, enter_organization, now
-from tenants.organization_administration import organization_of
+from tenants.installation.organizations import organization_of
 from tenants.organizations import Organization
 from webapp.configuration.pages import actor
 

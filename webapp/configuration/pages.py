@@ -14,8 +14,8 @@ from tenants.configuration.catalog import GROUPS, ORGANIZATION, SECTIONS, Group,
 from tenants.configuration.layers import Effective
 from tenants.configuration.values import time_zones
 from tenants.database import db
+from tenants.database.searching import search_words
 from tenants.errors import NotFoundError
-from tenants.searching import search_words
 from webapp.configuration.effects import Effect, effects_of
 from webapp.configuration.forms import INHERITS, LOCKS, REASON, configuration_form
 from webapp.configuration.people import People, people_for

@@ -11,7 +11,7 @@ from mailboxes.organization_deletion import Effects, begin_deleting, deletion_ef
 from tenants import audit
 from tenants.database import db, enter_organization, now
 from tenants.errors import InvalidError
-from tenants.organization_administration import organization_of
+from tenants.installation.organizations import organization_of
 from tenants.organizations import Organization
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree

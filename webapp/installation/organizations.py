@@ -10,11 +10,11 @@ from mailboxes.crm.paging import Order, page
 from mailboxes.offering import create_organization
 from mailboxes.people_letters import send_invitation
 from tenants import audit
-from tenants import organization_administration as domain
 from tenants.database import db, enter_organization
-from tenants.invitations import Invitation, invite, open_invitations
+from tenants.installation import organizations as domain
 from tenants.organizations import Organization
 from tenants.people import ADMINISTERS
+from tenants.people.invitations import Invitation, invite, open_invitations
 from tenants.permissions import ADMINISTRATOR, members_who_may, offer_system_roles
 from tenants.users import SHOWN_NAME, checked_address
 from webapp import records

@@ -5,12 +5,12 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.notices import can_send
 from mailboxes.people_letters import password_link, send_welcomes
-from tenants import password_links
 from tenants.audit import record_for_system
 from tenants.database import db, enter_installation
-from tenants.import_files import TAKEN, Verdict
-from tenants.outcomes import Outcome
-from tenants.user_import import TEMPLATE, UserRow, judge_users, make_users, read_users
+from tenants.installation.user_import import TEMPLATE, UserRow, judge_users, make_users, read_users
+from tenants.people.import_files import TAKEN, Verdict
+from tenants.people.outcomes import Outcome
+from tenants.users import password_links
 from webapp.configuration.pages import actor
 from webapp.guards import system_admin_required
 from webapp.installation.users import blueprint

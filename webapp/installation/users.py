@@ -9,22 +9,23 @@ from flask.typing import ResponseReturnValue
 from mailboxes.crm.paging import Order, page
 from mailboxes.notices import can_send
 from mailboxes.people_letters import password_link, send_password_link, send_welcome
-from tenants import password_links, second_factor
-from tenants import user_administration as domain
 from tenants.audit import record_for_system
 from tenants.database import db, enter_installation
-from tenants.many_users import change_many as change_users
-from tenants.password_links import Opened
+from tenants.installation import users as domain
+from tenants.installation.many_users import change_many as change_users
 from tenants.users import (
     USER_SORTS,
     User,
     UserFilter,
     last_seen,
+    password_links,
+    second_factor,
     sessions_of,
     sign_out_everywhere,
     user_of,
     users,
 )
+from tenants.users.password_links import Opened
 from webapp import records
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree

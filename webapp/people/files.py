@@ -15,8 +15,8 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from mailboxes.crm.exporting import csv_lines
 from tenants.application import settings_of
 from tenants.errors import ConflictError, InvalidError
-from tenants.import_files import LARGEST_FILE, TAKEN, Verdict
-from tenants.outcomes import Outcome
+from tenants.people.import_files import LARGEST_FILE, TAKEN, Verdict
+from tenants.people.outcomes import Outcome
 from webapp.levels import Level
 
 SHOWN_FOR_SECONDS = 3600

@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from mailboxes.people_letters import refused_letters, send_invitations
 from tenants import audit, people
 from tenants.database import db
-from tenants.import_files import ERROR, TAKEN, Verdict
-from tenants.invitations import invite_many
-from tenants.member_import import TEMPLATE, ImportRow, judge, read_rows
-from tenants.outcomes import Outcome
+from tenants.people.import_files import ERROR, TAKEN, Verdict
+from tenants.people.invitations import invite_many
+from tenants.people.member_import import TEMPLATE, ImportRow, judge, read_rows
+from tenants.people.outcomes import Outcome
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
 from webapp.levels import organization_level

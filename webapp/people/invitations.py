@@ -6,13 +6,13 @@ from flask import Blueprint, flash, g, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from tenants import audit
-from tenants.attempts import Limits, count_attempt, joining_limits, refuse_throttled
 from tenants.database import db, enter_organization
 from tenants.errors import AppError, NotFoundError, TooManyAttemptsError
-from tenants.invitations import OVER, Invitation, invitation_of
-from tenants.invitations import accept as join
 from tenants.organizations import Organization
+from tenants.people.invitations import OVER, Invitation, invitation_of
+from tenants.people.invitations import accept as join
 from tenants.users import sign_in
+from tenants.users.attempts import Limits, count_attempt, joining_limits, refuse_throttled
 from webapp.auth import cookie
 from webapp.guards import public
 from webapp.people.forms import AcceptForm, JoinForm

@@ -11,7 +11,7 @@ from mailboxes.people_letters import send_invitation
 from tenants import audit, people
 from tenants.database import db
 from tenants.errors import AppError
-from tenants.invitations import (
+from tenants.people.invitations import (
     Invitation,
     invite,
     open_invitation,

@@ -12,10 +12,10 @@ from mailboxes.crm.paging import Order, page
 from tenants import people
 from tenants.database import db
 from tenants.errors import AppError, InvalidError
-from tenants.invitations import open_invitations
-from tenants.many_members import enable_many, give_role, take_role
 from tenants.organizations import MEMBER_SORTS, MemberFilter, Membership, members
-from tenants.outcomes import Outcome
+from tenants.people.invitations import open_invitations
+from tenants.people.many_members import enable_many, give_role, take_role
+from tenants.people.outcomes import Outcome
 from tenants.permissions import permissions_of, roles_by_member, roles_of
 from tenants.users import SHOWN_NAME
 from webapp import records

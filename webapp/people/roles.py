@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.access import mailboxes_of_role
 from tenants import people
-from tenants import roles as domain
 from tenants.database import db
 from tenants.errors import AppError, ConflictError, ForbiddenError, InvalidError
+from tenants.people import roles as domain
 from tenants.permissions import PERMISSIONS, Role, roles
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree

@@ -3,11 +3,17 @@
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from tenants import password_links, second_factor
 from tenants.audit import record_for_system
 from tenants.database import db
 from tenants.errors import AppError, InvalidError
-from tenants.users import authenticate, sessions_of, sign_in, sign_out_elsewhere
+from tenants.users import (
+    authenticate,
+    password_links,
+    second_factor,
+    sessions_of,
+    sign_in,
+    sign_out_elsewhere,
+)
 from webapp.auth import cookie
 from webapp.auth.forms import CodeForm
 from webapp.configuration.pages import actor

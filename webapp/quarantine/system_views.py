@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from tenants.audit import record_for_system
-from tenants.bulk import among
 from tenants.database import db
+from tenants.database.bulk import among
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.door import enter
 from webapp.guards import system_admin_required

@@ -8,8 +8,8 @@ from sqlalchemy import select
 
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import record
-from tenants.bulk import among
 from tenants.database import db
+from tenants.database.bulk import among
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
 from webapp.mailboxes.door import organization_door

@@ -3,6 +3,10 @@
 A session is bound once: to an organization (role ``postroom_app``, under row security), or to the
 installation (role ``postroom_system``, only rows that no organization owns). What must look across
 organizations opens a session of its own with `across_organizations` and says why.
+
+In this room, too: `bulk` writes many rows in one statement, and `arrays` is how they travel; `locks` keeps
+two from doing the same at once; `searching` makes conditions of typed words; `schema` knows whether the
+tables are those that the code expects.
 """
 
 import os

@@ -28,8 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from tenants.arrays import PackedList, PackedValue, carrier_of
 from tenants.database import INSTALLATION, Base, db
+from tenants.database.arrays import PackedList, PackedValue, carrier_of
 from tenants.errors import OutsideOrganizationError
 
 Row = Mapping[str, Any]

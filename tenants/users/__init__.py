@@ -1,4 +1,8 @@
-"""Users, their passwords and their sessions at the door."""
+"""Users, their passwords and their sessions at the door.
+
+In this room, too: `attempts` slows down who guesses, `password_links` lets a person choose a password, and
+`second_factor` asks for a code of an app.
+"""
 
 import secrets as random
 from collections.abc import Iterable
@@ -15,7 +19,11 @@ from flask import current_app
 from sqlalchemy import ForeignKey, Index, Select, delete, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.attempts import (
+from tenants.database import Base, db, now, uuid7
+from tenants.database.searching import has_words
+from tenants.errors import AppError, InvalidError, NotFoundError
+from tenants.secrets import hash_of_token
+from tenants.users.attempts import (
     ATTEMPT_WINDOW,
     SignInAttempt,
     count_attempt,
@@ -23,10 +31,6 @@ from tenants.attempts import (
     password_limits,
     refuse_throttled,
 )
-from tenants.database import Base, db, now, uuid7
-from tenants.errors import AppError, InvalidError, NotFoundError
-from tenants.searching import has_words
-from tenants.secrets import hash_of_token
 
 MINIMUM_PASSWORD_LENGTH = 10
 LONGEST_NAME = 200

@@ -8,11 +8,11 @@ import pyotp
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.attempts import code_limits, count_attempt, refuse_throttled
 from tenants.database import Base, db, now
 from tenants.errors import ConflictError, InvalidError
 from tenants.secrets import decrypt, encrypt
 from tenants.users import User
+from tenants.users.attempts import code_limits, count_attempt, refuse_throttled
 
 STEP_SECONDS = 30
 DRIFT = 1  # steps a clock may be wrong

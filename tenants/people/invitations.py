@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.audit import Actor
-from tenants.bulk import among
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, uuid7
+from tenants.database.bulk import among
 from tenants.errors import AppError, ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership, lock_organization
 from tenants.people import MANAGES_PEOPLE

@@ -15,7 +15,6 @@ from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db
 from tenants.errors import ConflictError, InvalidError
 from tenants.organizations import Membership, MembershipRole, Organization
-from tenants.password_links import end_all
 from tenants.people import ADMINISTERS
 from tenants.permissions import Role, members_who_may
 from tenants.users import (
@@ -25,6 +24,7 @@ from tenants.users import (
     sign_out_everywhere,
     user_by_address,
 )
+from tenants.users.password_links import end_all
 
 NAMED = 5  # organizations in a sentence
 LOCKED_OUT = "You cannot lock yourself out. Ask another system administrator."

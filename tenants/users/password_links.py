@@ -13,7 +13,6 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Select, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.attempts import count_attempt, forget_attempts, refuse_throttled, reset_limits
 from tenants.database import Base, db, is_one_of, now, uuid7
 from tenants.errors import NotFoundError
 from tenants.secrets import hash_of_token
@@ -22,6 +21,7 @@ from tenants.users import (
     choose_password,
     user_by_address,
 )
+from tenants.users.attempts import count_attempt, forget_attempts, refuse_throttled, reset_limits
 
 LIFETIME = timedelta(minutes=30)
 WELCOME_LIFETIME = timedelta(days=7)  # of a user whom an administrator has just made

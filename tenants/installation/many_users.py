@@ -1,4 +1,4 @@
-"""Many users of the installation at once, as `tenants.many_members` does it with members.
+"""Many users of the installation at once, as `tenants.people.many_members` does it with members.
 
 Each is judged by themselves and a refusal stops nobody else, in as many statements however many they are.
 """
@@ -11,18 +11,18 @@ from sqlalchemy import delete, select, update
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db, is_one_of
 from tenants.errors import InvalidError
-from tenants.organizations import Membership, Organization
-from tenants.outcomes import Outcome
-from tenants.password_links import end_all
-from tenants.people import ADMINISTERS
-from tenants.permissions import members_who_may
-from tenants.user_administration import (
+from tenants.installation.users import (
     LOCKED_OUT,
     keeping_a_system_administrator,
     lock_organizations,
     only_administrator,
 )
+from tenants.organizations import Membership, Organization
+from tenants.people import ADMINISTERS
+from tenants.people.outcomes import Outcome
+from tenants.permissions import members_who_may
 from tenants.users import SHOWN_NAME, SignIn, User
+from tenants.users.password_links import end_all
 
 # By an organization (its name, its id): the chosen who administer it, where nobody else does.
 Alone = dict[tuple[str, UUID], set[UUID]]

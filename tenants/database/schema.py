@@ -13,7 +13,7 @@ from tenants.settings import SettingsError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 def migration_config(url: str) -> Config:

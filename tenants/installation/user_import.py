@@ -1,6 +1,6 @@
 """Many users of the installation from a file: judged row by row without saving anything, then made together.
 
-Columns ``address``, ``name`` and ``administrator`` (yes or no), see `tenants.import_files`.
+Columns ``address``, ``name`` and ``administrator`` (yes or no), see `tenants.people.import_files`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from tenants.audit import Actor, record_for_system
-from tenants.bulk import among
 from tenants.database import db, uuid7
+from tenants.database.bulk import among
 from tenants.errors import InvalidError
-from tenants.import_files import ADDRESSES, ERROR, KNOWN, TAKEN, Standing, Verdict, judged, read_lines
-from tenants.user_administration import described
+from tenants.installation.users import described
+from tenants.people.import_files import ADDRESSES, ERROR, KNOWN, TAKEN, Standing, Verdict, judged, read_lines
 from tenants.users import User, checked_address, checked_name, spellings
 
 NAMES = {"name", "full name", "person"}

@@ -3,6 +3,10 @@
 Whoever changes who may do what holds the organization's lock until the transaction ends (`granting`,
 `lock_organization`): two administrators who take the rights from each other wait for one another, and the
 second one is told.
+
+In this room, too: `roles` and what may be done with them; `invitations`, which bring somebody in;
+`many_members` and `member_import` (from a file), which do the same with many, and tell what became of each
+(`outcomes`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,9 +25,9 @@ from tenants.permissions import (
     grant_role,
     members_who_may,
     permissions_of,
-    roles,
     roles_of,
 )
+from tenants.permissions import roles as roles_in_order
 
 MANAGES_PEOPLE = "user.manage"
 LOCKED_OUT = "You cannot lock yourself out. Ask another administrator."
@@ -70,7 +74,7 @@ def demand_for_grants(demand: Demand) -> Demand:
 def grantable(role_ids: Iterable[UUID], by: frozenset[str]) -> list[Role]:
     """These roles, if whoever has the permissions ``by`` may grant them all; `ForbiddenError` otherwise."""
     wanted = list(dict.fromkeys(role_ids))
-    chosen = list(db.session.scalars(roles().where(Role.id.in_(wanted))))
+    chosen = list(db.session.scalars(roles_in_order().where(Role.id.in_(wanted))))
     if len(chosen) < len(wanted):
         raise NotFoundError("One of these roles no longer exists. Choose again.")
     refused = refusals(chosen, by)

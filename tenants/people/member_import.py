@@ -1,6 +1,6 @@
 """Many people from a file: read, judged row by row without saving anything, then invited.
 
-Columns ``address`` and ``roles`` (several divided by ``,``, ``;`` or ``|``), see `tenants.import_files`.
+Columns ``address`` and ``roles`` (several divided by ``,``, ``;`` or ``|``), see `import_files`.
 """
 
 import re
@@ -10,13 +10,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from tenants.bulk import among
 from tenants.database import db
+from tenants.database.bulk import among
 from tenants.errors import InvalidError
-from tenants.import_files import ADDRESSES, ERROR, KNOWN, Standing, Verdict, judged, read_lines
-from tenants.invitations import Invitation, open_invitations
 from tenants.organizations import Membership
 from tenants.people import refusals
+from tenants.people.import_files import ADDRESSES, ERROR, KNOWN, Standing, Verdict, judged, read_lines
+from tenants.people.invitations import Invitation, open_invitations
 from tenants.permissions import Role, roles
 from tenants.users import User, checked_address, spellings
 

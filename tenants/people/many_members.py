@@ -12,12 +12,12 @@ from uuid import UUID
 from sqlalchemy import delete, update
 
 from tenants.audit import Actor, record
-from tenants.bulk import insert_rows
 from tenants.database import db, is_one_of
+from tenants.database.bulk import insert_rows
 from tenants.errors import ConflictError
 from tenants.organizations import Membership, MembershipRole
-from tenants.outcomes import Outcome
 from tenants.people import LOCKED_OUT, MANAGES_PEOPLE, keeping_an_administrator, refusals
+from tenants.people.outcomes import Outcome
 from tenants.permissions import Role, members_who_may, roles_by_member
 
 Write = Callable[[list[UUID]], object]  # what becomes true of the members with these ids

@@ -11,9 +11,9 @@ from sqlalchemy import Select, func, select
 
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db
+from tenants.database.searching import has_words
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Membership, Organization
-from tenants.searching import has_words
 
 LONGEST_NAME = 100
 
