@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailboxes.classifying import bounces, robots, subjects
@@ -20,6 +19,7 @@ from mailboxes.classifying.domains import (
     split_address,
 )
 from mailboxes.classifying.facts import Authentication, Facts
+from mailboxes.classifying.headers import Headers
 from mailboxes.parsing import ParsedMessage, address_list
 from mailboxes.subjects import base_subject
 
@@ -37,7 +37,6 @@ __all__ = [
 
 BY_SUBJECT = "automatic-subject"
 LOOP_HEADER = "x-postroom-loop"
-LONGEST_ADDRESS = 320  # what is longer is none, and is neither kept nor remembered whole
 
 SENTENCES = {
     "null-return-path": "The envelope sender is empty, as that of a bounce.",
@@ -59,11 +58,6 @@ _DEFECTIVE = frozenset(
 )
 _TRUNCATED = frozenset({"text-cut", "too-many-parts", "too-deep", "too-many-addresses"})
 _WHITE_SPACE = bytes(code for code in range(128) if chr(code).isspace())
-_COMMENT = re.compile(r"\([^()]*\)")
-_IN_BRACKETS = re.compile(r"<([^<>]*)>")
-_TOKEN = re.compile(r"[^;,()\s]+")
-_WORDS = re.compile(r"[\s,;]+")
-_SCORE = re.compile(r"(?:^|;)\s*scl\s*:\s*(-?\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,28 +131,25 @@ def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
 
 
 def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
-    headers = _Headers(parsed)
+    headers = Headers(parsed)
     sender, problem = _sender(parsed, headers)
     local_part, sender_domain = split_address(decoded_address(sender))
     list_headers = headers.present(robots.LIST_HEADERS)
     return_path = headers.return_path()
     return_path_domain = split_address(decoded_address(return_path or ""))[1]
     subject_sign = subjects.automatic_subject(parsed.subject)
-    auto_submitted = headers.tokens("auto-submitted")
     facts = Facts(
         return_path=return_path,
         has_null_return_path=headers.has_null_return_path(),
         sender=sender,
         sender_problem=problem,
-        auto_submitted=auto_submitted,
-        is_auto_submitted=any(token != "no" for token in auto_submitted),  # noqa: S105
+        is_auto_submitted=any(word != "no" for word in headers.first_words("auto-submitted")),
         list_headers=list_headers,
         precedence=headers.words(("precedence", "x-precedence"), robots.SUPPRESSING_PRECEDENCE),
         auto_response_suppress=headers.words(("x-auto-response-suppress",), robots.SUPPRESSING_RESPONSE),
         machine_headers=headers.machine_headers(),
         report_types=_report_types(parsed),
         calendar_methods=[m for m in parsed.calendar_methods if m in robots.SUPPRESSING_METHODS],
-        sender_local_part=local_part,
         robot_sender=robots.robot_pattern(local_part, is_list=bool(list_headers))
         or robots.daemon_pattern(split_address(return_path or "")[0]),
         is_role_sender=robots.is_role(local_part) or _is_named_as_daemon(parsed),
@@ -173,7 +164,6 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         spam_signs=headers.spam_signs(),
         authentication=authentication(parsed.headers, trusted_authserv_id, sender_domain),
         sender_domain=sender_domain,
-        return_path_domain=return_path_domain,
         is_return_path_related=not return_path_domain or are_related(return_path_domain, sender_domain),
         reply_to=[address.address.lower() for address in parsed.reply_to],
         has_foreign_reply_to=_has_foreign_reply_to(parsed, sender_domain),
@@ -205,94 +195,7 @@ def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
     return (is_answer and is_away) if facts["automatic_subject"] == "absence" else (is_answer or is_away)
 
 
-class _Headers:
-    """Questions about the headers of a message."""
-
-    def __init__(self, parsed: ParsedMessage) -> None:
-        self.values: dict[str, list[str]] = {}
-        for name, value in parsed.headers:
-            self.values.setdefault(name.lower(), []).append(value)
-
-    def all(self, name: str) -> list[str]:
-        return self.values.get(name, [])
-
-    def present(self, names: frozenset[str]) -> list[str]:
-        return [name for name in self.values if name in names]
-
-    def return_path(self) -> str | None:
-        """The first Return-Path: lower case, without brackets, "" when it is null."""
-        values = self.all("return-path")
-        return _envelope_address(values[0]) if values else None
-
-    def has_null_return_path(self) -> bool:
-        return any(not _envelope_address(value) for value in self.all("return-path"))
-
-    def tokens(self, name: str) -> list[str]:
-        """The first token of each instance; "" of an empty one."""
-        found = [_TOKEN.search(_COMMENT.sub(" ", value)) for value in self.all(name)]
-        return [token[0].lower() if token else "" for token in found]
-
-    def words(self, names: tuple[str, ...], wanted: frozenset[str]) -> list[str]:
-        values = [value for name in names for value in self.all(name)]
-        words = [word.lower() for value in values for word in _WORDS.split(value[:1000])]
-        return [word for word in dict.fromkeys(words) if word in wanted]
-
-    def machine_headers(self) -> list[str]:
-        found = self.present(robots.MACHINE_HEADERS)
-        for name, wanted in robots.MACHINE_HEADER_VALUES.items():
-            if any(value.strip().lower().startswith(tuple(wanted)) for value in self.all(name)):
-                found.append(name)
-        return found
-
-    def delivered_to(self) -> list[str]:
-        values = [value[:LONGEST_ADDRESS] for value in self.all("delivered-to") if value]
-        return [canonical_address(value) for value in values[:100]]
-
-    def spam_signs(self) -> list[str]:
-        return [
-            name
-            for name, is_spam in _SPAM_TESTS.items()
-            if name in self.values and any(map(is_spam, self.values[name]))
-        ]
-
-
-def _says_yes(value: str) -> bool:
-    return value.strip().lower().startswith("yes")
-
-
-def _says_spam(value: str) -> bool:
-    return value.strip().lower() in ("spam", "yes", "true", "junk")
-
-
-def _has_high_score(value: str) -> bool:
-    """Exchange's spam confidence level, from 5 (junk) on."""
-    found = _SCORE.search(value) or re.fullmatch(r"\s*(-?\d+)\s*", value)
-    return found is not None and int(found[1][:4]) >= 5
-
-
-_SPAM_TESTS: dict[str, Callable[[str], bool]] = {
-    "x-spam-flag": _says_yes,
-    "x-spam-status": _says_yes,
-    "x-spam": _says_spam,
-    "x-ses-spam-verdict": lambda value: value.strip().lower().startswith("fail"),
-    "x-ms-exchange-organization-scl": _has_high_score,
-    "x-forefront-antispam-report": _has_high_score,
-    "x-barracuda-spam-flag": _says_yes,
-    "x-bogosity": lambda value: value.strip().lower().startswith(("spam", "yes")),
-    "x-vr-spamstate": _says_spam,
-    "x-spam-tag": _says_yes,
-    "x-gnd-status": _says_spam,
-}
-
-
-def _envelope_address(value: str) -> str:
-    """``<a@b> (comment)`` as ``a@b``; ``""`` for the null path and for none."""
-    found = _IN_BRACKETS.search(value)
-    inside = found[1] if found else _COMMENT.sub(" ", value)
-    return inside.strip().lower()[:LONGEST_ADDRESS]
-
-
-def _sender(parsed: ParsedMessage, headers: _Headers) -> tuple[str, str]:
+def _sender(parsed: ParsedMessage, headers: Headers) -> tuple[str, str]:
     """The one usable From in lower case, and what is wrong with it (rule 2)."""
     values = headers.all("from")
     if not values or not any(value.strip() for value in values):
@@ -323,7 +226,7 @@ def _is_named_as_daemon(parsed: ParsedMessage) -> bool:
     return robots.is_daemon_name(name)
 
 
-def _recipients(parsed: ParsedMessage, headers: _Headers) -> list[str]:
+def _recipients(parsed: ParsedMessage, headers: Headers) -> list[str]:
     addresses = [address.address for address in (*parsed.to, *parsed.cc, *parsed.bcc)]
     for name in ("resent-to", "resent-cc", "resent-bcc"):
         for value in headers.all(name):

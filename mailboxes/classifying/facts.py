@@ -25,20 +25,19 @@ class Facts(TypedDict):
     ``has_null_return_path`` (any instance is empty or ``<>``).
     Rule 2: ``sender`` (the one usable From, else ""), ``sender_problem`` ("" or one of missing,
     several, group, unparsable, control-characters, ambiguous).
-    Rule 3: ``auto_submitted`` (the token of each instance), ``is_auto_submitted`` (any but ``no``).
+    Rule 3: ``is_auto_submitted`` (an Auto-Submitted with any word but ``no``).
     Rule 4: ``list_headers`` (names, lower case). Rule 5: ``precedence`` (the suppressing values).
     Rule 6: ``auto_response_suppress`` (the suppressing values). Rule 7: ``machine_headers`` (names).
     Rule 8: ``report_types`` (content types within the first three levels).
     Rule 9: ``calendar_methods`` (the suppressing ones).
-    Rule 10: ``sender_local_part`` (decoded from SRS, BATV and sub-address), ``robot_sender`` (the
-    pattern it matches, or ""), ``is_role_sender`` (postmaster°, alert°: an administrator may allow).
+    Rule 10: ``robot_sender`` (the pattern that the local part matches, decoded from SRS, BATV and
+    sub-address, or ""), ``is_role_sender`` (postmaster°, alert°: an administrator may allow).
     Rule 11: ``sender_canonical``, ``return_path_canonical`` (each "" where there is none).
     Rule 12: ``message_id``, ``in_reply_to``, ``references``, ``loop_tokens`` (values of our header).
     Rules 16, 17: ``recipients_canonical`` (To, Cc, Bcc, Resent-*), ``recipient_count`` (To and Cc).
     Rule 21: ``spam_signs`` (names of the headers that say so).
     Rule 22: ``authentication`` (None without a result of the trusted server).
-    Rule 24: ``sender_domain``, ``return_path_domain``, ``is_return_path_related`` (True when there
-    is no Return-Path to compare).
+    Rule 24: ``sender_domain``, ``is_return_path_related`` (True when there is no Return-Path to compare).
     Rule 25: ``reply_to``, ``has_foreign_reply_to``.
     Rule 28: ``received_count``, ``delivered_to_canonical`` (with repetitions).
     Rule 29: ``automatic_subject`` ("" or which pattern), ``has_automatic_subject_confirmed`` (one
@@ -51,7 +50,6 @@ class Facts(TypedDict):
     has_null_return_path: bool
     sender: str
     sender_problem: str
-    auto_submitted: list[str]
     is_auto_submitted: bool
     list_headers: list[str]
     precedence: list[str]
@@ -59,7 +57,6 @@ class Facts(TypedDict):
     machine_headers: list[str]
     report_types: list[str]
     calendar_methods: list[str]
-    sender_local_part: str
     robot_sender: str
     is_role_sender: bool
     sender_canonical: str
@@ -73,7 +70,6 @@ class Facts(TypedDict):
     spam_signs: list[str]
     authentication: Authentication | None
     sender_domain: str
-    return_path_domain: str
     is_return_path_related: bool
     reply_to: list[str]
     has_foreign_reply_to: bool
@@ -94,7 +90,6 @@ NOTHING = Facts(
     has_null_return_path=False,
     sender="",
     sender_problem="",
-    auto_submitted=[],
     is_auto_submitted=False,
     list_headers=[],
     precedence=[],
@@ -102,7 +97,6 @@ NOTHING = Facts(
     machine_headers=[],
     report_types=[],
     calendar_methods=[],
-    sender_local_part="",
     robot_sender="",
     is_role_sender=False,
     sender_canonical="",
@@ -116,7 +110,6 @@ NOTHING = Facts(
     spam_signs=[],
     authentication=None,
     sender_domain="",
-    return_path_domain="",
     is_return_path_related=True,
     reply_to=[],
     has_foreign_reply_to=False,
