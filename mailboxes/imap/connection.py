@@ -17,7 +17,7 @@ from mailboxes.errors import (
     UidValidityChangedError,
     UnsafeArgumentError,
 )
-from mailboxes.imap import changes, fetching, folders, reading, searching
+from mailboxes.imap import asking, changes, fetching, folders, reading, searching
 from mailboxes.imap.dialogue import (
     Argument,
     Literal,
@@ -121,11 +121,11 @@ class ImapConnection(ImapSession):
 
     def fetch_details(self, uids: Sequence[int]) -> dict[int, MessageDetails]:
         """Size, flags and INTERNALDATE by UID. A UID that is missing is not proven gone (F8)."""
-        return reading.details(self, uids, fetching.DETAIL_ITEMS)
+        return asking.details(self, uids, fetching.DETAIL_ITEMS)
 
     def fetch_flags(self, uids: Sequence[int]) -> dict[int, tuple[str, ...]]:
         """Flags by UID, where they are told."""
-        told = reading.details(self, uids, b"(UID FLAGS)", needed=b"FLAGS")
+        told = asking.details(self, uids, b"(UID FLAGS)", needed=b"FLAGS")
         return {uid: message.flags for uid, message in told.items()}
 
     # --- messages ----------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class ImapConnection(ImapSession):
     def _message_id_headers(self, uids: Sequence[int]) -> list[bytes]:
         if not uids:
             return []
-        told = reading.fetch(self, uids, b"(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])", budget=LINE_BUDGET)
+        told = asking.fetch(self, uids, b"(UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])", budget=LINE_BUDGET)
         return [fetching.body_of(items) for items in told.values()]
 
     def _store_seen(

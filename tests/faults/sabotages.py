@@ -189,7 +189,7 @@ SABOTAGES = (
     ),
     _of_matrix(
         "sequence numbers",
-        IMAP / "reading.py",
+        IMAP / "asking.py",
         'fetching.whole_number(found.get(b"UID")) if found else None\n',
         'fetching.whole_number(found.get(b"UID", parts[0].split()[1])) if found else None\n',
         "F10",
@@ -203,7 +203,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "any UID is taken",
-        IMAP / "reading.py",
+        IMAP / "asking.py",
         "        if found is not None and uid in asked and uid is not None:\n",
         "        if found is not None and uid is not None:\n",
         "tests/mailboxes/imap/test_searching.py::test_what_is_told_of_another_message_than_asked_for_is_left_out",
@@ -831,7 +831,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "a message whose flags end the connection holds up its folder",
-        IMAP / "reading.py",
+        IMAP / "asking.py",
         "    return _details(session, uids, items, needed, _ask_despite_endings)\n",
         "    return _details(session, uids, items, needed, _ask_despite_refusals)\n",
         "tests/mailboxes/test_hanging_folders.py"

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.imap import Timeouts
-from mailboxes.imap.reading import ENDINGS_OF_ALL
+from mailboxes.imap.asking import ENDINGS_OF_ALL
 from mailboxes.imap.session import MOST_GOODBYES
 from mailboxes.inbox.reading import mark_read
 from mailboxes.messages import Message
@@ -526,7 +526,7 @@ def test_a_server_that_ends_the_connection_again_and_again_is_not_signed_in_to_w
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    monkeypatch.setattr("mailboxes.imap.reading.ENDINGS_OF_A_PASS", 5)
+    monkeypatch.setattr("mailboxes.imap.asking.ENDINGS_OF_A_PASS", 5)
     for number in range(19):
         scripted.add(f"One of {number}")
     scripted.sync()

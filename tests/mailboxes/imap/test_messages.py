@@ -16,9 +16,9 @@ from mailboxes.errors import (
     ThrottledError,
     UidValidityChangedError,
 )
+from mailboxes.imap.asking import REFUSALS_OF_ALL
 from mailboxes.imap.dialogue import tokens
 from mailboxes.imap.fetching import flag_names, internal_date
-from mailboxes.imap.reading import REFUSALS_OF_ALL
 from mailboxes.wire import Timeouts
 from tests.faults import behaviours
 from tests.faults.behaviours import Behaviour, for_messages, refuse, reply
