@@ -1,0 +1,40 @@
+"""What an export says makes the same installation again, and holds no secret."""
+
+from mailboxes import interchange
+from tenants.configuration.layers import secret_of
+from tests.mailboxes.interchange.written import SECRETS, apply, empty, secrets_of_an_export
+
+
+def test_an_export_applied_to_an_empty_database_exports_the_same(app, theirs, database_urls):
+    apply()
+    exported = interchange.export("nordwind")
+    empty(database_urls)
+    apply(exported, secrets_of_an_export())
+    assert interchange.export("nordwind") == exported
+
+
+def test_a_whole_installation_comes_back_from_its_export(app, database_urls):
+    apply()
+    exported = interchange.export()
+    empty(database_urls)
+    apply(exported, secrets_of_an_export())
+    assert interchange.export() == exported
+    with app.app_context():
+        assert secret_of("smtp.password") == "system secret"
+
+
+def test_an_export_holds_no_secret(applied):
+    exported = interchange.export()
+    for secret in SECRETS.values():
+        assert secret not in exported
+    for name in secrets_of_an_export():
+        assert f"${{{name}}}" in exported
+    assert "argon2" not in exported
+
+
+def test_an_export_of_one_organization_names_no_other(applied, theirs):
+    exported = interchange.export("nordwind")
+    assert theirs.canary not in exported
+    assert theirs.name not in exported
+    assert "system:\n  settings" not in exported
+    assert "Rosa Root" not in exported
