@@ -640,14 +640,14 @@ SABOTAGES = (
         Path("mailboxes/proofs.py"),
         '    return host == domain or host.endswith(f".{domain}") or is_known_server(host)\n',
         "    return bool(host and domain) or is_known_server(host)\n",
-        "tests/mailboxes/test_outgoing.py::test_a_server_of_ones_own_proves_no_address_elsewhere[evilbank.test-False]",
+        "tests/mailboxes/outgoing/test_routes.py::test_a_server_of_ones_own_proves_no_address_elsewhere[evilbank.test-False]",
     ),
     Sabotage(
         "the system's server sends what was written for another",
         Path("mailboxes/outgoing/routes.py"),
         "    if route.account_id is not None:\n        return True\n",
         "    if route:\n        return True\n",
-        "tests/mailboxes/test_outgoing.py"
+        "tests/mailboxes/outgoing/test_routes.py"
         "::test_what_was_written_for_a_server_of_ones_own_does_not_go_through_the_systems",
     ),
     # concurrency
@@ -880,7 +880,7 @@ SABOTAGES = (
         Path("mailboxes/outgoing/copies.py"),
         "        if not is_alone:\n",
         "        if False:\n",
-        "tests/mailboxes/test_outgoing.py"
+        "tests/mailboxes/outgoing/test_copies.py"
         "::test_copies_of_one_account_are_filed_one_at_a_time_and_waiting_is_no_attempt",
     ),
 )

@@ -16,14 +16,7 @@ from tenants.configuration.layers import effective, value_of
 from tenants.database import db
 from tenants.organizations import Organization
 from tenants.users import knows_password, user_by_address
-from tests.mailboxes.interchange.written import (
-    FILE,
-    SECRETS,
-    apply,
-    change_of,
-    mailbox,
-    plan,
-)
+from tests.mailboxes.interchange.written import FILE, SECRETS, apply, change_of, mailbox, plan
 
 
 def test_a_file_makes_an_organization_with_everything_in_it(applied, nordwind):
