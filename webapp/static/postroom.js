@@ -3,6 +3,11 @@
   clicks. No inline handler, no eval, no style attribute: it runs under the strict policy.
   Parts listen on the document, so that what htmx swaps in works at once; `prepare(root)` does what
   needs each element and runs for the page and for every swap.
+
+  In this order, each behind a line with ----: theme, menus and dialogs, pickers, forms, unsaved changes,
+  selecting, lists in an order, times, frames of messages, live updates, htmx, keys, commands, small things;
+  `prepare` is the last of them and names all that needs an element. It is one file on purpose: a browser
+  fetches it once and keeps it for as long as its version lasts. What only the mail pages do is in mail.js.
 */
 "use strict";
 (() => {
