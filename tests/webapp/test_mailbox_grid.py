@@ -92,19 +92,26 @@ def test_words_find_labels_addresses_and_aliases(inside, ours, theirs):
     [
         ("attention", {}, {**IMAP, "state": "refused"}),
         ("attention", {}, {**IMAP, "state": "failing"}),
+        ("attention", {}, {**IMAP, "state": "misconfigured"}),
+        ("attention", {}, {**IMAP, "state": "disconnected"}),
+        ("attention", {}, {**IMAP, "is_enabled": False}),
         ("attention", {}, {}),
         ("new", {}, {**IMAP, "state": "new"}),
         ("ok", {}, IMAP),
         ("ok", {}, {"smtp_enabled": True}),
-        ("paused", {"is_enabled": False}, IMAP),
+        ("ok", {}, {**IMAP, "quiet_until": now() - timedelta(hours=1)}),
+        ("paused", {"is_enabled": False}, {**IMAP, "state": "failing"}),
         ("paused", {"is_served": False}, IMAP),
         ("attention", {}, {**IMAP, "quiet_until": now() + timedelta(hours=1)}),
     ],
 )
-def test_each_state_is_found_by_its_filter_and_by_no_other(inside, ours, state, given, account):
+def test_each_state_is_found_by_its_filter_and_by_no_other(inside, ours, theirs, state, given, account):
+    make_mailbox(theirs, account={**IMAP, "state": "refused"})
     make_mailbox(ours, label="It", account=account, **given)
     hits = [name for name in module.STATE_FILTERS if found(inside, ours, state=name)]
     assert hits == [state]
+    with inside(ours):
+        assert module.attention_count() == (state == "attention")  # as the navigation says
 
 
 def test_the_scope_says_whose_a_mailbox_is_and_whether_it_is_overridden(inside, ours):
