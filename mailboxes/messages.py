@@ -4,10 +4,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import INSTALLATION, Base, OrganizationScoped, PartScoped, now, owned_key, scoped_key
+from tenants.database import (
+    INSTALLATION,
+    Base,
+    OrganizationScoped,
+    PartScoped,
+    db,
+    now,
+    owned_key,
+    scoped_key,
+)
 
 
 class Message(PartScoped, Base):
@@ -182,3 +191,9 @@ class MessageRead(OrganizationScoped, Base):
     message_id: Mapped[UUID]
     membership_id: Mapped[UUID]
     read_at: Mapped[datetime] = mapped_column(default=now)
+
+
+def wait_for_others(message: Message) -> None:
+    """Whoever acts on the same message does so before or after us. The caller ends the transaction."""
+    db.session.flush()
+    db.session.execute(select(Message.id).where(Message.id == message.id).with_for_update())

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tenants.audit import Entry
+from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import AuditEntry, Entry, entries
 from tenants.configuration.catalog import CATALOG
+from tenants.database import db
 
 MOST_FIELDS = 5
+MOST_ACTS = 20
 _WORDS = {
     "kind": "type",
     "action": "processing",
@@ -26,6 +29,12 @@ def field_in_words(name: str) -> str:
     if name in CATALOG:
         return CATALOG[name].label
     return _WORDS.get(name) or name.removeprefix("is_").replace("_", " ")
+
+
+def history_of_mailbox(mailbox: Mailbox) -> list[dict[str, Any]]:
+    """What people did with a mailbox lately, as `timeline` takes it."""
+    acts = entries().where(AuditEntry.act.like("mailbox.%"), AuditEntry.subject == mailbox.label)
+    return events_of(db.session.scalars(acts.limit(MOST_ACTS)).all())
 
 
 def events_of(entries: Sequence[Entry]) -> list[dict[str, Any]]:

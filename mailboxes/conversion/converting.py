@@ -27,7 +27,7 @@ from mailboxes.conversion.people import contact_of, is_from_person, mailbox_of
 from mailboxes.conversion.settings import Offer, offers, settings_in_words
 from mailboxes.crash_points import crash_point
 from mailboxes.crm import cases
-from mailboxes.messages import Message
+from mailboxes.messages import Message, wait_for_others
 from mailboxes.shadow import SHADOW, is_in_shadow
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
@@ -68,7 +68,7 @@ def _convert(message: Message, visited: frozenset[UUID]) -> None:
     """``visited``: conversations that wait for this one's records."""
     if message.direction != "in":
         return
-    _wait_for_others(message)
+    wait_for_others(message)
     if _is_acted_upon(message):
         return
     is_shadow = is_in_shadow(message)
@@ -112,7 +112,7 @@ def convert_by_hand(message: Message, kind: str, member: Membership) -> Record:
     is_offered, why_not = standing_of(action)
     if not is_offered:
         raise ConflictError(why_not)
-    _wait_for_others(message)
+    wait_for_others(message)
     if any(record.kind == kind for record in links_of(message.thread_id)):
         raise ConflictError(f"This conversation has a {action.noun} already.")
     mailbox = mailbox_of(message)
@@ -273,12 +273,6 @@ def _details(kind: str, record: Record) -> dict[str, Any]:
 
 def _with_notes(reason: str, record: Record) -> str:
     return " ".join((reason, *record.notes))
-
-
-def _wait_for_others(message: Message) -> None:
-    """Whoever acts on the same message does so before or after us."""
-    db.session.flush()
-    db.session.execute(select(Message.id).where(Message.id == message.id).with_for_update())
 
 
 def _is_acted_upon(message: Message) -> bool:

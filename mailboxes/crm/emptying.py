@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from mailboxes.crm.cases import Case, CaseChange, CaseComment
-from mailboxes.crm.erasing import ERASED, PERSONAL
+from mailboxes.crm.erasing import PERSONAL, erase_in_history
 from mailboxes.crm.history import AUTOMATION
 from mailboxes.crm.leads import Lead, LeadChange
 from tenants.database import db, now
@@ -30,7 +30,7 @@ def empty_or_delete(record: Lead | Case, *, is_used: bool) -> bool:
     record.contact_id = record.opening_message_id = None
     record.is_automatic = False  # it stands for no message any more
     record.updated_at = now()
-    _forget(changes, emptied)
+    erase_in_history(changes, emptied)
     db.session.flush()
     return False
 
@@ -58,10 +58,3 @@ def _empty_lead(lead: Lead) -> tuple[str, ...]:
 def _empty_case(case: Case) -> tuple[str, ...]:
     case.subject, case.description = EMPTIED_NAME, ""
     return ("subject", "description", "contact")
-
-
-def _forget(changes: Sequence[LeadChange | CaseChange], names: tuple[str, ...]) -> None:
-    for change in changes:
-        known = {name: [ERASED, ERASED] for name in names if name in change.changes}
-        if known:
-            change.changes = {**change.changes, **known}

@@ -40,18 +40,20 @@ def erase(contact: Contact) -> Footprint:
         for name in PERSONAL:
             setattr(lead, name, "")
         lead.contact_id, lead.updated_at = None, now()
-        _forget(db.session.scalars(select(LeadChange).where(LeadChange.lead_id == lead.id)).all(), PERSONAL)
+        of_lead = select(LeadChange).where(LeadChange.lead_id == lead.id)
+        erase_in_history(db.session.scalars(of_lead).all(), PERSONAL)
     for case in db.session.scalars(select(Case).where(Case.contact_id == contact.id)):
         case.contact_id, case.updated_at = None, now()
-        changes = select(CaseChange).where(CaseChange.case_id == case.id)
-        _forget(db.session.scalars(changes).all(), ("contact",))
+        of_case = select(CaseChange).where(CaseChange.case_id == case.id)
+        erase_in_history(db.session.scalars(of_case).all(), ("contact",))
     db.session.flush()
     db.session.delete(contact)
     db.session.flush()
     return touched
 
 
-def _forget(changes: Sequence[LeadChange | CaseChange], names: tuple[str, ...]) -> None:
+def erase_in_history(changes: Sequence[LeadChange | CaseChange], names: tuple[str, ...]) -> None:
+    """What these fields were before and after is no more; that they changed stays."""
     for change in changes:
         known = {name: [ERASED, ERASED] for name in names if name in change.changes}
         if known:

@@ -19,9 +19,8 @@ from mailboxes.interchange.describing_mailboxes import (
     described_access,
     described_account,
     described_rules,
-    free_name,
 )
-from mailboxes.interchange.values import Description, Ranked
+from mailboxes.interchange.values import Description, Ranked, free_name
 from mailboxes.routing import rules as routing_rules
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, inside_installation

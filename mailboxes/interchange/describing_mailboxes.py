@@ -14,7 +14,7 @@ from mailboxes.accounts import Account, Folder, folders_of
 from mailboxes.connections import Protocol, password_of
 from mailboxes.conversion import actions
 from mailboxes.imap.folders import WELL_KNOWN_NAMES
-from mailboxes.interchange.values import Description, Ranked, Secret
+from mailboxes.interchange.values import Description, Ranked, Secret, free_name
 from mailboxes.rules import AutoResponseRule, own_rules_of
 from mailboxes.setup.checking import SPECIAL_USES
 from mailboxes.setup.saving import account_of
@@ -185,9 +185,3 @@ def _response(response: TemplateValues) -> Description:
         for language, (subject, content) in response.texts.items()
     }
     return {"type": response.kind, "texts": texts}
-
-
-def free_name(name: str, taken: Ranked) -> str:
-    """A name that is there already is numbered, as in a file that is read."""
-    names = [name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))]
-    return next(candidate for candidate in names if candidate not in taken)

@@ -1,10 +1,9 @@
 """Records of a file, and lists of them by what identifies each."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from mailboxes.interchange.nodes import Part, Reader, choice
-from mailboxes.interchange.values import ABSENT, Description, Ranked
+from mailboxes.interchange.values import ABSENT, Description, Ranked, free_name
 
 STATE = "state"
 
@@ -42,7 +41,7 @@ def things(
             name = identify(item)
             if name in found and not repeatable:
                 raise item.error(f"{name} stands here twice. Keep one of them.")
-            name = _numbered(name, found)
+            name = free_name(name, found)
             values = (reader or record(known))(item.named(name))
             found[name] = ABSENT if values.pop(STATE, "") == "absent" else values
         return found
@@ -58,9 +57,3 @@ def _by_key(key: str, fields: Mapping[str, Reader]) -> Callable[[Part], str]:
         return str(fields[key](parts[key]))
 
     return identify
-
-
-def _numbered(name: str, taken: Mapping[str, Any]) -> str:
-    """A second one of the same name is called ``name (2)``."""
-    names = [name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))]
-    return next(candidate for candidate in names if candidate not in taken)

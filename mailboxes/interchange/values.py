@@ -77,6 +77,12 @@ def merged(current: Any, given: Any) -> Any:
     return kind({key: value for key, value in wanted.items() if value is not ABSENT and value is not None})
 
 
+def free_name(name: str, taken: Mapping[str, Any]) -> str:
+    """A second one of the same name is called ``name (2)``, in files that are read and written alike."""
+    names = [name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))]
+    return next(candidate for candidate in names if candidate not in taken)
+
+
 def _ordered(present: list[str], given: list[str], *, is_ranked: bool) -> list[str]:
     """All keys: those of a ranked ``given`` in its order, each new one behind the one it follows there."""
     if not is_ranked:

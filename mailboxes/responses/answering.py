@@ -12,14 +12,13 @@ from mailboxes import outgoing, templates, timeline
 from mailboxes.classifying import canonical_address
 from mailboxes.crm.contacts import contact_with_address
 from mailboxes.decisions import NO_RULE, Decision, Reason, Rule, Usage, decide
-from mailboxes.messages import Message
+from mailboxes.messages import Message, wait_for_others
 from mailboxes.responses.bounces import note_bounce
 from mailboxes.responses.claims import (
     STAGE,
     AutomaticResponse,
     take_turns,
     take_window,
-    wait_for_others,
     was_decided,
 )
 from mailboxes.responses.knowing import (

@@ -76,12 +76,6 @@ class AccountWindow(Base):
     next_allowed_at: Mapped[datetime]
 
 
-def wait_for_others(message: Message) -> None:
-    """Whoever acts on the same message does so before or after us."""
-    db.session.flush()
-    db.session.execute(select(Message.id).where(Message.id == message.id).with_for_update())
-
-
 def take_turns() -> None:
     """Decisions that count what was sent are made one after another in an organization."""
     key = func.hashtextextended(f"responses|{current_organization_id()}", 0)

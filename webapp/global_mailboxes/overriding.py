@@ -11,11 +11,10 @@ from mailboxes.global_mailboxes import overriding
 from mailboxes.global_mailboxes.fields import APART
 from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
-from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError
 from tenants.organizations import Organization
-from webapp.changes import events_of
+from webapp.changes import history_of_mailbox
 from webapp.configuration.forms import INHERITS
 from webapp.configuration.pages import actor
 from webapp.global_mailboxes.override_forms import OverrideForm, override_form, overrides_from
@@ -88,7 +87,7 @@ def _page(door: Door, mailbox: Mailbox, form: OverrideForm) -> ResponseReturnVal
             for one in offers()
         },
         overview=setup.overview_of(mailbox),
-        history=events_of(_history(mailbox)),
+        history=history_of_mailbox(mailbox),
         editor=granting.editor_of(mailbox, door.url("access", mailbox_id=mailbox.id), is_typed=is_typed),
         **rules_section(mailbox),
     )
@@ -107,10 +106,3 @@ def _said(mailbox: Mailbox, count: int) -> str:
     if not count:
         return "Nothing was changed."
     return f"{mailbox.label} has been saved. {count} {'field has' if count == 1 else 'fields have'} changed."
-
-
-def _history(mailbox: Mailbox) -> list[audit.AuditEntry]:
-    query = audit.entries().where(
-        audit.AuditEntry.act.like("mailbox.%"), audit.AuditEntry.subject == mailbox.label
-    )
-    return list(db.session.scalars(query.limit(20)))

@@ -30,6 +30,7 @@ from webapp.guards import signed_in_required
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import MailboxForm, values_from
 from webapp.mailboxes.typed import typed_form
+from webapp.records import uuid_or_none
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 
@@ -50,7 +51,7 @@ def callback() -> ResponseReturnValue:
         abort(404)
     given: dict[str, Any] = {"state": state, "code": request.args.get("code", "")}
     if organization:
-        given["organization_id"] = _id(organization) or abort(404)
+        given["organization_id"] = uuid_or_none(organization) or abort(404)
     return redirect(url_for(f"{name}.connected", **given))
 
 
@@ -120,7 +121,7 @@ def connected_page(door: Door) -> ResponseReturnValue:
 
 def restore() -> bool:
     """Whether somebody comes back from the provider: then the page shows what they had typed."""
-    connection_id = _id(request.args.get("connection", "")) if request.method == "GET" else None
+    connection_id = uuid_or_none(request.args.get("connection")) if request.method == "GET" else None
     if connection_id is None:
         return False
     fields = oauth.left_page(connection_id, _session()).get("fields", [])
@@ -148,7 +149,7 @@ def section() -> dict[str, Any]:
 
 
 def _pending() -> Pending | None:
-    connection_id = _id(typed_form().get("connection", ""))
+    connection_id = uuid_or_none(typed_form().get("connection"))
     if connection_id is None:
         return None
     return oauth.pending(connection_id, _session())
@@ -212,10 +213,3 @@ def _session() -> bytes:
 
 def _redirect_uri() -> str:
     return f"{settings_of(current_app).base_url}/oauth/callback"
-
-
-def _id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

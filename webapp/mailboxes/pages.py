@@ -16,10 +16,9 @@ from mailboxes.intake.held import held_arrivals, held_count
 from mailboxes.setup import Connection, MailboxValues, Overview
 from mailboxes.setup.checking import unsealed
 from mailboxes.system_mailboxes import Mailbox
-from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
-from webapp.changes import events_of
+from webapp.changes import history_of_mailbox
 from webapp.global_mailboxes.overriding import overriding_page
 from webapp.mailboxes import connecting, consenting, granting, proving, synchronization
 from webapp.mailboxes.door import Door
@@ -255,7 +254,7 @@ def _of_saved(door: Door, mailbox: Mailbox) -> dict[str, Any]:
         "overview": setup.overview_of(mailbox),
         "held": held_arrivals(mailbox.account_id) if door.shows_messages else [],
         "held_count": held_count(mailbox.account_id),
-        "history": events_of(_history(mailbox)),
+        "history": history_of_mailbox(mailbox),
         **rules_section(mailbox),
     }
 
@@ -282,10 +281,3 @@ def _access_url(door: Door, mailbox: Mailbox | None) -> str:
     if mailbox is not None:
         return door.url("access", mailbox_id=mailbox.id)
     return door.url("new_access")
-
-
-def _history(mailbox: Mailbox) -> list[audit.AuditEntry]:
-    query = audit.entries().where(
-        audit.AuditEntry.act.like("mailbox.%"), audit.AuditEntry.subject == mailbox.label
-    )
-    return list(db.session.scalars(query.limit(20)))
