@@ -14,17 +14,20 @@ from mailboxes.parsing import parse
 from mailboxes.responses import AutomaticResponse
 from tenants.database import db, now
 from tests.faults.crashing import start_child
-from tests.mailboxes.sending import act, answering_rule, ask, let_out, outbox, send, sending_mailbox
+from tests.mailboxes.sending import (
+    act,
+    answering_mailbox,
+    ask,
+    outbox,
+    send,
+)
 
 MESSAGES = 3
 
 
 @pytest.fixture
 def mailbox(app, ours, smtp_sink, certificates):
-    let_out(app, smtp_sink, certificates)
-    mailbox = sending_mailbox(ours, smtp_sink)
-    answering_rule(ours, mailbox)
-    return mailbox
+    return answering_mailbox(app, ours, smtp_sink, certificates)
 
 
 @pytest.fixture

@@ -49,6 +49,14 @@ def make_global_account(mode: str = "routed", home: World | None = None, **given
         return account.id
 
 
+def make_routed_account(*worlds: World) -> UUID:
+    """A routed account that serves these organizations, with no home and no rules."""
+    account_id = make_global_account()
+    for world in worlds:
+        serve(world, account_id)
+    return account_id
+
+
 def serve(world: World, account_id: UUID, **given: Any) -> Mailbox:
     """The mailbox by which an organization is served; equal label and address in each."""
     with inside(world.id):

@@ -49,6 +49,14 @@ def sending_mailbox(world: World, sink: Sink, **given: Any) -> Mailbox:
     return make_mailbox(world, account=account, **given)
 
 
+def answering_mailbox(app: Any, world: World, sink: Sink, certificates: Certificates) -> Mailbox:
+    """A mailbox that answers whoever writes, through the sink."""
+    let_out(app, sink, certificates)
+    mailbox = sending_mailbox(world, sink)
+    answering_rule(world, mailbox)
+    return mailbox
+
+
 def answering_rule(
     world: World, mailbox: Mailbox, *conditions: Condition, response: TemplateValues = THANKS, **given: Any
 ) -> AutoResponseRule:

@@ -41,6 +41,12 @@ def words_of(html: str) -> str:
     return " ".join(main.text(separator=" ").split())
 
 
+def errors_of(html: str) -> str:
+    """What a form refuses, at its fields and above."""
+    found = LexborHTMLParser(html).css(".field-errors, .error-summary")
+    return " ".join(" ".join(one.text(separator=" ").split()) for one in found)
+
+
 def form_values(html: str, action: str) -> dict[str, str]:
     """The fields of the POST form that is sent to ``action`` (or to its own page), as the page shows them."""
     forms = LexborHTMLParser(html).css('form[method="post"]')

@@ -15,7 +15,7 @@ from mailboxes.threads import ThreadRecord
 from tenants import audit
 from tenants.database import db
 from tests.factories import csrf_token, make_mailbox, make_message, sign_in
-from tests.webapp.reading import read, words_of
+from tests.webapp.reading import errors_of, read, words_of
 
 NEW = "/configuration/mailboxes/new"
 FOLDERS = [
@@ -49,11 +49,6 @@ def typed(app, client, url=NEW, **fields):
         "automation_from": "2026-01-01T00:00",
         **fields,
     }
-
-
-def errors_of(html):
-    page = BeautifulSoup(html, "html.parser")
-    return " ".join(error.get_text(" ", strip=True) for error in page.select(".field-errors, .error-summary"))
 
 
 FIFTY_ADDRESSES = " ".join(f"help{number}@acme.test" for number in range(MANY_ADDRESSES))

@@ -13,10 +13,9 @@ from tests.factories import World, csrf_token, make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import letter
 from tests.mailboxes.global_mail import (
     deliver_globally,
-    make_global_account,
+    make_routed_account,
     make_rule,
     receive_globally,
-    serve,
     state_of,
     subjects_in,
 )
@@ -24,10 +23,7 @@ from tests.mailboxes.global_mail import (
 
 @pytest.fixture
 def account_id(ours: World, theirs: World) -> Any:
-    account_id = make_global_account()
-    serve(ours, account_id)
-    serve(theirs, account_id)
-    return account_id
+    return make_routed_account(ours, theirs)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from mailboxes.templates import Template, TemplateValues, save_template
 from tenants.audit import Actor
 from tenants.database import db
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
-from tests.webapp.reading import form_values, judged, read, send, words_of
+from tests.webapp.reading import errors_of, form_values, judged, read, send, words_of
 from tests.webapp.test_leads import may_do
 from webapp.mailboxes.door import Door
 from webapp.responses.rule_forms import MOST_ROWS
@@ -48,11 +48,6 @@ def stored(inside, world, mailbox, *names, **given):
 def names(inside, world, mailbox):
     with inside(world):
         return [rule.name for rule in db.session.scalars(rules_of(mailbox))]
-
-
-def errors_of(html):
-    page = BeautifulSoup(html, "html.parser")
-    return " ".join(error.get_text(" ", strip=True) for error in page.select(".field-errors, .error-summary"))
 
 
 def condition_fields(html):

@@ -32,7 +32,7 @@ from tests.mailboxes.global_mail import arrive_globally
 from tests.mailboxes.test_global_mailboxes import BY, make_global, system_locks, system_says
 from tests.mailboxes.test_global_mailboxes import the_mailbox as the_following
 from tests.webapp.critic import criticise
-from tests.webapp.reading import read, send, words_of
+from tests.webapp.reading import errors_of, read, send, words_of
 
 LIST = "/system/mailboxes/"
 NEW = "/system/mailboxes/new"
@@ -79,11 +79,6 @@ def typed(app, client, url, **fields):
         "automation_from": "2026-01-01T00:00",
         **fields,
     }
-
-
-def errors_of(html):
-    page = BeautifulSoup(html, "html.parser")
-    return " ".join(error.get_text(" ", strip=True) for error in page.select(".field-errors, .error-summary"))
 
 
 def choose(client, url, *worlds, do="serve"):

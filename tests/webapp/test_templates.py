@@ -12,7 +12,7 @@ from tenants.configuration.catalog import ORGANIZATION
 from tenants.configuration.layers import override
 from tenants.database import db
 from tests.factories import csrf_token, make_mailbox, make_message, sign_in
-from tests.webapp.reading import judged, read, send, words_of
+from tests.webapp.reading import errors_of, judged, read, send, words_of
 
 LIST = "/configuration/templates/"
 NEW = "/configuration/templates/new"
@@ -36,11 +36,6 @@ def stored(inside, world, values=THANKS):
 
 def url_of(template, more=""):
     return f"/configuration/templates/{template.id}{more}"
-
-
-def errors_of(html):
-    page = BeautifulSoup(html, "html.parser")
-    return " ".join(error.get_text(" ", strip=True) for error in page.select(".field-errors, .error-summary"))
 
 
 def test_a_template_is_written_listed_changed_and_deleted(client, inside, ours, theirs):

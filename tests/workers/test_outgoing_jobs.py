@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from mailboxes.acting import act_on_pending
-from tests.mailboxes.sending import answering_rule, ask, let_out, outbox, sending_mailbox
+from tests.mailboxes.sending import answering_mailbox, ask, outbox
 from tests.processes import wait_for
 from workers import queues
 from workers.action import act_on_messages
@@ -25,10 +25,7 @@ def _environment(environment, app, monkeypatch):
 
 @pytest.fixture
 def mailbox(app, ours, smtp_sink, certificates):
-    let_out(app, smtp_sink, certificates)
-    mailbox = sending_mailbox(ours, smtp_sink)
-    answering_rule(ours, mailbox)
-    return mailbox
+    return answering_mailbox(app, ours, smtp_sink, certificates)
 
 
 @pytest.fixture

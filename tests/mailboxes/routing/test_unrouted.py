@@ -33,10 +33,10 @@ from tests.mailboxes.global_mail import (
     arrive_globally,
     deliver_globally,
     make_global_account,
+    make_routed_account,
     make_rule,
     message_in,
     receive_globally,
-    serve,
     state_of,
     subjects_in,
     ways_of_arrival,
@@ -45,10 +45,7 @@ from tests.mailboxes.global_mail import (
 
 @pytest.fixture
 def account_id(ours: World, theirs: World) -> Any:
-    account_id = make_global_account()
-    serve(ours, account_id)
-    serve(theirs, account_id)
-    return account_id
+    return make_routed_account(ours, theirs)
 
 
 def demand_sound() -> None:
