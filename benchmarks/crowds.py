@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from mailboxes.accounts import Account, Folder
@@ -16,6 +17,8 @@ from tenants.database import db, inside, now, uuid7
 from tenants.database.bulk import insert_rows
 from tenants.settings import Settings
 from tests.faults.installation import Installation
+
+INBOX = {"name_raw": b"INBOX", "name": "INBOX", "special_use": "inbox", "is_synced": True}
 
 
 @dataclass
@@ -74,41 +77,37 @@ def add_mailboxes(
     ``given``: what else their accounts have.
     """
     at = now() + timedelta(hours=-1 if are_due else 1)
-    accounts = [
-        {
-            "id": uuid7(),
-            "address": f"box{number}@{domain}",
-            "imap_enabled": True,
-            "imap_host": "127.0.0.1",
-            "imap_port": port,
-            "imap_encryption": "none",
-            "imap_user": f"box{number}",
-            "next_attempt_at": at,
-            **given,
-        }
-        for number in range(count)
-    ]
-    ids = [account["id"] for account in accounts]
-    folder = {"name_raw": b"INBOX", "name": "INBOX", "special_use": "inbox", "is_synced": True}
+    accounts = [_account(number, domain, port, at) | given for number in range(count)]
     app = create_base_app(Settings.from_environment(installation.environment))
     owner = of or installation.ours.organization_id
     with app.app_context(), inside(owner):
         insert_rows(Account, accounts)
-        insert_rows(Folder, [{"account_id": id} | folder for id in ids])
-        insert_rows(
-            Mailbox,
-            [
-                {
-                    "account_id": account["id"],
-                    "account_owner_id": owner,
-                    "address": account["address"],
-                    "label": account["address"],
-                    "automation_from": at,
-                }
-                for account in accounts
-            ],
-        )
+        insert_rows(Folder, [{"account_id": account["id"]} | INBOX for account in accounts])
+        insert_rows(Mailbox, [_mailbox(account, owner, at) for account in accounts])
         db.session.commit()
     with app.app_context():
         for engine in db.engines.values():
             engine.dispose()
+
+
+def _account(number: int, domain: str, port: int, at: datetime) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "address": f"box{number}@{domain}",
+        "imap_enabled": True,
+        "imap_host": "127.0.0.1",
+        "imap_port": port,
+        "imap_encryption": "none",
+        "imap_user": f"box{number}",
+        "next_attempt_at": at,
+    }
+
+
+def _mailbox(account: dict[str, Any], owner: UUID, at: datetime) -> dict[str, Any]:
+    return {
+        "account_id": account["id"],
+        "account_owner_id": owner,
+        "address": account["address"],
+        "label": account["address"],
+        "automation_from": at,
+    }
