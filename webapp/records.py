@@ -125,6 +125,21 @@ def columns(endpoint: str, order: Order, headings: Iterable[tuple[str, str]]) ->
     return [_column(endpoint, order, label, name) for label, name in headings]
 
 
+def status_tabs(
+    endpoint: str, names: dict[str, str], counts: dict[str, int], current: str
+) -> list[dict[str, Any]]:
+    """A tab for each status of a list, with how many there are; ``counts`` has one of all under ""."""
+    return [
+        {
+            "label": label,
+            "url": link(endpoint, status=status),
+            "is_current": status == current,
+            "count": counts.get(status, 0),
+        }
+        for status, label in names.items()
+    ]
+
+
 def pages(endpoint: str, page: Page[Any]) -> dict[str, str]:
     """Links to a page's neighbours, as `pager` takes them."""
     return neighbours(page, lambda cursor: link(endpoint, page=cursor))

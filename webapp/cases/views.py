@@ -190,15 +190,7 @@ def _tabs(filter: CaseFilter) -> list[dict[str, Any]]:
     counts = domain.case_counts(filter)
     counts[domain.UNSOLVED] = counts.get("open", 0) + counts.get("in_progress", 0)
     counts[""] = sum(counts.get(status, 0) for status in domain.STATUSES)
-    return [
-        {
-            "label": label,
-            "url": records.link("cases.index", status=status),
-            "is_current": status == filter.status,
-            "count": counts.get(status, 0),
-        }
-        for status, label in TAB_NAMES.items()
-    ]
+    return records.status_tabs("cases.index", TAB_NAMES, counts, filter.status)
 
 
 def _case_page(case: Case, comment_form: CommentForm) -> str:

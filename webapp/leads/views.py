@@ -178,16 +178,8 @@ def _order() -> Order:
 
 def _tabs(filter: LeadFilter) -> list[dict[str, Any]]:
     counts = domain.lead_counts(filter)
-    named = [("", "All"), *domain.STATUS_NAMES.items()]
-    return [
-        {
-            "label": label,
-            "url": records.link("leads.index", status=status),
-            "is_current": status == filter.status,
-            "count": counts.get(status, 0) if status else sum(counts.values()),
-        }
-        for status, label in named
-    ]
+    counts[""] = sum(counts.values())
+    return records.status_tabs("leads.index", {"": "All", **domain.STATUS_NAMES}, counts, filter.status)
 
 
 def _source_names() -> dict[UUID, str]:
