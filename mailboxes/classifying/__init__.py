@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from mailboxes.classifying import bounces, robots, subjects
+from mailboxes.classifying import bounces, robots, sentences, subjects
 from mailboxes.classifying.authentication import authentication, is_forged
 from mailboxes.classifying.domains import (
     are_related,
@@ -21,7 +22,7 @@ from mailboxes.classifying.domains import (
 from mailboxes.classifying.facts import Authentication, Facts
 from mailboxes.classifying.headers import Headers
 from mailboxes.parsing import ParsedMessage, address_list
-from mailboxes.subjects import base_subject
+from mailboxes.subjects import base_subject, is_about_another
 
 __all__ = [
     "BY_SUBJECT",
@@ -48,7 +49,7 @@ SENTENCES = {
     "report": "The message is a delivery report, a receipt or a complaint.",
     "calendar": "The message is a calendar invitation or an answer to one.",
     "robot-sender": "The sender's address belongs to a machine.",
-    BY_SUBJECT: "Subject and another sign show an automatic message.",
+    BY_SUBJECT: "Its subject and another sign, or its own words, show an automatic message.",
     "bounce": "The message says that another message could not be delivered.",
 }
 
@@ -57,6 +58,7 @@ _DEFECTIVE = frozenset(
     | {"no-body-separator", "control-characters-in-subject"}
 )
 _TRUNCATED = frozenset({"text-cut", "too-many-parts", "too-deep", "too-many-addresses"})
+_FIRST_WORDS, _NOTE = 120, 1_000  # characters
 _WHITE_SPACE = bytes(code for code in range(128) if chr(code).isspace())
 
 
@@ -134,16 +136,18 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
     headers = Headers(parsed)
     sender, problem = _sender(parsed, headers)
     local_part, sender_domain = split_address(decoded_address(sender))
-    list_headers = headers.present(robots.LIST_HEADERS)
+    list_headers = headers.list_headers()
     return_path = headers.return_path()
     return_path_domain = split_address(decoded_address(return_path or ""))[1]
     subject_sign = subjects.automatic_subject(parsed.subject)
+    auto_submitted = headers.first_words("auto-submitted")
     facts = Facts(
         return_path=return_path,
         has_null_return_path=headers.has_null_return_path(),
         sender=sender,
         sender_problem=problem,
-        is_auto_submitted=any(word != "no" for word in headers.first_words("auto-submitted")),
+        auto_submitted=auto_submitted,
+        is_auto_submitted=any(word != "no" for word in auto_submitted),
         list_headers=list_headers,
         precedence=headers.words(("precedence", "x-precedence"), robots.SUPPRESSING_PRECEDENCE),
         auto_response_suppress=headers.words(("x-auto-response-suppress",), robots.SUPPRESSING_RESPONSE),
@@ -177,22 +181,53 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         is_truncated=bool(_TRUNCATED.intersection(parsed.defects)),
         defects=list(parsed.defects),
     )
-    facts["has_automatic_subject_confirmed"] = bool(subject_sign) and _is_confirmed(parsed, facts)
+    facts["has_automatic_subject_confirmed"] = _is_confirmed(parsed, facts)
     return facts
 
 
 def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
-    """One more sign beside an automatic subject (rule 29).
+    """One more sign beside an automatic subject (rule 29), or a text that says what it is.
 
     People write of holidays and of parcels that could not be delivered, and answer in such threads ("Re: …").
     """
+    kind = facts["automatic_subject"]
+    if not kind:
+        return _says_what_it_is(parsed, facts)
     if facts["is_role_sender"] or facts["robot_sender"] or facts["has_null_return_path"]:
         return True
-    is_answer = bool(facts["in_reply_to"] or facts["references"])
-    if facts["automatic_subject"] == "bounce":
-        return bool(parsed.returned_headers) or (is_answer and not base_subject(parsed.subject)[1])
-    is_away = subjects.speaks_of_absence(parsed.own_text)
-    return (is_answer and is_away) if facts["automatic_subject"] == "absence" else (is_answer or is_away)
+    return _CONFIRMED_BY[kind](parsed, _is_answer(facts))
+
+
+def _says_what_it_is(parsed: ParsedMessage, facts: Facts) -> bool:
+    """By the text alone. What answers absently has a subject of its own; what people answer has "Re:"."""
+    if is_about_another(parsed.subject, None, ()):
+        first = parsed.own_text[:_FIRST_WORDS]
+        return sentences.says_it_is_automatic(first) or sentences.challenges_the_sender(parsed.own_text)
+    if sentences.says_it_is_automatic(parsed.own_text) or sentences.challenges_the_sender(parsed.own_text):
+        return True
+    return _is_answer(facts) and not facts["list_headers"] and _is_absence_note(parsed)
+
+
+def _is_answer(facts: Facts) -> bool:
+    return bool(facts["in_reply_to"] or facts["references"])
+
+
+def _is_absence_note(parsed: ParsedMessage) -> bool:
+    text = parsed.own_text[:_NOTE]
+    return sentences.speaks_of_absence(text) and sentences.answers_a_mail(text)
+
+
+# What confirms a subject of each kind, of a message that answers another one or does not.
+_CONFIRMED_BY: dict[str, Callable[[ParsedMessage, bool], bool]] = {
+    subjects.REPORT: lambda parsed, is_answer: True,
+    subjects.RECEIPT: lambda parsed, is_answer: sentences.says_it_was_read(parsed.own_text),
+    subjects.BOUNCE: lambda parsed, is_answer: (
+        bool(parsed.returned_headers) or (is_answer and not base_subject(parsed.subject)[1])
+    ),
+    subjects.REPLY: lambda parsed, is_answer: is_answer or sentences.speaks_of_absence(parsed.own_text),
+    subjects.AWAY: lambda parsed, is_answer: is_answer or _is_absence_note(parsed),
+    subjects.ABSENCE: lambda parsed, is_answer: is_answer and sentences.speaks_of_absence(parsed.own_text),
+}
 
 
 def _sender(parsed: ParsedMessage, headers: Headers) -> tuple[str, str]:
@@ -272,19 +307,23 @@ def _bounce(parsed: ParsedMessage, raw: bytes, facts: Facts) -> tuple[bool, boun
         return True, failures
     if failures.has_success:
         return False, failures  # a receipt: it was delivered, whatever the words around that are
-    has_sign, has_subject = _has_bounce_sign(facts), facts["automatic_subject"] == "bounce"
+    has_sign, has_subject = _has_bounce_sign(facts), facts["automatic_subject"] == subjects.BOUNCE
     if _is_other_report(facts) or not (has_sign or has_subject):
         return False, failures  # people quote bounces, too: their text alone proves nothing
     own = frozenset(address.address.lower() for address in parsed.to)
-    by_pattern = bounces.Failures() if parsed.reports else bounces.failures_by_pattern(raw, own)
+    is_of_a_server = not parsed.reports and (has_sign or bounces.speaks_as_a_server(parsed))
+    by_pattern = bounces.failures_by_pattern(raw, own) if is_of_a_server else bounces.Failures()
+    if by_pattern.permanent and not by_pattern.temporary:
+        bounces.add_reasoned(by_pattern, parsed, own | {facts["sender"]})
     if by_pattern.permanent or by_pattern.temporary:
         return True, by_pattern
-    says_so = has_subject or subjects.speaks_of_failure(parsed.own_text)
+    says_so = has_subject or sentences.speaks_of_failure(parsed.own_text)
     own |= {facts["sender"]}
     in_text = bounces.failures_in_text(parsed, own, only_plain=not (says_so and has_sign), is_proven=has_sign)
     is_daemon = facts["robot_sender"] in ("daemon", "bounce")
-    is_bounce = says_so if has_sign else bool(in_text.permanent)
-    return is_bounce or (is_daemon and bool(in_text.permanent)), in_text
+    names_somebody = bool(in_text.permanent or in_text.temporary)
+    is_bounce = says_so if has_sign else names_somebody
+    return is_bounce or (is_daemon and names_somebody), in_text
 
 
 def _is_other_report(facts: Facts) -> bool:

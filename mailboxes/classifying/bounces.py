@@ -82,8 +82,10 @@ _NAMED = re.compile(
         "empf(?:ä|ae)nger",
         "mottagare",
         "modtager",
+        "收件(?:人|地址)",
+        "宛先",
     )
-    + rf"\s*+[:=]\s*+(?:rfc822\s*+;\s*+)?[<\"'(]?\s*+({_ADDRESS})",
+    + rf"\s*+[:=：]\s*+(?:rfc822\s*+;\s*+)?[<\"'(]?\s*+({_ADDRESS})",
     re.IGNORECASE,
 )
 _LEADING = re.compile(
@@ -105,7 +107,7 @@ _REASON = re.compile(
     _any_of(
         r"(?:user|mailbox|account|address|recipient|adresse|domain|host).{0,40}"
         r"(?:unknown|not found|unavailable|disabled|does(?: not|n't) exist|full|exceeded|invalid"
-        r"|inactive|rejected|not listed|not known|no longer)",
+        r"|inactive|rejected|not listed|not known|not recogni[sz]ed|no longer)",
         r"(?:unknown|no such|invalid|bad|illegal|disabled|nonexistent) (?:local )?"
         r"(?:user|mailbox|recipient|address|account|host|domain)",
         r"over ?quota",
@@ -138,9 +140,18 @@ _PROOF = re.compile(
         r"(?:user|recipient|mailbox|utilisateur) (?:is )?(?:unknown|full|unavailable|inconnu|unbekannt)",
         r"(?:unknown|no such) (?:user|mailbox|recipient)",
         r"\b(?:message|e?-?mail)\b.{0,60}(?:not|n't) (?:be(?:en)? )?(?:deliver|sent)",
-        r"\bdelivery to the following recipients?\b",
+        r"\bdelivery of (?:your )?(?:e-?mail|message) to\b",
+        r"\bdeliver(?:y|ed) to (?:one or more of )?(?:the following|its) (?:recipient|address)",
         r"\bnachricht\b.{0,60}nicht.{0,20}zugestellt",
     ),
+    re.IGNORECASE,
+)
+# The server goes on trying.
+_DELAY = re.compile(
+    r"\bwill (?:retry|be retried|keep (?:on )?trying|continue to (?:try|be)|try again)"
+    r"|\battempts (?:to deliver .{0,60})?will continue\b|\bnot yet been delivered\b|\bdelivery incomplete\b"
+    r"|\bno action is required\b|\b(?:do not|don['’]t) need to resend\b|\bstill (?:trying|being retried)\b"
+    r"|\bwird (?:weiterhin|erneut) versucht\b",
     re.IGNORECASE,
 )
 _HELP = re.compile(
@@ -245,14 +256,27 @@ def failures_in_text(
     """
     failures = Failures()
     lines = _explanation(parsed.own_text)
+    is_permanent = _DELAY.search(" ".join(lines)) is None
     lines = lines if is_proven else _beside_proof(lines)
     for step in (_named, _reasoned) if only_plain else (_named, _reasoned, _listed, _any):
         for address in step(lines):
             if address.lower() not in own and split_address(address)[0] not in _NEVER:
-                failures.add(address)
-        if failures.permanent:
+                failures.add(address, is_permanent=is_permanent)
+        if failures.permanent or failures.temporary:
             break
     return failures
+
+
+def add_reasoned(failures: Failures, parsed: ParsedMessage, own: frozenset[str]) -> None:
+    """Add the other recipients that the explanation names together with a reason; a detector stops at one."""
+    for address in _reasoned(_explanation(parsed.own_text)):
+        if address.lower() not in own and split_address(address)[0] not in _NEVER:
+            failures.add(address)
+
+
+def speaks_as_a_server(parsed: ParsedMessage) -> bool:
+    """Whether the explanation has words that only servers use of what they could not deliver."""
+    return any(_PROOF.search(line) for line in _explanation(parsed.own_text))
 
 
 _NEVER = frozenset({"postmaster", "mailer-daemon", "abuse", "support", "helpdesk", "hostmaster"})

@@ -25,7 +25,7 @@ class Facts(TypedDict):
     ``has_null_return_path`` (any instance is empty or ``<>``).
     Rule 2: ``sender`` (the one usable From, else ""), ``sender_problem`` ("" or one of missing,
     several, group, unparsable, control-characters, ambiguous).
-    Rule 3: ``is_auto_submitted`` (an Auto-Submitted with any word but ``no``).
+    Rule 3: ``auto_submitted`` (the first word of each instance), ``is_auto_submitted`` (any but ``no``).
     Rule 4: ``list_headers`` (names, lower case). Rule 5: ``precedence`` (the suppressing values).
     Rule 6: ``auto_response_suppress`` (the suppressing values). Rule 7: ``machine_headers`` (names).
     Rule 8: ``report_types`` (content types within the first three levels).
@@ -50,6 +50,7 @@ class Facts(TypedDict):
     has_null_return_path: bool
     sender: str
     sender_problem: str
+    auto_submitted: list[str]
     is_auto_submitted: bool
     list_headers: list[str]
     precedence: list[str]
@@ -90,6 +91,7 @@ NOTHING = Facts(
     has_null_return_path=False,
     sender="",
     sender_problem="",
+    auto_submitted=[],
     is_auto_submitted=False,
     list_headers=[],
     precedence=[],

@@ -50,6 +50,16 @@ class Headers:
         words = [word.lower() for value in values for word in _WORDS.split(value[:1000])]
         return [word for word in dict.fromkeys(words) if word in wanted]
 
+    def list_headers(self) -> list[str]:
+        found = self.present(robots.LIST_HEADERS)
+        if "feedback-id" in found and self._is_feedback_of_a_person():
+            found.remove("feedback-id")
+        return found
+
+    def _is_feedback_of_a_person(self) -> bool:
+        mailer = "".join(self.all("x-mailer")[:1])
+        return all(robots.is_feedback_of_a_person(value, mailer) for value in self.all("feedback-id"))
+
     def machine_headers(self) -> list[str]:
         found = self.present(robots.MACHINE_HEADERS)
         for name, wanted in robots.MACHINE_HEADER_VALUES.items():

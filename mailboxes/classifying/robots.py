@@ -7,7 +7,7 @@ import re
 LIST_HEADERS = frozenset(
     {"list-id", "list-help", "list-subscribe", "list-unsubscribe", "list-post", "list-owner"}
     | {"list-archive", "list-unsubscribe-post", "mailing-list", "x-mailing-list", "x-beenthere"}
-    | {"x-mailman-version", "feedback-id", "list-software", "x-listname", "x-list-id"}
+    | {"x-mailman-version", "feedback-id", "list-software", "x-listname", "x-list-id", "x-mlserver"}
     | {"x-mailinglist", "x-ml-name", "x-ml-count", "x-egroups-return", "x-list-server"}
     | {"x-list-host", "x-list-unsubscribe", "list-name", "x-listserver", "x-list-name"}
     | {"x-csa-complaints", "x-campaign", "x-campaignid", "x-mailer-list", "x-ezmlm-id"}
@@ -28,12 +28,23 @@ MACHINE_HEADERS = frozenset(
         "x-mda-autoreply",
         "x-autorply",
     }
+    | {"x-apple-unsubscribe", "x-asterisk-callerid", "x-servicenow-generated", "x-boxbe-msg"}
+    | {"tls-report-domain"}
 )
+# Providers of mailboxes put a Feedback-ID on what each of their customers writes, with their name at its end
+# or with that of their web pages at its beginning.
+_MAILBOX_FEEDBACK = re.compile(
+    r"(?:.*:(?:user:proton|fastmail|zohomail)|webmail:.*)\s*", re.IGNORECASE | re.DOTALL
+)
+_AMAZON_FEEDBACK = re.compile(r".*:amazonses\s*", re.IGNORECASE | re.DOTALL)
+_AMAZON_MAILBOX = "amazon workmail"
+
 MACHINE_HEADER_VALUES = {  # how they begin
     "x-fc-machinegenerated": frozenset({"true"}),
     "x-amazon-mail-relay-type": frozenset({"notification"}),
     "x-mailer": frozenset({"vacation", "mail delivery system", "autoresponder"}),
     "x-post-messageclass": frozenset({"9; autoresponder"}),
+    "x-delivery-agent": frozenset({"tmda"}),
     "delivered-to": frozenset({"autoresponder"}),
     "preference": frozenset({"auto_reply"}),
 }
@@ -50,13 +61,18 @@ _ROBOTS = re.compile(
     r"(?P<daemon>mail(?:er)?[-_.]?daemon|mailerdaemon|mmdf|root|daemon|nobody|uucp|mail[-_.]?system)"
     r"|(?P<list>listserv|list[-_.]?server|majordomo|.+-request|owner-.+|.+-owner|.+-bounces?)"
     r"|(?P<bounce>bounces?|bounces?[-+_.=].*|.*[-_.]bounces?|return[-_.]?path)"
-    r"|(?P<no_reply>(?:.+[-_.])?(?:(?:no|do[-_.]?not|dont|not|never|non|ne)[-_.]?(?:reply|respond"
+    r"|(?P<no_reply>(?:.+[-_.])?(?:(?:no|nao|do[-_.]?not|dont|not|never|non|ne)[-_.]?(?:reply|respond"
     r"|answer|rispondere|repondre|responder|responda)|nicht[-_.]?(?:be)?antworten|keine[-_.]?antwort"
-    r"|ne[-_.]?pas[-_.]?repondre|nao[-_.]?responda|no[-_.]?contestar|nie[-_.]?odpowiadaj|svar[-_.]?ej"
-    r"|pas[-_.]?de[-_.]?reponse|geen[-_.]?antwoord|niet[-_.]?(?:be)?antwoorden|ikke[-_.]?svar)"
+    r"|ne[-_.]?pas[-_.]?repondre|no[-_.]?contestar|nie[-_.]?odpowiada[jcć]"
+    r"|sv(?:ar|ara)[-_.]?(?:ej|inte)|(?:ej|inte)[-_.]?svara?|pas[-_.]?de[-_.]?reponse|geen[-_.]?antwoord"
+    r"|niet[-_.]?(?:be)?antwoorden|ikke[-_.]?(?:be)?svar|(?:be)?svar[-_.]?ikke|ala[-_.]?vastaa"
+    r"|ne[-_.]?odpovid(?:at|ejte)|ne[-_.]?valaszolj(?:on)?|(?:cevap|yanit)lama(?:yin|yiniz)?)"
     r"(?:[-_.+].*)?|noresponse|no[-_.]?response|noreply.*|.*noreply)"
-    r"|(?P<notification>notifications?|automailer|auto[-_.]?reply|autoresponder"
-    r"|autoresponse|auto[-_.]?confirm|abuse-autoreply|cron|cron[-_.]?daemon|nagios|zabbix|jenkins)",
+    r"|(?P<notification>(?:.+[-_.])?notifications?|auto[-_.]?mail(?:er)?"
+    r"|auto[-_.]?reply|autoresponder|autoresponse|auto[-_.]?confirm|abuse-autoreply"
+    r"|notificaciones|notifica[cç][oõ]es|benachrichtigung(?:en)?|powiadomienia|notifiche"
+    r"|cron|cron[-_.]?daemon|nagios|icinga|zabbix|jenkins|grafana|munin|monit|alertmanager|asterisk|voice[-_.]?mail"
+    r"|mail[-_.]?robot|dmarc[-_.]?(?:reports?|support|aggregate)(?:[-_.].*)?)",
     re.IGNORECASE,
 )
 _MAILER_DAEMON = re.compile(r"mail(?:er)?[-_.]?daemon|mmdf|mdaemon", re.IGNORECASE)
@@ -77,6 +93,14 @@ def robot_pattern(local_part: str, *, is_list: bool) -> str:
     if found := _ROBOTS.fullmatch(local_part[:200]):
         return (found.lastgroup or "").replace("_", "-")
     return "list" if is_list and _LIST_ADMIN.fullmatch(local_part[:200]) else ""
+
+
+def is_feedback_of_a_person(value: str, mailer: str) -> bool:
+    """Whether a Feedback-ID is that of a provider of mailboxes, and not of a campaign."""
+    value = value[:1_000]
+    if _AMAZON_FEEDBACK.fullmatch(value):
+        return mailer.strip().lower().startswith(_AMAZON_MAILBOX)
+    return _MAILBOX_FEEDBACK.fullmatch(value) is not None
 
 
 def daemon_pattern(local_part: str) -> str:

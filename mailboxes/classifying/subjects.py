@@ -1,20 +1,26 @@
-"""Subjects and sentences of automatic mail, by language: weak signs, each needs another one."""
+"""Subjects of automatic mail, by language: weak signs, each needs another one (all but `REPORT`)."""
 
 from __future__ import annotations
 
 import re
 
+from mailboxes.classifying.sentences import any_of
+
+BOUNCE, REPLY, AWAY, ABSENCE = "bounce", "automatic-reply", "away", "absence"
+REPORT, RECEIPT = "report", "receipt"
+
 _AUTOMATIC_REPLIES = {
     "en": (
         r"auto(?:\s?-?\s?(?:reply|response|responder|answer|generated))?\s?:",
         r"auto(?:[-\s]?|matic |mated )(?:reply|response|responder|answer|message) (?:from|by|to your)\b",
-        r"out[\s-]of[\s-](?:the[\s-])?office",
-        r"ooo\b",
+        r"out[\s-]of[\s-](?:the[\s-])?office(?!\s(?:supplies|chair|furniture|equipment|space|stationery))",
+        r"oo[of]\b",
         r"away from (?:the |my )?(?:office|mail|email|desk)",
-        r"(?:i am|i'm) (?:away|on (?:holiday|vacation|leave)|out of)",
-        r"vacation(?: (?:reply|message|notice|response|auto).*|)\W*$",
+        r"(?:i am|i'm) (?:away|out of)",
+        r"vacation (?:reply|message|notice|response|auto)",
     ),
     "de": (
+        r"auto-?antwort",
         r"(?:automatische?|autom\.)r? ?(?:antwort|reply|beantwortung|abwesenheits\w*|e-?mail)",
         r"(?:automatische?|autom\.)r? ?(?:meldung|nachricht)",
         r"abwesenheits\w+",
@@ -94,13 +100,17 @@ _AUTOMATIC_REPLIES = {
 
 # People write "Absence of a delivery note", too. Alone, or before a mark, a date, a reason or "Re:", these
 # words tell more than before anything else.
+_WORDS_OF_A_REPLY = r"auto(?:[-\s]?|matic |mated )(?:reply|response|responder|answer|message)"
 _NOUNS_OF_ABSENCE = {
     "en": (
-        r"auto(?:[-\s]?|matic |mated )(?:reply|response|responder|answer|message)",
-        r"on (?:vacation|holiday|(?:maternity |parental |annual )?leave)",
+        r"(?:i am |i'm )?on (?:vacation|holiday|(?:maternity |parental |annual )?leave)",
+        r"vacation|away|(?:maternity|paternity|parental|annual) leave",
     ),
-    "de nl": ("abwesenheit", "abwesend", "im urlaub", "afwezigheid", "niet aanwezig", "afwezig"),
-    "fr es it": ("absence", "ausente", "assente", "assenza"),
+    "de nl": (
+        *("abwesenheit", "abwesend", "(?:im )?urlaub", "afwezigheid", "niet aanwezig", "afwezig"),
+        *("niet op kantoor", "op vakantie"),
+    ),
+    "fr es it": ("absence", "(?:en )?cong[ée]s?", "ausente", "assente", "assenza"),
     "pt": (r"aus[êe]ncia(?: tempor[áa]ria)?", r"f[ée]rias"),
     "sv": ("frånvaro", r"fr[åa]nvarande", "semester"),
     "da no": ("fravær(?:ende)?", "ikke til stede", "ferie(?:svar)?"),
@@ -214,135 +224,45 @@ _BOUNCES = {
     "ko": (r"배달\s?(?:되지|실패|불가)", r"반송"),
 }
 
-_ABSENCE = {
-    "en": (
-        r"out of (?:the |my )?office",
-        r"on (?:annual |maternity |parental )?(?:leave|vacation|holiday)",
-        r"(?:i am|i'm|i will be) (?:currently )?(?:away|out|unavailable)",
-        r"limited access to (?:my )?e-?mail",
-        r"no longer (?:work|with|employed)",
-        r"back (?:on|in the office|at work)\b",
-        r"(?:received|get back to) you",
-        r"automatic(?:ally)? (?:generated )?(?:reply|response|message)",
-        r"this is an auto",
-        r"do not reply to this",
-        r"will (?:respond|reply|answer).{0,40}(?:when|upon|after|on my return)",
-    ),
-    "de": (
-        r"nicht im (?:büro|haus)",
-        r"im urlaub",
-        r"abwesend",
-        r"außer haus",
-        r"wieder (?:im büro|erreichbar|da)",
-    ),
-    "fr": (r"absente? (?:du|de|jusqu)", r"de retour le", r"en cong[ée]"),
-    "es": (r"(?:fuera|ausente) de (?:la )?oficina", r"de vacaciones"),
-    "it": (r"fuori (?:ufficio|sede)", r"sono assente", r"in ferie"),
-    "pt": (r"fora do escrit", r"de f[ée]rias", r"estou ausente"),
-    "nl": (r"niet (?:aanwezig|op kantoor)", r"afwezig", r"(?:met|op) vakantie"),
-    "sv da no": (
-        r"på semester",
-        r"på ferie",
-        r"ikke på kontoret",
-        r"inte på kontoret",
-        r"jag är frånvarande",
-    ),
-    "fi pl cs": (r"lomalla", r"poza biurem", r"na urlopie", r"mimo kancelář", r"dovolen"),
-    "hu": (r"szabadságon", r"(?:házon|irodán) kívül", r"távol vagyok"),
-    "ro": (r"în concediu", r"în afara biroului"),
-    "ru uk bg": (r"в отпуск", r"у відпустці", r"вне офиса", r"отсутствую"),
-    "tr": (r"ofis dışında", r"ofiste değil", r"izindeyim", r"izinliyim", r"tatildeyim"),
-    "el": (r"λείπω", r"απουσιάζω", r"εκτός γραφείου", r"σε άδεια"),
-    "ko": (r"휴가", r"부재"),
-    "ja zh": (r"不在", r"休暇", r"自動返信", r"自动回复", r"外出", r"休假"),
-}
-
-_FAILURES = {
-    "en": (
-        r"(?:n(?:o|['’])t|unable to|failed to)\s(?:be(?:en)?\s)?(?:deliver|sen[dt])",
-        r"fail(?:ure|ed)? (?:in|of|during|on|permanently)\s*(?:deliver|sen[dt])",
-        r"undeliver(?:able|ed)",
-        r"did ?n(?:o|')t reach the following",
-        r"delivery of (?:e?-?mail|the|your|this).{0,120}(?:postponed|delayed|failed)",
-        r"delivery (?:has )?(?:failed|failure|error|status|attempt|delayed)",
-        r"delivery to the following",
-        r"user unknown",
-        r"no such (?:user|mailbox|address|recipient)",
-        r"returned (?:to sender|mail)",
-        r"permanent (?:fatal )?errors?",
-        r"fatal errors",
-        r"message (?:was |has been )?(?:rejected|returned|bounced|delayed)",
-        r"mailbox (?:is )?(?:full|unavailable)",
-        r"address(?:es)? (?:had|failed|rejected|not found|does not exist)",
-    ),
-    "de": (
-        r"nicht (?:zugestellt|zustellbar)",
-        r"unzustellbar",
-        r"fehler bei der (?:nachrichten)?zustellung",
-        r"empfänger (?:nicht erreicht|konnten nicht)",
-    ),
-    "fr": (
-        r"n['’]a pas (?:pu [êe]tre|[ée]t[ée]) (?:remis|d[ée]livr|distribu|transmis)",
-        r"non remis",
-        r"[ée]chec de la remise",
-    ),
-    "it": (r"non (?:è stato )?(?:recapitat|consegnat)",),
-    "es": (r"no (?:se )?(?:pudo|ha podido).{0,20}entreg",),
-    "pt": (r"não (?:foi )?.{0,20}entreg",),
-    "nl": (r"niet (?:worden )?(?:afgeleverd|bezorgd)",),
-    "hu": (r"nem (?:sikerült )?k[ée]zbes[íi]t", r"k[ée]zbes[íi]thetetlen"),
-    "tr": (r"teslim edile(?:medi|mez)",),
-    "ru": (r"не (?:был[оа]? )?доставлен", r"не удалось достав"),
-    "ja zh": (r"配信できません", r"送信できません", r"无法投递", r"退信"),
-}
-
-
-def _any_of(by_language: dict[str, tuple[str, ...]]) -> str:
-    return "|".join(pattern for patterns in by_language.values() for pattern in patterns)
-
-
-# What every sentence above holds; it is found much faster than the sentences.
-_FAILURE_STEM = re.compile(
-    r"[Dd](?:eliver|ELIVER)|[Uu]nknown|not reach|no such|[Rr]eturned|[Pp]ermanent|[Ff]atal error"
-    r"|[Mm]essage (?:was |has been )?(?:rejected|bounced|delayed)|[Mm]ailbox|[Aa]ddress|n[o'\"]t be sen"
-    r"|[Uu]nable to sen|[Ff]ailed to sen|zugestellt|zustell|mpfänger|remis|pas pu|recapit|consegn|entreg"
-    r"|afgeleverd|bezorgd|zbes[íi]t|[Tt]eslim edile|достав|信できません|无法投递|退信"
-)
 _AUTOMATIC_REPLY = re.compile(
-    rf"\W*+(?:{_any_of(_AUTOMATIC_REPLIES)}|(?:{_any_of(_NOUNS_OF_ABSENCE)}){_END}|{_SOMEBODY_IS_AWAY})",
+    rf"\W*+(?:{any_of(_AUTOMATIC_REPLIES)}|(?:{_WORDS_OF_A_REPLY}){_END}|{_SOMEBODY_IS_AWAY})",
     re.IGNORECASE,
 )
-_NOUN_OF_ABSENCE = re.compile(rf"\W*+(?:{_any_of(_NOUNS_OF_ABSENCE)})(?!\w)", re.IGNORECASE)
+_AWAY = re.compile(rf"\W*+(?:{any_of(_NOUNS_OF_ABSENCE)}){_END}", re.IGNORECASE)
+_NOUN_OF_ABSENCE = re.compile(
+    rf"\W*+(?:{_WORDS_OF_A_REPLY}|{any_of(_NOUNS_OF_ABSENCE)})(?!\w)", re.IGNORECASE
+)
+# Of DMARC (RFC 7489 §7.2.1.1) and TLS (RFC 8460 §5.3), and a complaint as Outlook.com forwards it.
+_REPORT = re.compile(
+    r"\W{0,3}report domain\s?:.{1,255}?\bsubmitter\s?:|complaint about message from [\da-f.:]{3,45}\s*$",
+    re.IGNORECASE,
+)
+_RECEIPT = re.compile(
+    r"(?:read|not read|gelesen|ungelesen|lu|non lu|leído|no leído|letto|lid[ao]|gelezen|return receipt"
+    r"|lesebestätigung|empfangsbestätigung)\s?:",
+    re.IGNORECASE,
+)
 _BOUNCE = re.compile(
-    rf"\W{{0,40}}(?!(?:fwd?|wg|rv)\s?:)(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:re\s?:\W{{0,40}})?(?:{_any_of(_BOUNCES)})",
+    rf"\W{{0,40}}(?!(?:fwd?|wg|rv)\s?:)(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:re\s?:\W{{0,40}})?(?:{any_of(_BOUNCES)})",
     re.IGNORECASE,
 )
-_ABSENCE_IN_BODY = re.compile(_any_of(_ABSENCE), re.IGNORECASE)
-_FAILURE_IN_BODY = re.compile(_any_of(_FAILURES), re.IGNORECASE)
+
+
+_KINDS = {
+    REPORT: _REPORT.match,
+    RECEIPT: _RECEIPT.match,
+    BOUNCE: _BOUNCE.match,
+    REPLY: _AUTOMATIC_REPLY.match,
+    AWAY: _AWAY.match,
+    ABSENCE: _NOUN_OF_ABSENCE.match,
+}
 
 
 def automatic_subject(subject: str) -> str:
-    """``automatic-reply``, ``bounce``, ``absence`` or ``""``: a weak sign (reliability §3.1 rule 29).
+    """Of which kind the subject is, or ``""``: a weak sign (reliability §3.1 rule 29).
 
-    ``absence``, the noun before any other words, is the weakest of them.
+    `ABSENCE`, the noun before any other words, is the weakest of them. `REPORT` needs no other sign: nobody
+    writes so but programs.
     """
     subject = subject[:300]
-    if _BOUNCE.match(subject):
-        return "bounce"
-    if _AUTOMATIC_REPLY.match(subject):
-        return "automatic-reply"
-    return "absence" if _NOUN_OF_ABSENCE.match(subject) else ""
-
-
-def speaks_of_absence(text: str) -> bool:
-    """Whether the beginning of a body says what absence notes say."""
-    return _ABSENCE_IN_BODY.search(" ".join(text[:4000].split())) is not None
-
-
-def speaks_of_failure(text: str) -> bool:
-    """Whether the beginning of a body says that mail could not be delivered."""
-    beginning = " ".join(text[:3_000].split())
-    return any(
-        _FAILURE_IN_BODY.search(beginning, max(stem.start() - 140, 0), stem.end() + 60)
-        for stem in _FAILURE_STEM.finditer(beginning)
-    )
+    return next((kind for kind, matches in _KINDS.items() if matches(subject)), "")

@@ -19,6 +19,10 @@ MOST_RECIPIENTS = 20
 MOST_HOPS = 25
 CLOSED_BOXES = frozenset({"sent", "drafts", "trash", "spam"})
 RESERVED = frozenset({"invalid", "test", "example", "local", "localhost", "onion", "internal"})
+# What a web form says of itself: programs send it, and a service for many. Whoever filled it in is a person.
+MARKS_OF_FORMS = frozenset({"no", "auto-generated", "bulk", "feedback-id"}) | frozenset(
+    {"list-help", "list-unsubscribe", "list-unsubscribe-post", "x-csa-complaints"}
+)
 RESERVED_DOMAINS = frozenset({"example.com", "example.net", "example.org"})
 
 Check = Callable[[Case], str]
@@ -57,23 +61,28 @@ def _is_address(address: str) -> bool:
     return bool(local and domain) and not any(c.isspace() or ord(c) < 33 for c in address)
 
 
+def _beyond_a_form(case: Case, found: list[str]) -> list[str]:
+    """What was found, without the marks that a trusted web form may carry."""
+    return [one for one in found if not (case.is_trusted_form and one in MARKS_OF_FORMS)]
+
+
 def _auto_submitted(case: Case) -> str:
-    is_marked = case.facts["is_auto_submitted"]
+    is_marked = case.facts["is_auto_submitted"] and _beyond_a_form(case, case.facts["auto_submitted"])
     return "It says that a machine sent it (Auto-Submitted)." if is_marked else ""
 
 
 def _list(case: Case) -> str:
-    found = case.facts["list_headers"]
+    found = _beyond_a_form(case, case.facts["list_headers"])
     return f"It comes from a mailing list or newsletter ({_shown(found)})." if found else ""
 
 
 def _precedence(case: Case) -> str:
-    found = case.facts["precedence"]
+    found = _beyond_a_form(case, case.facts["precedence"])
     return f"It is marked as bulk mail (Precedence: {_shown(found)})." if found else ""
 
 
 def _response_suppressed(case: Case) -> str:
-    found = case.facts["auto_response_suppress"]
+    found = case.facts["auto_response_suppress"] and not case.is_trusted_form
     return "Its sender asks for no automatic response (X-Auto-Response-Suppress)." if found else ""
 
 
@@ -271,8 +280,8 @@ def _hop_loop(case: Case) -> str:
 
 
 def _automatic_subject(case: Case) -> str:
-    found = case.facts["has_automatic_subject_confirmed"]
-    return "Its subject and another sign show an automatic message." if found else ""
+    found = case.facts["has_automatic_subject_confirmed"] and not case.is_trusted_form
+    return "Its subject and another sign, or its own words, show an automatic message." if found else ""
 
 
 def _same_body(case: Case) -> str:

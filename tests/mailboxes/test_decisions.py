@@ -432,6 +432,32 @@ def test_a_trusted_web_form_is_answered_at_its_reply_to() -> None:
     assert "R10-robot-sender" in decision_on(raw).codes
 
 
+FORM = {"From": "form@shop.test", "Reply_To": "carl@home.test", "Return_Path": "<www@hoster.example>"}
+FORMS = replace(CONTEXT, trusted_forms=frozenset({"form@shop.test"}))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("Auto-Submitted: auto-generated", "Precedence: bulk", "X-Auto-Response-Suppress: All"),
+        *("Feedback-ID: 1:2:x", "List-Unsubscribe: <mailto:x@shop.test>", "Subject: Out of office"),
+    ],
+)
+def test_a_trusted_web_form_may_say_that_it_is_a_program(line: str) -> None:
+    raw = raw_with(
+        line, body="This is an automatic message.\r\n\r\nI am on vacation.", without=("Subject",), **FORM
+    )
+    assert decision_on(raw, FORMS).send
+    assert not decision_on(raw).send
+
+
+@pytest.mark.parametrize(
+    "line", ["Auto-Submitted: auto-replied", "List-Id: <x.y>", "Precedence: list", "X-Autoreply: yes"]
+)
+def test_what_no_form_says_of_itself_counts_for_trusted_ones(line: str) -> None:
+    assert not decision_on(raw_with(line, **FORM), FORMS).send
+
+
 @pytest.mark.parametrize(
     "reply_to", ["no-reply@x.test", "alerts@x.test", "sales@acme.test", "not an address"]
 )

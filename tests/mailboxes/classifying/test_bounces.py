@@ -103,6 +103,22 @@ def test_free_text_names_the_failed_recipient(subject, text, sender):
     assert found.is_automatic
 
 
+def test_free_text_may_name_several():
+    lines = "".join(
+        f"{name}@example.org on Thu, 3 Dec 2026\n    The recipient name is not recognized\n    of {'x' * 9}\n"
+        for name in ("lost", "gone")
+    )
+    raw = "From: postmaster@mx.example\nTo: help@shop.example\nSubject: Undeliverable: Offer\n\n"
+    text = f"Your message\n\n  Subject: Offer\n\ndid not reach the following recipient(s):\n\n{lines}"
+    assert set(bounced(raw + text).failed_recipients) == {"lost@example.org", "gone@example.org"}
+
+
+def test_a_server_that_goes_on_trying_has_not_failed():
+    raw = "From: mailer-daemon@mx.example\nTo: help@shop.example\nSubject: Delivery Status (Delay)\n\n"
+    found = bounced(raw + "A problem delivering your mail to slow@example.org. We will retry for 47 hours.")
+    assert (found.is_bounce, found.failed_recipients) == (True, ())
+
+
 def test_the_returned_message_names_nobody():
     text = (
         "Delivery failed for <lost@example.org>: mailbox unavailable\n\n"
@@ -121,6 +137,10 @@ def test_the_returned_message_names_nobody():
         (
             "Re: Your order",
             "I tried, but: Delivery to the following recipient failed permanently:\n\n a@b.example",
+        ),
+        (
+            "Returned to sender",
+            "It came back: address unknown. Recipient: John Doe, john@doe.example, Main St.",
         ),
         ("Undelivered parcel", "It never came.\nPlease write to my wife: eve@example.org"),
         ("Invalid address on my order", "My mail is now\n\nada.new@example.org\n\nWhere is the parcel?"),

@@ -51,6 +51,9 @@ AUTOMATIC = [
     ("list", {"list_unsubscribe": "<mailto:x@y>"}),
     ("list", {"X_Mailman_Version": "2"}),
     ("list", {"Feedback_ID": "1:2:x"}),
+    ("list", {"Feedback_ID": "1.eu-west-1.x=:AmazonSES"}),
+    ("list", {"Feedback_ID": ["1:user:proton", "1:2:campaign"]}),
+    ("list", {"X_MLServer": "fml"}),
     ("precedence", {"Precedence": "bulk"}),
     ("precedence", {"Precedence": "Junk"}),
     ("precedence", {"X_Precedence": "auto_reply"}),
@@ -64,6 +67,10 @@ AUTOMATIC = [
     ("machine-header", {"X_POST_MessageClass": "9; Autoresponder"}),
     ("machine-header", {"Delivered_To": "Autoresponder"}),
     ("machine-header", {"X_Failed_Recipients": "x@y.z"}),
+    ("machine-header", {"X_Asterisk_CallerID": "123"}),
+    ("machine-header", {"X_Apple_Unsubscribe": "true"}),
+    ("machine-header", {"X_Delivery_Agent": "TMDA/1.1"}),
+    ("machine-header", {"TLS_Report_Domain": "shop.example"}),
     ("report", {"Content_Type": "message/delivery-status"}),
     ("report", {"Content_Type": "message/feedback-report"}),
     ("report", {"Content_Type": "multipart/report; boundary=b"}),
@@ -82,9 +89,19 @@ AUTOMATIC = [
     ("robot-sender", {"From": "nicht-beantworten@x.y"}),
     ("robot-sender", {"From": "ikke-svar@x.y"}),
     ("robot-sender", {"From": "pas-de-reponse@x.y"}),
+    *(
+        ("robot-sender", {"From": f"{local}@x.y"})
+        for local in (
+            *("build-notifications", "voicemail", "dmarcreport", "dmarc-support"),
+            *("nao-responder", "svara-inte", "besvar-ikke", "nie-odpowiadać", "cevaplamayin", "ne-valaszolj"),
+        )
+    ),
     ("robot-sender", {"From": "prvs=1234567890=noreply@x.y"}),
     ("robot-sender", {"From": "SRS0=abcd=ef=x.y=noreply@forwarder.z"}),
     ("automatic-subject", {"Subject": "Automatic reply: Question", "In_Reply_To": "<a@b>"}),
+    ("automatic-subject", {"Subject": "Auto-Antwort: Frage", "In_Reply_To": "<a@b>"}),
+    ("automatic-subject", {"Subject": "Report Domain: shop.example Submitter: x.y Report-ID: <1@x.y>"}),
+    ("automatic-subject", {"Subject": "complaint about message from 192.0.2.1"}),
     ("automatic-subject", {"Subject": "Abwesenheitsnotiz: Frage", "References": "<a@b>"}),
     ("automatic-subject", {"Subject": "Réponse automatique : x", "In_Reply_To": "<a@b>"}),
     ("automatic-subject", {"Subject": "自動返信: x", "In_Reply_To": "<a@b>"}),
@@ -126,6 +143,16 @@ ORDINARY_SUBJECTS = [
     [
         {"Auto_Submitted": "no"},
         {"Auto_Submitted": "NO (a person)"},
+        *(
+            {"Feedback_ID": value}
+            for value in (
+                "26663242:user:proton",
+                "i197146af:Fastmail",
+                "rr:zu:rf:ZohoMail",
+                "webmail:qq.com:a:b",
+            )
+        ),
+        {"Feedback_ID": "1.us-east-1.x=:AmazonSES", "X_Mailer": "Amazon WorkMail"},
         {"Precedence": "normal"},
         {"Precedence": "first-class"},
         {"X_Postroom_Loop": "forged"},
@@ -191,6 +218,74 @@ def test_an_absence_in_an_answer_is_confirmed_by_what_the_text_says(subject):
     text = "Ich bin im Urlaub. Jag är på semester. Jeg er på ferie."
     assert classified(text, Subject=subject, In_Reply_To="<a@b>").automatic_reasons == ("automatic-subject",)
     assert classified(text, Subject=subject).automatic_reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        ({"Subject": "Abwesend: Frage"}, "Ich bin ab 5. Mai wieder für Sie da."),
+        ({"Subject": "On annual leave"}, "I am on annual leave. For urgent matters please call Bob."),
+        ({"Subject": "Gone fishing", "In_Reply_To": "<a@b>"}, "I am out of office and will reply on Monday."),
+        ({"Subject": "Read: Offer"}, "Your message\n\n  Subject: Offer\n\nwas read on 5 May."),
+        ({"Subject": "Samodejni odgovor: Ponudba"}, "Sem na dopustu."),
+    ],
+)
+def test_what_a_note_says_of_the_mail_it_answers_shows_a_program(headers, text):
+    assert classified(text, **headers).automatic_reasons == ("automatic-subject",)
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("On holiday until Monday", "We are on vacation until Monday, please hold my parcel."),
+        ("Im Urlaub", "Wir sind ab morgen im Urlaub, bitte liefern Sie erst am 12."),
+        ("On leave until May", "I will be on maternity leave. Please send the invoices to my colleague."),
+        ("Out of office supplies", "We are out of office supplies, please send five boxes."),
+        ("Read: the contract", "I have read it, and have a question."),
+    ],
+)
+def test_a_person_who_goes_away_is_no_program(subject, text):
+    assert classified(text, Subject=subject).automatic_reasons == ()
+
+
+OF_PROGRAMS = [
+    "Thank you!\nThis is an automated response, your ticket has the number 7.",
+    "*** This message was automatically\ngenerated. ***",
+    "Hi there, sorry. This mailbox is not monitored.",
+    "Bob uses a filter. Please follow this link\nto ensure delivery of your email.",
+    "Your message to the list is being held until somebody approves it.",
+    "Dies ist eine automatisch generierte E-Mail. Bitte antworten Sie nicht darauf.",
+    "Diese Nachricht wurde automatisch erstellt.",
+    "Ceci est un message automatique.",
+    "Este mensaje ha sido generado automáticamente.",
+    "Questa è una risposta automatica.",
+    "Esta é uma mensagem automática.",
+    "Dit is een automatisch gegenereerd bericht.",
+    "Это автоматическое уведомление.",
+    "このメールは自動的に送信されています。",
+]
+
+
+@pytest.mark.parametrize("text", OF_PROGRAMS)
+def test_a_program_that_says_what_it_is_is_believed(text):
+    assert classified(text, Subject="Your request").automatic_reasons == ("automatic-subject",)
+    assert classified(text, Subject="Re: Offer").automatic_reasons == ("automatic-subject",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is this from you?\n\nThis is an automated message. Please pay.",
+        "I do not want to read that this is an automated response.",
+        "Stop that.\n\n> This is an automated message.",
+        "Stop that.\n\n---- Forwarded message ----\nThis is an automated message.",
+        "Stop that.\nFrom: Shop\nThis is an automated message.",
+        "How do I make this an automatic reply?",
+    ],
+)
+def test_whoever_quotes_a_program_is_a_person(text):
+    assert classified(text, Subject="Your mail").automatic_reasons == ()
+    assert classified(f"Hi. {text}", Subject="Fwd: Your mail").automatic_reasons == ()
 
 
 @pytest.mark.parametrize(
