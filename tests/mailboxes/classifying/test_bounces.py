@@ -108,7 +108,7 @@ def test_free_text_may_name_several():
     raw = "From: postmaster@mx.example\nTo: help@shop.example\nSubject: Undeliverable: Offer\n\n"
     text = f"did not reach the following recipient(s):\n\nlost@example.org {told}    Unknown Recipient\n"
     found = bounced(f"{raw}Your message\n\n{text}gone@example.org {told}")
-    assert found.failed_recipients == ("lost@example.org", "gone@example.org")
+    assert sorted(found.failed_recipients) == ["gone@example.org", "lost@example.org"]
 
 
 def test_a_server_that_goes_on_trying_has_not_failed():
