@@ -106,8 +106,8 @@ def test_free_text_names_the_failed_recipient(subject, text, sender):
 def test_free_text_may_name_several():
     told = "on Thu, 3 Dec 2026\n    The recipient name is not recognized\n"
     raw = "From: postmaster@mx.example\nTo: help@shop.example\nSubject: Undeliverable: Offer\n\n"
-    text = f"did not reach the following recipient(s):\n\nlost@example.org {told}    Unknown Recipient\n"
-    found = bounced(f"{raw}Your message\n\n{text}gone@example.org {told}")
+    text = f"did not reach the recipient(s):\n\nlost@example.org {told}    MSEXCH:IMS Unknown Recipient"
+    found = bounced(f"{raw}Your message\n\n{text}\ngone@example.org {told}")
     assert sorted(found.failed_recipients) == ["gone@example.org", "lost@example.org"]
 
 
