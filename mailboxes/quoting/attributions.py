@@ -57,6 +57,7 @@ _ENDS = re.compile(
     r"[:：]\s{0,5}[*_]*\s{0,5}$|<[^<>\s][^<>\s@]*+@[^<>\s]++>\s*+$|\w\s?-{2,9}\s*+$|" + _WORDS_WITHOUT_COLON
 )
 _COLONS = frozenset(":：")
+_BARE_VERBS = ("wrote", "writes")  # of programs that set no colon behind them
 _LAST_OF_ENDS = frozenset(":*_>-")  # the last character of such a line, if it is ASCII
 # Gmail in languages without a verb: a date, a name, an address in brackets.
 _DATE_AND_ADDRESS = re.compile(
@@ -88,7 +89,8 @@ def ends_of_attributions(lines: Lines) -> set[int]:
     return {
         index
         for index, line in enumerate(lines.texts)
-        if (lines.last[index] in _LAST_OF_ENDS or not line.isascii()) and _ENDS.search(line)
+        if ((lines.last[index] in _LAST_OF_ENDS or not line.isascii()) and _ENDS.search(line))
+        or _ends_with_bare_verb(line)
     }
 
 
@@ -131,6 +133,8 @@ def _opens(text: str, others: list[str]) -> bool:
 def _is_attribution(lines: Lines, text: str, following: int) -> bool:
     if _DASHED.match(text):
         return True
+    if _ends_with_bare_verb(text):
+        return _is_apart_by_program(lines, text, following)
     next_text = lines.next_text(following)
     is_followed = next_text is not None and lines.is_quoted(next_text)
     dated = _dated(text)
@@ -152,6 +156,23 @@ def _is_by_program(text: str) -> bool:
         return True
     firm = _FIRM_LAST.search(end) if _TIME.search(text[:LONGEST_BEGINNING]) else None
     return firm is not None and not firm[1][0].islower()
+
+
+def _ends_with_bare_verb(text: str) -> bool:
+    """Whether "On …" or "In message …" ends with an address and the verb, and nothing behind it."""
+    if not text.rstrip().endswith(_BARE_VERBS):
+        return False
+    words = text.split()
+    return len(words) > 3 and "@" in words[-2] and words[0].lower() in ("on", "in")
+
+
+def _is_apart_by_program(lines: Lines, text: str, following: int) -> bool:
+    """Whether what is quoted is marked, or the attribution is a program's: people go on in the next line."""
+    next_text = lines.next_text(following)
+    if next_text is not None and lines.is_quoted(next_text):
+        return True
+    is_apart = next_text is not None and next_text > following
+    return is_apart and bool(_DATE_FIRST.match(text) and _TIME.search(text))
 
 
 def _dated(text: str) -> re.Match[str] | None:

@@ -7,7 +7,7 @@ from mailboxes.quoting.attributions import (
     is_attribution_inside,
 )
 from mailboxes.quoting.headers import has_colon
-from mailboxes.quoting.lines import Kind, Lines, is_rule
+from mailboxes.quoting.lines import Kind, Lines, is_drawn, is_rule
 from mailboxes.quoting.originals import begins_original, is_line_to_write_above, is_separator
 from mailboxes.quoting.prose import is_known_as_prose
 from mailboxes.quoting.signatures import begins_signature, may_divide
@@ -36,6 +36,7 @@ class Kinds:
                 self._step()
         self._mark_signatures()
         if self.kinds.count("reply") < len(self.kinds):
+            self._join_drawn_lines()
             self._join_blank_lines()
         return self.kinds
 
@@ -112,6 +113,16 @@ class Kinds:
                 has_reply = has_reply or not is_open
             if is_open:
                 self.kinds[index] = "signature"
+
+    def _join_drawn_lines(self) -> None:
+        """A line drawn above a quotation or a signature parts them from the reply, and is none of it."""
+        below: Kind = "reply"
+        for index in reversed(range(len(self.kinds))):
+            if not self.lines.last[index]:
+                continue
+            if below != "reply" and self.kinds[index] == "reply" and is_drawn(self.lines.texts[index]):
+                self.kinds[index] = below
+            below = self.kinds[index]
 
     def _join_blank_lines(self) -> None:
         """Blank lines are the reply's only next to it."""

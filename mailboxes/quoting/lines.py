@@ -10,6 +10,7 @@ Kind = Literal["reply", "quotation", "signature"]
 _DIRECTIONS = re.compile("[\u200b-\u200d\u2060\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _QUOTED = re.compile(r"[ \t]{0,3}(?:>|&gt;|»)")
 DRAWN = r"[-_=*\u2010-\u2015]"  # of what mailers draw lines
+_DRAWN = re.compile(rf"\s*+{DRAWN}{{2,}}+\s*+$")
 _RULE = re.compile(rf"\s*+{DRAWN}{{5,}}+\s*+$")
 # A day and a year: a time alone stands in anybody's sentences.
 DATE = (
@@ -35,6 +36,11 @@ def _first_letters(pattern: str) -> str:
 def is_rule(line: str) -> bool:
     """Whether a line is drawn, out of hyphens and the like."""
     return _RULE.match(line) is not None
+
+
+def is_drawn(line: str) -> bool:
+    """Whether a line holds nothing but hyphens and the like, were they only two."""
+    return _DRAWN.match(line) is not None
 
 
 def has_quotation_mark(line: str) -> bool:

@@ -6,7 +6,24 @@ from functools import lru_cache
 _TELLING = frozenset(
     {"beg", "deb", "anf", "ini", "rep", "res", "ple", "typ", "wri", "bit", "sen", "env", "inv", "ver"}
     | {"ges", "ski", "wys", "ode", "von", "vom", "die", "obt", "hol", "hen", "ott", "dow", "pob", "get"}
-    | {"out", "iph", "ipa", "az ", "tri"}
+    | {
+        "out",
+        "iph",
+        "ipa",
+        "az ",
+        "tri",
+        "pos",
+        "odo",
+        "sca",
+        "bai",
+        "han",
+        "elk",
+        "el ",
+        "thi",
+        "l'a",
+        "que",
+        "dez",
+    }
 )
 
 

@@ -10,25 +10,27 @@ _DIVIDER = re.compile(r"\s{0,3}(?:--|—|––|__)\s*$")
 _DASHED_NAME = re.compile(r"-[^\W\d_]\w*\.?(?: \w+\.?){0,3}\s*$")
 _SENT = any_of(
     *("sent", "envoyé", "enviado", "inviato", "verzonden", "gesendet", "skickat", "sendt"),
-    *("verstuurd", "wysłan[eoy]", "odesláno", "отправлено", "надіслано", "trimis"),
+    *("verstuurd", "wysłan[eoy]", "odesláno", "odoslané", "poslano", "отправлено", "надіслано", "trimis"),
 )
 _BY = any_of(
     *("from", "via", "with", "by", "using", "de(?:puis)?", "mon", "von", "mit", "über", "aus"),
     *("desde", "mi", "do", "da", "dal", "del", "con", "vanaf", "van", "mijn", "met", "från", "min"),
-    *("fra", "z", "ze", "з", "із", "с", "из", "through"),
+    *("fra", "z", "ze", "iz", "s", "з", "із", "с", "из", "through", "avec", "vanuit"),
 )
 _GET = any_of(
-    *("téléchargez?", "télécharger", "obtenir", "obtener", r"holen\s+sie\s+sich", "hämta", "hent"),
-    *("ottieni", "obter", "download", "pobierz", "get", r"outlook\s+(?:voor|für|pour|para|per)"),
+    *("téléchargez?", "télécharger", "obten(?:ir|ez)", "obtener", r"holen\s+sie\s+sich", "hämta", "hent"),
+    *("ottieni", "scarica", "obter", "baix[ae]r?", "download", "pobierz", "získa[tť]", "hanki", "get"),
+    *("получить", "скачать", "获取"),
 )
 _DEVICE = any_of(
-    *("i(?:phone|pad|pod)", "android", "samsung", "galaxy", "huawei", "xiaomi", "redmi", "nokia", "pixel"),
+    *("i(?:phon|pad|pod)", "android", "samsung", "galaxy", "huawei", "xiaomi", "redmi", "nokia", "pixel"),
+    *("alcatel", r"\bhtc\b", r"\blg\b", "lenovo", r"\boppo\b", "lumia", "fairphone"),
+    *(r"windows\s(?:mail|phone|\d{1,2}\b)", r"\b(?:for|für|pour|para|per|voor|för|til) windows"),
     *(
         "blackberry",
         "xperia",
         "motorola",
         "oneplus",
-        "windows phone",
         "outlook",
         "thunderbird",
         "yahoo",
@@ -43,27 +45,53 @@ _DEVICE = any_of(
         "celular",
         "cellulare",
         "smartphone",
-        r"my (?:\w{1,12} )?phone",
+        r"my (?:\w{1,12} )?(?:cell)?phone",
+        r"my cell\b",
+        r"\ba phone(?=\W*$)",
         "tablet",
     ),
     *(r"t[ée]l[ée](?:f|ph)[óo]n", "puhelim", "телефон", "мобил", "мобіл", "κινητ", "device", "appareil"),
 )
+# Programs that write mails and whose names are words, too: nothing stands behind them.
+_PROGRAM = (
+    any_of(
+        *("airmail", "bluemail", "canary", "em client", "fairemail", r"k-9\s?mail", "mailbird", "mailspring"),
+        *("mailbox", "nine", "spark", "front", "typeapp", "tutanota", "tuta", r"zoho(?:\s?mail)?"),
+    )
+    + r"(?=\W{0,3}$)"
+)
+# What guards against viruses puts below what it has read.
+_CHECKED = any_of(
+    r"this\s+e-?mail\s+(?:has\s+been|was)\s+(?:checked|scanned)\s+for\s+viruses\s+by\s.{0,60}",
+    r"diese\s+e-?mail\s+wurde\s+von\s+avast.{0,30}auf\s+viren\s+geprüft\.?",
+    r"l['’]absence\s+de\s+virus\s+dans\s+ce\s+courrier.{0,90}",
+    r"el\s+software\s+de\s+antivirus\s+avast\s.{0,80}",
+    r"questa\s+e-?mail\s+è\s+stata\s+controllata\s.{0,60}avast.{0,30}",
+    r"deze\s+e-?mail\s+is\s+gecontroleerd\s+op\s+virussen.{0,40}",
+)
+_LINK = re.compile(r"[(<\[]\s?https?://[^\s<>()\[\]]{1,300}\s?[)>\]]")
 _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
     + any_of(
         rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,30}}?{_DEVICE}[^,;!?]{{0,40}}"
-        r"(?:\s?\(\s?https?://\S{1,100}\s?\))?(?:,\s(?:please\s)?(?:excuse|forgive|pardon|sorry)\b.{0,60})?",
+        r"(?:[,.]\s{1,2}(?:please\s)?(?:excuse|forgive|pardon|sorry)\b.{0,60}|,\san?\s[^,;!?]{1,40}phone)?",
+        r"sent\sfrom\smy\s[\w&-]{2,15},\ssamsung\s[^,;!?]{0,30}",
+        rf"{_SENT}\s{_BY}\s{_PROGRAM}",
         rf"lähetetty\s.{{0,20}}?{_DEVICE}\w{{0,9}}st[aä](?:ni)?",
         r"(?:iphone|ipad)['’]?(?:[uı]mdan|[üi]mden)\s+gönderildi",
         r"(?:az\s)?(?:iphone|ipad)\S{0,9}r[óő]l\s+küldve",
+        r"elküldve\s+az\s+(?:iphone|ipad)\S{0,9}r[óő]l",
         rf"στάλθηκε\s+από\s.{{0,20}}?{_DEVICE}.{{0,30}}",
         rf"vo[nm]\s+mein[\w/]*\s.{{0,30}}?{_DEVICE}.{{0,30}}\sgesendet.{{0,20}}",
-        r"diese\s+nachricht\s+wurde\s+von\s+meinem.{0,80}",
-        r"von\s+(?:unterwegs|samsung\s+mobile)\s+gesendet",
-        rf"{_GET}.{{0,40}}(?:ios|android|iphone|outlook).{{0,60}}",
+        r"diese\s+(?:nachricht|(?:e-?)?mail)\s+wurde\s+von\s+meinem.{0,80}",
+        r"von\s+(?:unterwegs|samsung[\s-]\w{4,10})\s+gesendet",
+        rf"(?:{_GET}\W.{{0,20}}?(?:outlook|mail\b).{{0,20}}?|outlook\s+(?:voor|für|pour|para|per)\s+)"
+        r"(?:ios|android|iphone|windows|mac).{0,60}",
         r"iphone\s*から送信",
         r"(?:从|從)?我的\s*\S{1,20}\s*(?:发送|傳送|寄出)",
         r"发自我的\s*\S{1,20}",
+        r"从\s?windows\s?版邮件发送",
+        _CHECKED,
         r"나의\s*iphone에서\s*보냄",
     )
     + r"\s*[)*_>\]]{0,2}\s*$",
@@ -79,8 +107,9 @@ def begins_signature(lines: Lines, kinds: list[Kind], index: int, *, has_reply: 
     if is_rule(line):
         following = lines.next_text(index + 1)
         return following is not None and bool(_LIST_FOOTER.match(lines.texts[following]))
+    said = _LINK.sub("", line) if "://" in line else line
     is_dashed = _is_dashed_name(lines, index)
-    return bool(is_dashed or _SENT_FROM.match(line)) and _is_near_end(lines, kinds, index)
+    return bool(is_dashed or _SENT_FROM.match(said)) and _is_near_end(lines, kinds, index)
 
 
 def may_divide(line: str) -> bool:

@@ -162,7 +162,21 @@ def test_who_tells_what_somebody_wrote_goes_on_in_their_own_words(sentence):
 @pytest.mark.parametrize("line", ["--------------------", "____________", "\u200b", "\u200c "])
 def test_an_attribution_below_a_drawn_or_invisible_line_is_apart(line):
     reply = reply_text(f"Yes.\n{line}\nOn 5 March 2024 at 10:30, Ada wrote:\nWe come on Monday.")
-    assert reply == f"Yes.\n{line}".strip()
+    assert reply.strip("\u200b\u200c \n") == "Yes."
+
+
+def test_a_line_drawn_above_a_quotation_is_folded_with_it_and_one_between_words_stays():
+    block = "From: a@b.c\nSent: 5 March 2024 10:30\nSubject: x\n\nWill you come?"
+    assert reply_text(f"Yes.\n\n---\n\nGladly.\n\n---\n\n{block}") == "Yes.\n\n---\n\nGladly."
+    assert reply_text("Yes.\n\n---") == "Yes.\n\n---"
+
+
+def test_an_attribution_without_a_colon_is_one_where_it_stands_apart_or_above_what_is_marked():
+    bare = "On Wed, 5 Mar 2024 10:30:00 +0100 Ada <a@b.c> wrote"
+    assert reply_text(f"Yes.\n\n{bare}\n\nWill you come?") == "Yes."
+    assert reply_text("Yes.\n\nIn message <1@b.c>, Ada <a@b.c> writes\n> Will you come?") == "Yes."
+    told = "On 5 March 2024 at 10:30 your driver a@b.c wrote\nthat he comes on Monday."
+    assert reply_text(told) == told
 
 
 def test_an_attribution_within_a_paragraph_introduces_only_what_is_marked_or_names_an_address():
@@ -288,6 +302,24 @@ def test_answers_between_quoted_lines_are_kept():
         "從我的 iPhone 傳送",
         "Get Outlook for iOS<https://x.y>",
         "iPhoneから送信",
+        "Sent from Mail<https://go.x.y/fwlink/?LinkId=1> for Windows 10",
+        "Sent from [Mail](https://go.x.y/) for Windows",
+        "Sent from my Windows 8 PC <http://x.y/z>",
+        "[Sent from Front]",
+        "Sent with Airmail",
+        "Sent using Zoho Mail",
+        "Sent from my cell, please excuse any typos.",
+        "Sent from my Acme, Samsung Galaxy smartphone",
+        "(sent from a phone)",
+        "Inviato da Posta per Windows",
+        "Verzonden vanuit Outlook voor iOS",
+        "Odesláno z iPhonu",
+        "Elküldve az iPhone-omról",
+        "Obtenez Outlook pour Android",
+        "Diese Mail wurde von meinem iPhone gesendet",
+        "Von Samsung-Tablet gesendet",
+        "This email has been checked for viruses by Avast antivirus software.\nwww.avast.com",
+        "---\nDiese E-Mail wurde von Avast-Antivirussoftware auf Viren geprüft.\nhttps://www.avast.com",
         "_______________________________________________\nx mailing list\nx@y.z",
     ],
 )
@@ -325,6 +357,13 @@ def test_a_signature_is_left_out(signature):
         "Trimis coletul de ieri prin curier\nAda",
         "Sent the invoice by post yesterday\nAda",
         "Sent the iPhone back by post\nAda",
+        "Sent from my desk, is much easier than my mobile phone.",
+        "Thank you.\nGet me an iPhone by tomorrow",
+        "Thank you.\nSent by Front desk yesterday",
+        "Thank you.\nSent by courier to my mailbox",
+        "Thank you.\nSent from a phone number that I do not know",
+        "Thank you.\nSent with windows that do not close",
+        "Thank you.\nThis email was scanned for viruses, and one was found",
         "Von meinem Vater gestern gesendet\nAda",
         "Anfrage über die Website\n\n--- Kontaktformular ---\nVon: Max\nBetreff: Dach\nNachricht: Guten Tag",
         "Please book a courier:\nFrom: anna@b.c\nDate: 3 May 2026 10:30\nWe need two parcels",
