@@ -129,6 +129,11 @@ def values_of(rule: AutoResponseRule) -> RuleValues:
     )
 
 
+def name_on_record(rule: AutoResponseRule, mailbox: Mailbox | None = None) -> str:
+    """What the record of acts calls a rule."""
+    return f"{rule.name} ({(mailbox or _mailbox_of(rule)).label})"
+
+
 def in_words(rule: AutoResponseRule) -> list[str]:
     """The conditions as sentences for a list; what none means is said too."""
     return [described(one) for one in conditions_from(rule.conditions)] or ["Every message"]
@@ -150,7 +155,7 @@ def add_rule(mailbox: Mailbox, values: RuleValues, *, by: Actor) -> AutoResponse
     )
     db.session.add(rule)
     db.session.flush()
-    audit.record(by, "rule.created", _subject(rule, mailbox), {}, _for_the_record(rule))
+    audit.record(by, "rule.created", name_on_record(rule, mailbox), {}, _for_the_record(rule))
     return rule
 
 
@@ -169,7 +174,7 @@ def change_rule(rule: AutoResponseRule, values: RuleValues, *, by: Actor) -> Non
     if former.is_custom and former.id != chosen.id:
         db.session.delete(former)
         db.session.flush()
-    audit.record(by, "rule.changed", _subject(rule), before, _for_the_record(rule))
+    audit.record(by, "rule.changed", name_on_record(rule), before, _for_the_record(rule))
 
 
 def move_rule(rule: AutoResponseRule, position: int, *, by: Actor) -> None:
@@ -185,7 +190,7 @@ def move_rule(rule: AutoResponseRule, position: int, *, by: Actor) -> None:
     db.session.flush()
     if rule.position != before:
         audit.record(
-            by, "rule.moved", _subject(rule, mailbox), {"position": before}, {"position": rule.position}
+            by, "rule.moved", name_on_record(rule, mailbox), {"position": before}, {"position": rule.position}
         )
 
 
@@ -204,7 +209,7 @@ def delete_rule(rule: AutoResponseRule, *, by: Actor) -> None:
     _demand_not_systems(rule)
     mailbox, before = _mailbox_of(rule), _for_the_record(rule)
     template = templates.template_of(rule.template_id)
-    audit.record(by, "rule.deleted", _subject(rule, mailbox), before, {})
+    audit.record(by, "rule.deleted", name_on_record(rule, mailbox), before, {})
     db.session.delete(rule)
     db.session.flush()
     if template.is_custom:
@@ -221,7 +226,7 @@ def activate(rule: AutoResponseRule, *, is_active: bool, by: Actor) -> None:
         return
     _set_active(rule, is_active=is_active)
     db.session.flush()
-    audit.record(by, "rule.activated" if is_active else "rule.deactivated", _subject(rule))
+    audit.record(by, "rule.activated" if is_active else "rule.deactivated", name_on_record(rule))
 
 
 def where_used(template: Template) -> list[RuleUse]:
@@ -324,10 +329,6 @@ def _set_active(rule: AutoResponseRule, *, is_active: bool) -> None:
 
 def _mailbox_of(rule: AutoResponseRule) -> Mailbox:
     return db.session.get_one(Mailbox, {"organization_id": rule.organization_id, "id": rule.mailbox_id})
-
-
-def _subject(rule: AutoResponseRule, mailbox: Mailbox | None = None) -> str:
-    return f"{rule.name} ({(mailbox or _mailbox_of(rule)).label})"
 
 
 def _for_the_record(rule: AutoResponseRule) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, Select, func, select, text
+from sqlalchemy import ColumnElement, Index, Select, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OrganizationScoped, db, now, uuid7
@@ -128,6 +128,15 @@ def has_words(table: type[Entry], filter: EntryFilter) -> list[ColumnElement[boo
         (func.translate(table.act, "._", "  "), what),
     )
     return [said.icontains(words, autoescape=True) for said, words in texts if words]
+
+
+def latest_about(table: type[Entry], kind: str, name: str, since: datetime) -> Entry | None:
+    """The last act on one thing since a moment; ``kind``: how its acts begin. It may just be called so."""
+    is_about = or_(table.subject == name, table.after["name"].astext == name)
+    query = select(table).where(
+        table.at >= since, table.act.startswith(f"{kind}.", autoescape=True), is_about
+    )
+    return db.session.scalar(query.order_by(table.at.desc(), table.id.desc()).limit(1))
 
 
 def act_in_words(act: str) -> str:

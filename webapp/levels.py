@@ -12,6 +12,7 @@ from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
 from tenants import audit
 from tenants.database import db
 from webapp.configuration.sidebar import organization_tree, system_tree
+from webapp.versions import Who, on_record
 
 
 def _by_key(thing: Any) -> dict[str, Any]:
@@ -43,6 +44,12 @@ class Level:
         text, endpoint = self.above
         way = [(text, url_for(endpoint))]
         return [*way, (heading, self.url("index"))] if heading else way
+
+    def who_changed(self, kind: str, name: str) -> Who:
+        """Who did something last to a thing that is called so, as the record of this level says."""
+        if self.is_system:
+            return on_record(audit.SystemAuditEntry, kind, name)
+        return on_record(audit.AuditEntry, kind, name)
 
     def commit(self) -> None:
         """What was done is kept, and reaches whom it concerns."""

@@ -1,6 +1,5 @@
 """What the pages of leads, cases and contacts have in common: filters in the address, forms, files."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +18,6 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Select
-from wtforms import HiddenField
 
 from mailboxes.crm.exporting import csv_lines
 from mailboxes.crm.paging import Order, Page
@@ -35,37 +33,11 @@ FILTERS = (
     *("role", "state", "who", "what", "about", "since", "until"),
 )
 NOBODY = "nobody"  # a filter: without an owner, without an assignee
-CHANGED_MEANWHILE = (
-    "Somebody changed this while you were typing. What you typed is still here; look at the history, "
-    "then save again to put it in force."
-)
 
 
 def clean_text(text: str | None) -> str:
     """What a text field holds, without the characters that a database refuses."""
     return (text or "").replace("\x00", "").strip()
-
-
-class VersionedForm(FlaskForm):
-    """A form that notices when somebody else saved between its opening and its sending."""
-
-    version = HiddenField()
-
-    def is_stale(self, *stored: Any) -> bool:
-        """Whether what is stored is no more what the form was opened with; it takes the new and says so.
-
-        A program that fills in no version takes what it finds.
-        """
-        opened, self.version.data = self.version.data, version_of(*stored)
-        if opened in ("", None, self.version.data):
-            return False
-        self.form_errors.append(CHANGED_MEANWHILE)
-        return True
-
-
-def version_of(*stored: Any) -> str:
-    """What tells this from anything else that might be stored; ``repr`` says all that counts."""
-    return hashlib.sha256(repr(stored).encode()).hexdigest()[:16]
 
 
 def accepts(form: FlaskForm, command: Callable[[], Any]) -> bool:

@@ -72,6 +72,11 @@ def rule_of(source: GlobalMailbox, key: UUID) -> SystemRule:
     raise NotFoundError("This rule does not exist.")
 
 
+def name_on_record(source: GlobalMailbox, rule: SystemRule) -> str:
+    """What the record of acts calls a rule."""
+    return f"{rule.name} ({source.label})"
+
+
 def new_key() -> UUID:
     """The key of a rule that is not there yet."""
     return uuid7()
@@ -126,7 +131,7 @@ def _keep(
 ) -> None:
     say(source, "rules", [rule.stored() for rule in rules], by=by)
     named = after or before
-    subject = f"{named.name if named else ''} ({source.label})"
+    subject = name_on_record(source, named) if named else source.label
     record_for_system(by, act, subject, _for_the_record(before), _for_the_record(after))
 
 

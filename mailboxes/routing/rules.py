@@ -89,7 +89,7 @@ def add_rule(account: Account, values: RuleValues, *, by: Actor) -> RoutingRule:
     _fill(rule, valid)
     db.session.add(rule)
     db.session.flush()
-    record_for_system(by, "routing_rule.created", _subject(account, rule), {}, _for_the_record(rule))
+    record_for_system(by, "routing_rule.created", name_on_record(account, rule), {}, _for_the_record(rule))
     return rule
 
 
@@ -101,7 +101,8 @@ def change_rule(account: Account, rule: RoutingRule, values: RuleValues, *, by: 
     before = _for_the_record(rule)
     _fill(rule, valid)
     db.session.flush()
-    record_for_system(by, "routing_rule.changed", _subject(account, rule), before, _for_the_record(rule))
+    after = _for_the_record(rule)
+    record_for_system(by, "routing_rule.changed", name_on_record(account, rule), before, after)
 
 
 def move_rule(account: Account, rule: RoutingRule, position: int, *, by: Actor) -> None:
@@ -117,7 +118,7 @@ def move_rule(account: Account, rule: RoutingRule, position: int, *, by: Actor) 
     rule.position = place
     db.session.flush()
     record_for_system(
-        by, "routing_rule.moved", _subject(account, rule), {"position": before}, {"position": place}
+        by, "routing_rule.moved", name_on_record(account, rule), {"position": before}, {"position": place}
     )
 
 
@@ -164,7 +165,7 @@ def replace_rules(account: Account, drafts: Sequence[deciding.Rule], *, by: Acto
 def delete_rule(account: Account, rule: RoutingRule, *, by: Actor) -> None:
     """Remove a rule; those below it move up."""
     count = hold_rules(account.id)
-    record_for_system(by, "routing_rule.deleted", _subject(account, rule), _for_the_record(rule), {})
+    record_for_system(by, "routing_rule.deleted", name_on_record(account, rule), _for_the_record(rule), {})
     db.session.delete(rule)
     db.session.flush()
     _shift(account.id, rule.position + 1, count, -1)
@@ -181,6 +182,11 @@ def checked(values: RuleValues, served: Sequence[Served]) -> deciding.Rule:
         if one.organization_id == values.organization_id:
             return deciding.Rule(values.field, value, one.organization_id)
     raise InvalidError("Choose an organization that this mailbox serves.", field="organization")
+
+
+def name_on_record(account: Account, rule: RoutingRule) -> str:
+    """What the record of acts calls a rule."""
+    return f"{rule.words} ({account.address})"
 
 
 def hold_rules(account_id: UUID) -> int:
@@ -212,10 +218,6 @@ def _shift(account_id: UUID, first: int, last: int, by: int) -> None:
         .where(RoutingRule.account_id == account_id, RoutingRule.position.between(first, last))
         .values(position=RoutingRule.position + by)
     )
-
-
-def _subject(account: Account, rule: RoutingRule) -> str:
-    return f"{rule.words} ({account.address})"
 
 
 def _for_the_record(rule: RoutingRule) -> dict[str, Any]:

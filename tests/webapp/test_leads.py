@@ -20,7 +20,7 @@ from tenants.organizations import Membership
 from tenants.permissions import Role, grant_role
 from tests.factories import csrf_token, form_token, make_mailbox, make_member, make_message, sign_in
 from tests.webapp.reading import read, send, words_of
-from webapp.records import version_of
+from webapp.versions import version_of
 
 
 def make_lead(organization, name="A lead", **given):
@@ -151,7 +151,7 @@ def test_two_people_who_edit_do_not_overwrite_each_other_unseen(app, ours):
     version = {"version": version_of(lead.updated_at.isoformat()), "csrf_token": csrf_token(stale)}
     answer = one.post(url, data={**version, "name": "Third", "owner_id": "", "source_id": ""})
     assert answer.status_code == 422
-    assert "Somebody changed this while you were typing" in answer.text
+    assert "while you were typing" in answer.text
     assert 'value="Third"' in answer.text
     assert leads_of(ours)[0].name == "Second"
 

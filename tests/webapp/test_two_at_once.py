@@ -17,7 +17,7 @@ from tests.webapp.filling import fields_of
 from tests.webapp.reading import form_values
 
 SETTINGS = "/configuration/settings/display"
-TOLD = "Somebody changed this while you were typing"
+TOLD = "while you were typing"
 BOB = Actor("Bob")
 
 

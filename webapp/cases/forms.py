@@ -6,7 +6,8 @@ from wtforms.validators import InputRequired, Length
 
 from mailboxes.crm import texts
 from mailboxes.crm.cases import PRIORITY_NAMES, SOURCES
-from webapp.records import VersionedForm, clean_text
+from webapp.records import clean_text
+from webapp.versions import VersionedForm
 
 LONG = [Length(max=texts.NOTES_LENGTH, message="At most 50 000 characters.")]
 

@@ -21,6 +21,7 @@ from webapp.cases.forms import CaseForm, CommentForm
 from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
+from webapp.versions import in_history, version_of
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
 
@@ -214,6 +215,8 @@ def _case_page(case: Case, comment_form: CommentForm) -> str:
 
 def _form(case: Case | None, **defaults: str) -> CaseForm:
     form = CaseForm(data=defaults or _stored(case))
+    if case is not None:
+        form.who_changed = in_history(domain.changes_of(case))
     owners = member_choices("owner_id", keep=case.owner_id if case else None)
     assignees = member_choices("assignee_id", keep=case.assignee_id if case else None)
     form.owner_id.choices, form.assignee_id.choices = [("", "Nobody"), *owners], [("", "Nobody"), *assignees]
@@ -226,7 +229,7 @@ def _stored(case: Case | None) -> dict[str, Any]:
     addresses = addresses_of([case.contact_id]).get(case.contact_id, []) if case.contact_id else []
     return {
         **{name: getattr(case, name) for name in IN_FORM},
-        "version": records.version_of(case.updated_at.isoformat()),
+        "version": version_of(case.updated_at.isoformat()),
         "owner_id": str(case.owner_id or ""),
         "assignee_id": str(case.assignee_id or ""),
         "tags": ", ".join(case.tags),

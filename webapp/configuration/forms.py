@@ -20,7 +20,7 @@ from tenants.configuration.catalog import Setting
 from tenants.configuration.layers import Effective
 from webapp.configuration.scopes import field_name
 from webapp.configuration.wording import as_text
-from webapp.records import VersionedForm
+from webapp.versions import VersionedForm
 
 INHERITS, LOCKS, REASON = "inherits-", "locks-", "reason-"
 SWITCH = (("true", "On"), ("false", "Off"))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import flash, g, redirect, render_template, request
@@ -22,7 +24,7 @@ from webapp.configuration.people import People, people_for
 from webapp.configuration.saving import Changes, locked_meanwhile, record, save
 from webapp.configuration.scopes import Scope, anchor_of, field_name
 from webapp.configuration.wording import in_words
-from webapp.records import version_of
+from webapp.versions import version_of
 
 EVERYWHERE = "all"  # ?in=all: not only the settings of this group
 
@@ -92,6 +94,7 @@ def group_page(scope: Scope, key: str, **more: Any) -> ResponseReturnValue:
     form = configuration_form(
         view.states, view.people.choices, with_locks=scope.is_system, version=version_of(stored)
     )
+    form.who_changed = partial(_who_set, view.states)
     effects: list[Effect] | None = None
     if form.validate_on_submit() and not form.is_stale(stored):
         changes = save(scope, view.states, form, actor())
@@ -139,6 +142,13 @@ def group_of(scope: Scope, key: str) -> Group:
         if group.key == key:
             return group
     raise NotFoundError
+
+
+def _who_set(states: list[Effective], since: datetime) -> tuple[str, datetime] | None:
+    """Who said one of these otherwise last, since then. Who lets it be inherited again leaves no name."""
+    said = [(one.set_by, one.set_at) for one in states if one.own is not None and one.set_at is not None]
+    last = max(said, key=lambda one: one[1], default=None)
+    return last if last is not None and last[1] >= since and last[0] else None
 
 
 def _view(scope: Scope, key: str) -> View:

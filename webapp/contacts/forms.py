@@ -5,7 +5,8 @@ from wtforms.validators import Length
 
 from mailboxes.crm import texts
 from tenants.configuration.catalog import LANGUAGES
-from webapp.records import VersionedForm, clean_text
+from webapp.records import clean_text
+from webapp.versions import VersionedForm
 
 SHORT = [Length(max=texts.NAME_LENGTH, message="At most 255 characters.")]
 

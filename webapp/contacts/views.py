@@ -19,6 +19,7 @@ from webapp import records
 from webapp.configuration.pages import actor
 from webapp.contacts.forms import SPOKEN, ContactForm, language_choices
 from webapp.guards import permission_required
+from webapp.versions import version_of
 
 blueprint = Blueprint("contacts", __name__, url_prefix="/contacts")
 
@@ -92,7 +93,7 @@ def edit(contact_id: UUID) -> ResponseReturnValue:
     """Change what is known about a contact."""
     contact = domain.contact_of(contact_id)
     stored = _stored(contact)
-    form = ContactForm(data={**stored, "version": records.version_of(stored)})
+    form = ContactForm(data={**stored, "version": version_of(stored)})
     form.language.choices = language_choices(contact.language or "")
     if (
         form.validate_on_submit()

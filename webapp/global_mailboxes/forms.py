@@ -16,7 +16,7 @@ from webapp.configuration.forms import LOCKS, REASON
 from webapp.mailboxes.consenting import values_with_connection
 from webapp.mailboxes.forms import MailboxForm, data_of, kinds
 from webapp.mailboxes.typed import typed_again, typed_form
-from webapp.records import version_of
+from webapp.versions import version_of
 
 ACCESS = "access-"
 ALL, CHOSEN = "all", "chosen"

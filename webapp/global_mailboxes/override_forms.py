@@ -23,7 +23,7 @@ from webapp.choosing import searched
 from webapp.configuration.forms import INHERITS, SWITCH
 from webapp.mailboxes.forms import LocalMomentField, lines_of, setting_field, utc
 from webapp.mailboxes.granting import typed_grants
-from webapp.records import VersionedForm
+from webapp.versions import VersionedForm
 
 SOURCE = Setting("source", "Lead source", "lead_source")
 RULES = [(OWN_RULES, "Own rules instead of the system's"), (NO_RULES, "No automatic responses")]

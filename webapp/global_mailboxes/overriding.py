@@ -11,6 +11,7 @@ from mailboxes.global_mailboxes import overriding
 from mailboxes.global_mailboxes.fields import APART
 from mailboxes.setup.values import grants_of
 from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import InvalidError
 from tenants.organizations import Organization
@@ -21,8 +22,8 @@ from webapp.global_mailboxes.override_forms import OverrideForm, override_form, 
 from webapp.global_mailboxes.words import Names, origins_of
 from webapp.mailboxes import granting
 from webapp.mailboxes.door import Door
-from webapp.records import version_of
 from webapp.responses.rule_pages import rules_section
+from webapp.versions import on_record, version_of
 from workers.queues import ring_outgoing
 
 SECTIONS = (
@@ -43,6 +44,7 @@ def overriding_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     if not form.is_submitted() or granting.is_asked():
         return _page(door, mailbox, form)
     setup.lock(mailbox)
+    form.who_changed = on_record(AuditEntry, "mailbox", mailbox.label)
     if form.validate() and not form.is_stale(*_stored(mailbox)):
         try:
             changed = _changed(mailbox, form)

@@ -41,6 +41,7 @@ from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import LEVELS, put_error
 from webapp.mailboxes.pages import back, grid_page, states_page, tell_of_sync
 from webapp.mailboxes.typed import typed_form
+from webapp.versions import on_record
 
 SECTIONS = (
     ("General", "general"),
@@ -249,6 +250,7 @@ def _changed(
     asked: list[Consequence] = []
     saving.lock(source)
     stored = saving.values_of(source, saving.connection_of(source))
+    form.who_changed = on_record(SystemAuditEntry, "mailbox", source.label)
     if form.validate() and not form.is_stale(stored):
         try:
             values = global_values_from(form)

@@ -10,6 +10,7 @@ from mailboxes.global_mailboxes import system_rules
 from mailboxes.global_mailboxes.system_rules import SystemRule
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.rules import InvalidRuleError
+from tenants.audit import SystemAuditEntry
 from tenants.database import db
 from tenants.errors import ConflictError
 from webapp.configuration.pages import actor
@@ -25,6 +26,7 @@ from webapp.responses.rule_forms import (
     prototype,
     put_rule_error,
 )
+from webapp.versions import held, on_record
 
 FORM = ["GET", "POST"]
 
@@ -42,7 +44,7 @@ def new_rule(mailbox_id: UUID) -> ResponseReturnValue:
 def edit_rule(mailbox_id: UUID, rule_id: UUID) -> ResponseReturnValue:
     """One rule."""
     door, source = entered(mailbox_id)
-    return _rule_page(door, source, system_rules.rule_of(source, rule_id), is_new=False)
+    return _rule_page(door, source, system_rules.rule_of(held(source), rule_id), is_new=False)
 
 
 @blueprint.post("/<uuid:mailbox_id>/rules/<uuid:rule_id>/move")
@@ -88,6 +90,7 @@ def delete_rule(mailbox_id: UUID, rule_id: UUID) -> ResponseReturnValue:
 
 def _rule_page(door: Door, source: GlobalMailbox, rule: SystemRule, *, is_new: bool) -> ResponseReturnValue:
     form = _form(None if is_new else rule)
+    form.who_changed = on_record(SystemAuditEntry, "rule", system_rules.name_on_record(source, rule))
     if form.is_submitted() and not changed_rows(form) and form.validate() and _saved(source, rule, form):
         flash(f"{form.name.data} has been saved.", "success")
         return redirect(_list_url(door, source))

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from mailboxes.crm.paging import Order, page
 from mailboxes.notices import can_send
 from mailboxes.people_letters import password_link, send_password_link, send_welcome
-from tenants.audit import record_for_system
+from tenants.audit import SystemAuditEntry, record_for_system
 from tenants.database import db, enter_installation
 from tenants.installation import users as domain
 from tenants.installation.many_users import change_many as change_users
@@ -31,6 +31,7 @@ from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
 from webapp.people.forms import NewUserForm, UserForm
+from webapp.versions import on_record
 from workers import queues
 
 blueprint = Blueprint("users", __name__, url_prefix="/system/users")
@@ -102,6 +103,7 @@ def edit(user_id: UUID) -> ResponseReturnValue:
     """One user: name and address, where they belong, what protects them."""
     user = user_of(user_id)
     form = UserForm(obj=user)
+    form.who_changed = on_record(SystemAuditEntry, "user", user.address)
     if form.validate_on_submit() and records.accepts(
         form,
         lambda: domain.change_user(user, form.address.data or "", form.name.data or "", actor=actor()),

@@ -6,11 +6,12 @@ from wtforms.validators import InputRequired, Length
 
 from mailboxes.crm.lead_sources import NAME_LENGTH
 from webapp import records
+from webapp.versions import OverwritingForm
 
 STATES = [("0", "Offered"), ("1", "Hidden")]
 
 
-class NameForm(FlaskForm):
+class NameForm(OverwritingForm):
     """What a source is called."""
 
     name = StringField(
@@ -20,7 +21,7 @@ class NameForm(FlaskForm):
     )
 
 
-class SourceForm(FlaskForm):
+class SourceForm(OverwritingForm):
     """Name and state of a source; of a system's one, whether each follows the system."""
 
     name = StringField("Name", validators=[Length(max=NAME_LENGTH)], filters=[records.clean_text])

@@ -5,12 +5,12 @@ from typing import Any
 
 from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 
 from webapp import records
 from webapp.configuration.pages import actor
 from webapp.lead_sources.forms import NameForm
 from webapp.levels import Level
+from webapp.versions import OverwritingForm
 
 
 def list_page(
@@ -28,12 +28,13 @@ def list_page(
 def edit_page(
     level: Level,
     source: Any,
-    form: FlaskForm,
+    form: OverwritingForm,
     change: Callable[[], object],
     known: Callable[[], dict[str, Any]],
 ) -> ResponseReturnValue:
     """One source: its name, and whatever else ``form`` asks."""
     before = source.name
+    form.who_changed = level.who_changed("lead_source", before)
     if form.validate_on_submit() and records.accepts(form, change):
         name, is_hidden = source.name, source.is_hidden
         words = "was saved" if name == before else f"is called “{name}” now"

@@ -13,6 +13,7 @@ from webapp.guards import system_admin_required
 from webapp.lead_sources import pages
 from webapp.lead_sources.forms import NameForm
 from webapp.levels import offering_level
+from webapp.versions import held
 
 blueprint = Blueprint("system_lead_sources", __name__, url_prefix="/system/lead-sources")
 LEVEL = offering_level("system_lead_sources")
@@ -36,7 +37,7 @@ def order() -> ResponseReturnValue:
 @system_admin_required
 def edit(key: str) -> ResponseReturnValue:
     """Call a source something else, wherever it follows the system."""
-    source = domain.system_source_of(key)
+    source = held(domain.system_source_of(key))
     form = NameForm(obj=source)
     return pages.edit_page(
         LEVEL,

@@ -23,6 +23,7 @@ from webapp.guards import permission_required
 from webapp.lead_sources import pages
 from webapp.lead_sources.forms import MergeForm, SourceForm
 from webapp.levels import organization_level
+from webapp.versions import held
 
 blueprint = Blueprint("lead_sources", __name__, url_prefix="/configuration/lead-sources")
 LEVEL = organization_level("lead_sources", lambda source: {"source_id": source.id})
@@ -69,7 +70,7 @@ def follow_list() -> ResponseReturnValue:
 @permission_required("lead_source.manage")
 def edit(source_id: UUID) -> ResponseReturnValue:
     """Call a source something else, hide it, or follow the system again."""
-    source = domain.lead_source_of(source_id)
+    source = held(domain.lead_source_of(source_id))
     form = SourceForm(
         data={
             "name": source.name,

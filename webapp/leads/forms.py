@@ -4,7 +4,8 @@ from wtforms import SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length
 
 from mailboxes.crm import texts
-from webapp.records import VersionedForm, clean_text
+from webapp.records import clean_text
+from webapp.versions import VersionedForm
 
 SHORT = [Length(max=texts.NAME_LENGTH, message="At most 255 characters.")]
 

@@ -21,6 +21,7 @@ from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
 from webapp.leads.forms import LeadForm
+from webapp.versions import in_history, version_of
 
 blueprint = Blueprint("leads", __name__, url_prefix="/leads")
 
@@ -188,8 +189,10 @@ def _source_names() -> dict[UUID, str]:
 
 def _form(lead: Lead | None, **defaults: str) -> LeadForm:
     form = LeadForm(obj=lead, data=defaults or None)
+    if lead is not None:
+        form.who_changed = in_history(domain.changes_of(lead))
     if lead is not None and request.method == "GET":
-        form.version.data = records.version_of(lead.updated_at.isoformat())
+        form.version.data = version_of(lead.updated_at.isoformat())
         form.owner_id.data = str(lead.owner_id or "")
         form.source_id.data = str(lead.source_id or "")
     people = member_choices("owner_id", keep=lead.owner_id if lead else None)

@@ -29,7 +29,7 @@ from webapp.choosing import searched
 from webapp.mailboxes.granting import LEVELS as GRANTED
 from webapp.mailboxes.granting import typed_grants
 from webapp.mailboxes.typed import typed_again, typed_form
-from webapp.records import VersionedForm, version_of
+from webapp.versions import VersionedForm, version_of
 
 ENCRYPTIONS = [("tls", "SSL/TLS"), ("starttls", "STARTTLS"), ("none", "None")]
 HISTORIES = [

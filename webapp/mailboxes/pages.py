@@ -16,6 +16,7 @@ from mailboxes.intake.held import held_arrivals, held_count
 from mailboxes.setup import Connection, MailboxValues, Overview
 from mailboxes.setup.checking import unsealed
 from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
 from webapp.changes import history_of_mailbox
@@ -32,6 +33,7 @@ from webapp.mailboxes.grid import grid_of, list_url
 from webapp.mailboxes.sections import OF_SAVED, TITLES, Section, sections_of
 from webapp.mailboxes.typed import typed_form
 from webapp.responses.rule_pages import rules_section
+from webapp.versions import on_record
 from workers.queues import ring_outgoing
 
 
@@ -177,6 +179,7 @@ def back(door: Door, mailbox: consenting.AnyMailbox) -> ResponseReturnValue:
 def _changed(door: Door, form: MailboxForm, mailbox: Mailbox, connection: Connection) -> ResponseReturnValue:
     setup.lock(mailbox)
     stored = setup.values_of(mailbox, connection.account, connection.synced)
+    form.who_changed = on_record(AuditEntry, "mailbox", mailbox.label)
     if form.validate() and not form.is_stale(stored):
         try:
             door.change(mailbox, consenting.values_with_connection(form), connection.folders)

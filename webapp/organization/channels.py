@@ -5,7 +5,6 @@ from uuid import UUID
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
@@ -18,11 +17,12 @@ from webapp import records
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
+from webapp.versions import OverwritingForm, held, on_record
 
 blueprint = Blueprint("channels", __name__, url_prefix="/configuration/channels")
 
 
-class ChannelForm(FlaskForm):
+class ChannelForm(OverwritingForm):
     """What a channel is called, and of which type it is."""
 
     name = StringField(
@@ -58,9 +58,10 @@ def index() -> ResponseReturnValue:
 @permission_required("channel.manage")
 def edit(channel_id: UUID) -> ResponseReturnValue:
     """Call a channel something else, or make it of another type."""
-    channel = domain.channel_of(channel_id)
+    channel = held(domain.channel_of(channel_id))
     before = channel.name
     form = ChannelForm(obj=channel)
+    form.who_changed = on_record(audit.AuditEntry, "channel", channel.name)
     if form.validate_on_submit() and records.accepts(
         form, lambda: domain.change_channel(channel, form.name.data or "", form.kind.data or "")
     ):

@@ -7,6 +7,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from webapp.records import clean_text
 from webapp.validators import is_address, is_long_enough, is_typed_again
+from webapp.versions import OverwritingForm
 
 
 class CheckBoxes(SelectMultipleField):
@@ -36,13 +37,13 @@ class InviteForm(FlaskForm):
     )
 
 
-class MemberForm(FlaskForm):
+class MemberForm(OverwritingForm):
     """What a member holds."""
 
     roles = CheckBoxes("Roles", coerce=str, validate_choice=False)
 
 
-class RoleForm(FlaskForm):
+class RoleForm(OverwritingForm):
     """A role of the organization's own."""
 
     name = StringField("Name", [InputRequired("Give the role a name."), Length(max=60)], filters=[clean_text])
@@ -89,7 +90,7 @@ class PasswordForm(FlaskForm):
     )
 
 
-class OrganizationForm(FlaskForm):
+class OrganizationForm(OverwritingForm):
     """What an organization is called."""
 
     name = StringField("Name", [InputRequired("Give the organization a name."), Length(max=100)])
@@ -119,7 +120,7 @@ class NewOrganizationForm(OrganizationForm, AdministratorForm):
     )
 
 
-class UserForm(FlaskForm):
+class UserForm(OverwritingForm):
     """Who a user of the installation is."""
 
     name = StringField("Name", [Length(max=200)], filters=[clean_text])

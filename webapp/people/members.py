@@ -10,6 +10,7 @@ from sqlalchemy import func
 
 from mailboxes.crm.paging import Order, page
 from tenants import people
+from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import AppError, InvalidError
 from tenants.organizations import MEMBER_SORTS, MemberFilter, Membership, members
@@ -25,6 +26,7 @@ from webapp.guards import permission_required
 from webapp.people import choices
 from webapp.people.blueprint import blueprint
 from webapp.people.forms import MemberForm
+from webapp.versions import on_record
 
 HEADINGS = (("Name", "name"), ("Address", "address"), ("Roles", ""), ("State", ""), ("Here since", "joined"))
 
@@ -68,6 +70,7 @@ def edit(member_id: UUID) -> ResponseReturnValue:
     held = [str(role.id) for role in db.session.scalars(roles_of(member))]
     form = MemberForm(roles=held)
     form.roles.choices = choices.role_pairs()
+    form.who_changed = on_record(AuditEntry, "member", member.name)
     if form.validate_on_submit():
         try:
             chosen = _kept_where_refused(form.roles.data or [], held)

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes.access import mailboxes_of_role
 from tenants import people
+from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import AppError, ConflictError, ForbiddenError, InvalidError
 from tenants.people import roles as domain
@@ -17,6 +18,7 @@ from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
 from webapp.people.forms import RoleForm
 from webapp.records import uuid_or_none
+from webapp.versions import on_record
 
 blueprint = Blueprint("roles", __name__, url_prefix="/configuration/roles")
 
@@ -100,6 +102,8 @@ def delete(role_id: UUID) -> ResponseReturnValue:
 def _page(role: Role | None) -> ResponseReturnValue:
     form = RoleForm(name=role.name, permissions=role.permissions) if role is not None else RoleForm()
     form.permissions.choices = list(PERMISSIONS.items())
+    if role is not None:
+        form.who_changed = on_record(AuditEntry, "role", role.name)
     if form.validate_on_submit():
         try:
             saved = _saved(role, form)

@@ -4,7 +4,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from flask import request
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, FieldList, Form, FormField, RadioField, SelectField, StringField
 from wtforms.validators import InputRequired, Length
 
@@ -12,6 +11,7 @@ from mailboxes.conditions import FIELDS, HEADER, MOST_CONDITIONS, OPERATORS, WIT
 from mailboxes.rules import LONGEST_NAME, InvalidRuleError, RuleValues
 from mailboxes.templates import Template, TemplateValues
 from webapp.responses.texts import KIND_CHOICES, put_error, text_data, text_fields, texts_from
+from webapp.versions import OverwritingForm
 
 CUSTOM = ""
 MOST_ROWS = 2 * MOST_CONDITIONS  # more than a rule has, so that a few too many are shown and not lost
@@ -29,7 +29,7 @@ class ConditionForm(Form):
     value = StringField("Value", render_kw={"autocomplete": "off"})
 
 
-class RuleForm(FlaskForm):
+class RuleForm(OverwritingForm):
     """A rule; the texts of its own response are added by `rule_form`, language by language."""
 
     is_active = RadioField("Status", choices=STATES, default="on", validate_choice=False)

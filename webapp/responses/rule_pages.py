@@ -12,6 +12,7 @@ from mailboxes.rules import AutoResponseRule, InvalidRuleError
 from mailboxes.setup.rule_list import HITS_DAYS, rule_rows
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import InvalidTemplateError, Template
+from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import ConflictError, ForbiddenError
 from tenants.organizations import membership_of
@@ -35,6 +36,7 @@ from webapp.responses.texts import (
     variable_groups,
 )
 from webapp.responses.trials import Trial, trials_of
+from webapp.versions import held, on_record
 
 
 def rules_section(mailbox: Mailbox) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def new_rule_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 
 def edit_rule_page(door: Door, mailbox: Mailbox, rule_id: UUID) -> ResponseReturnValue:
     """One rule."""
-    return _rule_page(door, mailbox, rules.own_rule_of(mailbox, rule_id))
+    return _rule_page(door, mailbox, held(rules.own_rule_of(mailbox, rule_id)))
 
 
 def move_rule(door: Door, mailbox: Mailbox, rule_id: UUID) -> ResponseReturnValue:
@@ -93,6 +95,8 @@ def _rule_page(door: Door, mailbox: Mailbox, rule: AutoResponseRule | None) -> R
     stored = rules.values_of(rule) if rule is not None else None
     languages = languages_of(stored.response if stored is not None else None)
     form = rule_form(stored, languages, _offered(rule))
+    if rule is not None:
+        form.who_changed = on_record(AuditEntry, "rule", rules.name_on_record(rule))
     if not form.is_submitted() or changed_rows(form):
         return _page(door, mailbox, rule, form, languages)
     if "try" in request.form:

@@ -19,6 +19,7 @@ from webapp.responses import template_pages as pages
 from webapp.responses.previews import preview_document
 from webapp.responses.template_forms import template_form
 from webapp.responses.texts import languages_of
+from webapp.versions import held
 
 blueprint = Blueprint("system_templates", __name__, url_prefix="/system/templates")
 LEVEL = offering_level("system_templates")
@@ -52,7 +53,7 @@ def new() -> ResponseReturnValue:
 @system_admin_required
 def edit(key: str) -> ResponseReturnValue:
     """One template."""
-    return _edited(domain.system_template_of(key))
+    return _edited(held(domain.system_template_of(key)))
 
 
 @blueprint.post("/<key>/clone")

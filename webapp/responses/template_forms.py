@@ -3,19 +3,19 @@
 from collections.abc import Iterable
 from typing import cast
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, RadioField, SelectMultipleField, StringField
 from wtforms.validators import Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from mailboxes.templates import LONGEST_NAME, USED_FOR, Template, TemplateValues
 from webapp.responses.texts import FOLLOWS_TEXT, KIND_CHOICES, text_data, text_fields, texts_from
+from webapp.versions import OverwritingForm
 
 FOLLOWED = ("name", "kind", "used_for")
 _USE = "Use system value"
 
 
-class TemplateForm(FlaskForm):
+class TemplateForm(OverwritingForm):
     """Name, type and uses; the texts of each language are added by `template_form`."""
 
     name = StringField("Name", [Length(max=LONGEST_NAME)], render_kw={"autocomplete": "off"})

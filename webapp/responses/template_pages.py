@@ -52,6 +52,7 @@ def saved(
     level: Level, form: TemplateForm, languages: list[str], save: Callable[[TemplateValues], Any]
 ) -> ResponseReturnValue | None:
     """Keep what was sent; nothing if there is nothing, or if the form now says what is wrong with it."""
+    form.who_changed = level.who_changed("template", form.name.object_data or "")
     if not form.validate_on_submit():
         return None
     try:

@@ -24,6 +24,7 @@ from webapp.responses import template_pages as pages
 from webapp.responses.previews import messages_to_choose, preview_document
 from webapp.responses.template_forms import followed_fields, template_form
 from webapp.responses.texts import languages_of
+from webapp.versions import held
 
 blueprint = Blueprint("templates", __name__, url_prefix="/configuration/templates")
 LEVEL = organization_level("templates", lambda template: {"template_id": template.id})
@@ -72,7 +73,7 @@ def new() -> ResponseReturnValue:
 @permission_required("template.manage")
 def edit(template_id: UUID) -> ResponseReturnValue:
     """One template."""
-    return _edited(domain.named_template(template_id))
+    return _edited(held(domain.named_template(template_id)))
 
 
 @blueprint.post("/<uuid:template_id>/clone")

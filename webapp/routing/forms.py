@@ -5,13 +5,14 @@ from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAr
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from mailboxes.routing.deciding import FIELDS
+from webapp.versions import OverwritingForm
 
 LARGEST_PASTE = 1_000_000  # characters
 CHOICES = [(name, words.capitalize()) for name, words in FIELDS.items()]
 LIST = {"list": "organizations", "autocomplete": "off"}
 
 
-class RuleForm(FlaskForm):
+class RuleForm(OverwritingForm):
     """One routing rule."""
 
     field = SelectField("Look at", choices=CHOICES)

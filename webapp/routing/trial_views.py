@@ -1,5 +1,6 @@
 """*Try routing*: one message, step by step, and what another list would have done. Nothing has effects."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,9 @@ from flask.typing import ResponseReturnValue
 from mailboxes.accounts import Account
 from mailboxes.routing import deciding
 from mailboxes.routing.records import FACTS_DAYS, Routing
-from mailboxes.routing.rules import as_rule, replace_rules, rules_of
+from mailboxes.routing.rules import as_rule, hold_rules, replace_rules, rules_of
 from mailboxes.routing.trying import Replay, Trial, recent, replay, try_again, try_raw
-from tenants.audit import Actor
+from tenants.audit import Actor, SystemAuditEntry
 from tenants.database import db
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
@@ -21,6 +22,7 @@ from webapp.records import uuid_or_none
 from webapp.routing.door import installation, organization_names, place_of
 from webapp.routing.drafts import MOST_DRAFTED, DraftRow, checked_drafts, drafts_of, typed_drafts
 from webapp.routing.forms import TryForm
+from webapp.versions import VersionedForm, on_record, version_of
 
 blueprint = Blueprint("routing_trials", __name__, url_prefix="/system/routing")
 
@@ -52,17 +54,16 @@ def changed_list(account_id: UUID) -> ResponseReturnValue:
     by, days = actor(), _days()
     with installation() as session:
         place = place_of(session, account_id)
+        if "save" in request.form:
+            hold_rules(account_id)
         stored = [as_rule(rule) for rule in session.scalars(rules_of(account_id).limit(MOST_DRAFTED + 1))]
         if len(stored) > MOST_DRAFTED:
             flash(f"Lists of more than {MOST_DRAFTED} rules are changed rule by rule.", "info")
             return redirect(url_for("routing.rules", account_id=account_id))
         rows = typed_drafts() if request.method == "POST" else drafts_of(stored, place)
         drafts = checked_drafts(rows, place, stored)
-        tried = (
-            _tried(place.account, drafts, by, days)
-            if request.method == "POST" and drafts is not None
-            else None
-        )
+        form = _list_form(place.account, stored)
+        tried = _tried(place.account, drafts, by, days, is_seen=lambda: not form.is_stale(stored))
         names = place.names | organization_names(session, _organizations_in(tried))
     if tried is not None and "save" in request.form:
         flash("The list has been saved.", "success")
@@ -71,6 +72,7 @@ def changed_list(account_id: UUID) -> ResponseReturnValue:
         "routing/list.html",
         tree=system_tree(),
         place=place,
+        form=form,
         rows=[*rows, DraftRow.empty(), DraftRow.empty()],
         fields=deciding.FIELDS,
         tried=tried,
@@ -78,7 +80,16 @@ def changed_list(account_id: UUID) -> ResponseReturnValue:
         days=days,
         most_days=FACTS_DAYS,
     )
-    return page, 422 if drafts is None else 200
+    return page, 422 if drafts is None or form.is_overtaken else 200
+
+
+def _list_form(account: Account, stored: list[deciding.Rule]) -> VersionedForm:
+    """What the page of the list was opened with; its rows are read apart."""
+    form = VersionedForm()
+    form.who_changed = on_record(SystemAuditEntry, "routing_rules", account.address)
+    if not form.is_submitted():
+        form.version.data = version_of(stored)
+    return form
 
 
 def _trial(account: Account, form: TryForm) -> Trial | None:
@@ -103,8 +114,15 @@ def _pasted(account: Account, text: str, form: TryForm) -> Trial | None:
     return None
 
 
-def _tried(account: Account, drafts: list[deciding.Rule], by: Actor, days: int) -> Replay:
+def _tried(
+    account: Account, drafts: list[deciding.Rule] | None, by: Actor, days: int, *, is_seen: Callable[[], bool]
+) -> Replay | None:
+    """What the list would have done, once it is sent and right; to be saved, it replaces what was seen."""
+    if request.method != "POST" or drafts is None:
+        return None
     if "save" in request.form:
+        if not is_seen():
+            return None
         replace_rules(account, drafts, by=by)
         db.session.commit()
     return replay(account, drafts, days)

@@ -15,7 +15,7 @@ from mailboxes.routing.records import FACTS_DAYS, Routing, facts_from, hits_of_r
 from mailboxes.routing.rules import RoutingRule, RuleValues
 from mailboxes.routing.served import plan_of
 from mailboxes.routing.unrouted import accounts_with_unrouted, route_again
-from tenants.audit import Actor
+from tenants.audit import Actor, SystemAuditEntry
 from tenants.database import db
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
@@ -23,6 +23,7 @@ from webapp.guards import system_admin_required
 from webapp.records import accepts, clean_text, id_argument, neighbours, uuid_or_none
 from webapp.routing.door import Place, installation, listed_places, organization_names, place_of
 from webapp.routing.forms import RuleForm
+from webapp.versions import on_record
 from workers.queues import ring_intake
 
 blueprint = Blueprint("routing", __name__, url_prefix="/system/routing")
@@ -107,6 +108,7 @@ def edit_rule(account_id: UUID, rule_id: UUID) -> ResponseReturnValue:
             "position": rule.position,
         }
     )
+    form.who_changed = on_record(SystemAuditEntry, "routing_rule", domain.name_on_record(place.account, rule))
     if form.validate_on_submit() and _saved(account_id, rule_id, form, actor()):
         return redirect(url_for("routing.rules", account_id=account_id))
     return _rule_page(place, rule, form, [])
