@@ -16,6 +16,7 @@ from mailboxes.drafts.sending import (
 from mailboxes.drafts.table import (
     Draft,
     DraftAttachment,
+    draft_to_send,
     files_of,
     own_draft,
     own_drafts,
@@ -44,6 +45,7 @@ __all__ = [
     "change_mailbox",
     "detach",
     "discard",
+    "draft_to_send",
     "files_of",
     "news_since",
     "own_draft",

@@ -58,19 +58,17 @@ class DraftAttachment(OrganizationScoped, Base):
 
 def own_drafts(member: Membership) -> Select[Draft]:
     """What a member has written and not sent, in mailboxes they may still read."""
-    return select(Draft).where(
-        Draft.membership_id == member.id,
-        Draft.outgoing_id.is_(None),
-        is_readable(member, Draft.mailbox_id),
-    )
+    return _written_by(member).where(Draft.outgoing_id.is_(None))
 
 
 def own_draft(member: Membership, id: UUID) -> Draft:
     """A draft of this member; `NotFoundError` for everybody else's."""
-    draft = db.session.scalar(own_drafts(member).where(Draft.id == id))
-    if draft is None:
-        raise NotFoundError
-    return draft
+    return _demanded(own_drafts(member), id)
+
+
+def draft_to_send(member: Membership, id: UUID) -> Draft:
+    """The same; also one that is sent and kept for undo, for whoever presses again, or another button."""
+    return _demanded(_written_by(member), id)
 
 
 def files_of(draft: Draft) -> Select[tuple[UUID, str, str, int]]:
@@ -104,3 +102,14 @@ def forget_sent(member: Membership, *conditions: Any) -> None:
     db.session.execute(
         delete(Draft).where(Draft.membership_id == member.id, Draft.outgoing_id.is_not(None), *conditions)
     )
+
+
+def _written_by(member: Membership) -> Select[Draft]:
+    return select(Draft).where(Draft.membership_id == member.id, is_readable(member, Draft.mailbox_id))
+
+
+def _demanded(drafts: Select[Draft], id: UUID) -> Draft:
+    draft = db.session.scalar(drafts.where(Draft.id == id))
+    if draft is None:
+        raise NotFoundError
+    return draft

@@ -350,6 +350,14 @@ def test_send_and_done_closes_the_conversation(client, question, stored):
     assert stored(Thread)[0].status == "done"
 
 
+def test_whichever_buttons_send_a_draft_again_it_is_one_letter(client, question, stored):
+    _, url = begin(client, question)
+    for then in ("", "done", "waiting", "done"):
+        send(client, url, to="a@x.test", body="Once", then=then)
+    assert len(stored(Outgoing)) == 1
+    assert stored(Thread)[0].status == "done"
+
+
 def test_a_new_message_begins_a_conversation(client, mailbox, stored):
     page = post(client, "/mail/drafts", expect=200).text
     url = BeautifulSoup(page, "html.parser").select_one("form[data-draft]")["action"]

@@ -147,13 +147,10 @@ def discard(draft_id: UUID) -> ResponseReturnValue:
 @member_required
 def send(draft_id: UUID) -> ResponseReturnValue:
     """Send it, unless something is wrong or the conversation has moved on; then keep it and say so."""
-    found, form = _typed_into(draft_id)
+    found, form = drafts.draft_to_send(g.member, draft_id), DraftForm()
     leaves = _leaves(found)
     try:
-        drafts.save(found, form.typed())
-        if form.mailbox.data and form.mailbox.data != str(found.mailbox_id):
-            drafts.change_mailbox(g.member, found, _id(form.mailbox.data))
-        queued = drafts.send(g.member, found)
+        queued = _queued(found, form)
     except InvalidError as error:
         return _refused(found, form, error)
     except ConflictError as error:
@@ -222,6 +219,15 @@ def people() -> ResponseReturnValue:
 
 def _typed_into(draft_id: UUID) -> tuple[Draft, DraftForm]:
     return draft_of_member(draft_id), DraftForm()
+
+
+def _queued(found: Draft, form: DraftForm) -> outgoing.Outgoing:
+    """Keep what is typed, and send it. Pressed again, what is sent stays as it is: the same letter."""
+    if found.outgoing_id is None:
+        drafts.save(found, form.typed())
+        if form.mailbox.data and form.mailbox.data != str(found.mailbox_id):
+            drafts.change_mailbox(g.member, found, _id(form.mailbox.data))
+    return drafts.send(g.member, found)
 
 
 def _change(draft_id: UUID, change: Callable[[Draft, DraftForm], None]) -> ResponseReturnValue:
