@@ -5,6 +5,7 @@ from mailboxes.drafts.beginning import (
     begin_message,
     signature_of,
 )
+from mailboxes.drafts.room import MEGABYTE
 from mailboxes.drafts.sending import (
     UNDO,
     ConversationMovedOnError,
@@ -23,7 +24,6 @@ from mailboxes.drafts.table import (
 )
 from mailboxes.drafts.writing import (
     LONGEST,
-    MEGABYTE,
     attach,
     change_mailbox,
     detach,

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from mailboxes.access import demand_reply, readable_message
+from mailboxes.drafts.room import demand_room_for_a_draft
 from mailboxes.drafts.sending import written_count
 from mailboxes.drafts.table import Draft, forget_sent, own_drafts
 from mailboxes.drafts.writing import attach
@@ -39,6 +40,7 @@ def begin_answer(member: Membership, message_id: UUID, kind: str) -> Draft:
     begun = db.session.scalar(own_drafts(member).where(Draft.answers_id == message.id, Draft.kind == kind))
     if begun is not None:
         return begun
+    demand_room_for_a_draft(member)
     draft = Draft(
         membership_id=member.id,
         mailbox_id=message.mailbox_id,
@@ -58,6 +60,7 @@ def begin_answer(member: Membership, message_id: UUID, kind: str) -> Draft:
 def begin_message(member: Membership, mailbox_id: UUID) -> Draft:
     """A message that begins a conversation, from a mailbox."""
     demand_reply(member, mailbox_id)
+    demand_room_for_a_draft(member)
     draft = Draft(
         membership_id=member.id, mailbox_id=mailbox_id, kind="new", body=_signature(member, mailbox_id)
     )

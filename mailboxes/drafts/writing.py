@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete
 
 from mailboxes import templates
 from mailboxes.access import demand_reply
+from mailboxes.drafts.room import demand_room_for_a_file
 from mailboxes.drafts.table import Draft, DraftAttachment, answered_message, mailbox_of
 from mailboxes.filenames import safe_filename
 from mailboxes.template_values import hidden_from, values_for
@@ -14,7 +15,6 @@ from tenants.database import db, now
 from tenants.errors import ConflictError, InvalidError
 from tenants.organizations import Membership
 
-MEGABYTE = 1024 * 1024
 LONGEST = {"to": 10_000, "cc": 10_000, "bcc": 10_000, "subject": 500, "body": 500_000}
 
 
@@ -39,16 +39,8 @@ def change_mailbox(member: Membership, draft: Draft, mailbox_id: UUID) -> None:
 
 def attach(draft: Draft, filename: str, content_type: str, content: bytes) -> None:
     """Add a file; `InvalidError` at ``files`` if all together would be larger than permitted."""
-    limit = int(value_of("mail.max_upload_mb")) * MEGABYTE
-    sizes = select(func.sum(func.length(DraftAttachment.content))).where(DraftAttachment.draft_id == draft.id)
-    total = (db.session.scalar(sizes) or 0) + len(content)
     name = safe_filename(filename)
-    if total > limit:
-        raise InvalidError(
-            f"“{name}” was not added: with it the files would have {total / MEGABYTE:.1f} MB, and all files "
-            f"of one message together may have {limit // MEGABYTE} MB. Your text is kept.",
-            field="files",
-        )
+    demand_room_for_a_file(draft, name, len(content))
     kept_type = content_type if "/" in content_type else "application/octet-stream"
     db.session.add(
         DraftAttachment(draft_id=draft.id, filename=name, content_type=kept_type[:100], content=content)

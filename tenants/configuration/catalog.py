@@ -120,6 +120,7 @@ _SETTINGS = (
     Setting("mail.signature", "writing", "Signature", "Plain text under what people write. A mailbox with a signature of its own uses that one.", "long_text", "", values.text(values.LONGEST_TEXT), EVERYWHERE),
     Setting("mail.append_signature", "writing", "Append the signature", "By hand leaves it to a button in the composer.", "choice", "auto", values.choice(*SIGNATURES), EVERYWHERE, SIGNATURES),
     Setting("mail.max_upload_mb", "writing", "Largest upload to a reply", "For all files of one reply together.", "number", 10, Number(1, 50, "megabytes", "MB"), unit="MB"),
+    Setting("mail.drafts_mb", "writing", "Room for the drafts of a person", "For the files of all that one person has written and not sent; it is at most 200 drafts.", "number", 100, Number(10, 100_000, "megabytes", "MB"), unit="MB"),
     Setting("mail.autocomplete_characters", "writing", "Characters before addresses are offered", "Fewer offer sooner, and more.", "number", 2, Number(1, 10, "characters")),
     Setting("response.enabled", "responses", "Send automatic responses", "Off keeps every rule and sends nothing; the timeline says so.", "switch", True, values.switch),
     Setting("response.window_hours", "responses", "One automatic response per sender and mailbox in", "Who writes again within this time is not answered again by a rule.", "number", 24, Number(1, 8760, "hours", "h"), unit="h"),

@@ -13,7 +13,7 @@ from mailboxes.templates import TemplateValues, save_template
 from tenants.audit import Actor
 from tenants.configuration.layers import override
 from tenants.database import db
-from tenants.errors import ForbiddenError, InvalidError, NotFoundError
+from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tests.factories import make_mailbox, make_message
 
 SENDING = {"smtp_enabled": True, "smtp_host": "smtp.acme.test", "smtp_user": "help"}
@@ -60,6 +60,34 @@ def test_all_files_together_have_a_limit(ours, mailbox, inside):
             drafts.attach(draft, "b.bin", "nonsense", b"x" * MEGABYTE)
         assert refused.value.field == "files"
         assert [row.filename for row in db.session.execute(drafts.files_of(draft))] == ["a.bin"]
+
+
+def test_the_files_of_all_drafts_of_a_person_have_a_limit(ours, mailbox, inside):
+    with inside(ours):
+        override("mail.drafts_mb", "10", "organization", by="test")
+        full, other = (drafts.begin_message(ours.member, mailbox.id) for _ in range(2))
+        drafts.attach(full, "a.bin", "application/octet-stream", b"x" * (9 * MEGABYTE))
+        with pytest.raises(InvalidError, match=r"“b.bin” was not added: .* 11.0 MB, .* may have 10 MB"):
+            drafts.attach(other, "b.bin", "application/octet-stream", b"x" * (2 * MEGABYTE))
+        theirs = drafts.begin_message(ours.admin, mailbox.id)
+        drafts.attach(theirs, "b.bin", "application/octet-stream", b"x" * (2 * MEGABYTE))
+        drafts.discard(full)
+        drafts.attach(other, "b.bin", "application/octet-stream", b"x" * (2 * MEGABYTE))
+
+
+def test_nobody_begins_drafts_without_end(ours, mailbox, message, inside, monkeypatch):
+    monkeypatch.setattr("mailboxes.drafts.room.MOST_DRAFTS", 2)
+    with inside(ours):
+        for _ in range(2):
+            draft = drafts.begin_message(ours.member, mailbox.id)
+        with pytest.raises(ConflictError, match="You have 2 drafts already"):
+            drafts.begin_message(ours.member, mailbox.id)
+        with pytest.raises(ConflictError, match="Send or discard some of them first"):
+            drafts.begin_answer(ours.member, message.id, "reply")
+        drafts.begin_message(ours.admin, mailbox.id)
+        drafts.discard(draft)
+        answer = drafts.begin_answer(ours.member, message.id, "reply")
+        assert drafts.begin_answer(ours.member, message.id, "reply") is answer  # goes on with it
 
 
 def test_a_forward_says_what_it_could_not_take_along(ours, mailbox, inside):

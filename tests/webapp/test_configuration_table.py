@@ -27,6 +27,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "mail.signature": ("System", "Ours", "Theirs", "Mine"),
     "mail.append_signature": ("manual", "auto", "manual", "auto"),
     "mail.max_upload_mb": ("5", "6", "7"),
+    "mail.drafts_mb": ("50", "60", "70"),
     "mail.autocomplete_characters": ("3", "4", "5"),
     "response.enabled": ("false", "true", "false"),
     "response.window_hours": ("12", "2 days", "1"),
