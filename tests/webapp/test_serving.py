@@ -21,7 +21,7 @@ from tenants.errors import ConflictError
 from tests.factories import form_token, sign_in
 from webapp import LARGEST_OF_STRANGERS, LARGEST_REQUEST, streaming
 from webapp.events import Application
-from webapp.serving import Pages, answers, protocol, requests, spool
+from webapp.serving import Pages, answers, protocol, requests, shares, spool
 from webapp.serving.spool import FullError, Spool
 from webapp.streaming import TooManyDownloadsError
 
@@ -278,6 +278,39 @@ def test_nobody_fills_the_room_for_large_requests_alone():
         return [one.status for one in (*refused, others, again)]
 
     assert run(story()) == [429, 429, 200, 200]
+
+
+def test_nobody_fills_the_room_for_large_answers_alone(monkeypatch):
+    monkeypatch.setattr(shares, "MOST", (3_300_000, 5_500_000))
+
+    async def whose(scope):
+        return dict(scope["headers"])[b"cookie"].decode().split("@")
+
+    _, served = pages(lambda: b"x" * 1_600_000, whose, threads=4)
+
+    async def asked(who, is_stuck=False):
+        connection = Connection(headers=[(b"cookie", who)], is_stuck=is_stuck)
+        return connection, asyncio.create_task(talk(served, connection))
+
+    async def ended(who):
+        _, task = await asked(who)
+        return await task
+
+    async def story():
+        stuck = [await asked(who, is_stuck=True) for who in (b"mia@acme", b"mia@acme", b"ada@acme")]
+        while any(connection.status is None for connection, _ in stuck):
+            await asyncio.sleep(0.01)
+        refused = [await ended(who) for who in (b"mia@acme", b"max@acme")]
+        neighbour = await ended(b"nora@neighbour")
+        for connection, task in stuck:
+            connection.goes_on.set()
+            await task
+        return [*refused, neighbour, await ended(b"mia@acme")]
+
+    told = run(story())
+    assert [one.status for one in told] == [429, 429, 200, 200]
+    assert [len(one.body) for one in told[2:]] == [1_600_000] * 2
+    assert told[0].body.decode().strip() == shares.FULL
 
 
 def test_a_header_cannot_pass_for_one_that_the_proxy_writes():

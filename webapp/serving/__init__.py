@@ -7,6 +7,7 @@ nothing else; of whoever is gone, nothing more is made.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from http import HTTPStatus
 from itertools import takewhile
 from typing import Any
@@ -19,6 +20,7 @@ from webapp import LARGEST_OF_STRANGERS, LARGEST_REQUEST
 from webapp.serving.answers import Answer
 from webapp.serving.connection import Receive, Scope, Send, refuse
 from webapp.serving.requests import NO_LENGTH, read
+from webapp.serving.shares import Share, Shares
 from webapp.serving.spool import Files, Spool
 from webapp.serving.uploads import FULL, Uploads
 
@@ -35,7 +37,7 @@ class Pages:
     ) -> None:
         self._pages = WSGIMiddleware(_while_wanted(app), workers=threads)
         self._whose = whose
-        self._files, self._uploads = Files(), Uploads()
+        self._files, self._uploads, self._shares = Files(), Uploads(), Shares()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request for a page (ASGI 3)."""
@@ -56,7 +58,8 @@ class Pages:
                 return
             if is_read and not await read(receive, send, body, length):
                 return
-            answer = Answer(content, send)
+            share = Share(self._shares, partial(self._whose, scope))
+            answer = Answer(content, send, share.admits)
             sending = asyncio.create_task(answer.send())
             watching = asyncio.create_task(answer.watch(receive)) if is_read else None
             try:
@@ -65,6 +68,7 @@ class Pages:
                 await answer.end()
                 await sending
             finally:
+                share.leave()
                 sending.cancel()
                 if watching is not None:
                     watching.cancel()

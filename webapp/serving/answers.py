@@ -1,12 +1,14 @@
 """What a thread answers is kept as fast as it is made, and sent as fast as it is taken."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import structlog
 
-from webapp.serving.connection import Message, Receive, Send, gone
+from webapp.serving.connection import Message, Receive, Send, gone, plain
 from webapp.serving.patience import Patience
+from webapp.serving.shares import FULL
 from webapp.serving.spool import FullError, Spool
 
 TAKING_SECONDS = 60.0  # that a client may keep us waiting until it takes an answer, and what it earns besides
@@ -18,23 +20,24 @@ log = structlog.get_logger()
 class Answer:
     """What an application answers, kept until the client has taken it or is gone."""
 
-    def __init__(self, content: Spool, send: Send) -> None:
+    def __init__(self, content: Spool, send: Send, admits: Callable[[Message], Awaitable[bool]]) -> None:
         self._content = content
         self._send = send
+        self._admits = admits
         self._patience = Patience(TAKING_SECONDS)
         self._start: Message | None = None
-        self._is_whole = self._is_gone = False
+        self._is_whole = self._is_gone = self._is_refused = False
         self._changed = asyncio.Condition()
 
     def is_wanted(self) -> bool:
-        """Whether there is still somebody to take it."""
-        return not self._is_gone
+        """Whether there is still somebody to take it, and room for it."""
+        return not self._is_gone and not self._is_refused
 
     async def keep(self, message: Message) -> None:
         """Take over what the application says. Never raises: its thread would wait for good."""
         if message["type"] == "http.response.start":
-            self._start = message
-        elif not self._is_gone:
+            await self._begin(message)
+        elif self.is_wanted():
             self._put(message.get("body", b""))
         await self._tell()
         await self._until(lambda: self._is_gone or self._content.size <= MOST_AHEAD)
@@ -60,6 +63,14 @@ class Answer:
             pass  # the server closes a connection whose answer is not whole
         finally:
             await self._leave()
+
+    async def _begin(self, start: Message) -> None:
+        if await self._admits(start):
+            self._start = start
+            return
+        self._is_refused = True
+        self._start, body = plain(HTTPStatus.TOO_MANY_REQUESTS, FULL)
+        self._put(body)
 
     async def _send_content(self) -> None:
         while not self._is_gone:

@@ -17,6 +17,12 @@ async def gone(receive: Receive) -> None:
 
 async def refuse(send: Send, status: int, text: str) -> None:
     """An answer that no page gives; whatever else the client would send is not read."""
+    start, body = plain(status, text)
+    await send(start)
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def plain(status: int, text: str) -> tuple[Message, bytes]:
+    """How such an answer begins, and what it says."""
     headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"{text}\n".encode(), "more_body": False})
+    return {"type": "http.response.start", "status": status, "headers": headers}, f"{text}\n".encode()
