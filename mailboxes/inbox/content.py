@@ -9,25 +9,16 @@ from zipfile import ZIP_STORED, ZipFile
 from sqlalchemy import Select, select
 
 from mailboxes.filenames import distinct_filenames
+from mailboxes.inbox.drawn import DRAWN, Body
 from mailboxes.inbox.pictures import SHELF
 from mailboxes.messages import Attachment, Message
-from mailboxes.parsing import PICTURES, attachment_contents, parse
+from mailboxes.parsing import PICTURES, attachment_contents, page_of, parse
 from mailboxes.raws import raw_content
 from mailboxes.sanitizing import Images, plain_text_to_html, sanitize
 from tenants.database import db
 from tenants.errors import NotFoundError
 
 LONGEST_SOURCE = 200_000  # characters of the source that a page shows
-
-
-@dataclass(frozen=True)
-class Body:
-    """What is shown in a message's frame: safe HTML, and how many remote images were blocked."""
-
-    html: str
-    is_plain: bool
-    blocked_images: int = 0
-    is_cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +32,14 @@ class Source:
 
 def body_of(message: Message, *, images: Images, cid_url: Callable[[str], str | None]) -> Body:
     """The body of a message, safe to show in a frame of its own under a policy of its own."""
-    html = parse(_raw_of(message)).html if message.raw_id is not None and message.has_html else None
+    if message.raw_id is None or not message.has_html:
+        return Body(plain_text_to_html(message.text), is_plain=True)
+    key = (message.organization_id, message.id, message.raw_id, images)
+    return DRAWN.body(key, lambda: _made_safe(message, images, cid_url))
+
+
+def _made_safe(message: Message, images: Images, cid_url: Callable[[str], str | None]) -> Body:
+    html = page_of(_raw_of(message))
     if html is None:
         return Body(plain_text_to_html(message.text), is_plain=True)
     clean = sanitize(html, images=images, cid_url=cid_url)

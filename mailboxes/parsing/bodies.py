@@ -116,6 +116,17 @@ def bodies_of(tree: Part, limits: Limits, defects: Defects) -> Bodies:
     return bodies
 
 
+def page_of(tree: Part, limits: Limits) -> str | None:
+    """The page of a message, if it has one."""
+    return _page(_Texts(limits, Defects()).pieces(tree))
+
+
+def _page(pieces: list[_Piece]) -> str | None:
+    if all(piece.html is None for piece in pieces):
+        return None
+    return "\n".join(_page_of(piece) for piece in pieces)
+
+
 def _is_text(part: Part) -> bool:
     """Whether the part is shown as the message itself."""
     if part.content_type.startswith("multipart/"):
@@ -149,17 +160,19 @@ class _Texts:
 
     def write(self, tree: Part, bodies: Bodies) -> None:
         """Fill in the text and the page."""
-        pieces = self._pieces(tree)
-        if not any(map(_is_said, pieces)):
-            pieces += self._named(tree)
+        pieces = self.pieces(tree)
         bodies.is_text_from_html = not any(_is_filled(piece.text) for piece in pieces)
         most = self.limits.text_characters  # of marks for quotations a page may make many times its length
         own = "\n".join(self._text_of(piece) for piece in pieces)[:most]
         bodies.own_text_length = len(own)
         bodies.text = "\n\n".join([own, *self._forwarded(tree)])[: len(own) + most]
-        if any(piece.html is not None for piece in pieces):
-            bodies.html = "\n".join(_page_of(piece) for piece in pieces)
+        bodies.html = _page(pieces)
         bodies.is_text_from_html = bodies.is_text_from_html and bodies.html is not None
+
+    def pieces(self, tree: Part) -> list[_Piece]:
+        """What of a message is shown as its text or page."""
+        found = self._pieces(tree)
+        return found if any(map(_is_said, found)) else found + self._named(tree)
 
     def _pieces(self, part: Part) -> list[_Piece]:
         if not part.children:

@@ -111,17 +111,19 @@ def _tags(html: str) -> Iterator[_Tag]:
     position = 0
     while found := _TAG.search(html, position):
         position = found.end()
-        if found["name"] is None:  # a comment
+        slash, name, attributes = found.groups()
+        if name is None:  # a comment
             continue
-        name = found["name"].lower() if found["name"].isascii() else found["name"]
-        yield _Tag(name, bool(found["slash"]), _has_many(found["attributes"]))
-        if name in _RAW and skips_raw and not found["slash"]:
+        if name.isascii():
+            name = name.lower()
+        yield _Tag(name, bool(slash), len(attributes) > 2 * MOST_ATTRIBUTES and _has_many(attributes))
+        if name in _RAW and skips_raw and not slash:
             end = _RAW[name].search(html, position)
             position = end.start() if end else len(html)
 
 
 def _has_many(attributes: str) -> bool:
-    return len(attributes) > 2 * MOST_ATTRIBUTES and len(_ATTRIBUTE.findall(attributes)) > MOST_ATTRIBUTES
+    return len(_ATTRIBUTE.findall(attributes)) > MOST_ATTRIBUTES
 
 
 class _Pile:

@@ -33,6 +33,16 @@ def policy_of(answer):
     return answer.headers["Content-Security-Policy"]
 
 
+def test_a_large_body_is_made_safe_once_and_its_text_is_not_read_for_it(client, ours, mailbox, monkeypatch):
+    message = make_message(ours, mailbox, html="<b>x</b>" * 4000)
+    url = f"/mail/messages/{message.id}/body"
+    monkeypatch.setattr(parsing.bodies, "text_of_html", None)
+    first = client.get(url)
+    monkeypatch.setattr(content, "sanitize", None)
+    assert first.text.count("<b>x</b>") == 4000
+    assert client.get(url).text.count("<b>x</b>") == 4000
+
+
 def with_inline_image(content_type="image/png", content_id="logo@shop.test"):
     return (
         f"From: a@x.test\r\nTo: b@x.test\r\nSubject: Logo\r\nMessage-ID: <{content_type}@x.test>\r\n"

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from mailboxes.parsing import DEFAULT, attachment_contents, parse
+from mailboxes.parsing import DEFAULT, attachment_contents, page_of, parse
 from mailboxes.parsing.parts import part_tree
 from mailboxes.parsing.values import Defects
 from mailboxes.sanitizing import sanitize
@@ -35,6 +35,21 @@ def test_a_page_with_a_name_is_an_alternative_and_one_for_other_programs_is_none
     parsed = parse(multipart(PLAIN, amp, named, kind=b"alternative"))
     assert (parsed.text, parsed.html, parsed.attachments) == ("plain", "<p>page</p>", ())
     assert [one.filename for one in parse(multipart(PLAIN, named)).attachments] == ["message.html"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        multipart(PLAIN, HTML, kind=b"alternative"),
+        multipart(PLAIN, HTML),
+        multipart(PDF, HTML.replace(b"charset=utf-8", b"name=message.html")),
+        multipart(HTML, MESSAGE),
+        HTML,
+        PLAIN,
+    ],
+)
+def test_the_page_alone_is_that_of_the_whole_message(raw):
+    assert page_of(raw) == parse(raw).html
 
 
 def test_a_text_with_a_name_is_the_text_where_there_is_no_other():
