@@ -22,6 +22,8 @@ def add_filters(app: Flask) -> None:
         due,
         absolute_time,
         short_time,
+        clock_time,
+        day_heading,
         date,
         date_and_time,
         machine_time,
@@ -78,6 +80,20 @@ def short_time(at: datetime, now: datetime | None = None) -> str:
     now = (now or datetime.now(UTC)).astimezone(zone())
     local = at.astimezone(zone())
     return f"{local:%H:%M}" if local.date() == now.date() else _day(at, now)
+
+
+def clock_time(at: datetime) -> str:
+    """The time in a list whose headings are days: `14:02:11`."""
+    return f"{at.astimezone(zone()):%H:%M:%S}"
+
+
+def day_heading(at: datetime, now: datetime | None = None) -> str:
+    """The day that stands above such times: `Today, 3 Nov`, `Yesterday, 2 Nov`, `Sunday, 1 Nov`."""
+    now = now or datetime.now(UTC)
+    local = at.astimezone(zone())
+    days = (now.astimezone(zone()).date() - local.date()).days
+    name = {0: "Today", 1: "Yesterday"}.get(days, f"{local:%A}")
+    return f"{name}, {_day(at, now)}"
 
 
 def date(at: datetime) -> str:

@@ -9,8 +9,10 @@ from flask import Flask, g
 from webapp.filters import (
     absolute_time,
     avatar_hue,
+    clock_time,
     count,
     date_and_time,
+    day_heading,
     duration,
     file_size,
     initials,
@@ -46,6 +48,20 @@ def test_a_moment_is_told_in_few_words(ago, words):
 )
 def test_a_list_shows_the_hour_today_and_the_day_before(ago, words):
     assert short_time(NOW - ago, NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("ago", "heading"),
+    [
+        (timedelta(hours=13), "Today, 3 Nov"),
+        (timedelta(hours=14), "Yesterday, 2 Nov"),
+        (timedelta(days=2), "Sunday, 1 Nov"),
+        (timedelta(days=365), "Monday, 3 Nov 2025"),
+    ],
+)
+def test_a_log_shows_the_time_below_the_day(ago, heading):
+    assert day_heading(NOW - ago, NOW) == heading
+    assert clock_time(NOW) == "13:02:11"
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", ZoneInfo("Europe/Berlin")], ids=str)

@@ -1,7 +1,7 @@
 """The health page of a mailbox: what it says, what it asks for, and who sees it."""
 
 import re
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from bs4 import BeautifulSoup
@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, text, update
 from mailboxes.accounts import Account, Folder
 from mailboxes.crm.paging import Order
 from mailboxes.health import installation
-from mailboxes.health.pass_log import Done, log_pass
+from mailboxes.health.pass_log import Done, LoggedPass, log_pass
 from mailboxes.health.volume import AccountHour, InstallationHour
 from mailboxes.metrics import metrics
 from mailboxes.setup.grid import GridFilter, attention_count, mailbox_page
@@ -172,6 +172,27 @@ def test_the_connection_log_goes_back_page_by_page(inside, ours, mailbox, client
     assert shown == [[str(n) for n in range(44, 4, -1)], [str(n) for n in range(4, -1, -1)]]
     back = BeautifulSoup(second, "html.parser").select_one('.pager a[rel="prev"]')["href"]
     assert re.findall(r"Failure (\d+)\.", words_of(read(client, back))) == shown[0]
+
+
+def test_the_connection_log_tells_the_time_below_each_day(inside, ours, mailbox, client, url):
+    began = ["2024-02-29T23:59:01Z", "2024-03-01T08:07:06Z", "2024-03-01T09:08:07Z"]
+    with inside(ours):
+        for at in began:
+            log_pass(account_of(mailbox), Done(1, new_count=1))
+            db.session.flush()
+            newest = db.session.scalars(select(LoggedPass).order_by(LoggedPass.id.desc())).first()
+            newest.began_at = datetime.fromisoformat(at)
+        db.session.commit()
+    rows = BeautifulSoup(read(client, url), "html.parser").select("section[aria-labelledby=log] tbody th")
+    assert [row.get_text(strip=True) for row in rows] == [
+        "Friday, 1 Mar 2024",
+        "09:08:07",
+        "08:07:06",
+        "Thursday, 29 Feb 2024",
+        "23:59:01",
+    ]
+    assert rows[1].time["datetime"] == "2024-03-01T09:08:07Z"
+    assert rows[1].time["title"] == "Friday 1 March 2024, 09:08:07 UTC"
 
 
 @pytest.mark.parametrize("fetches", [False, True])
