@@ -15,6 +15,7 @@ from embedded.postgres import Postgres, prepare_database
 from mailboxes.accounts import Account, Folder
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Attachment, Message
+from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
 from tenants.database import INSTALLATION, now
@@ -117,7 +118,7 @@ def test_global_mailboxes_and_those_that_follow_lose_locks_and_shadow_on_the_way
         assert connection.execute(told).fetchall() == [(said, said, {})]
 
 
-def test_what_senders_called_inline_is_offered_and_counted_in_every_organization(fresh):
+def test_what_senders_called_inline_is_offered_and_outside_marks_go_in_every_organization(fresh):
     config = migration_config(fresh.owner)
     command.upgrade(config, "head")
     engine = create_engine(fresh.system)
@@ -133,9 +134,11 @@ def test_what_senders_called_inline_is_offered_and_counted_in_every_organization
         hidden = connection.execute(of_each("filename, is_inline", "attachments", "filename")).fetchall()
         counts = connection.execute(of_each("subject, attachment_count", "messages", "subject")).fetchall()
         marks = connection.execute(of_each("subject, has_attachments", "threads", "subject")).fetchall()
+        bases = connection.execute(of_each("base_subject", "threads", "subject")).fetchall()
     assert hidden == [("bill.pdf", False), ("logo.png", True), ("map.svg", False), ("photo.png", False)] * 2
     assert counts == [("bill", 3), ("logo", 0), ("nothing", 0)] * 2
     assert marks == [("bill", True), ("logo", False), ("nothing", False)] * 2
+    assert bases == [base_subject(f"[EXTERN] AW: [EXT] {one}")[:1] for one in ("bill", "logo", "nothing")] * 2
 
 
 def test_folders_of_every_organization_and_of_none_know_from_when_on_mail_is_new(fresh):
@@ -217,7 +220,9 @@ def _keep_attachments(session, slug):
 
 def _keep_message(session, mailbox, subject, attachments):
     within = {"organization_id": mailbox.organization_id}
-    thread = Thread(mailbox_id=mailbox.id, subject=subject, has_attachments=bool(attachments), **within)
+    marked = f"[extern] [ext] {subject}"  # as "[EXTERN] Re: [EXT] bill" was compared before
+    told = {"subject": subject, "base_subject": marked, "has_attachments": bool(attachments)}
+    thread = Thread(mailbox_id=mailbox.id, **told, **within)
     session.add(thread)
     session.flush()
     message = Message(
