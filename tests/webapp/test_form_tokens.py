@@ -132,6 +132,14 @@ def test_another_sites_page_sends_us_nothing(app, ours, origin, status):
     assert len(leads_of(ours)) == (status == 302)
 
 
+@pytest.mark.parametrize("origin", ["null", "", "file://"])
+def test_a_page_of_nowhere_sends_us_nothing_where_no_address_is_set_up_either(app, ours, origin):
+    app.config["POSTROOM"] = replace(app.config["POSTROOM"], base_url="")
+    client = sign_in(app, ours.admin)
+    assert client.post("/leads/new", data=lead_form(client), headers={"Origin": origin}).status_code == 400
+    assert leads_of(ours) == []
+
+
 @pytest.mark.parametrize("origin", ["https://post.acme.test:8443", "null", "https://<b>evil</b>"])
 def test_who_sends_from_another_address_is_told_both_and_the_log_too(app, ours, origin):
     base_url = "https://mail.acme.test"

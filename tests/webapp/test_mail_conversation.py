@@ -1,9 +1,11 @@
 """My Emails: one conversation."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from bs4 import BeautifulSoup
+from flask import render_template
 from sqlalchemy import event, select
 
 from mailboxes import timeline
@@ -34,6 +36,18 @@ def mailbox(ours):
 @pytest.fixture
 def client(app, ours):
     return sign_in(app, ours.member)
+
+
+def test_a_page_asks_after_its_last_fifty_incomplete_messages_and_no_others(app):
+    asked = []
+    place = SimpleNamespace(url=lambda endpoint, **values: asked.append((endpoint, values)) or "/")
+    messages = [{"id": number, "problem": "too large" if number % 2 else ""} for number in range(200)]
+    with app.test_request_context():
+        render_template(
+            "mail/watch.html", place=place, thread=SimpleNamespace(id=7), messages=messages, newest_key="k"
+        )
+    expected = {"thread_id": 7, "after": "k", "stub": list(range(101, 200, 2))}  # an address has an end
+    assert asked == [("mail.news", expected)]
 
 
 def cards(html):
