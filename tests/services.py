@@ -1,19 +1,45 @@
-"""Servers that tests share: one PostgreSQL and one Redis for each pytest process."""
+"""Servers that tests share: one PostgreSQL and one Redis for each pytest process.
 
+All processes of a run begin with a copy of one PostgreSQL, whose database has every migration (`cluster`).
+"""
+
+import fcntl
 import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psycopg
 import pytest
+from alembic import command
 from psycopg import sql
 
+from embedded.environment import DATABASE
 from embedded.folders import temporary_folder
-from embedded.postgres import Postgres
+from embedded.postgres import Postgres, prepare_database
 from embedded.redis import Redis
+from tenants.database.schema import migration_config
 
 SETTINGS = {"autovacuum": "off"}  # `tests.world` clears away what was deleted
+SHARED_FOLDER = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever starts the run makes a folder for all of its processes, and removes it."""
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        config.stash[SHARED_FOLDER] = Path(given["shared_folder"])
+        return
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    config.stash[SHARED_FOLDER] = stack.enter_context(temporary_folder())
+
+
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of this run where the folder is."""
+    node.workerinput["shared_folder"] = str(node.config.stash[SHARED_FOLDER])
 
 
 @pytest.fixture(scope="session")
@@ -24,16 +50,41 @@ def services_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(services_folder: Path) -> Iterator[Postgres]:
+def cluster(pytestconfig: pytest.Config) -> Path:
+    """The data of a server that has stopped: its `DATABASE` has every migration. Made once in a run."""
+    shared = pytestconfig.stash[SHARED_FOLDER]
+    server, is_made = _server(shared / "postgresql"), shared / "cluster is made"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_made.exists():
+            with server:
+                command.upgrade(migration_config(prepare_database(server, DATABASE).owner), "head")
+            is_made.touch()
+    return server.data
+
+
+def copy_cluster(cluster: Path, folder: Path) -> None:
+    """Let a server that will have its data in this folder begin with what is there."""
+    folder.mkdir()
+    folder.chmod(0o711)  # whoever starts the tests, PostgreSQL's user passes through
+    subprocess.run(["cp", "-a", cluster, folder / "data"], check=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(services_folder: Path, cluster: Path) -> Iterator[Postgres]:
     """The bundled PostgreSQL, without durability. Databases: `embedded.postgres.prepare_database`.
 
     POSTROOM_TEST_POSTGRESQL names a folder of other binaries, such as those of the oldest version supported.
     """
-    given = os.environ.get("POSTROOM_TEST_POSTGRESQL")
-    binaries = Path(given) if given else None
     folder = services_folder / "postgresql"
-    with Postgres(folder, durable=False, binaries=binaries, settings=SETTINGS) as server:
+    copy_cluster(cluster, folder)
+    with _server(folder) as server:
         yield server
+
+
+def _server(folder: Path) -> Postgres:
+    given = os.environ.get("POSTROOM_TEST_POSTGRESQL")
+    return Postgres(folder, durable=False, binaries=Path(given) if given else None, settings=SETTINGS)
 
 
 def drop_database(server: Postgres, name: str) -> None:

@@ -10,17 +10,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from alembic import command
 from flask import Flask
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import event
 
+from embedded.environment import DATABASE
 from embedded.postgres import DatabaseUrls, Postgres, prepare_database
 from embedded.redis import Redis
 from mailboxes.tables import METADATA
 from tenants.database import db
 from tenants.database import inside as inside_of
-from tenants.database.schema import migration_config
 from tenants.settings import Settings
 from tests.client import Client
 from tests.factories import World, make_organization
@@ -36,9 +35,7 @@ KEY = base64.b64encode(b"k" * 32).decode()
 @pytest.fixture(scope="session")
 def database_urls(postgres_server: Postgres) -> DatabaseUrls:
     """A database with every migration run, and the URLs of its three roles."""
-    urls = prepare_database(postgres_server, "postroom_test")
-    command.upgrade(migration_config(urls.owner), "head")
-    return urls
+    return prepare_database(postgres_server, "postroom_test", template=DATABASE)
 
 
 @pytest.fixture(scope="session")
@@ -99,14 +96,20 @@ def _superuser(postgres_server: Postgres, database_urls: DatabaseUrls) -> Iterat
 
 @pytest.fixture(scope="session")
 def _emptying(_superuser: psycopg.Connection) -> Callable[[], None]:
-    """Empties every table. To delete few rows takes a tenth of the time of TRUNCATE with its new files."""
-    statements = "; ".join(f"DELETE FROM {name}" for name in METADATA.tables)
+    """Empties every table. To delete few rows takes a tenth of the time of TRUNCATE with its new files.
+
+    Deleting is planned once, by a function: to plan it takes six times as long as to find nothing there.
+    """
+    statements = "".join(f"DELETE FROM {name}; " for name in METADATA.tables)
+    _superuser.execute(
+        f"CREATE FUNCTION pg_temp.empty() RETURNS void LANGUAGE plpgsql AS $$BEGIN {statements}END$$"
+    )
     turns = itertools.count(1)
 
     def empty() -> None:
-        _superuser.execute(statements)
+        _superuser.execute("SELECT pg_temp.empty()")
         if next(turns) % TURNS_BEFORE_VACUUM == 0:
-            _superuser.execute("VACUUM ANALYZE")
+            _superuser.execute(f"VACUUM (ANALYZE) {', '.join(METADATA.tables)}")
 
     return empty
 

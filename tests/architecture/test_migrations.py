@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from embedded.environment import DATABASE
 from embedded.postgres import Postgres, prepare_database
 from mailboxes.accounts import Account, Folder
 from mailboxes.global_mailboxes.table import GlobalMailbox
@@ -30,6 +31,13 @@ def fresh(postgres_server):
     drop_database(postgres_server, "postroom_migrations")
 
 
+@pytest.fixture
+def migrated(postgres_server):
+    """A database that has been brought up from nothing."""
+    yield prepare_database(postgres_server, "postroom_migrations", template=DATABASE)
+    drop_database(postgres_server, "postroom_migrations")
+
+
 def test_files_are_numbered_in_order_and_there_is_one_head():
     names = sorted(path.stem for path in Path(MIGRATIONS, "versions").glob("*.py") if path.stem != "__init__")
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
@@ -39,9 +47,8 @@ def test_files_are_numbered_in_order_and_there_is_one_head():
     assert [revision.revision for revision in script.walk_revisions()] == names[::-1]
 
 
-def test_up_down_and_up_again_leaves_what_the_models_say(fresh):
-    config = migration_config(fresh.owner)
-    command.upgrade(config, "head")
+def test_up_down_and_up_again_leaves_what_the_models_say(migrated):
+    config = migration_config(migrated.owner)
     command.downgrade(config, "base")
     command.upgrade(config, "head")
     command.check(config)
@@ -96,11 +103,10 @@ INSERT INTO template_texts (organization_id, id, template_id, language, subject,
 
 
 def test_global_mailboxes_and_those_that_follow_lose_locks_and_shadow_on_the_way_back_and_get_shadow_again(
-    fresh,
+    migrated,
 ):
-    config = migration_config(fresh.owner)
-    command.upgrade(config, "head")
-    engine = create_engine(fresh.system)
+    config = migration_config(migrated.owner)
+    engine = create_engine(migrated.system)
     with Session(engine) as session:
         _serve_in_shadow(session)
         session.commit()
@@ -109,7 +115,7 @@ def test_global_mailboxes_and_those_that_follow_lose_locks_and_shadow_on_the_way
         "SELECT g.values, m.system_values, m.overrides FROM global_mailboxes g, mailboxes m"
         " WHERE m.global_mailbox_id = g.id"
     )
-    with psycopg.connect(fresh.system.replace("+psycopg", ""), autocommit=True) as connection:
+    with psycopg.connect(migrated.system.replace("+psycopg", ""), autocommit=True) as connection:
         command.downgrade(config, "0030_storage_of_bytes")
         signature = {"signature": {"value": "From us"}}
         assert connection.execute(told).fetchall() == [(signature, signature, {})]
@@ -118,10 +124,9 @@ def test_global_mailboxes_and_those_that_follow_lose_locks_and_shadow_on_the_way
         assert connection.execute(told).fetchall() == [(said, said, {})]
 
 
-def test_what_senders_called_inline_is_offered_and_outside_marks_go_in_every_organization(fresh):
-    config = migration_config(fresh.owner)
-    command.upgrade(config, "head")
-    engine = create_engine(fresh.system)
+def test_what_senders_called_inline_is_offered_and_outside_marks_go_in_every_organization(migrated):
+    config = migration_config(migrated.owner)
+    engine = create_engine(migrated.system)
     with Session(engine) as session:
         for slug in ("acme", "neighbour"):
             _keep_attachments(session, slug)
@@ -130,7 +135,7 @@ def test_what_senders_called_inline_is_offered_and_outside_marks_go_in_every_org
     command.downgrade(config, "0036_storage_of_texts")
     command.upgrade(config, "head")
     of_each = "SELECT {} FROM {} JOIN organizations o ON o.id = organization_id ORDER BY o.slug, {}".format
-    with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
+    with psycopg.connect(migrated.system.replace("+psycopg", "")) as connection:
         hidden = connection.execute(of_each("filename, is_inline", "attachments", "filename")).fetchall()
         counts = connection.execute(of_each("subject, attachment_count", "messages", "subject")).fetchall()
         marks = connection.execute(of_each("subject, has_attachments", "threads", "subject")).fetchall()
@@ -141,13 +146,12 @@ def test_what_senders_called_inline_is_offered_and_outside_marks_go_in_every_org
     assert bases == [base_subject(f"[EXTERN] AW: [EXT] {one}")[:1] for one in ("bill", "logo", "nothing")] * 2
 
 
-def test_folders_of_every_organization_and_of_none_know_from_when_on_mail_is_new(fresh):
+def test_folders_of_every_organization_and_of_none_know_from_when_on_mail_is_new(migrated):
     """An hour before their account was read; from its beginning where it never was; from now on where a
     folder was not read yet."""
-    config = migration_config(fresh.owner)
-    command.upgrade(config, "head")
+    config = migration_config(migrated.owner)
     read_at = now() - timedelta(days=3)
-    engine = create_engine(fresh.system)
+    engine = create_engine(migrated.system)
     with Session(engine) as session:
         organizations = [Organization(name=slug, slug=slug) for slug in ("acme", "neighbour")]
         session.add_all(organizations)
@@ -177,10 +181,10 @@ def test_folders_of_every_organization_and_of_none_know_from_when_on_mail_is_new
         session.commit()
     engine.dispose()
     command.downgrade(config, "0039_attachments_without_digest")
-    with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
+    with psycopg.connect(migrated.system.replace("+psycopg", "")) as connection:
         before = connection.execute("SELECT whole_at FROM accounts ORDER BY address, whole_at").fetchall()
     command.upgrade(config, "head")
-    with psycopg.connect(fresh.system.replace("+psycopg", "")) as connection:
+    with psycopg.connect(migrated.system.replace("+psycopg", "")) as connection:
         told = connection.execute("SELECT name, new_since FROM folders ORDER BY name").fetchall()
     assert before == [(None,)] * 3 + [(read_at,)] * 3
     assert [name for name, _ in told] == ["CHOSEN"] * 3 + ["NEW"] * 3 + ["READ"] * 3

@@ -1,6 +1,7 @@
 """The main job, seen by a member who only watches: mail comes in by IMAP, becomes a lead, and is answered."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -17,8 +18,8 @@ pytestmark = [pytest.mark.dovecot, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
-def installation() -> Iterator[Installation]:
-    with temporary_folder() as folder, start_installation(folder, durable=False) as running:
+def installation(cluster: Path) -> Iterator[Installation]:
+    with temporary_folder() as folder, start_installation(folder, durable=False, cluster=cluster) as running:
         running.settle()
         yield running
 

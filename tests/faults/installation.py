@@ -55,6 +55,7 @@ from tenants.settings import Settings
 from tests.certificates import Certificates
 from tests.dovecot import start_dovecot
 from tests.factories import make_member
+from tests.services import copy_cluster
 from tests.smtp_sink import RunningSink, Sink
 
 PROCESSES = ("web", "worker", "schedule", "watch")
@@ -389,12 +390,16 @@ def start_installation(
     history: str = "now",
     starting: Sequence[str] = PROCESSES,
     account: ImapAccount | None = None,
+    cluster: Path | None = None,
 ) -> Iterator[Installation]:
     """An installation in a folder that PostgreSQL's user can reach; everything ends with the block.
 
     ``action``: lead or case. ``history``: now, or all of what is on the server. ``starting``: processes.
-    ``account``: on a server of the caller's own, in place of Dovecot.
+    ``account``: on a server of the caller's own, in place of Dovecot. ``cluster``: PostgreSQL's first data.
     """
+    if cluster is not None:
+        (folder / "data").mkdir(mode=0o711)
+        copy_cluster(cluster, folder / "data" / "postgresql")
     certificates = Certificates(_made(folder / "certificates"))
     with ExitStack() as stack:
         if account is None:

@@ -8,6 +8,7 @@ The moments are drawn from the seed. The machine adds its own chance, so that a 
 
 import os
 import random
+from pathlib import Path
 
 import pytest
 
@@ -36,10 +37,10 @@ TARGETS = {
 @pytest.mark.dovecot
 @pytest.mark.long
 @pytest.mark.timeout(240 + 8 * KILLS)
-def test_nothing_is_lost_or_doubled_whatever_is_killed() -> None:
+def test_nothing_is_lost_or_doubled_whatever_is_killed(cluster: Path) -> None:
     """Thirty kills while mail comes in, at moments that the seed draws; then all is as it should be."""
     letters = list(Post(ADDRESS, SEED).letters(LETTERS))
-    with temporary_folder() as folder, start_installation(folder) as installation:
+    with temporary_folder() as folder, start_installation(folder, cluster=cluster) as installation:
         installation.settle()
         storm = Storm(installation, random.Random(SEED))
         storm.blow(letters, storm.targets(TARGETS, KILLS))
