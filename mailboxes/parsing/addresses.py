@@ -72,6 +72,8 @@ def _plain_list(text: str, limit: int) -> AddressList | None:
         if plain is None or len(found) >= limit:
             return None
         quoted, name, address, bare = plain.groups()
+        if "=?" in (address or bare):
+            return None
         found.append(Address(_plain_name(quoted or name or ""), address or bare))
         position = plain.end()
     return AddressList(tuple(found))
@@ -213,6 +215,9 @@ class _Reader:
 
     def _keep_angle(self, item: _Item) -> None:
         address = _clean_address(item.angle or "")
+        if _ENCODED_WORD.fullmatch(address):
+            self.is_ambiguous = True
+            address = _decoded_address(address)
         if address.endswith(":;"):  # an empty group, such as "undisclosed-recipients:;"
             self.has_group = True
             address = ""
@@ -339,6 +344,12 @@ def _name(words: list[tuple[str, bool]]) -> str:
 
 def _comment_name(comments: list[str]) -> str:
     return one_line(decoded_words(_ESCAPED.sub(r"\1", " ".join(comments))))[:MAXIMUM_NAME]
+
+
+def _decoded_address(text: str) -> str:
+    """An address that its mailer encoded, though RFC 2047 §5 forbids it: as it stands nobody can answer."""
+    address = decoded_words(text)
+    return address if _LOOSE.fullmatch(address) else text
 
 
 def _clean_address(text: str) -> str:

@@ -24,6 +24,9 @@ ONE_ADDRESS = [
     ("=?utf-8?q?a=2C_b=3B?= <c@d.e>", "a, b;", "c@d.e"),
     ('"=?utf-8?q?J=C3=B6rg?=" <j@x.y>', "Jörg", "j@x.y"),
     ("<mailto:a@b.c>", "", "a@b.c"),
+    ("Ada <=?utf-8?Q?a@b.c?=>", "Ada", "a@b.c"),
+    ("Ada <=?utf-8?B?YUBiLmM=?=>", "Ada", "a@b.c"),
+    ("Ada <=?utf-8?Q?a@b.c,d@e.f?=>", "Ada", "=?utf-8?Q?a@b.c,d@e.f?="),
     ("'a@b.c'", "", "a@b.c"),
     ("Günter <g@ü.de>", "Günter", "g@ü.de"),
     ("<a@b.c>>", "", "a@b.c"),
@@ -108,6 +111,7 @@ def test_a_display_name_is_never_the_sender(decoy, form):
         '"a@b.c"',
         '"Ada <a@b.c>',
         "Ada <a@b.c",
+        "Ada <=?utf-8?Q?a@b.c?=>",
     ],
 )
 def test_what_two_parsers_may_read_differently_is_marked(text):
