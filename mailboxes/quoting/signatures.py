@@ -62,7 +62,8 @@ _PROGRAM = (
 )
 # What guards against viruses puts below what it has read.
 _CHECKED = any_of(
-    r"this\s+e-?mail\s+(?:has\s+been|was)\s+(?:checked|scanned)\s+for\s+viruses\s+by\s.{0,60}",
+    r"this\s+e-?mail\s+(?:has\s+been|was)\s+(?:checked|scanned)\s+for\s+viruses\s+by\s+"
+    r"(?:avast|avg|bitdefender|eset|kaspersky|mcafee|norton)\b[^.,!?]{0,40}\.?",
     r"diese\s+e-?mail\s+wurde\s+von\s+avast.{0,30}auf\s+viren\s+geprüft\.?",
     r"l['’]absence\s+de\s+virus\s+dans\s+ce\s+courrier.{0,90}",
     r"el\s+software\s+de\s+antivirus\s+avast\s.{0,80}",

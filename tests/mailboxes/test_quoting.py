@@ -363,7 +363,7 @@ def test_a_signature_is_left_out(signature):
         "Thank you.\nSent by courier to my mailbox",
         "Thank you.\nSent from a phone number that I do not know",
         "Thank you.\nSent with windows that do not close",
-        "Thank you.\nThis email was scanned for viruses, and one was found",
+        "Thank you.\nThis email was scanned for viruses by my son, and one was found",
         "Von meinem Vater gestern gesendet\nAda",
         "Anfrage über die Website\n\n--- Kontaktformular ---\nVon: Max\nBetreff: Dach\nNachricht: Guten Tag",
         "Please book a courier:\nFrom: anna@b.c\nDate: 3 May 2026 10:30\nWe need two parcels",
