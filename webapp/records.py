@@ -1,6 +1,6 @@
 """What the pages of leads, cases and contacts have in common: filters in the address, forms, files."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -92,9 +92,17 @@ def link(endpoint: str, **changes: str) -> str:
     return f"{url_for(endpoint)}?{query}" if query else url_for(endpoint)
 
 
-def columns(endpoint: str, order: Order, headings: Iterable[tuple[str, str]]) -> list[Any]:
-    """Headings of a table: (label, name of the order or ""), each with the link that sorts by it."""
-    return [_column(endpoint, order, label, name) for label, name in headings]
+def columns(
+    endpoint: str, order: Order, headings: Iterable[tuple[str, str]], *, numbers: Container[str] = ()
+) -> list[Any]:
+    """Headings of a table: (label, name of the order or ""), each with the link that sorts by it.
+
+    The labels in ``numbers`` stand at the right, above their figures.
+    """
+    return [
+        {"label": label, "class": "number"} if label in numbers else _column(endpoint, order, label, name)
+        for label, name in headings
+    ]
 
 
 def status_tabs(

@@ -141,7 +141,7 @@ REFUSALS = (
             "E-mail address of the administrator": "eva@nordwind.example",
         },
         "already",
-        "Create",
+        "Add organization",
     ),
     Refusal(
         SYSTEM_ADMIN,

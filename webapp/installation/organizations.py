@@ -53,7 +53,7 @@ def index() -> ResponseReturnValue:
         cursor=request.args.get("page", ""),
     )
     ids = [organization.id for organization in found.rows]
-    headings = records.columns("organizations.index", order, HEADINGS)
+    headings = records.columns("organizations.index", order, HEADINGS, numbers={"People", "Mailboxes"})
     return render_template(
         "installation/organizations.html",
         tree=system_tree(),

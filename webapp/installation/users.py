@@ -67,7 +67,7 @@ def index() -> ResponseReturnValue:
         memberships=domain.count_memberships(ids),
         seen=last_seen(ids),
         pager=records.pages("users.index", found),
-        columns=records.columns("users.index", order, HEADINGS),
+        columns=records.columns("users.index", order, HEADINGS, numbers={"Organizations"}),
         is_filtered=bool(filter.words or filter.state),
         bulk_url=records.link("users.change_many"),
     )

@@ -143,7 +143,7 @@
     const bar = one("[data-images-bar]", frame.closest(".message-body"));
     if (bar) {
       bar.hidden = !blocked;
-      if (blocked) one("[data-images-count]", bar).textContent = blocked;
+      if (blocked) one("[data-images-words]", bar).textContent = blocked === "1" ? "1 remote image is" : `${blocked} remote images are`;
     }
     foldQuotations(inside);
   }

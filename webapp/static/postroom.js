@@ -555,6 +555,17 @@
     }).observe(frame);
   }
 
+  /* Paper is narrower than most panes: each frame gets the height that its text takes there. */
+  const PAPER = "40rem";
+  for (const [moment, width] of [["beforeprint", PAPER], ["afterprint", ""]]) {
+    addEventListener(moment, () => {
+      for (const frame of all("iframe[data-message-frame]")) {
+        frame.style.width = width;
+        fitFrame(frame);
+      }
+    });
+  }
+
   /* ---- Live updates ---- */
 
   let waiting = new Map();
