@@ -15,12 +15,13 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     UniqueConstraint,
+    select,
     text,
 )
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tenants.database import Base, OptionallyScoped, now, owned_key
+from tenants.database import Base, OptionallyScoped, db, now, owned_key
 from tenants.database.locks import lock_holder, try_lock
 
 LOCK_SECONDS = 5
@@ -169,6 +170,16 @@ def share_of(uid: int, *, is_history: bool, is_of_organization: bool) -> int:
     whatever comes to a global account, since where a message goes depends on those before it.
     """
     return uid // SHARED_UIDS % SHARES if is_history and is_of_organization else 0
+
+
+def hold(*conditions: ColumnElement[bool]) -> list[UUID]:
+    """Arrivals that meet the conditions, which nobody else changes before the transaction ends.
+
+    All who change several hold them in this one order, and after the mailbox: else each of two would wait for
+    what the other one has.
+    """
+    query = select(Arrival.id).where(*conditions).order_by(Arrival.id).with_for_update(key_share=True)
+    return list(db.session.scalars(query))
 
 
 def of_another_epoch(uid_validity: int) -> ColumnElement[bool]:

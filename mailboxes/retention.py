@@ -6,14 +6,16 @@ from uuid import UUID
 
 from sqlalchemy import Select, delete, select, update
 
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, hold
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.raws import forget_objects, forget_raws
+from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
 from tenants.audit import Actor, record
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
+from tenants.database.bulk import among
 
 AT_ONCE = 200
 SCHEDULE = Actor("retention")
@@ -51,6 +53,7 @@ def _old_threads(days: int) -> Select[UUID]:
 
 
 def _remove(thread_ids: Sequence[UUID]) -> int:
+    _hold_mailboxes(thread_ids)
     messages = list(db.session.scalars(select(Message.id).where(Message.thread_id.in_(thread_ids))))
     waiting = db.session.scalar(
         select(Outgoing.id).where(Outgoing.message_id.in_(messages), Outgoing.state.in_(STILL_OUTGOING))
@@ -60,7 +63,8 @@ def _remove(thread_ids: Sequence[UUID]) -> int:
     named = db.session.scalars(select(Message.raw_id).where(Message.id.in_(messages)))
     raws = [raw for raw in named if raw is not None]
     arrivals = select(Location.arrival_id).where(Location.message_id.in_(messages))
-    db.session.execute(update(Arrival).where(Arrival.id.in_(arrivals)).values(raw_id=None))
+    held = hold(Arrival.id.in_(arrivals))
+    db.session.execute(update(Arrival).where(among(Arrival.id, held)).values(raw_id=None))
     db.session.execute(delete(Message).where(Message.id.in_(messages)))
     db.session.execute(
         update(Thread).where(Thread.linked_thread_id.in_(thread_ids)).values(linked_thread_id=None)
@@ -71,3 +75,10 @@ def _remove(thread_ids: Sequence[UUID]) -> int:
     db.session.commit()
     forget_objects(objects)
     return len(thread_ids)
+
+
+def _hold_mailboxes(thread_ids: Sequence[UUID]) -> None:
+    """Nobody delivers there meanwhile, or follows the server: they hold mailbox, arrivals, messages."""
+    of_these = select(Thread.mailbox_id).where(Thread.id.in_(thread_ids))
+    held = select(Mailbox.id).where(Mailbox.id.in_(of_these)).order_by(Mailbox.id)
+    db.session.execute(held.with_for_update(key_share=True))

@@ -22,7 +22,7 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db, inside, inside_installation, now
-from tenants.errors import InvalidError
+from tenants.errors import InvalidError, NotFoundError
 
 AT_ONCE = 25  # organizations that a request waits for; the sweep goes on
 
@@ -114,11 +114,16 @@ def _left(id: UUID, most: int) -> Iterator[tuple[UUID, UUID]]:
 def _erase(organization_id: UUID, mailbox_id: UUID, by: Actor) -> None:
     with inside(organization_id) as session:
         mailbox = session.get(Mailbox, (organization_id, mailbox_id))
-        if mailbox is not None:
+        if mailbox is None:
+            return
+        try:
             objects = erase(mailbox, by=by)
-            session.commit()
-            forget_objects(objects)
-            session.commit()
+        except NotFoundError:  # somebody else was faster
+            session.rollback()
+            return
+        session.commit()
+        forget_objects(objects)
+        session.commit()
 
 
 def _forget(id: UUID) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Select, bindparam, case, select, update
 from sqlalchemy.orm import aliased
 
 from mailboxes.accounts import Folder
-from mailboxes.arrivals import Arrival, Raw
+from mailboxes.arrivals import Arrival, Raw, hold
 from mailboxes.raws import raw_contents
 from tenants.database import db
 from tenants.database.bulk import among
@@ -87,7 +87,7 @@ def next_batch(account_id: UUID, share: int) -> list[Waiting] | None:
         return None
     db.session.execute(
         update(Arrival)
-        .where(among(Arrival.id, [row.id for row in chosen]))
+        .where(among(Arrival.id, hold(among(Arrival.id, [row.id for row in chosen]))))
         .values(attempts=Arrival.attempts + 1)
         .execution_options(synchronize_session=False)
     )

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, exists, func, select, update
 
 from mailboxes.accounts import Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, hold
 from mailboxes.crm.paging import Page, page
 from mailboxes.messages import Location
 from mailboxes.parsing import header_block
@@ -111,7 +111,7 @@ def process_again(
     wanted += [Arrival.dismissed_at.is_(None)] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
     taken = db.session.scalars(
         update(Arrival)
-        .where(*wanted)
+        .where(among(Arrival.id, hold(*wanted)))
         .values(state="stored", attempts=1, failure="", dismissed_at=None)
         .returning(Arrival.account_id)
         .execution_options(synchronize_session=False)
@@ -147,7 +147,7 @@ def bring_back(arrival_ids: Collection[UUID]) -> int:
 def _set_dismissed(arrival_ids: Collection[UUID], which: ColumnElement[bool], at: datetime | None) -> int:
     changed = db.session.scalars(
         update(Arrival)
-        .where(among(Arrival.id, arrival_ids), Arrival.state.in_(STATES), which)
+        .where(among(Arrival.id, hold(among(Arrival.id, arrival_ids), Arrival.state.in_(STATES), which)))
         .values(dismissed_at=at)
         .returning(Arrival.id)
         .execution_options(synchronize_session=False)

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Select, Update, select, update
 
 from mailboxes.accounts import Account
-from mailboxes.arrivals import Arrival, delivering
+from mailboxes.arrivals import Arrival, delivering, hold
 from mailboxes.crash_points import crash_point
 from mailboxes.parsing import parse, stable_hash
 from mailboxes.raws import MissingRawError, forget_objects, keep_raws, pack, raw_content
@@ -178,7 +178,7 @@ def _bring_back(account: Account, source: UUID, target: UUID, leaving: _Leaving)
     raw_id = keep_raws([pack(leaving.raw)])[0]
     db.session.execute(
         update(Arrival)
-        .where(Arrival.id.in_(leaving.arrival_ids))
+        .where(Arrival.id.in_(hold(Arrival.id.in_(leaving.arrival_ids))))
         .values(raw_id=raw_id)
         .execution_options(synchronize_session=False)
     )
@@ -227,7 +227,7 @@ def _wait_for_delivery(way: Routing, arrival_ids: Sequence[UUID]) -> None:
     db.session.execute(_ways_away(way, arrival_ids).values(left_at=now(), leaving_at=None))
     db.session.execute(
         update(Arrival)
-        .where(Arrival.id.in_(arrival_ids))
+        .where(Arrival.id.in_(hold(Arrival.id.in_(arrival_ids))))
         .values(state="stored", attempts=0)
         .execution_options(synchronize_session=False)
     )

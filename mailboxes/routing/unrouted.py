@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 
 from mailboxes.accounts import Account
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, hold
 from mailboxes.crm.paging import Page, page
 from mailboxes.parsing import header_block
 from mailboxes.raws import raw_content
@@ -151,7 +151,7 @@ def _taken(account_id: UUID, arrival_ids: Collection[UUID] | None) -> Sequence[U
         chosen &= among(Arrival.id, arrival_ids)
     return db.session.scalars(
         update(Arrival)
-        .where(Arrival.account_id == account_id, chosen)
+        .where(among(Arrival.id, hold(Arrival.account_id == account_id, chosen)))
         .values(state="stored", attempts=0)
         .returning(Arrival.id)
         .execution_options(synchronize_session=False)

@@ -5,6 +5,7 @@ Nothing of ours is ever deleted because the server has lost it: it is marked, an
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, exists, select, text, update
@@ -12,7 +13,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from mailboxes import timeline
 from mailboxes.accounts import Account, Folder
-from mailboxes.arrivals import Arrival, of_another_epoch
+from mailboxes.arrivals import Arrival, hold, of_another_epoch
 from mailboxes.inbox.reading import forget_reads
 from mailboxes.intake.storing import settle_boxes
 from mailboxes.messages import Location, Message
@@ -39,6 +40,7 @@ def follow_flags(account: Account, folder: Folder, fence: int, uid_validity: int
         return 0
     _hold(account, fence)
     ids, values = [row.id for row in changed], [array_literal(flags[row.uid]) for row in changed]
+    hold(among(Arrival.id, ids))
     _write_flags("arrivals", "id", ids, values)
     _in_each_place(account, ids, partial(_follow_here, changed, flags, _mirrored(account, changed)))
     db.session.commit()
@@ -186,18 +188,13 @@ def _served_messages(arrival_ids: Sequence[UUID]) -> Select[UUID]:
 # --- removals --------------------------------------------------------------------------------
 
 
-def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, at: object) -> int:
+def _mark_gone(
+    account: Account, folder: Folder, fence: int, condition: ColumnElement[bool], at: object
+) -> int:
     _hold(account, fence)
-    ids = list(
-        db.session.scalars(
-            update(Arrival)
-            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)  # type: ignore[arg-type]
-            .values(vanished_at=at, is_wanted=False)
-            .returning(Arrival.id)
-            .execution_options(synchronize_session=False)
-        )
-    )
+    ids = hold(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), condition)
     if ids:
+        _write(ids, vanished_at=at, is_wanted=False)
         _in_each_place(account, ids, partial(_gone_here, ids, folder.name, at))
     db.session.commit()
     return len(ids)
@@ -205,18 +202,20 @@ def _mark_gone(account: Account, folder: Folder, fence: int, condition: object, 
 
 def _mark_back(account: Account, folder: Folder, fence: int, condition: ColumnElement[bool]) -> int:
     _hold(account, fence)
-    ids = list(
-        db.session.scalars(
-            update(Arrival)
-            .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_not(None), condition)
-            .values(vanished_at=None)
-            .returning(Arrival.id)
-            .execution_options(synchronize_session=False)
-        )
-    )
+    ids = hold(Arrival.folder_id == folder.id, Arrival.vanished_at.is_not(None), condition)
+    _write(ids, vanished_at=None)
     _in_each_place(account, ids, partial(_back_here, ids, folder.name))
     db.session.commit()
     return len(ids)
+
+
+def _write(arrival_ids: Sequence[UUID], **values: Any) -> None:
+    db.session.execute(
+        update(Arrival)
+        .where(among(Arrival.id, arrival_ids))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _set_locations(arrival_ids: Sequence[UUID], at: object) -> set[UUID]:

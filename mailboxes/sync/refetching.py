@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, func, or_, select, update
 
 from mailboxes.accounts import Account, Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, hold
 from mailboxes.errors import CommandRefusedError, TurnedAwayError
 from mailboxes.imap.dialogue import GOODBYE
 from mailboxes.imap.fetching import NO_CONTENT, PLACEHOLDER
@@ -60,7 +60,7 @@ def fetch_anyway(
     wanted += [Arrival.dismissed_at.is_(None)] if arrival_ids is None else [among(Arrival.id, arrival_ids)]
     asked = db.session.scalars(
         update(Arrival)
-        .where(*wanted)
+        .where(among(Arrival.id, hold(*wanted)))
         .values(is_wanted=True, dismissed_at=None)
         .returning(Arrival.account_id)
         .execution_options(synchronize_session=False)
@@ -106,13 +106,7 @@ def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Se
     is_due = Arrival.is_wanted | (is_worth_a_try if is_daily else _is_soon(run, folder))
     return db.session.execute(
         select(Arrival.id, Arrival.uid, Arrival.is_wanted)
-        .where(
-            Arrival.folder_id == folder.id,
-            Arrival.uid_validity == cursor.uid_validity,
-            Arrival.state.in_(MISSING),
-            Arrival.vanished_at.is_(None),
-            is_due,
-        )
+        .where(*_missing_of(folder, cursor), Arrival.vanished_at.is_(None), is_due)
         .order_by(Arrival.is_wanted.desc(), Arrival.uid.desc())
         .limit(AT_ONCE)
     ).all()
@@ -129,6 +123,7 @@ def _is_soon(run: Pass, folder: Folder) -> ColumnElement[bool]:
 def _complete(run: Pass, folder: Folder, cursor: Cursor, batch: Sequence[Prepared]) -> int:
     """Put the bytes where only a reason was; commits. How many messages are whole now."""
     leases.demand(run.account.id, run.fence)
+    hold(*_missing_of(folder, cursor), among(Arrival.uid, [item.message.uid for item in batch]))
     whole = [(item, item.packed) for item in batch if item.is_whole and item.packed is not None]
     raw_ids = keep_raws([packed for _, packed in whole])
     for (item, packed), raw_id in zip(whole, raw_ids, strict=True):
@@ -145,12 +140,15 @@ def _complete(run: Pass, folder: Folder, cursor: Cursor, batch: Sequence[Prepare
 def _update(folder: Folder, cursor: Cursor, item: Prepared, **values: Any) -> None:
     db.session.execute(
         update(Arrival)
-        .where(
-            Arrival.folder_id == folder.id,
-            Arrival.uid_validity == cursor.uid_validity,
-            Arrival.uid == item.message.uid,
-            Arrival.state.in_(MISSING),
-        )
+        .where(*_missing_of(folder, cursor), Arrival.uid == item.message.uid)
         .values(is_wanted=False, **values)
         .execution_options(synchronize_session=False)
+    )
+
+
+def _missing_of(folder: Folder, cursor: Cursor) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Arrival.folder_id == folder.id,
+        Arrival.uid_validity == cursor.uid_validity,
+        Arrival.state.in_(MISSING),
     )

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 
 from mailboxes.accounts import Folder
-from mailboxes.arrivals import Arrival
+from mailboxes.arrivals import Arrival, hold
 from mailboxes.imap import MessageDetails
 from mailboxes.sync import leases
 from mailboxes.sync.arriving import Advance, Lane, Prepared, arrive, prepared
@@ -91,13 +91,12 @@ def make_room(run: Pass, folder: Folder, cursor: Cursor, uids: Collection[int]) 
     follow_removals(run.account, folder, run.fence, validity, uids, now())
     for portion in Uids.of(uids).portions(PLACES_AT_ONCE):
         leases.demand(run.account.id, run.fence)
+        taken = hold(
+            Arrival.folder_id == folder.id, Arrival.uid_validity == validity, among(Arrival.uid, portion)
+        )
         db.session.execute(
             update(Arrival)
-            .where(
-                Arrival.folder_id == folder.id,
-                Arrival.uid_validity == validity,
-                among(Arrival.uid, portion),
-            )
+            .where(among(Arrival.id, taken))
             .values(uid_validity=ours)
             .execution_options(synchronize_session=False)
         )

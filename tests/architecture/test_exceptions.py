@@ -90,6 +90,7 @@ COMMITS = {
     "mailboxes.routing.moving": "a move is a chain of short transactions of two owners",
     "mailboxes.retention": "each batch by itself",
     "mailboxes.rotation": "all secrets or none, across organizations",
+    "mailboxes.setup.deleting": "some rows of a mailbox at a time, and the mailbox at last",
     "mailboxes.sync.arriving": "arrivals and cursor, per batch",
     "mailboxes.sync.auditing": "what was found in a folder, and no transaction while a server is asked",
     "mailboxes.sync.claiming": "a claim counts before its bell is rung",

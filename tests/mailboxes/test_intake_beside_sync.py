@@ -13,17 +13,20 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import mailboxes.intake as intake
-from mailboxes import timeline
+from mailboxes import setup, timeline
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.intake import batches, deliver
+from mailboxes.intake import batches, deliver, routed
 from mailboxes.messages import Location, Message
-from mailboxes.sync.following import follow_removals
+from mailboxes.setup import deleting
+from mailboxes.sync.following import follow_flags, follow_removals
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db, now
+from tenants.audit import Actor
+from tenants.database import db, inside_installation, now
 from tenants.database import inside as bound_to
 from tests.factories import World, make_mailbox
-from tests.mailboxes.arriving import arrive, letter, messages_of
+from tests.mailboxes.arriving import account_of, arrive, folder_of, letter, messages_of
+from tests.mailboxes.global_mail import arrive_globally, deliver_globally, make_global_account, serve
 
 
 @pytest.fixture
@@ -124,12 +127,97 @@ def test_arrivals_are_held_before_any_message_is(
         assert list(db.session.scalars(select(Location.message_id))) == [message_id, message_id]
 
 
-def test_a_batch_that_waited_in_a_circle_is_stored_again_and_no_message_is_suspect(
-    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, tries = intake.store, []
+def follow(mailbox: Mailbox, uids: list[int], what: str) -> None:
+    account, folder = account_of(mailbox), folder_of(mailbox)
+    if what == "flags":
+        follow_flags(account, folder, account.lease_fence, 1, {uid: ["\\Seen"] for uid in uids})
+    else:
+        follow_removals(account, folder, account.lease_fence, 1, uids, now())
 
-    def in_a_circle(*given: Any) -> Any:
+
+@pytest.mark.parametrize("what", ["flags", "removals"])
+def test_whoever_changes_several_arrivals_holds_them_in_one_order(
+    app: Flask, ours: World, mailbox: Mailbox, inside: Any, database_urls: Any, what: str
+) -> None:
+    with inside(ours):
+        first, second = arrive(mailbox, letter(body="one"), letter(body="two"))
+        db.session.execute(update(Arrival).where(Arrival.id == first).values(uid=1_000_000))
+        db.session.commit()  # behind the other one, in the order of their places
+        uids = list(db.session.scalars(select(Arrival.uid)))
+
+    def change() -> None:
+        with app.app_context(), inside(ours):
+            follow(mailbox, uids, what)
+
+    hold = "SELECT 1 FROM arrivals WHERE id = %s FOR NO KEY UPDATE"
+    with (
+        psycopg.connect(database_urls.system.replace("+psycopg", "")) as other,
+        ThreadPoolExecutor(1) as job,
+    ):
+        other.execute(hold, [first])
+        changed = job.submit(change)
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not changed.done(), changed.result()
+        other.execute(f"{hold} NOWAIT", [second])
+        other.commit()
+        changed.result()
+
+
+def test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_only(
+    app: Flask,
+    ours: World,
+    mailbox: Mailbox,
+    inside: Any,
+    database_urls: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with inside(ours):
+        ids = arrive(mailbox, *(letter(body=str(number)) for number in range(3)))
+        deliver(mailbox.account_id)
+        message = messages_of(ids)[0]
+
+    def delete() -> None:
+        with app.app_context(), inside(ours):
+            here = db.session.get_one(Mailbox, (ours.id, mailbox.id))
+            setup.delete(here, here.label, by=Actor("Ada Admin"))
+            db.session.commit()
+
+    monkeypatch.setattr(deleting, "AT_ONCE", 1)
+    account = "SELECT count(*) FROM accounts WHERE id = %s"
+    with (
+        psycopg.connect(database_urls.system.replace("+psycopg", "")) as other,
+        ThreadPoolExecutor(1) as job,
+    ):
+        held = "SELECT 1 FROM mailboxes WHERE id = %s FOR NO KEY UPDATE"
+        other.execute(held, [mailbox.id])
+        deleted = job.submit(delete)
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not deleted.done(), deleted.result()
+        other.execute("SELECT 1 FROM messages WHERE id = %s FOR UPDATE NOWAIT", [message.id])
+        other.execute("SELECT 1 FROM arrivals WHERE id = %s FOR UPDATE NOWAIT", [ids[0]])
+        forget, free = deleting.forget_raws, []
+
+        def forgetting(raw_ids: Any) -> Any:
+            free.append(
+                other.execute(
+                    "SELECT id FROM accounts WHERE id = %s FOR UPDATE SKIP LOCKED", [mailbox.account_id]
+                ).rowcount
+            )
+            other.commit()
+            return forget(raw_ids)
+
+        monkeypatch.setattr(deleting, "forget_raws", forgetting)
+        other.commit()
+        deleted.result()
+        assert other.execute(account, [mailbox.account_id]).fetchone() == (0,)
+    assert free == [1] * 6
+
+
+def in_a_circle(store: Callable[..., Any]) -> Callable[..., Any]:
+    """Storing that the database sends back, until the last try."""
+    tries = []
+
+    def stored(*given: Any) -> Any:
         tries.append(given)
         if len(tries) < batches.CIRCLES:
             with suppress(DBAPIError):
@@ -137,7 +225,28 @@ def test_a_batch_that_waited_in_a_circle_is_stored_again_and_no_message_is_suspe
             raise OperationalError("UPDATE", {}, psycopg.errors.DeadlockDetected())
         return store(*given)
 
-    monkeypatch.setattr(intake, "store", in_a_circle)
+    return stored
+
+
+def test_a_batch_of_a_global_account_that_waited_in_a_circle_is_stored_again(
+    ours: World, theirs: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account_id = make_global_account("copied")
+    for world in (ours, theirs):
+        serve(world, account_id)
+    monkeypatch.setattr(routed, "store", in_a_circle(routed.store))
+    arrive_globally(account_id, letter(body="one"), letter(body="two"))
+    delivered = deliver_globally(account_id)
+    assert [(batch.new_count, batch.quarantined_count) for batch in delivered] == [(2, 0), (2, 0)]
+    with inside_installation("a test"):
+        rows = db.session.execute(select(Arrival.state, Arrival.attempts)).all()
+    assert rows == [("delivered", 1), ("delivered", 1)]
+
+
+def test_a_batch_that_waited_in_a_circle_is_stored_again_and_no_message_is_suspect(
+    ours: World, mailbox: Mailbox, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "store", in_a_circle(intake.store))
     with inside(ours):
         ids = arrive(mailbox, letter(body="one"), letter(body="two"))
         assert [batch.new_count for batch in deliver(mailbox.account_id)] == [2]
