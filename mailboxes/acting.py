@@ -1,7 +1,8 @@
 """Transaction 3: what has come in is converted and answered, one message after another.
 
 Each message is its own transaction and may be acted upon again: conversion and response are claimed in
-the tables. One that fails waits longer each time, and is left to people in the end.
+the tables. Its attempt is counted before. One that fails waits longer each time; one that its process died
+over comes after all others; both are left to people in the end (`mailboxes.given_up`).
 """
 
 import math
@@ -11,9 +12,9 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
-from mailboxes import timeline
+from mailboxes import given_up
 from mailboxes.conversion import convert
 from mailboxes.crash_points import crash_point
 from mailboxes.messages import Message
@@ -23,6 +24,7 @@ from tenants.database import across_organizations, db, now
 from tenants.organizations import Organization
 
 MOST_ATTEMPTS = 5
+FEW_ATTEMPTS = 1  # a message that was tried no more often is acted upon before newer ones
 BACK_OFF = timedelta(seconds=30)
 LONGEST_ERROR = 500
 
@@ -47,10 +49,10 @@ def act_on_pending(limit: int = 1_000, seconds: float = math.inf) -> list[Acted]
     ends_at = time.monotonic() + seconds
     for number in range(limit):
         is_over = number and time.monotonic() >= ends_at
-        message = None if is_over else db.session.scalar(_next_pending())
-        if message is None:
+        message_id = None if is_over else _next_counted()
+        if message_id is None:
             break
-        done = _act(message)
+        done = _act(message_id)
         if done is not None:
             acted.append(done)
     db.session.commit()
@@ -59,7 +61,7 @@ def act_on_pending(limit: int = 1_000, seconds: float = math.inf) -> list[Acted]
 
 def has_pending() -> bool:
     """Whether the current organization has messages to act upon now."""
-    return db.session.scalar(_next_pending().with_only_columns(Message.id)) is not None
+    return db.session.scalar(_pending().with_only_columns(Message.id)) is not None
 
 
 def organizations_with_pending() -> list[UUID]:
@@ -73,7 +75,30 @@ def organizations_with_pending() -> list[UUID]:
         return list(session.scalars(query.distinct()))
 
 
-def _next_pending() -> Select[Message]:
+def _next_counted() -> UUID | None:
+    """The next one, its attempt committed, so that a death counts; after too many it is left to people."""
+    while (message := _next()) is not None:
+        is_hopeless = message.work_attempts >= MOST_ATTEMPTS
+        if is_hopeless:
+            log.warning("acting on a message ends the process", message=str(message.id))
+            given_up.leave_to_people(message, f"Each of {MOST_ATTEMPTS} attempts has ended its process.")
+        else:
+            message.work_attempts += 1
+        message_id = message.id
+        db.session.commit()
+        crash_point("attempt to act counted")
+        if not is_hopeless:
+            return message_id
+    return None
+
+
+def _next() -> Message | None:
+    """The oldest; of those that were tried often, when nothing else waits, so that they hold up nothing."""
+    few = Message.work_attempts <= FEW_ATTEMPTS
+    return db.session.scalar(_pending(few)) or db.session.scalar(_pending(~few))
+
+
+def _pending(*conditions: ColumnElement[bool]) -> Select[Message]:
     """The oldest that is due, of a mailbox that is not paused, and in nobody else's hands."""
     return (
         select(Message)
@@ -81,7 +106,7 @@ def _next_pending() -> Select[Message]:
             Mailbox,
             (Mailbox.organization_id == Message.organization_id) & (Mailbox.id == Message.mailbox_id),
         )
-        .where(Message.work == "pending", Message.work_after <= now(), Mailbox.is_enabled)
+        .where(Message.work == "pending", Message.work_after <= now(), Mailbox.is_enabled, *conditions)
         .order_by(Message.id)
         .limit(1)
         .with_for_update(of=Message, skip_locked=True)
@@ -89,8 +114,11 @@ def _next_pending() -> Select[Message]:
     )
 
 
-def _act(message: Message) -> Acted | None:
-    message_id, mailbox_id = message.id, message.mailbox_id
+def _act(message_id: UUID) -> Acted | None:
+    message = db.session.scalar(_pending(Message.id == message_id))
+    if message is None:
+        return None  # somebody else was faster
+    mailbox_id = message.mailbox_id
     try:
         convert(message)
         crash_point("converted")
@@ -115,11 +143,9 @@ def _put_off(message_id: UUID, error: Exception) -> None:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one()
-    message.work_attempts += 1
     message.work_error = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
     message.work_after = now() + BACK_OFF * 2**message.work_attempts
     if message.work_attempts >= MOST_ATTEMPTS:
-        message.work = "none"
-        reason = "It could not be converted and answered. It can be converted by hand."
-        timeline.record(message, "changed", "given up", reason, details={"error": type(error).__name__})
+        failed = f"Each of {MOST_ATTEMPTS} attempts has failed ({type(error).__name__})."
+        given_up.leave_to_people(message, failed)
     db.session.commit()

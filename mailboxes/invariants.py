@@ -55,7 +55,7 @@ _STATED = (
           AND NOT EXISTS (SELECT 1 FROM thread_records r
                           WHERE r.organization_id = m.organization_id AND r.thread_id = m.thread_id)
           AND NOT EXISTS (SELECT 1 FROM events e WHERE e.organization_id = m.organization_id
-                          AND e.message_id = m.id AND e.stage = 'converted')
+                          AND e.message_id = m.id AND (e.stage = 'converted' OR e.result = 'given up'))
         UNION ALL
         SELECT id, 'waits too long' FROM messages
         WHERE work = 'pending' AND work_after < now() - {PATIENCE} AND arrived_at < now() - {PATIENCE}

@@ -23,7 +23,8 @@ class Message(PartScoped, Base):
     """One RFC 5322 message of a mailbox, in or out. Its identity is the stable hash.
 
     Whether it may make a record or get an automatic response is decided once, at delivery, and the
-    reason is kept; ``work`` says whether that has been acted upon (pending, done, none).
+    reason is kept; ``work`` says whether that has been acted upon (pending, done, none). None, with a
+    ``work_error``, is one that was given up (`mailboxes.given_up`).
     ``box`` is the kind of folder it is seen in: inbox, sent, drafts, spam, trash or other.
     ``addresses`` holds from, reply_to, to, cc and bcc as lists of {name, address}.
     ``facts`` is what the classifier saw (``mailboxes.classifying.Facts``).
@@ -41,6 +42,13 @@ class Message(PartScoped, Base):
         Index("ix_messages_thread", "organization_id", "thread_id", "shown_at", "id"),
         Index("ix_messages_message_id", "organization_id", "mailbox_id", "message_id"),
         Index("ix_messages_work", "organization_id", "id", postgresql_where=text("work = 'pending'")),
+        Index(
+            "ix_messages_given_up",
+            "organization_id",
+            "arrived_at",
+            "id",
+            postgresql_where=text("work = 'none' AND work_error <> ''"),
+        ),
         Index(
             "ix_messages_unread",
             "organization_id",

@@ -1,15 +1,20 @@
 """What has come in is acted upon once, in its own transaction; one failure holds up nobody."""
 
+import os
+import signal
+
 import pytest
 from sqlalchemy import select, update
 
-from mailboxes import acting
+from mailboxes import acting, given_up
 from mailboxes.acting import MOST_ATTEMPTS, organizations_with_pending
 from mailboxes.crm.leads import Lead
+from mailboxes.invariants import check_all
 from mailboxes.messages import Message
 from mailboxes.outgoing import organizations_with_due_mail
 from tenants.database import db, now
 from tenants.organizations import Organization
+from tests.faults.crashing import start_child
 from tests.mailboxes.sending import act, answering_rule, ask, let_out, outbox, sending_mailbox, steps
 
 
@@ -64,6 +69,33 @@ def test_after_some_attempts_it_is_left_to_people(ours, mailbox, inside, monkeyp
     left = state(ours, inside, message)
     assert (left.work, left.work_attempts) == ("none", MOST_ATTEMPTS)
     assert steps(ours, message, "changed") == [("changed", "given up")]
+
+
+def test_a_message_that_kills_whoever_acts_on_it_is_given_up_and_its_neighbours_go_on(
+    ours, mailbox, inside, monkeypatch
+):
+    bad, good = ask(ours, mailbox, sender="a@x.test"), ask(ours, mailbox, sender="b@y.test", body="b")
+    convert = acting.convert
+    deadly = lambda one: os.kill(os.getpid(), signal.SIGKILL) if one.id == bad.id else convert(one)  # noqa: E731
+    deaths, done_after = 0, 0
+    with monkeypatch.context() as deadly_times:
+        deadly_times.setattr(acting, "convert", deadly)
+        while organizations_with_pending():
+            deaths += start_child(lambda: act(ours)).wait() == -signal.SIGKILL
+            assert deaths <= MOST_ATTEMPTS
+            done_after = done_after or deaths * (state(ours, inside, good).work == "done")
+    assert (deaths, done_after) == (MOST_ATTEMPTS, acting.FEW_ATTEMPTS + 2)
+    assert steps(ours, bad, "changed") == [("changed", "given up")]
+    assert [one.invariant.name for one in check_all() if one.broken and one.invariant.name != "I19"] == []
+    with inside(ours):
+        (left,) = given_up.given_up_page().rows
+        assert (left.id, left.work_error) == (bad.id, "Each of 5 attempts has ended its process.")
+        assert given_up.try_again([bad.id, good.id]) == 1
+        assert given_up.try_again([bad.id]) == 0
+        db.session.commit()
+    assert [one.message_id for one in act(ours)] == [bad.id]
+    with inside(ours):
+        assert given_up.given_up_count() == 0
 
 
 def test_a_failure_to_answer_undoes_the_conversion(ours, mailbox, inside, monkeypatch):

@@ -127,6 +127,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         f"{_MAILBOX}/{{shadow}}/shadow",
         f"{_MAILBOX}/{{followed}}",
         "/configuration/quarantine/",
+        "/configuration/quarantine/not-converted",
         "/configuration/people/",
         "/configuration/people/{member}",
         "/configuration/people/import",

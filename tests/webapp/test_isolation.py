@@ -165,6 +165,7 @@ def neighbour(app, ours, theirs) -> Neighbour:
         override("mail.signature", theirs.canary, "organization", by=theirs.canary)
         ids["change_id"] = db.session.scalars(changes_of("mail.signature", "organization")).one().id
         record(message, "fetched", "stored", theirs.canary)
+        message.work, message.work_error = "none", theirs.canary  # given up
         letter = f"Subject: {theirs.canary}\r\n\r\n{theirs.canary} {SECRET}\r\n".encode()
         [ids["arrival_id"]] = arrive(mailbox, letter, state="quarantined", failure=theirs.canary)
         rows["invitation_id"], _ = invite(

@@ -8,18 +8,21 @@ from mailboxes import timeline
 from mailboxes.acting import act_on_pending
 from mailboxes.arrivals import Arrival
 from mailboxes.crm.cases import Case
+from mailboxes.given_up import leave_to_people
 from mailboxes.intake import deliver
 from mailboxes.intake.held import held_counts
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import MailboxGrant
 from tenants.audit import AuditEntry
 from tenants.database import db, inside_installation
+from tenants.database import inside as db_inside
 from tests.factories import make_mailbox, make_user, sign_in
-from tests.mailboxes.arriving import arrive, letter
+from tests.mailboxes.arriving import arrive, letter, receive
 from tests.mailboxes.global_mail import arrive_globally, make_global_account
 from tests.webapp.reading import read, send, words_of
 
 LIST = "/configuration/quarantine/"
+GIVEN_UP = f"{LIST}not-converted"
 
 
 @pytest.fixture
@@ -134,6 +137,39 @@ def test_what_fails_once_more_comes_back(inside, ours, client, monkeypatch):
 
 def _refuse():
     raise reading.PoisonError("it fails")
+
+
+def given_up_messages(world, mailbox, *subjects):
+    """Messages that could not be converted and answered."""
+    for subject in subjects:
+        (message,) = receive(world, mailbox, letter(subject))
+        with db_inside(world.id):
+            leave_to_people(db.session.merge(message), "Each of 5 attempts has failed (ValueError).")
+            db.session.commit()
+        yield str(message.id)
+
+
+def test_what_could_not_be_converted_is_listed_with_why_and_processed_again_or_dismissed(
+    inside, ours, theirs, client
+):
+    first, second, third = given_up_messages(ours, make_mailbox(ours, label="Support"), "One", "Two", "Three")
+    (strange,) = given_up_messages(theirs, make_mailbox(theirs, label="Strange"), "Four")
+    words = words_of(page := read(client, LIST))
+    assert "Not converted 3" in words
+    assert '<span class="count">3<span class="sr-only"> in quarantine' in page
+    words = words_of(read(client, GIVEN_UP))
+    assert words.count("Each of 5 attempts has failed (ValueError).") == 3
+    assert "Strange" not in words
+    page = send(client, GIVEN_UP, do="again", selected=[first, strange])
+    assert "Messages that are being converted and answered: 1." in page
+    assert "Messages that are dismissed: 1." in send(client, GIVEN_UP, do="dismiss", selected=[second])
+    for world, works in ((ours, ["none", "none", "pending"]), (theirs, ["none"])):
+        with inside(world):
+            assert sorted(db.session.scalars(select(Message.work))) == works
+    with inside(ours):
+        acts = db.session.scalars(select(AuditEntry.act).where(AuditEntry.act.startswith("message."))).all()
+        assert sorted(acts) == ["message.dismissed", "message.processed_again"]
+    assert third in read(client, GIVEN_UP)
 
 
 def test_what_is_too_large_is_asked_for_in_bulk(inside, ours, theirs, client):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from flask import current_app, g, request, url_for
 
+from mailboxes.given_up import given_up_count
 from mailboxes.global_mailboxes.grid import global_attention_count
 from mailboxes.health.worst import troubled_count
 from mailboxes.intake.held import quarantined_count
@@ -48,8 +49,15 @@ COUNTED_FOR_THE_SYSTEM: dict[str, tuple[Callable[[], int], str]] = {
     "system_mailboxes.index": (global_attention_count, "need attention"),
     "health.index": (troubled_count, "in trouble"),
 }
+
+
+def _held_back_count() -> int:
+    """What was not taken in, and what was and could not be converted and answered."""
+    return quarantined_count() + given_up_count()
+
+
 COUNTED_FOR_AN_ORGANIZATION: dict[str, tuple[Callable[[], int], str]] = {
-    "quarantine.index": (quarantined_count, "in quarantine"),
+    "quarantine.index": (_held_back_count, "in quarantine"),
     "mailboxes.index": (attention_count, "need attention"),
 }
 

@@ -18,6 +18,7 @@ from webapp.records import id_argument, neighbours, selected_ids, uuid_or_none
 from workers.queues import ring_intake
 
 TABS = {"": "All", **held.STATES, held.DISMISSED: "Dismissed"}
+GIVEN_UP = "Not converted"
 MOST_NAMED = 5  # mailboxes that cannot be fetched from now
 
 
@@ -37,12 +38,15 @@ class Level:
     door: Door
     mailboxes: Callable[[set[UUID]], Mapping[UUID, Named]]  # by account
     note: Callable[[str, int], None]
+    given_up_count: Callable[[], int] | None = None  # of an organization; the system converts nothing
 
     def url(self, **arguments: Any) -> str:
         """The list, with what is chosen in it."""
-        chosen = {name: value for name, value in arguments.items() if value}
-        base = url_for(f"{self.blueprint}.index")
-        return f"{base}?{urlencode(chosen)}" if chosen else base
+        return _with(url_for(f"{self.blueprint}.index"), arguments)
+
+    def given_up_url(self, **arguments: Any) -> str:
+        """The list of what was taken in, and could not be converted and answered."""
+        return _with(url_for(f"{self.blueprint}.given_up"), arguments)
 
 
 def list_page(level: Level) -> ResponseReturnValue:
@@ -51,8 +55,6 @@ def list_page(level: Level) -> ResponseReturnValue:
     state = state if state in TABS else ""
     account = id_argument("account")
     found = held.held_page(state, account, request.args.get("page", ""))
-    counts = held.held_counts(account)
-    dismissed = held.dismissed_count(account)
     accounts = held.accounts_with_held()
     named = level.mailboxes({*accounts, *(row.account_id for row in found.rows)})
     return render_template(
@@ -63,9 +65,9 @@ def list_page(level: Level) -> ResponseReturnValue:
         named=named,
         state=state,
         account=account,
-        counts=counts,
+        counts=held.held_counts(account),
         whys=why_not_soon({row.account_id for row in found.rows if row.is_asked_for}),
-        tabs=_tabs(level, state, account, counts, dismissed),
+        tabs=tabs_of(level, state, account),
         choices=_choices(named, accounts),
         pager=neighbours(found, lambda cursor: level.url(state=state, account=account, page=cursor)),
     )
@@ -147,21 +149,35 @@ def _kept(level: Level, action: str, count: int) -> int:
 ONLY_TICKED = {"dismiss": _dismiss, "back": _bring_back}
 
 
-def _tabs(
-    level: Level, state: str, account: UUID | None, counts: dict[str, int], dismissed: int
+def tabs_of(
+    level: Level, state: str = "", account: UUID | None = None, *, is_given_up: bool = False
 ) -> list[dict[str, Any]]:
-    whole = sum(counts.values())
-    numbers = {**counts, "": whole, held.DISMISSED: dismissed}
-    return [
-        {
-            "label": label,
-            "url": level.url(state=key, account=account),
-            "is_current": key == state,
-            "count": numbers.get(key, 0),
-        }
+    """The states with their numbers; what is rare, only where there is some."""
+    counts, dismissed = held.held_counts(account), held.dismissed_count(account)
+    numbers = {**counts, "": sum(counts.values()), held.DISMISSED: dismissed}
+    tabs = [
+        _tab(
+            label,
+            level.url(state=key, account=account),
+            numbers.get(key, 0),
+            is_current=key == state and not is_given_up,
+        )
         for key, label in TABS.items()
         if key != held.DISMISSED or dismissed or state == key
     ]
+    given_up = level.given_up_count() if level.given_up_count is not None else 0
+    if given_up or is_given_up:
+        tabs.append(_tab(GIVEN_UP, level.given_up_url(), given_up, is_current=is_given_up))
+    return tabs
+
+
+def _tab(label: str, url: str, count: int, *, is_current: bool) -> dict[str, Any]:
+    return {"label": label, "url": url, "is_current": is_current, "count": count}
+
+
+def _with(base: str, arguments: dict[str, Any]) -> str:
+    chosen = {name: value for name, value in arguments.items() if value}
+    return f"{base}?{urlencode(chosen)}" if chosen else base
 
 
 def _choices(named: Mapping[UUID, Named], accounts: Mapping[UUID, int]) -> list[tuple[str, str]]:

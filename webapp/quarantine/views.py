@@ -6,6 +6,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
+from mailboxes.given_up import given_up_count
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import record
 from tenants.database import db
@@ -13,6 +14,7 @@ from tenants.database.bulk import among
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
 from webapp.mailboxes.door import organization_door
+from webapp.quarantine import given_up as given_up_pages
 from webapp.quarantine import pages
 from webapp.quarantine.pages import Level, Named
 
@@ -33,8 +35,22 @@ def act() -> ResponseReturnValue:
     return pages.act(_level())
 
 
+@blueprint.get("/not-converted")
+@permission_required("mailbox.manage")
+def given_up() -> ResponseReturnValue:
+    """What was taken in, and could not be converted and answered."""
+    return given_up_pages.list_page(_level())
+
+
+@blueprint.post("/not-converted")
+@permission_required("mailbox.manage")
+def act_on_given_up() -> ResponseReturnValue:
+    """Let it be tried again, or dismiss it; one or many."""
+    return given_up_pages.act(_level())
+
+
 def _level() -> Level:
-    return Level("quarantine", organization_door(), _mailboxes, _note)
+    return Level("quarantine", organization_door(), _mailboxes, _note, given_up_count)
 
 
 def _mailboxes(account_ids: set[UUID]) -> dict[UUID, Named]:
