@@ -6,6 +6,7 @@ thread. After an error that `needs_reconnect` the connection is closed; open a n
 """
 
 import re
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -80,14 +81,22 @@ class ImapConnection(ImapSession):
 
     # --- what there is -----------------------------------------------------------------------
 
-    def search_uids(self, from_uid: int | None = None, since: date | None = None) -> list[int]:
-        """UIDs in the open folder, ascending: from a UID on (F6), received since a day, or both."""
+    def search_uids(
+        self, from_uid: int | None = None, since: date | None = None, uid_next: int = 0
+    ) -> "array[int]":
+        """UIDs in the open folder, ascending: from a UID on (F6), received since a day, or both.
+
+        ``uid_next``: how far they go from a UID on, if that is known; where they may be many, they are asked
+        for in ranges.
+        """
         lowest = max(1, from_uid or 1)
+        if since is None and uid_next - lowest > searching.UIDS_PER_SEARCH:
+            return array("q", searching.all_uids(self, uid_next, lowest))
         criteria = [] if from_uid is None else [b"UID %d:*" % lowest]
         if since is not None:
             criteria.append(_since(since))
         found = searching.search(self, b" ".join(criteria) or b"ALL")
-        return list(found[bisect_left(found, lowest) :])
+        return found[bisect_left(found, lowest) :]
 
     def all_uids(self, state: FolderState | None = None) -> Uids:
         """Every UID in the open folder; asked for in ranges, so that no line grows without end.

@@ -47,10 +47,10 @@ def search(session: ImapSession, criteria: bytes) -> "array[int]":
     return ascending
 
 
-def all_uids(session: ImapSession, uid_next: int) -> Uids:
-    """Every UID in the open folder, asked for in ranges that keep answers short."""
+def all_uids(session: ImapSession, uid_next: int, lowest: int = 1) -> Uids:
+    """Every UID in the open folder from ``lowest`` on, asked for in ranges that keep answers short."""
     found: list[Uids] = []
-    for first, last in ranges(uid_next, lambda: sum(map(len, found))):
+    for first, last in ranges(uid_next, lambda: sum(map(len, found)), lowest):
         end = b"*" if last is None else b"%d" % last
         there = Uids.of(search(session, b"UID %d:%s" % (first, end)))
         found.append(there.between(first, last or HIGHEST_UID))
@@ -71,12 +71,14 @@ def found_uids(line: bytes) -> Iterable[int]:
     return ()
 
 
-def ranges(uid_next: int, found_count: Callable[[], int]) -> Iterator[tuple[int, int | None]]:
+def ranges(
+    uid_next: int, found_count: Callable[[], int], lowest: int = 1
+) -> Iterator[tuple[int, int | None]]:
     """Ranges of UIDs to search, wider where few are found; the last one is open-ended.
 
     ``found_count`` tells how many were found so far.
     """
-    first, width = 1, UIDS_PER_SEARCH
+    first, width = lowest, UIDS_PER_SEARCH
     while first + width < uid_next:
         before = found_count()
         yield first, first + width - 1

@@ -4,12 +4,14 @@ The cursor is what is committed, never what a server announces (UIDNEXT is a mov
 count wrongly, repeat itself, forget to order, renumber; sets and their differences survive all of that.
 """
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from array import array
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from mailboxes.uids import HIGHEST_UID, Uids
+from mailboxes.uids import HIGHEST_UID, Uids, in_order
 
 MOST_RENUMBERINGS = 5  # in a row; then UIDs of the folder are no longer trusted
 STEADY_VISITS = 10  # with the same UIDVALIDITY; then they are again
@@ -128,9 +130,13 @@ def may_have_new(cursor: Cursor, exists: int | None, uid_next: int | None) -> bo
     return not (is_as_before and uid_next is not None and uid_next <= cursor.last_uid + 1)
 
 
-def new_uids(found: Iterable[int], cursor: Cursor) -> list[int]:
-    """UIDs beyond the cursor, ascending; ``n:*`` also answers with the last old one (F4, F6)."""
-    return sorted({uid for uid in found if uid > cursor.last_uid})
+def new_uids(found: Iterable[int], cursor: Cursor) -> "array[int]":
+    """UIDs beyond the cursor, ascending; ``n:*`` also answers with the last old one (F4, F6).
+
+    There may be a million of them after a long pause.
+    """
+    ascending = in_order(found if isinstance(found, array) else array("q", found))
+    return ascending[bisect_right(ascending, cursor.last_uid) :]
 
 
 def history_uids(found: Uids, cursor: Cursor) -> Uids:

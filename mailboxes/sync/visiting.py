@@ -174,7 +174,8 @@ def _choose_history_again(run: Pass, folder: Folder, cursor: Cursor) -> Cursor:
 def _fetch_new(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> int:
     if not may_have_new(cursor, state.exists, state.uid_next):
         return 0
-    uids = new_uids(run.imap.search_uids(cursor.last_uid + 1), cursor)
+    found = run.imap.search_uids(cursor.last_uid + 1, uid_next=state.uid_next or 0)
+    uids = new_uids(found, cursor)
     crash_point("uids listed")
     run.report.new_count += take_in(
         run, folder, lane_of(run, cursor), uids, lambda batch: Advance(last_uid=max(batch))

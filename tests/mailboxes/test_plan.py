@@ -1,5 +1,7 @@
 """The plan of a pass: whatever a server does between two passes, in the end we have what it has."""
 
+import tracemalloc
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -187,10 +189,20 @@ def test_a_date_that_is_still_to_come_says_nothing() -> None:
 
 @given(st.lists(uids), st.integers(0, 60))
 def test_new_uids_are_beyond_the_cursor_sorted_and_once(found: list[int], last: int) -> None:
-    fresh = new_uids(found, Cursor(last_uid=last))
+    fresh = list(new_uids(found, Cursor(last_uid=last)))
     assert fresh == sorted(set(fresh))
     assert all(uid > last for uid in fresh)
     assert set(fresh) == {uid for uid in found if uid > last}
+
+
+def test_many_new_uids_take_little_room() -> None:
+    found = array("q", range(1, 200_001))
+    tracemalloc.start()
+    try:
+        assert len(new_uids(found, Cursor(last_uid=10))) == 199_990
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(uid_sets, st.integers(0, 61), st.integers(1, 62))

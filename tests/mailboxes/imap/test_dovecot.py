@@ -164,10 +164,10 @@ def test_new_messages_are_found_from_a_uid_on(
     old = dovecot.append(account.user, "INBOX", message(9), "", '"01-Jan-2020 00:00:00 +0000"')
     with opened(account, loopback) as connection:
         connection.examine(b"INBOX")
-        assert connection.search_uids(from_uid=uids[3]) == [*uids[3:], old]
-        assert connection.search_uids(from_uid=old + 1) == []
-        assert connection.search_uids(since=date(2025, 1, 1)) == uids
-        assert connection.search_uids(from_uid=uids[4], since=date(2025, 1, 1)) == [uids[4]]
+        assert list(connection.search_uids(from_uid=uids[3])) == [*uids[3:], old]
+        assert list(connection.search_uids(from_uid=old + 1)) == []
+        assert list(connection.search_uids(since=date(2025, 1, 1))) == uids
+        assert list(connection.search_uids(from_uid=uids[4], since=date(2025, 1, 1))) == [uids[4]]
 
 
 def test_changes_since_a_mod_seq_are_told(

@@ -41,8 +41,8 @@ def test_the_last_message_is_not_new_only_because_the_server_returns_it(
 ) -> None:
     imap_server.folder().add(RAW, uid=5)
     with opened() as connection:
-        assert connection.search_uids(from_uid=9) == []
-        assert connection.search_uids(from_uid=0) == [5]
+        assert list(connection.search_uids(from_uid=9)) == []
+        assert list(connection.search_uids(from_uid=0)) == [5]
     assert not any(b"UID 0" in command.arguments for command in imap_server.commands)
 
 
@@ -81,7 +81,7 @@ def test_a_search_that_finds_nothing_finds_nothing(imap_server: ScriptedImap, op
     with opened() as connection:
         for line in (b"* SEARCH", b"* SEARCH ", b'* ESEARCH (TAG "x") UID', b"* SEARCH (MODSEQ 12)"):
             imap_server.on("SEARCH", reply(line + b"\r\n{tag} OK\r\n"))
-            assert connection.search_uids(from_uid=1) == []
+            assert list(connection.search_uids(from_uid=1)) == []
 
 
 def test_a_compressed_answer_cannot_fill_the_memory(imap_server: ScriptedImap, opened: Open) -> None:
@@ -103,12 +103,27 @@ def test_a_large_folder_is_asked_for_in_ranges(imap_server: ScriptedImap, opened
     assert searches[-1].endswith(b":*")
 
 
-@given(st.integers(min_value=1, max_value=20_000_000), st.integers(min_value=0, max_value=50_000))
+def test_many_that_are_new_are_asked_for_in_ranges(imap_server: ScriptedImap, opened: Open) -> None:
+    folder = imap_server.folder()
+    for uid in (1, 40_000, 120_000, 600_000):
+        folder.add(RAW, uid=uid)
+    with opened() as connection:
+        assert list(connection.search_uids(40_001, uid_next=600_001)) == [120_000, 600_000]
+    first, *_, last = [command.arguments for command in imap_server.commands if command.verb == "SEARCH"]
+    assert first.endswith(b"UID 40001:90000")
+    assert last.endswith(b":*")
+
+
+@given(
+    st.integers(min_value=1, max_value=20_000_000),
+    st.integers(min_value=0, max_value=50_000),
+    st.integers(min_value=1, max_value=20_000_000),
+)
 @settings(max_examples=50, deadline=None)
-def test_ranges_cover_every_uid_exactly_once(uid_next: int, found_each: int) -> None:
+def test_ranges_cover_every_uid_exactly_once(uid_next: int, found_each: int, lowest: int) -> None:
     count = iter(range(0, 10**12, found_each + 1))
-    found = list(ranges(uid_next, lambda: next(count)))
-    assert found[0][0] == 1
+    found = list(ranges(uid_next, lambda: next(count), lowest))
+    assert found[0][0] == lowest
     assert found[-1][1] is None
     for (_, last), (first, _) in pairwise(found):
         assert last is not None
