@@ -187,6 +187,8 @@ class Folder(OptionallyScoped, Base):
     changed_validity_count: Mapped[int] = mapped_column(default=0)
     compared_at: Mapped[datetime | None] = mapped_column(default=None)  # last full set difference
     flags_uid: Mapped[int | None] = mapped_column(default=None)  # of all, asked for down to here; None: done
+    # When the server last did not tell what had changed since ``mod_seq``: it is asked for that once a day.
+    changes_untold_at: Mapped[datetime | None] = mapped_column(default=None)
     # UIDs below this one, and those that were gone, may have been given to other messages: to be compared
     # with what is stored (`mailboxes.sync.reusing`). None: none.
     reused_uid: Mapped[int | None] = mapped_column(default=None)

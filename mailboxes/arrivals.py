@@ -117,6 +117,8 @@ class Arrival(OptionallyScoped, Base):
     failure: Mapped[str] = mapped_column(default="")
     is_wanted: Mapped[bool] = mapped_column(default=False)  # somebody asks for it, whatever its size
     vanished_at: Mapped[datetime | None] = mapped_column(default=None)
+    # When the server last ended the connection as its flags were asked for: that is done once a day.
+    flags_untold_at: Mapped[datetime | None] = mapped_column(default=None)
     dismissed_at: Mapped[datetime | None] = mapped_column(default=None)  # held back, and nobody needs it
     fetch_milliseconds: Mapped[int | None] = mapped_column(default=None)  # its share of the time to read it
 

@@ -66,6 +66,7 @@ def _ask_despite_endings(session: ImapSession, uids: Sequence[int], items: bytes
         except (TurnedAwayError, ConnectionLostError):
             endings += 1
             session.ending_count += 1
+            session.ended_over.update(asked if len(asked) == 1 else ())
             if _is_about_more(session, endings, told):
                 raise
             session.reopen()

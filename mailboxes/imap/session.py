@@ -78,6 +78,7 @@ class ImapSession:
         self.lost_seconds = 0.0  # waited for answers that did not end in time
         self.goodbye_count = 0  # since it last handed out a message
         self.ending_count = 0  # of connections, as messages were told of
+        self.ended_over: set[int] = set()  # UIDs by which it ended when one was asked for alone
         self.message_count = 0  # in the open folder, when it was opened
         self._idle_tag: bytes | None = None
 

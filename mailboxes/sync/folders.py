@@ -66,6 +66,7 @@ def cursor_of(folder: Folder) -> Cursor:
             Folder.server_count,
             Folder.compared_at,
             Folder.flags_uid,
+            Folder.changes_untold_at,
             Folder.reread_count,
             Folder.new_since,
         ).where(Folder.id == folder.id)
@@ -78,6 +79,7 @@ def cursor_of(folder: Folder) -> Cursor:
         server_count=row.server_count,
         compared_at=row.compared_at,
         flags_uid=row.flags_uid,
+        untold_at=row.changes_untold_at,
         reread_count=row.reread_count,
         new_since=row.new_since,
     )

@@ -48,7 +48,9 @@ class Cursor:
     UIDs up to ``first_uid`` were there when the folder was chosen (again). Of those, everything from
     ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be (0: not decided yet).
     ``flags_uid``: down to here the flags of all messages were asked for, and the rest is still to be asked.
-    ``reread_count``: how many of an unstable folder have been read anew since it was due.
+    ``untold_at``: when the server last did not tell what had changed since ``mod_seq``.
+    ``reread_count``: how many of an unstable folder have been read anew since it was due; ``reread_met``: how
+    many of these are not whole, by their look.
     ``new_since``: what the server received since then is new, whatever its UID.
     """
 
@@ -62,6 +64,7 @@ class Cursor:
     server_count: int | None = None
     compared_at: datetime | None = None
     flags_uid: int | None = None
+    untold_at: datetime | None = None
     reread_count: int = 0
     new_since: datetime = LONG_AGO
 
@@ -174,6 +177,12 @@ def floor_of(chosen: Collection[int], first_uid: int) -> int:
 def is_day_over(cursor: Cursor, at: datetime) -> bool:
     """Whether the last full comparison is a day ago, or somebody asked for another one."""
     return cursor.compared_at is None or at - cursor.compared_at >= COMPARED_EVERY
+
+
+def are_changes_told(cursor: Cursor, at: datetime) -> bool:
+    """Whether to ask the server what has changed; one that did not tell is asked again after a day."""
+    is_long_ago = cursor.untold_at is None or at - cursor.untold_at >= COMPARED_EVERY
+    return is_long_ago or cursor.compared_at is None
 
 
 def is_comparison_due(

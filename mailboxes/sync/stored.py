@@ -1,17 +1,24 @@
 """UIDs of the present epoch of a folder that are stored; the caller ends the transaction."""
 
-from sqlalchemy import select
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, func, literal_column, select, true, update
 
 from mailboxes.accounts import EVERY_UID, Folder
-from mailboxes.arrivals import Arrival
-from mailboxes.sync.plan import Cursor
+from mailboxes.arrivals import Arrival, hold
+from mailboxes.sync.plan import COMPARED_EVERY, Cursor
 from mailboxes.uids import Uids
-from tenants.database import db
+from tenants.database import db, now
+from tenants.database.bulk import among
 
 ROWS_AT_ONCE = 10_000
 
 
-def stored_uids(folder: Folder, cursor: Cursor, *, is_living: bool, below: int = EVERY_UID) -> Uids:
+def stored_uids(
+    folder: Folder, cursor: Cursor, *conditions: ColumnElement[bool], is_living: bool, below: int = EVERY_UID
+) -> Uids:
     """UIDs that are stored, or that were; read in portions, for there may be a million."""
     uids = (
         select(Arrival.uid)
@@ -20,6 +27,7 @@ def stored_uids(folder: Folder, cursor: Cursor, *, is_living: bool, below: int =
             Arrival.uid_validity == cursor.uid_validity,
             Arrival.uid < below,
             Arrival.vanished_at.is_(None) if is_living else Arrival.vanished_at.is_not(None),
+            *conditions,
         )
         .order_by(Arrival.uid)
         .execution_options(yield_per=ROWS_AT_ONCE)
@@ -27,8 +35,13 @@ def stored_uids(folder: Folder, cursor: Cursor, *, is_living: bool, below: int =
     return Uids.ascending(db.session.scalars(uids))
 
 
-def newest_stored(folder: Folder, cursor: Cursor, count: int) -> list[int]:
-    """The newest that are stored, descending."""
+def with_flags(folder: Folder, cursor: Cursor, *, below: int = EVERY_UID) -> Uids:
+    """UIDs that are stored, and whose flags may be asked for."""
+    return stored_uids(folder, cursor, _are_flags_told(cursor), is_living=True, below=below)
+
+
+def newest_with_flags(folder: Folder, cursor: Cursor, count: int) -> list[int]:
+    """The newest of them, descending."""
     return list(
         db.session.scalars(
             select(Arrival.uid)
@@ -36,6 +49,7 @@ def newest_stored(folder: Folder, cursor: Cursor, count: int) -> list[int]:
                 Arrival.folder_id == folder.id,
                 Arrival.uid_validity == cursor.uid_validity,
                 Arrival.vanished_at.is_(None),
+                _are_flags_told(cursor),
             )
             .order_by(Arrival.uid.desc())
             .limit(count)

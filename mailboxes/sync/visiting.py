@@ -28,6 +28,7 @@ from mailboxes.sync.plan import (
     FLAGS_WITHOUT_MODSEQ,
     Cursor,
     Epoch,
+    are_changes_told,
     difference,
     epoch_of,
     is_comparison_due,
@@ -41,7 +42,7 @@ from mailboxes.sync.plan import (
 from mailboxes.sync.refetching import refetch
 from mailboxes.sync.reusing import begin_anew, replace_reused, reused_uid_of, suspect_returned
 from mailboxes.sync.running import Pass, TimeIsUpError, lane_of, take_in, validity_of
-from mailboxes.sync.stored import newest_stored, stored_uids
+from mailboxes.sync.stored import newest_with_flags, note_untold, stored_uids, with_flags
 from mailboxes.sync.unstable import visit_unstable
 from mailboxes.uids import Uids
 from tenants.database import db, now
@@ -197,7 +198,8 @@ def _follow(
     if is_steady and not cursor.has_history_left:
         kept["changed_validity_count"] = 0  # it has held for a whole visit
     run.report.changed_count += _follow_changes(run, folder, state, cursor)
-    kept["mod_seq"] = state.highest_mod_seq
+    if are_changes_told(cursor, run.began_at):
+        kept["mod_seq"] = state.highest_mod_seq  # else what has changed since then is not all known yet
     is_daily, there = is_day_over(cursor, now()), None
     if is_comparison_due(cursor, state.exists, state.uid_next, new_count, now()):
         state = _opened_again(run, folder, cursor)
@@ -255,9 +257,9 @@ def _is_known_to_lie(run: Pass, folder: Folder, cursor: Cursor) -> bool:
     changed, or the look at all of them is under way, what the server says does not count."""
     if cursor.flags_uid is not None:
         return True
-    newest = newest_stored(folder, cursor, FLAGS_WITHOUT_MODSEQ) if is_day_over(cursor, now()) else []
+    newest = newest_with_flags(folder, cursor, FLAGS_WITHOUT_MODSEQ) if is_day_over(cursor, now()) else []
     db.session.commit()
-    flags = run.imap.fetch_flags(newest) if newest else {}
+    flags = _flags_told(run, folder, cursor, newest) if newest else {}
     return follow_flags(run.account, folder, run.fence, validity_of(cursor), flags) > 0
 
 
@@ -269,29 +271,36 @@ def _changed_flags(
     if changes is not None:
         yield changes.flags
         if changes.others or cursor.flags_uid is not None:
-            yield from _flags_of(run, folder, _to_be_asked(folder, cursor, changes.others))
+            yield from _flags_of(run, folder, cursor, _to_be_asked(folder, cursor, changes.others))
         return
-    newest = newest_stored(folder, cursor, FLAGS_WITHOUT_MODSEQ) if state.exists != 0 else []
+    newest = newest_with_flags(folder, cursor, FLAGS_WITHOUT_MODSEQ) if state.exists != 0 else []
     db.session.commit()
     if newest:
-        yield run.imap.fetch_flags(newest)
-    if newest and (cursor.flags_uid is not None or is_day_over(cursor, now())):
-        older = stored_uids(folder, cursor, is_living=True, below=cursor.flags_uid or newest[-1])
-        yield from _flags_of(run, folder, older)
+        yield _flags_told(run, folder, cursor, newest)
+    is_untold = state.highest_mod_seq is not None and cursor.untold_at is not None  # then all are asked for
+    if newest and (cursor.flags_uid is not None or (is_day_over(cursor, now()) and not is_untold)):
+        older = with_flags(folder, cursor, below=cursor.flags_uid or newest[-1])
+        yield from _flags_of(run, folder, cursor, older)
 
 
 def _told_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> Changes | None:
-    """None: the server does not tell. Where it ends the connection over one message, any may have changed."""
+    """None: the server does not tell. Where it refuses, or ends the connection over one message, any may have
+    changed; then it is asked again tomorrow."""
     if state.highest_mod_seq is None or cursor.mod_seq is None or _is_unchanged(cursor, state):
         return None
-    try:
-        return run.imap.changed_since(cursor.mod_seq)
-    except CommandRefusedError:  # it promised too much (F35)
-        log.info("changes are not told", folder=str(folder.id))
+    if not are_changes_told(cursor, run.began_at):
         return None
-    except (TurnedAwayError, ConnectionLostError):
-        run.imap.reopen()
-        return Changes({}, stored_uids(folder, cursor, is_living=True))
+    try:
+        changes = run.imap.changed_since(cursor.mod_seq)
+    except (CommandRefusedError, TurnedAwayError, ConnectionLostError) as error:
+        log.info("changes are not told", folder=str(folder.id), error=type(error).__name__)
+        _keep(run, folder, changes_untold_at=run.began_at)
+        if not isinstance(error, CommandRefusedError):
+            run.imap.reopen()
+        return Changes({}, with_flags(folder, cursor))
+    if cursor.untold_at is not None:
+        _keep(run, folder, changes_untold_at=None)
+    return changes
 
 
 def _to_be_asked(folder: Folder, cursor: Cursor, changed: Uids) -> Uids:
@@ -299,23 +308,39 @@ def _to_be_asked(folder: Folder, cursor: Cursor, changed: Uids) -> Uids:
     if cursor.flags_uid is None:
         return changed
     below = max([cursor.flags_uid, *(uid + 1 for uid in changed.newest(1))])
-    return stored_uids(folder, cursor, is_living=True, below=below)
+    return with_flags(folder, cursor, below=below)
 
 
-def _flags_of(run: Pass, folder: Folder, uids: Uids) -> Iterator[Mapping[int, tuple[str, ...]]]:
+def _flags_of(
+    run: Pass, folder: Folder, cursor: Cursor, uids: Uids
+) -> Iterator[Mapping[int, tuple[str, ...]]]:
     """Newest first; where a pass has no time left or breaks off, the next one goes on below."""
     db.session.commit()
     for portion in uids.portions(FLAGS_WITHOUT_MODSEQ):
-        yield run.imap.fetch_flags(portion)
-        _keep_flags_uid(run, folder, portion[-1])
+        yield _flags_told(run, folder, cursor, portion)
+        _keep(run, folder, flags_uid=portion[-1])
         if run.is_over:
             return
-    _keep_flags_uid(run, folder, None)
+    _keep(run, folder, flags_uid=None)
 
 
-def _keep_flags_uid(run: Pass, folder: Folder, uid: int | None) -> None:
+def _flags_told(
+    run: Pass, folder: Folder, cursor: Cursor, uids: Sequence[int]
+) -> Mapping[int, tuple[str, ...]]:
+    """Flags of these; one over which the server ends the connection is not asked for again today."""
+    run.imap.ended_over.clear()
+    try:
+        return run.imap.fetch_flags(uids)
+    finally:
+        if run.imap.ended_over:
+            leases.demand(run.account.id, run.fence)
+            note_untold(folder, cursor, run.imap.ended_over)
+            db.session.commit()
+
+
+def _keep(run: Pass, folder: Folder, **values: Any) -> None:
     leases.demand(run.account.id, run.fence)
-    keep_cursor(folder, flags_uid=uid)
+    keep_cursor(folder, **values)
     db.session.commit()
 
 

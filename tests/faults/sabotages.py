@@ -575,8 +575,8 @@ SABOTAGES = (
     Sabotage(
         "changes are promised",
         SYNC / "visiting.py",
-        "    except CommandRefusedError:  # it promised too much (F35)\n",
-        "    except ZeroDivisionError:\n",
+        "    except (CommandRefusedError, TurnedAwayError, ConnectionLostError) as error:\n",
+        "    except ZeroDivisionError as error:\n",
         "tests/faults/test_quirks.py::test_a_quirk_costs_no_message[icloud/bad-condstore]",
     ),
     Sabotage(

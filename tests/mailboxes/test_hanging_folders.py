@@ -522,6 +522,32 @@ def test_a_message_whose_flags_end_the_connection_holds_up_nothing_of_its_folder
     scripted.settle()
 
 
+def test_a_message_whose_flags_end_the_connection_is_asked_about_once_a_day(scripted: Scripted) -> None:
+    bad, good = scripted.add("Bad"), scripted.add("Good")
+    scripted.sync()
+    scripted.server.on("FETCH", tells_before(bad, drop))
+    assert scripted.sync().error is None
+    for uid in (bad, good):
+        scripted.server.folder().flag(uid, "\\Seen")
+    scripted.server.commands.clear()
+    assert scripted.sync().error is None
+    assert scripted.server.verbs().count("LOGIN") == 1
+    scripted.server.heal()
+    scripted.sync()
+    assert seen_uids(scripted) == [good]
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Arrival).values(flags_untold_at=now() - timedelta(days=1)))
+        db.session.commit()
+    scripted.sync()
+    assert seen_uids(scripted) == [bad, good]
+
+
+def seen_uids(scripted: Scripted) -> list[int]:
+    with scripted.inside(scripted.world):
+        seen = select(Arrival.uid).where(Arrival.flags.contains(["\\Seen"])).order_by(Arrival.uid)
+        return list(db.session.scalars(seen))
+
+
 def test_a_server_that_ends_the_connection_again_and_again_is_not_signed_in_to_without_end(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Flags and removals are followed: a few at a time, whatever comes in meanwhile."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.sync import following, visiting
-from tenants.database import db
-from tests.faults.behaviours import drop
-from tests.faults.imap_server import Command, Session
+from tenants.database import db, now
+from tests.faults.behaviours import drop, refuse
+from tests.faults.imap_server import Behaviour, Command, Session
 from tests.mailboxes.scripted import Scripted
 from tests.mailboxes.sync.happening import call_once, compare_again
 
@@ -137,6 +138,33 @@ def test_where_the_connection_ends_as_changes_are_told_all_flags_are_asked_for(
     assert scripted.sync().error is None
     assert flagged_uids(scripted) == uids
     scripted.settle()
+
+
+@pytest.mark.parametrize("behaviour", [drop, refuse("NO CHANGEDSINCE is not known")], ids=["drop", "no"])
+def test_a_server_that_does_not_tell_what_has_changed_is_asked_once_a_day_and_for_all_flags(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    scripted.server.capabilities += " CONDSTORE"
+    oldest, *_, newest = [scripted.add(f"Old {number}") for number in range(5)]
+    scripted.sync()
+    scripted.server.on("FETCH", lambda s, c: b"CHANGEDSINCE" in c.arguments and behaviour(s, c))
+    scripted.server.commands.clear()
+
+    def seen_after(uid: int) -> list[int]:
+        scripted.server.folder().flag(uid, "\\Seen")
+        assert scripted.sync().error is None
+        return flagged_uids(scripted)
+
+    assert seen_after(newest) == [newest]
+    scripted.server.folder().flag(newest)
+    assert seen_after(oldest) == []  # not among the few that are looked at
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(changes_untold_at=now() - timedelta(days=1)))
+        db.session.commit()
+    assert scripted.sync().error is None
+    assert flagged_uids(scripted) == [oldest]
+    assert sum(b"CHANGEDSINCE" in one.arguments for one in scripted.server.commands) == 2
 
 
 def test_what_was_asked_for_and_is_gone_is_asked_for_no_more(scripted: Scripted) -> None:
