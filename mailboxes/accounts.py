@@ -193,6 +193,8 @@ class Folder(OptionallyScoped, Base):
     # with what is stored (`mailboxes.sync.reusing`). None: none.
     reused_uid: Mapped[int | None] = mapped_column(default=None)
     reread_count: Mapped[int] = mapped_column(default=0)  # of an unstable folder, once a day
+    # … of which so many are not whole, by their look (`mailboxes.sync.unstable`).
+    reread_met: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict)
     server_count: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
     visited_at: Mapped[datetime | None] = mapped_column(default=None)  # by a pass that began then

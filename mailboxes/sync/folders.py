@@ -68,6 +68,7 @@ def cursor_of(folder: Folder) -> Cursor:
             Folder.flags_uid,
             Folder.changes_untold_at,
             Folder.reread_count,
+            Folder.reread_met,
             Folder.new_since,
         ).where(Folder.id == folder.id)
     ).one()
@@ -81,6 +82,7 @@ def cursor_of(folder: Folder) -> Cursor:
         flags_uid=row.flags_uid,
         untold_at=row.changes_untold_at,
         reread_count=row.reread_count,
+        reread_met={int(look): count for look, count in row.reread_met.items()},
         new_since=row.new_since,
     )
     if row.first_uid is None:

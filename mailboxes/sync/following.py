@@ -4,6 +4,7 @@ Nothing of ours is ever deleted because the server has lost it: it is marked, an
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -67,6 +68,17 @@ def follow_renumbering(account: Account, folder: Folder, fence: int, uid_validit
     while count := _mark_gone(account, folder, fence, Arrival.id.in_(former.limit(PLACES_AT_ONCE)), at):
         total += count
     return total
+
+
+def follow_lost_dates(
+    account: Account, folder: Folder, fence: int, dates: Sequence[datetime], at: object
+) -> int:
+    """Mark messages that the server received at these moments as gone, where UIDs mean nothing; commits."""
+    count = 0
+    for start in range(0, len(dates), PLACES_AT_ONCE):
+        condition = among(Arrival.received_at, dates[start : start + PLACES_AT_ONCE])
+        count += _mark_gone(account, folder, fence, condition, at)
+    return count
 
 
 def follow_returns(

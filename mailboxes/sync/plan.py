@@ -66,6 +66,7 @@ class Cursor:
     flags_uid: int | None = None
     untold_at: datetime | None = None
     reread_count: int = 0
+    reread_met: Mapping[int, int] = field(default_factory=dict)
     new_since: datetime = LONG_AGO
 
     @property

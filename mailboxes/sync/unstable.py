@@ -15,7 +15,7 @@ from itertools import repeat
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, func, select
 
 from mailboxes.accounts import EVERY_UID, Folder
 from mailboxes.arrivals import Arrival, of_another_epoch
@@ -28,6 +28,8 @@ from mailboxes.sync.following import follow_returned_content
 from mailboxes.sync.history import OVERLAP, day_of, known_history
 from mailboxes.sync.plan import LONG_AGO, SKEW, UIDS_AT_ONCE, Cursor, is_day_over, trust_after
 from mailboxes.sync.running import Pass, TimeIsUpError, epoch_of_ours, lane_of, portions
+from mailboxes.sync.stored import living
+from mailboxes.sync.unstable_removals import follow_unstable_removals
 from tenants.database import db, now
 from tenants.database.bulk import among
 
@@ -45,8 +47,8 @@ log = structlog.get_logger()
 class Reading:
     """Messages of a folder are asked for in batches, none twice.
 
-    ``met``: of which look there were how many that are not whole. So many of those that were stored before it
-    are theirs; another one of that look is another message.
+    ``met``: of which look there were how many that are not whole, also before, where it goes on. So many of
+    those that were stored before it are theirs; another one of that look is another message.
     """
 
     run: Pass
@@ -72,7 +74,9 @@ def visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor
         _note_visit(run, folder, state, cursor)
     if is_daily:
         uids = known_history(run, folder, cursor) if state.exists != 0 else []
-        _read_all(Reading(run, folder, lane), cursor, uids)
+        reading = Reading(run, folder, lane, Counter(cursor.reread_met))
+        if _read_all(reading, cursor, uids):
+            follow_unstable_removals(run, folder, state, uids)
     if not is_whole:
         raise TimeIsUpError
 
@@ -101,22 +105,25 @@ def _lane(run: Pass, cursor: Cursor) -> Lane:
     return replace(lane, uid_validity=epoch_of_ours(), history_through=EVERY_UID)
 
 
-def _read_all(reading: Reading, cursor: Cursor, uids: Sequence[int]) -> None:
-    """From where the pass before ended. Counted from the oldest: what came in meanwhile changes no place, and
-    of what was removed, as many are left for tomorrow. The rest of a day's bytes is for new mail."""
+def _read_all(reading: Reading, cursor: Cursor, uids: Sequence[int]) -> bool:
+    """From where the pass before ended; whether all was read. Counted from the oldest: what came in meanwhile
+    changes no place, and of what was removed, as many are left for tomorrow. The rest of a day's bytes is for
+    new mail."""
     for begin in range(cursor.reread_count, len(uids), UIDS_AT_ONCE):
         if reading.run.is_history_over or not _read_portion(
             reading, begin, uids[begin : begin + UIDS_AT_ONCE]
         ):
-            return
-    _keep(reading.run, reading.folder, reread_count=0, compared_at=now())
+            return False
+    _keep(reading.run, reading.folder, reread_count=0, reread_met={}, compared_at=now())
+    return True
 
 
 def _read_portion(reading: Reading, begin: int, uids: Sequence[int]) -> bool:
     """Whether the day had bytes for it, and has some for another one."""
     run = reading.run
     for uid, _ in _take(reading, uids):
-        _keep(run, reading.folder, reread_count=begin + bisect_right(uids, uid))
+        met = {str(look): count for look, count in reading.met.items()}
+        _keep(run, reading.folder, reread_count=begin + bisect_right(uids, uid), reread_met=met)
         run.demand_time()
         if run.is_history_over:
             return False
@@ -216,28 +223,9 @@ def _stored_looks(folder: Folder, since: datetime) -> Sequence[int]:
 
 
 def _looks(folder: Folder, *conditions: ColumnElement[bool]) -> Iterator[int]:
-    """The look of each message that is here and was not taken for gone.
-
-    One that was stored again with each renumbering is one message: it has as many rows as epochs. What was
-    stored in the epochs of our own was not here before.
-    """
-    epoch = func.greatest(Arrival.uid_validity, literal_column("0"))
-    kind = Arrival.received_at, Arrival.size, Arrival.sha256
-    alike = (
-        select(*kind, epoch.label("epoch"), func.count().label("count"))
-        .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), *conditions)
-        .group_by(*kind, epoch)
-        .subquery()
-    )
-    of_ours = func.coalesce(func.sum(alike.c.count).filter(alike.c.epoch == 0), 0)
-    of_theirs = func.coalesce(func.max(alike.c.count).filter(alike.c.epoch > 0), 0)
-    rows = db.session.execute(
-        select(alike.c.received_at, alike.c.size, of_ours + of_theirs)
-        .group_by(alike.c.received_at, alike.c.size, alike.c.sha256)
-        .execution_options(yield_per=ROWS_AT_ONCE)
-    )
-    for received_at, size, count in rows:
-        yield from repeat(_look(received_at, size), int(count))
+    """The look of each message that is here and was not taken for gone."""
+    for one in living(folder, *conditions):
+        yield from repeat(_look(one.received_at, one.size), one.count)
 
 
 def _look(received_at: datetime | None, size: int) -> int:

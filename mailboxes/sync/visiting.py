@@ -149,6 +149,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         changed_validity_count=renumberings,
         flags_uid=None,
         reread_count=0,
+        reread_met={},
         reused_uid=None,
         server_count=begun.server_count,
         compared_at=begun.compared_at,
@@ -191,7 +192,7 @@ def _follow(
     run: Pass, folder: Folder, state: FolderState, cursor: Cursor, new_count: int, *, is_steady: bool
 ) -> None:
     kept: dict[str, Any] = {"server_count": state.exists, "last_error": "", "gone_at": None}
-    kept |= {"left_alone_until": None, "reread_count": 0}
+    kept |= {"left_alone_until": None, "reread_count": 0, "reread_met": {}}
     is_new_since = func.greatest(Folder.new_since, new_since_after(cursor, run.looked_at))
     kept["new_since"] = case((Folder.reused_uid.is_(None), is_new_since), else_=Folder.new_since)
     kept["first_uid"] = func.least(Folder.first_uid, Folder.last_uid)  # if it was chosen again

@@ -109,6 +109,7 @@ COMMITS = {
     "mailboxes.troubles.folders": "what was told of each folder is remembered with it",
     "mailboxes.troubles.accounts": "what was told of each account is remembered with it",
     "mailboxes.sync.unstable": "each portion, and no transaction while a server is asked",
+    "mailboxes.sync.unstable_removals": "no transaction while a server is asked",
     "mailboxes.sync.visiting": "where a folder stands, and no transaction while a server is asked",
 }
 # module → which place among an account's few connections it has (`mailboxes.connection_places`)

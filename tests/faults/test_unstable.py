@@ -208,6 +208,62 @@ def test_two_of_the_same_size_and_second_that_are_too_large_are_two_wherever_a_b
     assert {f"Too large {number}" for number in range(5)} <= set(stage.subjects())
 
 
+def test_one_that_looks_like_another_is_another_also_where_its_reading_goes_on_in_another_pass(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.limit_megabytes(1)
+    inbox, date = stage.server.folder(INBOX), "20-Nov-2026 10:00:00 +0000"
+    inbox.add(letter("Too large 0", body="0123456789abcde\n" * 70_000), date=date)
+    unsettled(stage)
+    renumber_at_each_opening(stage)
+    stage.read_only_the_inbox()
+    inbox.add(letter("Too large 1", body="0123456789abcde\n" * 70_000), date=date)
+    stage.a_day_later()
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.arriving.BYTES_PER_COMMIT", 1)
+    for _ in range(6):
+        stage.sync()
+    with inside(stage.world.id):
+        assert stage.folders()[INBOX].reread_count == 0
+    assert {"Too large 0", "Too large 1"} <= set(stage.subjects())
+
+
+def dates_removed(stage: Stage) -> list[int]:
+    """The days of November of what is here, and was removed there."""
+    query = select(Message.received_at).where(
+        Message.mailbox_id == stage.mailbox.id, Message.removed_on_server_at.is_not(None)
+    )
+    with inside(stage.world.id):
+        return sorted(at.day for at in db.session.scalars(query) if at is not None)
+
+
+def test_what_is_removed_is_missed_within_a_day_unless_the_server_counts_or_dates_otherwise(
+    stage: Stage,
+) -> None:
+    inbox = stage.server.folder(INBOX)
+    _, gone, _ = [stage.add(date=f"{day}-Nov-2026 10:00:00 +0000") for day in (20, 21, 22)]
+    stage.sync()
+    unsettle(stage)
+    renumber_at_each_opening(stage)
+    removed = inbox.messages[gone]
+    inbox.remove(gone)
+    stage.sync()
+    assert dates_removed(stage) == []
+    stage.a_day_later()
+    stage.sync()
+    assert dates_removed(stage) == [21]
+    inbox.add(removed.raw, date="23-Nov-2026 10:00:00 +0000")
+    stage.sync()
+    assert dates_removed(stage) == []
+    for uid in list(inbox.messages):  # the same ones, with other dates
+        raw = inbox.messages[uid].raw
+        inbox.remove(uid)
+        inbox.add(raw, date="24-Nov-2026 10:00:00 +0000")
+    stage.a_day_later()
+    stage.sync()
+    assert dates_removed(stage) == []
+
+
 def test_what_is_too_large_holds_up_nothing_new(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     unsettled(stage)
     stage.limit_megabytes(1)
