@@ -178,7 +178,7 @@ def _newest(mailbox: Mailbox | GlobalMailbox) -> datetime | None:
     if isinstance(mailbox, Mailbox):
         return db.session.scalar(select(newest_at()).select_from(Mailbox).where(Mailbox.id == mailbox.id))
     newest = (
-        select(Arrival.received_at)
+        select(func.least(Arrival.received_at, Arrival.arrived_at).label("received_at"))
         .where(Arrival.folder_id == Folder.id, Arrival.uid_validity == Folder.uid_validity)
         .order_by(Arrival.uid.desc())
         .limit(NEWEST_UIDS)

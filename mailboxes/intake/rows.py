@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -322,8 +322,9 @@ def _outlook(row: dict[str, Any]) -> str:
 
 
 def _shown_at(arrival: Waiting) -> datetime:
+    """When the server got it, if that can be: by a clock that is ahead, answers would stand before it."""
     received = arrival.received_at
-    is_sane = received is not None and OLDEST_SANE < received < arrival.arrived_at + timedelta(days=1)
+    is_sane = received is not None and OLDEST_SANE < received <= arrival.arrived_at
     return received if received is not None and is_sane else arrival.arrived_at
 
 

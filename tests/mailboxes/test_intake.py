@@ -477,3 +477,13 @@ def test_two_share_the_history_of_an_account_and_new_mail_stays_in_order(
             assert sum(not one.is_history for one in waiting) == (4 if first == 0 else 0)
         deliver(mailbox.account_id)
         assert count_of(Message) == 8
+
+
+def test_by_a_clock_that_is_ahead_no_message_came_later_than_it_is_here(
+    ours: World, mailbox: Mailbox
+) -> None:
+    for ahead in (timedelta(seconds=30), timedelta(hours=3), timedelta(days=400)):
+        (message,) = receive(ours, mailbox, letter(str(ahead)), received_at=now() + ahead)
+        assert message.shown_at <= message.arrived_at
+        assert message.received_at is not None
+        assert message.received_at > message.shown_at
