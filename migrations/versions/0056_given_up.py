@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0055_given_up"
-down_revision = "0054_installation_hours"
+revision = "0056_given_up"
+down_revision = "0055_outside_marks"
 
 IS_GIVEN_UP = sa.text("work = 'none' AND work_error <> ''")
 

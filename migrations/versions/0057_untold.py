@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0056_untold"
-down_revision = "0055_given_up"
+revision = "0057_untold"
+down_revision = "0056_given_up"
 
 COLUMNS = (("folders", "changes_untold_at"), ("arrivals", "flags_untold_at"))
 

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0057_reread_met"
-down_revision = "0056_untold"
+revision = "0058_reread_met"
+down_revision = "0057_untold"
 
 
 def upgrade() -> None:
