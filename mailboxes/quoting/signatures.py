@@ -74,7 +74,7 @@ _LINK = re.compile(r"[(<\[]\s?https?://[^\s<>()\[\]]{1,300}\s?[)>\]]")
 _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
     + any_of(
-        rf"{_SENT}\s.{{0,20}}?{_BY}\b[^,;!?]{{0,30}}?{_DEVICE}[^,;!?]{{0,40}}"
+        rf"{_SENT}\s.{{0,20}}?(?<!\w){_BY}\b[^,;!?]{{0,30}}?{_DEVICE}[^,;!?]{{0,40}}"
         r"(?:[,.]\s{1,2}(?:please\s)?(?:excuse|forgive|pardon|sorry)\b.{0,60}|,\san?\s[^,;!?]{1,40}phone)?",
         r"sent\sfrom\smy\s[\w&-]{2,15},\ssamsung\s[^,;!?]{0,30}",
         rf"{_SENT}\s{_BY}\s{_PROGRAM}",

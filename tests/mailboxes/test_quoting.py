@@ -357,7 +357,7 @@ def test_a_signature_is_left_out(signature):
         "Trimis coletul de ieri prin curier\nAda",
         "Sent the invoice by post yesterday\nAda",
         "Sent the iPhone back by post\nAda",
-        "Sent from my desk, is much easier than my mobile phone.",
+        "Thank you.\nSent from my desk, is much easier than my mobile phone.",
         "Thank you.\nGet me an iPhone by tomorrow",
         "Thank you.\nSent by Front desk yesterday",
         "Thank you.\nSent by courier to my mailbox",
