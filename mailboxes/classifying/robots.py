@@ -44,7 +44,6 @@ MACHINE_HEADER_VALUES = {  # how they begin
     "x-amazon-mail-relay-type": frozenset({"notification"}),
     "x-mailer": frozenset({"vacation", "mail delivery system", "autoresponder"}),
     "x-post-messageclass": frozenset({"9; autoresponder"}),
-    "x-delivery-agent": frozenset({"tmda"}),
     "delivered-to": frozenset({"autoresponder"}),
     "preference": frozenset({"auto_reply"}),
 }

@@ -69,7 +69,6 @@ AUTOMATIC = [
     ("machine-header", {"X_Failed_Recipients": "x@y.z"}),
     ("machine-header", {"X_Asterisk_CallerID": "123"}),
     ("machine-header", {"X_Apple_Unsubscribe": "true"}),
-    ("machine-header", {"X_Delivery_Agent": "TMDA/1.1"}),
     ("machine-header", {"TLS_Report_Domain": "shop.example"}),
     ("report", {"Content_Type": "message/delivery-status"}),
     ("report", {"Content_Type": "message/feedback-report"}),
@@ -170,6 +169,7 @@ ORDINARY_SUBJECTS = [
         {"Subject": "Re: Out of office", "In_Reply_To": "<a@b>"},
         {"Subject": "Autos: a question", "In_Reply_To": "<a@b>"},
         *({"Subject": subject, "In_Reply_To": "<a@b>"} for subject in ORDINARY_SUBJECTS),
+        {"X_Delivery_Agent": "TMDA/1.1"},  # on each mail of whoever uses that filter
         {"X_List": "no list header"},
     ],
 )
