@@ -19,6 +19,7 @@ from tenants.database import db, now
 from tenants.organizations import Membership
 from tenants.permissions import MEMBER, roles
 from tests.factories import make_mailbox, make_member, make_message, sign_in
+from tests.mailboxes.arriving import folder_of
 from tests.webapp.reading import read, words_of
 
 LIST = "/configuration/mailboxes/"
@@ -112,6 +113,15 @@ def test_each_state_is_found_by_its_filter_and_by_no_other(inside, ours, theirs,
     assert hits == [state]
     with inside(ours):
         assert module.attention_count() == (state == "attention")  # as the navigation says
+
+
+def test_a_mailbox_that_is_read_but_for_a_folder_needs_attention(inside, ours):
+    mailbox = make_mailbox(ours, label="It", account=IMAP)
+    with inside(ours):
+        folder_of(mailbox).troubled_since = now()
+        db.session.commit()
+        assert module.attention_count() == 1
+    assert found(inside, ours, state="attention") == ["It"]
 
 
 def test_the_scope_says_whose_a_mailbox_is_and_whether_it_is_overridden(inside, ours):
