@@ -11,7 +11,7 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.crm.paging import Order
 from mailboxes.health import installation
 from mailboxes.health.pass_log import Done, LoggedPass, log_pass
-from mailboxes.health.volume import AccountHour, InstallationHour
+from mailboxes.health.volume import KEPT, AccountHour, InstallationHour
 from mailboxes.metrics import metrics
 from mailboxes.setup.grid import GridFilter, attention_count, mailbox_page
 from mailboxes.setup.states import LIVE as LIVE_STATES
@@ -538,6 +538,11 @@ def test_an_hour_that_is_over_is_summed_once(app, ours, theirs, inside):
         assert installation.past_days(UTC) == before  # the hours that are over are not asked for again
     assert sum(new for _, new, _ in before[0]) == 10
     assert before[1][-1][1] == 4.0
+    with across_organizations("a test") as session:
+        session.execute(update(InstallationHour).values(hour=InstallationHour.hour - KEPT))
+        session.commit()
+        schedule.forget_old_health()
+        assert session.scalars(select(InstallationHour.hour)).all() == []
 
 
 def test_nobody_else_sees_the_installation(client):
