@@ -74,7 +74,8 @@ _LINK = re.compile(r"[(<\[]\s?https?://[^\s<>()\[\]]{1,300}\s?[)>\]]")
 _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
     + any_of(
-        rf"{_SENT}\s.{{0,20}}?(?<!\w){_BY}\b[^,;!?]{{0,30}}?{_DEVICE}[^,;!?]{{0,40}}"
+        rf"{_SENT}\s(?!(?:my|our|your|the|an|it|you|to)\b).{{0,20}}?(?<!\w){_BY}\b"
+        rf"[^,;!?]{{0,30}}?{_DEVICE}[^,;!?]{{0,40}}"
         r"(?:[,.]\s{1,2}(?:please\s)?(?:excuse|forgive|pardon|sorry)\b.{0,60}|,\san?\s[^,;!?]{1,40}phone)?",
         r"sent\sfrom\smy\s[\w&-]{2,15},\ssamsung\s[^,;!?]{0,30}",
         rf"{_SENT}\s{_BY}\s{_PROGRAM}",
@@ -86,7 +87,7 @@ _SENT_FROM = re.compile(
         rf"vo[nm]\s+mein[\w/]*\s.{{0,30}}?{_DEVICE}.{{0,30}}\sgesendet.{{0,20}}",
         r"diese\s+(?:nachricht|(?:e-?)?mail)\s+wurde\s+von\s+meinem.{0,80}",
         r"von\s+(?:unterwegs|samsung[\s-]\w{4,10})\s+gesendet",
-        rf"(?:{_GET}\W.{{0,20}}?(?:outlook|mail\b).{{0,20}}?|outlook\s+(?:voor|für|pour|para|per)\s+)"
+        rf"(?:{_GET}\W.{{0,20}}?(?:outlook|bluemail).{{0,20}}?|outlook\s+(?:voor|für|pour|para|per)\s+)"
         r"(?:ios|android|iphone|windows|mac).{0,60}",
         r"iphone\s*から送信",
         r"(?:从|從)?我的\s*\S{1,20}\s*(?:发送|傳送|寄出)",
