@@ -19,7 +19,7 @@ from tests.queries import listening
 from workers.schedule import ring_for_stored_arrivals
 
 WAITING = 30_000
-FEW = 3 * BATCH_MESSAGES  # of 30,000: found, and changed with their attempt
+FEW = 4 * BATCH_MESSAGES  # of 30,000: found, held, and changed with their attempt
 READ = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables"
 
 
