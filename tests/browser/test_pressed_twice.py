@@ -42,9 +42,11 @@ def test_a_form_that_is_pressed_twice_is_sent_once(visit, ours, theirs):
 def test_what_is_swallowed_as_pressed_twice_leaves_a_draft_as_it_is(visit, ours, theirs, mailbox):
     page = visit(ours.member).open(f"/mail/conversations/{make_message(ours, mailbox).thread_id}")
     page.get_by_role("button", name="Reply", exact=True).click()
-    files, send = "[data-upload]", "[data-send]"
+    form, files, send = page.locator("form[data-draft]"), "[data-upload]", "[data-send]"
+    expect(form).to_be_visible()
+    page.wait_for_load_state()  # until then nobody listens to it
     # another button of the same form is no second press
-    assert page.locator("form[data-draft]").evaluate(PRESS, [files, send, send, files]) == [
+    assert form.evaluate(PRESS, [files, send, send, files]) == [
         {"isSent": True, "isLeaving": True},
         {"isSent": True, "isLeaving": True},
         {"isSent": False, "isLeaving": False},
