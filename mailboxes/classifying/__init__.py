@@ -192,20 +192,18 @@ def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
     """
     kind = facts["automatic_subject"]
     if not kind:
-        return _says_what_it_is(parsed, facts)
+        return _says_what_it_is(parsed)
     if facts["is_role_sender"] or facts["robot_sender"] or facts["has_null_return_path"]:
         return True
     return _CONFIRMED_BY[kind](parsed, _is_answer(facts))
 
 
-def _says_what_it_is(parsed: ParsedMessage, facts: Facts) -> bool:
-    """By the text alone. What answers absently has a subject of its own; what people answer has "Re:"."""
-    if is_about_another(parsed.subject, None, ()):
-        first = parsed.own_text[:_FIRST_WORDS]
-        return sentences.says_it_is_automatic(first) or sentences.challenges_the_sender(parsed.own_text)
-    if sentences.says_it_is_automatic(parsed.own_text) or sentences.challenges_the_sender(parsed.own_text):
-        return True
-    return _is_answer(facts) and not facts["list_headers"] and _is_absence_note(parsed)
+def _says_what_it_is(parsed: ParsedMessage) -> bool:
+    """By the text alone, of an answer ("Re: …") by its first words. Absence is no such text: people thank for
+    mail and speak of holidays, too."""
+    is_reply = is_about_another(parsed.subject, None, ())
+    text = parsed.own_text[:_FIRST_WORDS] if is_reply else parsed.own_text
+    return sentences.says_it_is_automatic(text) or sentences.challenges_the_sender(parsed.own_text)
 
 
 def _is_answer(facts: Facts) -> bool:

@@ -80,7 +80,7 @@ _OF_THE_MAIL = {
     ),
     "de": (
         r"(?:ihre|deine) (?:e-?mail|mail|nachricht|anfrage)\b",
-        r"dringende",
+        r"dringende[rn]? (?:fälle|angelegenheiten|anliegen)",
         r"vertret(?:ung|en|er)",
         r"weitergeleitet",
         r"wieder für (?:sie|euch|dich)",
@@ -112,7 +112,8 @@ _OF_A_PROGRAM = {
     "de": (
         r"(?:dies|das|hierbei) (?:ist|handelt es sich um) eine[r]? automati[a-z]{2,8} "
         r"(?:generierte |erstellte |erzeugte |versendete |versandte )?(?:e-?mail|mail|nachricht|antwort)",
-        r"diese (?:e-?mail|mail|nachricht|antwort) (?:wurde|ist) (?:automatisch|maschinell)",
+        r"diese (?:e-?mail|mail|nachricht|antwort) (?:wurde|ist) (?:automatisch|maschinell) "
+        r"(?:erstellt|erzeugt|generiert|gesendet|versandt|versendet|verschickt)",
     ),
     "fr": (
         r"ceci est (?:un|une) (?:message|réponse|e-?mail|courriel|mail).{0,20} automati",
@@ -133,7 +134,8 @@ _OF_A_PROGRAM = {
     "nl": (
         r"dit is een automatische? (?:gegenereerde? |verzonden |verstuurde? )?"
         r"(?:bericht|e-?mail|mail|antwoord)",
-        r"(?:dit bericht|deze e-?mail) (?:is|werd) automatisch",
+        r"(?:dit bericht|deze e-?mail) (?:is|werd) automatisch "
+        r"(?:aangemaakt|gegenereerd|verstuurd|verzonden)",
     ),
     "sv da no": (
         r"(?:detta är|dette er) e(?:n|t|tt) automatiskt? (?:genere(?:ra|re|r)t )?"
@@ -148,13 +150,14 @@ _OF_A_PROGRAM = {
     ),
     "ru": (
         r"это автоматическ(?:ое|ий) (?:сообщение|ответ|письмо|уведомление)",
-        r"это (?:сообщение|письмо).{0,20} автоматически",
+        r"это (?:сообщение|письмо) (?:было )?(?:создано|отправлено|сгенерировано|сформировано) автоматически",
+        r"это (?:сообщение|письмо) (?:было )?автоматически (?:создано|отправлено|сгенерировано|сформировано)",
     ),
     "tr": (r"bu (?:bir )?otomatik (?:bir )?(?:yanıt|mesaj|e-?posta)",),
     "ja zh ko": (
-        r"このメールは.{0,20}自動",
-        r"(?:这是|這是|此|本)(?:一封|邮件|郵件|信).{0,15}(?:自动|自動)",
-        r"(?:이|본) (?:메일|메시지).{0,20}자동",
+        r"このメールは.{0,20}自動(?:的に)?(?:送信|配信|生成|返信)",
+        r"(?:这是|這是|此|本)(?:一封|邮件|郵件|信).{0,15}(?:自动|自動)(?:发|發|生|回)",
+        r"(?:이|본) (?:메일|메시지).{0,20}자동(?:으로)? ?(?:발송|발신|생성|전송|회신)",
     ),
 }
 
@@ -168,9 +171,13 @@ _RECEIPT = re.compile(
 
 # A filter that wants the sender to prove to be a person.
 _CHALLENGE = re.compile(
-    r"\bto (?:ensure|complete|allow) (?:the )?delivery of your (?:e-?mail|message)\b"
-    r"|\byour (?:e-?mail|message)\b[^.?!]{0,60}\b(?:is|was|has been) (?:being )?(?:held|quarantined)\b"
-    r"|\byour (?:e-?mail|message)\b[^.?!]{0,60}\bawaits (?:moderat|approv|confirm|verif)",
+    r"\b(?:click|follow|link)\b[^.?!]{0,60} to (?:ensure|complete|allow) (?:the )?"
+    r"delivery of your (?:e-?mail|message)\b"
+    r"|\bto (?:ensure|complete|allow) (?:the )?delivery of your (?:e-?mail|message),? "
+    r"(?:please|click|visit|go to|you (?:must|need))\b"
+    r"|\byour (?:e-?mail|message) (?:to (?:the )?\S{1,80} )?(?:is|was|has been) (?:currently |now )?"
+    r"(?:being )?(?:held|quarantined)\b"
+    r"|\byour (?:e-?mail|message) (?:to (?:the )?\S{1,80} )?awaits (?:moderat|approv|confirm|verif)",
     re.IGNORECASE,
 )
 
@@ -224,7 +231,7 @@ _ABSENCE_IN_BODY = re.compile(any_of(_ABSENCE), re.IGNORECASE)
 _MAIL_IN_BODY = re.compile(any_of(_OF_THE_MAIL), re.IGNORECASE)
 _FAILURE_IN_BODY = re.compile(any_of(_FAILURES), re.IGNORECASE)
 _PROGRAM_IN_BODY = re.compile(
-    r"(?:^|[.!*#:()–—|-]\s?)\W{0,3}(?:" + any_of(_OF_A_PROGRAM).replace(" ", r"\s") + ")",
+    r"(?:^|[.!*#()|]\s?)\W{0,3}(?:" + any_of(_OF_A_PROGRAM).replace(" ", r"\s") + ")",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 # One of them is in each sentence of a program, and in few others; it is found much faster.
@@ -260,14 +267,15 @@ def says_it_was_read(text: str) -> bool:
 def says_it_is_automatic(text: str) -> bool:
     """Whether a program says in its first sentences that no person wrote them.
 
-    What stands below a question of somebody, or is quoted, is another's mail.
+    What stands below a question of somebody, behind a colon, or is quoted, is another's mail.
     """
     beginning = text[:2_000].lower()
     if not any(stem in beginning for stem in _PROGRAM_STEMS):
         return False
     quoted = _QUOTED.search(beginning)
     found = _PROGRAM_IN_BODY.search(beginning, 0, quoted.start() if quoted else len(beginning))
-    return found is not None and not set("?？").intersection(beginning[: found.start()])
+    before = beginning[: found.start()] if found is not None else ""
+    return found is not None and not set("?？").intersection(before) and not before.rstrip().endswith(":")
 
 
 def challenges_the_sender(text: str) -> bool:

@@ -225,7 +225,6 @@ def test_an_absence_in_an_answer_is_confirmed_by_what_the_text_says(subject):
     [
         ({"Subject": "Abwesend: Frage"}, "Ich bin ab 5. Mai wieder für Sie da."),
         ({"Subject": "On annual leave"}, "I am on annual leave. For urgent matters please call Bob."),
-        ({"Subject": "Gone fishing", "In_Reply_To": "<a@b>"}, "I am out of office and will reply on Monday."),
         ({"Subject": "Read: Offer"}, "Your message\n\n  Subject: Offer\n\nwas read on 5 May."),
         ({"Subject": "Samodejni odgovor: Ponudba"}, "Sem na dopustu."),
     ],
@@ -246,6 +245,24 @@ def test_what_a_note_says_of_the_mail_it_answers_shows_a_program(headers, text):
 )
 def test_a_person_who_goes_away_is_no_program(subject, text):
     assert classified(text, Subject=subject).automatic_reasons == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Thanks for your email. The invoice is attached.",
+        "Merci pour votre message. Je suis en vacances la semaine prochaine, livrez samedi.",
+        "Vielen Dank für Ihre Nachricht. Ich bin bis Freitag nicht erreichbar.",
+        "メールありがとうございます。明日は不在ですので、明後日お願いします。",
+        "Your message says that my parcel is being held at customs. What must I do?",
+        "In your e-mail you wrote that my order is held.",
+        "Leider: diese Nachricht wurde automatisch in meinen Spam-Ordner verschoben.",
+        "Dit bericht is automatisch verwijderd. Kunt u het opnieuw sturen?",
+        "I get only this: This is an automated reply. I want a person.",
+    ],
+)
+def test_a_person_who_answers_with_a_subject_of_their_own_is_no_program(text):
+    assert classified(text, Subject="Invoice 12", In_Reply_To="<a@b>").automatic_reasons == ()
 
 
 OF_PROGRAMS = [
