@@ -85,7 +85,7 @@ _SENT_FROM = re.compile(
         r"elküldve\s+az\s+(?:iphone|ipad)\S{0,9}r[óő]l",
         rf"στάλθηκε\s+από\s.{{0,20}}?{_DEVICE}.{{0,30}}",
         rf"vo[nm]\s+mein[\w/]*\s.{{0,30}}?{_DEVICE}.{{0,30}}\sgesendet.{{0,20}}",
-        r"diese\s+(?:nachricht|(?:e-?)?mail)\s+wurde\s+von\s+meinem.{0,80}",
+        r"diese\s+(?:nachricht|(?:e-?)?mail)\s+wurde\s+von\s+meinem.{0,60}\s(?:gesendet|verschickt|versandt)\.?",
         r"von\s+(?:unterwegs|samsung[\s-]\w{4,10})\s+gesendet",
         rf"(?:{_GET}\W.{{0,20}}?(?:outlook|bluemail).{{0,20}}?|outlook\s+(?:voor|für|pour|para|per)\s+)"
         r"(?:ios|android|iphone|windows|mac).{0,60}",
