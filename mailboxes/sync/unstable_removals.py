@@ -1,7 +1,8 @@
 """What is removed from a folder whose UIDs mean nothing: known by dates that no message there has any more.
 
-Two things have to agree: the server hands out no message that it received in that second, and it has so many
-fewer than are here. A server that dates messages anew, or does not show all it has, loses none.
+Three things have to agree: the search found all that the folder is said to hold (F8), the server hands out no
+message that it received in that second, and it has so many fewer than are here. A server that dates messages
+anew, or does not show all it has, loses none.
 """
 
 from array import array
@@ -19,7 +20,8 @@ from tenants.database import db, now
 
 def follow_unstable_removals(run: Pass, folder: Folder, state: FolderState, uids: Sequence[int]) -> None:
     """Mark what is gone, and commit. ``uids``: of all that may be here; each was read a moment ago."""
-    there = _dates_there(run, uids) if uids or state.exists == 0 else None
+    is_all_found = state.exists is not None and len(uids) >= state.exists
+    there = _dates_there(run, uids) if is_all_found else None
     if there is None:
         return
     lost, count, lost_count = array("q"), 0, 0

@@ -264,6 +264,25 @@ def test_what_is_removed_is_missed_within_a_day_unless_the_server_counts_or_date
     assert dates_removed(stage) == []
 
 
+def find_the_last_alone(session: Session, command: Command) -> bool:
+    session.line(b"* SEARCH %d" % max(session.server.folder(INBOX).messages))
+    session.done(command)
+    return True
+
+
+def test_what_a_search_by_date_leaves_out_is_not_missed(stage: Stage) -> None:
+    """As where the server dates messages to before the oldest one that is here."""
+    for day in (20, 21, 22):
+        stage.add(date=f"{day}-Nov-2026 10:00:00 +0000")
+    stage.sync()
+    unsettle(stage)
+    stage.server.on("SEARCH", find_the_last_alone)
+    renumber_at_each_opening(stage)
+    stage.a_day_later()
+    stage.sync()
+    assert dates_removed(stage) == []
+
+
 def test_what_is_too_large_holds_up_nothing_new(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     unsettled(stage)
     stage.limit_megabytes(1)
