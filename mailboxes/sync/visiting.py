@@ -278,7 +278,8 @@ def _changed_flags(
     db.session.commit()
     if newest:
         yield _flags_told(run, folder, cursor, newest)
-    is_untold = state.highest_mod_seq is not None and cursor.untold_at is not None  # then all are asked for
+    # Where the server was asked in vain, all are asked for when it is asked again.
+    is_untold = state.highest_mod_seq is not None and not are_changes_told(cursor, run.began_at)
     if newest and (cursor.flags_uid is not None or (is_day_over(cursor, now()) and not is_untold)):
         older = with_flags(folder, cursor, below=cursor.flags_uid or newest[-1])
         yield from _flags_of(run, folder, cursor, older)
@@ -295,9 +296,9 @@ def _told_changes(run: Pass, folder: Folder, state: FolderState, cursor: Cursor)
         changes = run.imap.changed_since(cursor.mod_seq)
     except (CommandRefusedError, TurnedAwayError, ConnectionLostError) as error:
         log.info("changes are not told", folder=str(folder.id), error=type(error).__name__)
-        _keep(run, folder, changes_untold_at=run.began_at)
         if not isinstance(error, CommandRefusedError):
-            run.imap.reopen()
+            run.imap.reopen()  # raises where the server is gone: then it has refused nothing
+        _keep(run, folder, changes_untold_at=run.began_at)
         return Changes({}, with_flags(folder, cursor))
     if cursor.untold_at is not None:
         _keep(run, folder, changes_untold_at=None)

@@ -167,6 +167,45 @@ def test_a_server_that_does_not_tell_what_has_changed_is_asked_once_a_day_and_fo
     assert sum(b"CHANGEDSINCE" in one.arguments for one in scripted.server.commands) == 2
 
 
+def test_a_server_that_restarts_while_it_tells_has_refused_nothing(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    scripted.server.capabilities += " CONDSTORE"
+    oldest, *_ = [scripted.add(f"Old {number}") for number in range(5)]
+    scripted.sync()
+    scripted.server.folder().flag(oldest, "\\Seen")
+
+    def restart(session: Session, command: Command) -> bool:
+        if b"CHANGEDSINCE" not in command.arguments:
+            return False
+        session.server.on("LOGIN", drop)
+        return drop(session, command)
+
+    scripted.server.on("FETCH", restart)
+    assert scripted.sync().error is not None
+    scripted.server.heal()
+    assert scripted.sync().error is None
+    assert flagged_uids(scripted) == [oldest]
+
+
+def test_old_flags_are_looked_at_daily_where_a_server_that_did_not_tell_counts_no_changes(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    scripted.server.capabilities += " CONDSTORE"
+    uids = [scripted.add(f"Old {number}") for number in range(5)]
+    scripted.sync()
+    for uid in uids:
+        scripted.server.folder().messages[uid].flags = ["\\Seen"]  # and nothing counts it
+    two_days_ago = now() - timedelta(days=2)
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(changes_untold_at=two_days_ago, compared_at=two_days_ago))
+        db.session.commit()
+    assert scripted.sync().error is None
+    assert flagged_uids(scripted) == uids
+
+
 def test_what_was_asked_for_and_is_gone_is_asked_for_no_more(scripted: Scripted) -> None:
     kept, gone = scripted.add("Kept"), scripted.add("Gone")
     scripted.sync()
