@@ -17,15 +17,24 @@ from tests.mailboxes.scripted import Scripted
 from tests.mailboxes.sync.happening import call_once, compare_again
 
 
+def old_mail(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, count: int, *, with_changes: bool = False
+) -> list[int]:
+    """The UIDs of so many messages, which are here; flags are asked for two at a time.
+
+    ``with_changes``: the server counts what changes (CONDSTORE).
+    """
+    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    scripted.server.capabilities += " CONDSTORE" if with_changes else ""
+    uids = [scripted.add(f"Old {number}") for number in range(count)]
+    scripted.sync()
+    return uids
+
+
 def all_seen(scripted: Scripted, monkeypatch: pytest.MonkeyPatch, count: int) -> list[int]:
     """The UIDs of so many messages, all just read by somebody; the server tells few changes at a time."""
     monkeypatch.setattr("mailboxes.imap.changes.MOST_TOLD", 2)
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    scripted.server.capabilities += " CONDSTORE"
-    for number in range(count):
-        scripted.add(f"Old {number}")
-    scripted.sync()
-    uids = list(scripted.server.folder().uids())
+    uids = old_mail(scripted, monkeypatch, count, with_changes=True)
     for uid in uids:
         scripted.server.folder().flag(uid, "\\Seen")
     return uids
@@ -41,10 +50,7 @@ def test_flags_of_old_messages_are_followed_once_a_day(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # F42
     """A server that does not tell what has changed is asked about a few of the newest in each pass."""
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    for number in range(5):
-        scripted.add(f"Old {number}")
-    scripted.sync()
+    old_mail(scripted, monkeypatch, 5)
     for uid in scripted.server.folder().uids():
         scripted.server.folder().flag(uid, "\\Seen")
     scripted.sync()
@@ -56,10 +62,7 @@ def test_flags_of_old_messages_are_followed_once_a_day(
 def test_who_calls_while_all_flags_are_asked_for_is_heard_before_the_rest(
     app: Flask, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    for number in range(8):
-        scripted.add(f"Old {number}")
-    scripted.sync()
+    old_mail(scripted, monkeypatch, 8)
     call_once(app, scripted, b"(UID FLAGS)")
     scripted.server.commands.clear()
     compare_again(scripted)
@@ -73,10 +76,7 @@ def test_who_calls_while_all_flags_are_asked_for_is_heard_before_the_rest(
 def test_flags_of_all_go_on_where_the_pass_before_had_no_more_time(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    for number in range(8):
-        scripted.add(f"Old {number}")
-    scripted.sync()
+    old_mail(scripted, monkeypatch, 8)
     compare_again(scripted)
     for uid in scripted.server.folder().uids():
         scripted.server.folder().flag(uid, "\\Seen")
@@ -144,10 +144,7 @@ def test_where_the_connection_ends_as_changes_are_told_all_flags_are_asked_for(
 def test_a_server_that_does_not_tell_what_has_changed_is_asked_once_a_day_and_for_all_flags(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    scripted.server.capabilities += " CONDSTORE"
-    oldest, *_, newest = [scripted.add(f"Old {number}") for number in range(5)]
-    scripted.sync()
+    oldest, *_, newest = old_mail(scripted, monkeypatch, 5, with_changes=True)
     scripted.server.on("FETCH", lambda s, c: b"CHANGEDSINCE" in c.arguments and behaviour(s, c))
     scripted.server.commands.clear()
 
@@ -170,10 +167,7 @@ def test_a_server_that_does_not_tell_what_has_changed_is_asked_once_a_day_and_fo
 def test_a_server_that_restarts_while_it_tells_has_refused_nothing(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    scripted.server.capabilities += " CONDSTORE"
-    oldest, *_ = [scripted.add(f"Old {number}") for number in range(5)]
-    scripted.sync()
+    oldest, *_ = old_mail(scripted, monkeypatch, 5, with_changes=True)
     scripted.server.folder().flag(oldest, "\\Seen")
 
     def restart(session: Session, command: Command) -> bool:
@@ -192,10 +186,7 @@ def test_a_server_that_restarts_while_it_tells_has_refused_nothing(
 def test_old_flags_are_looked_at_daily_where_a_server_that_did_not_tell_counts_no_changes(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    scripted.server.capabilities += " CONDSTORE"
-    uids = [scripted.add(f"Old {number}") for number in range(5)]
-    scripted.sync()
+    uids = old_mail(scripted, monkeypatch, 5, with_changes=True)
     for uid in uids:
         scripted.server.folder().messages[uid].flags = ["\\Seen"]  # and nothing counts it
     two_days_ago = now() - timedelta(days=2)
@@ -247,10 +238,7 @@ def test_what_is_gone_is_marked_a_few_at_a_time(scripted: Scripted, monkeypatch:
 def test_mail_that_comes_and_goes_while_flags_are_asked_for_is_no_new_numbering(
     app: Flask, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
-    for number in range(8):
-        scripted.add(f"Old {number}")
-    scripted.sync()
+    old_mail(scripted, monkeypatch, 8)
     compare_again(scripted)
     call_once(app, scripted, b"(UID FLAGS)")
 
