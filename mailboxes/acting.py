@@ -26,7 +26,6 @@ from tenants.organizations import Organization
 MOST_ATTEMPTS = 5
 FEW_ATTEMPTS = 1  # a message that was tried no more often is acted upon before newer ones
 BACK_OFF = timedelta(seconds=30)
-LONGEST_ERROR = 500
 
 log = structlog.get_logger()
 
@@ -81,7 +80,7 @@ def _next_counted() -> UUID | None:
         is_hopeless = message.work_attempts >= MOST_ATTEMPTS
         if is_hopeless:
             log.warning("acting on a message ends the process", message=str(message.id))
-            given_up.leave_to_people(message, f"Each of {MOST_ATTEMPTS} attempts has ended its process.")
+            given_up.leave_to_people(message, f"None of {MOST_ATTEMPTS} attempts has come to its end.")
         else:
             message.work_attempts += 1
         message_id = message.id
@@ -143,7 +142,7 @@ def _put_off(message_id: UUID, error: Exception) -> None:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).one()
-    message.work_error = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+    message.work_error = type(error).__name__  # what it says may quote the message
     message.work_after = now() + BACK_OFF * 2**message.work_attempts
     if message.work_attempts >= MOST_ATTEMPTS:
         failed = f"Each of {MOST_ATTEMPTS} attempts has failed ({type(error).__name__})."

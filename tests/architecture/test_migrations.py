@@ -124,7 +124,7 @@ def test_global_mailboxes_and_those_that_follow_lose_locks_and_shadow_on_the_way
         assert connection.execute(told).fetchall() == [(said, said, {})]
 
 
-def test_what_senders_called_inline_is_offered_and_outside_marks_go_in_every_organization(migrated):
+def test_what_is_stored_is_brought_up_to_date_in_every_organization(migrated):
     config = migration_config(migrated.owner)
     engine = create_engine(migrated.system)
     with Session(engine) as session:
@@ -139,10 +139,12 @@ def test_what_senders_called_inline_is_offered_and_outside_marks_go_in_every_org
         hidden = connection.execute(of_each("filename, is_inline", "attachments", "filename")).fetchall()
         counts = connection.execute(of_each("subject, attachment_count", "messages", "subject")).fetchall()
         marks = connection.execute(of_each("subject, has_attachments", "threads", "subject")).fetchall()
+        errors = connection.execute(of_each("work_error", "messages", "subject")).fetchall()
         bases = connection.execute(of_each("base_subject", "threads", "subject")).fetchall()
     assert hidden == [("bill.pdf", False), ("logo.png", True), ("map.svg", False), ("photo.png", False)] * 2
     assert counts == [("bill", 3), ("logo", 0), ("nothing", 0)] * 2
     assert marks == [("bill", True), ("logo", False), ("nothing", False)] * 2
+    assert {error for (error,) in errors} == {"Each attempt has failed."}
     assert bases == [base_subject(f"[EXTERN] AW: [EXT] {one}")[:1] for one in ("bill", "logo", "nothing")] * 2
 
 
@@ -235,6 +237,8 @@ def _keep_message(session, mailbox, subject, attachments):
         stable_hash=subject.encode(),
         subject=subject,
         attachment_count=len(attachments),
+        work="none",
+        work_error="DataError: of the text of a message",
         **within,
     )
     session.add(message)

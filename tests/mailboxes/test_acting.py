@@ -56,7 +56,7 @@ def test_a_failure_waits_and_the_others_go_on(ours, mailbox, inside, monkeypatch
     assert [one.message_id for one in act(ours)] == [good.id]
     waiting = state(ours, inside, bad)
     assert (waiting.work, waiting.work_attempts) == ("pending", 1)
-    assert waiting.work_error == "ValueError: broken"
+    assert waiting.work_error == "ValueError"
     assert waiting.work_after > now()
 
 
@@ -89,7 +89,7 @@ def test_a_message_that_kills_whoever_acts_on_it_is_given_up_and_its_neighbours_
     assert [one.invariant.name for one in check_all() if one.broken and one.invariant.name != "I19"] == []
     with inside(ours):
         (left,) = given_up.given_up_page().rows
-        assert (left.id, left.work_error) == (bad.id, "Each of 5 attempts has ended its process.")
+        assert (left.id, left.work_error) == (bad.id, "None of 5 attempts has come to its end.")
         assert given_up.try_again([bad.id, good.id]) == 1
         assert given_up.try_again([bad.id]) == 0
         db.session.commit()
