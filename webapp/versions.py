@@ -12,6 +12,7 @@ from wtforms import HiddenField
 
 from tenants.audit import Entry, latest_about
 from tenants.database import db, now
+from tenants.database.locks import hold_row
 from webapp.filters import date_and_time
 
 GO_ON = (
@@ -97,7 +98,10 @@ def in_history(changes: Select[Any]) -> Who:
 
 
 def held(row: Row) -> Row:
-    """What a form is about; once it is sent, whoever else changes that waits for us."""
+    """What a form is about; once it is sent, whoever else changes that waits for us.
+
+    `NotFoundError` if one of them has deleted it.
+    """
     if request.method == "POST":
-        db.session.refresh(row, with_for_update={"key_share": True})
+        hold_row(row)
     return row

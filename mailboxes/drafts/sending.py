@@ -13,6 +13,7 @@ from mailboxes.outgoing import Outgoing, Reply
 from mailboxes.replies import AddressProblem, Person, typed_people
 from mailboxes.threads import Thread
 from tenants.database import db, now
+from tenants.database.locks import hold_row
 from tenants.errors import ConflictError, InvalidError, NotFoundError
 from tenants.organizations import Membership
 
@@ -55,10 +56,10 @@ def send(member: Membership, draft: Draft) -> Outgoing:
     """Queue a draft to be sent once it can no longer be taken back.
 
     `InvalidError` at its field, `ConversationMovedOnError` if somebody wrote meanwhile,
-    `ForbiddenError` if the member may no longer reply.
+    `ForbiddenError` if the member may no longer reply, `NotFoundError` if the draft is discarded meanwhile.
     """
     demand_reply(member, draft.mailbox_id)
-    db.session.refresh(draft, with_for_update=True)
+    hold_row(draft, key_share=False)
     if draft.outgoing_id is not None:  # pressed twice: the first has queued it
         return db.session.get_one(Outgoing, (draft.organization_id, draft.outgoing_id))
     reply = _checked(draft)

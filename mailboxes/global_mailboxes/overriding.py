@@ -22,6 +22,7 @@ from mailboxes.setup.writing import keep_grants
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor, record
 from tenants.database import db, now
+from tenants.database.locks import hold_row
 from tenants.errors import ConflictError, ForbiddenError, NotFoundError
 
 FOLLOWS = "as the system says"  # for the record
@@ -89,7 +90,7 @@ def _switch(mailbox: Mailbox, field: str, value: bool, by: Actor) -> list[str]:
 
 
 def _change(mailbox: Mailbox, wanted: Mapping[str, Any], by: Actor, *, may_wait: bool = False) -> list[str]:
-    db.session.refresh(mailbox, with_for_update=True)
+    hold_row(mailbox, key_share=False)
     _demand_served(mailbox)
     before = _values(mailbox)
     overrides, changed = dict(mailbox.overrides), []

@@ -23,6 +23,7 @@ from mailboxes.setup.values import ACCOUNT_FIELDS, for_the_record, synced_folder
 from mailboxes.setup.writing import fill_account, fill_whole_account, keep_folders
 from tenants.audit import Actor, record_for_system
 from tenants.database import db, now
+from tenants.database.locks import hold_row
 from tenants.errors import ConflictError, InvalidError, NotFoundError
 from tenants.organizations import Organization
 
@@ -130,7 +131,7 @@ def lock(source: GlobalMailbox) -> None:
 
     `NotFoundError` if one of them deletes it.
     """
-    db.session.refresh(source, with_for_update=True)
+    hold_row(source, key_share=False)
     _demand_stays(source)
 
 

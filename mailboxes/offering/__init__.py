@@ -24,6 +24,7 @@ from tenants.audit import Actor
 from tenants.configuration.catalog import LANGUAGES, ORGANIZATION
 from tenants.configuration.layers import override
 from tenants.database import across_organizations, db, enter_organization
+from tenants.database.locks import hold_row
 from tenants.errors import ConflictError, InvalidError
 from tenants.installation.organizations import checked_name
 from tenants.offers import current_revision
@@ -96,7 +97,7 @@ def withdraw_lead_source(source: SystemLeadSource) -> None:
 
 def withdraw_template(template: SystemTemplate, *, by: Actor) -> None:
     """Offer a template no more; `ConflictError` names the global mailboxes that answer with it."""
-    db.session.refresh(template, with_for_update=True)  # no rule begins to use it meanwhile
+    hold_row(template, key_share=False)  # no rule begins to use it meanwhile
     _demand_unused(uses_of_template(template.key), "answer with this template")
     withdraw_system_template(template, by=by)
 

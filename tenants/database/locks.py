@@ -1,14 +1,27 @@
-"""Locks by name: hints that keep two from doing the same at once. Constraints keep doubles away."""
+"""Rows that are held until the end of a transaction; and locks by name, which are hints alone.
+
+Hints keep two from doing the same at once; constraints keep doubles away.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from tenants.database import db
+from tenants.errors import NotFoundError
 
 _TRY = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+
+
+def hold_row(row: object, *, key_share: bool = True) -> None:
+    """Read a row anew and keep all others out who change it, until the end; without ``key_share`` also those
+    who refer to it. `NotFoundError` if one of them has deleted it."""
+    try:
+        db.session.refresh(row, with_for_update={"key_share": key_share})
+    except InvalidRequestError as error:
+        raise NotFoundError("Somebody has deleted this meanwhile. Nothing was saved.") from error
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from sqlalchemy import Select, func, select
 
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db
+from tenants.database.locks import hold_row
 from tenants.database.searching import has_words
 from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Membership, Organization
@@ -52,7 +53,7 @@ def organization_of(id: UUID) -> Organization:
 
 def lock(organization: Organization) -> None:
     """Read it anew and keep all others out who change it, until the end; `NotFoundError` if it is to go."""
-    db.session.refresh(organization, with_for_update={"key_share": True})
+    hold_row(organization)
     _demand_stays(organization)
 
 

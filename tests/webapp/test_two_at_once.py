@@ -1,9 +1,10 @@
 """Two people work on the same thing: the second one is told, and nothing of the first one's is lost."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from mailboxes import setup
+from mailboxes.crm.channels import Channel
 from mailboxes.crm.contacts import change_contact, make_contact
 from mailboxes.global_mailboxes import following, overriding, saving
 from mailboxes.global_mailboxes.table import GlobalMailbox
@@ -11,10 +12,12 @@ from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor
 from tenants.configuration.layers import override, value_of
 from tenants.database import db, inside, inside_installation
+from tenants.database.locks import hold_row
 from tests.factories import csrf_token, make_mailbox, make_user, sign_in
 from tests.mailboxes.test_global_mailboxes import make_global, system_locks
 from tests.webapp.filling import fields_of
 from tests.webapp.reading import form_values
+from webapp import versions
 
 SETTINGS = "/configuration/settings/display"
 TOLD = "while you were typing"
@@ -42,6 +45,26 @@ def demand_told_once(client, url, typed):
     assert (answer.status_code, TOLD in answer.text) == (422, True)
     again = {**typed, "version": fields(answer.text, url)["version"]}
     return lambda: client.post(url, data=again)
+
+
+def test_what_is_deleted_while_a_form_waits_for_it_is_not_there(ada, ours, monkeypatch):
+    with inside(ours.id):
+        db.session.add(channel := Channel(name="Web", kind="web"))
+        db.session.flush()
+        url = f"/configuration/channels/{channel.id}/edit"
+        db.session.commit()
+    typed = opened(ada, url)
+
+    def delete_first(row):
+        with inside(ours.id):
+            db.session.execute(delete(Channel).where(Channel.id == row.id))
+            db.session.commit()
+        hold_row(row)
+
+    monkeypatch.setattr(versions, "hold_row", delete_first)
+    answer = ada.post(url, data=typed)
+    assert answer.status_code == 404
+    assert "Somebody has deleted this meanwhile" in answer.text
 
 
 def test_a_mailbox_that_was_paused_meanwhile_stays_paused(ada, ours):
