@@ -49,7 +49,8 @@ SENTENCES = {
     "report": "The message is a delivery report, a receipt or a complaint.",
     "calendar": "The message is a calendar invitation or an answer to one.",
     "robot-sender": "The sender's address belongs to a machine.",
-    BY_SUBJECT: "Its subject and another sign, or its own words, show an automatic message.",
+    BY_SUBJECT: "Its subject and another sign show an automatic message.",
+    "automatic-text": "Its text says that a program wrote it.",
     "bounce": "The message says that another message could not be delivered.",
 }
 
@@ -127,6 +128,7 @@ def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
         "calendar": facts["calendar_methods"],
         "robot-sender": facts["robot_sender"],
         BY_SUBJECT: facts["has_automatic_subject_confirmed"],
+        "automatic-text": facts["says_it_is_automatic"],
         "bounce": is_bounce,
     }
     return tuple(reason for reason, value in found.items() if value)
@@ -175,6 +177,7 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         delivered_to_canonical=headers.delivered_to(),
         automatic_subject=subject_sign,
         has_automatic_subject_confirmed=False,
+        says_it_is_automatic=_says_what_it_is(parsed),
         body_hash="",
         is_encrypted_only=_is_encrypted_only(parsed),
         has_defective_header=bool(_DEFECTIVE.intersection(parsed.defects)),
@@ -186,13 +189,13 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
 
 
 def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
-    """One more sign beside an automatic subject (rule 29), or a text that says what it is.
+    """One more sign beside an automatic subject (rule 29).
 
     People write of holidays and of parcels that could not be delivered, and answer in such threads ("Re: …").
     """
     kind = facts["automatic_subject"]
     if not kind:
-        return _says_what_it_is(parsed)
+        return False
     if facts["is_role_sender"] or facts["robot_sender"] or facts["has_null_return_path"]:
         return True
     return _CONFIRMED_BY[kind](parsed, _is_answer(facts))

@@ -41,8 +41,8 @@ class Facts(TypedDict):
     Rule 25: ``reply_to``, ``has_foreign_reply_to``.
     Rule 28: ``received_count``, ``delivered_to_canonical`` (with repetitions).
     Rule 29: ``automatic_subject`` ("" or which pattern), ``has_automatic_subject_confirmed`` (one
-    more sign agrees). Rule 30: ``body_hash`` (hex; of the text without white space and case; "" of
-    what is never answered).
+    more sign agrees), ``says_it_is_automatic`` (its text does).
+    Rule 30: ``body_hash`` (hex; of the text without white space and case; "" of what is never answered).
     Rule 31: ``is_encrypted_only``, ``has_defective_header``, ``is_truncated``, ``defects``.
     """
 
@@ -78,6 +78,7 @@ class Facts(TypedDict):
     delivered_to_canonical: list[str]
     automatic_subject: str
     has_automatic_subject_confirmed: bool
+    says_it_is_automatic: bool
     body_hash: str
     is_encrypted_only: bool
     has_defective_header: bool
@@ -119,6 +120,7 @@ NOTHING = Facts(
     delivered_to_canonical=[],
     automatic_subject="",
     has_automatic_subject_confirmed=False,
+    says_it_is_automatic=False,
     body_hash="",
     is_encrypted_only=False,
     has_defective_header=False,

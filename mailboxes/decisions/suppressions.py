@@ -281,7 +281,12 @@ def _hop_loop(case: Case) -> str:
 
 def _automatic_subject(case: Case) -> str:
     found = case.facts["has_automatic_subject_confirmed"] and not case.is_trusted_form
-    return "Its subject and another sign, or its own words, show an automatic message." if found else ""
+    return "Its subject and another sign show an automatic message." if found else ""
+
+
+def _automatic_text(case: Case) -> str:
+    found = case.facts["says_it_is_automatic"] and not case.is_trusted_form
+    return "Its text says that a program wrote it." if found else ""
 
 
 def _same_body(case: Case) -> str:
@@ -351,6 +356,7 @@ SUPPRESSIONS: tuple[tuple[str, Check], ...] = (
     ("R27-answered-by-person", _answered_by_person),
     ("R28-hop-loop", _hop_loop),
     ("R29-automatic-subject", _automatic_subject),
+    ("R29-automatic-text", _automatic_text),
     ("R30-same-body", _same_body),
     ("R31-unreadable", _unreadable),
     ("R32-cannot-send", _cannot_send),

@@ -221,6 +221,7 @@ MORE_HITS: list[tuple[str, bytes]] = [
         )
     ),
     ("R29-automatic-subject", raw_with(Subject="Undeliverable: x", From="postmaster@acme.test")),
+    ("R29-automatic-text", raw_with(body="This is an automated response.\r\n")),
     ("R31-unreadable", raw_with(body="-----BEGIN PGP MESSAGE-----\r\n\r\nabc\r\n")),
     ("R31-unreadable", raw_with(Content_Type="multipart/encrypted; boundary=b")),
     ("R31-unreadable", raw_with(Subject="=?utf-8?q?a=0d=0aBcc:_x@y.test?=")),

@@ -72,6 +72,14 @@ def test_history_is_read_without_what_only_an_answer_needs(ours: World, mailbox:
     assert ("body_hash" in old.facts, old.language) == (False, None)
 
 
+def test_a_text_that_says_what_it_is_is_believed_in_every_conversation(ours: World, mailbox: Mailbox) -> None:
+    (question,) = receive(ours, mailbox, letter("Help", message_id="a@x"))
+    text = "This is an automated response, your ticket has the number 7."
+    (answer,) = receive(ours, mailbox, letter("Re: Help", message_id="b@x", answers=["a@x"], body=text))
+    assert answer.thread_id == question.thread_id
+    assert (answer.is_automatic, answer.automatic_reasons) == (True, ["automatic-text"])
+
+
 def test_a_subject_that_is_the_conversations_makes_no_answer_automatic(
     ours: World, mailbox: Mailbox, inside: Any
 ) -> None:
