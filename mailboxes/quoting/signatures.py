@@ -70,6 +70,12 @@ _CHECKED = any_of(
     r"questa\s+e-?mail\s+è\s+stata\s+controllata\s.{0,60}avast.{0,30}",
     r"deze\s+e-?mail\s+is\s+gecontroleerd\s+op\s+virussen.{0,40}",
 )
+# No program says so of itself: a sentence of somebody that begins like one of its lines.
+_COMPLAINT = re.compile(
+    r"\b(?:but|not|no|never|nothing|still|twice|aber|nicht|kein\w*|will|maar|niet|geen|kapot|mais|pas|pero|nunca"
+    r"|não|non|ma|men|ikke|inte|ale|nie|но|не)\b",
+    re.IGNORECASE,
+)
 _LINK = re.compile(r"[(<\[]\s?https?://[^\s<>()\[\]]{1,300}\s?[)>\]]")
 _SENT_FROM = re.compile(
     r"\s*+(?=.{0,160}$)[*_(\[<]{0,2}"
@@ -110,8 +116,8 @@ def begins_signature(lines: Lines, kinds: list[Kind], index: int, *, has_reply: 
         following = lines.next_text(index + 1)
         return following is not None and bool(_LIST_FOOTER.match(lines.texts[following]))
     said = _LINK.sub("", line) if "://" in line else line
-    is_dashed = _is_dashed_name(lines, index)
-    return bool(is_dashed or _SENT_FROM.match(said)) and _is_near_end(lines, kinds, index)
+    is_of_a_program = _SENT_FROM.match(said) is not None and not _COMPLAINT.search(said)
+    return (is_of_a_program or _is_dashed_name(lines, index)) and _is_near_end(lines, kinds, index)
 
 
 def may_divide(line: str) -> bool:
