@@ -81,13 +81,14 @@ def erase(mailbox: Mailbox, *, by: Actor) -> list[str]:
     """
     account = None if mailbox.is_global else account_of(mailbox)
     account_id = account.id if account is not None else None
-    effects = deletion_effects(mailbox)
+    label, effects = mailbox.label, deletion_effects(mailbox)
     _stop(mailbox, account_id)
-    record(by, "mailbox.deleted", mailbox.label, effects, {})
     db.session.commit()
     while _is_some_deleted(mailbox.id, account_id):
         pass
-    return _delete_the_rest(mailbox, account_id)
+    objects = _delete_the_rest(mailbox, account_id)
+    record(by, "mailbox.deleted", label, effects, {})
+    return objects
 
 
 def _stop(mailbox: Mailbox, account_id: UUID | None) -> None:

@@ -837,7 +837,7 @@ SABOTAGES = (
     Sabotage(
         "a draft may be sent twice",
         Path("mailboxes/drafts/sending.py"),
-        "    db.session.refresh(draft, with_for_update=True)\n    if draft.outgoing_id is not None:",
+        "    hold_row(draft, key_share=False)\n    if draft.outgoing_id is not None:",
         "    if draft.outgoing_id is not None:",
         "tests/mailboxes/test_drafts.py::test_a_new_message_sent_twice_at_once_goes_out_once",
     ),

@@ -184,6 +184,7 @@ def test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_o
 
     monkeypatch.setattr(deleting, "AT_ONCE", 1)
     account = "SELECT count(*) FROM accounts WHERE id = %s"
+    on_record = "SELECT count(*) FROM audit_entries WHERE act = 'mailbox.deleted'"
     with (
         psycopg.connect(database_urls.system.replace("+psycopg", "")) as other,
         ThreadPoolExecutor(1) as job,
@@ -203,6 +204,7 @@ def test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_o
                     "SELECT id FROM accounts WHERE id = %s FOR UPDATE SKIP LOCKED", [mailbox.account_id]
                 ).rowcount
             )
+            assert other.execute(on_record).fetchone() == (0,)  # whoever dies now has deleted no mailbox
             other.commit()
             return forget(raw_ids)
 
@@ -210,6 +212,7 @@ def test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_o
         other.commit()
         deleted.result()
         assert other.execute(account, [mailbox.account_id]).fetchone() == (0,)
+        assert other.execute(on_record).fetchone() == (1,)
     assert free == [1] * 6
 
 
