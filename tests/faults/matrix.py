@@ -19,7 +19,7 @@ __all__ = ["ELSEWHERE", "FAULTS", "play"]
 ROWS = (rows_numbering, rows_bodies, rows_connection, rows_signing_in, rows_folders, rows_surroundings)
 ELSEWHERE = MappingProxyType(
     {
-        "F32": "tests/mailboxes/test_oauth_story.py::test_the_whole_story",
+        "F32": "tests/mailboxes/oauth/test_oauth_story.py::test_the_whole_story",
         "F47": "tests/faults/test_million.py::test_a_large_folder_is_taken_over_whatever_breaks",
         "F49": "tests/workers/test_watch.py::test_a_dead_connection_is_made_anew",
         "F50": "tests/faults/test_crashes.py"

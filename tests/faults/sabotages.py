@@ -100,7 +100,7 @@ SABOTAGES = (
         SYNC / "following.py",
         "        _write(ids, vanished_at=at, is_wanted=False)\n",
         "        db.session.execute(__import__('sqlalchemy').delete(Arrival).where(Arrival.id.in_(ids)))\n",
-        "tests/mailboxes/test_sync.py::test_a_removed_message_is_kept_and_marked",
+        "tests/mailboxes/sync/test_dovecot.py::test_a_removed_message_is_kept_and_marked",
     ),
     Sabotage(
         "a stub is a second message",
@@ -121,14 +121,14 @@ SABOTAGES = (
         SYNC / "arriving.py",
         '        "is_history": is_history,\n',
         '        "is_history": False,\n',
-        "tests/mailboxes/test_sync.py::test_history_is_taken_over_as_chosen_and_makes_no_work",
+        "tests/mailboxes/sync/test_dovecot.py::test_history_is_taken_over_as_chosen_and_makes_no_work",
     ),
     Sabotage(
         "a commit that is not on the disk",
         SYNC / "arriving.py",
         '    db.session.execute(text("SET LOCAL synchronous_commit = on"))\n',
         "",
-        "tests/mailboxes/test_sync.py::test_what_has_arrived_is_on_the_disk_before_the_cursor_moves",
+        "tests/mailboxes/sync/test_dovecot.py::test_what_has_arrived_is_on_the_disk_before_the_cursor_moves",
     ),
     Sabotage(
         "a hash without lengths",
@@ -199,7 +199,7 @@ SABOTAGES = (
         SYNC / "plan.py",
         "    is_complete = len(server) >= (1 if exists is None else exists)\n",
         "    is_complete = True\n",
-        "tests/mailboxes/test_plan.py::test_nothing_is_gone_while_the_server_shows_less_than_it_counts",
+        "tests/mailboxes/sync/test_plan.py::test_nothing_is_gone_while_the_server_shows_less_than_it_counts",
     ),
     Sabotage(
         "any UID is taken",
@@ -291,7 +291,7 @@ SABOTAGES = (
         SYNC / "history.py",
         "        if has_begun and _is_over(run, ends):\n            return True\n        has_begun = True\n        try:\n",
         "        try:\n",
-        "tests/mailboxes/test_new_mail.py"
+        "tests/mailboxes/sync/test_new_mail.py"
         "::test_the_history_of_many_small_folders_does_not_make_new_mail_wait",
     ),
     Sabotage(
@@ -299,7 +299,7 @@ SABOTAGES = (
         SYNC / "visiting.py",
         "    run.left.pop(folder.id, None)\n    return chosen\n",
         "    return chosen\n",
-        "tests/mailboxes/test_new_mail.py"
+        "tests/mailboxes/sync/test_new_mail.py"
         "::test_a_choice_of_more_history_that_is_made_during_a_pass_is_listed_anew",
     ),
     Sabotage(
@@ -314,7 +314,7 @@ SABOTAGES = (
         INTAKE / "arrived.py",
         "(row.attempts, row.is_history) == (attempts, is_history), rows",
         "row.attempts == attempts, rows",
-        "tests/mailboxes/test_intake.py::test_new_mail_is_done_before_the_history_beside_it",
+        "tests/mailboxes/intake/test_intake.py::test_new_mail_is_done_before_the_history_beside_it",
     ),
     Sabotage(
         "only the newest flags",
@@ -349,14 +349,14 @@ SABOTAGES = (
         SYNC / "leaving.py",
         "OF_A_FOLDER = (CommandRefusedError, ProtocolError, *SILENCE)",
         "OF_A_FOLDER = (CommandRefusedError, ProtocolError)",
-        "tests/mailboxes/test_hanging_folders.py::test_a_folder_that_hangs_holds_up_no_other[hang-EXAMINE]",
+        "tests/mailboxes/sync/test_hanging_folders.py::test_a_folder_that_hangs_holds_up_no_other[hang-EXAMINE]",
     ),
     Sabotage(
         "a goodbye over one message ends the pass",
         IMAP / "reading.py",
         "            return self._session.is_turned_away\n",
         "            return True\n",
-        "tests/mailboxes/test_hanging_folders.py"
+        "tests/mailboxes/sync/test_hanging_folders.py"
         "::test_a_message_that_a_server_says_goodbye_over_is_set_aside[bye]",
     ),
     Sabotage(
@@ -364,7 +364,7 @@ SABOTAGES = (
         IMAP / "reading.py",
         "            self._demand_another(message.uid)\n",
         "            pass\n",
-        "tests/mailboxes/test_hanging_folders.py"
+        "tests/mailboxes/sync/test_hanging_folders.py"
         "::test_no_message_is_set_aside_by_a_server_that_says_goodbye_over_all_of_them[bye]",
     ),
     Sabotage(
@@ -372,7 +372,7 @@ SABOTAGES = (
         SYNC / "leaving.py",
         '        is_again = folder.id in run.hung_before and folder.special_use != "inbox" and not is_read\n',
         "        is_again = False\n",
-        "tests/mailboxes/test_hanging_folders.py::test_it_comes_last_next_time_and_then_it_is_left_alone_for_a_while",
+        "tests/mailboxes/sync/test_hanging_folders.py::test_it_comes_last_next_time_and_then_it_is_left_alone_for_a_while",
     ),
     Sabotage(
         "an unstable folder is read anew from its beginning in each pass",
@@ -386,7 +386,7 @@ SABOTAGES = (
         SYNC / "turns.py",
         "        return not is_first, since, RANKS",
         "        return not is_first, LONG_AGO, RANKS",
-        "tests/mailboxes/test_turns.py"
+        "tests/mailboxes/sync/test_turns.py"
         "::test_each_folder_is_visited_after_finitely_many_passes_whatever_the_others_take",
     ),
     Sabotage(
@@ -394,7 +394,7 @@ SABOTAGES = (
         SYNC / "leaving.py",
         "    if error.needs_reconnect:\n",
         "    if isinstance(error, SILENCE):\n",
-        "tests/mailboxes/test_hanging_folders.py"
+        "tests/mailboxes/sync/test_hanging_folders.py"
         "::test_many_folders_whose_answers_make_no_sense_hold_up_nobody",
     ),
     Sabotage(
@@ -402,7 +402,7 @@ SABOTAGES = (
         SYNC / "history.py",
         "            leave(run, folder, error, is_read=True)\n",
         "            leave(run, folder, error)\n",
-        "tests/mailboxes/test_hanging_folders.py"
+        "tests/mailboxes/sync/test_hanging_folders.py"
         "::test_new_mail_of_a_folder_whose_history_hangs_is_not_made_to_wait",
     ),
     Sabotage(
@@ -410,7 +410,7 @@ SABOTAGES = (
         SYNC / "running.py",
         "            if taken < len(uids):\n",
         "            if False:\n",
-        "tests/mailboxes/test_hanging_folders.py"
+        "tests/mailboxes/sync/test_hanging_folders.py"
         "::test_a_pass_ends_when_its_time_is_over_and_the_next_one_goes_on[running.UIDS_AT_ONCE]",
     ),
     Sabotage(
@@ -439,28 +439,28 @@ SABOTAGES = (
         SYNC / "plan.py",
         "    return cursor.new_since if cursor.has_history_left else max(cursor.new_since, looked_at - SKEW)\n",
         "    return max(cursor.new_since, looked_at - SKEW)\n",
-        "tests/mailboxes/test_plan.py::test_what_came_in_since_a_folder_was_chosen_is_new_and_nothing_else",
+        "tests/mailboxes/sync/test_plan.py::test_what_came_in_since_a_folder_was_chosen_is_new_and_nothing_else",
     ),
     Sabotage(
         "a folder that is chosen again answers what came meanwhile",
         Path("mailboxes/accounts.py"),
         "            self.first_uid = EVERY_UID\n",
         "            pass\n",
-        "tests/mailboxes/test_new_mail.py::test_what_came_while_a_folder_was_not_read_is_history[folder]",
+        "tests/mailboxes/sync/test_new_mail.py::test_what_came_while_a_folder_was_not_read_is_history[folder]",
     ),
     Sabotage(
         "what was removed here is new when it is seen again",
         SYNC / "arriving.py",
         "        _take_for_history(folder, lane, rows)\n",
         "        pass\n",
-        "tests/mailboxes/test_new_mail.py::test_what_was_removed_here_is_not_new_when_it_is_seen_again",
+        "tests/mailboxes/sync/test_new_mail.py::test_what_was_removed_here_is_not_new_when_it_is_seen_again",
     ),
     Sabotage(
         "less history is chosen than is here",
         SYNC / "history.py",
         " if is_seen_again else floor\n",
         " if is_seen_again is None else floor\n",
-        "tests/mailboxes/test_new_mail.py::test_a_folder_renumbered_twice_in_a_row_loses_nothing[now]",
+        "tests/mailboxes/sync/test_new_mail.py::test_a_folder_renumbered_twice_in_a_row_loses_nothing[now]",
     ),
     Sabotage(
         "what comes to light with a new numbering is new",
@@ -481,7 +481,7 @@ SABOTAGES = (
         SYNC / "history.py",
         "            folder.id in run.troubled.keys() | run.cut\n",
         "            folder.id in run.troubled\n",
-        "tests/mailboxes/test_reused_uids.py"
+        "tests/mailboxes/sync/test_reused_uids.py"
         "::test_a_folder_that_goes_back_to_its_former_numbering_is_fetched_once",
     ),
     Sabotage(
@@ -489,7 +489,7 @@ SABOTAGES = (
         SYNC / "visiting.py",
         " else_=Folder.new_since)\n",
         " else_=is_new_since)\n",
-        "tests/mailboxes/test_reused_uids.py"
+        "tests/mailboxes/sync/test_reused_uids.py"
         "::test_uids_that_are_given_out_again_are_compared_a_portion_in_each_pass",
     ),
     Sabotage(
@@ -497,7 +497,7 @@ SABOTAGES = (
         SYNC / "visiting.py",
         "    is_resumed = folder.reused_uid is not None\n",
         "    is_resumed = False\n",
-        "tests/mailboxes/test_reused_uids.py"
+        "tests/mailboxes/sync/test_reused_uids.py"
         "::test_messages_that_come_back_are_compared_a_portion_in_each_pass_and_none_twice",
     ),
     _of_matrix(
@@ -720,14 +720,14 @@ SABOTAGES = (
         Path("mailboxes/arrivals.py"),
         ".order_by(Arrival.id).with_for_update(key_share=True)",
         ".with_for_update(key_share=True)",
-        "tests/mailboxes/test_intake_beside_sync.py::test_whoever_changes_several_arrivals_holds_them_in_one_order",
+        "tests/mailboxes/intake/test_beside_sync.py::test_whoever_changes_several_arrivals_holds_them_in_one_order",
     ),
     Sabotage(
         "a mailbox is deleted in one go",
         Path("mailboxes/setup/deleting.py"),
         "    while _is_some_deleted(mailbox.id, account_id):\n        pass\n",
         "",
-        "tests/mailboxes/test_intake_beside_sync.py::test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_only",
+        "tests/mailboxes/intake/test_beside_sync.py::test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_only",
     ),
     Sabotage(
         "deaths over acting are not counted",
@@ -762,7 +762,7 @@ SABOTAGES = (
         SYNC / "visiting.py",
         "        if run.imap.ended_over:\n",
         "        if False:\n",
-        "tests/mailboxes/test_hanging_folders.py::test_a_message_whose_flags_end_the_connection_is_asked_about_once_a_day",
+        "tests/mailboxes/sync/test_hanging_folders.py::test_a_message_whose_flags_end_the_connection_is_asked_about_once_a_day",
     ),
     Sabotage(
         "removals in an unstable folder go unnoticed",
@@ -818,7 +818,7 @@ SABOTAGES = (
         SYNC / "leases.py",
         "        .where(Account.id == account_id, Account.lease_fence == fence)\n        .with_for_update(read=True)\n",
         "        .where(Account.id == account_id)\n        .with_for_update(read=True)\n",
-        "tests/mailboxes/test_sync.py::test_a_worker_that_was_stopped_beyond_its_lease_commits_nothing",
+        "tests/mailboxes/sync/test_dovecot.py::test_a_worker_that_was_stopped_beyond_its_lease_commits_nothing",
     ),
     Sabotage(
         "a lease without an end",
@@ -832,7 +832,7 @@ SABOTAGES = (
         SYNC / "leases.py",
         "            Account.lease_expires_at < func.clock_timestamp(),\n            func",
         "            func",
-        "tests/mailboxes/test_sync.py::test_two_passes_at_once_are_refused",
+        "tests/mailboxes/sync/test_dovecot.py::test_two_passes_at_once_are_refused",
     ),
     Sabotage(
         "a draft may be sent twice",
@@ -860,14 +860,14 @@ SABOTAGES = (
         SYNC / "deaths.py",
         '        "state": case((is_told, "failing"), else_=Account.state),\n',
         "",
-        "tests/mailboxes/test_troubles.py::test_of_an_account_that_each_worker_dies_of_administrators_hear_once",
+        "tests/mailboxes/troubles/test_accounts.py::test_of_an_account_that_each_worker_dies_of_administrators_hear_once",
     ),
     Sabotage(
         "who dies with its supervisor has not died",
         SYNC / "claiming.py",
         "        deaths.note_deaths(session)\n",
         "",
-        "tests/mailboxes/test_deaths.py::test_an_account_during_whose_passes_all_die_backs_off_and_says_so",
+        "tests/mailboxes/sync/test_deaths.py::test_an_account_during_whose_passes_all_die_backs_off_and_says_so",
     ),
     Sabotage(
         "who is asked to end has died",
@@ -904,7 +904,7 @@ SABOTAGES = (
         IMAP / "asking.py",
         "    return _details(session, uids, items, needed, _ask_despite_endings)\n",
         "    return _details(session, uids, items, needed, _ask_despite_refusals)\n",
-        "tests/mailboxes/test_hanging_folders.py"
+        "tests/mailboxes/sync/test_hanging_folders.py"
         "::test_a_message_whose_flags_end_the_connection_holds_up_nothing_of_its_folder",
     ),
     Sabotage(
@@ -912,7 +912,7 @@ SABOTAGES = (
         SYNC / "renaming.py",
         "ASKED_IN_VAIN if is_first and error.needs_reconnect else NO_VALIDITY",
         "NO_VALIDITY",
-        "tests/mailboxes/test_folder_troubles.py"
+        "tests/mailboxes/troubles/test_folders.py"
         "::test_a_new_name_is_found_though_the_connection_ended_when_it_was_asked_for",
     ),
     Sabotage(
@@ -920,7 +920,7 @@ SABOTAGES = (
         SYNC / "leaving.py",
         "    most = MOST_RECONNECTS if run.fetched or not run.is_doubtful else 0\n",
         "    most = MOST_RECONNECTS\n",
-        "tests/mailboxes/test_hanging_folders.py"
+        "tests/mailboxes/sync/test_hanging_folders.py"
         "::test_a_server_that_says_goodbye_to_every_command_costs_two_sign_ins_a_pass_and_is_told",
     ),
     Sabotage(
@@ -935,7 +935,7 @@ SABOTAGES = (
         SYNC / "history.py",
         "            run.connect_again()  # lost behind what was stored last: no fault of the folder that comes next\n",
         "",
-        "tests/mailboxes/test_hanging_folders.py"
+        "tests/mailboxes/sync/test_hanging_folders.py"
         "::test_a_connection_that_is_lost_as_a_turn_of_history_is_over_is_no_other_folders_trouble",
     ),
     Sabotage(

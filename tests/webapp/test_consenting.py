@@ -18,7 +18,7 @@ from tenants.configuration.layers import override
 from tenants.database import db, inside_installation
 from tests.dovecot import start_dovecot
 from tests.factories import csrf_token, make_mailbox, make_member, make_user, sign_in
-from tests.mailboxes.connected import account_of, connected_mailbox, register
+from tests.mailboxes.oauth.connected import account_of, connected_mailbox, register
 from tests.oauth_provider import dovecot_settings
 from tests.webapp.critic import criticise
 from tests.webapp.reading import form_values, read, send, words_of

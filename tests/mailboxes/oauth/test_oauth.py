@@ -25,7 +25,7 @@ from tenants.configuration.catalog import SYSTEM
 from tenants.configuration.layers import override
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tenants.errors import InvalidError
-from tests.mailboxes.connected import (
+from tests.mailboxes.oauth.connected import (
     CALLBACK,
     SESSION,
     account_of,

@@ -19,7 +19,7 @@ from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.dovecot import start_dovecot
 from tests.factories import make_mailbox, make_organization, make_user
 from tests.mailboxes.arriving import letter
-from tests.mailboxes.connected import (
+from tests.mailboxes.oauth.connected import (
     account_of,
     connected_mailbox,
     connection_of,
