@@ -13,7 +13,7 @@ import mailboxes.drafts
 import mailboxes.global_mailboxes.table
 import mailboxes.health.pass_log
 import mailboxes.health.volume
-import mailboxes.inbox.reading
+import mailboxes.inbox.read_state
 import mailboxes.messages
 import mailboxes.notices
 import mailboxes.oauth

@@ -19,7 +19,7 @@ from mailboxes.access import (
 )
 from mailboxes.drafts import Draft, own_drafts
 from mailboxes.inbox.listing import Key
-from mailboxes.inbox.reading import is_unread_by
+from mailboxes.inbox.read_state import is_unread_by
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.system_mailboxes import Mailbox

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from mailboxes.access import is_readable
 from mailboxes.drafts import Draft
-from mailboxes.inbox.reading import MOST_COUNTED, is_unread_by, unread_count, unread_counts
+from mailboxes.inbox.read_state import MOST_COUNTED, is_unread_by, unread_count, unread_counts
 from mailboxes.inbox.rows import Row, rows_of_drafts, rows_of_messages, rows_of_threads
 from mailboxes.inbox.searching import found_first, message_conditions, thread_conditions
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection, View

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import or_, select
 
 from mailboxes.drafts import Draft
-from mailboxes.inbox.reading import is_unread_by
+from mailboxes.inbox.read_state import is_unread_by
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import labels_of
 from mailboxes.threads import Thread, ThreadRecord

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, or_, select, true
 
 from mailboxes.drafts import Draft, own_drafts
-from mailboxes.inbox.reading import is_unread_by, unread_thread_ids
+from mailboxes.inbox.read_state import is_unread_by, unread_thread_ids
 from mailboxes.inbox.selection import UNREAD, Selection
 from mailboxes.messages import Message
 from mailboxes.search import MOST_FOUND, messages_with_words

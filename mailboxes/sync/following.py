@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from mailboxes import timeline
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival, hold, of_another_epoch
-from mailboxes.inbox.reading import forget_reads
+from mailboxes.inbox.read_state import forget_reads
 from mailboxes.intake.storing import settle_boxes
 from mailboxes.messages import Location, Message
 from mailboxes.routing.records import held_by_one, holders_of

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import select
 
-from mailboxes.inbox import reading
+from mailboxes.inbox import read_state
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.threads import Thread
@@ -116,7 +116,7 @@ def test_opening_reads_and_the_address_can_be_shared(visit, ours, mailbox):
     expect(row).not_to_have_class(re.compile("is-unread"))
     expect(page.locator("#unread-count")).to_have_text("1")
     with inside(ours.id):
-        assert reading.unread_count(ours.member) == 1
+        assert read_state.unread_count(ours.member) == 1
     page.go_back()
     expect(page.get_by_text("No conversation open")).to_be_visible()
     page.goto(f"{window.url}/mail/conversations/{message.thread_id}")
@@ -303,5 +303,5 @@ def test_without_scripts_everything_can_still_be_done(visit, ours, mailbox):
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator("#messages article").last).to_contain_text("Answered without scripts")
     with inside(ours.id):
-        assert reading.unread_count(ours.member) == 0
+        assert read_state.unread_count(ours.member) == 0
         assert db.session.scalars(select(Message).where(Message.direction == "out")).one()

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, update
 
 from mailboxes.accounts import Account
-from mailboxes.inbox.reading import is_unread_by, mark_read, mark_unread
+from mailboxes.inbox.read_state import is_unread_by, mark_read, mark_unread
 from mailboxes.messages import Message
 from tenants.database import db, inside
 from tenants.organizations import Membership

@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Account
 from mailboxes.connections import store_password
 from mailboxes.global_mailboxes.reporting import report_global_accounts
-from mailboxes.inbox.reading import is_unread_by, mark_read, mark_unread
+from mailboxes.inbox.read_state import is_unread_by, mark_read, mark_unread
 from mailboxes.messages import Message
 from mailboxes.sync.claiming import hurry_for_reads
 from mailboxes.sync.foreground import sync_now

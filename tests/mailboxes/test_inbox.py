@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, select
 
 from mailboxes.drafts import Draft
-from mailboxes.inbox import listing, reading
+from mailboxes.inbox import listing, read_state
 from mailboxes.inbox.listing import Key
 from mailboxes.inbox.selection import VIEWS, Selection
 from mailboxes.messages import Message, MessageRead
@@ -191,16 +191,16 @@ def test_a_page_takes_the_same_number_of_queries_however_many_rows_it_has(ours, 
 def test_reading_is_each_members_own(ours, mailbox, inside):
     message = make_message(ours, mailbox)
     with inside(ours):
-        assert reading.mark_read(ours.member, select(Message).where(Message.id == message.id)) == 1
-        assert reading.unread_count(ours.member) == 0
-        assert reading.unread_count(ours.admin) == 1
+        assert read_state.mark_read(ours.member, select(Message).where(Message.id == message.id)) == 1
+        assert read_state.unread_count(ours.member) == 0
+        assert read_state.unread_count(ours.admin) == 1
 
 
 def test_reading_twice_is_reading_once(ours, mailbox, inside):
     message = make_message(ours, mailbox)
     with inside(ours):
-        statement = reading.messages_of_threads([message.thread_id])
-        assert [reading.mark_read(ours.member, statement) for _ in range(2)] == [1, 0]
+        statement = read_state.messages_of_threads([message.thread_id])
+        assert [read_state.mark_read(ours.member, statement) for _ in range(2)] == [1, 0]
         assert len(db.session.scalars(select(MessageRead)).all()) == 1
 
 
@@ -208,65 +208,65 @@ def test_what_is_not_granted_cannot_be_marked(ours, inside):
     message = make_message(ours, make_mailbox(ours, readers=(ours.admin,)))
     with inside(ours):
         statement = select(Message).where(Message.id == message.id)
-        assert reading.mark_read(ours.member, statement) == 0
-        assert reading.mark_unread(ours.member, statement) == 0
+        assert read_state.mark_read(ours.member, statement) == 0
+        assert read_state.mark_unread(ours.member, statement) == 0
 
 
 def test_what_was_read_can_be_new_again(ours, mailbox, inside):
     message = make_message(ours, mailbox)
     with inside(ours):
-        statement = reading.messages_of_threads([message.thread_id])
-        reading.mark_read(ours.member, statement)
-        assert reading.mark_unread(ours.member, statement) == 1
-        assert reading.unread_count(ours.member) == 1
+        statement = read_state.messages_of_threads([message.thread_id])
+        read_state.mark_read(ours.member, statement)
+        assert read_state.mark_unread(ours.member, statement) == 1
+        assert read_state.unread_count(ours.member) == 1
         assert shown(Selection(ours.member, view=VIEWS["unread"])) == [message.subject]
 
 
 def test_what_all_have_read_becomes_new_to_nobody_else(ours, mailbox, inside):
     message = make_message(ours, mailbox, is_read_by_all=True)
     with inside(ours):
-        assert reading.unread_count(ours.member) == 0
-        reading.mark_unread(ours.member, reading.messages_of_threads([message.thread_id]))
-        assert reading.unread_count(ours.member) == 1
-        assert reading.unread_count(ours.admin) == 0
+        assert read_state.unread_count(ours.member) == 0
+        read_state.mark_unread(ours.member, read_state.messages_of_threads([message.thread_id]))
+        assert read_state.unread_count(ours.member) == 1
+        assert read_state.unread_count(ours.admin) == 0
 
 
 def test_what_we_sent_and_what_is_spam_is_never_unread(ours, mailbox, inside):
     make_message(ours, mailbox, direction="out")
     make_message(ours, mailbox, box="spam")
     with inside(ours):
-        assert reading.unread_count(ours.member) == 0
+        assert read_state.unread_count(ours.member) == 0
 
 
 def test_the_read_mark_skips_what_is_old_and_read_and_nothing_else(ours, mailbox, inside, monkeypatch):
-    monkeypatch.setattr(reading, "_SETTLED_AFTER", timedelta(seconds=-60))
+    monkeypatch.setattr(read_state, "_SETTLED_AFTER", timedelta(seconds=-60))
     first, second, third = many(ours, mailbox, 3)
     with inside(ours):
-        reading.mark_read(ours.member, select(Message).where(Message.id == first.id))
-        mark = db.session.scalars(select(reading.ReadMark)).one()
+        read_state.mark_read(ours.member, select(Message).where(Message.id == first.id))
+        mark = db.session.scalars(select(read_state.ReadMark)).one()
         assert first.id < mark.read_through < second.id
-        reading.mark_read(ours.member, select(Message).where(Message.id == third.id))
-        assert reading.unread_count(ours.member) == 1
-        reading.mark_read(ours.member, select(Message).where(Message.id == second.id))
+        read_state.mark_read(ours.member, select(Message).where(Message.id == third.id))
+        assert read_state.unread_count(ours.member) == 1
+        read_state.mark_read(ours.member, select(Message).where(Message.id == second.id))
         db.session.refresh(mark)
         assert mark.read_through > third.id
-        reading.mark_unread(ours.member, select(Message).where(Message.id == second.id))
-        assert reading.unread_count(ours.member) == 1
+        read_state.mark_unread(ours.member, select(Message).where(Message.id == second.id))
+        assert read_state.unread_count(ours.member) == 1
 
 
 def test_a_delivery_that_commits_late_is_still_counted(ours, mailbox, inside):
     late = uuid7()
     message = make_message(ours, mailbox)
     with inside(ours):
-        reading.mark_read(ours.member, select(Message).where(Message.id == message.id))
+        read_state.mark_read(ours.member, select(Message).where(Message.id == message.id))
         db.session.commit()
     make_message(ours, mailbox, id=late)
     with inside(ours):
-        assert reading.unread_count(ours.member) == 1
+        assert read_state.unread_count(ours.member) == 1
 
 
 def test_numbers_stop_at_a_thousand(ours, mailbox, inside, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_COUNTED", 2)
+    monkeypatch.setattr(read_state, "MOST_COUNTED", 2)
     monkeypatch.setattr(listing, "MOST_COUNTED", 2)
     many(ours, mailbox, 4)
     with inside(ours):
@@ -275,7 +275,7 @@ def test_numbers_stop_at_a_thousand(ours, mailbox, inside, monkeypatch):
 
 
 def test_many_unread_conversations_are_listed_too(ours, mailbox, inside, monkeypatch):
-    monkeypatch.setattr(reading, "MOST_COUNTED", 2)
+    monkeypatch.setattr(read_state, "MOST_COUNTED", 2)
     many(ours, mailbox, 4)
     with inside(ours):
         assert len(shown(Selection(ours.member, view=VIEWS["unread"]))) == 4

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text as sql
 
-from mailboxes.inbox import listing, reading
+from mailboxes.inbox import listing, read_state
 from mailboxes.inbox.selection import VIEWS, Selection
 from mailboxes.search import words_of
 from mailboxes.search_terms import parse_query
@@ -144,7 +144,7 @@ def test_states_are_found(ours, mailbox, found, inside):
     make_message(ours, mailbox, thread=mine)
     make_message(ours, mailbox, subject="Robot", is_automatic=True)
     with inside(ours):
-        reading.mark_read(ours.member, reading.messages_of_threads([mine.id]))
+        read_state.mark_read(ours.member, read_state.messages_of_threads([mine.id]))
         db.session.add(ThreadRecord(thread_id=mine.id, kind="vip", other_id=uuid7()))
         db.session.commit()
     assert found("is:unread") == ["Done", "Robot"]

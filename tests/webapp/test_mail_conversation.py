@@ -12,7 +12,7 @@ from mailboxes import timeline
 from mailboxes.accounts import Folder
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft
-from mailboxes.inbox import reading
+from mailboxes.inbox import read_state
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.sync import leases
@@ -90,7 +90,7 @@ def queued(world, message, state="ready", **given):
 def test_messages_stand_oldest_first_and_what_was_read_is_folded(client, ours, mailbox, inside):
     messages = several(ours, mailbox, 3)
     with inside(ours):
-        reading.mark_read(ours.member, select(Message).where(Message.id == messages[0].id))
+        read_state.mark_read(ours.member, select(Message).where(Message.id == messages[0].id))
         db.session.commit()
     shown = cards(read(client, url_of(messages[0])))
     assert [card["id"] for card in shown] == [f"message-{message.id}" for message in messages]
@@ -263,7 +263,7 @@ def test_opening_asks_to_be_read_by_a_post(client, ours, mailbox, inside):
     answer = client.post(form["action"], data=values, headers={"HX-Request": "true"})
     assert (answer.status_code, answer.headers["HX-Trigger"]) == (204, "postroom:read")
     with inside(ours):
-        assert reading.unread_count(ours.member) == 1
+        assert read_state.unread_count(ours.member) == 1
     assert later.thread_id != message.thread_id
     assert not BeautifulSoup(read(client, url_of(message)), "html.parser").select("form.mark-read")
 
@@ -277,7 +277,7 @@ def test_what_came_after_the_page_was_made_stays_unread(client, ours, mailbox, i
     make_message(ours, mailbox, thread=thread)
     client.post(f"{url_of(message)}/read", data=values)
     with inside(ours):
-        assert reading.unread_count(ours.member) == 1
+        assert read_state.unread_count(ours.member) == 1
 
 
 def test_it_can_be_made_unread_again(client, ours, mailbox, inside):
@@ -285,7 +285,7 @@ def test_it_can_be_made_unread_again(client, ours, mailbox, inside):
     answer = post(client, f"{url_of(message)}/unread?view=all")
     assert answer.location == "/mail/?view=all"
     with inside(ours):
-        assert reading.unread_count(ours.member) == 1
+        assert read_state.unread_count(ours.member) == 1
 
 
 def test_its_status_and_assignee_change_with_a_line_on_the_timeline(client, ours, mailbox, inside):

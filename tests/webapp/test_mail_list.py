@@ -8,7 +8,7 @@ from sqlalchemy import event, select
 
 from mailboxes.accounts import Account
 from mailboxes.drafts import Draft
-from mailboxes.inbox import reading
+from mailboxes.inbox import read_state
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.configuration.layers import override
 from tenants.database import db, uuid7
@@ -157,10 +157,10 @@ def test_many_are_read_and_made_new_at_once(client, ours, mailbox, inside):
     threads = [message.thread_id for message in messages]
     assert bulk(client, "read", threads[:2]).status_code == 303
     with inside(ours):
-        assert reading.unread_count(ours.member) == 1
+        assert read_state.unread_count(ours.member) == 1
     bulk(client, "unread", threads[:1])
     with inside(ours):
-        assert reading.unread_count(ours.member) == 2
+        assert read_state.unread_count(ours.member) == 2
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_reading_changes_nothing_by_a_get(client, ours, mailbox, inside):
     for url in ("/mail/", f"/mail/conversations/{message.thread_id}", f"/mail/messages/{message.id}/body"):
         client.get(url)
     with inside(ours):
-        assert reading.unread_count(ours.member) == 1
+        assert read_state.unread_count(ours.member) == 1
 
 
 def test_of_many_mailboxes_the_first_are_listed_and_the_others_found(app, ours, theirs):

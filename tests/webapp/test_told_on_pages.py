@@ -199,7 +199,7 @@ def test_what_the_system_has_switched_off_is_not_said_to_be_in_trouble(ours, the
 
 
 def test_of_very_many_only_some_are_looked_for(ours, theirs, inside, admin, monkeypatch):
-    for module in ("mailboxes.setup.delays", "webapp.mail.views_list"):
+    for module in ("mailboxes.setup.delays", "webapp.mail.list_views"):
         monkeypatch.setattr(f"{module}.MOST_FOUND", 5)
     boxes = [make_mailbox(ours, label=f"Box {number}", account=BROKEN) for number in range(7)]
     assert "do not arrive in at least 2 more of your mailboxes" in words_of(read(admin, "/mail/"))

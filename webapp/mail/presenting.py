@@ -9,7 +9,7 @@ from markupsafe import Markup
 from mailboxes.classifying import is_forged
 from mailboxes.inbox.conversation import Conversation, Opened
 from mailboxes.inbox.listing import Counts
-from mailboxes.inbox.reading import MOST_COUNTED
+from mailboxes.inbox.read_state import MOST_COUNTED
 from mailboxes.inbox.rows import Row
 from mailboxes.inbox.selection import VIEWS
 from mailboxes.intake.held import Held, held_of_messages

@@ -1,23 +1,23 @@
 """The pages of My Emails, by what they are about."""
 
 from webapp.mail import (
-    views_access,
-    views_assigning,
-    views_compose,
-    views_conversation,
-    views_list,
-    views_mailboxes,
-    views_message,
+    access_views,
+    assigning_views,
+    compose_views,
+    conversation_views,
+    list_views,
+    mailboxes_views,
+    message_views,
 )
 from webapp.mail.blueprint import blueprint
 
 __all__ = [
+    "access_views",
+    "assigning_views",
     "blueprint",
-    "views_access",
-    "views_assigning",
-    "views_compose",
-    "views_conversation",
-    "views_list",
-    "views_mailboxes",
-    "views_message",
+    "compose_views",
+    "conversation_views",
+    "list_views",
+    "mailboxes_views",
+    "message_views",
 ]

@@ -14,7 +14,7 @@ from mailboxes.arrivals import Arrival
 from mailboxes.imap import Timeouts
 from mailboxes.imap.asking import ENDINGS_OF_ALL
 from mailboxes.imap.session import MOST_GOODBYES
-from mailboxes.inbox.reading import mark_read
+from mailboxes.inbox.read_state import mark_read
 from mailboxes.messages import Message
 from mailboxes.sync import leases, passes
 from mailboxes.sync.auditing import ask_for_audit

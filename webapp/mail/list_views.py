@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 
 from mailboxes import drafts
 from mailboxes.access import readable_ids
-from mailboxes.inbox import conversation, listing, reading
+from mailboxes.inbox import conversation, listing, read_state
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query, Term
@@ -23,9 +23,9 @@ from tenants.database import db
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
 from webapp.mail.composing import undo_of
+from webapp.mail.mailboxes_views import listed_mailboxes, selector_of
 from webapp.mail.place import Place, place_of_request, wants_part
 from webapp.mail.presenting import counted, row_of_list, views_of
-from webapp.mail.views_mailboxes import listed_mailboxes, selector_of
 from workers import queues
 
 MOST_IN_MENU = 8
@@ -60,7 +60,7 @@ def bulk() -> ResponseReturnValue:
 @member_required
 def unread_count() -> ResponseReturnValue:
     """The number in the header."""
-    number = reading.unread_count(g.member)
+    number = read_state.unread_count(g.member)
     return _unless_known(
         str(number), "mail/unread_count.html", {"number": counted(number), "is_any": number > 0}
     )
@@ -152,7 +152,7 @@ def _do_with_selected(what: str, kind: str, ids: list[UUID]) -> list[UUID]:
         return []
     messages = _selected_messages(kind, ids)
     if what in ("read", "unread"):
-        (reading.mark_read if what == "read" else reading.mark_unread)(g.member, messages)
+        (read_state.mark_read if what == "read" else read_state.mark_unread)(g.member, messages)
         return []
     threads = list(db.session.scalars(messages.with_only_columns(Message.thread_id).distinct()))
     if what in conversation.STATUSES:
@@ -166,7 +166,7 @@ def _selected_messages(kind: str, ids: list[UUID]) -> Select[Message]:
     readable = Message.mailbox_id.in_(readable_ids(g.member))
     if kind == "messages":
         return select(Message).where(Message.id.in_(ids), readable)
-    return reading.messages_of_threads(ids).where(readable)
+    return read_state.messages_of_threads(ids).where(readable)
 
 
 def _is_id(text: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from mailboxes.access import readable_thread
 from mailboxes.conversion import links_of, offers_by_hand
-from mailboxes.inbox import reading
+from mailboxes.inbox import read_state
 from mailboxes.inbox.conversation import (
     STATUSES,
     Conversation,
@@ -23,12 +23,12 @@ from mailboxes.messages import Message
 from tenants.configuration.layers import value_of
 from tenants.database import db
 from webapp.guards import member_required
+from webapp.mail.assigning_views import people_to_assign
 from webapp.mail.blueprint import blueprint
 from webapp.mail.composing import composer_of, undo_of
+from webapp.mail.list_views import after_done, back_to_list, shown_list
 from webapp.mail.place import place_of_request, wants_part
 from webapp.mail.presenting import latest_events, messages_of
-from webapp.mail.views_assigning import people_to_assign
-from webapp.mail.views_list import after_done, back_to_list, shown_list
 from workers import queues
 
 ALL_AT_ONCE = 500  # messages that "earlier messages" loads
@@ -91,11 +91,11 @@ def news(thread_id: UUID) -> ResponseReturnValue:
 def read(thread_id: UUID) -> ResponseReturnValue:
     """Note that the member has seen the messages up to one (``through``); the page asks for it by itself."""
     thread = readable_thread(g.member, thread_id)
-    messages = reading.messages_of_threads([thread.id])
+    messages = read_state.messages_of_threads([thread.id])
     through = Key.of(request.form.get("through"))
     if through is not None:
         messages = messages.where(Message.id <= through.id)
-    changed = reading.mark_read(g.member, messages)
+    changed = read_state.mark_read(g.member, messages)
     db.session.commit()
     if request.headers.get("HX-Request") != "true":
         return redirect(place_of_request().url("mail.conversation", thread_id=thread.id), 303)
@@ -116,7 +116,7 @@ def unread(thread_id: UUID) -> ResponseReturnValue:
         .order_by(Message.shown_at.desc(), Message.id.desc())
         .limit(1)
     )
-    reading.mark_unread(g.member, select(Message).where(Message.id.in_(newest)))
+    read_state.mark_unread(g.member, select(Message).where(Message.id.in_(newest)))
     db.session.commit()
     return back_to_list()
 

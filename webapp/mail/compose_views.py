@@ -21,10 +21,10 @@ from webapp.filters import short_time
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
 from webapp.mail.composing import draft_of_member, sender_options, shown_draft
+from webapp.mail.conversation_views import shown_conversation
 from webapp.mail.forms import DraftForm
+from webapp.mail.list_views import after_done, shown_list
 from webapp.mail.place import place_of_request
-from webapp.mail.views_conversation import shown_conversation
-from webapp.mail.views_list import after_done, shown_list
 from workers import queues
 
 THEN = ("waiting", "done")  # what a conversation may be once it is answered
