@@ -276,7 +276,8 @@ def _hop_loop(case: Case) -> str:
     if case.facts["received_count"] > MOST_HOPS:
         return f"It has passed {case.facts['received_count']} servers, as in a loop."
     ours = [a for a in case.facts["delivered_to_canonical"] if a in case.context.mailbox_addresses]
-    return "It has been delivered here before (Delivered-To)." if len(ours) > 1 else ""
+    has_come_back = len(ours) > len(set(ours))  # of two addresses, one passes mail on to the other
+    return "It has been delivered here before (Delivered-To)." if has_come_back else ""
 
 
 def _automatic_subject(case: Case) -> str:

@@ -26,7 +26,7 @@ CONTEXT = Context(
     fields=MessageFields(),
     rules=(RULE,),
     own_addresses=frozenset({OURS, "sales@acme.test"}),
-    mailbox_addresses=frozenset({OURS}),
+    mailbox_addresses=frozenset({OURS, "info@acme.test"}),
     answers_reserved_domains=True,
 )
 PERSON = {
@@ -264,6 +264,9 @@ NEAR_MISSES = {
     "no envelope sender known": raw_with(without=("Return-Path",)),
     "twenty-five hops": raw_with(*["Received: from a by b; Fri, 20 Nov 2026 11:00:00 +0000"] * 24),
     "delivered once": raw_with("Delivered-To: help@acme.test", "Delivered-To: other@acme.test"),
+    "delivered to two of our addresses": raw_with(
+        "Delivered-To: help@acme.test", "Delivered-To: info@acme.test"
+    ),
     "only an automatic subject": raw_with(Subject="Automatic reply wanted?"),
     "a parcel of which people write": raw_with(Subject="Re: Failed delivery", In_Reply_To="<1@acme.test>"),
     "calendar published": raw_with(
