@@ -21,11 +21,13 @@ from mailboxes.classifying.domains import (
 )
 from mailboxes.classifying.facts import Authentication, Facts
 from mailboxes.classifying.headers import Headers
+from mailboxes.classifying.lists import posting_address
 from mailboxes.parsing import ParsedMessage, address_list
 from mailboxes.subjects import base_subject, is_about_another
 
 __all__ = [
     "BY_SUBJECT",
+    "OF_LISTS",
     "Authentication",
     "Classification",
     "Facts",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 BY_SUBJECT = "automatic-subject"
+OF_LISTS = frozenset({"list", "precedence"})
 LOOP_HEADER = "x-postroom-loop"
 
 SENTENCES = {
@@ -143,6 +146,7 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
     return_path_domain = split_address(decoded_address(return_path or ""))[1]
     subject_sign = subjects.automatic_subject(parsed.subject)
     auto_submitted = headers.first_words("auto-submitted")
+    precedence = headers.words(("precedence", "x-precedence"), robots.SUPPRESSING_PRECEDENCE)
     facts = Facts(
         return_path=return_path,
         has_null_return_path=headers.has_null_return_path(),
@@ -151,7 +155,8 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         auto_submitted=auto_submitted,
         is_auto_submitted=any(word != "no" for word in auto_submitted),
         list_headers=list_headers,
-        precedence=headers.words(("precedence", "x-precedence"), robots.SUPPRESSING_PRECEDENCE),
+        posting_address=posting_address(headers, list_headers, precedence),
+        precedence=precedence,
         auto_response_suppress=headers.words(("x-auto-response-suppress",), robots.SUPPRESSING_RESPONSE),
         machine_headers=headers.machine_headers(),
         report_types=_report_types(parsed),

@@ -26,7 +26,8 @@ class Facts(TypedDict):
     Rule 2: ``sender`` (the one usable From, else ""), ``sender_problem`` ("" or one of missing,
     several, group, unparsable, control-characters, ambiguous).
     Rule 3: ``auto_submitted`` (the first word of each instance), ``is_auto_submitted`` (any but ``no``).
-    Rule 4: ``list_headers`` (names, lower case). Rule 5: ``precedence`` (the suppressing values).
+    Rule 4: ``list_headers`` (names, lower case), ``posting_address`` (canonical: where one writes to the
+    list; "" unless all these headers are of one). Rule 5: ``precedence`` (the suppressing values).
     Rule 6: ``auto_response_suppress`` (the suppressing values). Rule 7: ``machine_headers`` (names).
     Rule 8: ``report_types`` (content types within the first three levels).
     Rule 9: ``calendar_methods`` (the suppressing ones).
@@ -53,6 +54,7 @@ class Facts(TypedDict):
     auto_submitted: list[str]
     is_auto_submitted: bool
     list_headers: list[str]
+    posting_address: str
     precedence: list[str]
     auto_response_suppress: list[str]
     machine_headers: list[str]
@@ -95,6 +97,7 @@ NOTHING = Facts(
     auto_submitted=[],
     is_auto_submitted=False,
     list_headers=[],
+    posting_address="",
     precedence=[],
     auto_response_suppress=[],
     machine_headers=[],

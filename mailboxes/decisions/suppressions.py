@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from mailboxes.classifying import is_forged, robots
-from mailboxes.classifying.domains import split_address
+from mailboxes.classifying.domains import are_related, split_address
 from mailboxes.composing import UnsafeMessageError, checked_address
 from mailboxes.decisions.values import Case
 
@@ -72,12 +72,12 @@ def _auto_submitted(case: Case) -> str:
 
 
 def _list(case: Case) -> str:
-    found = _beyond_a_form(case, case.facts["list_headers"])
+    found = [] if case.is_by_own_list else _beyond_a_form(case, case.facts["list_headers"])
     return f"It comes from a mailing list or newsletter ({_shown(found)})." if found else ""
 
 
 def _precedence(case: Case) -> str:
-    found = _beyond_a_form(case, case.facts["precedence"])
+    found = [] if case.is_by_own_list else _beyond_a_form(case, case.facts["precedence"])
     return f"It is marked as bulk mail (Precedence: {_shown(found)})." if found else ""
 
 
@@ -122,7 +122,8 @@ def _role_sender(case: Case) -> str:
 def _own_address(case: Case) -> str:
     addresses = {case.recipient_canonical}
     if not case.is_trusted_form:
-        addresses |= {case.facts["sender_canonical"], case.facts["return_path_canonical"]}
+        addresses |= {case.facts["sender_canonical"]}
+        addresses |= set() if _is_sent_by_own_list(case) else {case.facts["return_path_canonical"]}
     is_own = not addresses.isdisjoint(case.context.own_addresses)
     return "It comes from an address of this organization." if is_own else ""
 
@@ -240,9 +241,16 @@ def _dead_domain(case: Case) -> str:
 def _unrelated_return_path(case: Case) -> str:
     results = case.facts["authentication"]
     is_aligned = results is not None and results["has_aligned_dkim_pass"]
-    if case.facts["is_return_path_related"] or is_aligned or case.is_trusted_form:
+    is_expected = case.is_trusted_form or _is_sent_by_own_list(case)
+    if case.facts["is_return_path_related"] or is_aligned or is_expected:
         return ""
     return "Its envelope sender is of another domain than its sender, and no signature vouches for it."
+
+
+def _is_sent_by_own_list(case: Case) -> bool:
+    """Whether its envelope sender is of the list that is our own address: bounces come back to the list."""
+    domain = split_address(case.facts["return_path"] or "")[1]
+    return case.is_by_own_list and are_related(domain, split_address(case.facts["posting_address"])[1])
 
 
 def _foreign_reply_to(case: Case) -> str:

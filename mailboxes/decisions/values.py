@@ -137,6 +137,11 @@ class Case:
         return canonical_address(self.recipient) if self.recipient else ""
 
     @property
+    def is_by_own_list(self) -> bool:
+        """Whether the list that passed it on is an address of the mailbox itself."""
+        return self.facts["posting_address"] in self.context.mailbox_addresses
+
+    @property
     def recipient_domain(self) -> str:
         """Its domain, in A-labels."""
         return split_address(self.recipient)[1]

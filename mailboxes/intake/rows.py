@@ -7,7 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from mailboxes.accounts import Account
-from mailboxes.classifying import BY_SUBJECT, Classification, canonical_address, is_forged, sentence_of
+from mailboxes.classifying import (
+    BY_SUBJECT,
+    OF_LISTS,
+    Classification,
+    canonical_address,
+    is_forged,
+    sentence_of,
+)
 from mailboxes.classifying.facts import told
 from mailboxes.crm.texts import display_name
 from mailboxes.intake.arrived import TOO_LARGE, Waiting
@@ -111,8 +118,8 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
 
 def _may_join_by_subject(context: Context, item: Item, sender: str) -> bool:
     """Only whoever takes part may, and neither a machine nor somebody who poses as a participant does."""
-    found = item.reading.classification
-    return not (found.is_automatic or is_forged(found.authentication) or sender in context.trusted_forms)
+    is_forged_one = is_forged(item.reading.classification.authentication)
+    return not (_signs(context, item) or is_forged_one or sender in context.trusted_forms)
 
 
 def _is_own(context: Context, arrival: Waiting, sender: str) -> bool:
@@ -135,7 +142,7 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
     arrival, reading = entry.item.arrival, entry.item.reading
     parsed, found = reading.parsed, reading.classification
     placement = placed(entry)
-    reasons = automatic_reasons(threads, entry)
+    reasons = automatic_reasons(context, threads, entry)
     is_seen = "\\Seen" in arrival.flags
     return {
         "id": entry.id,
@@ -177,17 +184,29 @@ def message_row(context: Context, threads: Threads, entry: Entry) -> dict[str, A
     }
 
 
-def automatic_reasons(threads: Threads, entry: Entry) -> tuple[str, ...]:
+def automatic_reasons(context: Context, threads: Threads, entry: Entry) -> tuple[str, ...]:
     """Why a message is automatic. Not by its subject alone, where that is its conversation's.
 
     People write "Delivery failed" above a question, and again above what they answer.
     """
-    reasons, placement = entry.item.reading.classification.automatic_reasons, placed(entry)
+    reasons, placement = _signs(context, entry.item), placed(entry)
     if reasons != (BY_SUBJECT,) or placement.result != "joined":
         return reasons
     thread = threads.known.get(threads.current(placement.thread_id))
     is_same = thread is not None and thread.base_subject == base_subject(entry.newcomer.subject)[0]
     return () if is_same else reasons
+
+
+def _signs(context: Context, item: Item) -> tuple[str, ...]:
+    """Why a message by itself is automatic. A list that is our own address marks the letters of customers."""
+    reasons = item.reading.classification.automatic_reasons
+    if _is_by_own_list(context, item):
+        return tuple(reason for reason in reasons if reason not in OF_LISTS)
+    return reasons
+
+
+def _is_by_own_list(context: Context, item: Item) -> bool:
+    return item.reading.classification.facts["posting_address"] in context.own_addresses
 
 
 def _facts(found: Classification, reasons: Sequence[str]) -> dict[str, Any]:
@@ -199,7 +218,7 @@ def _facts(found: Classification, reasons: Sequence[str]) -> dict[str, Any]:
 
 
 def _eligibility(context: Context, entry: Entry) -> dict[str, Any]:
-    arrival, found, placement = entry.item.arrival, entry.item.reading.classification, placed(entry)
+    arrival, placement = entry.item.arrival, placed(entry)
     mailbox = context.mailbox
     at = Circumstances(
         box=arrival.box,
@@ -207,7 +226,7 @@ def _eligibility(context: Context, entry: Entry) -> dict[str, Any]:
         arrived_at=arrival.arrived_at,
         received_at=arrival.received_at,
         automation_from=mailbox.automation_from,
-        automatic=" ".join(map(sentence_of, found.automatic_reasons)),
+        automatic=" ".join(map(sentence_of, _signs(context, entry.item))),
         makes_records=mailbox.action != "nothing",
         converts_automatic=mailbox.converts_automatic,
         is_trusted_form=entry.newcomer.sender in context.trusted_forms,
@@ -272,7 +291,7 @@ def event_row(context: Context, entry: Entry, row: dict[str, Any], store_millise
         Step("parsed", "with defects" if reading.parsed.defects else "understood", _parsed(reading),
              {"defects": reading.parsed.defects} if reading.parsed.defects else None,
              reading.parse_milliseconds),
-        Step("classified", _kind(entry, row), " ".join(map(sentence_of, row["automatic_reasons"])),
+        Step("classified", _kind(context, entry, row), " ".join(map(sentence_of, row["automatic_reasons"])),
              {"failed_recipients": found.failed_recipients} if found.is_bounce else None,
              reading.classify_milliseconds),
         *_way(entry.item.way),
@@ -303,13 +322,13 @@ def _parsed(reading: Reading) -> str:
     return f"Something is unusual about it: {', '.join(reading.parsed.defects[:10])}." if count else ""
 
 
-def _kind(entry: Entry, row: dict[str, Any]) -> str:
+def _kind(context: Context, entry: Entry, row: dict[str, Any]) -> str:
     found = entry.item.reading.classification
     if entry.direction == "out":
         return "our own"
     if found.is_bounce:
         return "bounce"
-    if found.is_list:
+    if found.is_list and not _is_by_own_list(context, entry.item):
         return "list"
     return "automatic" if row["is_automatic"] else "personal"
 

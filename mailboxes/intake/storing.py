@@ -245,7 +245,7 @@ def _answered(context: Context, threads: Threads, entries: list[Entry]) -> set[U
         and entry.newcomer.is_incoming
         and entry.item.arrival.box in ("inbox", "other")
         and not entry.item.arrival.is_history
-        and not automatic_reasons(threads, entry)
+        and not automatic_reasons(context, threads, entry)
     }
 
 

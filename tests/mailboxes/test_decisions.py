@@ -285,6 +285,70 @@ def test_a_near_miss_is_answered(name: str) -> None:
     assert decision.send, decision.reasons
 
 
+# --- an address of ours that is a list -----------------------------------------------------------------
+
+GOOGLE_GROUP = (
+    "X-BeenThere: help@acme.test",
+    "Precedence: list",
+    "Mailing-list: list help@acme.test; contact help+owners@acme.test",
+    "List-ID: <help.acme.test>",
+    "List-Post: <https://groups.google.com/a/acme.test/group/help/post>, <mailto:help@acme.test>",
+    "List-Help: <https://support.google.com/a/acme.test/bin/topic.py>, <mailto:help+help@acme.test>",
+    "List-Archive: <https://groups.google.com/a/acme.test/group/help/>",
+    "List-Unsubscribe: <mailto:googlegroups-manage+17+unsubscribe@googlegroups.com>",
+)
+MAILMAN = (
+    "Precedence: list",
+    "X-Mailman-Version: 2.1.39",
+    "X-BeenThere: help@acme.test",
+    "List-Id: What customers ask <help.lists.acme.test>",
+    "List-Post: <mailto:help@acme.test>",
+    "List-Unsubscribe: <https://lists.acme.test/options/help>, <mailto:help-leave@acme.test?subject=leave>",
+)
+LISTS = {
+    "Google Groups": (GOOGLE_GROUP, "<help+bncBD4W@acme.test>"),
+    "Mailman": (MAILMAN, "<help-bounces@lists.acme.test>"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_customer_is_answered_through_a_list_that_is_our_own_address(name: str) -> None:
+    signs, envelope = LISTS[name]
+    raw = raw_with(*signs, Return_Path=envelope)
+    assert decision_on(raw).send, decision_on(raw).reasons
+    elsewhere = decision_on(raw, replace(CONTEXT, mailbox_addresses=frozenset({"sales@acme.test"})))
+    assert {"R04-list", "R05-precedence", "R24-unrelated-return-path"} <= set(elsewhere.codes)
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *("List-Unsubscribe: <https://news.shop.test/u>", "List-Id: <news.shop.test>", "Feedback-ID: 1:esp"),
+        *("List-Unsubscribe-Post: List-Unsubscribe=One-Click", "Precedence: bulk", "X-Campaign: spring"),
+        *("X-BeenThere: other@acme.test", "List-Post: <mailto:help@acme.test>", "Auto-Submitted: yes"),
+        *("List-Subscribe: <https://news.shop.test/s>", "List-Owner: <mailto:news@shop.test>"),
+    ],
+)
+def test_what_others_sign_as_lists_and_robots_passes_our_own_list_unanswered(name: str, sign: str) -> None:
+    signs, envelope = LISTS[name]
+    assert not decision_on(raw_with(*signs, sign, Return_Path=envelope)).send
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        *("List-Post: NO", "List-Post: <mailto:help@acme.test>, <mailto:other@acme.test>", "List-Post:"),
+        *("List-Id: <other.acme.test>", "List-Id: <help.shop.test>", "List-Id: help", "List-Id:"),
+        *("Mailing-List: list other@acme.test", "X-BeenThere: other@acme.test", "X-BeenThere: "),
+    ],
+)
+def test_a_list_is_ours_only_by_all_its_signs(sign: str) -> None:
+    others = [one for one in GOOGLE_GROUP if one.partition(":")[0].lower() != sign.partition(":")[0].lower()]
+    decision = decision_on(raw_with(*others, sign, Return_Path="<help+bncBD4W@acme.test>"))
+    assert "R04-list" in decision.codes
+
+
 # --- what the installation knows ---------------------------------------------------------------------
 
 KNOWN: list[tuple[str, Context]] = [

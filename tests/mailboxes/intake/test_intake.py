@@ -227,6 +227,18 @@ def test_an_automatic_message_makes_no_record_unless_asked(
     assert receive(ours, trusting, raw)[0].may_convert
 
 
+def test_what_comes_through_a_list_that_is_our_own_address_is_a_persons(ours: World, theirs: World) -> None:
+    signs = "Precedence: list\nList-Id: <team.acme.test>\nList-Post: <mailto:team@acme.test>"
+    raw = letter(to="team@acme.test", headers=signs)
+    own = make_mailbox(ours, action="case", aliases=["team@acme.test"])
+    (message,) = receive(ours, own, raw)
+    assert (message.is_automatic, message.automatic_reasons) == (False, [])
+    assert (message.may_convert, message.may_respond) == (True, True)
+    (other,) = receive(theirs, make_mailbox(theirs, action="case"), raw)
+    assert (other.is_automatic, other.automatic_reasons) == (True, ["list", "precedence"])
+    assert not other.may_convert
+
+
 def test_mail_from_before_the_automation_makes_no_record(ours: World) -> None:
     mailbox = make_mailbox(ours, action="lead", automation_from=now() + timedelta(hours=1))
     (message,) = receive(ours, mailbox, letter())
