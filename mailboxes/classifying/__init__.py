@@ -27,6 +27,7 @@ from mailboxes.subjects import base_subject, is_about_another
 
 __all__ = [
     "BY_SUBJECT",
+    "BY_TEXT",
     "OF_LISTS",
     "Authentication",
     "Classification",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 BY_SUBJECT = "automatic-subject"
+BY_TEXT = "automatic-text"
 OF_LISTS = frozenset({"list", "precedence"})
 LOOP_HEADER = "x-postroom-loop"
 
@@ -53,7 +55,7 @@ SENTENCES = {
     "calendar": "The message is a calendar invitation or an answer to one.",
     "robot-sender": "The sender's address belongs to a machine.",
     BY_SUBJECT: "Its subject and another sign show an automatic message.",
-    "automatic-text": "Its text says that a program wrote it.",
+    BY_TEXT: "Its text says that a program wrote it.",
     "bounce": "The message says that another message could not be delivered.",
 }
 
@@ -131,7 +133,7 @@ def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
         "calendar": facts["calendar_methods"],
         "robot-sender": facts["robot_sender"],
         BY_SUBJECT: facts["has_automatic_subject_confirmed"],
-        "automatic-text": facts["says_it_is_automatic"],
+        BY_TEXT: facts["says_it_is_automatic"],
         "bounce": is_bounce,
     }
     return tuple(reason for reason, value in found.items() if value)

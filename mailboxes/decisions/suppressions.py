@@ -294,8 +294,11 @@ def _automatic_subject(case: Case) -> str:
 
 
 def _automatic_text(case: Case) -> str:
-    found = case.facts["says_it_is_automatic"] and not case.is_trusted_form
-    return "Its text says that a program wrote it." if found else ""
+    if case.is_trusted_form or not case.facts["says_it_is_automatic"]:
+        return ""
+    is_like_form = case.facts["has_foreign_reply_to"] and len(case.facts["reply_to"]) == 1
+    hint = " A web form is answered once its sender is listed as a trusted one." if is_like_form else ""
+    return f"Its text says that a program wrote it.{hint}"
 
 
 def _same_body(case: Case) -> str:

@@ -17,6 +17,7 @@ class Circumstances:
     """What delivery knows about one message.
 
     ``placement``: opened, linked or joined. ``automatic``: why it is automatic, in a sentence, or "".
+    ``speaks_for_another``: a program wrote it, by its own words alone, for somebody who is to be answered.
     """
 
     box: str
@@ -28,6 +29,7 @@ class Circumstances:
     makes_records: bool = True
     converts_automatic: bool = False
     is_trusted_form: bool = False
+    speaks_for_another: bool = False
     is_incoming: bool = True
     is_own: bool = False
     is_history: bool = False
@@ -61,6 +63,8 @@ def may_convert(at: Circumstances) -> Verdict:
         return Verdict(False, "This mailbox makes no records.")
     if at.is_trusted_form:
         return Verdict(True, "It comes from a trusted web form and opens a conversation.")
+    if at.speaks_for_another:
+        return Verdict(True, "It looks like a web form: a program wrote it for the one in Reply-To.")
     if at.automatic and not at.converts_automatic:
         return Verdict(False, f"Automatic messages make no record here. {at.automatic}")
     if is_linked:

@@ -9,6 +9,7 @@ from uuid import UUID
 from mailboxes.accounts import Account
 from mailboxes.classifying import (
     BY_SUBJECT,
+    BY_TEXT,
     OF_LISTS,
     Classification,
     canonical_address,
@@ -209,6 +210,14 @@ def _is_by_own_list(context: Context, item: Item) -> bool:
     return item.reading.classification.facts["posting_address"] in context.own_addresses
 
 
+def _speaks_for_another(context: Context, item: Item) -> bool:
+    """Whether it is what web forms send: "sent automatically", the customer in Reply-To, no answer."""
+    facts = item.reading.classification.facts
+    answers = facts["in_reply_to"] or facts["references"]
+    is_for_one = facts["has_foreign_reply_to"] and len(facts["reply_to"]) == 1
+    return _signs(context, item) == (BY_TEXT,) and is_for_one and not answers
+
+
 def _facts(found: Classification, reasons: Sequence[str]) -> dict[str, Any]:
     failed = found.failed_recipients
     facts = told(found.facts)
@@ -230,6 +239,7 @@ def _eligibility(context: Context, entry: Entry) -> dict[str, Any]:
         makes_records=mailbox.action != "nothing",
         converts_automatic=mailbox.converts_automatic,
         is_trusted_form=entry.newcomer.sender in context.trusted_forms,
+        speaks_for_another=_speaks_for_another(context, entry.item),
         is_incoming=entry.direction == "in",
         is_own=entry.is_own,
         is_history=arrival.is_history,

@@ -285,6 +285,16 @@ def test_a_near_miss_is_answered(name: str) -> None:
     assert decision.send, decision.reasons
 
 
+def test_a_form_that_nobody_has_listed_says_how_it_is_answered() -> None:
+    sent = {"body": "This e-mail was sent automatically by our form.\r\n", "From": "web@customer.test"}
+    unlisted = raw_with(**sent, Reply_To="carl@home.test")
+    (reason,) = decision_on(unlisted).reasons
+    assert reason.sentence.endswith("A web form is answered once its sender is listed as a trusted one.")
+    assert decision_on(unlisted, replace(CONTEXT, trusted_forms=frozenset({"web@customer.test"}))).send
+    (reason,) = decision_on(raw_with(**sent)).reasons
+    assert reason.sentence == "Its text says that a program wrote it."
+
+
 # --- an address of ours that is a list -----------------------------------------------------------------
 
 GOOGLE_GROUP = (

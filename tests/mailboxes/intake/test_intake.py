@@ -239,6 +239,22 @@ def test_what_comes_through_a_list_that_is_our_own_address_is_a_persons(ours: Wo
     assert not other.may_convert
 
 
+def test_a_form_that_nobody_has_named_makes_a_record(ours: World) -> None:
+    mailbox = make_mailbox(ours, action="case")
+    sent = {"sender": "Web <web@site.test>", "body": "This e-mail was sent automatically.\n\nPlease call me."}
+    reply_to = "Reply-To: Carl <carl@home.test>"
+    (filled_in,) = receive(ours, mailbox, letter(**sent, headers=reply_to))
+    assert (filled_in.is_automatic, filled_in.may_convert) == (True, True)
+    assert filled_in.conversion_reason.startswith("It looks like a web form")
+    programs = [
+        letter("To itself", **sent, headers="Reply-To: info@site.test"),
+        letter("To two", **sent, headers=f"{reply_to}, eve@home.test"),
+        letter("Says so elsewhere", **sent, headers=f"{reply_to}\nAuto-Submitted: auto-generated"),
+        letter("Answers", **sent, headers=reply_to, answers=["unknown@site.test"]),
+    ]
+    assert [one.may_convert for one in receive(ours, mailbox, *programs)] == [False] * 4
+
+
 def test_mail_from_before_the_automation_makes_no_record(ours: World) -> None:
     mailbox = make_mailbox(ours, action="lead", automation_from=now() + timedelta(hours=1))
     (message,) = receive(ours, mailbox, letter())
