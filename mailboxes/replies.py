@@ -8,6 +8,7 @@ from typing import Any
 
 from email_validator import EmailNotValidError, validate_email
 
+from mailboxes.classifying import canonical_address
 from mailboxes.parsing import address_list
 from mailboxes.subjects import base_subject
 
@@ -54,17 +55,22 @@ def recipients_of_reply(
     """Who an answer goes to; ``addresses`` as `mailboxes.messages.Message` keeps them.
 
     The sender (or where they asked for the answer), and for everybody also all of To and Cc. Our own
-    addresses are left out; an answer to what we wrote goes to those we wrote to.
+    addresses are left out, also with a tag and where a list that is one asks for answers to itself; an answer
+    to what we wrote goes to those we wrote to.
     """
     people = {name: _people(addresses.get(name, ())) for name in ("from", "reply_to", "to", "cc")}
-    ours = {address.lower() for address in own}
-    first = people["to"] if is_ours else people["reply_to"] or people["from"]
-    others = [] if is_ours or not to_all else people["to"]
-    to = _distinct([*first, *others], leaving_out=ours)
+    ours = {canonical_address(address) for address in own}
+    others = {
+        name: [person for person in found if canonical_address(person.address) not in ours]
+        for name, found in people.items()
+    }
+    first = others["to"] if is_ours else others["reply_to"] or others["from"]
+    to = _distinct([*first, *(others["to"] if to_all else ())])
     if not to:  # somebody writes to themselves from one of our addresses
-        to = _distinct(first, leaving_out=set())
-    taken = ours | {person.address.lower() for person in to}
-    return Recipients(to, _distinct(people["cc"], leaving_out=taken) if to_all else ())
+        to = _distinct(people["to"] if is_ours else people["reply_to"] or people["from"])
+    taken = {person.address.lower() for person in to}
+    cc = [person for person in others["cc"] if person.address.lower() not in taken]
+    return Recipients(to, _distinct(cc) if to_all else ())
 
 
 def subject_of_reply(subject: str) -> str:
@@ -99,7 +105,7 @@ def typed_people(text: str) -> tuple[Person, ...]:
 
     `AddressProblem` names the first that is no address.
     """
-    people = _distinct((_typed(item) for item in _items(text)), leaving_out=set())
+    people = _distinct(_typed(item) for item in _items(text))
     if len(people) > MOST_RECIPIENTS:
         raise AddressProblem(f"These are {len(people)} addresses; at most {MOST_RECIPIENTS} are possible.")
     return people
@@ -138,10 +144,8 @@ def _people(rows: Iterable[Mapping[str, str]]) -> list[Person]:
     return [Person(row.get("name", ""), row["address"]) for row in rows if row.get("address")]
 
 
-def _distinct(people: Iterable[Person], *, leaving_out: set[str]) -> tuple[Person, ...]:
+def _distinct(people: Iterable[Person]) -> tuple[Person, ...]:
     found: dict[str, Person] = {}
     for person in people:
-        key = person.address.lower()
-        if key not in leaving_out:
-            found.setdefault(key, person)
+        found.setdefault(person.address.lower(), person)
     return tuple(found.values())

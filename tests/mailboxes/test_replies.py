@@ -57,6 +57,18 @@ def test_an_answer_to_our_own_message_goes_to_those_we_wrote_to():
     assert (addresses(found.to), addresses(found.cc)) == (["a@x.test"], ["c@x.test"])
 
 
+def test_a_list_of_ours_that_wants_the_answers_does_not_get_them_instead_of_the_sender():
+    given = lists(**{"from": ["a@x.test"], "reply_to": ["Us@x.test"], "to": ["us@x.test"]})
+    found = recipients_of_reply(given, ["us@x.test"], to_all=False, is_ours=False)
+    assert addresses(found.to) == ["a@x.test"]
+
+
+def test_an_answer_to_all_leaves_our_address_out_with_a_tag_too():
+    given = lists(**{"from": ["a@x.test"], "to": ["us+order@x.test", "b+us@x.test"], "cc": ["US+x@x.test"]})
+    found = recipients_of_reply(given, ["us@x.test"], to_all=True, is_ours=False)
+    assert (addresses(found.to), found.cc) == (["a@x.test", "b+us@x.test"], ())
+
+
 def test_who_writes_to_themselves_can_be_answered():
     given = lists(**{"from": ["us@x.test"], "to": ["us@x.test"]})
     assert addresses(recipients_of_reply(given, ["us@x.test"], to_all=True, is_ours=False).to) == [
