@@ -14,6 +14,7 @@ from mailboxes.subjects import base_subject
 
 MOST_RECIPIENTS = 100
 LONGEST_QUOTATION = 20_000  # characters
+LONGEST_FORWARDED = 400_000
 LONGEST_LINE = 200  # of a subject that we prefix
 
 _SEPARATOR = re.compile(r"[,;\n]")
@@ -96,8 +97,8 @@ def forwarded(sender: str, at: datetime, subject: str, recipients: str, text: st
     return (
         "---------- Forwarded message ----------\n"
         f"From: {sender}\nDate: {at:%d %B %Y, %H:%M %Z}\nSubject: {subject}\nTo: {recipients}\n\n"
-        f"{text[:LONGEST_QUOTATION].strip()}\n"
-    )
+        f"{text[:LONGEST_FORWARDED].strip()}\n"
+    ) + ("[The rest of this message was left out.]\n" if len(text) > LONGEST_FORWARDED else "")
 
 
 def typed_people(text: str) -> tuple[Person, ...]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mailboxes.replies import (
     AddressProblem,
     Person,
+    forwarded,
     quotation,
     recipients_of_reply,
     subject_of_forward,
@@ -89,6 +90,14 @@ def test_a_subject_gets_one_prefix(subject, reply):
 def test_a_quotation_marks_each_line():
     text = quotation("Ada", datetime(2026, 5, 3, 14, 2, tzinfo=UTC), "One\n\nTwo\n")
     assert text == "On 03 May 2026 at 14:02, Ada wrote:\n> One\n>\n> Two\n"
+
+
+def test_a_forward_passes_a_long_message_on_whole_or_says_that_it_does_not():
+    def passed_on(text):
+        return forwarded("Ada", datetime(2026, 5, 3, tzinfo=UTC), "Log", "us@x.test", text)
+
+    assert passed_on("x" * 300_000 + " end").endswith("x end\n")
+    assert passed_on("x" * 500_000).endswith("x\n[The rest of this message was left out.]\n")
 
 
 def test_typed_people_are_read_as_people_write_them():

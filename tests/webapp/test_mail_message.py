@@ -53,6 +53,13 @@ def with_inline_image(content_type="image/png", content_id="logo@shop.test"):
     ).encode()
 
 
+def test_a_long_text_says_that_it_goes_on(client, ours, mailbox):
+    whole, cut = (make_message(ours, mailbox, text=text) for text in ("Hello. " * 9, "Hello. " * 20_000))
+    goes_on = "This message is longer than what is shown. The original holds all of it."
+    pages = [read(client, f"/mail/conversations/{one.thread_id}") for one in (whole, cut)]
+    assert [goes_on in page for page in pages] == [False, True]
+
+
 def test_the_body_is_a_document_of_its_own_in_which_nothing_runs(client, ours, mailbox):
     message = make_message(ours, mailbox, html=HTML)
     answer = client.get(f"/mail/messages/{message.id}/body")

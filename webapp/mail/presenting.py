@@ -25,6 +25,9 @@ from webapp.filters import absolute_time
 from webapp.mail.place import Place
 
 LONGEST_TEXT = 100_000  # characters of a plain message that a page shows
+LONGER = Markup(
+    '<p class="muted">This message is longer than what is shown. The original holds all of it.</p>'
+)
 MOST_EVENTS = 15
 STUB_UNDER_WAY = "Only its header is here. The rest is being fetched."
 STUB_OF_SYSTEM = (
@@ -195,6 +198,8 @@ def folded_text(message: Message) -> Markup:
             parts.append(
                 Markup('<details class="quoted"><summary>{}</summary>{}</details>').format(words, html)
             )
+    if len(message.text) > LONGEST_TEXT:
+        parts.append(LONGER)
     return Markup().join(parts)
 
 
