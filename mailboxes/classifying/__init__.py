@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailboxes.classifying import bounces, robots, sentences, subjects
+from mailboxes.classifying.bounces import reported_ids
 from mailboxes.classifying.authentication import authentication, is_forged
 from mailboxes.classifying.domains import (
     are_related,
@@ -36,6 +37,7 @@ __all__ = [
     "canonical_address",
     "classify",
     "is_forged",
+    "reported_ids",
     "sentence_of",
 ]
 

@@ -23,6 +23,7 @@ MAXIMUM_RAW_LINES = 2_000
 MAXIMUM_LINE = 500
 MAXIMUM_LINES = 400
 MAXIMUM_RECIPIENTS = 500
+MAXIMUM_IDS = 50
 
 _ADDRESS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9_-]{1,63}\.){0,20}[A-Za-z0-9-]{1,63}"
 _ANY_ADDRESS = re.compile(rf"(?<![\w@.+-])({_ADDRESS})(?![\w@])")
@@ -31,6 +32,7 @@ _FIELD = re.compile(
     r"[ \t]*:[ \t]*(.*)$"
 )
 
+_MESSAGE_ID = re.compile(r"^(?:original-)?message-id:\s*<([^<>\s]{1,900})>", re.IGNORECASE | re.MULTILINE)
 _ESCAPED = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")  # a letter beyond ASCII (RFC 6533 §3)
 _NO_DELIVERY = re.compile(
     r"^(?:disposition[ \t]*+:[^;\n]*+;[ \t]*+(?P<done>[a-z]*+)|feedback-type[ \t]*+:)",
@@ -177,6 +179,13 @@ class Failures:
         known = self.permanent if is_permanent else self.temporary
         if len(known) < MAXIMUM_RECIPIENTS:
             known[address] = None
+
+
+def reported_ids(parsed: ParsedMessage) -> list[str]:
+    """Message-IDs of what a bounce, receipt or complaint is about: in what it gives back, or in its text."""
+    texts = (*parsed.reports, parsed.returned_headers, parsed.own_text)
+    found = [id for text in texts for id in _MESSAGE_ID.findall(text)]
+    return list(dict.fromkeys(found))[:MAXIMUM_IDS]
 
 
 def reported_failures(parsed: ParsedMessage) -> Failures:

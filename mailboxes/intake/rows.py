@@ -14,6 +14,7 @@ from mailboxes.classifying import (
     Classification,
     canonical_address,
     is_forged,
+    reported_ids,
     sentence_of,
 )
 from mailboxes.classifying.facts import told
@@ -101,7 +102,8 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
     parsed = item.reading.parsed
     sender = _address(parsed.sender)
     message_id = parsed.message_id or ""
-    parents = dict.fromkeys(filter(None, (parsed.in_reply_to, *reversed(parsed.references))))
+    found = (parsed.in_reply_to, *reversed(parsed.references), *_reported_ids(item))
+    parents = dict.fromkeys(filter(None, found))
     parents.pop(message_id, None)
     people = [sender, *(_address(person) for person in (*parsed.reply_to, *parsed.to, *parsed.cc))]
     return Newcomer(
@@ -115,6 +117,12 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
         may_join_by_subject=_may_join_by_subject(context, item, sender),
         is_incoming=direction == "in" and not _is_own(context, item.arrival, sender),
     )
+
+
+def _reported_ids(item: Item) -> list[str]:
+    """What comes back belongs where it was sent from; few servers say so in In-Reply-To."""
+    found = item.reading.classification
+    return reported_ids(item.reading.parsed) if found.is_bounce or found.facts["report_types"] else []
 
 
 def _may_join_by_subject(context: Context, item: Item, sender: str) -> bool:

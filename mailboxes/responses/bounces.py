@@ -1,10 +1,9 @@
 """A bounce of something we have sent: linked to it, and robots leave the address alone (S15)."""
 
-import re
-
 from sqlalchemy import select
 
 from mailboxes import timeline
+from mailboxes.classifying import reported_ids
 from mailboxes.messages import Message
 from mailboxes.outgoing import AUTOMATIC, Outgoing
 from mailboxes.parsing import parse
@@ -13,8 +12,6 @@ from mailboxes.undeliverable import mark_undeliverable
 from tenants.database import db
 
 MOST_IDS = 50
-
-_MESSAGE_ID = re.compile(r"^message-id:\s*<([^<>\s]{1,900})>", re.IGNORECASE | re.MULTILINE)
 
 
 def note_bounce(bounce: Message) -> Outgoing | None:
@@ -48,8 +45,7 @@ def _returned_ids(bounce: Message) -> list[str]:
     """Message-IDs in the header that the bounce gives back, or in its text."""
     if bounce.raw_id is None:
         return []
-    parsed = parse(raw_content(bounce.raw_id))
-    return [found for text in (parsed.returned_headers, parsed.text) for found in _MESSAGE_ID.findall(text)]
+    return reported_ids(parse(raw_content(bounce.raw_id)))
 
 
 def _failed(bounce: Message, sent: Outgoing) -> list[str]:

@@ -348,6 +348,41 @@ def test_our_token_leads_back_although_a_relay_changed_the_id(
         assert message.thread_id == question.thread_id
 
 
+REPORTS = {
+    "in parts": (
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b",
+        "--b\n\nIt failed.\n--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; a@x.test\n"
+        "Action: failed\nStatus: 5.1.1\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <{}>\n\nx\n--b--",
+    ),
+    "in its text": (
+        "Return-Path: <>",
+        "<a@x.test>:\n550 5.1.1 user unknown\n\n--- Below this line is a copy.\n\nMessage-ID:\n <{}>\n",
+    ),
+    "a receipt": (
+        "Content-Type: multipart/report; report-type=disposition-notification; boundary=b",
+        "--b\n\nRead.\n--b\nContent-Type: message/disposition-notification\n\n"
+        "Original-Message-ID: <{}>\n--b--",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REPORTS)
+def test_what_comes_back_is_in_the_conversation_that_it_is_about(
+    ours: World, mailbox: Mailbox, kind: str
+) -> None:
+    headers, body = REPORTS[kind]
+    robot = {"sender": "MAILER-DAEMON@x.test", "headers": headers}
+    (question,) = receive(ours, mailbox, letter(message_id="a@x"))
+    report, other = receive(
+        ours,
+        mailbox,
+        letter("Undelivered", **robot, body=body.format("a@x").replace("\n", "\r\n")),
+        letter("Undelivered", **robot, body=body.format("b@x").replace("\n", "\r\n")),
+    )
+    assert report.thread_id == question.thread_id
+    assert other.thread_id != question.thread_id
+
+
 def test_a_token_opens_its_own_mailbox_only(
     ours: World, theirs: World, mailbox: Mailbox, inside: Any
 ) -> None:
