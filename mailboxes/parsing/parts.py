@@ -6,17 +6,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from mimetypes import guess_type
 from typing import TypeVar
 
 from mailboxes.parsing.cleaning import one_line
 from mailboxes.parsing.headers import Header, header_block, header_text, message_start
 from mailboxes.parsing.parameters import Parameterized, content_type, disposition
 from mailboxes.parsing.signed import signed_content
+from mailboxes.parsing.tnef import File, files_of
 from mailboxes.parsing.transfer import content_of, length_of_content, uuencoded_files, uuencoded_name
-from mailboxes.parsing.values import Defects, Limits
+from mailboxes.parsing.values import PICTURES, Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
+TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 SIGNED_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _ENCODED = frozenset({"base64", "quoted-printable"})
 SHORT = 60  # bytes
@@ -162,6 +165,8 @@ def _descend(part: Part, budget: _Budget) -> None:
     is_multipart = part.content_type.startswith("multipart/")
     is_signed = part.content_type in SIGNED_TYPES
     if not (is_multipart or is_signed or part.content_type in MESSAGE_TYPES):
+        if part.content_type in TNEF_TYPES:
+            _unpack(part, budget)
         _take_files_out(part, budget)
         return
     if part.depth >= budget.limits.depth:
@@ -182,6 +187,35 @@ def _open_signed(part: Part, budget: _Budget) -> None:
         budget.left -= 1
         budget.to_decode -= size
         part.children.append(_part(content, 0, len(content), part.depth + 1, "text/plain", budget))
+
+
+def _unpack(part: Part, budget: _Budget) -> None:
+    """The files in a winmail.dat, as its parts."""
+    size = part.body_end - part.body_start
+    if size > budget.to_decode:
+        return
+    content = part.content()
+    files = files_of(content)[: max(budget.left, 0)]
+    if files:
+        budget.left -= len(files)
+        budget.to_decode -= size
+        part.children = [_packed(part, content, file) for file in files]
+
+
+def _packed(part: Part, content: bytes, file: File) -> Part:
+    guess = guess_type(file.name)[0] or ""
+    kind = guess if guess in PICTURES or guess == "application/pdf" else "application/octet-stream"
+    parameters = {"filename": file.name} if file.name else {}
+    return Part(
+        content,
+        (),
+        file.start,
+        file.end,
+        part.depth + 1,
+        Parameterized(kind, {}),
+        Parameterized("attachment", parameters),
+        "",
+    )
 
 
 def _take_files_out(part: Part, budget: _Budget) -> None:
