@@ -20,9 +20,8 @@ from tinycss2 import ast as css
 
 from mailboxes.parsing.drawing import REMOVED_WITH_CONTENT
 from mailboxes.parsing.html_bounds import DEEPEST_DRAWN, MOST_DRAWN, is_too_much
-from mailboxes.parsing.html_text import text_of_html
+from mailboxes.parsing.html_text import MAXIMUM_STYLE, text_of_html
 
-MAXIMUM_STYLE = 4_000  # characters of one style attribute
 MAXIMUM_STYLES = 200_000  # of all different ones of a message; further ones are left out
 
 Images = Literal["block", "allow"]

@@ -359,6 +359,8 @@ def _clean_address(text: str) -> str:
         address = _COMMENT.sub(r"\1", address)
     if address.startswith("@"):
         address = _ROUTE.sub("", address)
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
     if address[:7].lower() == "mailto:":
         address = address[7:]
     if not address.startswith('"'):

@@ -257,8 +257,10 @@ def _is_said(piece: _Piece) -> bool:
 
 
 def _may_stand_in(text: str) -> bool:
-    """Whether a plain text may say only that there is a page: "Your e-mail program does not show HTML"."""
-    return len(text) <= LONGEST_STAND_IN and "html" in text.lower()
+    """Whether a plain text may only stand for a page: "Your e-mail program does not show HTML", or "."."""
+    if len(text) > LONGEST_STAND_IN:
+        return False
+    return "html" in text.lower() or not any(map(str.isalnum, text))
 
 
 def _merged(below: list[list[_Piece]]) -> list[_Piece]:

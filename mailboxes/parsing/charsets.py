@@ -210,6 +210,8 @@ def decoded_strictly(data: bytes, label: str | None) -> str | None:
         codec = "utf-8"  # by programs that say what they said before there was UTF-8
     elif codec in _SUPERSETS and _TYPED_1252.search(data):
         codec = _SUPERSETS[codec]  # as browsers do: C1 controls in Latin-1 are Windows' letters
+    elif codec == "utf-16" and data[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        codec = "utf-16-be" if data[::2].count(0) > data[1::2].count(0) else "utf-16-le"
     try:
         return _decoded_by(codec, data)
     except (UnicodeError, ValueError):

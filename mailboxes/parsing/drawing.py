@@ -16,8 +16,7 @@ from mailboxes.parsing.html_bounds import is_drawn_whole
 
 REMOVED_WITH_CONTENT = {
     *("script", "style", "title", "template", "noscript", "iframe", "object", "embed", "applet"),
-    *("svg", "math", "xml", "textarea", "select", "noembed", "noframes", "frameset", "audio"),
-    *("video", "canvas", "plaintext", "xmp"),
+    *("svg", "math", "xml", "select", "noembed", "noframes", "frameset", "audio", "video", "canvas"),
 }
 
 _CID = re.compile(r"\bsrc\s*+=\s*+[\"']?\s*+cid:([^\"'\s>]{1,1000})", re.IGNORECASE)

@@ -41,6 +41,7 @@ _EMPTY_LINE = re.compile(rb"\r*\n")
 _BLANK = re.compile(rb"\n\r*\n")
 _NAME = re.compile(rb"([!-9;-~]{1,200})[ \t]*:")
 _WHOLE_NAME = re.compile(rb"[!-9;-~]{1,200}")
+_JAPANESE = b"\x1b$"  # how ISO-2022-JP begins: letters of seven bits, which old mailers encode no further
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of a file that went through an editor
 _MBOX_FROM = re.compile(rb"(?>\xef\xbb\xbf)?+(?:\s*\n)?>?From (?![ \t]*+:)[^\r\n]*\r*\n")
 _BARE_CR_HEADERS = re.compile(rb"\A[!-9;-~]+:[^\r\n]*\r(?!\n)[!-9;-~]+:")
@@ -225,7 +226,7 @@ def _unfolded(value: bytes) -> bytes:
 
 def header_text(value: bytes, charset: str | None) -> str:
     """The value of a `Header` as text, encoded words and all other things still in it."""
-    if value.isascii():
+    if value.isascii() and _JAPANESE not in value:
         return value.decode("ascii")
     return decoded(value, "utf-8" if is_utf8(value) else charset)
 

@@ -8,32 +8,35 @@ from __future__ import annotations
 
 import html as entities
 import re
+from functools import lru_cache
 
+import tinycss2
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mailboxes.parsing.html_bounds import is_too_much
 
 MAXIMUM_DEPTH = 1_000  # elements inside each other; no mailer nests so many
 MAXIMUM_QUOTED = 8  # levels of quotation that are marked
+MAXIMUM_STYLE = 4_000  # characters of a style attribute that count, here and where a page is made safe
 
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _NO_CHARACTER = re.compile(r"&#[0-9]{20,}+;?")  # a number without an end, which Python refuses to read
 _SKIPPED = frozenset(
     {"script", "style", "head", "title", "template", "noscript", "object", "embed", "iframe", "svg"}
-    | {"math", "select", "textarea", "button", "map", "audio", "video", "canvas", "datalist"}
+    | {"math", "select", "audio", "video", "canvas", "datalist"}
     | {"meta", "link", "base"}
 )
 _BLOCKS = frozenset(
-    {"address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details"}
+    {"address", "article", "aside", "blockquote", "body", "button", "caption", "center", "dd", "details"}
     | {"dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header"}
     | {"h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "main", "menu", "nav", "ol", "p", "pre"}
-    | {"section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul"}
+    | {"section", "summary", "table", "tbody", "textarea", "tfoot", "thead", "tr", "ul"}
 )
 _PARAGRAPHS = frozenset(
     {"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "ul", "ol", "pre", "table", "dl"}
 )
 _BLANKS = re.compile("  +")
-_HIDDEN = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all", re.IGNORECASE)
+_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 # What has to stand somewhere in a page in lower case, before its elements are asked for their styles: a style
 # that hides, or one that need not be what it looks like, with entities or without quotation marks.
 _HIDING = re.compile(r"display\s*+:\s*+none")
@@ -64,7 +67,7 @@ def without_tags(html: str) -> str:
 def _may_hide(html: str) -> bool:
     """Whether any element may be hidden, so that the styles of all have to be read."""
     lowered = html.lower()
-    if "mso-hide" in lowered or _HIDING.search(lowered):
+    if _HIDING.search(lowered):
         return True
     return "&" in html and _ODD_STYLE.search(lowered) is not None
 
@@ -221,7 +224,18 @@ _OPENERS = {
 
 def _is_hidden(node: LexborNode) -> bool:
     style = node.attrs.get("style")
-    return style is not None and _HIDDEN.search(style) is not None
+    return style is not None and _HIDDEN.search(style) is not None and _hides(style)
+
+
+@lru_cache(maxsize=512)
+def _hides(style: str) -> bool:
+    """Whether browsers show nothing: the last word on `display` counts, and what is too long says nothing."""
+    if len(style) > MAXIMUM_STYLE:
+        return False
+    said = tinycss2.parse_declaration_list(style, skip_comments=True, skip_whitespace=True)
+    shown = [one.value for one in said if one.type == "declaration" and one.lower_name == "display"]
+    words = [token for token in (shown[-1] if shown else ()) if token.type not in ("whitespace", "comment")]
+    return len(words) == 1 and words[0].type == "ident" and words[0].lower_value == "none"
 
 
 def _only_indents(node: LexborNode) -> bool:

@@ -30,6 +30,7 @@ _LIKE_DELIMITER = re.compile(
     rb"^(--[^\s-][^\r\n]{0,200}?)[ \t]{0,40}\r*\n(?=content-[a-z-]{2,40}[ \t]*:)",
     re.IGNORECASE | re.MULTILINE,
 )
+_PART = re.compile(rb"content-[a-z-]{2,40}[ \t]*:", re.IGNORECASE)
 _LINE_REST = re.compile(rb"\r*(?:\n|\Z)|[ \t][^\n]*(?:\n|\Z)")
 
 
@@ -303,7 +304,10 @@ def _bodies(part: Part, delimiter: bytes, budget: _Budget) -> list[tuple[int, in
             bodies.append((opened, _before_line_end(raw, opened, line_start)))
         opened, position = line_end, line_end
         if is_closing:
-            return bodies
+            following = _delimiter(raw, delimiter, position, end)
+            if following is None or following[2] or not _PART.match(raw, following[1], end):
+                return bodies
+            opened, position = following[1], following[1]  # closed by a part that has the same boundary
     if delimiter:
         budget.defects.add("too-many-parts")
     return bodies

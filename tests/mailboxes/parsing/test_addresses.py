@@ -29,6 +29,7 @@ ONE_ADDRESS = [
     ("Ada <=?utf-8?Q?a@b.c,d@e.f?=>", "Ada", "=?utf-8?Q?a@b.c,d@e.f?="),
     ("'a@b.c'", "", "a@b.c"),
     ("Günter <g@ü.de>", "Günter", "g@ü.de"),
+    ("Ada [a@b.c]", "Ada", "a@b.c"),
     ("<a@b.c>>", "", "a@b.c"),
     ("a@b.c.", "", "a@b.c"),
     ("root", "", "root"),

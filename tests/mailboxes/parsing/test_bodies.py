@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from mailboxes.parsing import DEFAULT, attachment_contents, page_of, parse
+from mailboxes.parsing.html_text import text_of_html
 from mailboxes.parsing.parts import part_tree
 from mailboxes.parsing.values import Defects
 from mailboxes.sanitizing import sanitize
@@ -66,6 +67,10 @@ def test_a_text_that_only_asks_for_html_is_not_what_was_written():
     page = b"Content-Type: text/html\r\n\r\n<p>Where is my order 4711? It was to come on Monday.</p>"
     assert parse(multipart(asking, page, kind=b"alternative")).text.startswith("Where is my order 4711?")
     assert parse(multipart(asking, HTML, kind=b"alternative")).text == "Please show HTML."
+    dot = b"Content-Type: text/plain\r\n\r\n."
+    assert parse(multipart(dot, page, kind=b"alternative")).text.startswith("Where is my order 4711?")
+    thumb = b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>\xf0\x9f\x91\x8d</p>"
+    assert parse(multipart(dot, thumb, kind=b"alternative")).text == "."
     assert parse(asking).text == "Please show HTML."
     empty = b"Content-Type: text/html\r\n\r\n<img src=x>"
     assert parse(multipart(asking, empty, kind=b"alternative")).text == "Please show HTML."
@@ -184,6 +189,15 @@ def test_a_missing_closing_boundary_loses_nothing():
     assert len(parse(raw).attachments) == 1
 
 
+def test_a_part_that_has_the_boundary_of_what_is_around_it_hides_nothing_behind_it():
+    inner = b"Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n" + PLAIN + b"\r\n--b--\r\n"
+    parsed = parse(multipart(inner, PDF))
+    assert parsed.text == "plain"
+    assert [attachment.filename for attachment in parsed.attachments] == ["a.pdf"]
+    below = parse(multipart(PLAIN) + b"\r\nSomebody quotes:\r\n--b\r\nnothing\r\n")
+    assert below.text == "plain"
+
+
 def test_a_boundary_that_begins_another_is_not_confused_with_it():
     inner = b"Content-Type: multipart/alternative; boundary=bb\r\n\r\n--bb\r\n" + PLAIN + b"\r\n--bb--"
     assert parse(multipart(inner, PDF)).text == "plain"
@@ -199,6 +213,8 @@ def test_a_boundary_that_begins_another_is_not_confused_with_it():
         (b"base64", b"aGVs!!bG8=", b"hello"),
         (b"BASE64 (really)", b"aGVsbG8=\r\n-- \r\nlist footer", b"hello"),
         (b"base64", b"aGVs\r\nbG8=\r\nd29ybGQ=", b"helloworld"),
+        (b"base64", b"aGVsbG8gYWxsIQ==\r\n", b"hello all!"),
+        (b"base64", b"aGVsbG8gYWxs\r\n" + b"\r\nYou get this from a list, dear all. " * 3, b"hello all"),
         (b"quoted-printable", b"h=65llo =\r\nworld", b"hello world"),
         (b"quoted-printable", b"100=% h=C3=", b"100=% h\xc3"),
         (b"quoted-printable", b"padded =  \r\nand =\t\nso", b"padded and so"),
@@ -248,6 +264,9 @@ def test_transfer_encodings_are_undone_as_far_as_they_can(encoding, body, conten
         ("ks_c_5601-1987", "안녕".encode("cp949"), "안녕"),
         ("iso-2022-jp", "日本語".encode("iso2022_jp"), "日本語"),
         ("shift_jis", "日本語".encode("cp932"), "日本語"),
+        ("utf-16", "Grüße".encode("utf-16-be"), "Grüße"),
+        ("utf-16", "Grüße".encode("utf-16-le"), "Grüße"),
+        ("utf-16", "Grüße".encode("utf-16"), "Grüße"),
         ("koi8-r", "Привет".encode("koi8-r"), "Привет"),
         ("utf-7", b"Hi +AKM-", "Hi £"),
         ("windows-1251", "Привет".encode("cp1251"), "Привет"),
@@ -312,15 +331,35 @@ def test_a_page_is_read_as_text_with_its_quotations():
     [
         b'"color:red; DISPLAY : none"',
         b"display:none",
-        b"'MSO-hide:all'",
         b'"dis&#112;lay:none"',
-        b"dis&#112;lay:&nbsp;none",
-        b"'>display&colon;none'",
+        b"dis&#112;lay:&#32;none",
+        b"'>;display&colon;none'",
+        b'"display:block; display:none !important"',
     ],
 )
 def test_an_element_is_hidden_however_that_is_written(style):
     html = b"<p>seen</p><p Style = %s>hidden <b>too</b></p><p>seen</p>" % style
     assert parse(b"Content-Type: text/html\n\n" + html).text == "seen\n\nseen"
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        *("mso-hide:all", "display:none; display:block", "x-display:none", "--display:none"),
+        "display:none x",
+        *("color:red;}*{display:none}", "font-family:';display:none;'", "background:url(x;display:none;y)"),
+        "color:red;" * 400 + "display:none",
+    ],
+)
+def test_what_browsers_show_is_read_whatever_its_style_says_to_others(style):
+    html = f'<p>seen</p><p style="{style}">seen, too</p>'
+    assert text_of_html(html, 10_000) == "seen\n\nseen, too"
+
+
+def test_words_of_fields_and_buttons_stand_apart():
+    html = "<label>Name</label><textarea>Ada <b></textarea><button>Send</button>"
+    assert text_of_html(html, 1_000) == "Name\nAda <b>\nSend"
+    assert "Ada &lt;b&gt;" in sanitize(html).html
 
 
 def test_white_space_of_a_page_is_one_blank_and_none_at_line_ends():

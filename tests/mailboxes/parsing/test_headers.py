@@ -37,6 +37,7 @@ def subject_of(value: bytes) -> str:
         ("Jörg roh".encode(), "Jörg roh"),
         ("Jörg roh".encode("latin-1"), "Jörg roh"),
         (b"=?iso-2022-jp?B?GyRCJUYlOSVIGyhC?=", "テスト"),
+        (b"Re: \x1b$B%F%9%H\x1b(B", "Re: テスト"),
         (b"a\r\n\tb", "a b"),
         (b"a\r\n \r\n\t=?utf-8?q?b?=\r\n =?utf-8?q?c?=", "abc"),
         (b"=?utf-8?q?a=0D=0ABcc:_x@y.z?=", "a Bcc: x@y.z"),
