@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailboxes.classifying import bounces, robots, sentences, subjects
-from mailboxes.classifying.bounces import reported_ids
 from mailboxes.classifying.authentication import authentication, is_forged
+from mailboxes.classifying.bounces import reported_ids
 from mailboxes.classifying.domains import (
     are_related,
     canonical_address,
@@ -119,15 +119,23 @@ def classify(
 def _is_list(facts: Facts) -> bool:
     """By headers, or by the envelope sender that list software takes."""
     is_bulk = not {"list", "bulk"}.isdisjoint(facts["precedence"])
-    envelope = split_address(facts["return_path"] or "")[0]
-    return bool(facts["list_headers"]) or is_bulk or robots.is_list_envelope(envelope)
+    return bool(facts["list_headers"]) or is_bulk or _has_list_envelope(facts)
+
+
+def _has_list_envelope(facts: Facts) -> bool:
+    return robots.is_list_envelope(split_address(facts["return_path"] or "")[0])
+
+
+def _is_sent_by_list(facts: Facts) -> bool:
+    """Whether list software without headers of its own, as before there were any, passed on a letter."""
+    return _has_list_envelope(facts) and not facts["is_return_path_related"]
 
 
 def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
     found = {
         "null-return-path": facts["has_null_return_path"],
         "auto-submitted": facts["is_auto_submitted"],
-        "list": facts["list_headers"],
+        "list": facts["list_headers"] or _is_sent_by_list(facts),
         "precedence": facts["precedence"],
         "auto-response-suppress": facts["auto_response_suppress"],
         "machine-header": facts["machine_headers"],

@@ -177,7 +177,13 @@ _CHALLENGE = re.compile(
     r"(?:please|click|visit|go to|you (?:must|need))\b"
     r"|\byour (?:e-?mail|message) (?:to (?:the )?\S{1,80} )?(?:is|was|has been) (?:currently |now )?"
     r"(?:being )?(?:held|quarantined)\b"
-    r"|\byour (?:e-?mail|message) (?:to (?:the )?\S{1,80} )?awaits (?:moderat|approv|confirm|verif)",
+    r"|\byour (?:e-?mail|message) (?:to (?:the )?\S{1,80} )?awaits (?:moderat|approv|confirm|verif)"
+    r"|\bi apologi[sz]e for this automatic reply\b"
+    r"|\bdamit ihre (?:e-?mail|nachricht) zugestellt (?:wird|werden kann)"
+    r"|\bpour que votre (?:e-?mail|message|courriel) soit (?:délivré|remis|distribué)"
+    r"|\bpara que (?:su|tu) (?:mensaje|correo) sea entregado"
+    r"|\baffinché il (?:suo|tuo) messaggio (?:sia|venga) "
+    r"|\bpara que (?:a )?sua mensagem seja (?:encaminhada|entregue)",
     re.IGNORECASE,
 )
 
@@ -236,7 +242,10 @@ _PROGRAM_IN_BODY = re.compile(
 )
 # One of them is in each sentence of a program, and in few others; it is found much faster.
 _PROGRAM_STEMS = ("auto", "monitored", "maschinell", "автомат", "otomat", "自動", "自动", "자동")
-_CHALLENGE_STEMS = ("delivery of your", " held", "quarantined", " awaits ")
+_CHALLENGE_STEMS = (
+    *("delivery of your", " held", "quarantined", " awaits ", "for this automatic reply", "zugestellt w"),
+    *("que votre", "para que ", "affinché il "),
+)
 _QUOTED = re.compile(r"^ {0,3}(?:>|[-_]{3,} ?[^\W_]|(?:from|von|de|da|van|från|fra|od|от) ?:)", re.MULTILINE)
 
 

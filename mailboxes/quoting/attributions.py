@@ -13,8 +13,9 @@ _VERBS = any_of(
     *(r"a\s+[ée]crit", "[ée]crit", "escribi[óo]", "escribe", r"ha\s+scritto", "scrisse", "scrive"),
     *("escreveu", "escreve", "schreef", "schrijft", r"het\s+volgende\s+geschreven"),
     *("heeft.{0,80}geschreven", "skrev", "skriver", "skrifaði", "kirjoitti", r"napisał\(?a?\)?"),
-    *("pisze", r"napsala?\(?a?\)?", "napísala?", r"написала?\(?а?\)?", "пишет", "писала?"),
+    *("pisze", r"napsala?\(?a?\)?", r"napísala?\(?a?\)?", r"написала?\(?а?\)?", "пишет", "писала?"),
     *("написав", "пише", "yazdı", "írta", r"a\s+scris", "έγραψε", r"je\s+napisao", "escrigu[ée]"),
+    *("написа", r"napisa(?:o|la)\s+je", "menulis", r"đã\s+viết"),
     *("rašė", "kirjutas", "rakstīja", r"folgendes\s+geschrieben", r"вы\s+писали", r"쓴\s*글"),
 )
 _WORDS_WITHOUT_COLON = any_of(

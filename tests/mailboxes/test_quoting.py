@@ -68,6 +68,11 @@ ATTRIBUTIONS = [
     "From: a@b.c\nDate: Wed, 16 May 2012 00:15:02 -0600\nTo: d@e.f",
     "--- Starše sporočilo ---\nOd: a@b.c\nDatum: 5. 3. 2024 10:00\nZadeva: x",
     "2024년 3월 5일 Ada님이 작성",
+    "po 2. 4. 2012 o 18:26 Ada <a@b.c> napísal(a):",
+    "пон, 2.04.2012 г. в 18:26 Ada <a@b.c> написа:",
+    "pon, 2. tra 2012. u 18:26 Ada <a@b.c> napisao je:",
+    "Pada tanggal Sen, 2 Apr 2012 pukul 18.26 Ada <a@b.c> menulis:",
+    "Vào Th 2, 2 thg 4, 2012 vào lúc 18:26 Ada <a@b.c> đã viết:",
 ]
 
 
