@@ -6,7 +6,6 @@ In this room, too: `attempts` slows down who guesses, `password_links` lets a pe
 
 import secrets as random
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -99,8 +98,7 @@ def authenticate(address: str, password: str, place: str, *, browser: str = "") 
     `WrongPasswordError` for all that is wrong alike, `TooManyAttemptsError` when throttled. An unknown
     address costs the same time as a known one.
     """
-    address = address.strip().lower()
-    limits = password_limits(address, place, browser)
+    limits = password_limits(normal_form(address), place, browser)
     refuse_throttled(limits)
     user = user_by_address(address)
     known = user is not None and user.is_enabled and bool(user.password_hash)
@@ -108,7 +106,7 @@ def authenticate(address: str, password: str, place: str, *, browser: str = "") 
     if user is None or not known or not fits:
         count_attempt(limits)
         raise WrongPasswordError
-    forget_attempts(user.address, place, browser)
+    forget_attempts(normal_form(address), place, browser)
     if _hasher().check_needs_rehash(user.password_hash):
         user.password_hash = _hasher().hash(password)
     return user
@@ -260,14 +258,17 @@ def checked_address(text: str) -> str:
     return found.normalized.lower()
 
 
+def normal_form(text: str) -> str:
+    """One form of an address for all the ways to write it; of what is no address, the lower case."""
+    try:
+        return checked_address(text)
+    except InvalidError:
+        return text.strip().lower()
+
+
 def spellings(addresses: Iterable[str]) -> set[str]:
     """How these addresses may be stored: in lower case as they are written, and in their normal form."""
-    found = set()
-    for one in addresses:
-        found.add(one.strip().lower())
-        with suppress(InvalidError):
-            found.add(checked_address(one))
-    return found
+    return {form for one in addresses for form in (one.strip().lower(), normal_form(one))}
 
 
 def checked_name(text: str) -> str:

@@ -19,6 +19,7 @@ from tenants.secrets import hash_of_token
 from tenants.users import (
     User,
     choose_password,
+    normal_form,
     user_by_address,
 )
 from tenants.users.attempts import count_attempt, forget_attempts, refuse_throttled, reset_limits
@@ -60,7 +61,7 @@ def ask(address: str, place: str) -> None:
     `TooManyAttemptsError` where that was asked too often, whoever the address belongs to.
     """
     address = address.strip().lower()
-    limits = reset_limits(address, place)
+    limits = reset_limits(normal_form(address), place)
     refuse_throttled(limits)
     count_attempt(limits)
     db.session.add(PasswordLink(address=address, expires_at=now() + LIFETIME))
@@ -123,7 +124,7 @@ def use(token: str, password: str, place: str) -> User:
     """Choose a password; every session and every other link of the person ends."""
     user = owner_of(token, to_use=True)
     choose(user, password)
-    forget_attempts(user.address, place)
+    forget_attempts(normal_form(user.address), place)
     return user
 
 

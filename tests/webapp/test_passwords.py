@@ -166,6 +166,16 @@ def test_who_asks_too_often_is_refused_whether_the_address_is_known_or_not(app, 
         assert "Too many attempts" in send(app.test_client(), FORGOTTEN, expect=422, address=address)
 
 
+def test_who_asks_too_often_is_refused_however_the_domain_is_written(app, ours, theirs, server):
+    local, _, domain = ours.member.user.address.partition("@")
+    for place in range(ATTEMPTS_PER_ACCOUNT):
+        wide = "".join(chr(ord(one) + 0xFEE0) for one in domain[:place])
+        send(app.test_client(), FORGOTTEN, address=f"{local}@{wide}{domain[place:]}")
+    page = send(app.test_client(), FORGOTTEN, expect=422, address=ours.member.user.address)
+    assert "Too many attempts" in page
+    send(app.test_client(), FORGOTTEN, address=theirs.member.user.address)
+
+
 def test_a_new_password_ends_the_wait_of_who_typed_the_old_one_too_often(app, ours, asked):
     for _ in range(ATTEMPTS_PER_ACCOUNT):
         send(app.test_client(), "/sign-in", expect=400, address=ours.member.user.address, password="wrong")

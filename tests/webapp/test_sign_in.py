@@ -86,6 +86,19 @@ def test_who_guesses_from_many_places_is_stopped_and_keeps_nobody_out(app, ours,
     assert knock(known, theirs.member.user.address).status_code == 302
 
 
+def test_one_account_is_one_however_its_domain_is_written(app, ours, theirs, monkeypatch):
+    monkeypatch.setattr("tenants.users.attempts.ATTEMPTS_BY_STRANGERS", 3)
+    local, _, domain = ours.member.user.address.partition("@")
+    wide = f"{local}@{chr(ord(domain[0]) + 0xFEE0)}{domain[1:]}"
+    dotted = f"{local}@{domain.replace('.', '。')}"
+    for number, address in enumerate((ours.member.user.address, wide, dotted)):
+        guess = knock(app.test_client(), address, "wrong wrong wrong", f"198.51.100.{number}")
+        assert guess.status_code == 400
+    assert knock(app.test_client(), wide, place="203.0.113.1").status_code == 429
+    assert knock(app.test_client(), dotted.upper(), place="203.0.113.2").status_code == 429
+    assert knock(app.test_client(), theirs.member.user.address).status_code == 302
+
+
 def test_a_browser_known_to_one_account_is_none_to_another(app, ours, theirs, monkeypatch):
     monkeypatch.setattr("tenants.users.attempts.ATTEMPTS_BY_STRANGERS", 3)
     client = sign_in_by_form(app, theirs.member)
