@@ -57,7 +57,7 @@ CHANGED = """\
 Hello{name},
 
 the password of {address} on Postroom, {base}
-was just changed, and every device was signed out. If that was not you, tell an administrator at once.
+was just changed, and every other device was signed out. If that was not you, tell an administrator at once.
 """
 
 

@@ -52,6 +52,7 @@ LOOKS_ACROSS = {
     "mailboxes.sync.deaths": "whatever a dead worker held",
     "mailboxes.sync.mirroring": "reads of a routed account are in the organizations it serves",
     "webapp.auth.passwords": "a password, and the word that it was changed, belong to no organization",
+    "webapp.people.security": "a password, and the word that it was changed, belong to no organization",
     "mailboxes.counting": "a system page counts mailboxes",
     "webapp.global_mailboxes.door": "a system administrator sets up global mailboxes",
     "webapp.installation.user_import": "letters to new users belong to no organization",

@@ -98,6 +98,21 @@ def test_a_password_that_was_changed_elsewhere_ends_the_links_that_were_sent(app
     read(app.test_client(), path, 404)
 
 
+def test_whose_password_was_changed_in_the_browser_is_told_by_mail_and_it_is_on_record(
+    app, ours, theirs, server
+):
+    client = sign_in_by_form(app, ours.member)
+    typed = {"current": "not the password", "password": NEW, "again": NEW}
+    send(client, "/security/password", expect=422, at="/security/", **typed)
+    send_due_notices(INSTALLATION)
+    assert letters(server) == []
+    send(client, "/security/password", at="/security/", **typed | {"current": PASSWORD})
+    send_due_notices(INSTALLATION)
+    assert letters(server)[-1][:2] == (ours.member.user.address, "Your password was changed")
+    entry = db.session.scalars(select(SystemAuditEntry)).one()
+    assert (entry.act, entry.actor_id) == ("user.password_chosen", ours.member.user_id)
+
+
 def test_twenty_uses_at_the_same_moment_set_one_password(app, ours, asked):
     token = asked(ours.member.user.address).rpartition("/")[2]
     barrier, won = threading.Barrier(20), []

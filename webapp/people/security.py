@@ -3,11 +3,13 @@
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from mailboxes.people_letters import send_password_changed
 from tenants.audit import record_for_system
-from tenants.database import db
+from tenants.database import db, enter_installation
 from tenants.errors import AppError, InvalidError
 from tenants.users import (
     authenticate,
+    demand_good_password,
     password_links,
     second_factor,
     sessions_of,
@@ -20,6 +22,7 @@ from webapp.configuration.pages import actor
 from webapp.guards import enter_chosen_organization, signed_in_required
 from webapp.people.devices import device_in_words
 from webapp.people.forms import PasswordForm
+from workers import queues
 
 blueprint = Blueprint("security", __name__, url_prefix="/security")
 
@@ -39,11 +42,13 @@ def password() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             _demand_password(form.current.data or "")
-            password_links.choose(g.user, form.password.data or "")
+            demand_good_password(g.user.address, g.user.name, form.password.data or "")
         except AppError as error:
             db.session.commit()  # the failed attempt counts
             form.current.errors = [error.message]
         else:
+            db.session.commit()
+            _choose(form.password.data or "")
             return _signed_in_anew("Your password has been changed. Other devices were signed out.")
     return _page(form), 422
 
@@ -104,9 +109,18 @@ def _demand_password(password: str) -> None:
     authenticate(g.user.address, password, place=request.remote_addr or "", browser=session)
 
 
+def _choose(password: str) -> None:
+    """The new password, with word of it by mail: whoever sits here may be somebody else."""
+    enter_installation("a password, and the word that it was changed, belong to no organization")
+    password_links.choose(g.user, password)
+    send_password_changed(g.user)
+    record_for_system(actor(), "user.password_chosen", g.user.address)
+
+
 def _signed_in_anew(sentence: str) -> ResponseReturnValue:
     token = sign_in(g.user, request.remote_addr or "", request.headers.get("User-Agent", ""))
     db.session.commit()
+    queues.ring_notices()
     flash(sentence, "success")
     response = make_response(redirect(url_for("security.index")))
     cookie.remember(response, token)
