@@ -164,6 +164,16 @@ def test_a_cookie_kept_after_signing_out_opens_nothing(app, ours):
     assert thief.get("/security/").status_code == 302
 
 
+def test_what_one_person_left_open_is_not_sent_by_the_next(app, ours, theirs):
+    client = sign_in_by_form(app, ours.member)
+    left_open = csrf_token(client.get("/security/").text)
+    client.post("/sign-out", data={"csrf_token": left_open})
+    assert knock(client, theirs.member.user.address).status_code == 302
+    answer = client.post("/security/sign-out-everywhere", data={"csrf_token": left_open})
+    assert answer.status_code == 400
+    assert "too old" in answer.text
+
+
 def test_the_session_changes_at_sign_in_and_only_its_hash_is_stored(app, ours):
     client = sign_in_by_form(app, ours.member)
     first = client.get_cookie("postroom").value

@@ -4,6 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
+from flask import session as of_pages
 from flask.typing import ResponseReturnValue
 
 from tenants.configuration.layers import value_of
@@ -80,9 +81,10 @@ def code() -> ResponseReturnValue:
 @blueprint.post("/sign-out")
 @signed_in_required
 def sign_out() -> ResponseReturnValue:
-    """End this session."""
+    """End this session. What was left open in other tabs is sent in nobody else's name."""
     end_session(cookie.token_of(request))
     db.session.commit()
+    of_pages.clear()
     response = make_response(redirect(url_for("auth.sign_in")))
     cookie.forget(response)
     return response
