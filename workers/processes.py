@@ -65,7 +65,10 @@ class ForeignJobError(RuntimeError):
 
 
 class KnownJob(Job):
-    """A job that runs one of our functions, whatever the queue says."""
+    """A job that runs one of our functions, whatever the queue says, and nothing after it."""
+
+    # The queue could name anything that can be imported; none of our jobs has one.
+    success_callback = failure_callback = stopped_callback = None
 
     @property
     def func(self) -> Callable[..., Any]:

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from contextlib import AbstractContextManager, ExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from rq.job import Callback
 from sqlalchemy import select, update
 
 from mailboxes.accounts import Account
@@ -232,6 +234,28 @@ def test_a_queue_runs_our_functions_only(app: Any) -> None:
         assert job.func
     known = KnownJob.create("workers.intake.deliver_arrivals", connection=queues.redis())
     assert callable(known.func)
+
+
+@pytest.mark.parametrize("job_arguments", [(), ("one", "too", "many")], ids=["done", "failed"])
+def test_nothing_that_a_queue_names_runs_after_a_job(
+    ours: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job_arguments: tuple[str, ...]
+) -> None:
+    module = f"foreign_{len(job_arguments)}"
+    tmp_path.joinpath(f"{module}.py").write_text(
+        "from pathlib import Path\n\n\ndef run(*given):\n    Path(__file__).with_suffix('.ran').touch()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    foreign = Callback(f"{module}.run")
+    queues.queue(queues.ACTION).enqueue(
+        "workers.action.act_on_messages",
+        args=(str(ours.id), *job_arguments),
+        on_success=foreign,
+        on_failure=foreign,
+        on_stopped=foreign,
+    )
+    run_worker(queues.ACTION, is_burst=True)
+    assert queues.queue(queues.ACTION).is_empty()
+    assert not (tmp_path / f"{module}.ran").exists()
 
 
 def test_the_application_of_a_worker_is_made_once(app: Any) -> None:
