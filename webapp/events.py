@@ -32,7 +32,7 @@ from tenants.logs import configure_logs
 from tenants.settings import Settings
 from webapp.guards import member_required
 from webapp.serving import Pages
-from webapp.serving.connection import Receive, Scope, Send, gone, refuse
+from webapp.serving.connection import SHOWN_NOWHERE, Receive, Scope, Send, gone, refuse
 from workers import queues
 
 blueprint = Blueprint("events", __name__)
@@ -214,7 +214,7 @@ class Application:
                 return
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = await self._ask(scope) if scope["method"] == "GET" else 405
+        found = _refused(scope) or await self._ask(scope)
         if not isinstance(found, Subscription):
             await refuse(send, found, "Nothing to hear.")
             return
@@ -276,6 +276,14 @@ class Application:
         )
 
 
+def _refused(scope: Scope) -> int | None:
+    """The status for what is no script that listens: a picture would load for good on its connection."""
+    if scope["method"] != "GET":
+        return HTTPStatus.METHOD_NOT_ALLOWED
+    wanted_as = dict(scope["headers"]).get(b"sec-fetch-dest", b"empty")
+    return None if wanted_as == b"empty" else HTTPStatus.NOT_FOUND
+
+
 async def _next(listener: Listener, leaving: asyncio.Task[None], seconds: float) -> dict[str, str] | None:
     """The next event; None when the time is over or the page is gone."""
     waiting = asyncio.ensure_future(listener.waiting.get())
@@ -291,9 +299,8 @@ async def _next(listener: Listener, leaving: asyncio.Task[None], seconds: float)
 async def _start(send: Send) -> None:
     headers = [
         (b"content-type", b"text/event-stream; charset=utf-8"),
-        (b"cache-control", b"no-store"),
         (b"x-accel-buffering", b"no"),
-        (b"x-content-type-options", b"nosniff"),
+        *SHOWN_NOWHERE,
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await _say(send, "retry: 3000\n\n")

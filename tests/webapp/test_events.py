@@ -26,20 +26,22 @@ def cookie_of(client):
 class Page:
     """A page that listens, as an ASGI server would carry it."""
 
-    def __init__(self, application, cookie="", method="GET"):
+    def __init__(self, application, cookie="", method="GET", kind=""):
         self.application = application
+        headers = ((b"cookie", cookie), (b"sec-fetch-dest", kind))
         self.scope = {
             "type": "http",
             "path": "/events",
             "method": method,
-            "headers": [(b"cookie", cookie.encode())] if cookie else [],
+            "headers": [(name, value.encode()) for name, value in headers if value],
         }
         self.sent: asyncio.Queue = asyncio.Queue()
         self.closed = asyncio.Event()
 
     async def __aenter__(self):
         self.task = asyncio.create_task(self.application(self.scope, self._receive, self.sent.put))
-        self.status = (await self._next())["status"]
+        start = await self._next()
+        self.status, self.headers = start["status"], dict(start["headers"])
         return self
 
     async def __aexit__(self, *_):
@@ -193,6 +195,19 @@ def test_strangers_hear_nothing(app, application, ours):
             async with Page(application, cookie, method) as page:
                 assert page.status in (401, 405)
                 await page.end()
+
+    run(application, story)
+
+
+def test_a_script_listens_and_no_picture_or_document_does(app, application, ours, theirs):
+    cookie = cookie_of(sign_in(app, ours.member))
+
+    async def story():
+        for kind, status in (("empty", 200), ("image", 404), ("document", 404), ("iframe", 404)):
+            async with Page(application, cookie, kind=kind) as page:
+                assert page.status == status
+                assert page.headers[b"x-content-type-options"] == b"nosniff"
+                assert b"frame-ancestors 'none'" in page.headers[b"content-security-policy"]
 
     run(application, story)
 

@@ -8,6 +8,14 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# Headers of what no page gives (`webapp.headers` has those of pages).
+SHOWN_NOWHERE = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
 
 async def gone(receive: Receive) -> None:
     """Until the client has hung up, or has its answer."""
@@ -24,5 +32,5 @@ async def refuse(send: Send, status: int, text: str) -> None:
 
 def plain(status: int, text: str) -> tuple[Message, bytes]:
     """How such an answer begins, and what it says."""
-    headers = [(b"content-type", b"text/plain"), (b"cache-control", b"no-store"), (b"connection", b"close")]
+    headers = [(b"content-type", b"text/plain"), (b"connection", b"close"), *SHOWN_NOWHERE]
     return {"type": "http.response.start", "status": status, "headers": headers}, f"{text}\n".encode()
