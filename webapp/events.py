@@ -174,7 +174,7 @@ class Hub:
         if message["type"] != "message":
             return
         listeners = self._listeners.get(message["channel"].decode(), set())
-        with suppress(ValueError, TypeError):
+        with suppress(ValueError, TypeError, LookupError, RecursionError):  # none of ours has said it
             said = json.loads(message["data"])
             event = {"mailbox": str(said["mailbox"]), "kind": str(said["kind"])}
             for listener in tuple(listeners):

@@ -285,6 +285,17 @@ def test_a_subscription_that_broke_begins_anew_and_pages_look_at_everything(
     run(application, story)
 
 
+@pytest.mark.parametrize("said", [b"{}", b"[]", b"7", b"\xff", b"nonsense", b"[" * 100_000], ids=range(6))
+def test_what_makes_no_sense_is_told_nobody_and_ends_nothing(said):
+    hub = Hub("redis://nowhere.invalid")
+    listener = Listener(Subscription("changes:one", "me", frozenset({"box"})))
+    asyncio.run(hub.add(listener))
+    for data in (said, b'{"mailbox": "box", "kind": "message"}'):
+        hub._forward({"type": "message", "channel": b"changes:one", "data": data})
+    assert listener.waiting.get_nowait() == {"mailbox": "box", "kind": "message"}
+    assert listener.waiting.empty()
+
+
 def test_a_slow_page_is_told_to_look_at_everything():
     async def story():
         listener = Listener(Subscription("changes:x", "me", frozenset({"m"})))
