@@ -78,6 +78,12 @@ def harmless_name(name: str) -> str:
     return "" if len(line) > LONGEST_NAME or _NO_NAME.search(line) else line
 
 
+def first_name(name: str) -> str:
+    """The first word behind the last comma, as in ``Lovelace, Ada``, or before it where nothing follows."""
+    parts = [part.split() for part in name.split(",")]
+    return next((words[0] for words in reversed(parts) if words), "")
+
+
 def _message(message: Message) -> dict[str, str]:
     at = message.shown_at.astimezone(ZoneInfo(str(value_of("general.time_zone"))))
     return {
@@ -92,7 +98,7 @@ def _sender(message: Message, recipient: str) -> dict[str, str]:
     name = harmless_name(message.sender_name) if is_sender else ""
     return {
         "name": name or recipient,
-        "first_name": name.split(",")[-1].split()[0] if name.strip(" ,") else "",
+        "first_name": first_name(name),
         "address": recipient,
     }
 

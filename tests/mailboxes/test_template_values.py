@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mailboxes.crm.cases import Case
 from mailboxes.crm.contacts import Contact, ContactAddress
 from mailboxes.crm.leads import Lead
-from mailboxes.template_values import harmless_name, harmless_subject, values_for
+from mailboxes.template_values import first_name, harmless_name, harmless_subject, values_for
 from mailboxes.templates import TemplateValues, render, save_template
 from mailboxes.templating import VARIABLES
 from mailboxes.threads import ThreadRecord
@@ -67,6 +67,22 @@ def test_the_sender_of_an_answer_to_somebody_else_is_not_named(ours, message, in
 )
 def test_names_are_names(name):
     assert harmless_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        *(("Ada Lovelace", "Ada"), ("Lovelace, Ada King", "Ada"), ("Ada", "Ada"), ("", "")),
+        *(("Lovelace,", "Lovelace"), ("Lovelace , ,", "Lovelace"), (", Ada", "Ada"), (" , ", "")),
+    ],
+)
+def test_a_first_name_is_found_wherever_commas_stand(name, first):
+    assert first_name(name) == first
+
+
+@given(st.text(alphabet=" ,A\xa0"))
+def test_a_first_name_is_a_word_or_nothing(name):
+    assert first_name(name).isalpha() or not first_name(name)
 
 
 @pytest.mark.parametrize(
