@@ -5,13 +5,13 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, g, render_template, request
+from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from psycopg import errors as postgres
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.orm.exc import StaleDataError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 
 from tenants.database import db
 from tenants.errors import (
@@ -79,6 +79,11 @@ def explain_errors(app: Flask) -> None:
     def sent_from_elsewhere(error: ForeignOriginError) -> ResponseReturnValue:
         log.warning("form from another address", origin=error.origin, base_url=error.base_url, **_where())
         return _page(400, FROM_ELSEWHERE.format(origin=error.origin, base_url=error.base_url))
+
+    @app.errorhandler(BadHost)
+    def nameless(_: BadHost) -> ResponseReturnValue:
+        """A page has links, and nothing is known by which they could be made."""
+        return Response(f"{WORDS[400][1]}\n", 400, mimetype="text/plain")
 
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> ResponseReturnValue:
@@ -152,7 +157,10 @@ def _page(status: int, message: str) -> ResponseReturnValue:
 
 def _came_from() -> str:
     """The page of ours that led here, as the browser says; empty where it is this one, or somebody else's."""
-    page = urlsplit(request.referrer or "")
+    try:
+        page = urlsplit(request.referrer or "")
+    except ValueError:  # no address at all
+        return ""
     is_ours = page.scheme in ("http", "https") and page.netloc == request.host
     is_this_one = request.method == "GET" and page.path == request.path
     return page.geturl() if is_ours and not is_this_one else ""

@@ -183,7 +183,7 @@ def _decoded(cursor: str, key: SQLColumnExpression[Any]) -> tuple[str, tuple[Any
     try:
         direction, value, id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return str(direction), (_value(value, key), UUID(id))
-    except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError):
+    except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return "", None
 
 
@@ -199,4 +199,5 @@ def _value(value: Any, key: Any) -> Any:
         return int(value)
     if not isinstance(value, str) or "\x00" in value:
         raise ValueError("a cursor's text is text")
+    value.encode()  # half a surrogate pair, which JSON can name, is no text either
     return value

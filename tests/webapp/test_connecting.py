@@ -89,7 +89,10 @@ def test_without_script_the_form_comes_back_with_proposals_and_with_what_was_typ
     assert filled["imap_user"] == "info@gmx.de"
 
 
-@pytest.mark.parametrize("chosen", ["", "nonsense", "[1]", '{"label": "Evil"}', '{"imap_host": {"a": 1}}'])
+@pytest.mark.parametrize(
+    "chosen",
+    ["", "nonsense", "[1]", '{"label": "Evil"}', '{"imap_host": {"a": 1}}', r'{"imap_host": "\ud800"}'],
+)
 def test_a_choice_that_was_tampered_with_fills_nothing_else(client, chosen):
     token = csrf_token(client.get(NEW).text)
     answer = client.post(NEW, data={"csrf_token": token, "label": "Info", "use": chosen})

@@ -71,7 +71,8 @@ def test_the_demo_links_to_it_and_the_page_is_good_html(app, demo, ours, mailbox
     client = sign_in(app, ours.member)
     assert "Write as a customer" in client.get("/leads/").text
     criticise(client.get(WRITE).text, WRITE)
-    criticise(client.get(f"{WRITE}?example=0").text, WRITE)
+    for chosen in ("0", "²", "9" * 5_000):
+        criticise(client.get(f"{WRITE}?example={chosen}").text, WRITE)
 
 
 def test_a_letter_goes_to_the_mail_server_as_the_world_writes(app, demo, ours, mailbox, smtp_sink):

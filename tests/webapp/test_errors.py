@@ -68,10 +68,18 @@ def test_a_refused_form_leads_back_to_its_page(client):
         "http://localhost/no-such-page",
         "",
         "x",
+        "http://[localhost",
+        "http://[x]/",
     ],
 )
 def test_nothing_leads_back_to_somebody_else_or_to_the_same_error(client, came_from):
     assert "Go back" not in ways_of(client.get("/no-such-page", headers={"Referer": came_from}))
+
+
+def test_a_host_that_is_none_is_told_so_without_links(app):
+    answer = app.test_client().get("/sign-in", headers={"Host": "x" * 64})
+    assert (answer.status_code, answer.mimetype) == (400, "text/plain")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
 def test_a_fault_of_ours_is_owned_and_can_be_named(app, client, monkeypatch):

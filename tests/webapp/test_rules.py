@@ -170,6 +170,13 @@ def test_rows_are_added_and_removed_without_scripts(client, inside, ours, mailbo
     assert names(inside, ours, mailbox) == []
 
 
+@pytest.mark.parametrize("row", ["3", "-1", "²", "٣", "9" * 5_000])
+def test_a_row_that_there_is_not_is_not_removed(client, inside, ours, theirs, mailbox, row):
+    rows = {"conditions-0-value": "value 0", "conditions-0-operator": "contains"}
+    page = send(client, url_of(mailbox, "/rules/new"), expect=422, remove_condition=row, **rows)
+    assert condition_fields(page) == ["conditions-0-field"]
+
+
 def test_conditions_without_end_are_counted_and_few_too_many_are_kept(client, inside, ours, mailbox):
     new = url_of(mailbox, "/rules/new")
     typed = {"name": "Long", "content_en": "Thanks."}

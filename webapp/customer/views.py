@@ -94,7 +94,7 @@ def _letter(form: LetterForm) -> Letter:
 def _beginning(mailboxes: list[Mailbox]) -> dict[str, Any]:
     """An example that was chosen, or an answer to what a customer received."""
     chosen = request.args.get("example", "")
-    if chosen.isdigit() and int(chosen) < len(EXAMPLES):
+    if chosen in map(str, range(len(EXAMPLES))):
         example = EXAMPLES[int(chosen)]
         fitting = [one.address for one in mailboxes if one.action == example.action]
         return {

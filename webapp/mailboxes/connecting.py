@@ -89,8 +89,13 @@ def _fill(form: FlaskForm, chosen: str) -> None:
     except (ValueError, RecursionError):
         return
     for name in FILLED.intersection(fields if isinstance(fields, dict) else ()):
-        if isinstance(fields[name], str | int):
+        if _is_typeable(fields[name]):
             form[name].data, form[name].raw_data = fields[name], [str(fields[name])]
+
+
+def _is_typeable(value: Any) -> bool:
+    """Whether a field can hold it; JSON can name halves of characters, which no page can show."""
+    return isinstance(value, int) or (isinstance(value, str) and value.isprintable())
 
 
 def _in_words(server: Server) -> str:

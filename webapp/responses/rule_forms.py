@@ -66,7 +66,7 @@ def changed_rows(form: RuleForm) -> bool:
     removed = request.form.get("remove_condition", "")
     if "add_condition" in request.form:
         rows.append({})
-    elif removed.isdecimal() and int(removed) < len(rows):
+    elif removed in map(str, range(len(rows))):
         del rows[int(removed)]
     else:
         return False

@@ -1,6 +1,8 @@
 """Leads, cases and their history; lists by key."""
 
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -112,6 +114,11 @@ def test_pages_meet_where_keys_are_equal(ours, is_descending):
         assert back == forth[::-1]
 
 
+def cursor_at(value):
+    """After this value, as JSON, and any id."""
+    return urlsafe_b64encode(f'["after", {value}, "{UUID(int=0)}"]'.encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
     "cursor",
     [
@@ -122,14 +129,20 @@ def test_pages_meet_where_keys_are_equal(ours, is_descending):
         "%00",
         "W251bGwsbnVsbCxudWxsXQ",
         pytest.param("W1tb" * 10_000, id="deep"),
+        pytest.param(cursor_at("Infinity"), id="endless"),
+        pytest.param(cursor_at(r'"\ud800"'), id="half a character"),
     ],
 )
 def test_a_cursor_that_makes_no_sense_is_the_first_page(ours, cursor):
     with inside(ours.id):
         cases.open_case({"subject": "Zip"}, "Ada")
-        order = Order.of("-reported", cases.SORTS, cases.NEWEST_FIRST)
-        assert len(cases.case_page(CaseFilter(), order, cursor).rows) == 1
-        assert Order.of("-odd", cases.SORTS, cases.NEWEST_FIRST) == order
+        for order in map(Order, cases.SORTS):
+            assert len(cases.case_page(CaseFilter(), order, cursor).rows) == 1
+
+
+def test_an_order_that_there_is_not_is_the_usual_one(ours):
+    usual = Order.of("-reported", cases.SORTS, cases.NEWEST_FIRST)
+    assert Order.of("-odd", cases.SORTS, cases.NEWEST_FIRST) == usual
 
 
 def test_a_contact_is_seen_again(ours):
