@@ -55,22 +55,26 @@ def _ask_despite_endings(session: ImapSession, uids: Sequence[int], items: bytes
     """What is told before the server ends the connection counts, and the rest is asked for over a new one.
 
     First what comes next, alone: where a server tells one after another, it is what it fails by. Else that
-    is in one of the other pieces. Raises where nothing is told of any.
+    is in one of the other pieces. One alone is asked for twice: any connection may end once. Raises where
+    nothing is told of any.
     """
-    waiting, endings = [uids], 0
+    waiting, endings, doubted = [uids], 0, set[int]()
     while waiting:
         asked = waiting.pop(0)
+        alone = set(asked) if len(asked) == 1 else set()
         count = len(told)
         try:
             _ask_despite_refusals(session, asked, items, told)
         except (TurnedAwayError, ConnectionLostError):
-            endings += 1
+            is_doubt = bool(alone - doubted)
+            endings += not is_doubt
             session.ending_count += 1
-            session.ended_over.update(asked if len(asked) == 1 else ())
+            session.ended_over |= alone & doubted
             if _is_about_more(session, endings, told):
                 raise
             session.reopen()
-            waiting[:0] = _pieces(asked, told)
+            waiting[:0] = [asked] if is_doubt else _pieces(asked, told)
+            doubted |= alone
         if len(told) > count:
             session.goodbye_count = 0
         if endings == MOST_ENDINGS:

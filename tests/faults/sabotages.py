@@ -730,6 +730,13 @@ SABOTAGES = (
         "tests/mailboxes/intake/test_beside_sync.py::test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_only",
     ),
     Sabotage(
+        "one lost connection silences a message",
+        Path("mailboxes/imap/asking.py"),
+        "            is_doubt = bool(alone - doubted)\n",
+        "            is_doubt, doubted = False, doubted | alone\n",
+        "tests/mailboxes/sync/test_hanging_folders.py::test_a_connection_that_ends_once_over_a_message_alone_says_nothing_about_it",
+    ),
+    Sabotage(
         "deaths over acting are not counted",
         Path("mailboxes/acting.py"),
         "            message.work_attempts += 1\n",

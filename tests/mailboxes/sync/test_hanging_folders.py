@@ -542,6 +542,22 @@ def test_a_message_whose_flags_end_the_connection_is_asked_about_once_a_day(scri
     assert seen_uids(scripted) == [bad, good]
 
 
+def test_a_connection_that_ends_once_over_a_message_alone_says_nothing_about_it(scripted: Scripted) -> None:
+    scripted.sync()
+    (only,) = scripted.server.folder().uids()
+    scripted.server.folder().flag(only, "\\Seen")
+    ended: list[bytes] = []
+
+    def end_once(session: Session, command: Command) -> bool:
+        ended.append(command.arguments)
+        return len(ended) == 1 and drop(session, command)
+
+    scripted.server.on("FETCH", in_folder("INBOX", end_once))
+    assert scripted.sync().error is None
+    assert seen_uids(scripted) == [only]
+    assert ended[0] == ended[1]
+
+
 def seen_uids(scripted: Scripted) -> list[int]:
     with scripted.inside(scripted.world):
         seen = select(Arrival.uid).where(Arrival.flags.contains(["\\Seen"])).order_by(Arrival.uid)
