@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from mailboxes import timeline
 from mailboxes.crm.paging import Page, page
 from mailboxes.messages import Message
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from tenants.database import db, now
 from tenants.database.bulk import among
 
@@ -55,7 +56,9 @@ def dismiss(message_ids: Collection[UUID]) -> int:
 
 
 def _settle(message_ids: Collection[UUID], values: dict[str, Any], result: str, reason: str) -> int:
-    held = select(Message.id).where(_is_given_up(), among(Message.id, message_ids)).order_by(Message.id)
+    chosen = among(Message.id, message_ids)
+    hold_mailboxes(Mailbox.id.in_(select(Message.mailbox_id).where(chosen)))
+    held = select(Message.id).where(_is_given_up(), chosen).order_by(Message.id)
     ids = list(db.session.scalars(held.with_for_update(key_share=True)))
     db.session.execute(
         update(Message)

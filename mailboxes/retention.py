@@ -10,7 +10,7 @@ from mailboxes.arrivals import Arrival, hold
 from mailboxes.messages import Location, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.raws import forget_objects, forget_raws
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from tenants.audit import Actor, record
 from tenants.configuration.layers import value_of
@@ -53,7 +53,7 @@ def _old_threads(days: int) -> Select[UUID]:
 
 
 def _remove(thread_ids: Sequence[UUID]) -> int:
-    _hold_mailboxes(thread_ids)
+    hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(Thread.id.in_(thread_ids))))
     messages = list(db.session.scalars(select(Message.id).where(Message.thread_id.in_(thread_ids))))
     waiting = db.session.scalar(
         select(Outgoing.id).where(Outgoing.message_id.in_(messages), Outgoing.state.in_(STILL_OUTGOING))
@@ -75,10 +75,3 @@ def _remove(thread_ids: Sequence[UUID]) -> int:
     db.session.commit()
     forget_objects(objects)
     return len(thread_ids)
-
-
-def _hold_mailboxes(thread_ids: Sequence[UUID]) -> None:
-    """Nobody delivers there meanwhile, or follows the server: they hold mailbox, arrivals, messages."""
-    of_these = select(Thread.mailbox_id).where(Thread.id.in_(thread_ids))
-    held = select(Mailbox.id).where(Mailbox.id.in_(of_these)).order_by(Mailbox.id)
-    db.session.execute(held.with_for_update(key_share=True))

@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from tenants.database import (
     INSTALLATION,
@@ -159,6 +159,16 @@ def _some_override(which: ColumnElement[bool]) -> ColumnElement[bool]:
 def mailboxes() -> Select[Mailbox]:
     """Mailboxes of the current organization, by label."""
     return select(Mailbox).order_by(Mailbox.label)
+
+
+def hold_mailboxes(which: ColumnElement[bool], session: Session | None = None) -> None:
+    """Nobody else delivers to these or follows their server before the transaction ends.
+
+    Whoever changes several messages holds their mailboxes first, in this one order, then arrivals, then
+    messages: else each of two would wait for what the other one has.
+    """
+    held = select(Mailbox.id).where(which).order_by(Mailbox.id)
+    (session or db.session).execute(held.with_for_update(key_share=True))
 
 
 def labels_of(ids: Iterable[UUID]) -> dict[UUID, str]:

@@ -22,7 +22,7 @@ from mailboxes.inbox.listing import Key
 from mailboxes.inbox.read_state import is_unread_by
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from mailboxes.timeline import Event
 from tenants.database import db
@@ -237,13 +237,11 @@ def _related(member: Membership, thread: Thread) -> list[Thread]:
 
 def _changed(member: Membership, thread_ids: Sequence[UUID], values: dict[str, object]) -> list[Thread]:
     ((name, value),) = values.items()
+    these = Thread.id.in_(thread_ids) & Thread.mailbox_id.in_(readable_ids(member))
+    hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(these)))
     changed = db.session.scalars(
         update(Thread)
-        .where(
-            Thread.id.in_(thread_ids),
-            Thread.mailbox_id.in_(readable_ids(member)),
-            getattr(Thread, name).is_distinct_from(value),
-        )
+        .where(these, getattr(Thread, name).is_distinct_from(value))
         .values(values)
         .returning(Thread)
     )

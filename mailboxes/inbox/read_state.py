@@ -36,7 +36,7 @@ from mailboxes.access import readable_ids
 from mailboxes.accounts import Account
 from mailboxes.inbox.selection import Selection
 from mailboxes.messages import Message, MessageRead
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from tenants.database import (
     Base,
     OrganizationScoped,
@@ -154,6 +154,7 @@ def mark_unread(member: Membership, messages: Select[Message]) -> int:
     Where the account mirrors the read state there is one for everybody: the server is told that it is unread.
     """
     ours = messages.where(Message.direction == "in", Message.mailbox_id.in_(readable_ids(member)))
+    hold_mailboxes(Mailbox.id.in_(ours.with_only_columns(Message.mailbox_id).order_by(None)))
     found = list(db.session.scalars(ours))
     mirrored = _mirrored({message.mailbox_id for message in found})
     for_all = [message.id for message in found if message.mailbox_id in mirrored]
@@ -173,7 +174,7 @@ def mark_unread(member: Membership, messages: Select[Message]) -> int:
             MessageRead.message_id.in_([message.id for message in rows]),
         )
     )
-    for mailbox_id in {message.mailbox_id for message in rows}:
+    for mailbox_id in sorted({message.mailbox_id for message in rows}):
         _move_marks_back(mailbox_id, min(m.id for m in rows if m.mailbox_id == mailbox_id))
     return len(found)
 
@@ -231,7 +232,7 @@ def _note_read(pairs: list[tuple[UUID, UUID]]) -> None:
                     "membership_id": member_id,
                     "read_at": now(),
                 }
-                for message_id, member_id in pairs
+                for message_id, member_id in sorted(pairs)  # one order: nobody waits in a circle
             ],
         )
 

@@ -25,6 +25,7 @@ from mailboxes.outgoing import Outgoing
 from mailboxes.raws import forget_raws
 from mailboxes.responses import ResponseWindow
 from mailboxes.subjects import base_subject
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread, ThreadRecord, ThreadReference
 from mailboxes.threads.summaries import refresh_summaries
 from tenants.audit import Actor, record
@@ -92,6 +93,7 @@ def leave(message: Message, *, by: Actor) -> list[str]:
 
     `ConflictError` while an answer to it is being sent.
     """
+    hold_mailboxes(Mailbox.id == message.mailbox_id)
     doomed, effects, label = _doomed(message), effects_of(message), mailbox_of(message).label
     sending = select(Outgoing.id).where(Outgoing.message_id.in_(doomed), Outgoing.state.in_(BEING_SENT))
     if db.session.scalars(sending.with_for_update()).first() is not None:

@@ -20,7 +20,7 @@ from mailboxes.intake.storing import settle_boxes
 from mailboxes.messages import Location, Message
 from mailboxes.routing.records import held_by_one, holders_of
 from mailboxes.sync import leases
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.uids import Uids
 from tenants.database import db, inside
 from tenants.database.arrays import array_literal
@@ -290,7 +290,7 @@ def _in_each_place(account: Account, arrival_ids: Sequence[UUID], act: Callable[
         return
     for organization_id in holders_of(arrival_ids):
         with inside(organization_id):
-            _hold_mailbox(account)
+            hold_mailboxes(Mailbox.account_id == account.id)
             act()
             db.session.commit()
 
@@ -299,10 +299,4 @@ def _hold(account: Account, fence: int) -> None:
     """The lease is ours, and nobody delivers here meanwhile: both change many messages, in any order."""
     leases.demand(account.id, fence)
     if account.organization_id is not None:
-        _hold_mailbox(account)
-
-
-def _hold_mailbox(account: Account) -> None:
-    """That of this organization; as delivery holds it, before its messages."""
-    held = select(Mailbox.id).where(Mailbox.account_id == account.id).with_for_update(key_share=True)
-    db.session.execute(held)
+        hold_mailboxes(Mailbox.account_id == account.id)

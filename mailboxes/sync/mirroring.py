@@ -18,7 +18,7 @@ from mailboxes.routing.records import Routing
 from mailboxes.sync.following import SEEN, follow_flags
 from mailboxes.sync.leaving import OF_A_FOLDER, SILENCE, leave_unwritten
 from mailboxes.sync.running import Pass
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from tenants.database import across_organizations, db
 
 MOST_MIRRORED = 1_000  # of a folder, in one pass
@@ -143,6 +143,7 @@ def _forget_what_is_told(account: Account, is_read: ColumnElement[bool]) -> None
     )
     of_account = select(Mailbox.id).where(Mailbox.account_id == account.id)
     with _where_reads_are(account) as session:
+        hold_mailboxes(Mailbox.account_id == account.id, session)
         session.execute(
             update(Message)
             .where(

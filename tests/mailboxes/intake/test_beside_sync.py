@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -13,12 +14,16 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 import mailboxes.intake as intake
-from mailboxes import setup, timeline
+from mailboxes import given_up, setup, timeline
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.inbox.conversation import change_status
+from mailboxes.inbox.read_state import mark_unread
 from mailboxes.intake import batches, deliver, routed
 from mailboxes.messages import Location, Message
+from mailboxes.routing.leaving import leave
 from mailboxes.setup import deleting
+from mailboxes.sync import mirroring
 from mailboxes.sync.following import follow_flags, follow_removals
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import Actor
@@ -214,6 +219,69 @@ def test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_o
         assert other.execute(account, [mailbox.account_id]).fetchone() == (0,)
         assert other.execute(on_record).fetchone() == (1,)
     assert free == [1] * 6
+
+
+def forget_what_is_told(world: World, ids: list[UUID]) -> None:
+    message = db.session.get_one(Message, (world.id, ids[0]))
+    mailbox = db.session.get_one(Mailbox, (world.id, message.mailbox_id))
+    mirroring._forget_what_is_told(account_of(mailbox), Message.is_read_by_all.is_(True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda world, ids: given_up.dismiss(ids),
+        lambda world, ids: mark_unread(world.admin, select(Message).where(Message.id.in_(ids))),
+        lambda world, ids: change_status(world.admin, thread_ids_of(ids), "done"),
+        lambda world, ids: leave(db.session.get_one(Message, (world.id, ids[0])), by=Actor("Ada Admin")),
+        forget_what_is_told,
+    ],
+    ids=["given up", "unread", "status", "moved away", "reads told"],
+)
+def test_whoever_changes_several_messages_holds_their_mailbox_first(
+    app: Flask, ours: World, mailbox: Mailbox, inside: Any, database_urls: Any, change: Callable[..., Any]
+) -> None:
+    """As delivery and whoever follows the server do: each would else hold what the other one waits for."""
+    with inside(ours):
+        ids = [one.id for one in messages_of(deliver_two(mailbox))]
+        was_tried = {"work": "none", "work_error": "Tried."}
+        db.session.execute(update(Message).values(unread_at=now(), is_read_by_all=True, **was_tried))
+        db.session.commit()
+
+    def change_them() -> None:
+        with app.app_context(), inside(ours):
+            change(ours, ids)
+            db.session.commit()
+
+    def seen() -> list[Any]:
+        return other.execute(
+            "SELECT xmin::text FROM messages UNION ALL SELECT xmin::text FROM threads"
+        ).fetchall()
+
+    with (
+        psycopg.connect(database_urls.system.replace("+psycopg", "")) as other,
+        ThreadPoolExecutor(1) as job,
+    ):
+        other.execute("SELECT 1 FROM mailboxes WHERE id = %s FOR NO KEY UPDATE", [mailbox.id])
+        before = seen()
+        changed = job.submit(change_them)
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not changed.done(), changed.result()
+        other.execute("SELECT 1 FROM messages WHERE id = ANY (%s) FOR NO KEY UPDATE NOWAIT", [ids])
+        other.execute("SELECT 1 FROM threads FOR NO KEY UPDATE NOWAIT")
+        other.commit()
+        changed.result()
+        assert seen() != before  # it did change something
+
+
+def deliver_two(mailbox: Mailbox) -> list[UUID]:
+    ids = arrive(mailbox, letter(body="one"), letter(body="two"))
+    deliver(mailbox.account_id)
+    return ids
+
+
+def thread_ids_of(message_ids: list[UUID]) -> list[UUID]:
+    return list(db.session.scalars(select(Message.thread_id).where(Message.id.in_(message_ids))))
 
 
 def in_a_circle(store: Callable[..., Any]) -> Callable[..., Any]:
