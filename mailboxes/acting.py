@@ -12,7 +12,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, select, update
 
 from mailboxes import given_up
 from mailboxes.conversion import convert
@@ -116,7 +116,8 @@ def _pending(*conditions: ColumnElement[bool]) -> Select[Message]:
 def _act(message_id: UUID) -> Acted | None:
     message = db.session.scalar(_pending(Message.id == message_id))
     if message is None:
-        return None  # somebody else was faster
+        _give_back(message_id)
+        return None
     mailbox_id = message.mailbox_id
     try:
         convert(message)
@@ -132,6 +133,20 @@ def _act(message_id: UUID) -> Acted | None:
         return None
     crash_point("after commit of action")
     return Acted(message_id, mailbox_id, decision.send)
+
+
+def _give_back(message_id: UUID) -> None:
+    """An attempt that nobody made: somebody else was faster, or held the message for another purpose.
+
+    It waits for them: what is done by then was their attempt.
+    """
+    db.session.execute(
+        update(Message)
+        .where(Message.id == message_id, Message.work == "pending", Message.work_attempts > 0)
+        .values(work_attempts=Message.work_attempts - 1)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
 
 
 def _put_off(message_id: UUID, error: Exception) -> None:

@@ -737,6 +737,13 @@ SABOTAGES = (
         "tests/mailboxes/sync/test_hanging_folders.py::test_a_connection_that_ends_once_over_a_message_alone_says_nothing_about_it",
     ),
     Sabotage(
+        "an attempt that nobody made is counted",
+        Path("mailboxes/acting.py"),
+        "        _give_back(message_id)\n",
+        "        pass\n",
+        "tests/mailboxes/test_acting.py::test_a_message_that_somebody_else_held_for_a_moment_was_not_tried",
+    ),
+    Sabotage(
         "deaths over acting are not counted",
         Path("mailboxes/acting.py"),
         "            message.work_attempts += 1\n",

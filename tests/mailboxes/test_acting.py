@@ -2,7 +2,9 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from sqlalchemy import select, update
 
@@ -145,3 +147,31 @@ def test_what_another_worker_holds_is_left_to_it(ours, mailbox, inside):
     with inside(ours):
         db.session.execute(select(Message.id).where(Message.id == held.id).with_for_update())
         assert [one.message_id for one in act(ours)] == [other.id]
+
+
+def test_a_message_that_somebody_else_held_for_a_moment_was_not_tried(
+    app, ours, mailbox, inside, database_urls, monkeypatch
+):
+    message = ask(ours, mailbox)
+    with (
+        psycopg.connect(database_urls.system.replace("+psycopg", "")) as other,
+        ThreadPoolExecutor(1) as job,
+    ):
+        waiting = iter([True])
+
+        def hold_once(point):
+            if point == "attempt to act counted" and next(waiting, False):
+                other.execute("SELECT 1 FROM messages WHERE id = %s FOR UPDATE", [message.id])
+
+        def act_here():
+            with app.app_context():
+                return act(ours)
+
+        monkeypatch.setattr(acting, "crash_point", hold_once)
+        acted = job.submit(act_here)
+        while not other.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
+            assert not acted.done(), acted.result()
+        other.commit()
+        assert [one.message_id for one in acted.result()] == [message.id]
+    done = state(ours, inside, message)
+    assert (done.work, done.work_attempts) == ("done", 1)
