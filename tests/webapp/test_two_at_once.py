@@ -1,18 +1,31 @@
 """Two people work on the same thing: the second one is told, and nothing of the first one's is lost."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from mailboxes import setup
+from mailboxes.accounts import Account
 from mailboxes.crm.channels import Channel
 from mailboxes.crm.contacts import change_contact, make_contact
 from mailboxes.global_mailboxes import following, overriding, saving
 from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.routing.rules import RoutingRule, RuleValues, change_rule
 from mailboxes.system_mailboxes import Mailbox
+from tenants import people
 from tenants.audit import Actor
 from tenants.configuration.layers import override, value_of
 from tenants.database import db, inside, inside_installation
 from tenants.database.locks import hold_row
+from tenants.installation.organizations import rename_organization
+from tenants.installation.users import change_user
+from tenants.organizations import Membership, Organization
+from tenants.people.roles import save_role
+from tenants.permissions import PERMISSIONS, Role
+from tenants.users import User
+from tests.administration import SYSTEM_ADMIN, Place, pages
+from tests.everything import make_everything
 from tests.factories import csrf_token, make_mailbox, make_user, sign_in
 from tests.mailboxes.test_global_mailboxes import make_global, system_locks
 from tests.webapp.filling import fields_of
@@ -164,3 +177,49 @@ def test_what_somebody_else_wrote_of_a_contact_is_kept(ada, ours):
     with inside(ours.id):
         found = db.session.get_one(type(contact), (ours.id, contact.id))
         assert (found.phone, found.company) == ("0123", "")
+
+
+def inside_of(world, endpoint):
+    return inside_installation("a test") if endpoint.startswith("routing") else inside(world.id)
+
+
+def save_as_bob(endpoint, ids):
+    """What Bob's page does, but for its commit."""
+    session = db.session
+    if endpoint == "people.edit":
+        member = session.scalars(select(Membership).where(Membership.id == ids["member_id"])).one()
+        people.change_roles(member, [ids["role_id"]], by=frozenset(PERMISSIONS), actor=BOB)
+    elif endpoint == "roles.edit":
+        role = session.scalars(select(Role).where(Role.id == ids["role_id"])).one()
+        save_role(role, "Bob's role", [], by=frozenset(PERMISSIONS), actor=BOB)
+    elif endpoint == "users.edit":
+        change_user(session.get_one(User, ids["user_id"]), "bob@new.test", "Bob's user", actor=BOB)
+    elif endpoint == "organizations.edit":
+        rename_organization(session.get_one(Organization, ids["organization_id"]), "Bob's", actor=BOB)
+    else:
+        account, rule = (
+            session.get_one(Account, ids["account_id"]),
+            session.get_one(RoutingRule, ids["routing.rule_id"]),
+        )
+        change_rule(account, rule, RuleValues("tag", "bob", ids["organization_id"]), by=BOB)
+    session.flush()
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["people.edit", "roles.edit", "users.edit", "organizations.edit", "routing.edit_rule"]
+)
+def test_who_saves_while_another_ones_change_is_being_stored_waits_for_it_and_is_told(
+    app, ada, ours, endpoint
+):
+    place = Place(ours, make_everything(ours))
+    (page,) = (page for page in pages(app) if page.endpoint == endpoint)
+    client = sign_in(app, make_user(is_system_admin=True)) if page.who == SYSTEM_ADMIN else ada
+    url = place.address(app, page)
+    typed = opened(client, url)
+    with ThreadPoolExecutor(1) as job, inside_of(ours, endpoint):
+        save_as_bob(endpoint, place.ids)
+        answer = job.submit(client.post, url, data=typed)
+        while not db.session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            assert not answer.done(), answer.result().text
+        db.session.commit()
+        assert (answer.result().status_code, TOLD in answer.result().text) == (422, True)

@@ -22,7 +22,7 @@ from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
 from webapp.people.forms import AdministratorForm, NewOrganizationForm, OrganizationForm
-from webapp.versions import on_record
+from webapp.versions import held, on_record
 from workers import queues
 
 blueprint = Blueprint("organizations", __name__, url_prefix="/system/organizations")
@@ -82,7 +82,7 @@ def new() -> ResponseReturnValue:
 @system_admin_required
 def edit(organization_id: UUID) -> ResponseReturnValue:
     """One organization: its name, its administrators, and what there is in it."""
-    organization = _entered(organization_id)
+    organization = held(_entered(organization_id))
     form = OrganizationForm(obj=organization)
     form.who_changed = on_record(audit.SystemAuditEntry, "organization", organization.name)
     if form.validate_on_submit() and records.accepts(

@@ -31,7 +31,7 @@ from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import system_tree
 from webapp.guards import system_admin_required
 from webapp.people.forms import NewUserForm, UserForm
-from webapp.versions import on_record
+from webapp.versions import held, on_record
 from workers import queues
 
 blueprint = Blueprint("users", __name__, url_prefix="/system/users")
@@ -101,7 +101,7 @@ def new() -> ResponseReturnValue:
 @system_admin_required
 def edit(user_id: UUID) -> ResponseReturnValue:
     """One user: name and address, where they belong, what protects them."""
-    user = user_of(user_id)
+    user = held(user_of(user_id))
     form = UserForm(obj=user)
     form.who_changed = on_record(SystemAuditEntry, "user", user.address)
     if form.validate_on_submit() and records.accepts(

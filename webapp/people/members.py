@@ -13,7 +13,7 @@ from tenants import people
 from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import AppError, InvalidError
-from tenants.organizations import MEMBER_SORTS, MemberFilter, Membership, members
+from tenants.organizations import MEMBER_SORTS, MemberFilter, Membership, lock_organization, members
 from tenants.people.invitations import open_invitations
 from tenants.people.many_members import enable_many, give_role, take_role
 from tenants.people.outcomes import Outcome
@@ -26,7 +26,7 @@ from webapp.guards import permission_required
 from webapp.people import choices
 from webapp.people.blueprint import blueprint
 from webapp.people.forms import MemberForm
-from webapp.versions import on_record
+from webapp.versions import held, on_record
 
 HEADINGS = (("Name", "name"), ("Address", "address"), ("Roles", ""), ("State", ""), ("Here since", "joined"))
 
@@ -66,14 +66,16 @@ def index() -> ResponseReturnValue:
 @permission_required("user.manage")
 def edit(member_id: UUID) -> ResponseReturnValue:
     """The roles of a member, and what they permit together."""
-    member = people.member_of_organization(member_id)
-    held = [str(role.id) for role in db.session.scalars(roles_of(member))]
-    form = MemberForm(roles=held)
+    if request.method == "POST":
+        lock_organization()  # whoever changes roles there waits, or is seen
+    member = held(people.member_of_organization(member_id))
+    stored = [str(role.id) for role in db.session.scalars(roles_of(member))]
+    form = MemberForm(roles=stored)
     form.roles.choices = choices.role_pairs()
     form.who_changed = on_record(AuditEntry, "member", member.name)
     if form.validate_on_submit():
         try:
-            chosen = _kept_where_refused(form.roles.data or [], held)
+            chosen = _kept_where_refused(form.roles.data or [], stored)
             people.change_roles(member, chosen, by=people.granting(g.member), actor=actor())
         except AppError as error:
             db.session.rollback()

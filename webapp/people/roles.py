@@ -11,6 +11,7 @@ from tenants import people
 from tenants.audit import AuditEntry
 from tenants.database import db
 from tenants.errors import AppError, ConflictError, ForbiddenError, InvalidError
+from tenants.organizations import lock_organization
 from tenants.people import roles as domain
 from tenants.permissions import PERMISSIONS, Role, roles
 from webapp.configuration.pages import actor
@@ -18,7 +19,7 @@ from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
 from webapp.people.forms import RoleForm
 from webapp.records import uuid_or_none
-from webapp.versions import on_record
+from webapp.versions import held, on_record
 
 blueprint = Blueprint("roles", __name__, url_prefix="/configuration/roles")
 
@@ -65,7 +66,9 @@ def new() -> ResponseReturnValue:
 @permission_required("user.manage")
 def edit(role_id: UUID) -> ResponseReturnValue:
     """One role with the people who hold it; the system's are shown only."""
-    return _page(people.role_of_organization(role_id))
+    if request.method == "POST":
+        lock_organization()  # before the role, as whoever saves the matrix
+    return _page(held(people.role_of_organization(role_id)))
 
 
 @blueprint.post("/<uuid:role_id>/clone")

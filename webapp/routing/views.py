@@ -84,12 +84,13 @@ def rules(account_id: UUID) -> ResponseReturnValue:
 @system_admin_required
 def new_rule(account_id: UUID) -> ResponseReturnValue:
     """A new rule, filled in from a message where one is named."""
-    form = RuleForm()
+    form, by = RuleForm(), actor()
     with installation() as session:
         place = place_of(session, account_id)
         offered = _suggested(form, place, id_argument("arrival"))
-    if form.validate_on_submit() and _saved(account_id, None, form, actor()):
-        return redirect(url_for("routing.rules", account_id=account_id))
+        if form.validate_on_submit() and _saved(place, None, form, by):
+            return redirect(url_for("routing.rules", account_id=account_id))
+        place = place_of(session, account_id)  # as it is after a refusal
     return _rule_page(place, None, form, offered)
 
 
@@ -97,20 +98,15 @@ def new_rule(account_id: UUID) -> ResponseReturnValue:
 @system_admin_required
 def edit_rule(account_id: UUID, rule_id: UUID) -> ResponseReturnValue:
     """One rule."""
+    by = actor()
     with installation() as session:
-        place = place_of(session, account_id)
-        rule = domain.rule_of(account_id, rule_id)
-    form = RuleForm(
-        data={
-            "field": rule.field,
-            "value": rule.value,
-            "organization": place.names.get(rule.organization_id, ""),
-            "position": rule.position,
-        }
-    )
-    form.who_changed = on_record(SystemAuditEntry, "routing_rule", domain.name_on_record(place.account, rule))
-    if form.validate_on_submit() and _saved(account_id, rule_id, form, actor()):
-        return redirect(url_for("routing.rules", account_id=account_id))
+        if request.method == "POST":
+            domain.hold_rules(account_id)
+        place, rule = place_of(session, account_id), domain.rule_of(account_id, rule_id)
+        form = _form_of(place, rule)
+        if form.validate_on_submit() and _saved(place, rule, form, by):
+            return redirect(url_for("routing.rules", account_id=account_id))
+        place, rule = place_of(session, account_id), domain.rule_of(account_id, rule_id)  # after a refusal
     return _rule_page(place, rule, form, [])
 
 
@@ -190,30 +186,41 @@ def messages(account_id: UUID) -> ResponseReturnValue:
     )
 
 
-def _saved(account_id: UUID, rule_id: UUID | None, form: RuleForm, by: Actor) -> bool:
-    with installation() as session:
-        place = place_of(session, account_id)
-        values = RuleValues(
-            form.field.data, form.value.data or "", place.organization_of(form.organization.data or "")
-        )
-        if not accepts(form, lambda: _keep(place.account, rule_id, values, form.position.data, by)):
-            return False
-        count = route_again(account_id, by=by) if form.again.data else 0
-        db.session.commit()
+def _form_of(place: Place, rule: RoutingRule) -> RuleForm:
+    form = RuleForm(
+        data={
+            "field": rule.field,
+            "value": rule.value,
+            "organization": place.names.get(rule.organization_id, ""),
+            "position": rule.position,
+        }
+    )
+    form.who_changed = on_record(SystemAuditEntry, "routing_rule", domain.name_on_record(place.account, rule))
+    return form
+
+
+def _saved(place: Place, rule: RoutingRule | None, form: RuleForm, by: Actor) -> bool:
+    values = RuleValues(
+        form.field.data, form.value.data or "", place.organization_of(form.organization.data or "")
+    )
+    account = place.account
+    if not accepts(form, lambda: _keep(account, rule, values, form.position.data, by)):
+        return False
+    count = route_again(account.id, by=by) if form.again.data else 0
+    db.session.commit()
     flash("The rule has been saved.", "success")
     if count:
-        ring_intake(account_id)
+        ring_intake(account.id)
         flash(f"Unrouted messages that are routed again: {count}.", "info")
     return True
 
 
 def _keep(
-    account: Account, rule_id: UUID | None, values: RuleValues, position: int | None, by: Actor
+    account: Account, rule: RoutingRule | None, values: RuleValues, position: int | None, by: Actor
 ) -> None:
-    if rule_id is None:
+    if rule is None:
         rule = domain.add_rule(account, values, by=by)
     else:
-        rule = domain.rule_of(account.id, rule_id)
         domain.change_rule(account, rule, values, by=by)
     if position is not None:
         domain.move_rule(account, rule, position, by=by)
