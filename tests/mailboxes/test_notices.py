@@ -169,6 +169,16 @@ def test_without_a_server_a_notice_waits_until_its_time_is_over(ours, inside, ap
     assert notices()[0].state == "failed"
 
 
+def test_a_notice_whose_next_attempt_would_come_too_late_ends_at_once(ours, inside, server):
+    queue(inside, ours)
+    put(give_up_at=now() + timedelta(seconds=30))
+    server.fail("RCPT", "451 4.3.0 Later")
+    send_due_notices(ours.id)
+    (late,) = notices()
+    assert (late.state, late.content, late.give_up_at > now()) == ("failed", None, True)
+    assert "Later" in late.last_error
+
+
 def test_an_address_with_a_line_break_is_refused(ours, inside):
     with pytest.raises(InvalidError):
         queue(inside, ours, recipient="pat@person.test\r\nBcc: eve@x.test")
