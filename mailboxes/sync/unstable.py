@@ -48,13 +48,15 @@ class Reading:
     """Messages of a folder are asked for in batches, none twice.
 
     ``met``: of which look there were how many that are not whole, also before, where it goes on. So many of
-    those that were stored before it are theirs; another one of that look is another message.
+    those that were stored before it are theirs; another one of that look is another message. ``just_met``:
+    the looks of those in the last batch.
     """
 
     run: Pass
     folder: Folder
     lane: Lane
     met: Counter[int] = field(default_factory=Counter)
+    just_met: set[int] = field(default_factory=set)
 
 
 def visit_unstable(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -> None:
@@ -122,8 +124,9 @@ def _read_portion(reading: Reading, begin: int, uids: Sequence[int]) -> bool:
     """Whether the day had bytes for it, and has some for another one."""
     run = reading.run
     for uid, _ in _take(reading, uids):
-        met = {str(look): count for look, count in reading.met.items()}
-        _keep(run, reading.folder, reread_count=begin + bisect_right(uids, uid), reread_met=met)
+        more = {str(look): reading.met[look] for look in reading.just_met}
+        met = {"reread_met": Folder.reread_met.concat(more)} if more else {}
+        _keep(run, reading.folder, reread_count=begin + bisect_right(uids, uid), **met)
         run.demand_time()
         if run.is_history_over:
             return False
@@ -147,7 +150,9 @@ def _take(reading: Reading, uids: Sequence[int]) -> Iterator[tuple[int, bool]]:
     run.demand_budget()
     for batch in prepared(run.imap.fetch_messages(uids)):
         known = _known(folder, batch)
-        stubs = _stubs_before(folder, lane, [item for item in batch if not item.is_whole])
+        headers = [item for item in batch if not item.is_whole]
+        reading.just_met = {_look(item.message.received_at, item.message.size) for item in headers}
+        stubs = _stubs_before(folder, lane, headers)
         fresh = [item for item in batch if not _is_here(item, known, stubs, reading.met)]
         if fresh:
             run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -9,8 +10,10 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
+from mailboxes.sync import unstable
 from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.plan import MOST_RENUMBERINGS, STEADY_VISITS, Cursor, Epoch, epoch_of, trust_after
+from mailboxes.sync.running import Pass
 from tenants.database import db, inside, now
 from tests.faults.behaviours import for_messages
 from tests.faults.imap_server import Command, Session
@@ -226,6 +229,32 @@ def test_one_that_looks_like_another_is_another_also_where_its_reading_goes_on_i
     with inside(stage.world.id):
         assert stage.folders()[INBOX].reread_count == 0
     assert {"Too large 0", "Too large 1"} <= set(stage.subjects())
+
+
+def test_what_a_reading_has_met_is_written_where_it_has_met_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not with each batch, for it may be as long as the folder."""
+    stage.limit_megabytes(1)
+    stage.fill(INBOX, 2)
+    for number in range(2):
+        raw = letter(f"Too large {number}", body="0123456789abcde\n" * (70_000 + number))
+        stage.server.folder(INBOX).add(raw)
+    unsettled(stage)
+    renumber_at_each_opening(stage)
+    monkeypatch.setattr("mailboxes.sync.arriving.MESSAGES_PER_COMMIT", 1)
+    usual, written = unstable._keep, list[int]()
+
+    def keep(run: Pass, folder: Folder, **values: Any) -> None:
+        if values.get("reread_count"):
+            met = values.get("reread_met")
+            written.append(0 if met is None else len(met.right.value))
+        usual(run, folder, **values)
+
+    monkeypatch.setattr(unstable, "_keep", keep)
+    stage.a_day_later()
+    stage.sync()
+    assert sorted(written)[-3:] == [0, 1, 1]
 
 
 def dates_removed(stage: Stage) -> list[int]:
