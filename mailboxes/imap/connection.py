@@ -86,16 +86,16 @@ class ImapConnection(ImapSession):
     ) -> "array[int]":
         """UIDs in the open folder, ascending: from a UID on (F6), received since a day, or both.
 
-        ``uid_next``: how far they go from a UID on, if that is known; where they may be many, they are asked
-        for in ranges.
+        ``uid_next``: how far they go from a UID on, if that is known; since a day, it is what opening the
+        folder has told. Where they may be many, they are asked for in ranges.
         """
-        lowest = max(1, from_uid or 1)
-        if since is None and uid_next - lowest > searching.UIDS_PER_SEARCH:
-            return array("q", searching.all_uids(self, uid_next, lowest))
-        criteria = [] if from_uid is None else [b"UID %d:*" % lowest]
-        if since is not None:
-            criteria.append(_since(since))
-        found = searching.search(self, b" ".join(criteria) or b"ALL")
+        lowest, day = max(1, from_uid or 1), b"" if since is None else _since(since)
+        if day and not 0 < self.message_count <= searching.UIDS_PER_SEARCH:
+            uid_next = self.uid_next
+        if uid_next - lowest > searching.UIDS_PER_SEARCH:
+            return array("q", searching.all_uids(self, uid_next, lowest, day))
+        uids = b"" if from_uid is None else b"UID %d:*" % lowest
+        found = searching.search(self, b" ".join(filter(None, (uids, day))) or b"ALL")
         return found[bisect_left(found, lowest) :]
 
     def all_uids(self, state: FolderState | None = None) -> Uids:

@@ -47,12 +47,13 @@ def search(session: ImapSession, criteria: bytes) -> "array[int]":
     return ascending
 
 
-def all_uids(session: ImapSession, uid_next: int, lowest: int = 1) -> Uids:
-    """Every UID in the open folder from ``lowest`` on, asked for in ranges that keep answers short."""
+def all_uids(session: ImapSession, uid_next: int, lowest: int = 1, criteria: bytes = b"") -> Uids:
+    """Every UID in the open folder from ``lowest`` on that meets the criteria, if any; asked for in ranges
+    that keep answers short."""
     found: list[Uids] = []
     for first, last in ranges(uid_next, lambda: sum(map(len, found)), lowest):
         end = b"*" if last is None else b"%d" % last
-        there = Uids.of(search(session, b"UID %d:%s" % (first, end)))
+        there = Uids.of(search(session, b" ".join(filter(None, (b"UID %d:%s" % (first, end), criteria)))))
         found.append(there.between(first, last or HIGHEST_UID))
     return Uids.joined(found)
 

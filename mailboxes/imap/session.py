@@ -80,6 +80,7 @@ class ImapSession:
         self.ending_count = 0  # of connections, as messages were told of
         self.ended_over: set[int] = set()  # UIDs by which it ended when one was asked for alone
         self.message_count = 0  # in the open folder, when it was opened
+        self.uid_next = 0  # … as it was told then; 0: it was not
         self._idle_tag: bytes | None = None
 
     def __enter__(self) -> Self:
@@ -258,6 +259,7 @@ class ImapSession:
         state = folder_state(answer, has_mod_seq="CONDSTORE" in self.capabilities)
         self._folder = folder_raw, state.uid_validity
         self.message_count = state.exists or 0  # 0: it is not told
+        self.uid_next = state.uid_next or 0
         return state
 
     def examine(self, folder_raw: bytes) -> FolderState:

@@ -326,8 +326,8 @@ SABOTAGES = (
     _of_matrix(
         "UID 0 is sent",
         IMAP / "connection.py",
-        '        criteria = [] if from_uid is None else [b"UID %d:*" % lowest]\n',
-        '        criteria = [] if from_uid is None else [b"UID 0:*"]\n',
+        '        uids = b"" if from_uid is None else b"UID %d:*" % lowest\n',
+        '        uids = b"" if from_uid is None else b"UID 0:*"\n',
         "F6/zero",
     ),
     _of_matrix(

@@ -1,6 +1,7 @@
 """Which UIDs there are, and which are gone (reliability F4-F8)."""
 
 from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 
 import pytest
@@ -112,6 +113,18 @@ def test_many_that_are_new_are_asked_for_in_ranges(imap_server: ScriptedImap, op
     first, *_, last = [command.arguments for command in imap_server.commands if command.verb == "SEARCH"]
     assert first.endswith(b"UID 40001:90000")
     assert last.endswith(b":*")
+
+
+def test_many_that_came_since_a_day_are_asked_for_in_ranges(imap_server: ScriptedImap, opened: Open) -> None:
+    folder = imap_server.folder()
+    for uid in (1, 40_000, 120_000, 600_000):
+        folder.add(RAW, uid=uid)
+    with opened() as connection:
+        connection.message_count = 1_000_000
+        assert list(connection.search_uids(since=date(2026, 11, 20))) == [1, 40_000, 120_000, 600_000]
+    searches = [command.arguments for command in imap_server.commands if command.verb == "SEARCH"]
+    assert searches[0].endswith(b"UID 1:50000 SINCE 20-Nov-2026")
+    assert searches[-1].endswith(b":* SINCE 20-Nov-2026")
 
 
 @given(
