@@ -198,6 +198,14 @@ class WrongProtocolError(ProtocolError):
     is_permanent = True
 
 
+class NotWelcomeError(MailServerError):
+    """The server greets, and refuses to hear who we are."""
+
+    message = "The server refuses to talk to Postroom."
+    advice = "Ask its operator what it demands of the name and the address of a machine that sends mail."
+    is_permanent = True
+
+
 class AnswerTooLongError(ProtocolError):
     """The server sends more than one command may answer with (F14, F18, F19)."""
 

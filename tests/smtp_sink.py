@@ -6,7 +6,7 @@
         …
         assert smtp_sink.messages == []
 
-Verbs: connect, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, dot, RSET, QUIT. A fault holds until `heal`, or
+Verbs: connect, EHLO, HELO, STARTTLS, AUTH, MAIL, RCPT, DATA, dot, RSET, QUIT. A fault holds until `heal`, or
 so many ``times``. Answers: text, bytes sent as they are, `DROP` (the connection ends), `HANG` (silence).
 """
 
@@ -121,7 +121,7 @@ class _Session(SMTP):
             **options,
         )
         self.command_size_limits.clear()
-        for verb in ("EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"):
+        for verb in ("EHLO", "HELO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "RSET", "QUIT"):
             self._smtp_methods[verb] = self._guarded(verb, self._smtp_methods[verb])
 
     async def push(self, status: AnyStr) -> None:

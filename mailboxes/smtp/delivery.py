@@ -17,6 +17,8 @@ DATA_CHUNK = 64 * 1024
 
 _ENHANCED = re.compile(r"\b([245]\.\d{1,3}\.\d{1,3})\b")
 _ABOUT_SENDER = re.compile(r"sender|send as|mail from|return.?path|null", re.IGNORECASE)
+_RATE = re.compile(r"\brate(?:s|-?limit\w*)?\b|too much mail", re.IGNORECASE)
+_GREYLISTED = re.compile(r"gr[ae]y-?list", re.IGNORECASE)  # that is about one sender and one recipient
 _MUST_AUTHENTICATE = {530, 534, 535, 538}
 _RATE_LIMITS = {"4.2.1", "4.3.2", "4.5.3", "4.7.0", "4.7.1", "4.7.28", "5.4.5", "5.7.3"}
 
@@ -130,7 +132,7 @@ class Attempt:
         """A clear 4xx or 5xx, at whatever stage."""
         enhanced = _ENHANCED.search(error.text)
         is_rate_limited = (enhanced is not None and enhanced[1] in _RATE_LIMITS) or (
-            error.code in {421, 450, 454} and "rate" in error.text.lower()
+            400 <= error.code < 500 and _RATE.search(error.text) is not None
         )
         must_sign_in = error.code in _MUST_AUTHENTICATE
         is_temporary = error.code < 500 or must_sign_in or (enhanced is not None and enhanced[1] == "5.4.5")
@@ -144,7 +146,7 @@ class Attempt:
             recipient=self.recipient,
             null_sender_refused=self._is_about_null_sender(error),
             stops_mailbox=must_sign_in,
-            is_rate_limited=is_rate_limited,
+            is_rate_limited=is_rate_limited and not _GREYLISTED.search(error.text),
         )
 
     def _is_about_null_sender(self, error: SendingRefusedError) -> bool:

@@ -51,11 +51,15 @@ def in_seven_bits(data: bytes) -> bytes:
     """Encode parts down to quoted-printable or base64 for a server without 8BITMIME."""
     output = BytesIO()
     seven = policy.compat32.clone(cte_type="7bit", linesep="\r\n")
-    BytesGenerator(output, mangle_from_=False, policy=seven).flatten(message_from_bytes(data))
-    if not output.getvalue().isascii():
+    try:
+        BytesGenerator(output, mangle_from_=False, policy=seven).flatten(message_from_bytes(data))
+        content = output.getvalue()
+    except UnicodeEncodeError:  # a part does not say what its bytes are
+        content = data
+    if not content.isascii():
         text = "The server takes only messages in 7-bit characters."
         raise SendingRefusedError(text, code=554, text=text)
-    return output.getvalue()
+    return content
 
 
 def on_the_wire(address: str) -> str:

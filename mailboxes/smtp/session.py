@@ -12,6 +12,7 @@ from mailboxes.errors import (
     AuthenticationFailedError,
     LoginDisabledError,
     MailServerError,
+    NotWelcomeError,
     ProtocolError,
     SendingRefusedError,
     ServerUnavailableError,
@@ -28,6 +29,8 @@ from mailboxes.wire import Wire
 REPLY_BYTES = 64 * 1024
 REPLY_LINES = 500
 SHOWN_REPLY = 500
+
+_UNKNOWN_COMMAND = {500, 502}  # to EHLO and HELO: such as by LMTP
 
 _REPLY = re.compile(rb"(\d{3})([ -]|\Z)(.*)", re.DOTALL)
 
@@ -75,10 +78,12 @@ class GuardedSmtp(smtplib.SMTP):
     def introduce(self) -> None:
         """EHLO, or HELO where the server knows no better."""
         code, _ = self.ehlo()
-        if code == 421:
-            raise ServerUnavailableError
-        if code >= 400:
+        if code >= 500:
             code, _ = self.helo()
+        if 400 <= code < 500:
+            raise ServerUnavailableError
+        if code >= 500 and code not in _UNKNOWN_COMMAND:
+            raise NotWelcomeError
         if not 200 <= code < 300:
             raise WrongProtocolError
 
@@ -87,6 +92,8 @@ class GuardedSmtp(smtplib.SMTP):
         if not self.has_extn("starttls"):
             raise TlsUnavailableError
         code, _ = self.docmd("STARTTLS")
+        if 400 <= code < 500:  # 454: not now (RFC 3207 §4)
+            raise ServerUnavailableError
         if code != 220:
             raise TlsUnavailableError
         self._wire.start_tls(context, name)

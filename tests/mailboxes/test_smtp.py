@@ -12,6 +12,7 @@ from mailboxes.errors import (
     AuthenticationFailedError,
     EgressRefusedError,
     LoginDisabledError,
+    NotWelcomeError,
     ServerUnavailableError,
     TlsUnavailableError,
 )
@@ -177,6 +178,12 @@ def test_eight_bits_are_encoded_down_where_the_server_cannot_take_them(smtp_sink
     assert smtp_sink.messages[0].content.isascii()
 
 
+def test_eight_bits_that_do_not_say_what_they_are_are_refused(smtp_sink: Sink, send: Send) -> None:
+    smtp_sink.extensions_hidden.add("8BITMIME")
+    assert send(data="Subject: x\r\n\r\nGrüße\r\n".encode()).outcome == "permanent"
+    assert smtp_sink.messages == []
+
+
 def test_letters_beyond_ascii_in_an_address_need_smtputf8(smtp_sink: Sink, send: Send) -> None:
     assert send(recipients=["jürgen@example.com"]).is_sent
     assert "SMTPUTF8" in smtp_sink.messages[0].options
@@ -191,12 +198,27 @@ def test_an_international_domain_needs_nothing(smtp_sink: Sink, send: Send) -> N
 
 
 @pytest.mark.parametrize(
-    "answer", ["450 4.7.1 rate limited", "454 4.7.0 rate", "550 5.4.5 Daily limit exceeded"]
+    "answer",
+    [
+        "450 4.7.1 rate limited",
+        "454 4.7.0 rate",
+        "550 5.4.5 Daily limit exceeded",
+        "451 Sender rate 6.0 / 10m exceeds the limit",  # Exim
+    ],
 )
 def test_a_rate_limit_is_temporary_and_told(smtp_sink: Sink, send: Send, answer: str) -> None:
     smtp_sink.fail("RCPT", answer)
     result = send()
     assert (result.outcome, result.is_rate_limited) == ("temporary", True)
+
+
+@pytest.mark.parametrize("answer", ["451 4.7.1 Greylisting in action", "450 4.7.1 Graylisted"])
+def test_greylisting_is_about_one_recipient_and_slows_nobody_else_down(
+    smtp_sink: Sink, send: Send, answer: str
+) -> None:
+    smtp_sink.fail("RCPT", answer)
+    result = send()
+    assert (result.outcome, result.is_rate_limited) == ("temporary", False)
 
 
 # --- injection and smuggling ---------------------------------------------------------------------
@@ -248,6 +270,29 @@ def test_starttls_comes_before_the_password(
     assert verbs.index("STARTTLS") < verbs.index("AUTH")
 
 
+@pytest.mark.parametrize("answer", ["550 5.7.1 Helo command rejected", "554 5.7.1 Access denied"])
+def test_a_server_that_refuses_who_we_are_speaks_smtp_all_the_same(
+    smtp_sink: Sink, account: SmtpSettings, loopback: EgressPolicy, answer: str
+) -> None:
+    for verb in ("EHLO", "HELO"):
+        smtp_sink.fail(verb, answer)
+    with pytest.raises(NotWelcomeError):
+        check(account, loopback)
+
+
+@pytest.mark.parametrize("verb", ["EHLO", "STARTTLS"])
+def test_a_server_that_is_not_ready_now_does_not_stop_the_mailbox(
+    smtp_sink: Sink, send: Send, account: SmtpSettings, loopback: EgressPolicy, verb: str
+) -> None:
+    starttls = replace(account, port=smtp_sink.port, encryption="starttls")
+    for refused in {verb, verb.replace("EHLO", "HELO")}:
+        smtp_sink.fail(refused, "454 4.3.0 Temporary local problem")
+    with pytest.raises(ServerUnavailableError):
+        check(starttls, loopback)
+    assert not send(settings=starttls).stops_mailbox
+    assert "AUTH" not in smtp_sink.verbs()
+
+
 @pytest.mark.parametrize("how", ["hidden", "refused"])
 def test_without_starttls_nothing_secret_is_said(
     smtp_sink: Sink, account: SmtpSettings, loopback: EgressPolicy, how: str
@@ -255,7 +300,7 @@ def test_without_starttls_nothing_secret_is_said(
     if how == "hidden":
         smtp_sink.extensions_hidden.add("STARTTLS")
     else:
-        smtp_sink.fail("STARTTLS", "454 4.7.0 TLS not available")
+        smtp_sink.fail("STARTTLS", "502 5.5.1 TLS not available")
     with pytest.raises(TlsUnavailableError):
         check(replace(account, port=smtp_sink.port, encryption="starttls"), loopback)
     assert "AUTH" not in smtp_sink.verbs()
