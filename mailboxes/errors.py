@@ -279,6 +279,13 @@ class ServerUnavailableError(MailServerError):
     advice = "Postroom tries again by itself."
 
 
+class TooManyConnectionsError(ServerUnavailableError):
+    """The server counts connections, of the account or of our address, and there are enough (F25)."""
+
+    message = "The server permits no more connections at the moment."
+    advice = "Other programs may hold them: Postroom needs three at most, and tries again by itself."
+
+
 class TurnedAwayError(ServerUnavailableError):
     """It answers one command with a polite goodbye, or with *not now*: perhaps only where this message or
     folder is asked for (F24)."""

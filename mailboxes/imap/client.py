@@ -14,6 +14,7 @@ from typing import Any
 from imapclient import IMAPClient
 
 from mailboxes.errors import ProtocolError, ServerUnavailableError, WrongProtocolError
+from mailboxes.imap.refusals import too_many_connections
 from mailboxes.wire import Wire
 
 _GOODBYE = re.compile(rb"\* BYE\b", re.IGNORECASE)
@@ -98,8 +99,8 @@ def _greeting(heard: list[bytes]) -> Iterator[None]:
     try:
         yield
     except imaplib.IMAP4.error as error:
-        if any(_GOODBYE.match(line) for line in heard):
-            raise ServerUnavailableError from error
+        if goodbye := next((line for line in heard if _GOODBYE.match(line)), b""):
+            raise too_many_connections(goodbye.decode("latin-1")) or ServerUnavailableError() from error
         if heard and _IMAP.match(heard[0]):
             raise ProtocolError from error
         raise WrongProtocolError from error

@@ -10,6 +10,7 @@ from mailboxes.errors import (
     MailServerError,
     ServerUnavailableError,
     ThrottledError,
+    TooManyConnectionsError,
     TurnedAwayError,
 )
 
@@ -27,26 +28,31 @@ _NOT_NOW = re.compile(
     r"quota",
     re.IGNORECASE,
 )
+_CONNECTIONS = re.compile(
+    r"(?:too many|maximum|maximum number of|simultaneous|concurrent)(?: \w{1,20}){0,2} connections?\b|"
+    r"\bconnections? (?:limit|count)",
+    re.IGNORECASE,
+)
 _BUSY = re.compile(r"\bbusy\b", re.IGNORECASE)
 _PASSWORD = re.compile(r"password|credential", re.IGNORECASE)
 _THROTTLED = re.compile(r"throttl|rate limit", re.IGNORECASE)
 _QUOTA = re.compile(r"bandwidth|overquota|over quota", re.IGNORECASE)
-_TRAFFIC = re.compile(r"bandwidth|command|traffic", re.IGNORECASE)
+_TRAFFIC = re.compile(r"bandwidth|command|traffic|throttl|\brate\b|request", re.IGNORECASE)
 _FULL = re.compile(
-    r"quota\b.{0,40}\bexceeded|exceed\w{0,5} .{0,40}\bquota|\bfull\b|storage|disk", re.IGNORECASE
+    r"quota\b.{0,40}\bexceeded|exceed\w{0,5} .{0,40}\bquota|over quota|\bfull\b|storage|disk", re.IGNORECASE
 )
 
 
 def refusal(code: str, text: str) -> MailServerError:
     """The error for a NO or BAD."""
-    if code == "OVERQUOTA" and _FULL.search(text) and not _TRAFFIC.search(text):
+    if _is_full(code, text):
         return MailboxFullError(code=code, text=text[:500])
     if (error := throttling(code, text)) is not None:
         return error
     if "not connected" in text.lower():
         return ServerUnavailableError(retry_after=300)  # Exchange, F33
     if code in NOT_NOW:
-        return TurnedAwayError()
+        return too_many_connections(text) or TurnedAwayError()
     if code in BAD_CREDENTIALS:
         return AuthenticationFailedError()
     if code == "PRIVACYREQUIRED":
@@ -54,12 +60,25 @@ def refusal(code: str, text: str) -> MailServerError:
     return CommandRefusedError(code=code, text=text[:500])
 
 
+def _is_full(code: str, text: str) -> bool:
+    """Whether there is no room, told by code or (Cyrus, Courier) in words alone."""
+    is_quota = code == "OVERQUOTA" or "quota" in text.lower()
+    return is_quota and _FULL.search(text) is not None and not _TRAFFIC.search(text)
+
+
 def login_refusal(error: CommandRefusedError) -> MailServerError:
     """A refused login without a code is a wrong password, unless the text says *not now* (F31)."""
+    if (counted := too_many_connections(error.text)) is not None:
+        return counted
     is_busy = _BUSY.search(error.text) and not _PASSWORD.search(error.text)  # QQ says all of it at once
     if is_busy or _NOT_NOW.search(error.text):
         return ServerUnavailableError()
     return AuthenticationFailedError()
+
+
+def too_many_connections(text: str) -> TooManyConnectionsError | None:
+    """The error if it is the number of connections that a server minds."""
+    return TooManyConnectionsError() if _CONNECTIONS.search(text) else None
 
 
 def throttling(code: str, text: str) -> ThrottledError | None:

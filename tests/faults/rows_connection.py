@@ -4,7 +4,13 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from mailboxes.errors import ConnectionLostError, ServerUnavailableError, ThrottledError, WrongProtocolError
+from mailboxes.errors import (
+    ConnectionLostError,
+    ServerUnavailableError,
+    ThrottledError,
+    TooManyConnectionsError,
+    WrongProtocolError,
+)
 from tests.faults import behaviours
 from tests.faults.behaviours import refuse, reply, reply_then_drop
 from tests.faults.faults import ALWAYS, behaviour, change, demand
@@ -105,7 +111,7 @@ behaviour("F25/text", "too many connections, in words alone", "LOGIN", fails_che
 @demand("F25")
 def too_many_is_for_a_while(stage: Stage, happened: "Happened") -> None:
     assert happened.report is not None
-    assert isinstance(happened.report.error, ServerUnavailableError)
+    assert isinstance(happened.report.error, TooManyConnectionsError)
     assert stage.state() == "failing"
     assert stage.pause_seconds() < 3_600
 

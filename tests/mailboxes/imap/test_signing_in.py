@@ -14,6 +14,7 @@ from mailboxes.errors import (
     ServerUnavailableError,
     ThrottledError,
     TlsUnavailableError,
+    TooManyConnectionsError,
     UnencryptedLoginError,
     WrongProtocolError,
 )
@@ -62,7 +63,9 @@ def test_a_wrong_password_is_permanent(account: ImapSettings, loopback: EgressPo
         ("NO [UNAVAILABLE] Temporary", ServerUnavailableError),
         ("NO [INUSE] busy", ServerUnavailableError),
         ("NO [LIMIT] too many", ServerUnavailableError),
-        ("NO Too many simultaneous connections", ServerUnavailableError),
+        ("NO Too many simultaneous connections", TooManyConnectionsError),
+        ("NO [LIMIT] Maximum number of connections from user+IP exceeded", TooManyConnectionsError),
+        ("NO Too many failures, closing the connection", ServerUnavailableError),
         ("NO [AUTHENTICATIONFAILED] no", AuthenticationFailedError),
         ("NO [EXPIRED] password", AuthenticationFailedError),
         ("NO Login failed.", AuthenticationFailedError),

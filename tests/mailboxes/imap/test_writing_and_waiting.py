@@ -49,11 +49,19 @@ def test_a_missing_folder_for_the_copy_says_so(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("verb", ["APPEND", "STORE"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "NO [OVERQUOTA] Quota exceeded (mailbox for user is full)",
+        "NO Over quota",  # Cyrus
+        "NO [ALERT] You exceeded your mail quota.",  # Courier
+    ],
+)
 def test_a_full_mailbox_is_told_and_nothing_else_waits_for_it(
-    imap_server: ScriptedImap, opened: Open, verb: str
+    imap_server: ScriptedImap, opened: Open, verb: str, answer: str
 ) -> None:
     uid = imap_server.folder().add(RAW)
-    imap_server.on(verb, refuse("NO [OVERQUOTA] Quota exceeded (mailbox for user is full)"))
+    imap_server.on(verb, refuse(answer))
     with opened() as connection:
         write = {
             "APPEND": partial(connection.append, b"INBOX", RAW),
