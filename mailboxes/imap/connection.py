@@ -115,14 +115,19 @@ class ImapConnection(ImapSession):
         return found
 
     def has_message(self, folder_raw: bytes, message_id: str, since: date) -> bool:
-        """Whether a folder holds a message with this Message-ID, received since a day. Opens the folder."""
+        """Whether a folder holds a message with this Message-ID, received since a day.
+
+        Opens the folder, and leaves it: Courier files nothing in one that is open for reading only.
+        """
         quoted = astring(f"<{message_id}>".encode())
         if not isinstance(quoted, bytes):
             raise UnsafeArgumentError  # no id of ours is as long, or needs other letters
         self.examine(folder_raw)
         found = searching.search(self, b"HEADER Message-ID %b %b" % (quoted, _since(since)))
         newest = found[-MOST_OF_ONE_ID:]  # a server that does not know HEADER finds them all
-        return any(f"<{message_id}>".encode() in header for header in self._message_id_headers(newest))
+        headers = self._message_id_headers(newest)
+        self.leave_folder()
+        return any(f"<{message_id}>".encode() in header for header in headers)
 
     def changed_since(self, mod_seq: int) -> changes.Changes:
         """Messages changed after ``mod_seq``. Only where `examine` told a ``highest_mod_seq``."""

@@ -38,6 +38,7 @@ from mailboxes.imap.dialogue import (
     refuse_control,
 )
 from mailboxes.imap.folder_numbers import FolderState, folder_state
+from mailboxes.imap.folders import INBOX
 from mailboxes.imap.refusals import CLOSED_TO_US, login_refusal
 from mailboxes.imap.settings import ImapSettings
 from mailboxes.imap.signing_in import login_command
@@ -265,6 +266,14 @@ class ImapSession:
     def examine(self, folder_raw: bytes) -> FolderState:
         """Open a folder for reading only."""
         return self.open_folder(b"EXAMINE", folder_raw)
+
+    def leave_folder(self) -> None:
+        """Have none open, or one that is never written to; nothing is expunged, as CLOSE might."""
+        if "UNSELECT" not in self.capabilities:
+            self.examine(INBOX)
+            return
+        self._folder = None
+        self.run(b"UNSELECT")
 
     def reopen(self) -> None:
         """Connect anew and open the same folder, which must still be numbered as before."""

@@ -19,7 +19,7 @@ from mailboxes.errors import (
 )
 from mailboxes.imap import ImapConnection
 from tests.faults import behaviours
-from tests.faults.behaviours import refuse
+from tests.faults.behaviours import in_folder, refuse
 from tests.faults.imap_server import Command, ScriptedImap, Session
 from tests.mailboxes.imap.speaking import RAW, Open
 
@@ -41,6 +41,26 @@ def test_a_server_that_finds_everything_has_no_copy_of_ours(imap_server: Scripte
     with opened() as connection:
         found = [connection.has_message(b"Sent", id, since) for id in ("ours@x", "theirs@x", "new@x")]
     assert found == [True, True, False]
+
+
+@pytest.mark.parametrize("capabilities", ["IMAP4rev1", "IMAP4rev1 UNSELECT"])
+def test_a_copy_is_filed_where_nothing_can_be_filed_in_a_folder_that_is_being_read(  # Courier
+    imap_server: ScriptedImap, opened: Open, capabilities: str
+) -> None:
+    sent = imap_server.folder("Sent")
+    imap_server.capabilities = capabilities
+
+    def left(session: Session, command: Command) -> bool:
+        session.selected = None
+        session.done(command)
+        return True
+
+    imap_server.on("APPEND", in_folder("Sent", refuse("NO Current box is selected READ-ONLY.")))
+    imap_server.on("UNSELECT", left)
+    with opened() as connection:
+        assert not connection.has_message(b"Sent", "ours@x", datetime(2026, 11, 2, tzinfo=UTC).date())
+        connection.append(b"Sent", RAW)
+    assert len(sent.messages) == 1
 
 
 def test_a_missing_folder_for_the_copy_says_so(opened: Open) -> None:
