@@ -20,6 +20,10 @@ DETAILS_BUDGET = 8 * 1024 * 1024
 CHANGES_BUDGET = 128 * 1024 * 1024
 NO_CONTENT = "The server sent no content."
 PLACEHOLDER = "Microsoft Exchange sent a note in its place, as it does while it examines attachments."
+GONE = (  # what Courier hands out for a message that another client has removed meanwhile
+    b"From: System Administrator <root@localhost>\r\nSubject: message unavailable\r\n\r\n"
+    b"This message is no longer available on the server.\r\n"
+)
 DETAIL_ITEMS = b"(UID FLAGS INTERNALDATE RFC822.SIZE)"
 ENGLISH_MONTHS: tuple[str, ...] = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
 ENGLISH_MONTHS += ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

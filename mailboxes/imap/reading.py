@@ -109,7 +109,7 @@ class MessageReader:
             if not found:
                 raise
         bodies = {uid: fetching.body_of(items) for uid, items in found.items()}
-        return {uid: raw for uid, raw in bodies.items() if raw}
+        return {uid: raw for uid, raw in bodies.items() if raw and raw != fetching.GONE}
 
     def _alone(self, message: MessageDetails) -> FetchedMessage | None:
         """One message by itself: whole, in pieces, or at least its header. None: it is gone."""
@@ -123,7 +123,7 @@ class MessageReader:
                 continue
             if content is None:
                 return self._header_only(message)
-            if content:
+            if content and content != fetching.GONE:
                 return _whole(message, content)
         if not self._is_still_there(message.uid):
             return None
@@ -195,6 +195,7 @@ class MessageReader:
         return None
 
     def _is_still_there(self, uid: int) -> bool:
+        self._session.run(b"NOOP")  # by which some look at what others have removed (Courier)
         return bool(searching.search(self._session, b"UID %d" % uid))
 
     def _piece(self, uid: int, section: bytes, offset: int, size: int, most: int) -> Piece | None:

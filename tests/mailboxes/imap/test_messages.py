@@ -18,7 +18,7 @@ from mailboxes.errors import (
 )
 from mailboxes.imap.asking import REFUSALS_OF_ALL
 from mailboxes.imap.dialogue import tokens
-from mailboxes.imap.fetching import flag_names, internal_date
+from mailboxes.imap.fetching import GONE, flag_names, internal_date
 from mailboxes.wire import Timeouts
 from tests.faults import behaviours
 from tests.faults.behaviours import Behaviour, for_messages, refuse, reply
@@ -237,6 +237,24 @@ def test_a_piece_that_comes_with_the_second_try_is_added_to_those_before_it(
     assert message.spool is not None
     assert message.spool.content() == LARGE
     assert imap_server.verbs().count("FETCH") < 12
+
+
+def test_a_message_that_was_removed_meanwhile_is_not_the_note_that_says_so(  # Courier
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    folder = imap_server.folder()
+    uids = [folder.add(RAW) for _ in range(3)]
+
+    def looks(session: Session, command: Command) -> bool:
+        folder.remove(2)
+        return False
+
+    note = b"* 2 FETCH (UID 2 BODY[] {%d}\r\n%b)\r\n" % (len(GONE), GONE)
+    with opened() as connection:
+        imap_server.on("FETCH", for_messages(lambda _, uid, good: note if uid == 2 else good))
+        imap_server.on("NOOP", looks)
+        found = fetched(connection, *uids)
+    assert [(message.uid, message.raw) for message in found] == [(1, RAW), (3, RAW)]
 
 
 @pytest.mark.parametrize("size", [20, 6 * 1024 * 1024])
