@@ -157,7 +157,7 @@ def piece_of(items: Mapping[bytes, Token], offset: int, size: int) -> Piece | No
     only an empty string is the end of a message (F8, F9)."""
     for name, value in items.items():
         if _is_body(name) and isinstance(value, bytes):
-            if name.endswith(b"<%d>" % offset):
+            if name.endswith((b"<%d>" % offset, b"<%d.%d>" % (offset, size))):  # some repeat the question
                 return Piece(value)
             is_whole = offset > 0 or len(value) > size
             return None if name.endswith(b">") else Piece(value, is_whole)

@@ -1,6 +1,7 @@
 """Messages out of servers that make it hard (reliability F9-F17, F43-F46)."""
 
 import itertools
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -237,6 +238,18 @@ def test_a_piece_that_comes_with_the_second_try_is_added_to_those_before_it(
     assert message.spool is not None
     assert message.spool.content() == LARGE
     assert imap_server.verbs().count("FETCH") < 12
+
+
+def test_a_piece_that_is_told_with_the_size_that_was_asked_for_is_one(  # hoodiecrow
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    uid = imap_server.folder().add(LARGE)
+    asked = re.compile(rb"BODY\[\]<(\d+)>")
+    with opened() as connection:
+        imap_server.on("FETCH", for_messages(lambda _, uid, good: asked.sub(rb"BODY[]<\1.1048576>", good)))
+        (message,) = fetched(connection, uid)
+    assert message.spool is not None
+    assert message.spool.content() == LARGE
 
 
 def test_a_message_that_was_removed_meanwhile_is_not_the_note_that_says_so(  # Courier
