@@ -71,4 +71,5 @@ def _settle(message_ids: Collection[UUID], values: dict[str, Any], result: str, 
 
 
 def _is_given_up() -> ColumnElement[bool]:
-    return (Message.work == "none") & (Message.work_error != "")
+    is_here = Message.mailbox_id.in_(select(Mailbox.id))  # and no mailbox that is being deleted
+    return (Message.work == "none") & (Message.work_error != "") & is_here

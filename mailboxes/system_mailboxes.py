@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Select,
     UniqueConstraint,
+    event,
     exists,
     false,
     func,
@@ -19,11 +20,12 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with_loader_criteria
 
 from tenants.database import (
     INSTALLATION,
     Base,
+    FencedSession,
     OrganizationScoped,
     db,
     is_one_of,
@@ -42,14 +44,20 @@ class Mailbox(OrganizationScoped, Base):
 
     __tablename__ = "mailboxes"
     __table_args__ = (
-        UniqueConstraint("organization_id", "label"),
+        Index(
+            "uq_mailboxes_label",
+            "organization_id",
+            "label",
+            unique=True,
+            postgresql_where=text("deleted_at IS NULL"),
+        ),
         # A global mailbox may have the address of an own one: the system learns nothing by it.
         Index(
             "uq_mailboxes_address",
             "organization_id",
             "address",
             unique=True,
-            postgresql_where=text("global_mailbox_id IS NULL"),
+            postgresql_where=text("global_mailbox_id IS NULL AND deleted_at IS NULL"),
         ),
         UniqueConstraint("organization_id", "account_id"),
         UniqueConstraint("organization_id", "global_mailbox_id"),
@@ -64,6 +72,7 @@ class Mailbox(OrganizationScoped, Base):
         Index(
             "ix_mailboxes_unfetched", "organization_id", postgresql_where=text("unfetched_since IS NOT NULL")
         ),
+        Index("ix_mailboxes_deleted", "organization_id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_mailboxes_shown_label", "organization_id", text("lower(label)"), "id"),  # the grid's order
     )
 
@@ -98,6 +107,9 @@ class Mailbox(OrganizationScoped, Base):
     overrides: Mapped[dict[str, Any]] = mapped_column(default=dict)
     live_since: Mapped[datetime | None] = mapped_column(default=None)  # when it last came out of shadow
     created_at: Mapped[datetime] = mapped_column(default=now)
+    # It is to go (`mailboxes.setup.deleting`): no query knows it, but those that say they see it.
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+    deletion: Mapped[dict[str, Any]] = mapped_column(default=dict)  # by whom, and what there was
 
     @property
     def is_global(self) -> bool:
@@ -116,6 +128,17 @@ class Mailbox(OrganizationScoped, Base):
 
     def _is_locked(self, field: str) -> bool:
         return "lock" in self.system_values.get(field, {})
+
+
+SEES_DELETED = "sees_deleted"  # an execution option
+_IS_HERE = with_loader_criteria(Mailbox, Mailbox.deleted_at.is_(None), include_aliases=True)
+
+
+@event.listens_for(FencedSession, "do_orm_execute")
+def _leave_out_what_is_to_go(state: ORMExecuteState) -> None:
+    is_asked = state.is_orm_statement and not (state.is_column_load or state.is_insert)
+    if is_asked and not state.execution_options.get(SEES_DELETED):
+        state.statement = state.statement.options(_IS_HERE)
 
 
 class MailboxGrant(OrganizationScoped, Base):
@@ -167,8 +190,8 @@ def hold_mailboxes(which: ColumnElement[bool], session: Session | None = None) -
     Whoever changes several messages holds their mailboxes first, in this one order, then arrivals, then
     messages: else each of two would wait for what the other one has.
     """
-    held = select(Mailbox.id).where(which).order_by(Mailbox.id)
-    (session or db.session).execute(held.with_for_update(key_share=True))
+    held = select(Mailbox.id).where(which).order_by(Mailbox.id).with_for_update(key_share=True)
+    (session or db.session).execute(held, execution_options={SEES_DELETED: True})
 
 
 def labels_of(ids: Iterable[UUID]) -> dict[UUID, str]:

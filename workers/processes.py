@@ -34,7 +34,12 @@ from workers.runtime import worker_app
 JOBS = {
     queues.SYNC: ("workers.sync.sync_account",),
     queues.INTAKE: ("workers.intake.deliver_arrivals",),
-    queues.ACTION: ("workers.action.act_on_messages", "workers.deletion.delete_organization"),
+    queues.ACTION: (
+        "workers.action.act_on_messages",
+        "workers.deletion.delete_organization",
+        "workers.deletion.delete_mailbox",
+        "workers.deletion.delete_global_mailbox",
+    ),
     queues.OUTGOING: ("workers.outgoing.send_outbox",),
     queues.NOTICES: ("workers.notices.send_notices",),
 }

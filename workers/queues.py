@@ -99,6 +99,16 @@ def ring_deletion(organization_id: UUID) -> None:
     _ring(ACTION, "workers.deletion.delete_organization", str(organization_id))
 
 
+def ring_deletion_of_mailbox(organization_id: UUID, mailbox_id: UUID) -> None:
+    """Ask that more of a mailbox that is to go be deleted."""
+    _ring(ACTION, "workers.deletion.delete_mailbox", str(organization_id), str(mailbox_id))
+
+
+def ring_deletion_of_global(global_mailbox_id: UUID) -> None:
+    """Ask that more of a global mailbox that is to go be deleted."""
+    _ring(ACTION, "workers.deletion.delete_global_mailbox", str(global_mailbox_id))
+
+
 def begun(name: str, id: UUID) -> None:
     """A job about this begins, and looks after this call: what is stored from now on needs another bell."""
     _quietly(lambda: redis().delete(_waiting(name, id), _waiting(name, id, is_first=True)))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import FrameType
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailboxes import oauth, troubles
 from mailboxes.acting import organizations_with_pending
-from mailboxes.global_mailboxes.deleting import finish_deleting
+from mailboxes.global_mailboxes.deleting import global_mailboxes_to_delete
 from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.global_mailboxes.reporting import report_global_accounts
 from mailboxes.health.pass_log import forget_old_passes
@@ -33,6 +34,7 @@ from mailboxes.organization_deletion import organizations_to_delete
 from mailboxes.outgoing import organizations_with_due_mail
 from mailboxes.retention import remove_old
 from mailboxes.routing.records import forget_facts
+from mailboxes.setup.deleting import mailboxes_to_delete
 from mailboxes.sync.claiming import (
     Rhythms,
     claim_due,
@@ -199,6 +201,14 @@ def ring_for_organizations_to_delete() -> None:
         _once("deletion", organization_id, queues.ring_deletion)
 
 
+def ring_for_mailboxes_to_delete() -> None:
+    """Whatever of mailboxes that are to go is left."""
+    for organization_id, mailbox_id in mailboxes_to_delete():
+        _once("deletion", mailbox_id, partial(queues.ring_deletion_of_mailbox, organization_id))
+    for global_mailbox_id in global_mailboxes_to_delete():
+        _once("deletion", global_mailbox_id, queues.ring_deletion_of_global)
+
+
 def carry_what_the_system_offers() -> None:
     """To organizations that have not got the latest: a change reaches all of them, or died on its way."""
     carry_offers(MOST_IN_A_REQUEST)
@@ -216,7 +226,7 @@ SCHEDULE = (
     Periodic("go on within the budget", 10, go_on_within_budget),
     Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("follow the system's mailboxes", 30, catch_up),
-    Periodic("delete global mailboxes", 30, finish_deleting),
+    Periodic("delete mailboxes", 30, ring_for_mailboxes_to_delete),
     Periodic("delete organizations", 30, ring_for_organizations_to_delete),
     Periodic("carry what the system offers", 5, carry_what_the_system_offers),
     Periodic("sum hours that are over", 600, sum_hours),

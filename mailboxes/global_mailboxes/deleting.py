@@ -1,7 +1,8 @@
 """A global mailbox goes, with what every organization that it serves holds of it.
 
-Marked first, which stops it at once; then one organization after another, each in its own transaction; at
-last the account. Whatever dies in between is finished by the sweep.
+Marked first, which stops it at once; then a job closes and deletes its mailbox in one organization after
+another, as any mailbox is deleted; at last the account. Whatever dies in between is gone on with when the
+schedule rings again.
 """
 
 from collections.abc import Iterator
@@ -17,14 +18,14 @@ from mailboxes.global_mailboxes.saving import account_of, changed, lock
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Message
 from mailboxes.raws import forget_objects, forget_raws
-from mailboxes.setup.deleting import erase
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.setup import deleting
+from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db, inside, inside_installation, now
 from tenants.errors import InvalidError, NotFoundError
 
-AT_ONCE = 25  # organizations that a request waits for; the sweep goes on
+AT_ONCE = 25  # organizations of one job
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,20 @@ def begin_deleting(source: GlobalMailbox, typed_label: str, *, by: Actor) -> Non
     record_for_system(by, "mailbox.deleted", source.label)
 
 
-def go_on_deleting(global_mailbox_id: UUID, most: int = AT_ONCE) -> bool:
-    """Delete it in some organizations more, and at last itself; whether it is gone. Commits."""
+def global_mailboxes_to_delete() -> list[UUID]:
+    """Those that are to go and are not gone."""
+    with inside_installation("the sweep goes on with global mailboxes that are to go") as session:
+        return list(session.scalars(select(GlobalMailbox.id).where(GlobalMailbox.deleted_at.is_not(None))))
+
+
+def go_on_deleting(global_mailbox_id: UUID) -> bool:
+    """Delete a turn of it in some organizations, and at last itself; whether it is gone. Commits."""
     with inside_installation("a global mailbox is being deleted") as session:
         source = session.get(GlobalMailbox, global_mailbox_id)
         if source is None or source.deleted_at is None:
             return source is None
         by = Actor(source.deleted_by)
-    for mailbox_id, organization_id in _left(global_mailbox_id, most):
+    for mailbox_id, organization_id in _left(global_mailbox_id, AT_ONCE):
         _erase(organization_id, mailbox_id, by)
     if next(_left(global_mailbox_id, 1), None) is not None:
         return False
@@ -97,33 +104,23 @@ def go_on_deleting(global_mailbox_id: UUID, most: int = AT_ONCE) -> bool:
     return True
 
 
-def finish_deleting() -> None:
-    """Go on with every global mailbox that is to go; commits."""
-    with inside_installation("the sweep finishes what was interrupted") as session:
-        going = list(session.scalars(select(GlobalMailbox.id).where(GlobalMailbox.deleted_at.is_not(None))))
-    for id in going:
-        go_on_deleting(id)
-
-
 def _left(id: UUID, most: int) -> Iterator[tuple[UUID, UUID]]:
     query = select(Mailbox.id, Mailbox.organization_id).where(Mailbox.global_mailbox_id == id).limit(most)
     with across_organizations("a global mailbox is deleted in the organizations that it serves") as session:
-        yield from [(row.id, row.organization_id) for row in session.execute(query)]
+        rows = session.execute(query, execution_options={SEES_DELETED: True})
+        yield from [(row.id, row.organization_id) for row in rows]
 
 
 def _erase(organization_id: UUID, mailbox_id: UUID, by: Actor) -> None:
     with inside(organization_id) as session:
         mailbox = session.get(Mailbox, (organization_id, mailbox_id))
-        if mailbox is None:
-            return
-        try:
-            objects = erase(mailbox, by=by)
-        except NotFoundError:  # somebody else was faster
-            session.rollback()
-            return
-        session.commit()
-        forget_objects(objects)
-        session.commit()
+        if mailbox is not None:
+            try:
+                deleting.close(mailbox, by=by)
+            except NotFoundError:  # somebody else was faster
+                session.rollback()
+            session.commit()
+        deleting.go_on_deleting(mailbox_id)
 
 
 def _forget(id: UUID) -> None:

@@ -32,7 +32,7 @@ from mailboxes.intake.stubs import stubs_by_header
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.raws import keep_raws, pack
 from mailboxes.search import index_messages
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
 from mailboxes.threads.joining import Threads
 from mailboxes.threads.placing import (
     keep_new_threads,
@@ -66,9 +66,13 @@ class Stored:
 
 
 def held_mailbox(mailbox_id: UUID) -> Mailbox:
-    """The mailbox, which nobody else changes or delivers to before the transaction ends."""
+    """The mailbox, which nobody else changes or delivers to before the transaction ends.
+
+    What somebody begins to delete meanwhile takes the batch that was read for it, and no other.
+    """
     query = select(Mailbox).where(Mailbox.id == mailbox_id).with_for_update(key_share=True)
-    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+    seen = query.execution_options(**{SEES_DELETED: True}, populate_existing=True)
+    return db.session.scalars(seen).one()
 
 
 def store(mailbox: Mailbox, account: Account, items: Sequence[Item]) -> Stored:

@@ -21,7 +21,6 @@ from mailboxes.interchange.reading import Document
 from mailboxes.interchange.values import Change, Description, compared, merged
 from mailboxes.interchange.work import Work
 from mailboxes.offering import carry_offers, create_organization, offer_dictionaries
-from mailboxes.raws import forget_objects
 from tenants.audit import Actor, record_for_system
 from tenants.database import db, enter_organization
 from tenants.errors import InvalidError
@@ -55,8 +54,6 @@ def _carry_out(document: Document, by: Actor, *, keep: bool) -> list[Change]:
             work = Work(document, by, ("organizations", slug), keeps=keep)
             changes += _apply_organization(slug, work)
             _end(keep=keep)
-            if keep:
-                forget_objects(work.objects)
     changes += apply_global_mailboxes(Work(document, by, ("system",), keeps=keep))
     return changes + (_override_at_last(document, by) if keep else [])
 

@@ -30,7 +30,7 @@ def keep_mailboxes(current: Description, wanted: Description, work: Work) -> Non
     for address in [address for address in current if address not in wanted]:
         with work.at("mailboxes", address):
             mailbox = _stored()[address]
-            work.objects.extend(setup.delete(mailbox, mailbox.label, by=work.by))
+            setup.begin_deleting(mailbox, mailbox.label, by=work.by)
     for address, given in wanted.items():
         if current.get(address) != given:
             _keep_mailbox(address, current.get(address), given, work.inside("mailboxes", address))

@@ -29,8 +29,7 @@ _PLACES = {
 class Work:
     """One application of a document; ``place`` is where in the file it is, ``extra`` what only it saw.
 
-    ``keeps``: it is for good; else it is a rehearsal that is undone. ``objects``: what to forget in the
-    object store once it is committed.
+    ``keeps``: it is for good; else it is a rehearsal that is undone.
     """
 
     document: Document
@@ -38,11 +37,10 @@ class Work:
     place: tuple[str, ...] = ()
     extra: list[Change] = field(default_factory=list)
     keeps: bool = False
-    objects: list[str] = field(default_factory=list)
 
     def inside(self, *names: str) -> "Work":
         """The same work on a part of the file."""
-        return Work(self.document, self.by, (*self.place, *names), self.extra, self.keeps, self.objects)
+        return Work(self.document, self.by, (*self.place, *names), self.extra, self.keeps)
 
     @contextmanager
     def at(self, *names: str) -> Iterator[None]:

@@ -1,6 +1,13 @@
-"""A mailbox is deleted, with everything in it, after its effects were named."""
+"""A mailbox is deleted, with everything in it, after its effects were named.
+
+Marked first, and stopped: from then on no page, no pass and no answer knows it, and its label and address are
+free. Then a job deletes what is bulky, some rows in one transaction, and at last its row, which is on record
+then. Whatever dies in between is gone on with when the schedule rings again, as for organizations
+(docs/decisions/0019).
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Delete, Row, Select, func, select, update
@@ -14,14 +21,26 @@ from mailboxes.outgoing import Outgoing
 from mailboxes.raws import forget_objects, forget_raws
 from mailboxes.rules import AutoResponseRule
 from mailboxes.setup.saving import account_of, lock
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.audit import Actor, record
-from tenants.database import db
+from tenants.database import across_organizations, db, now
 from tenants.database.bulk import among
 from tenants.errors import ForbiddenError, InvalidError
 
 AT_ONCE = 500  # rows of one transaction
+MOST_IN_A_TURN = 40  # transactions of one job
+NOT_SENT = ("ready", "claimed")
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A mailbox that is being deleted, with how many messages it had, and has."""
+
+    label: str
+    by: str
+    had: int
+    left: int
 
 
 def deletion_effects(mailbox: Mailbox) -> dict[str, int]:
@@ -35,7 +54,7 @@ def deletion_effects(mailbox: Mailbox) -> dict[str, int]:
         "drafts": select(func.count()).where(Draft.mailbox_id == mailbox.id),
         "auto-response rules": select(func.count()).where(AutoResponseRule.mailbox_id == mailbox.id),
         "messages still to be sent": select(func.count()).where(
-            Outgoing.mailbox_id == mailbox.id, Outgoing.state.in_(("ready", "claimed"))
+            Outgoing.mailbox_id == mailbox.id, Outgoing.state.in_(NOT_SENT)
         ),
     }
     return {what: db.session.scalar(query) or 0 for what, query in counted.items()}
@@ -55,101 +74,132 @@ def records_that_stay(mailbox: Mailbox) -> dict[str, int]:
     return {"leads": leads, "cases": cases}
 
 
-def delete(mailbox: Mailbox, typed_label: str, *, by: Actor) -> list[str]:
-    """Delete a mailbox of the organization, with its account and what is in it.
+def begin_deleting(mailbox: Mailbox, typed_label: str, *, by: Actor) -> None:
+    """Close a mailbox of the organization for good; a job deletes it from now on. The caller commits.
 
     Leads, cases and contacts stay, and so does the mail server. `InvalidError` unless its label was
-    typed, `ForbiddenError` if it is the system's. Returns the objects to forget once that is committed.
+    typed, `ForbiddenError` if it is the system's, `NotFoundError` if somebody else was first.
     """
     if mailbox.is_global and mailbox.is_served:
         raise ForbiddenError("This mailbox is the system's: its administrators delete it. You can pause it.")
-    return remove(mailbox, typed_label, by=by)
-
-
-def remove(mailbox: Mailbox, typed_label: str, *, by: Actor) -> list[str]:
-    """What `delete` does, for any mailbox; a global account stays."""
     if typed_label.strip() != mailbox.label:
         raise InvalidError(f"Type the label {mailbox.label} to delete it.", field="confirmation")
-    return erase(mailbox, by=by)
+    close(mailbox, by=by)
 
 
-def erase(mailbox: Mailbox, *, by: Actor) -> list[str]:
-    """Delete it with what is in it, asked already; the objects to forget once that is committed.
+def close(mailbox: Mailbox, *, by: Actor) -> None:
+    """What `begin_deleting` does, asked already, for any mailbox; a global account stays.
 
-    It is stopped first. What is bulky goes some rows at a time, each time committed, so that nobody waits for
-    the whole of it. Whoever dies meanwhile leaves a mailbox that is paused, and can be deleted again.
+    Nothing is converted, answered or sent from now on, and whoever reads its account loses the lease.
     """
-    account = None if mailbox.is_global else account_of(mailbox)
-    account_id = account.id if account is not None else None
-    label, effects = mailbox.label, deletion_effects(mailbox)
-    _stop(mailbox, account_id)
-    db.session.commit()
-    while _is_some_deleted(mailbox.id, account_id):
-        pass
-    objects = _delete_the_rest(mailbox, account_id)
-    record(by, "mailbox.deleted", label, effects, {})
-    return objects
-
-
-def _stop(mailbox: Mailbox, account_id: UUID | None) -> None:
-    """Nothing is converted, answered or sent from now on, and whoever reads its account loses the lease."""
     lock(mailbox)
-    mailbox.is_enabled = False
-    db.session.execute(
-        update(Account)
-        .where(Account.id == account_id)
-        .values(
-            lease_fence=Account.lease_fence + 1,
-            lease_expires_at=func.clock_timestamp(),
-            lease_owner="",
-        )
-        .execution_options(synchronize_session=False)
-    )
-    db.session.execute(sql_delete(Outgoing).where(Outgoing.mailbox_id == mailbox.id))
+    counts = deletion_effects(mailbox)
+    mailbox.is_enabled, mailbox.deleted_at = False, now()
+    mailbox.deletion = {"by": by.name, "by_id": str(by.id) if by.id else "", "counts": counts}
+    account = None if mailbox.is_global else account_of(mailbox)
+    if account is not None:
+        account.is_enabled = False
+        account.lease_fence, account.lease_owner = Account.lease_fence + 1, ""
+        account.lease_expires_at = func.clock_timestamp()
+    is_due = Outgoing.state.in_(NOT_SENT) | (Outgoing.copy_state == "pending")
+    db.session.execute(sql_delete(Outgoing).where(Outgoing.mailbox_id == mailbox.id, is_due))
+    for table in (Draft, AutoResponseRule):  # few; what these use may be deleted from now on
+        db.session.execute(sql_delete(table).where(table.mailbox_id == mailbox.id))
+    record(by, "mailbox.deletion_begun", mailbox.label, counts, {})
+    db.session.flush()
 
 
-def _is_some_deleted(mailbox_id: UUID, account_id: UUID | None) -> bool:
-    """Delete some rows of the bulkiest kind that is left, and commit; whether there were any."""
-    db.session.execute(select(Mailbox.id).where(Mailbox.id == mailbox_id).with_for_update(key_share=True))
-    objects = _delete_some(mailbox_id, account_id)
-    db.session.commit()
-    if objects:
-        forget_objects(objects)
+def mailboxes_to_delete() -> list[tuple[UUID, UUID]]:
+    """The organization and the id of those that are to go and are not gone."""
+    query = select(Mailbox.organization_id, Mailbox.id).where(Mailbox.deleted_at.is_not(None))
+    with across_organizations("the sweep goes on with mailboxes that are to go") as session:
+        rows = session.execute(query, execution_options={SEES_DELETED: True})
+        return [(row.organization_id, row.id) for row in rows]
+
+
+def going() -> list[Going]:
+    """Those of the current organization, the first one first."""
+    left = select(func.count()).where(Message.mailbox_id == Mailbox.id).scalar_subquery()
+    query = select(Mailbox.label, Mailbox.deletion, left.label("left")).where(Mailbox.deleted_at.is_not(None))
+    rows = db.session.execute(query.order_by(Mailbox.deleted_at), execution_options={SEES_DELETED: True})
+    return [
+        Going(row.label, row.deletion["by"], row.deletion["counts"]["messages"], row.left) for row in rows
+    ]
+
+
+def go_on_deleting(mailbox_id: UUID) -> bool:
+    """Delete more of a mailbox of the current organization that is to go; whether it is gone. Commits."""
+    for _ in range(MOST_IN_A_TURN):
+        mailbox = _held(mailbox_id)
+        if mailbox is None:
+            db.session.commit()
+            return True
+        objects = _delete_some(mailbox)
         db.session.commit()
-    return objects is not None
+        if objects is None:
+            return _is_forgotten(mailbox_id, mailbox.account_id)
+        _forget(objects)
+    return False
 
 
-def _delete_some(mailbox_id: UUID, account_id: UUID | None) -> list[str] | None:
-    """The objects of what is deleted, to forget once that is committed; None if nothing is left.
+def _held(mailbox_id: UUID) -> Mailbox | None:
+    """The mailbox, as whoever deletes it holds it; None if it is gone, or is to stay."""
+    query = select(Mailbox).where(Mailbox.id == mailbox_id, Mailbox.deleted_at.is_not(None))
+    return db.session.scalar(
+        query.with_for_update(key_share=True),
+        execution_options={SEES_DELETED: True, "populate_existing": True},
+    )
 
-    In this order, since each names the next one. The mailbox is held.
+
+def _delete_some(mailbox: Mailbox) -> list[str] | None:
+    """Delete some rows of the bulkiest kind that is left; the objects to forget once that is committed.
+
+    None if nothing is left. In this order, since each names the next one. The mailbox is held.
     """
-    messages = select(Message.id, Message.raw_id).where(Message.mailbox_id == mailbox_id)
+    messages = select(Message.id, Message.raw_id).where(Message.mailbox_id == mailbox.id)
     if rows := db.session.execute(messages.limit(AT_ONCE)).all():
         db.session.execute(_delete_of(Message, [row.id for row in rows]))
         return _without_bytes(rows)
-    if ids := list(db.session.scalars(_threads_of(mailbox_id).limit(AT_ONCE))):
+    if ids := list(db.session.scalars(_threads_of(mailbox.id).limit(AT_ONCE))):
         unlinked = update(Thread).where(among(Thread.linked_thread_id, ids)).values(linked_thread_id=None)
         db.session.execute(unlinked.execution_options(synchronize_session=False))
         db.session.execute(_delete_of(Thread, ids))
         return []
-    arrivals = select(Arrival.id, Arrival.raw_id).where(Arrival.account_id == account_id)
-    if rows := db.session.execute(arrivals.limit(AT_ONCE)).all():
+    arrivals = select(Arrival.id, Arrival.raw_id).where(Arrival.account_id == mailbox.account_id)
+    if not mailbox.is_global and (rows := db.session.execute(arrivals.limit(AT_ONCE)).all()):
         db.session.execute(_delete_of(Arrival, hold(among(Arrival.id, [row.id for row in rows]))))
         return _without_bytes(rows)
     return None
 
 
-def _delete_the_rest(mailbox: Mailbox, account_id: UUID | None) -> list[str]:
-    """What came in meanwhile, and the rows that all else hung on: a moment, as passes hold them."""
-    lock(mailbox)
+def _is_forgotten(mailbox_id: UUID, account_id: UUID) -> bool:
+    """What came in meanwhile goes, and the rows that all else hung on: a moment, as passes hold them."""
+    db.session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
+    mailbox = _held(mailbox_id)
     objects: list[str] = []
-    while (found := _delete_some(mailbox.id, account_id)) is not None:
-        objects += found
-    db.session.execute(sql_delete(Outgoing).where(Outgoing.mailbox_id == mailbox.id))
-    db.session.execute(sql_delete(Mailbox).where(Mailbox.id == mailbox.id))
-    db.session.execute(sql_delete(Account).where(Account.id == account_id))
-    return objects
+    if mailbox is not None:
+        while (found := _delete_some(mailbox)) is not None:
+            objects += found
+        label, deletion, is_global = mailbox.label, mailbox.deletion, mailbox.is_global
+        db.session.execute(sql_delete(Outgoing).where(Outgoing.mailbox_id == mailbox_id))
+        db.session.execute(
+            sql_delete(Mailbox)
+            .where(Mailbox.id == mailbox_id)
+            .execution_options(**{SEES_DELETED: True}, synchronize_session=False)
+        )
+        if not is_global:
+            db.session.execute(sql_delete(Account).where(Account.id == account_id))
+        by = Actor(deletion["by"], UUID(deletion["by_id"]) if deletion["by_id"] else None)
+        record(by, "mailbox.deleted", label, deletion["counts"], {})
+    db.session.commit()
+    _forget(objects)
+    return True
+
+
+def _forget(objects: list[str]) -> None:
+    if objects:
+        forget_objects(objects)
+        db.session.commit()
 
 
 def _threads_of(mailbox_id: UUID) -> Select[UUID]:

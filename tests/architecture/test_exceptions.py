@@ -45,6 +45,7 @@ LOOKS_ACROSS = {
     "mailboxes.responses.claims": "mailboxes that share an account share the limit of a sender",
     "mailboxes.rotation": "key rotation touches every stored secret",
     "mailboxes.routing.served": "a global account finds whom it serves",
+    "mailboxes.setup.deleting": "the sweep finds mailboxes that are to go",
     "mailboxes.sync.claiming": "due accounts are claimed fairly between organizations",
     "mailboxes.sync.comparing": "the check goes over all accounts",
     "mailboxes.sync.foreground": "a pass finds out who owns its account",

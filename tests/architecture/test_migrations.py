@@ -124,6 +124,30 @@ def test_global_mailboxes_and_those_that_follow_lose_locks_and_shadow_on_the_way
         assert connection.execute(told).fetchall() == [(said, said, {})]
 
 
+def test_a_mailbox_that_is_being_deleted_makes_room_for_the_one_that_has_its_label_on_the_way_back(migrated):
+    config = migration_config(migrated.owner)
+    engine = create_engine(migrated.system)
+    with Session(engine) as session:
+        session.add(organization := Organization(name="Acme", slug="acme"))
+        session.flush()
+        for deleted_at in (now(), None):
+            account = Account(organization_id=organization.id, address="info@acme.test")
+            session.add(account)
+            session.flush()
+            label = {"label": "Info", "address": account.address, "deleted_at": deleted_at}
+            owner = {"organization_id": organization.id, "account_owner_id": organization.id}
+            session.add(Mailbox(account_id=account.id, **owner, **label))
+        session.commit()
+    engine.dispose()
+    command.downgrade(config, "0058_reread_met")
+    with psycopg.connect(migrated.system.replace("+psycopg", "")) as connection:
+        rows = connection.execute("SELECT label, address FROM mailboxes ORDER BY length(label)").fetchall()
+    assert rows[0] == ("Info", "info@acme.test")
+    assert rows[1][0].startswith("Info ")
+    assert rows[1][1].endswith(".info@acme.test")
+    command.upgrade(config, "head")
+
+
 def test_what_is_stored_is_brought_up_to_date_in_every_organization(migrated):
     config = migration_config(migrated.owner)
     engine = create_engine(migrated.system)

@@ -725,16 +725,16 @@ SABOTAGES = (
     Sabotage(
         "a mailbox is deleted in one go",
         Path("mailboxes/setup/deleting.py"),
-        "    while _is_some_deleted(mailbox.id, account_id):\n        pass\n",
-        "",
+        "        objects = _delete_some(mailbox)\n",
+        "        objects = None\n",
         "tests/mailboxes/intake/test_beside_sync.py::test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_only",
     ),
     Sabotage(
-        "one lost connection silences a message",
-        Path("mailboxes/imap/asking.py"),
-        "            is_doubt = bool(alone - doubted)\n",
-        "            is_doubt, doubted = False, doubted | alone\n",
-        "tests/mailboxes/sync/test_hanging_folders.py::test_a_connection_that_ends_once_over_a_message_alone_says_nothing_about_it",
+        "a mailbox that is being deleted is known",
+        Path("mailboxes/system_mailboxes.py"),
+        "        state.statement = state.statement.options(_IS_HERE)\n",
+        "        pass\n",
+        "tests/mailboxes/test_deleting.py::test_nobody_knows_a_mailbox_that_is_being_deleted_and_its_label_is_free",
     ),
     Sabotage(
         "an attempt that nobody made is counted",
@@ -742,6 +742,13 @@ SABOTAGES = (
         "        _give_back(message_id)\n",
         "        pass\n",
         "tests/mailboxes/test_acting.py::test_a_message_that_somebody_else_held_for_a_moment_was_not_tried",
+    ),
+    Sabotage(
+        "one lost connection silences a message",
+        Path("mailboxes/imap/asking.py"),
+        "            is_doubt = bool(alone - doubted)\n",
+        "            is_doubt, doubted = False, doubted | alone\n",
+        "tests/mailboxes/sync/test_hanging_folders.py::test_a_connection_that_ends_once_over_a_message_alone_says_nothing_about_it",
     ),
     Sabotage(
         "deaths over acting are not counted",

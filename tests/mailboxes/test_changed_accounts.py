@@ -26,6 +26,7 @@ from tenants.audit import Actor
 from tenants.database import db, inside_installation
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import arrive, deliver_again, letter, receive
+from tests.mailboxes.deleting import finish_deleting
 from tests.mailboxes.global_mail import (
     SOMEBODY,
     arrive_globally,
@@ -226,8 +227,9 @@ def test_deleting_leaves_no_bytes_of_any_server_that_was_read(mailbox, ours, the
     with inside(ours):
         arrive(db.session.scalar(select(Mailbox)), letter("Two"), letter("Three"))
         mailbox = db.session.scalar(select(Mailbox))
-        setup.delete(mailbox, mailbox.label, by=BY)
+        setup.begin_deleting(mailbox, mailbox.label, by=BY)
         db.session.commit()
+    finish_deleting()
     assert counted(inside, ours) == {Account: 0, Folder: 0, Arrival: 0, Raw: 0, Message: 0}
     assert counted(inside, theirs) == {Account: 1, Folder: 1, Arrival: 1, Raw: 1, Message: 1}
 

@@ -15,6 +15,7 @@ from mailboxes.threads import ThreadRecord
 from tenants import audit
 from tenants.database import db
 from tests.factories import csrf_token, make_mailbox, make_message, sign_in
+from tests.mailboxes.deleting import finish_deleting
 from tests.webapp.reading import errors_of, read, words_of
 
 NEW = "/configuration/mailboxes/new"
@@ -175,6 +176,8 @@ def test_deleting_asks_for_the_label(app, inside, client, ours):
     assert wrong.status_code == 422
     right = client.post(url + "/delete", data={"csrf_token": csrf_token(page), "confirmation": "Support"})
     assert right.status_code == 302
+    read(client, url, expect=404)
+    finish_deleting()
     with inside(ours):
         assert db.session.scalar(select(func.count()).select_from(Mailbox)) == 0
         assert db.session.scalar(select(func.count()).select_from(Account)) == 0

@@ -18,6 +18,7 @@ from tenants.database import db, inside_installation
 from tenants.database import inside as inside_of
 from tenants.permissions import Role
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, make_user, sign_in
+from tests.mailboxes.deleting import finish_deleting
 from tests.mailboxes.test_global_mailboxes import (
     ADA,
     RULE_KEYS,
@@ -347,6 +348,7 @@ def test_who_is_served_no_more_reads_on_and_sends_nothing(app, source, inside, a
     assert ada.post(url, data={"csrf_token": token, "label": "Mine"}).status_code == 409
     assert ada.post(f"{url}/pause", data={"csrf_token": token}).status_code == 409
     send(ada, f"{url}/delete", confirmation="Info")
+    finish_deleting()
     with inside(ours):
         assert db.session.scalar(select(Mailbox)) is None
         assert db.session.scalar(select(Message)) is None

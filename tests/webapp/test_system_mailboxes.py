@@ -548,11 +548,11 @@ def test_deleting_takes_it_from_every_organization(inside, client, ours, theirs,
     assert "in 2 organizations" in shown
     assert "Deletes 2 messages" in shown
     monkeypatch.setattr(deleting, "AT_ONCE", 1)
-    monkeypatch.setattr(deleting.go_on_deleting, "__defaults__", (1,))
-    assert "Info is being deleted" in send(client, f"{url}/delete", confirmation="Info")
+    assert "Info is closed and is being deleted" in send(client, f"{url}/delete", confirmation="Info")
     read(client, url, expect=404)
     following.catch_up()  # brings it back to nobody
-    deleting.finish_deleting()
+    (source_id,) = deleting.global_mailboxes_to_delete()
+    assert [deleting.go_on_deleting(source_id) for _ in range(2)] == [False, True]
     assert the_account() is None
     for world in (ours, theirs):
         assert the_mailbox(inside, world) is None

@@ -106,7 +106,7 @@ def test_a_mailbox_that_was_deleted_meanwhile_is_not_there(ada, ours, monkeypatc
 
     def delete_first(found):
         with inside(ours.id):
-            setup.delete(db.session.get_one(Mailbox, (ours.id, mailbox.id)), mailbox.label, by=BOB)
+            setup.begin_deleting(db.session.get_one(Mailbox, (ours.id, mailbox.id)), mailbox.label, by=BOB)
             db.session.commit()
         return connection_of(found)
 

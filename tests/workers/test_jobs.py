@@ -11,14 +11,17 @@ from uuid import UUID
 
 import pytest
 from rq.job import Callback
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
+from mailboxes import setup
 from mailboxes.accounts import Account
 from mailboxes.arrivals import SHARES, Arrival, delivering_a_share
 from mailboxes.messages import Message
 from mailboxes.organization_deletion import begin_deleting
+from mailboxes.setup.deleting import mailboxes_to_delete
 from mailboxes.sync import leases
 from mailboxes.sync.claiming import UNDER_WAY_PER_ORGANIZATION
+from mailboxes.system_mailboxes import Mailbox
 from mailboxes.tables import METADATA
 from tenants.audit import Actor
 from tenants.database import db, now
@@ -32,6 +35,7 @@ from workers.action import act_on_messages
 from workers.intake import _Bells, deliver_arrivals
 from workers.processes import KNOWN, PROCESSES, ForeignJobError, KnownJob, run_worker
 from workers.runtime import worker_app
+from workers.schedule import ring_for_mailboxes_to_delete
 from workers.sync import do_others_wait, sync_account
 
 
@@ -226,6 +230,22 @@ def test_an_organization_that_is_to_go_is_deleted_by_a_worker(
     queues.ring_deletion(theirs.id)
     run_worker(queues.ACTION, is_burst=True)
     assert db.session.scalars(select(Organization.id)).all() == [ours.id]
+
+
+def test_a_mailbox_that_is_to_go_is_deleted_by_a_worker_also_where_nobody_rang(
+    ours: World, theirs: World, inside: Any
+) -> None:
+    going, _ = make_mailbox(ours), make_mailbox(theirs)
+    with inside(ours):
+        mailbox = db.session.get_one(Mailbox, (ours.id, going.id))
+        setup.begin_deleting(mailbox, mailbox.label, by=Actor("Ada Admin"))
+        db.session.commit()
+    ring_for_mailboxes_to_delete()
+    run_worker(queues.ACTION, is_burst=True)
+    for world, left in ((ours, 0), (theirs, 1)):
+        with inside(world):
+            assert db.session.scalar(select(func.count()).select_from(Account)) == left
+    assert mailboxes_to_delete() == []
 
 
 def test_a_queue_runs_our_functions_only(app: Any) -> None:

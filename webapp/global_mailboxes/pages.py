@@ -42,6 +42,7 @@ from webapp.mailboxes.forms import LEVELS, put_error
 from webapp.mailboxes.pages import back, grid_page, states_page, tell_of_sync
 from webapp.mailboxes.typed import typed_form
 from webapp.versions import on_record
+from workers.queues import ring_deletion_of_global
 
 SECTIONS = (
     ("General", "general"),
@@ -195,9 +196,8 @@ def delete(mailbox_id: UUID) -> ResponseReturnValue:
             error = refused.message
         else:
             db.session.commit()
-            is_gone = deleting.go_on_deleting(source.id)
-            words = "has been deleted" if is_gone else "is being deleted; this takes a few minutes"
-            flash(f"{source.label} {words}.", "success")
+            ring_deletion_of_global(source.id)
+            flash(f"{source.label} is closed and is being deleted.", "success")
             return redirect(door.url("index"))
     page = render_template(
         "global_mailboxes/delete.html", door=door, mailbox=source, effects=effects, error=error

@@ -10,13 +10,14 @@ from mailboxes import setup
 from mailboxes.crm.paging import Order
 from mailboxes.global_mailboxes import overriding
 from mailboxes.global_mailboxes.grid import global_mailbox_page, system_level
-from mailboxes.raws import forget_objects
 from mailboxes.setup import FolderChoice, MailboxValues
+from mailboxes.setup.deleting import Going
 from mailboxes.setup.grid import GridFilter, Level, Listed, mailbox_page, organization_level
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import opened_tree, organization_tree, system_tree
+from workers.queues import ring_deletion_of_mailbox
 
 FETCHING = "setting-sync-enabled"  # the anchor of the setting that switches fetching
 
@@ -82,10 +83,14 @@ class Door:
         db.session.commit()
 
     def delete(self, mailbox: Mailbox, typed_label: str) -> None:
-        """Delete a mailbox, committed."""
-        objects = setup.delete(mailbox, typed_label, by=actor())
+        """Close a mailbox for good, committed; a job deletes it from now on."""
+        setup.begin_deleting(mailbox, typed_label, by=actor())
         db.session.commit()
-        forget_objects(objects)
+        ring_deletion_of_mailbox(mailbox.organization_id, mailbox.id)
+
+    def going(self) -> list[Going]:
+        """What is being deleted."""
+        return setup.going()
 
     def switch(self, mailbox: Mailbox, *, is_enabled: bool) -> None:
         """Let it go on, or pause it, committed; nothing where it is so already."""
@@ -127,6 +132,10 @@ class SystemDoor(Door):
     def mailbox_page(self, filter: GridFilter, order: Order, cursor: str) -> Listed:
         """A page of the grid of global mailboxes."""
         return global_mailbox_page(filter, order, cursor)
+
+    def going(self) -> list[Going]:
+        """What is being deleted is told in the organizations."""
+        return []
 
 
 @dataclass(frozen=True)

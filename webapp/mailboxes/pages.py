@@ -39,7 +39,9 @@ from workers.queues import ring_outgoing
 
 def grid_page(door: Door) -> ResponseReturnValue:
     """The mailboxes with their health."""
-    return render_template("mailboxes/index.html", door=door, grid=grid_of(door, request.args))
+    return render_template(
+        "mailboxes/index.html", door=door, grid=grid_of(door, request.args), going=door.going()
+    )
 
 
 def states_page(door: Door) -> ResponseReturnValue:
@@ -117,7 +119,7 @@ def delete_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
             db.session.rollback()
             error = refused.message
         else:
-            flash(f"{label} has been deleted.", "success")
+            flash(f"{label} is closed and is being deleted.", "success")
             return redirect(door.url("index"))
     page = render_template(
         "mailboxes/delete.html",

@@ -180,12 +180,13 @@ def test_whoever_deletes_a_mailbox_holds_it_first_and_its_account_for_a_moment_o
         ids = arrive(mailbox, *(letter(body=str(number)) for number in range(3)))
         deliver(mailbox.account_id)
         message = messages_of(ids)[0]
+        here = db.session.get_one(Mailbox, (ours.id, mailbox.id))
+        setup.begin_deleting(here, here.label, by=Actor("Ada Admin"))
+        db.session.commit()
 
     def delete() -> None:
         with app.app_context(), inside(ours):
-            here = db.session.get_one(Mailbox, (ours.id, mailbox.id))
-            setup.delete(here, here.label, by=Actor("Ada Admin"))
-            db.session.commit()
+            assert deleting.go_on_deleting(mailbox.id)
 
     monkeypatch.setattr(deleting, "AT_ONCE", 1)
     account = "SELECT count(*) FROM accounts WHERE id = %s"

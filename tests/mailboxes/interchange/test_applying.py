@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from mailboxes import interchange
 from mailboxes.connections import password_of
 from mailboxes.interchange import FileError
+from mailboxes.messages import Message
 from mailboxes.rules import rules_of
 from mailboxes.setup.saving import account_of
 from mailboxes.system_mailboxes import Mailbox
@@ -16,6 +17,8 @@ from tenants.configuration.layers import effective, value_of
 from tenants.database import db
 from tenants.organizations import Organization
 from tenants.users import knows_password, user_by_address
+from tests.mailboxes.arriving import letter, receive
+from tests.mailboxes.deleting import finish_deleting
 from tests.mailboxes.interchange.written import FILE, SECRETS, apply, change_of, mailbox, plan
 
 
@@ -98,6 +101,20 @@ def test_a_value_of_null_lets_a_setting_go(applied, nordwind):
     text = "organizations:\n  - slug: nordwind\n    settings: {response.window_hours: null}\n"
     assert apply(text) == ["- organization nordwind / settings / response.window_hours: 12"]
     assert value_of("response.window_hours") == 24
+
+
+def test_a_rehearsal_deletes_no_message(applied, nordwind):
+    receive(nordwind, mailbox("sales@nordwind.example"), letter())
+    gone = """
+        organizations:
+          - {slug: nordwind, mailboxes: [{address: sales@nordwind.example, state: absent}]}
+        """
+    place = "- organization nordwind / mailboxes / sales@nordwind.example"
+    assert plan(gone) == [place]
+    assert db.session.scalar(select(func.count()).select_from(Message)) == 1
+    assert apply(gone) == [place]
+    finish_deleting()
+    assert db.session.scalar(select(func.count()).select_from(Message)) == 0
 
 
 def test_only_state_absent_removes(applied, nordwind):

@@ -1,0 +1,113 @@
+"""A mailbox that is deleted is closed at once, and its rows go in portions, whoever dies meanwhile."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from mailboxes.access import readable_mailboxes
+from mailboxes.accounts import Account
+from mailboxes.arrivals import Raw
+from mailboxes.invariants import check_all
+from mailboxes.messages import Message
+from mailboxes.setup import begin_deleting, deleting, going
+from mailboxes.setup.deleting import go_on_deleting, mailboxes_to_delete
+from mailboxes.sync.claiming import Rhythms, claim_due
+from mailboxes.system_mailboxes import Mailbox
+from tenants.audit import Actor, AuditEntry
+from tenants.database import db
+from tests.factories import World, make_mailbox, sign_in
+from tests.mailboxes.arriving import letter, receive
+from tests.mailboxes.deleting import finish_deleting
+from tests.webapp.reading import read, words_of
+
+BOB = Actor("Bob")
+READ = {"imap_enabled": True, "imap_host": "imap.acme.test"}
+
+
+@pytest.fixture
+def mailbox(ours: World, theirs: World) -> Mailbox:
+    for world in (theirs, ours):
+        mailbox = make_mailbox(world, label="Support", readers=(world.member,), account=READ)
+        receive(world, mailbox, *(letter(body=str(number)) for number in range(3)))
+    return mailbox
+
+
+def close(inside: Any, world: World, mailbox: Mailbox) -> None:
+    with inside(world):
+        begin_deleting(db.session.get_one(Mailbox, (world.id, mailbox.id)), "Support", by=BOB)
+        db.session.commit()
+
+
+def counts(inside: Any, world: World) -> list[int]:
+    with inside(world):
+        tables = (Mailbox, Account, Message, Raw)
+        return [db.session.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+
+def acts(inside: Any, world: World) -> list[str]:
+    with inside(world):
+        return list(db.session.scalars(select(AuditEntry.act).order_by(AuditEntry.id)))
+
+
+def test_nobody_knows_a_mailbox_that_is_being_deleted_and_its_label_is_free(
+    ours: World, theirs: World, inside: Any, mailbox: Mailbox
+) -> None:
+    close(inside, ours, mailbox)
+    assert [row.organization_id for row in claim_due(10, Rhythms())] == [theirs.id]
+    for world, known in ((ours, []), (theirs, ["Support"])):
+        with inside(world):
+            assert [one.label for one in db.session.scalars(readable_mailboxes(world.member))] == known
+    make_mailbox(ours, label="Support", address=mailbox.address, readers=())
+    assert counts(inside, ours) == [1, 2, 3, 3]  # what was in it is there yet
+    finish_deleting()
+    assert counts(inside, ours) == [1, 1, 0, 0]
+    assert counts(inside, theirs) == [1, 1, 3, 3]
+    assert [one.invariant.name for one in check_all() if one.broken and one.invariant.name != "I19"] == []
+
+
+def test_it_goes_in_portions_and_is_on_record_when_it_is_gone(
+    ours: World, inside: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deleting, "AT_ONCE", 1)
+    monkeypatch.setattr(deleting, "MOST_IN_A_TURN", 2)
+    close(inside, ours, mailbox)
+    with inside(ours):
+        assert not go_on_deleting(mailbox.id)
+        assert [(one.label, one.by, one.had, one.left) for one in going()] == [("Support", "Bob", 3, 1)]
+    assert acts(inside, ours) == ["mailbox.deletion_begun"]
+    finish_deleting()
+    with inside(ours):
+        assert go_on_deleting(mailbox.id)  # again, as a job that was rung twice
+    assert acts(inside, ours) == ["mailbox.deletion_begun", "mailbox.deleted"]
+    assert mailboxes_to_delete() == []
+
+
+def test_whoever_dies_over_it_is_followed_by_the_next_job(
+    ours: World, inside: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deleting, "AT_ONCE", 1)
+    close(inside, ours, mailbox)
+    with monkeypatch.context() as patch, inside(ours):
+        portions = iter([deleting._delete_some] * 2)
+        patch.setattr(deleting, "_delete_some", lambda held: next(portions)(held))
+        with pytest.raises(StopIteration):
+            go_on_deleting(mailbox.id)
+    assert counts(inside, ours) == [0, 1, 1, 3]
+    finish_deleting()
+    assert counts(inside, ours) == [0, 0, 0, 0]
+    assert acts(inside, ours)[-1] == "mailbox.deleted"
+
+
+def test_administrators_see_how_far_it_is_and_nobody_opens_it(
+    app: Any, ours: World, inside: Any, mailbox: Mailbox
+) -> None:
+    close(inside, ours, mailbox)
+    client = sign_in(app, ours.admin)
+    grid = words_of(read(client, "/configuration/mailboxes/"))
+    assert "Support is being deleted, as Bob asked" in grid
+    assert "Still in it: 3 messages of 3." in grid
+    assert client.post(f"/configuration/mailboxes/{mailbox.id}/resume").status_code in (400, 404)
+    read(client, f"/configuration/mailboxes/{mailbox.id}", expect=404)
+    finish_deleting()
+    assert "being deleted" not in words_of(read(client, "/configuration/mailboxes/"))
