@@ -23,7 +23,8 @@ NO_PAGES: dict[str, tuple[str, ...]] = {
     "a file, or what a frame holds": (
         *("people.import_template", "users.import_template"),
         *("static", "mailboxes.held_file", "system_mailboxes.held_file"),
-        *("mail.attachment", "mail.attachments_as_zip", "mail.inline_image", "mail.original_file"),
+        *("mail.attachment", "mail.attached_picture", "mail.attachments_as_zip"),
+        *("mail.inline_image", "mail.original_file"),
         *("mail.body", "templates.preview_body", "system_templates.preview_body"),
     ),
     "a link from a letter or from a provider, used once": (

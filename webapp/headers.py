@@ -20,7 +20,8 @@ FRAME_POLICY = (
     " form-action 'none'; base-uri 'none'; frame-ancestors 'self';"
     " sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 )
-PICTURES = frozenset({"static", "mail.inline_image"})  # where pictures of ours come from
+# Where pictures of ours come from.
+PICTURES = frozenset({"static", "mail.inline_image", "mail.attached_picture"})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",

@@ -80,7 +80,21 @@ def attachment_of(message: Message, position: int) -> tuple[Attachment, bytes]:
 
 def inline_image_of(message: Message, content_id: str) -> tuple[Attachment, bytes]:
     """A picture that the body names by its Content-ID; `NotFoundError` if it is none a browser may draw."""
-    attachment = db.session.scalar(_pictures_of(message).where(Attachment.content_id == content_id).limit(1))
+    return _picture(message, _pictures_of(message).where(Attachment.content_id == content_id))
+
+
+def attached_picture_of(message: Message, position: int) -> tuple[Attachment, bytes]:
+    """A picture among the attachments; `NotFoundError` if it is none a browser may draw."""
+    return _picture(message, _pictures_of(message).where(Attachment.position == position))
+
+
+def is_picture(attachment: Attachment) -> bool:
+    """Whether a browser may draw it, and does nothing else with it."""
+    return attachment.content_type in PICTURES
+
+
+def _picture(message: Message, which: Select[Attachment]) -> tuple[Attachment, bytes]:
+    attachment = db.session.scalar(which.limit(1))
     if attachment is None or message.raw_id is None:
         raise NotFoundError
     return attachment, SHELF.picture(
@@ -92,8 +106,7 @@ def inline_image_of(message: Message, content_id: str) -> tuple[Attachment, byte
 
 
 def _pictures_of(message: Message) -> Select[Attachment]:
-    """What a body may show by its Content-ID."""
-    return attachments_of(message).where(Attachment.content_id != "", Attachment.content_type.in_(PICTURES))
+    return attachments_of(message).where(Attachment.content_type.in_(PICTURES))
 
 
 def _all_pictures(message: Message) -> dict[int, bytes]:

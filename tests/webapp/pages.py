@@ -32,6 +32,7 @@ NO_PAGES = frozenset(
         "mail.earlier_messages",
         "mail.body",
         "mail.inline_image",
+        "mail.attached_picture",
         "mail.attachment",
         "mail.attachments_as_zip",
         "mail.original_file",

@@ -195,7 +195,7 @@ def test_a_picture_that_is_a_document_is_not(client, ours, mailbox):
 def test_an_attachment_is_saved_and_never_shown(client, ours, mailbox, name, content_type, sent_as):
     message = make_message(ours, mailbox, attachments=((name, content_type, b"content"),))
     page = BeautifulSoup(read(client, f"/mail/conversations/{message.thread_id}"), "html.parser")
-    answer = client.get(page.select_one(".attachment-name a")["href"])
+    answer = client.get(page.select_one(".attachment a[download]")["href"])
     assert answer.data == b"content"
     assert answer.mimetype == sent_as
     assert policy_of(answer).endswith("sandbox")
@@ -204,6 +204,29 @@ def test_an_attachment_is_saved_and_never_shown(client, ours, mailbox, name, con
     assert disposition.startswith('attachment; filename="')
     saved = unquote(disposition.rpartition("''")[2])
     assert not set('/\\\r\n\0"\u202e') & set(saved)
+
+
+def test_an_attached_picture_is_looked_at_and_no_other_file(client, ours, mailbox, monkeypatch):
+    monkeypatch.setattr("webapp.mail.presenting.LARGEST_THUMBNAIL", 5)
+    files = (
+        ("small.png", "image/png", b"small"),
+        ("large.png", "image/png", b"larger"),
+        ("a.svg", "image/svg+xml", b"<svg/>"),
+        ("a.html", "text/html", b"<p>"),
+    )
+    message = make_message(ours, mailbox, attachments=files)
+    page = BeautifulSoup(read(client, f"/mail/conversations/{message.thread_id}"), "html.parser")
+    cards = page.select(".attachment")
+    looked_at = [card.select_one("a[target=_blank]") for card in cards]
+    assert [link is not None for link in looked_at] == [True, True, False, False]
+    assert [card.select_one("img") is not None for card in cards] == [True, False, False, False]
+    answer = client.get(cards[0].select_one("img")["src"], headers={"Sec-Fetch-Dest": "image"})
+    assert (answer.data, answer.mimetype) == (b"small", "image/png")
+    assert policy_of(answer).endswith("sandbox")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    positions = range(1, 6)
+    drawn = [client.get(f"/mail/messages/{message.id}/attachments/{n}/picture") for n in positions]
+    assert {one.data for one in drawn if one.status_code == 200} == {b"small", b"larger"}
 
 
 def test_all_attachments_come_in_one_archive(client, ours, mailbox):
@@ -246,9 +269,13 @@ def test_a_message_without_bytes_has_no_original(client, ours, mailbox):
 def test_nothing_of_a_message_that_is_not_granted_is_there(client, ours, theirs, which):
     world = ours if which == "closed" else theirs
     readers = (ours.admin,) if which == "closed" else None
-    files = (("secret.txt", "text/plain", b"secret"),)
+    files = (("secret.txt", "text/plain", b"secret"), ("secret.png", "image/png", b"secret"))
     message = make_message(world, make_mailbox(world, readers=readers), attachments=files, text="secret")
-    for path in ("body", "original", "original.eml", "attachments.zip", "attachments/1", "inline/x"):
+    pictures = [f"attachments/{position}/picture" for position in range(4)]
+    for path in (
+        *("body", "original", "original.eml", "attachments.zip", "attachments/1", "inline/x"),
+        *pictures,
+    ):
         answer = client.get(f"/mail/messages/{message.id}/{path}")
         assert answer.status_code == 404, path
         assert b"secret" not in answer.data

@@ -37,7 +37,7 @@ def download(content: bytes | Iterator[bytes], filename: str, content_type: str 
 
 
 def inline_picture(content: bytes, content_type: str) -> Response:
-    """A picture inside a message's frame; the caller has checked that it is one that browsers only draw."""
+    """A picture, in a page or by itself; the caller has checked that it is one that browsers only draw."""
     response = Response(content, content_type=content_type)
     response.headers["Content-Security-Policy"] = _PICTURE_POLICY
     response.headers["Cache-Control"] = "private, max-age=3600"

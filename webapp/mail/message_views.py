@@ -85,6 +85,15 @@ def attachment(message_id: UUID, position: int) -> ResponseReturnValue:
     return download(data, found.filename, found.content_type)
 
 
+@blueprint.get("/messages/<uuid:message_id>/attachments/<int:position>/picture")
+@member_required
+def attached_picture(message_id: UUID, position: int) -> ResponseReturnValue:
+    """A picture that hangs on a message, to be looked at."""
+    message = readable_message(g.member, message_id)
+    found, picture = content.attached_picture_of(message, position)
+    return inline_picture(picture, found.content_type)
+
+
 @blueprint.get("/messages/<uuid:message_id>/attachments.zip")
 @member_required
 def attachments_as_zip(message_id: UUID) -> ResponseReturnValue:

@@ -7,6 +7,7 @@ from flask import g, url_for
 from markupsafe import Markup
 
 from mailboxes.classifying import is_forged
+from mailboxes.inbox.content import is_picture
 from mailboxes.inbox.conversation import Conversation, Opened
 from mailboxes.inbox.listing import Counts
 from mailboxes.inbox.read_state import MOST_COUNTED
@@ -29,6 +30,7 @@ LONGER = Markup(
     '<p class="muted">This message is longer than what is shown. The original holds all of it.</p>'
 )
 MOST_EVENTS = 15
+LARGEST_THUMBNAIL = 500_000  # bytes; a page does not load larger pictures unasked
 STUB_UNDER_WAY = "Only its header is here. The rest is being fetched."
 STUB_OF_SYSTEM = (
     "Only its header is here: it is too large, or the mail server does not hand it out. The system's"
@@ -296,10 +298,15 @@ def _authentication(message: Message, mailbox: Mailbox) -> dict[str, str] | None
 
 
 def _attachment(message: Message, one: Attachment) -> dict[str, Any]:
+    picture_url = None
+    if is_picture(one):
+        picture_url = url_for("mail.attached_picture", message_id=message.id, position=one.position)
     return {
         "name": one.filename or f"attachment {one.position}",
         "size": one.size,
         "url": url_for("mail.attachment", message_id=message.id, position=one.position),
+        "preview_url": picture_url,
+        "thumbnail_url": picture_url if one.size <= LARGEST_THUMBNAIL else None,
         "kind": _kind_of_file(one.content_type),
     }
 
