@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from sqlalchemy import select
 
+from mailboxes.drafts import Draft
 from mailboxes.inbox import read_state
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
@@ -187,6 +188,76 @@ def test_an_answer_is_typed_sent_and_taken_back(visit, ours, mailbox):
     expect(page.locator("#messages article")).to_have_count(1)
     with inside(ours.id):
         assert db.session.scalars(select(Outgoing)).all() == []
+
+
+@pytest.fixture
+def writing(visit, ours, mailbox):
+    """A window in which an answer is begun, the page, and what the server keeps of what is typed."""
+    message = make_message(ours, mailbox, subject="Open")
+    window = visit(ours.member)
+    page = window.open(f"/mail/conversations/{message.thread_id}")
+    page.get_by_role("button", name="Reply", exact=True).click()
+    expect(page.locator("#body")).to_be_focused()
+
+    def kept():
+        with inside(ours.id):
+            return db.session.scalars(select(Draft.body)).one()
+
+    return window, page, kept
+
+
+def test_what_was_typed_outlives_the_session_and_is_sent_in_the_next(writing, ours):
+    window, page, kept = writing
+    cookies = window.context.cookies()
+    window.context.clear_cookies(name="postroom")
+    page.locator("#body").fill("Typed after the session ended")
+    page.keyboard.press("ControlOrMeta+Enter")
+    expect(page.locator("#draft-state")).to_contain_text("Not saved: you are no longer signed in")
+    assert page.get_by_role("link", name="Sign in in another tab").get_attribute("target") == "_blank"
+    assert page.locator("#body").input_value() == "Typed after the session ended"
+    window.context.add_cookies(cookies)
+    expect(page.locator("#draft-state")).to_contain_text("Draft saved")
+    assert kept() == "Typed after the session ended"
+    page.keyboard.press("ControlOrMeta+Enter")
+    expect(page.locator("#messages article").last).to_contain_text("Typed after the session ended")
+
+
+def test_a_draft_that_cannot_be_saved_says_so_until_it_is(writing):
+    window, page, kept = writing
+    window.context.set_offline(True)
+    page.locator("#body").fill("Typed in a tunnel")
+    expect(page.locator("#draft-state")).to_contain_text("Not saved: the server does not answer")
+    window.context.set_offline(False)
+    expect(page.locator("#draft-state")).to_contain_text("Draft saved")
+    assert kept() == "Typed in a tunnel"
+
+
+@pytest.mark.parametrize("way", ["#conversations .row-subject >> text=Another", ".places >> text=Cases"])
+def test_what_was_typed_last_is_kept_however_fast_one_leaves(writing, ours, mailbox, way):
+    _, page, kept = writing
+    make_message(ours, mailbox, subject="Another")
+    tell(page)
+    leads = page.locator(way)
+    expect(leads).to_be_visible()
+    page.locator("#body").fill("Typed, and gone at once")
+    leads.click()
+    expect(page.locator("#composer")).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    assert kept() == "Typed, and gone at once"
+
+
+def test_a_draft_that_is_open_twice_is_overwritten_by_neither_tab(writing):
+    window, page, kept = writing
+    second = window.context.new_page()
+    second.goto(page.url)
+    second.locator("#body").fill("Typed in the second tab")
+    expect(second.locator("#draft-state")).to_contain_text("Draft saved")
+    expect(page.locator("#draft-state")).to_contain_text("You write this in another tab")
+    expect(page.locator("#body")).not_to_be_editable()
+    page.get_by_role("button", name="Send", exact=True).click()
+    page.get_by_role("button", name="Go on here").click()
+    expect(page.locator("#body")).to_have_value("Typed in the second tab")
+    assert kept() == "Typed in the second tab"
 
 
 def test_a_file_that_is_too_large_does_not_travel(visit, ours, mailbox, tmp_path):

@@ -374,6 +374,14 @@ def test_a_new_message_is_written_from_the_mailbox_that_is_chosen(client, ours, 
     assert stored(Outgoing)[0].mailbox_id == other.id
 
 
+def test_the_mailbox_that_is_chosen_is_kept_with_what_is_typed(client, ours, mailbox, stored):
+    other = make_mailbox(ours, label="Sales", address="sales@acme.test", account=SENDING)
+    post(client, f"/mail/drafts?mailbox={mailbox.id}")
+    [draft] = stored(Draft)
+    post(client, f"/mail/drafts/{draft.id}", body="To be continued", mailbox=str(other.id))
+    assert stored(Draft)[0].mailbox_id == other.id
+
+
 def test_a_template_is_filled_in_before_what_is_typed(client, ours, question, stored, inside):
     with inside(ours):
         template = Template(name="Thanks", used_for=["message"])

@@ -70,7 +70,7 @@ def save(draft_id: UUID) -> ResponseReturnValue:
     """Keep what is typed; the page asks for it with every change."""
     found, form = _typed_into(draft_id)
     try:
-        drafts.save(found, form.typed())
+        _keep(found, form)
     except InvalidError as error:
         return _refused(found, form, error)
     db.session.commit()
@@ -224,17 +224,21 @@ def _typed_into(draft_id: UUID) -> tuple[Draft, DraftForm]:
 def _queued(found: Draft, form: DraftForm) -> outgoing.Outgoing:
     """Keep what is typed, and send it. Pressed again, what is sent stays as it is: the same letter."""
     if found.outgoing_id is None:
-        drafts.save(found, form.typed())
-        if form.mailbox.data and form.mailbox.data != str(found.mailbox_id):
-            drafts.change_mailbox(g.member, found, _id(form.mailbox.data))
+        _keep(found, form)
     return drafts.send(g.member, found)
+
+
+def _keep(found: Draft, form: DraftForm) -> None:
+    drafts.save(found, form.typed())
+    if form.mailbox.data and form.mailbox.data != str(found.mailbox_id):
+        drafts.change_mailbox(g.member, found, _id(form.mailbox.data))
 
 
 def _change(draft_id: UUID, change: Callable[[Draft, DraftForm], None]) -> ResponseReturnValue:
     """Keep what is typed, change something else of the draft, and show it again."""
     found, form = _typed_into(draft_id)
     try:
-        drafts.save(found, form.typed())
+        _keep(found, form)
         change(found, form)
     except InvalidError as error:
         return _refused(found, form, error)

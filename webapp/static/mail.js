@@ -188,16 +188,111 @@
     if (event.target.matches("input[type=file][data-limit]")) measure(event.target);
   });
 
-  /* What is sent is not saved any more: its draft is gone by then. */
-  const isLeaving = (event) => event.detail.elt && event.detail.elt.dataset.leaving !== undefined;
+  /* ---- A draft: what is typed is saved before anything else happens, and it is said where it is not ---- */
 
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    if (isLeaving(event)) event.preventDefault();
+  const TRY_AGAIN = 5000;
+  const UNSAVED = {
+    0: "Not saved: the server does not answer. It is tried again.",
+    401: "Not saved: you are no longer signed in. It is saved once you are.",
+  };
+  const SHOWS_WHAT_WAS_TYPED = [409, 422]; /* a page that refuses, with every word */
+  const tabs = "BroadcastChannel" in window ? new BroadcastChannel("postroom.drafts") : null;
+
+  const draftForm = () => one("[data-draft]");
+  const isDraft = (element) => Boolean(element) && element.matches("[data-draft]");
+  const isUnsaved = (form) => (form.typed || 0) !== (form.saved || 0);
+  const isLeaving = (form) => form.dataset.leaving !== undefined; /* what is sent is not saved any more: its draft is gone by then */
+  const placeOf = (form) => new URL(form.action).pathname;
+  const save = (form) => window.htmx.trigger(form, "save");
+
+  function tell(form, ...words) {
+    one("#draft-state", form).replaceChildren(...words);
+  }
+
+  document.addEventListener("input", ({ target }) => {
+    if (target.type !== "file" && isDraft(target.form)) target.form.typed = (target.form.typed || 0) + 1;
   });
 
-  document.addEventListener("htmx:responseError", (event) => {
-    if (isLeaving(event)) event.stopImmediatePropagation();
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt, target } = event.detail;
+    if (isDraft(elt)) {
+      if (isLeaving(elt) || elt.isElsewhere) event.preventDefault();
+      else elt.underWay = elt.typed || 0;
+    } else if (target && target.id === "pane-main" && draftForm() && isUnsaved(draftForm())) {
+      save(draftForm());
+    }
+  });
+
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt: form, successful } = event.detail;
+    if (!isDraft(form) || !successful) return;
+    form.saved = form.underWay;
+    form.isRefused = false;
+    if (tabs) tabs.postMessage(placeOf(form));
+    sendWaiting(form);
+  });
+
+  for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+    document.addEventListener(failure, (event) => {
+      const { elt: form, xhr } = event.detail;
+      if (!isDraft(form)) return;
+      event.stopImmediatePropagation();
+      if (!isLeaving(form)) refuse(form, xhr ? xhr.status : 0);
+    }, true);
+  }
+
+  function refuse(form, answer) {
+    const status = answer === 429 || answer >= 500 ? 0 : answer; /* it will answer later */
+    form.isRefused = true;
+    if (SHOWS_WHAT_WAS_TYPED.includes(status)) sendWaiting(form);
+    form.waiting = null;
+    const link = document.createElement("a");
+    Object.assign(link, { href: form.dataset.signIn, target: "_blank", textContent: "Sign in in another tab" });
+    tell(form, UNSAVED[status] || "Not saved. Copy what you typed before you leave this page.", ...(status === 401 ? [" ", link] : []));
+    if (status in UNSAVED) setTimeout(() => { if (form.isConnected && isUnsaved(form)) save(form); }, TRY_AGAIN);
+  }
+
+  /* Send and the other buttons wait until what is typed is safe; nobody hears of it before (postroom.js counts). */
+  addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!isDraft(form) || form.isSafe || !(isUnsaved(form) || form.isElsewhere)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (form.isElsewhere) return;
+    form.waiting = event.submitter;
+    save(form);
   }, true);
+
+  function sendWaiting(form) {
+    const button = form.waiting;
+    if (!button) return;
+    form.waiting = null;
+    form.isSafe = true;
+    form.requestSubmit(button);
+    form.isSafe = false;
+  }
+
+  addEventListener("beforeunload", (event) => {
+    const form = draftForm();
+    if (!form || !isUnsaved(form) || isLeaving(form)) return;
+    const typed = new FormData(form);
+    typed.delete("files");
+    if (form.isRefused || !navigator.sendBeacon(form.action, typed)) event.preventDefault();
+  });
+
+  /* A draft that is open twice is written in one tab only: neither overwrites what is typed in the other. */
+  if (tabs) {
+    tabs.addEventListener("message", ({ data }) => {
+      const form = draftForm();
+      if (!form || placeOf(form) !== data || form.isElsewhere) return;
+      form.isElsewhere = true;
+      for (const field of all("input, textarea", form)) field.readOnly = true;
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", className: "button", textContent: "Go on here" });
+      button.addEventListener("click", () => location.reload());
+      tell(form, "You write this in another tab. ", button);
+    });
+  }
 
   document.addEventListener("submit", (event) => {
     const button = event.submitter;
