@@ -167,6 +167,7 @@ def _opened(member: Membership, messages: Sequence[Message]) -> list[Opened]:
     }
     unread = set(db.session.scalars(select(Message.id).where(Message.id.in_(ids), is_unread_by(member))))
     authors = _names({message.sent_by_id for message in messages})
+    open_at_first = unread | _latest(messages)
     return [
         Opened(
             message=message,
@@ -175,10 +176,16 @@ def _opened(member: Membership, messages: Sequence[Message]) -> list[Opened]:
             outgoing=sent.get(message.id),
             author=authors.get(message.sent_by_id, "") if message.sent_by_id else "",
             is_unread=message.id in unread,
-            is_folded=message.id not in unread and message is not messages[-1],
+            is_folded=message.id not in open_at_first,
         )
         for message in messages
     ]
+
+
+def _latest(messages: Sequence[Message]) -> set[UUID]:
+    """The last message, and the last that a person wrote: our robot's answer folds no question away."""
+    written = [one for one in messages if not (one.direction == "out" and one.is_automatic)]
+    return {one.id for one in (*messages[-1:], *written[-1:])}
 
 
 def _by_message(items: Sequence[Item]) -> dict[UUID, list[Item]]:

@@ -22,6 +22,24 @@ CORPUS = Path(os.environ.get("POSTROOM_CORPUS", Path(__file__).parents[3] / "sha
 SENDING = {"smtp_enabled": True, "smtp_host": "smtp.acme.test", "smtp_user": "help"}
 SPIES = '<p>Hello</p><img src="https://spy.test/pixel.gif"><div style="background:url(https://spy.test/b.gif)">x</div>'
 PAYLOADS_TRIED = 25
+# How far the words of an element are from both sides of its page.
+PLACE = """element => {
+  const words = document.createRange();
+  words.selectNodeContents(element);
+  const { left, right } = words.getBoundingClientRect();
+  return { left, right: document.documentElement.clientWidth - right };
+}"""
+# A printer that notes what can be read of each message at the moment of printing.
+PRINTING = """() => { window.print = () => {
+  dispatchEvent(new Event("beforeprint"));
+  const text = (card) => {
+    const frame = card.querySelector("iframe");
+    const shown = frame ? frame.contentDocument.body : card.querySelector(".message-text");
+    return (frame || shown).checkVisibility({ contentVisibilityAuto: true }) ? shown.innerText.trim() : "";
+  };
+  window.printed = [...document.querySelectorAll("#messages article")].map(text);
+  dispatchEvent(new Event("afterprint"));
+}; }"""
 HOSTILE = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -222,12 +240,17 @@ def test_what_was_typed_outlives_the_session_and_is_sent_in_the_next(writing, ou
     expect(page.locator("#messages article").last).to_contain_text("Typed after the session ended")
 
 
-def test_a_draft_that_cannot_be_saved_says_so_until_it_is(writing):
+@pytest.mark.parametrize("because", ["no network", "the server starts anew"])
+def test_a_draft_that_cannot_be_saved_says_so_until_it_is(writing, because):
     window, page, kept = writing
-    window.context.set_offline(True)
+    if because == "no network":
+        window.context.set_offline(True)
+    else:
+        page.route("**/mail/drafts/*", lambda route: route.fulfill(status=502, body="Bad Gateway"))
     page.locator("#body").fill("Typed in a tunnel")
     expect(page.locator("#draft-state")).to_contain_text("Not saved: the server does not answer")
     window.context.set_offline(False)
+    page.unroute_all()
     expect(page.locator("#draft-state")).to_contain_text("Draft saved")
     assert kept() == "Typed in a tunnel"
 
@@ -297,6 +320,51 @@ def test_a_frame_is_as_high_as_its_message_and_folds_quotations(visit, ours, mai
     expect(frame.locator("details.quoted summary")).to_have_text("Quoted text")
     expect(frame.get_by_text("An old story")).to_be_hidden()
     page.wait_for_function("document.querySelector('iframe[data-message-frame]').offsetHeight > 1000")
+
+
+def test_a_page_in_hebrew_begins_at_the_right_though_it_does_not_say_so(visit, ours, mailbox):
+    html = "<p>שלום</p><table width=300><tr><td>אחד</td><td>שתיים</td></tr></table><p>Hello</p>"
+    message = make_message(ours, mailbox, html=html)
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    frame = page.frame_locator("iframe[data-message-frame]")
+    places = {words: frame.get_by_text(words).evaluate(PLACE) for words in ("שלום", "Hello", "אחד", "שתיים")}
+    assert places["שלום"]["right"] < 5
+    assert places["Hello"]["left"] < 5
+    assert places["אחד"]["left"] < places["שתיים"]["left"], "columns stay in their order"
+
+
+def test_on_paper_every_message_is_whole(visit, ours, mailbox):
+    first = make_message(ours, mailbox, html="<p>Told on a page</p>", text="")
+    make_message(ours, mailbox, thread=thread_of(ours, first), text="Told in plain words")
+    make_message(ours, mailbox, thread=thread_of(ours, first), text="The last")
+    with inside(ours.id):
+        read_state.mark_read(ours.member, select(Message))
+        db.session.commit()
+    page = visit(ours.member).open(f"/mail/conversations/{first.thread_id}")
+    folded = page.locator(".message-fold:not([open])")
+    expect(folded).to_have_count(2)
+    page.evaluate(PRINTING)
+    page.keyboard.press("ControlOrMeta+p")
+    page.wait_for_function("() => window.printed")
+    assert page.evaluate("window.printed") == ["Told on a page", "Told in plain words", "The last"]
+    expect(folded).to_have_count(2)
+
+
+def test_a_long_conversation_begins_below_what_was_read_and_says_that_there_is_more(visit, ours, mailbox):
+    first = make_message(ours, mailbox, text="The first")
+    for _ in range(8):
+        make_message(ours, mailbox, thread=thread_of(ours, first), text="In between")
+    with inside(ours.id):
+        read_state.mark_read(ours.member, select(Message))
+        db.session.commit()
+    make_message(ours, mailbox, thread=thread_of(ours, first), text="line\n" * 60)
+    for width in (1440, 390):
+        page = visit(ours.member, width=width).open("/mail/")
+        page.locator("#conversations a").first.click()
+        messages = page.locator("#messages article")
+        expect(messages.last).to_be_in_viewport()
+        expect(messages.nth(8).locator(".message-teaser")).to_be_in_viewport(ratio=1)
+        expect(messages.first).not_to_be_in_viewport()
 
 
 def test_nothing_runs_in_the_frame_of_a_message(visit, ours, mailbox):

@@ -97,6 +97,18 @@ def test_messages_stand_oldest_first_and_what_was_read_is_folded(client, ours, m
     assert [card.select_one("details.message-fold").has_attr("open") for card in shown] == [False, True, True]
 
 
+def test_a_question_that_was_read_is_not_folded_above_our_robots_answer(client, ours, mailbox, inside):
+    asked, more = several(ours, mailbox, 2)
+    with inside(ours):
+        read_state.mark_read(ours.member, select(Message))
+        thread = db.session.get_one(Thread, (ours.id, asked.thread_id))
+        db.session.commit()
+    robot = {"direction": "out", "box": "sent", "is_automatic": True}
+    make_message(ours, mailbox, thread=thread, shown_at=more.shown_at + timedelta(minutes=1), **robot)
+    shown = cards(read(client, url_of(asked)))
+    assert [card.select_one("details.message-fold").has_attr("open") for card in shown] == [False, True, True]
+
+
 def test_the_list_stays_beside_it_with_its_row_marked(client, ours, mailbox):
     message = make_message(ours, mailbox, subject="This one")
     make_message(ours, mailbox, subject="That one")

@@ -35,6 +35,10 @@ def subjects(html):
     return [one.get_text(strip=True) for one in page.select("#conversations .row-subject")]
 
 
+def senders(html):
+    return [one.get_text(strip=True) for one in rows(html)[0].select(".row-senders")]
+
+
 def rows(html):
     return BeautifulSoup(html, "html.parser").select("#conversations [data-walk-row]")
 
@@ -62,6 +66,20 @@ def test_the_start_page_is_the_list(client, ours, mailbox):
     assert "Unread." in row
     assert "New sender" in row
     assert "Support" in row
+
+
+def test_a_row_names_our_mailbox_whole_and_only_where_a_person_has_answered(client, ours, inside):
+    desk = make_mailbox(ours, label="Customer service")
+    asked = make_message(ours, desk, sender="Klaus Reimann <klaus@customer.test>", shown_at=START)
+    with inside(ours):
+        thread = db.session.get_one(Thread, (ours.id, asked.thread_id))
+        thread.is_auto_replied = True
+        db.session.commit()
+    answer = {"thread": thread, "direction": "out", "sender": "Customer service <help@acme.test>"}
+    make_message(ours, desk, is_automatic=True, shown_at=START + timedelta(minutes=1), **answer)
+    assert senders(read(client, "/mail/")) == ["Klaus Reimann"]
+    make_message(ours, desk, shown_at=START + timedelta(minutes=2), **answer)
+    assert senders(read(client, "/mail/")) == ["Klaus, Customer service"]
 
 
 def test_nothing_of_the_neighbour_is_on_any_page(client, ours, theirs, mailbox):

@@ -73,7 +73,7 @@ def row_of_list(row: Row, place: Place, current: Any = None) -> dict[str, Any]:
         "url": _url_of_row(row, place),
         "is_current": current is not None and current in (row.id, thread.id if thread else None),
         "is_unread": row.is_unread,
-        "senders": _names(row.senders),
+        "senders": _senders(row),
         "message_count": thread.message_count if thread and not row.message_id and not row.draft_id else 0,
         "at": row.at,
         "subject": row.subject,
@@ -240,11 +240,22 @@ def _url_of_row(row: Row, place: Place) -> str:
     return place.url("mail.conversation", thread_id=row.thread.id, anchor=anchor)
 
 
-def _names(names: Sequence[str]) -> str:
+def _senders(row: Row) -> str:
+    """Who writes: people by first names, our mailbox by its whole name, and our robot not at all."""
+    own = row.mailbox_label
+    names = [name for name in row.senders if name != own or not _has_only_our_robot(row)] or row.senders
     if len(names) <= 1:
         return "".join(names)
-    short = [name.split("@")[0].split(" ")[0].rstrip(",") or name for name in names]
+    short = [name if name == own else _first_name(name) for name in names]
     return ", ".join([short[0], "…", *short[-2:]] if len(short) > 3 else short)
+
+
+def _has_only_our_robot(row: Row) -> bool:
+    return row.thread is not None and row.thread.is_auto_replied and row.thread.outgoing_count <= 1
+
+
+def _first_name(name: str) -> str:
+    return name.split("@")[0].split(" ")[0].rstrip(",") or name
 
 
 def _kind(opened: Opened) -> str:

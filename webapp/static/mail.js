@@ -111,20 +111,26 @@
 
   document.addEventListener("htmx:afterSwap", (event) => {
     if (!event.detail.target || event.detail.target.id !== "pane-main") return;
-    event.detail.target.scrollTop = 0;
+    scrollerOf(event.detail.target).scrollTop = 0;
     const heading = one(".conversation-title :is(h1, h2)", event.detail.target);
     if (heading) announce(heading.textContent);
     if (document.activeElement && document.activeElement.closest("#list")) event.detail.target.focus({ preventScroll: true }); /* keys scroll what is read */
     showFirstOpen(event.detail.target);
   });
 
-  /* A conversation begins where the reader left off: earlier messages are folded above. */
+  /* A conversation begins where the reader left off, below the last message that is folded; one that fits is shown whole. */
   function showFirstOpen(pane) {
+    const scroller = scrollerOf(pane);
+    const head = one(".conversation-head", pane);
+    const messages = one(".messages", pane);
     const first = one(".message-fold[open]", pane);
-    const above = one(".conversation-head", pane);
-    if (!first || !above || !one(".message-fold:not([open])", pane)) return;
-    pane.scrollTop = first.getBoundingClientRect().top - pane.getBoundingClientRect().top + pane.scrollTop - above.offsetHeight - 12;
+    const before = first && first.closest(".message").previousElementSibling;
+    if (!before || !head || messages.getBoundingClientRect().bottom <= innerHeight) return;
+    scroller.scrollTop += before.getBoundingClientRect().top - head.getBoundingClientRect().bottom - 12;
   }
+
+  /* What moves when a pane is scrolled: on a phone the whole page. */
+  const scrollerOf = (pane) => (getComputedStyle(pane).overflowY === "visible" ? document.scrollingElement : pane);
 
   /* New messages of the open conversation come in below what is read: nothing moves, it is only said. */
   document.addEventListener("htmx:beforeSwap", (event) => {

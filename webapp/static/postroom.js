@@ -5,7 +5,7 @@
   needs each element and runs for the page and for every swap.
 
   In this order, each behind a line with ----: theme, menus and dialogs, pickers, forms, unsaved changes,
-  selecting, lists in an order, times, frames of messages, live updates, htmx, keys, commands, small things;
+  selecting, lists in an order, times, frames of messages, paper, live updates, htmx, keys, commands, small things;
   `prepare` is the last of them and names all that needs an element. It is one file on purpose: a browser
   fetches it once and keeps it for as long as its version lasts. What only the mail pages do is in mail.js.
 */
@@ -92,6 +92,7 @@
     }
     const copied = event.target.closest("[data-copy]");
     if (copied) copy(copied);
+    if (event.target.closest("[data-print]")) printWhole();
     const inserted = event.target.closest("[data-insert]");
     if (inserted) insertText(inserted);
   });
@@ -555,16 +556,43 @@
     }).observe(frame);
   }
 
-  /* Paper is narrower than most panes: each frame gets the height that its text takes there. */
-  const PAPER = "40rem";
-  for (const [moment, width] of [["beforeprint", PAPER], ["afterprint", ""]]) {
-    addEventListener(moment, () => {
-      for (const frame of all("iframe[data-message-frame]")) {
-        frame.style.width = width;
-        fitFrame(frame);
-      }
+  /* ---- Paper: every message whole, in a frame as high as its text is there ---- */
+
+  const PAPER = "40rem"; /* narrower than most panes */
+  let unfolded = [];
+
+  const isLoaded = ({ contentDocument: inside }) => inside && inside.URL !== "about:blank" && inside.readyState === "complete";
+
+  function loaded(frame) {
+    return isLoaded(frame) || new Promise((resolve) => {
+      frame.addEventListener("load", resolve, { once: true });
+      frame.loading = "eager";
     });
   }
+
+  /* What is folded or further down has not been loaded, and the browser prints without waiting for it. */
+  async function printWhole() {
+    await Promise.all(all("iframe[data-message-frame]").map(loaded));
+    print();
+  }
+
+  function fitFrames(width) {
+    for (const frame of all("iframe[data-message-frame]")) {
+      frame.style.width = width;
+      fitFrame(frame);
+    }
+  }
+
+  addEventListener("beforeprint", () => {
+    unfolded = all(".message-fold:not([open])").filter((fold) => all("iframe", fold).every(isLoaded));
+    for (const fold of unfolded) fold.open = true;
+    fitFrames(PAPER);
+  });
+
+  addEventListener("afterprint", () => {
+    for (const fold of unfolded) fold.open = false;
+    fitFrames("");
+  });
 
   /* ---- Live updates ---- */
 
@@ -713,6 +741,10 @@
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && one("#commands")) {
       event.preventDefault();
       return openDialog("commands");
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "p" && one(".messages")) {
+      event.preventDefault();
+      return printWhole();
     }
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter" && event.target.form) {
       const send = one("[data-send]", event.target.form);
