@@ -22,7 +22,7 @@ PLACES: tuple[tuple[str, str, str, str | None, str], ...] = (
     ("Cases", "cases.index", "briefcase", "case.view", "c"),
     ("Contacts", "contacts.index", "users", "contact.view", "k"),
     ("Configuration", "organization.index", "settings", None, "o"),
-    ("Write as a customer", "customer.write", "send", None, "w"),
+    ("Write as a customer", "customer.write", "send", None, "y"),
 )
 OF_OPENED = "applying.of_organization"  # beside pages of the organization's own
 DEMO_PLACES = frozenset({"customer.write"})
