@@ -1,6 +1,6 @@
 """Every page in a real browser: nothing scrolls sideways, and axe finds nothing serious, by day and night.
 
-``POSTROOM_PICTURES=/some/folder`` keeps a picture of each page, at 1440 and 390 pixels, light and dark: to
+``POSTROOM_PICTURES=/some/folder`` keeps a picture of each page, at 1440 and 360 pixels, light and dark: to
 be looked at.
 """
 
@@ -19,7 +19,7 @@ from tests.showroom import furnish
 from tests.webapp.pages import PAGES
 
 PICTURES = os.environ.get("POSTROOM_PICTURES", "")
-DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 780}
 SERIOUS = {"serious", "critical"}
 BY_DAY = {"resultTypes": ["violations"], "preload": False}  # nothing here plays sound
 BY_NIGHT = {**BY_DAY, "runOnly": {"type": "rule", "values": ["color-contrast"]}}  # the rest is as by day
@@ -38,6 +38,11 @@ async ([context, options]) => {
     ));
 }
 """
+# What shows all that it holds, or says with "…" that there is more.
+WHOLE = ".pane, .table-stack tbody :is(th, td), .place-label, .conversation-head .toolbar"
+CUT = """selector => [...document.querySelectorAll(selector)]
+    .filter(part => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)
+    .map(part => `${part.className || part.tagName} “${part.textContent.trim().slice(0, 60)}”`)"""
 AS_MEANT = {200, 403, 404}  # the last two are pages, too
 
 
@@ -92,11 +97,12 @@ def entered(app, visit, user):
 
 
 def too_wide(page: Page) -> Iterator[str]:
-    """Whether a phone has to scroll sideways."""
+    """Whether a phone has to scroll sideways, or cuts something off."""
     page.set_viewport_size(PHONE)
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if wider > 0:
         yield f"scrolls sideways by {wider} pixels on a phone"
+    yield from (f"cut off on a phone: {part}" for part in page.evaluate(CUT, WHOLE))
     page.set_viewport_size(DESKTOP)
 
 

@@ -12,7 +12,7 @@ from mailboxes.inbox.conversation import Conversation, Opened
 from mailboxes.inbox.listing import Counts
 from mailboxes.inbox.read_state import MOST_COUNTED
 from mailboxes.inbox.rows import Row
-from mailboxes.inbox.selection import VIEWS
+from mailboxes.inbox.selection import DRAFTS, VIEWS
 from mailboxes.intake.held import Held, held_of_messages
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
@@ -100,10 +100,16 @@ def views_of(place: Place, counts: Counts) -> list[dict[str, Any]]:
             "url": Place(place.mailbox_id, view).url(),
             "is_current": view.name == place.view.name and not place.query,
             "count": counted(counts.views.get(view.name, 0)),
+            "count_label": _counted_in(view.name, counts.views.get(view.name, 0)),
             "key": view.key,
         }
         for view in VIEWS.values()
     ]
+
+
+def _counted_in(view: str, number: int) -> str:
+    noun = "draft" if view == DRAFTS else "conversation"
+    return noun if number == 1 else f"{noun}s"
 
 
 def mailboxes_of(

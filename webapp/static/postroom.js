@@ -621,8 +621,6 @@
     for (const place of all("[data-unread-count]")) {
       place.textContent = number > 99 ? "99+" : String(number);
       place.hidden = number === 0;
-      const menu = place.closest("summary");
-      if (menu) menu.setAttribute("aria-label", `Unread messages: ${number}`);
     }
   }
 
