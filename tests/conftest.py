@@ -5,7 +5,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.services", "tests.mail_servers", "tests.world", "tests.stories"]
+pytest_plugins = ["tests.services", "tests.world", "tests.mail_servers", "tests.stories"]
 
 # Speed is measured in benchmarks, never asserted here; on CI the examples are the same every time.
 settings.register_profile("postroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,8 +1,8 @@
 """Plug-in: the mail servers that tests talk to.
 
 Fixtures: ``certificates``, ``dovecot`` (real IMAP), ``imap_server`` (scripted IMAP, with faults),
-``smtp_sink`` (SMTP that stores or refuses), ``names`` (DNS), ``oauth_provider``, ``loopback`` (an
-egress policy that permits them all).
+``smtp_sink`` (SMTP that stores or refuses), ``system_sink`` (the same, as the system's own server), ``names``
+(DNS), ``oauth_provider``, ``loopback`` (an egress policy that permits them all).
 """
 
 from ipaddress import ip_network
@@ -14,6 +14,7 @@ from tests.certificates import certificates
 from tests.dns_server import names
 from tests.dovecot import dovecot
 from tests.faults.imap_server import imap_server
+from tests.mailboxes.system_smtp import system_sink
 from tests.oauth_provider import oauth_provider, running_provider
 from tests.smtp_sink import running_sink, smtp_sink
 
@@ -27,6 +28,7 @@ __all__ = [
     "running_provider",
     "running_sink",
     "smtp_sink",
+    "system_sink",
 ]
 
 

@@ -9,7 +9,6 @@ import pytest
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
-from embedded.folders import temporary_folder
 from embedded.mail.people import MailUser
 from embedded.mail.post import deliver
 from embedded.mail.server import MailServer
@@ -22,12 +21,6 @@ RAW = (
     b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n  folded\r\nX-Odd:   spaces\t\r\n"
     b"Content-Transfer-Encoding: 8bit\r\n\r\nHello\r\n a byte \xff\r\n.\r\n..dots\r\n"
 )
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with temporary_folder() as folder:
-        yield folder
 
 
 @pytest.fixture

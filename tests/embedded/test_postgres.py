@@ -6,13 +6,11 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from embedded.errors import EmbeddedServerError
-from embedded.folders import temporary_folder
 from embedded.postgres import DatabaseUrls, Postgres, prepare_database
 from tests.processes import living_processes, wait_for
 from tests.services import drop_database
@@ -27,12 +25,6 @@ def answer(url: str, question: str) -> object:
         row = connection.execute(question).fetchone()
     assert row is not None
     return row[0]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with temporary_folder() as folder:
-        yield folder
 
 
 @pytest.fixture

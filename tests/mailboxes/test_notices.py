@@ -22,20 +22,12 @@ from tenants.configuration.layers import override
 from tenants.database import INSTALLATION, across_organizations, db, inside_installation, now, uuid7
 from tenants.errors import InvalidError
 from tenants.organizations import Organization
-from tests.mailboxes.system_smtp import send_notices_to
 from tests.smtp_sink import DROP
 from workers import queues
 from workers.notices import send_notices
 from workers.schedule import ring_for_due_notices
 
 LINK = "https://postroom.test/secret-link"
-
-
-@pytest.fixture
-def server(app, smtp_sink, certificates):
-    """The system's SMTP server is the sink."""
-    send_notices_to(app, smtp_sink, certificates)
-    return smtp_sink
 
 
 def queue(inside, world, **given):
@@ -57,11 +49,11 @@ def put(**values):
         session.commit()
 
 
-def test_a_notice_leaves_once_by_the_systems_server(ours, theirs, inside, server):
+def test_a_notice_leaves_once_by_the_systems_server(ours, theirs, inside, system_sink):
     queue(inside, ours)
     for _ in range(2):
         send_due_notices(ours.id)
-    (sunk,) = server.messages
+    (sunk,) = system_sink.messages
     parsed = email.message_from_bytes(sunk.content, policy=policy.default)
     assert (sunk.sender, sunk.recipients) == ("notices@postroom.test", ("pat@person.test",))
     assert (parsed["Subject"], parsed["Auto-Submitted"]) == ("Café", "auto-generated")
@@ -69,17 +61,17 @@ def test_a_notice_leaves_once_by_the_systems_server(ours, theirs, inside, server
     assert notices()[0].state == "sent"
 
 
-def test_an_organizations_own_server_never_carries_a_notice(ours, inside, server):
+def test_an_organizations_own_server_never_carries_a_notice(ours, inside, system_sink):
     with inside(ours):
         override("smtp.host", "mail.acme.test", "organization", by="Ada")
         override("notice.sender_address", "ada@acme.test", "organization", by="Ada")
         db.session.commit()
     queue(inside, ours)
     send_due_notices(ours.id)
-    assert [sunk.sender for sunk in server.messages] == ["notices@postroom.test"]
+    assert [sunk.sender for sunk in system_sink.messages] == ["notices@postroom.test"]
 
 
-def test_a_waiting_notice_is_unreadable_and_a_sent_one_is_forgotten(ours, inside, server):
+def test_a_waiting_notice_is_unreadable_and_a_sent_one_is_forgotten(ours, inside, system_sink):
     queue(inside, ours)
     with across_organizations("a test reads what is stored") as session:
         stored = session.scalars(text("SELECT n::text FROM notices n")).one()
@@ -89,66 +81,66 @@ def test_a_waiting_notice_is_unreadable_and_a_sent_one_is_forgotten(ours, inside
     assert notices()[0].content is None
 
 
-def test_a_neighbour_neither_sees_nor_sends_it(ours, theirs, inside, server):
+def test_a_neighbour_neither_sees_nor_sends_it(ours, theirs, inside, system_sink):
     queue(inside, ours)
     with inside(theirs):
         assert db.session.scalars(select(Notice)).all() == []
     send_due_notices(theirs.id)
     send_due_notices(INSTALLATION)
-    assert server.messages == []
+    assert system_sink.messages == []
 
 
-def test_the_installation_has_an_outbox_of_its_own(ours, inside, server):
+def test_the_installation_has_an_outbox_of_its_own(ours, inside, system_sink):
     with inside_installation("a test"):
         queue_notice("password_reset", "sam@person.test", "Password", LINK)
         db.session.commit()
     with inside(ours):
         assert db.session.scalars(select(Notice)).all() == []
     send_due_notices(INSTALLATION)
-    assert [sunk.recipients for sunk in server.messages] == [("sam@person.test",)]
+    assert [sunk.recipients for sunk in system_sink.messages] == [("sam@person.test",)]
 
 
-def test_what_is_said_once_is_not_said_again(ours, theirs, inside, server):
+def test_what_is_said_once_is_not_said_again(ours, theirs, inside, system_sink):
     assert queue(inside, ours, once="mailbox is failing") is not None
     assert queue(inside, ours, once="mailbox is failing") is None
     assert queue(inside, theirs, once="mailbox is failing") is not None
 
 
-def test_a_notice_that_was_called_off_does_not_leave(ours, inside, server):
+def test_a_notice_that_was_called_off_does_not_leave(ours, inside, system_sink):
     about = uuid7()
     queue(inside, ours, about_id=about)
     with inside(ours):
         call_off(about)
         db.session.commit()
     send_due_notices(ours.id)
-    assert server.messages == []
+    assert system_sink.messages == []
     with inside(ours):
         assert latest_notices([about])[about].state == "cancelled"
 
 
-def test_a_busy_server_is_tried_again_and_a_refusal_is_final(ours, inside, server):
+def test_a_busy_server_is_tried_again_and_a_refusal_is_final(ours, inside, system_sink):
     queue(inside, ours)
-    server.fail("RCPT", "451 4.3.0 Later", times=1)
+    system_sink.fail("RCPT", "451 4.3.0 Later", times=1)
     send_due_notices(ours.id)
-    assert (notices()[0].state, server.messages) == ("ready", [])
+    assert (notices()[0].state, system_sink.messages) == ("ready", [])
     put(next_attempt_at=now() - timedelta(seconds=1))
-    server.fail("RCPT", "550 5.1.1 No such user")
+    system_sink.fail("RCPT", "550 5.1.1 No such user")
     send_due_notices(ours.id)
     assert (notices()[0].state, notices()[0].content) == ("failed", None)
     assert "No such user" in notices()[0].last_error
 
 
-def test_silence_after_the_dot_is_never_repeated(ours, inside, server):
+def test_silence_after_the_dot_is_never_repeated(ours, inside, system_sink):
     queue(inside, ours)
-    server.fail("dot", DROP, is_stored=True)
+    system_sink.fail("dot", DROP, is_stored=True)
     send_due_notices(ours.id)
-    server.heal()
+    system_sink.heal()
     put(next_attempt_at=now() - timedelta(seconds=1))
     send_due_notices(ours.id)
-    assert (len(server.messages), notices()[0].state) == (1, "unknown")
+    assert (len(system_sink.messages), notices()[0].state) == (1, "unknown")
 
 
-def test_claims_that_a_crash_left_behind_are_settled(ours, inside, server):
+def test_claims_that_a_crash_left_behind_are_settled(ours, inside, system_sink):
     queue(inside, ours)
     put(state="claimed", claim_expires_at=now() - timedelta(seconds=1))
     send_due_notices(ours.id)
@@ -156,7 +148,7 @@ def test_claims_that_a_crash_left_behind_are_settled(ours, inside, server):
     queue(inside, ours)
     put(state="committing", claim_expires_at=now() - timedelta(seconds=1))
     send_due_notices(ours.id)
-    assert (len(server.messages), notices()[-1].state) == (1, "unknown")
+    assert (len(system_sink.messages), notices()[-1].state) == (1, "unknown")
 
 
 def test_without_a_server_a_notice_waits_until_its_time_is_over(ours, inside, app):
@@ -184,27 +176,27 @@ def test_an_address_with_a_line_break_is_refused(ours, inside):
         queue(inside, ours, recipient="pat@person.test\r\nBcc: eve@x.test")
 
 
-def test_nothing_is_due_for_a_disabled_organization(ours, theirs, inside, server):
+def test_nothing_is_due_for_a_disabled_organization(ours, theirs, inside, system_sink):
     queue(inside, ours)
     queue(inside, theirs)
     db.session.get(Organization, theirs.id).is_enabled = False
     db.session.commit()
     assert owners_with_due_notices() == [ours.id]
     send_due_notices(theirs.id)
-    assert server.messages == []
+    assert system_sink.messages == []
 
 
-def test_the_sweep_rings_and_the_job_sends(app, ours, inside, server, monkeypatch):
+def test_the_sweep_rings_and_the_job_sends(app, ours, inside, system_sink, monkeypatch):
     monkeypatch.setattr("workers.runtime._app_of", lambda process_id: app)
     queue(inside, ours)
     ring_for_due_notices()
     (job,) = queues.queue(queues.NOTICES).jobs
     assert job.args == [str(ours.id)]
     send_notices(*job.args)
-    assert len(server.messages) == 1
+    assert len(system_sink.messages) == 1
 
 
-def test_old_notices_are_forgotten(ours, inside, server):
+def test_old_notices_are_forgotten(ours, inside, system_sink):
     queue(inside, ours)
     queue(inside, ours)
     send_due_notices(ours.id)

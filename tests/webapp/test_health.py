@@ -43,11 +43,6 @@ def url(mailbox):
     return f"/configuration/mailboxes/{mailbox.id}/health"
 
 
-@pytest.fixture
-def client(app, ours):
-    return sign_in(app, ours.admin)
-
-
 def test_it_explains_how_the_mailbox_is(inside, ours, mailbox, client, url):
     receive(ours, mailbox, letter(), letter("Two"), fetch_milliseconds=7)
     with inside(ours):

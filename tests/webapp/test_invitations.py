@@ -19,18 +19,12 @@ from tenants.permissions import ADMINISTRATOR, MEMBER, Role, grant_role
 from tenants.users import User, user_by_address
 from tenants.users.attempts import ATTEMPTS_PER_ACCOUNT
 from tests.factories import PASSWORD, csrf_token, make_member, sign_in
-from tests.mailboxes.system_smtp import letters, path_in, send_notices_to
+from tests.mailboxes.system_smtp import letters, path_in
 from tests.queries import counted_queries
 from tests.webapp.reading import read, send, words_of
 
 INVITE = "/configuration/people/invite"
 LIST = "/configuration/people/invitations"
-
-
-@pytest.fixture
-def server(app, smtp_sink, certificates):
-    send_notices_to(app, smtp_sink, certificates)
-    return smtp_sink
 
 
 def role_id(inside, world, key):
@@ -39,13 +33,13 @@ def role_id(inside, world, key):
 
 
 @pytest.fixture
-def invited(app, inside, ours, server):
+def invited(app, inside, ours, system_sink):
     """Invite by the page, let the letter leave; the path of its link."""
 
     def invite(address, key=MEMBER):
         send(sign_in(app, ours.admin), INVITE, address=address, roles=[role_id(inside, ours, key)])
         send_due_notices(ours.id)
-        return path_in(letters(server)[-1][2])
+        return path_in(letters(system_sink)[-1][2])
 
     return invite
 
@@ -54,27 +48,31 @@ def join(client, path, expect=200):
     return send(client, path, expect=expect, name="New Person", password=PASSWORD, again=PASSWORD)
 
 
-def test_an_invited_person_gets_a_letter_and_joins_with_its_link_once(app, ours, theirs, invited, server):
+def test_an_invited_person_gets_a_letter_and_joins_with_its_link_once(
+    app, ours, theirs, invited, system_sink
+):
     path = invited("new@person.test")
-    assert letters(server)[-1][:2] == ("new@person.test", f"{ours.admin.name} invites you to Acme")
+    assert letters(system_sink)[-1][:2] == ("new@person.test", f"{ours.admin.name} invites you to Acme")
     join(app.test_client(), path)
     assert [one.name for one in organizations_of(user_by_address("new@person.test"))] == ["Acme"]
     assert "has been used" in read(app.test_client(), path, 404)
 
 
-def test_the_page_and_the_letter_are_alike_whether_the_person_is_known(app, theirs, invited, server, ours):
+def test_the_page_and_the_letter_are_alike_whether_the_person_is_known(
+    app, theirs, invited, system_sink, ours
+):
     client = sign_in(app, ours.admin)
     pages, texts = [], []
     for address in (theirs.member.user.address, "nobody@knows.test"):
         pages.append(send(client, INVITE, address=address).replace(address, "X"))
         send_due_notices(ours.id)
-        texts.append(letters(server)[-1][2].rpartition("/")[0])
+        texts.append(letters(system_sink)[-1][2].rpartition("/")[0])
     assert ("X is on its way" in pages[0]) == ("X is on its way" in pages[1]) is True
     assert texts[0] == texts[1]
     assert theirs.canary not in pages[0]
 
 
-def test_the_link_names_the_configured_host_whatever_the_request_says(app, inside, ours, server):
+def test_the_link_names_the_configured_host_whatever_the_request_says(app, inside, ours, system_sink):
     client = sign_in(app, ours.admin)
     token = csrf_token(client.get(INVITE).text)
     for name in ("postroom", "postroom_form"):
@@ -85,7 +83,7 @@ def test_the_link_names_the_configured_host_whatever_the_request_says(app, insid
         headers={"Host": "evil.test", "X-Forwarded-Host": "evil.test"},
     )
     send_due_notices(ours.id)
-    text = letters(server)[-1][2]
+    text = letters(system_sink)[-1][2]
     assert "evil.test" not in text
     assert app.config["POSTROOM"].base_url in text
 
@@ -143,7 +141,9 @@ def test_a_link_ends_after_a_week(app, ours, invited, time_machine_clock):
     read(app.test_client(), path, 404)
 
 
-def test_sent_again_the_former_link_opens_nothing(app, inside, ours, invited, server, time_machine_clock):
+def test_sent_again_the_former_link_opens_nothing(
+    app, inside, ours, invited, system_sink, time_machine_clock
+):
     former = invited("new@person.test")
     time_machine_clock.shift(PAUSE.total_seconds())
     client = sign_in(app, ours.admin)
@@ -151,14 +151,14 @@ def test_sent_again_the_former_link_opens_nothing(app, inside, ours, invited, se
         id = db.session.scalar(select(Invitation.id))
     send(client, f"{LIST}/{id}/send-again", at=LIST)
     send_due_notices(ours.id)
-    latest = path_in(letters(server)[-1][2])
+    latest = path_in(letters(system_sink)[-1][2])
     assert latest != former
     read(app.test_client(), former, 404)
     join(app.test_client(), latest)
 
 
 def test_letters_to_one_address_have_a_pause_and_an_end(
-    app, inside, ours, invited, server, time_machine_clock
+    app, inside, ours, invited, system_sink, time_machine_clock
 ):
     path = invited("new@person.test")
     client = sign_in(app, ours.admin)
@@ -172,7 +172,7 @@ def test_letters_to_one_address_have_a_pause_and_an_end(
         page = send(client, again, at=LIST)
         send_due_notices(ours.id)
     assert f"was sent {MOST_TO_ONE} invitations within a day. Ask the person to look" in page
-    assert len(letters(server)) == MOST_TO_ONE
+    assert len(letters(system_sink)) == MOST_TO_ONE
     send(client, f"{again.removesuffix('send-again')}withdraw", at=LIST)
     assert "go on tomorrow" in send(client, INVITE, expect=422, address="new@person.test")
     send(client, INVITE, address="other@person.test")
@@ -180,7 +180,9 @@ def test_letters_to_one_address_have_a_pause_and_an_end(
     send(client, INVITE, address="new@person.test")
 
 
-def test_letters_of_a_day_have_an_end_and_a_neighbours_do_not_count(app, ours, theirs, server, monkeypatch):
+def test_letters_of_a_day_have_an_end_and_a_neighbours_do_not_count(
+    app, ours, theirs, system_sink, monkeypatch
+):
     monkeypatch.setattr("mailboxes.people_letters.MOST_A_DAY", 1)
     send(sign_in(app, theirs.admin), INVITE, address="new@person.test")
     client = sign_in(app, ours.admin)
@@ -189,19 +191,19 @@ def test_letters_of_a_day_have_an_end_and_a_neighbours_do_not_count(app, ours, t
     assert "at most 1 invitations within a day, and 0 are left. Invite the others tomorrow" in page
 
 
-def test_a_letter_carries_no_message_in_a_name(app, inside, ours, server):
+def test_a_letter_carries_no_message_in_a_name(app, inside, ours, system_sink):
     words = "Your parcel waits at the customs office, pay the fee there today " * 3
     user = db.session.get(User, ours.admin.user_id)
     user.name = words
     db.session.commit()
     send(sign_in(app, ours.admin), INVITE, address="new@person.test")
     send_due_notices(ours.id)
-    _, subject, text = letters(server)[-1]
+    _, subject, text = letters(system_sink)[-1]
     assert subject == f"{words[:100]} invites you to Acme"
     assert words[:101] not in text
 
 
-def test_withdrawn_its_link_opens_nothing_and_a_waiting_letter_stays(app, inside, ours, theirs, server):
+def test_withdrawn_its_link_opens_nothing_and_a_waiting_letter_stays(app, inside, ours, theirs, system_sink):
     client = sign_in(app, ours.admin)
     send(client, INVITE, address="new@person.test")
     with inside(ours):
@@ -209,16 +211,16 @@ def test_withdrawn_its_link_opens_nothing_and_a_waiting_letter_stays(app, inside
     page = send(client, f"{LIST}/{id}/withdraw", at=LIST)
     assert "No invitation is open" in page
     send_due_notices(ours.id)
-    assert server.messages == []
+    assert system_sink.messages == []
     with inside(ours):
         assert db.session.scalar(select(Notice.state)) == "cancelled"
 
 
-def test_the_list_says_what_became_of_each_letter(app, ours, inside, server):
+def test_the_list_says_what_became_of_each_letter(app, ours, inside, system_sink):
     client = sign_in(app, ours.admin)
     send(client, INVITE, address="new@person.test")
     assert "On its way" in words_of(read(client, LIST))
-    server.fail("RCPT", "550 5.1.1 No such user")
+    system_sink.fail("RCPT", "550 5.1.1 No such user")
     send_due_notices(ours.id)
     assert "Not sent: 5.1.1 No such user" in words_of(read(client, LIST))
 
@@ -302,7 +304,9 @@ def test_a_member_disabled_meanwhile_does_not_come_back_by_a_link(app, ours, the
     assert "You have been disabled here" in page
 
 
-def test_whoever_lacks_a_permission_neither_invites_with_it_nor_sends_it_again(app, inside, ours, server):
+def test_whoever_lacks_a_permission_neither_invites_with_it_nor_sends_it_again(
+    app, inside, ours, system_sink
+):
     send(
         sign_in(app, ours.admin),
         INVITE,
@@ -376,7 +380,9 @@ def test_an_invitation_ends_with_the_right_of_its_inviter(
     assert user_by_address("new@person.test") is None
 
 
-def test_sent_again_by_another_it_is_theirs(app, inside, ours, theirs, invited, server, time_machine_clock):
+def test_sent_again_by_another_it_is_theirs(
+    app, inside, ours, theirs, invited, system_sink, time_machine_clock
+):
     path = invited("new@person.test")
     time_machine_clock.shift(PAUSE.total_seconds())
     other = make_member(ours.id, "Olga Other", role=ADMINISTRATOR)
@@ -387,7 +393,7 @@ def test_sent_again_by_another_it_is_theirs(app, inside, ours, theirs, invited, 
     assert "may no longer invite" in read(app.test_client(), path, 403)
     send(sign_in(app, other), f"{LIST}/{id}/send-again", at=LIST)
     send_due_notices(ours.id)
-    join(app.test_client(), path_in(letters(server)[-1][2]))
+    join(app.test_client(), path_in(letters(system_sink)[-1][2]))
     assert user_by_address("new@person.test") is not None
 
 

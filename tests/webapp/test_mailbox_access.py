@@ -19,11 +19,6 @@ NEW = "/configuration/mailboxes/new"
 
 
 @pytest.fixture
-def client(app, ours, theirs):
-    return sign_in(app, ours.admin)
-
-
-@pytest.fixture
 def mailbox(ours):
     return make_mailbox(ours, label="Support", readers=(ours.admin,))
 

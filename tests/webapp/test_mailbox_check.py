@@ -12,17 +12,12 @@ from mailboxes.connection_check import CheckReport
 from mailboxes.setup import MailboxValues, checking
 from tenants.database import db
 from tenants.errors import InvalidError
-from tests.factories import csrf_token, make_mailbox, sign_in
+from tests.factories import csrf_token, make_mailbox
 from tests.faults.imap_server import ScriptedImap
 from tests.webapp.critic import criticise
 from tests.webapp.reading import form_values
 
 NEW = "/configuration/mailboxes/new"
-
-
-@pytest.fixture
-def client(app, ours, theirs):
-    return sign_in(app, ours.admin)
 
 
 @pytest.fixture

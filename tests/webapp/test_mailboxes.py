@@ -55,11 +55,6 @@ def typed(app, client, url=NEW, **fields):
 FIFTY_ADDRESSES = " ".join(f"help{number}@acme.test" for number in range(MANY_ADDRESSES))
 
 
-@pytest.fixture
-def client(app, ours, theirs):
-    return sign_in(app, ours.admin)
-
-
 def test_an_administrator_adds_a_mailbox(app, inside, ours, theirs, client):
     role_field = f"access-member-{ours.member.id}"
     answer = client.post(NEW, data=typed(app, client, **{role_field: "reply"}))

@@ -19,7 +19,6 @@ from tenants.audit import AuditEntry
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tenants.errors import NotFoundError
 from tests.factories import csrf_token, make_mailbox, make_user, sign_in
-from tests.mailboxes.system_smtp import send_notices_to
 from tests.webapp.reading import read, send, words_of
 from tests.webapp.test_mailboxes import typed
 
@@ -27,13 +26,7 @@ ADDRESS, ALIAS = "help@acme.test", "hilfe@acme.test"
 
 
 @pytest.fixture
-def server(app, smtp_sink, certificates):
-    send_notices_to(app, smtp_sink, certificates)
-    return smtp_sink
-
-
-@pytest.fixture
-def mailbox(ours, theirs, server):
+def mailbox(ours, theirs, system_sink):
     return make_mailbox(ours, address=ADDRESS, aliases=[ALIAS], label="Help")
 
 
@@ -53,9 +46,9 @@ def ask(client, mailbox, address=ADDRESS):
     )
 
 
-def link_in(server, owner):
+def link_in(system_sink, owner):
     send_due_notices(owner)
-    letter = email.message_from_bytes(server.messages[-1].content).get_payload(decode=True).decode()
+    letter = email.message_from_bytes(system_sink.messages[-1].content).get_payload(decode=True).decode()
     return re.search(r"http://localhost:8025(/\S+/confirm-address/\S+)", letter)[1]
 
 
@@ -65,14 +58,14 @@ def sender(inside, world, mailbox):
         return route_of(found).sender
 
 
-def test_the_link_proves_the_address_and_mail_goes_out_from_it(inside, ours, server, client, mailbox):
+def test_the_link_proves_the_address_and_mail_goes_out_from_it(inside, ours, system_sink, client, mailbox):
     assert sender(inside, ours, mailbox).mailer.address == "notices@postroom.test"
     assert sender(inside, ours, mailbox).reply_to.address == ADDRESS
     shown = words_of(read(client, page_of(mailbox)))
     assert "Not proven" in shown
     assert f"A link was sent to {ADDRESS}" in ask(client, mailbox).text
-    link = link_in(server, ours.id)
-    assert server.messages[-1].recipients == (ADDRESS,)
+    link = link_in(system_sink, ours.id)
+    assert system_sink.messages[-1].recipients == (ADDRESS,)
     assert sender(inside, ours, mailbox).reply_to is not None  # a link alone proves nothing
     assert f"Confirm {ADDRESS}" in words_of(read(client, link))
     assert sender(inside, ours, mailbox).reply_to is not None  # nor does opening it, which programs do
@@ -86,16 +79,16 @@ def test_the_link_proves_the_address_and_mail_goes_out_from_it(inside, ours, ser
     read(client, link, expect=404)  # used up
 
 
-def test_only_the_addresses_of_the_mailbox_are_written_to(client, mailbox, server, inside, ours):
+def test_only_the_addresses_of_the_mailbox_are_written_to(client, mailbox, system_sink, inside, ours):
     assert ask(client, mailbox, "victim@bank.test").status_code == 404
     assert ask(client, mailbox, ALIAS).status_code == 200
     with inside(ours):
         assert db.session.scalars(select(Notice.recipient)).all() == [ALIAS]
 
 
-def test_a_neighbour_and_a_member_cannot_confirm(app, ours, theirs, server, client, mailbox, inside):
+def test_a_neighbour_and_a_member_cannot_confirm(app, ours, theirs, system_sink, client, mailbox, inside):
     ask(client, mailbox)
-    link = link_in(server, ours.id)
+    link = link_in(system_sink, ours.id)
     neighbour = sign_in(app, theirs.admin)
     assert "belongs to another organization" in read(neighbour, link, expect=404)
     read(sign_in(app, ours.member), link, expect=403)
@@ -104,15 +97,15 @@ def test_a_neighbour_and_a_member_cannot_confirm(app, ours, theirs, server, clie
         assert db.session.scalar(select(AddressProof.confirmed_at)) is None
 
 
-def test_a_link_ends_with_time_and_with_the_next_one(ours, server, client, mailbox, inside):
+def test_a_link_ends_with_time_and_with_the_next_one(ours, system_sink, client, mailbox, inside):
     ask(client, mailbox)
-    first = link_in(server, ours.id)
+    first = link_in(system_sink, ours.id)
     assert "A link was sent a moment ago" in ask(client, mailbox).text
     with inside(ours):
         db.session.execute(update(AddressProof).values(asked_at=now() - timedelta(minutes=5)))
         db.session.commit()
     ask(client, mailbox)
-    second = link_in(server, ours.id)
+    second = link_in(system_sink, ours.id)
     read(client, first, expect=404)
     read(client, second)
     with inside(ours):
@@ -121,9 +114,9 @@ def test_a_link_ends_with_time_and_with_the_next_one(ours, server, client, mailb
     read(client, second, expect=404)
 
 
-def test_of_many_who_use_a_link_at_once_one_wins(app, ours, server, client, mailbox, inside):
+def test_of_many_who_use_a_link_at_once_one_wins(app, ours, system_sink, client, mailbox, inside):
     ask(client, mailbox)
-    token = link_in(server, ours.id).rpartition("/")[2]
+    token = link_in(system_sink, ours.id).rpartition("/")[2]
     outcomes = []
 
     def use_it():
@@ -143,15 +136,15 @@ def test_of_many_who_use_a_link_at_once_one_wins(app, ours, server, client, mail
     assert sorted(outcomes) == [0] * 19 + [1]
 
 
-def test_the_token_is_nowhere_in_the_database(ours, server, client, mailbox, database_urls):
+def test_the_token_is_nowhere_in_the_database(ours, system_sink, client, mailbox, database_urls):
     ask(client, mailbox)
-    token = link_in(server, ours.id).rpartition("/")[2]
+    token = link_in(system_sink, ours.id).rpartition("/")[2]
     with psycopg.connect(database_urls.system.replace("+psycopg", "")) as connection:
         for table in ("address_proofs", "notices", "audit_entries"):
             assert token not in str(connection.execute(f"SELECT t::text FROM {table} t").fetchall())
 
 
-def test_a_host_header_changes_no_link(ours, server, client, mailbox):
+def test_a_host_header_changes_no_link(ours, system_sink, client, mailbox):
     token = csrf_token(client.get(page_of(mailbox)).text)
     for name in ("postroom", "postroom_form"):
         client.set_cookie(name, client.get_cookie(name).value, domain="evil.test")
@@ -159,10 +152,10 @@ def test_a_host_header_changes_no_link(ours, server, client, mailbox):
     answer = client.post(f"{page_of(mailbox)}/prove", data=data, base_url="http://evil.test")
     assert answer.status_code == 302
     send_due_notices(ours.id)
-    assert b"evil.test" not in server.messages[-1].content
+    assert b"evil.test" not in system_sink.messages[-1].content
 
 
-def test_links_are_few_a_day(ours, server, client, mailbox, inside, monkeypatch):
+def test_links_are_few_a_day(ours, system_sink, client, mailbox, inside, monkeypatch):
     monkeypatch.setattr(proofs, "MOST_A_DAY", 1)
     ask(client, mailbox)
     assert "Many links were sent today" in ask(client, mailbox, ALIAS).text
@@ -173,7 +166,7 @@ def test_without_a_server_for_notices_it_says_so(app, ours, theirs):
     assert "no SMTP server for notices" in ask(sign_in(app, ours.admin), mailbox).text
 
 
-def test_the_proof_goes_along_to_another_server(app, inside, ours, server, client):
+def test_the_proof_goes_along_to_another_server(app, inside, ours, system_sink, client):
     url = client.post("/configuration/mailboxes/new", data=typed(app, client)).location
     with inside(ours):
         account = db.session.scalar(select(Account).where(Account.address == "support@acme.test"))
@@ -193,7 +186,7 @@ def test_the_proof_goes_along_to_another_server(app, inside, ours, server, clien
         assert db.session.scalar(select(AddressProof.account_id)) == new.id
 
 
-def test_a_proof_is_of_the_address_it_was_given_for(app, inside, ours, server, client, mailbox):
+def test_a_proof_is_of_the_address_it_was_given_for(app, inside, ours, system_sink, client, mailbox):
     with inside(ours):
         db.session.add(
             AddressProof(
@@ -212,7 +205,7 @@ def test_a_proof_is_of_the_address_it_was_given_for(app, inside, ours, server, c
     assert sender(inside, ours, mailbox).reply_to.address == "ceo@bank.test"
 
 
-def test_a_global_account_is_proven_by_the_system(app, inside, ours, server):
+def test_a_global_account_is_proven_by_the_system(app, inside, ours, system_sink):
     root = sign_in(app, make_user(name="Root", is_system_admin=True))
     with inside_installation("a test"):
         account = Account(address=ADDRESS, home_organization_id=ours.id)
@@ -227,7 +220,7 @@ def test_a_global_account_is_proven_by_the_system(app, inside, ours, server):
         db.session.add(mailbox)
         db.session.commit()
     assert sender(inside, ours, mailbox).reply_to is not None
-    send(root, link_in(server, INSTALLATION))
+    send(root, link_in(system_sink, INSTALLATION))
     assert sender(inside, ours, mailbox).reply_to is None
 
 

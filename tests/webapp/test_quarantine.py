@@ -38,11 +38,6 @@ def poison(monkeypatch):
     monkeypatch.setattr(reading, "read_message", fails)
 
 
-@pytest.fixture
-def client(app, ours):
-    return sign_in(app, ours.admin)
-
-
 def quarantine(inside, world, mailbox, *subjects):
     """Let messages arrive that cannot be read."""
     with inside(world):

@@ -26,11 +26,6 @@ def mailbox(ours):
     return make_mailbox(ours, label="Support")
 
 
-@pytest.fixture
-def client(app, ours, theirs):
-    return sign_in(app, ours.admin)
-
-
 def url_of(mailbox, more=""):
     return f"/configuration/mailboxes/{mailbox.id}{more}"
 

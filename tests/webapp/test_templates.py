@@ -22,11 +22,6 @@ THANKS = TemplateValues(
 )
 
 
-@pytest.fixture
-def client(app, ours, theirs):
-    return sign_in(app, ours.admin)
-
-
 def stored(inside, world, values=THANKS):
     with inside(world):
         template = save_template(values, by=BY)

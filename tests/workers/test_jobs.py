@@ -38,13 +38,7 @@ from workers.runtime import worker_app
 from workers.schedule import ring_for_mailboxes_to_delete
 from workers.sync import do_others_wait, sync_account
 
-
-@pytest.fixture(autouse=True)
-def _environment(environment: dict[str, str], app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs make their application from the environment; here it is the tests' own."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("workers.runtime._app_of", lambda process_id: app)
+pytestmark = pytest.mark.usefixtures("environment_of_jobs")
 
 
 def delivering_share(account_id: UUID, share: int) -> AbstractContextManager[int | None]:

@@ -14,13 +14,7 @@ from workers.outgoing import send_outbox
 from workers.processes import PROCESSES
 from workers.turns import PLACES, place_of
 
-
-@pytest.fixture(autouse=True)
-def _environment(environment, app, monkeypatch):
-    """Jobs make their application from the environment; here it is the tests' own."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("workers.runtime._app_of", lambda process_id: app)
+pytestmark = pytest.mark.usefixtures("environment_of_jobs")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.mailboxes.oauth.connected import (
     register,
 )
 from tests.mailboxes.sending import act, answering_rule, ask, outbox, send
-from tests.mailboxes.system_smtp import set_up_system_smtp
+from tests.mailboxes.system_smtp import set_up_system_smtp, tell
 from tests.oauth_provider import dovecot_settings
 from workers.watched import Post, Watched
 from workers.watched import ask as look
@@ -67,11 +67,6 @@ def account(inside, world, mailbox):
 def count(inside, world):
     with inside(world):
         return db.session.scalar(select(func.count()).select_from(Message))
-
-
-def tell():
-    for owner in tell_of_troubles():
-        send_due_notices(owner)
 
 
 def test_the_whole_story(inside, ours, theirs, provider, server, smtp_sink, who, mailbox):

@@ -8,7 +8,6 @@ from sqlalchemy import select, update
 
 from mailboxes.accounts import Account
 from mailboxes.intake.arrived import TOO_LARGE
-from mailboxes.invariants import check_all
 from mailboxes.routing.deciding import Rule
 from mailboxes.routing.records import FACTS_DAYS, Routing, forget_facts
 from mailboxes.routing.rules import as_rule, rules_of
@@ -32,6 +31,7 @@ from tests.mailboxes.global_mail import (
     SOMEBODY,
     arrive_globally,
     deliver_globally,
+    demand_sound,
     make_global_account,
     make_routed_account,
     make_rule,
@@ -46,10 +46,6 @@ from tests.mailboxes.global_mail import (
 @pytest.fixture
 def account_id(ours: World, theirs: World) -> Any:
     return make_routed_account(ours, theirs)
-
-
-def demand_sound() -> None:
-    assert [found for found in check_all() if found.broken and found.invariant.name != "I19"] == []
 
 
 def assigned(account_id: Any, world: World | None, arrivals: list[Any] | None) -> int:

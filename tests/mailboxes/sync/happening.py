@@ -1,13 +1,20 @@
 """What happens at the server, or to what we know of it, in several tests of passes."""
 
+from datetime import timedelta
+
 from flask import Flask
 from sqlalchemy import update
 
 from mailboxes.accounts import Folder
 from mailboxes.sync.claiming import claim_now
-from tenants.database import db
+from tenants.database import db, now
 from tests.faults.imap_server import Command, Session
 from tests.mailboxes.scripted import Scripted
+
+
+def ago(**span: float) -> str:
+    """An INTERNALDATE."""
+    return f"{now() - timedelta(**span):%d-%b-%Y %H:%M:%S +0000}"
 
 
 def call_once(app: Flask, scripted: Scripted, wanted: bytes) -> None:

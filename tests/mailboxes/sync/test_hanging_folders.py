@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -21,7 +20,6 @@ from mailboxes.sync.auditing import ask_for_audit
 from mailboxes.sync.leaving import LEFT_ALONE, MOST_RECONNECTS
 from tenants.database import db, now
 from tenants.organizations import Membership
-from tests.factories import World
 from tests.faults.behaviours import (
     drop,
     for_messages,
@@ -32,16 +30,13 @@ from tests.faults.behaviours import (
     reply_then_drop,
     trickle,
 )
-from tests.faults.imap_server import Behaviour, Command, ScriptedImap, Session
+from tests.faults.imap_server import Behaviour, Command, Session
 from tests.mailboxes.scripted import Scripted
 
 
 @pytest.fixture
-def scripted(
-    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
-) -> Scripted:
+def scripted(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """INBOX, Archive and Projects with a message each; nobody waits long for an answer."""
-    scripted = Scripted(app, imap_server, ours, inside)
     for name in ("INBOX", "Archive", "Projects"):
         scripted.server.folder(name)
     scripted.sync()

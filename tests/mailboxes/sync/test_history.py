@@ -17,14 +17,9 @@ from tests.factories import World
 from tests.faults.behaviours import in_folder, refuse
 from tests.faults.imap_server import Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
-from tests.mailboxes.sync.happening import call_once, without_validity
+from tests.mailboxes.sync.happening import ago, call_once, without_validity
 
 NO_SEARCH = refuse("BAD no search here")
-
-
-def ago(**span: float) -> str:
-    """An INTERNALDATE."""
-    return f"{now() - timedelta(**span):%d-%b-%Y %H:%M:%S +0000}"
 
 
 def chosen_ago(scripted: Scripted, *, hours: int) -> None:

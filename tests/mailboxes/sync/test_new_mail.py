@@ -16,16 +16,13 @@ from tests.factories import World
 from tests.faults.behaviours import reply
 from tests.faults.imap_server import Command, ScriptedImap, Session
 from tests.mailboxes.scripted import Scripted
+from tests.mailboxes.sync.happening import ago
 
 
 def scripted_with(app: Any, server: ScriptedImap, ours: World, inside: Any, history: str) -> Scripted:
     scripted = Scripted(app, server, ours, inside, history=history)
     scripted.server.folder("Projects")
     return scripted
-
-
-def ago(**span: float) -> str:
-    return f"{now() - timedelta(**span):%d-%b-%Y %H:%M:%S +0000}"
 
 
 def news(scripted: Scripted) -> dict[str, bool]:

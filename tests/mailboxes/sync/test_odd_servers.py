@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -15,15 +14,9 @@ from mailboxes.imap.fetching import PLACEHOLDER, is_placeholder
 from mailboxes.intake.arrived import UNFETCHABLE
 from mailboxes.sync import passes
 from tenants.database import db, now
-from tests.factories import World
 from tests.faults.behaviours import for_messages, hang, refuse, reply, reply_then_drop
-from tests.faults.imap_server import Behaviour, ScriptedImap
+from tests.faults.imap_server import Behaviour
 from tests.mailboxes.scripted import Scripted
-
-
-@pytest.fixture
-def scripted(app: Any, imap_server: ScriptedImap, ours: World, inside: Any) -> Scripted:
-    return Scripted(app, imap_server, ours, inside)
 
 
 def test_a_next_uid_that_is_counted_from_what_is_left_costs_a_look_at_a_few(

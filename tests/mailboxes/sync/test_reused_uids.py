@@ -23,11 +23,8 @@ from tests.mailboxes.scripted import Scripted
 
 
 @pytest.fixture
-def scripted(
-    app: Any, imap_server: ScriptedImap, ours: World, inside: Any, monkeypatch: pytest.MonkeyPatch
-) -> Scripted:
+def scripted(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """Seven messages are stored; from then on a pass has time for one portion, of two messages."""
-    scripted = Scripted(app, imap_server, ours, inside)
     for number in range(1, 8):
         scripted.add(f"Number {number}")
     scripted.sync()

@@ -28,23 +28,12 @@ from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.factories import make_mailbox, make_user
 from tests.mailboxes.arriving import account_of
 from tests.mailboxes.global_mail import ADDRESS, make_global_account
-from tests.mailboxes.system_smtp import letters, send_notices_to
+from tests.mailboxes.system_smtp import letters, tell
 
 
 @pytest.fixture
 def mailbox(ours):
     return make_mailbox(ours, label="Support", account={"imap_enabled": True, "state": "ok"})
-
-
-@pytest.fixture
-def sink(app, smtp_sink, certificates):
-    send_notices_to(app, smtp_sink, certificates)
-    return smtp_sink
-
-
-def tell():
-    for owner in tell_of_troubles():
-        send_due_notices(owner)
 
 
 def fail(mailbox, inside, world, *, times=FAILURES, for_=PATIENCE + timedelta(minutes=1)):
@@ -62,12 +51,12 @@ def recover(mailbox, inside, world):
         db.session.commit()
 
 
-def test_the_whole_story_is_told_once_each_time(inside, ours, theirs, mailbox, sink):
+def test_the_whole_story_is_told_once_each_time(inside, ours, theirs, mailbox, system_sink):
     make_mailbox(theirs, account={"imap_enabled": True, "state": "ok"})
     fail(mailbox, inside, ours)
     tell()
     tell()
-    [(recipient, subject, text)] = letters(sink)
+    [(recipient, subject, text)] = letters(system_sink)
     assert (recipient, subject) == (ours.admin.user.address, "Support cannot be read")
     assert f"/configuration/mailboxes/{mailbox.id}" in text
     with inside(ours):
@@ -75,17 +64,17 @@ def test_the_whole_story_is_told_once_each_time(inside, ours, theirs, mailbox, s
         note_failure(account_of(mailbox), HostUnreachableError())  # it goes on to fail
         db.session.commit()
     tell()
-    assert len(letters(sink)) == 1
+    assert len(letters(system_sink)) == 1
     recover(mailbox, inside, ours)
     tell()
     tell()
-    assert [subject for _, subject, _ in letters(sink)][1:] == ["Support works again"]
+    assert [subject for _, subject, _ in letters(system_sink)][1:] == ["Support works again"]
     fail(mailbox, inside, ours)
     tell()
-    assert len(letters(sink)) == 3
+    assert len(letters(system_sink)) == 3
 
 
-def test_of_an_account_that_each_worker_dies_of_administrators_hear_once(inside, ours, mailbox, sink):
+def test_of_an_account_that_each_worker_dies_of_administrators_hear_once(inside, ours, mailbox, system_sink):
     for _ in range(FAILURES):
         with inside(ours):
             fence = leases.take(mailbox.account_id, "a worker")
@@ -96,7 +85,7 @@ def test_of_an_account_that_each_worker_dies_of_administrators_hear_once(inside,
         db.session.commit()
     tell()
     tell()
-    [(_, subject, text)] = letters(sink)
+    [(_, subject, text)] = letters(system_sink)
     assert subject == "Support cannot be read"
     assert "The worker died while it read this account, again." in " ".join(text.split())
 
@@ -104,14 +93,16 @@ def test_of_an_account_that_each_worker_dies_of_administrators_hear_once(inside,
 @pytest.mark.parametrize(
     ("times", "for_"), [(FAILURES, PATIENCE / 2), (FAILURES - 1, PATIENCE * 2)], ids=["young", "few"]
 )
-def test_a_server_that_is_away_for_a_moment_is_told_to_nobody(inside, ours, mailbox, sink, times, for_):
+def test_a_server_that_is_away_for_a_moment_is_told_to_nobody(
+    inside, ours, mailbox, system_sink, times, for_
+):
     fail(mailbox, inside, ours, times=times, for_=for_)
     assert tell_of_troubles() == []
     recover(mailbox, inside, ours)
     assert tell_of_troubles() == []
 
 
-def test_of_a_global_account_the_system_administrators_hear(app, ours, sink):
+def test_of_a_global_account_the_system_administrators_hear(app, ours, system_sink):
     admin = make_user(name="Sam", is_system_admin=True)
     make_global_account(
         imap_enabled=True,
@@ -122,7 +113,7 @@ def test_of_a_global_account_the_system_administrators_hear(app, ours, sink):
     )
     assert tell_of_troubles() == [INSTALLATION]
     send_due_notices(INSTALLATION)
-    [(recipient, subject, text)] = letters(sink)
+    [(recipient, subject, text)] = letters(system_sink)
     assert (recipient, subject) == (admin.address, f"{ADDRESS} cannot be read")
     assert ours.name not in text
     with inside_installation("a test"):
@@ -135,7 +126,7 @@ def mark(world, inside, /, **values):
         db.session.commit()
 
 
-def test_what_comes_to_wait_for_people_is_told_again(inside, ours, mailbox, sink):
+def test_what_comes_to_wait_for_people_is_told_again(inside, ours, mailbox, system_sink):
     fail(mailbox, inside, ours)
     tell()
     with inside(ours):
@@ -147,19 +138,21 @@ def test_what_comes_to_wait_for_people_is_told_again(inside, ours, mailbox, sink
         note_failure(account_of(mailbox), HostUnreachableError())  # and back: that is no news
         db.session.commit()
     tell()
-    subjects = [subject for _, subject, _ in letters(sink)]
+    subjects = [subject for _, subject, _ in letters(system_sink)]
     assert subjects == ["Support cannot be read", "Support cannot sign in to its mail server"]
 
 
 @pytest.mark.parametrize(
     "error", [CertificateExpiredError, EgressRefusedError, WrongProtocolError, LoginDisabledError]
 )
-def test_what_needs_other_settings_is_told_at_once_and_looked_at_calmly(inside, ours, mailbox, sink, error):
+def test_what_needs_other_settings_is_told_at_once_and_looked_at_calmly(
+    inside, ours, mailbox, system_sink, error
+):
     with inside(ours):
         note_failure(account_of(mailbox), error())
         db.session.commit()
     tell()
-    [(_, subject, text)] = letters(sink)
+    [(_, subject, text)] = letters(system_sink)
     assert subject == "Support needs a change of its settings"
     assert error.message in " ".join(text.split())
     with inside(ours):
@@ -176,20 +169,20 @@ def test_a_host_name_that_is_unknown_for_now_waits_for_nobody(inside, ours, mail
     assert tell_of_troubles() == []
 
 
-def test_quiet_that_lasts_is_told_with_its_end(inside, ours, mailbox, sink):
+def test_quiet_that_lasts_is_told_with_its_end(inside, ours, mailbox, system_sink):
     with inside(ours):
         note_failure(account_of(mailbox), BudgetSpentError(retry_after=7_200))
         db.session.commit()
         until = account_of(mailbox).quiet_until
     tell()
     tell()
-    [(_, subject, text)] = letters(sink)
+    [(_, subject, text)] = letters(system_sink)
     assert subject == f"Support is left alone until {until:%Y-%m-%d %H:%M}"
     assert f"until {until:%Y-%m-%d %H:%M} (UTC)" in text
     assert BudgetSpentError.message in " ".join(text.split())
     recover(mailbox, inside, ours)
     tell()
-    assert letters(sink)[1][1] == "Support works again"
+    assert letters(system_sink)[1][1] == "Support works again"
 
 
 def test_quiet_for_some_minutes_is_told_to_nobody(inside, ours, mailbox):
@@ -199,7 +192,7 @@ def test_quiet_for_some_minutes_is_told_to_nobody(inside, ours, mailbox):
     assert tell_of_troubles() == []
 
 
-def test_of_many_at_once_there_is_one_letter_for_each_organization(inside, ours, theirs, sink):
+def test_of_many_at_once_there_is_one_letter_for_each_organization(inside, ours, theirs, system_sink):
     failing = {
         "state": "failing",
         "failure_count": 9,
@@ -212,8 +205,8 @@ def test_of_many_at_once_there_is_one_letter_for_each_organization(inside, ours,
     make_mailbox(theirs, label="Support", account=failing)
     tell()
     tell()
-    told = {recipient: (subject, text) for recipient, subject, text in letters(sink)}
-    assert len(letters(sink)) == 2
+    told = {recipient: (subject, text) for recipient, subject, text in letters(system_sink)}
+    assert len(letters(system_sink)) == 2
     assert told[theirs.admin.user.address][0] == "Support cannot be read"
     subject, text = told[ours.admin.user.address]
     assert subject == "8 mailboxes cannot be read"
@@ -225,7 +218,7 @@ def test_of_many_at_once_there_is_one_letter_for_each_organization(inside, ours,
     assert theirs.name not in text
 
 
-def test_what_follows_a_letter_about_many_is_gathered(inside, ours, sink):
+def test_what_follows_a_letter_about_many_is_gathered(inside, ours, system_sink):
     failing = {"imap_enabled": True, "state": "refused", "failing_since": now()}
     for number in range(FEW + 1):
         make_mailbox(ours, label=f"Desk {number}", account=failing)
@@ -233,10 +226,10 @@ def test_what_follows_a_letter_about_many_is_gathered(inside, ours, sink):
     for number in range(FEW + 1):
         make_mailbox(ours, label=f"Counter {number}", account=failing)
     tell()
-    assert len(letters(sink)) == 1
+    assert len(letters(system_sink)) == 1
     mark(ours, inside, told_at=now() - GATHERED - timedelta(seconds=1))
     tell()
-    assert len(letters(sink)) == 2
+    assert len(letters(system_sink)) == 2
 
 
 def test_one_turn_tells_some_owners_and_the_next_turn_the_others(inside, ours, theirs, monkeypatch):

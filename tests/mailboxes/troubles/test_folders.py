@@ -8,11 +8,9 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Folder
 from mailboxes.health.explaining import health_of
 from mailboxes.metrics import metrics
-from mailboxes.notices import send_due_notices
 from mailboxes.setup.overview import overview_of
 from mailboxes.sync.failures import NoFolderLeftError
 from mailboxes.sync.renaming import read_instead
-from mailboxes.troubles import tell_of_troubles
 from mailboxes.troubles.telling import PATIENCE
 from tenants.audit import Actor
 from tenants.database import db, now
@@ -22,7 +20,7 @@ from tests.faults.behaviours import drop, refuse, reply, reply_then_drop
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.arriving import folder_of
 from tests.mailboxes.scripted import Scripted
-from tests.mailboxes.system_smtp import letters, send_notices_to
+from tests.mailboxes.system_smtp import letters, tell
 
 
 @pytest.fixture
@@ -36,17 +34,6 @@ def scripted(app, ours, theirs, inside, certificates):
         one.choose_all()
         assert one.sync().error is None
         yield one
-
-
-@pytest.fixture
-def sink(app, smtp_sink, certificates):
-    send_notices_to(app, smtp_sink, certificates)
-    return smtp_sink
-
-
-def tell():
-    for owner in tell_of_troubles():
-        send_due_notices(owner)
 
 
 def later(world, inside):
@@ -101,16 +88,18 @@ def test_when_no_folder_is_left_the_account_says_so(scripted):
         assert scripted.account().state == "ok"
 
 
-def test_administrators_hear_once_of_a_folder_and_once_that_it_is_read_again(inside, ours, scripted, sink):
+def test_administrators_hear_once_of_a_folder_and_once_that_it_is_read_again(
+    inside, ours, scripted, system_sink
+):
     kept = scripted.server.folders[b"Projects"]
     vanish(scripted.server)
     scripted.sync()
     tell()
-    assert letters(sink) == []
+    assert letters(system_sink) == []
     later(ours, inside)
     tell()
     tell()
-    [(recipient, subject, text)] = letters(sink)
+    [(recipient, subject, text)] = letters(system_sink)
     assert recipient == ours.admin.user.address
     assert subject.startswith("The folder Projects of ")
     assert "no longer on the server" in " ".join(text.split())
@@ -122,14 +111,16 @@ def test_administrators_hear_once_of_a_folder_and_once_that_it_is_read_again(ins
         assert (back.gone_at, back.troubled_since, back.last_error) == (None, None, "")
 
 
-def test_a_letter_about_folders_gathers_those_that_follow(inside, ours, theirs, mailboxes_in_trouble, sink):
+def test_a_letter_about_folders_gathers_those_that_follow(
+    inside, ours, theirs, mailboxes_in_trouble, system_sink
+):
     tell()
-    assert [subject for _, subject, _ in letters(sink)] == ["2 folders are not read any more"] * 2
+    assert [subject for _, subject, _ in letters(system_sink)] == ["2 folders are not read any more"] * 2
     with inside(ours):
         db.session.execute(update(Folder).values(troubled_since=None))
         db.session.commit()
     tell()
-    assert len(letters(sink)) == 2
+    assert len(letters(system_sink)) == 2
 
 
 @pytest.fixture
