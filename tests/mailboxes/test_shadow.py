@@ -21,8 +21,8 @@ from tests.factories import csrf_token, make_mailbox, make_user, sign_in
 from tests.faults.crashing import is_killed_at
 from tests.mailboxes.arriving import letter
 from tests.mailboxes.global_mail import receive_globally
+from tests.mailboxes.global_mailboxes.saying import make_global, processing, system_says
 from tests.mailboxes.sending import act, answering_rule, ask, let_out, outbox, send, sending_mailbox
-from tests.mailboxes.test_global_mailboxes import make_global, processing, system_says
 from tests.webapp.reading import read, words_of
 from tests.webapp.reading import send as submit
 

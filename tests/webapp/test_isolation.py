@@ -35,7 +35,7 @@ from tests.architecture.test_routes import APP, RULES
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in
 from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.global_mail import make_rule, receive_globally
-from tests.mailboxes.test_global_mailboxes import make_global, system_says
+from tests.mailboxes.global_mailboxes.saying import make_global, system_says
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 SCOPED = sorted(

@@ -13,7 +13,7 @@ from mailboxes.templates import Template, TemplateValues, save_template, values_
 from tenants.audit import Actor, SystemAuditEntry
 from tenants.database import db
 from tests.factories import csrf_token, make_user, sign_in
-from tests.mailboxes.test_global_mailboxes import RULE_KEYS, make_global, rule, system_says
+from tests.mailboxes.global_mailboxes.saying import RULE_KEYS, make_global, rule, system_says
 from tests.webapp.reading import judged, read, send, words_of
 
 SOURCES, TEMPLATES = "/system/lead-sources/", "/system/templates/"

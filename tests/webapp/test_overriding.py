@@ -19,7 +19,7 @@ from tenants.database import inside as inside_of
 from tenants.permissions import Role
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, make_user, sign_in
 from tests.mailboxes.deleting import finish_deleting
-from tests.mailboxes.test_global_mailboxes import (
+from tests.mailboxes.global_mailboxes.saying import (
     ADA,
     RULE_KEYS,
     applying,

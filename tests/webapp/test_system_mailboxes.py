@@ -29,8 +29,8 @@ from tenants.audit import SystemAuditEntry
 from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.mailboxes.global_mail import arrive_globally
-from tests.mailboxes.test_global_mailboxes import BY, make_global, system_locks, system_says
-from tests.mailboxes.test_global_mailboxes import the_mailbox as the_following
+from tests.mailboxes.global_mailboxes.saying import BY, make_global, system_locks, system_says
+from tests.mailboxes.global_mailboxes.saying import the_mailbox as the_following
 from tests.webapp.critic import criticise
 from tests.webapp.reading import errors_of, read, send, words_of
 

@@ -27,7 +27,7 @@ from tenants.users import User
 from tests.administration import SYSTEM_ADMIN, Place, pages
 from tests.everything import make_everything
 from tests.factories import csrf_token, make_mailbox, make_user, sign_in
-from tests.mailboxes.test_global_mailboxes import make_global, system_locks
+from tests.mailboxes.global_mailboxes.saying import make_global, system_locks
 from tests.webapp.filling import fields_of
 from tests.webapp.reading import form_values
 from webapp import versions
