@@ -218,6 +218,11 @@ class Folder(OptionallyScoped, Base):
             self.first_uid = EVERY_UID
 
 
+def seen_account(id: UUID | None) -> Account | None:
+    """An account, if this session may see it: a global one is seen by the system alone."""
+    return db.session.scalar(select(Account).where(Account.id == id))
+
+
 def is_in_trouble() -> ColumnElement[bool]:
     """Whether a folder that is to be read cannot be, in a query of folders."""
     return and_(Folder.is_synced, Folder.left_at.is_(None), Folder.troubled_since.is_not(None))

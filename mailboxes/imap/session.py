@@ -6,7 +6,6 @@ being asked (PREAUTH) or forgets to offer STARTTLS gets nothing (reliability F27
 
 import time
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 from mailboxes import egress
@@ -88,12 +87,7 @@ class ImapSession:
         self.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # --- opening and closing -----------------------------------------------------------------

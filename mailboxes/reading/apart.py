@@ -12,7 +12,6 @@ import struct
 import subprocess
 import sys
 import time
-from types import TracebackType
 from typing import IO
 
 from mailboxes.reading import Reading, read_message
@@ -38,9 +37,7 @@ class ReaderApart:
     def __enter__(self) -> "ReaderApart":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     def read(self, raw: bytes, trusted_authserv_id: str, *, is_answerable: bool = True) -> Reading:

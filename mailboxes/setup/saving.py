@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, seen_account
 from mailboxes.outgoing import resume_sending
 from mailboxes.setup.checking import FolderChoice, known_folders
 from mailboxes.setup.demands import demand_connection, demand_valid, normalize
@@ -109,7 +109,7 @@ def own_account(mailbox: Mailbox) -> Account:
 
 def account_of(mailbox: Mailbox) -> Account | None:
     """The account a mailbox reads, or None if it is global and this session may not see it."""
-    return db.session.scalar(select(Account).where(Account.id == mailbox.account_id))
+    return seen_account(mailbox.account_id)
 
 
 def changes(before: dict[str, Any], values: MailboxValues) -> tuple[dict[str, Any], dict[str, Any]]:

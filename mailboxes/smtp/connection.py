@@ -1,7 +1,6 @@
 """Connections to a submission server: opened step by step, carrying one message or several."""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 from mailboxes import egress
 from mailboxes.errors import (
@@ -72,12 +71,7 @@ class SmtpConnection:
         self.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def open(self) -> None:

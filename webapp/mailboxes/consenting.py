@@ -9,16 +9,13 @@ from uuid import UUID
 
 from flask import Blueprint, abort, current_app, flash, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from mailboxes import oauth
-from mailboxes.accounts import Account
-from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.accounts import Account, seen_account
 from mailboxes.oauth import Pending, RefusedConsentError
 from mailboxes.outgoing import resume_sending_for
 from mailboxes.setup import MailboxValues
-from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.application import settings_of
 from tenants.database import db
@@ -27,14 +24,13 @@ from tenants.users import session_of
 from webapp.auth import cookie
 from webapp.configuration.pages import actor
 from webapp.guards import signed_in_required
-from webapp.mailboxes.door import Door
+from webapp.mailboxes.door import AnyMailbox, Door
 from webapp.mailboxes.forms import MailboxForm, values_from
 from webapp.mailboxes.typed import typed_form
 from webapp.records import uuid_or_none
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/oauth")
 
-AnyMailbox = Mailbox | GlobalMailbox
 
 DOORS = frozenset({"mailboxes", "system_mailboxes", "opened_mailboxes"})
 LARGEST_PAGE = 500_000
@@ -179,7 +175,7 @@ def _reconnected(connection: oauth.OAuthConnection) -> Account | None:
     """The account that was reconnected, if that was the question."""
     if connection.for_account_id is None:
         return None
-    account = db.session.scalar(select(Account).where(Account.id == connection.for_account_id))
+    account = seen_account(connection.for_account_id)
     if account is not None:
         oauth.adopt(connection.id, account)
     return account
@@ -187,7 +183,7 @@ def _reconnected(connection: oauth.OAuthConnection) -> Account | None:
 
 def _account(mailbox: AnyMailbox) -> Account:
     """The connected account of a mailbox; `NotFoundError` where the owner of this session has none."""
-    account = db.session.scalar(select(Account).where(Account.id == mailbox.account_id))
+    account = seen_account(mailbox.account_id)
     if account is None or not account.connected_as:
         raise NotFoundError
     return account

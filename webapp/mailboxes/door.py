@@ -10,6 +10,7 @@ from mailboxes import setup
 from mailboxes.crm.paging import Order
 from mailboxes.global_mailboxes import overriding
 from mailboxes.global_mailboxes.grid import global_mailbox_page, system_level
+from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.setup import FolderChoice, MailboxValues
 from mailboxes.setup.deleting import Going
 from mailboxes.setup.grid import GridFilter, Level, Listed, mailbox_page, organization_level
@@ -19,6 +20,7 @@ from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import opened_tree, organization_tree, system_tree
 from workers.queues import ring_deletion_of_mailbox
 
+AnyMailbox = Mailbox | GlobalMailbox
 FETCHING = "setting-sync-enabled"  # the anchor of the setting that switches fetching
 
 

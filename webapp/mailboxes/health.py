@@ -4,9 +4,8 @@ from uuid import UUID
 
 from flask import flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, seen_account
 from mailboxes.health.awaiting import why_not_soon
 from mailboxes.health.explaining import health_of, past_of
 from mailboxes.sync import renaming
@@ -15,8 +14,7 @@ from tenants.database import db
 from tenants.errors import NotFoundError
 from webapp.configuration.pages import actor
 from webapp.filters import zone
-from webapp.mailboxes.consenting import AnyMailbox
-from webapp.mailboxes.door import Door
+from webapp.mailboxes.door import AnyMailbox, Door
 from webapp.mailboxes.noting import note
 from webapp.records import neighbours
 
@@ -84,7 +82,7 @@ def _folder_id() -> UUID:
 
 def _account(mailbox: AnyMailbox) -> Account:
     """Its account, if this session may see that: a global one is the system administrators'."""
-    account = db.session.scalar(select(Account).where(Account.id == mailbox.account_id))
+    account = seen_account(mailbox.account_id)
     if account is None:
         raise NotFoundError("The system fetches this mailbox; its administrators see how that goes.")
     return account

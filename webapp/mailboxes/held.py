@@ -19,8 +19,7 @@ from tenants.audit import record_for_system
 from tenants.database import db
 from tenants.errors import ForbiddenError, NotFoundError
 from webapp.configuration.pages import actor
-from webapp.mailboxes.consenting import AnyMailbox
-from webapp.mailboxes.door import Door
+from webapp.mailboxes.door import AnyMailbox, Door
 from webapp.mailboxes.noting import note
 from webapp.records import uuid_or_none
 from workers.queues import ring_intake

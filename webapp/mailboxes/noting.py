@@ -5,7 +5,7 @@ from typing import Any
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import record, record_for_system
 from webapp.configuration.pages import actor
-from webapp.mailboxes.consenting import AnyMailbox
+from webapp.mailboxes.door import AnyMailbox
 
 
 def note(mailbox: AnyMailbox, act: str, what: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from tenants.errors import InvalidError, NotFoundError
 from webapp.changes import history_of_mailbox
 from webapp.global_mailboxes.overriding import overriding_page
 from webapp.mailboxes import connecting, consenting, granting, proving, synchronization
-from webapp.mailboxes.door import Door
+from webapp.mailboxes.door import AnyMailbox, Door
 from webapp.mailboxes.forms import (
     MailboxForm,
     mailbox_form,
@@ -154,7 +154,7 @@ def sync_now(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     return back(door, mailbox)
 
 
-def tell_of_sync(mailbox: consenting.AnyMailbox) -> None:
+def tell_of_sync(mailbox: AnyMailbox) -> None:
     """What becomes of *Sync now*; of one at either level."""
     why_not = why_not_soon([mailbox.account_id], is_forced=True).get(mailbox.account_id)
     if why_not:
@@ -171,7 +171,7 @@ def mailbox_of_organization(id: UUID) -> Mailbox:
     return mailbox
 
 
-def back(door: Door, mailbox: consenting.AnyMailbox) -> ResponseReturnValue:
+def back(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     """To the list as it was, or to the mailbox's page, whence the button was pressed."""
     if "list" in request.form:
         return redirect(list_url(door, request.form["list"]))

@@ -5,23 +5,19 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from mailboxes import proofs
-from mailboxes.accounts import Account
-from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.accounts import Account, seen_account
 from mailboxes.outgoing import resume_sending_for
 from mailboxes.proofs import AddressProof
-from mailboxes.system_mailboxes import Mailbox
 from tenants import audit
 from tenants.database import db, now
 from tenants.errors import AppError, NotFoundError
 from webapp.configuration.pages import actor
-from webapp.mailboxes.door import Door
+from webapp.mailboxes.door import AnyMailbox, Door
 from workers.queues import ring_notices
 
 END = "-"  # stands for the token, which only the letter knows
-AnyMailbox = Mailbox | GlobalMailbox
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Standing:
 def prove_page(door: Door, mailbox: AnyMailbox) -> ResponseReturnValue:
     """Mail a link to an address of this mailbox."""
     address = request.form.get("prove", "")
-    account = _account(mailbox)
+    account = seen_account(mailbox.account_id)
     if account is None or address not in _addresses(mailbox):
         raise NotFoundError
     blueprint = "system_mailboxes" if door.is_system else "mailboxes"
@@ -88,10 +84,6 @@ def section(mailbox: AnyMailbox | None, account: Account | None) -> dict[str, An
 
 def _addresses(mailbox: AnyMailbox) -> list[str]:
     return [mailbox.address, *mailbox.aliases]
-
-
-def _account(mailbox: AnyMailbox) -> Account | None:
-    return db.session.scalar(select(Account).where(Account.id == mailbox.account_id))
 
 
 def _record(door: Door, act: str, subject: str, address: str) -> None:
