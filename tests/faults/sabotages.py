@@ -149,7 +149,7 @@ SABOTAGES = (
         FIRST_TABLES,
         '            "opening_hash",\n            name=op.f("uq_conversions_',
         '            "opening_hash",\n            "id",\n            name=op.f("uq_conversions_',
-        "tests/mailboxes/test_conversion.py::test_workers_that_meet_make_one_record",
+        "tests/mailboxes/conversion/test_converting.py::test_workers_that_meet_make_one_record",
     ),
     Sabotage(
         "a message may be there twice",

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from mailboxes import oauth
 from mailboxes.accounts import Account
+from mailboxes.connections import imap_settings
 from mailboxes.oauth import OAuthConnection
 from mailboxes.system_mailboxes import Mailbox
 from tenants.configuration.layers import override
@@ -21,6 +22,7 @@ from tests.world import permitted_ports
 
 SESSION = b"a session"
 CALLBACK = "http://localhost:8025/oauth/callback"
+WHO = "support@acme.test"
 
 
 def register(
@@ -47,6 +49,18 @@ def register(
     for name, value in values.items():
         override(f"oauth.google.{name}", value, "system", by="a test")
     db.session.commit()
+
+
+def begin(**given: Any) -> str:
+    """Ask for permission; where the person is sent."""
+    url = oauth.begin(oauth.Request("google", SESSION, "mailboxes", CALLBACK, **given))
+    db.session.commit()
+    return url
+
+
+def finish(answer: dict[str, str], session: bytes = SESSION) -> OAuthConnection:
+    """Take what the person brings back."""
+    return oauth.finish(answer["state"], answer["code"], session=session, redirect_uri=CALLBACK, by="Ada")
 
 
 def permitted(provider: Provider, identity: str, session: bytes = SESSION, **given: Any) -> OAuthConnection:
@@ -91,3 +105,9 @@ def connection_of(mailbox: Mailbox) -> OAuthConnection:
     """Its connection as it is now (inside the organization)."""
     query = select(OAuthConnection).where(OAuthConnection.account_id == mailbox.account_id)
     return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def tokens_of(inside: Any, world: World, mailbox: Mailbox) -> Any:
+    """Where a mailbox gets its tokens from."""
+    with inside(world):
+        return imap_settings(account_of(mailbox)).tokens

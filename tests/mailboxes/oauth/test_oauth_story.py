@@ -19,13 +19,7 @@ from tenants.database import INSTALLATION, db, inside_installation, now
 from tests.dovecot import start_dovecot
 from tests.factories import make_mailbox, make_organization, make_user
 from tests.mailboxes.arriving import letter
-from tests.mailboxes.oauth.connected import (
-    account_of,
-    connected_mailbox,
-    connection_of,
-    permitted,
-    register,
-)
+from tests.mailboxes.oauth.connected import account_of, connected_mailbox, connection_of, permitted, register
 from tests.mailboxes.sending import act, answering_rule, ask, outbox, send
 from tests.mailboxes.system_smtp import set_up_system_smtp, tell
 from tests.oauth_provider import dovecot_settings

@@ -16,7 +16,7 @@ from tenants.database import db, inside
 from tenants.errors import AppError
 from tests.factories import make_mailbox, make_message, make_raw
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "postroom-ticket-action"
+EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "postroom-ticket-action"
 
 
 @pytest.fixture
