@@ -160,13 +160,13 @@ class ChildProcess(ABC):
                 **(identity or OUR_IDENTITY),
             )
 
-    def _log_tail(self, lines: int = 5) -> str:
+    def _log_tail(self) -> str:
         """The last lines of the log and where the rest is, for an error sentence."""
         try:
             text = self.log.read_text(errors="replace")
         except OSError:
             return f"Its log is {self.log}."
-        tail = "\n".join(text.splitlines()[-lines:])
+        tail = "\n".join(text.splitlines()[-5:])
         return f"Its log is {self.log}:\n{tail}"
 
 

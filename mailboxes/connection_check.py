@@ -78,7 +78,6 @@ def check_connection(
     imap: ImapSettings | None,
     smtp: SmtpSettings | None,
     policy: EgressPolicy,
-    resolver: egress.Resolver | None = None,
 ) -> CheckReport:
     """Try each step of each protocol; never raises for what a server does.
 
@@ -88,10 +87,10 @@ def check_connection(
     steps: list[Step] = []
     folders: tuple[FolderListing, ...] = ()
     if imap is not None:
-        found, folders = _check_imap(imap, policy, resolver)
+        found, folders = _check_imap(imap, policy)
         steps += found
     if smtp is not None:
-        steps += _check_smtp(smtp, policy, resolver)
+        steps += _check_smtp(smtp, policy)
     return CheckReport(tuple(steps), folders)
 
 
@@ -132,9 +131,7 @@ class _Finding:
     advice: str = ""
 
 
-def _check_imap(
-    settings: ImapSettings, policy: EgressPolicy, resolver: egress.Resolver | None
-) -> tuple[list[Step], tuple[FolderListing, ...]]:
+def _check_imap(settings: ImapSettings, policy: EgressPolicy) -> tuple[list[Step], tuple[FolderListing, ...]]:
     connection = ImapConnection(replace(settings, timeouts=_shortened(settings.timeouts)), policy)
     walk = _Walk("imap")
     found: list[FolderListing] = []
@@ -146,18 +143,18 @@ def _check_imap(
         _judge_folders(finding, found)
 
     try:
-        _reach(walk, connection, policy, resolver)
+        _reach(walk, connection, policy)
         walk.take("folders", list_folders)
     finally:
         connection.close()
     return walk.steps, tuple(found)
 
 
-def _check_smtp(settings: SmtpSettings, policy: EgressPolicy, resolver: egress.Resolver | None) -> list[Step]:
+def _check_smtp(settings: SmtpSettings, policy: EgressPolicy) -> list[Step]:
     connection = SmtpConnection(replace(settings, timeouts=_shortened(settings.timeouts)), policy)
     walk = _Walk("smtp")
     try:
-        _reach(walk, connection, policy, resolver)
+        _reach(walk, connection, policy)
     finally:
         connection.close()
     return walk.steps
@@ -167,7 +164,6 @@ def _reach(
     walk: _Walk,
     connection: ImapConnection | SmtpConnection,
     policy: EgressPolicy,
-    resolver: egress.Resolver | None,
 ) -> None:
     """Name, TCP, TLS and login: alike for both protocols."""
     settings = connection.settings
@@ -175,7 +171,7 @@ def _reach(
 
     def look_up(finding: _Finding) -> None:
         seconds = settings.timeouts.connect
-        target = egress.resolve(settings.host, settings.port, policy, seconds, resolver)
+        target = egress.resolve(settings.host, settings.port, policy, seconds)
         targets.append(target)
         finding.detail = f"{target.name} was found."
 

@@ -13,7 +13,7 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|clock\$|com[0-9¹²³]|lpt[0-9¹²³
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def safe_filename(name: str, fallback: str = NAMELESS) -> str:
+def safe_filename(name: str) -> str:
     """A name that means one file in one folder on every system, and looks like what it is.
 
     Path separators, control and direction characters go, names of devices get a prefix, the
@@ -25,7 +25,7 @@ def safe_filename(name: str, fallback: str = NAMELESS) -> str:
     text = _FORBIDDEN.sub("_", text).strip(" .~")
     text = _cut(text)
     if not text:
-        return fallback
+        return NAMELESS
     return f"_{text}" if _RESERVED.match(text) else text
 
 

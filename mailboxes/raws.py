@@ -15,7 +15,6 @@ from uuid import UUID
 import structlog
 import zstandard
 from sqlalchemy import Text, delete, exists, func, literal, select
-from sqlalchemy.orm import Session
 
 from mailboxes.arrivals import Arrival, Raw
 from mailboxes.messages import Message
@@ -127,15 +126,14 @@ def _packed(raw_ids: Sequence[UUID]) -> Iterator[Any]:
         yield from db.session.execute(in_binary(query))
 
 
-def forget_raws(raw_ids: Sequence[UUID], session: Session | None = None) -> list[str]:
+def forget_raws(raw_ids: Sequence[UUID]) -> list[str]:
     """Remove raws that neither an arrival nor a message names any more.
 
     Returns the objects to `forget_objects` once that is committed: a row never names a missing object.
     """
-    bound = session or db.session()
     named_by_arrival = exists().where(Arrival.raw_id == Raw.id, Arrival.owner_id == Raw.owner_id)
     named_by_message = exists().where(Message.raw_id == Raw.id, Message.organization_id == Raw.owner_id)
-    gone = bound.execute(
+    gone = db.session.execute(
         delete(Raw)
         .where(Raw.id.in_(set(raw_ids)), ~named_by_arrival, ~named_by_message)
         .returning(Raw.object_key)

@@ -32,6 +32,7 @@ FILTERS = (
     *("status", "q", "owner", "assignee", "source", "priority", "tag", "sort"),
     *("role", "state", "who", "what", "about", "since", "until"),
 )
+MOST_CONVERSATIONS = 20  # that the page of a record shows
 NOBODY = "nobody"  # a filter: without an owner, without an assignee
 
 
@@ -131,9 +132,9 @@ def neighbours(page: Page[Any], url: Callable[[str], str]) -> dict[str, str]:
     return {name: url(cursor) for name, cursor in links.items() if cursor}
 
 
-def conversation_rows(query: Select[Thread], limit: int = 20) -> list[dict[str, Any]]:
+def conversation_rows(query: Select[Thread]) -> list[dict[str, Any]]:
     """Conversations as a record's page shows them; ``query`` holds only what this member may read."""
-    threads = db.session.scalars(query.limit(limit)).all()
+    threads = db.session.scalars(query.limit(MOST_CONVERSATIONS)).all()
     labels = labels_of({thread.mailbox_id for thread in threads})
     return [
         {

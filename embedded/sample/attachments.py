@@ -45,17 +45,19 @@ def pdf(title: str) -> bytes:
     return written + head + table + trailer % (len(objects) + 1, len(written))
 
 
-def png(width: int = 320, height: int = 200, seed: int = 0) -> bytes:
+def png(seed: int) -> bytes:
     """A landscape: hills in a few colours under a sky."""
+    width, height = 320, 200
     rows = b"".join(b"\x00" + _row(y, width, height, seed) for y in range(height))
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 9)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 
-def calendar(summary: str, *, days: int = 3) -> str:
+def calendar(summary: str) -> str:
     """An invitation (RFC 5545) to an hour in a few days."""
-    begin = (datetime.now(UTC) + timedelta(days=days)).replace(hour=10, minute=0, second=0)
+    made = datetime.now(UTC).replace(hour=10, minute=0, second=0)
+    begin = made + timedelta(days=3)
     lines = (
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
@@ -63,7 +65,7 @@ def calendar(summary: str, *, days: int = 3) -> str:
         "METHOD:REQUEST",
         "BEGIN:VEVENT",
         f"UID:{summary.lower().replace(' ', '-')}@calendar.example",
-        f"DTSTAMP:{begin - timedelta(days=days):%Y%m%dT%H%M%SZ}",
+        f"DTSTAMP:{made:%Y%m%dT%H%M%SZ}",
         f"DTSTART:{begin:%Y%m%dT%H%M%SZ}",
         f"DTEND:{begin + timedelta(hours=1):%Y%m%dT%H%M%SZ}",
         f"SUMMARY:{summary}",

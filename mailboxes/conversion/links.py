@@ -77,7 +77,7 @@ def conversations_of_case(member: Membership, case: Case) -> Select[Thread]:
     return _conversations(member, ThreadRecord.case_id == case.id)
 
 
-def conversations_of_contact(member: Membership, contact: Contact, limit: int = 50) -> Select[Thread]:
+def conversations_of_contact(member: Membership, contact: Contact) -> Select[Thread]:
     """Conversations in which a contact wrote, and which this member may read, newest first.
 
     Among the newest messages of each address: for a customer who has written thousands, the index of
@@ -97,7 +97,7 @@ def conversations_of_contact(member: Membership, contact: Contact, limit: int = 
     )
     written = select(newest.c.thread_id).select_from(addresses.join(newest, true()))
     is_theirs = (Thread.id.in_(written), access.is_readable(member, Thread.mailbox_id))
-    return select(Thread).where(*is_theirs).order_by(*_NEWEST_FIRST).limit(limit)
+    return select(Thread).where(*is_theirs).order_by(*_NEWEST_FIRST)
 
 
 def _conversations(member: Membership, is_its_record: ColumnElement[bool]) -> Select[Thread]:

@@ -25,17 +25,16 @@ def remove_lead_source(source: LeadSource) -> None:
     delete_lead_source(source)
 
 
-def merge_effects(source: LeadSource, into: LeadSource | None = None) -> list[str]:
+def merge_effects(source: LeadSource) -> list[str]:
     """What merging a source into another one changes, in sentences with numbers."""
-    name = f"the source “{into.name}”" if into is not None else "the other source"
     count = lead_count_by_source().get(source.id, 0)
     using = uses_of(source)
-    effects = [f"{_leads(count)} get{'s' if count == 1 else ''} {name}; their history says so."]
+    effects = [f"{_leads(count)} get{'s' if count == 1 else ''} the other source; their history says so."]
     if using.count:
         noun = "mailbox gives" if using.count == 1 else "mailboxes give"
-        effects.append(f"{using.count} {noun} new leads {name}: {using}.")
+        effects.append(f"{using.count} {noun} new leads the other source: {using}.")
     if source.is_default:
-        effects.append(f"The default source is {name} then.")
+        effects.append("The default source is the other source then.")
     later = "Offered again, it does not get them back." if source.system_key else "This cannot be taken back."
     return [*effects, f"“{source.name}” cannot be chosen any more. {later}"]
 

@@ -47,14 +47,14 @@ FILES_BY_ITSELF = ("google", "microsoft")
 log = structlog.get_logger()
 
 
-def file_copies(seconds: float = TURN_SECONDS) -> int:
+def file_copies() -> int:
     """File the copies that are due in the current organization; commits after each. How many were filed.
 
-    After so many seconds none is begun: a server that hardly answers holds up nobody else's mail.
+    After `TURN_SECONDS` none is begun: a server that hardly answers holds up nobody else's mail.
     """
     filed = 0
     due = due_copies().limit(1).with_for_update(skip_locked=True)
-    ends_at = time.monotonic() + seconds
+    ends_at = time.monotonic() + TURN_SECONDS
     while time.monotonic() < ends_at and (row := db.session.scalar(due)) is not None:
         row.copy_attempts += 1
         row.copy_after = now() + WAIT * 2**row.copy_attempts

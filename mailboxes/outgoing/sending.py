@@ -60,15 +60,15 @@ class _Parcel:
     data: bytes
 
 
-def send_due(seconds: float = TURN_SECONDS) -> list[Outgoing]:
+def send_due() -> list[Outgoing]:
     """Send what is due in the current organization, one after another; commits in between.
 
-    Returns what has come to an end: sent, failed or unknown. After so many seconds nothing more is
+    Returns what has come to an end: sent, failed or unknown. After `TURN_SECONDS` nothing more is
     begun: the sweep rings again, and other organizations have their turn.
     """
     settle()
     concluded = []
-    ends_at = time.monotonic() + seconds
+    ends_at = time.monotonic() + TURN_SECONDS
     while time.monotonic() < ends_at and (row := claim_next(Outgoing, _due())) is not None:
         crash_point("reply claimed")
         ended = _send(row)

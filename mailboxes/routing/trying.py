@@ -63,12 +63,12 @@ class Replay:
         return sum(self.moves.values())
 
 
-def try_raw(account: Account, raw: bytes, rules: Sequence[Rule] | None = None) -> Trial:
-    """Where these bytes would go, as if they arrived now; by other rules, if they are given."""
+def try_raw(account: Account, raw: bytes) -> Trial:
+    """Where these bytes would go, as if they arrived now."""
     ways = ways_of(account)
     letter = letter_of(parse(raw), stable_hash(raw), ways.plan.own_addresses, is_ours=False)
     facts = facts_of(account.id, letter, ways.served)
-    return Trial(facts, route(facts, _with(ways.plan, rules)))
+    return Trial(facts, route(facts, ways.plan))
 
 
 def try_again(account: Account, arrival_id: UUID, rules: Sequence[Rule] | None = None) -> Trial | None:

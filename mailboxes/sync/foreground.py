@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import select
 
 from mailboxes.accounts import Account
-from mailboxes.intake import Delivered, deliver
+from mailboxes.intake import deliver
 from mailboxes.sync import leases
 from mailboxes.sync.passes import PassReport, Progress, sync_account
 from mailboxes.system_mailboxes import Mailbox
@@ -21,11 +21,7 @@ from tenants.errors import ConflictError, NotFoundError
 STARTED_AS = secrets.token_hex(8)  # two containers may have a name and the numbers of processes in common
 
 
-def sync_now(
-    account_id: UUID,
-    progress: Progress | None = None,
-    delivered: Callable[[Delivered], None] | None = None,
-) -> PassReport:
+def sync_now(account_id: UUID, progress: Progress | None = None) -> PassReport:
     """Run passes over an account until nothing is left, and deliver what they brought.
 
     `ConflictError` while another pass runs, or while the server asks to be left alone.
@@ -36,7 +32,7 @@ def sync_now(
             raise ConflictError(_why_not_now(account_id))
         with leases.held(account_id, fence):
             report = sync_account(account_id, fence, progress)
-        deliver(account_id, delivered)
+        deliver(account_id)
     return report
 
 

@@ -32,7 +32,7 @@ class LeaseLostError(RuntimeError):
     """Somebody else holds the account now; nothing of this transaction may be committed."""
 
 
-def take(account_id: UUID, owner: str, seconds: int = SECONDS) -> int | None:
+def take(account_id: UUID, owner: str) -> int | None:
     """Take the lease if nobody holds it and the server may be asked, and commit; the fence, or None.
 
     ``owner``: who begins a pass now; "" if that is still to be rung for.
@@ -48,7 +48,7 @@ def take(account_id: UUID, owner: str, seconds: int = SECONDS) -> int | None:
         .values(
             lease_owner=owner,
             lease_fence=Account.lease_fence + 1,
-            lease_expires_at=_from_now(seconds),
+            lease_expires_at=_from_now(SECONDS),
         )
         .returning(Account.lease_fence)
         .execution_options(synchronize_session=False)

@@ -38,20 +38,14 @@ Query = TypeVar("Query", bound=Executable)
 _IN_BINARY = "postroom_in_binary"
 
 
-def insert_rows(
-    model: type[Base],
-    rows: Sequence[Row],
-    *,
-    ignoring_conflicts: bool = False,
-    session: Session | None = None,
-) -> int:
+def insert_rows(model: type[Base], rows: Sequence[Row], *, ignoring_conflicts: bool = False) -> int:
     """Insert rows (column name to value, the same names in each) and return how many went in.
 
     The session's organization is stamped on every row. Columns left out get their default.
     """
     if not rows:
         return 0
-    bound = session or db.session()
+    bound = db.session()
     table: Table = model.__table__  # type: ignore[assignment]
     columns = _columns(table, rows[0])
     organization = _organization(bound, columns)
