@@ -51,10 +51,10 @@ class Author:
         for kind in kinds:
             yield self._message(kind)
 
-    def question(self, text: str = "") -> tuple[str, bytes]:
+    def question(self) -> tuple[str, bytes]:
         """A short message of somebody new, who may be answered; with its subject, which is unique."""
         message = self._envelope(f"{self._random.choice(SUBJECTS)} {self._number + 1}-{self.seed}")
-        message.set_content(f"Hello,\n\n{text or self._paragraph(3)}\n\nNumber {self._number}\n")
+        message.set_content(f"Hello,\n\n{self._paragraph(3)}\n\nNumber {self._number}\n")
         return str(message["Subject"]), message.as_bytes()
 
     def _message(self, kind: str) -> bytes:

@@ -58,16 +58,10 @@ class ImapSession:
     which of them fails. Every method raises a `MailServerError`.
     """
 
-    def __init__(
-        self,
-        settings: ImapSettings,
-        policy: egress.EgressPolicy,
-        resolver: egress.Resolver | None = None,
-    ) -> None:
+    def __init__(self, settings: ImapSettings, policy: egress.EgressPolicy) -> None:
         self.settings = settings
         self.capabilities: frozenset[str] = frozenset()
         self._policy = policy
-        self._resolver = resolver
         self._target: egress.Target | None = None
         self._wire: Wire | None = None
         self._client: GuardedClient | None = None
@@ -114,7 +108,7 @@ class ImapSession:
         seconds = self.settings.timeouts.connect
         if target is None:
             host, port = self.settings.host, self.settings.port
-            target = egress.resolve(host, port, self._policy, seconds, self._resolver)
+            target = egress.resolve(host, port, self._policy, seconds)
         self._target, self._target_name = target, target.name
         self._wire = Wire(egress.open_socket(target, seconds), self.settings.timeouts.command)
 

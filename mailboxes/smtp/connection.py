@@ -54,15 +54,9 @@ def check(settings: SmtpSettings, policy: egress.EgressPolicy) -> None:
 class SmtpConnection:
     """One signed-in connection that can send several messages; a context manager."""
 
-    def __init__(
-        self,
-        settings: SmtpSettings,
-        policy: egress.EgressPolicy,
-        resolver: egress.Resolver | None = None,
-    ) -> None:
+    def __init__(self, settings: SmtpSettings, policy: egress.EgressPolicy) -> None:
         self.settings = settings
         self._policy = policy
-        self._resolver = resolver
         self._wire: Wire | None = None
         self._session: GuardedSmtp | None = None
         self._target_name = ""
@@ -92,7 +86,7 @@ class SmtpConnection:
         seconds = self.settings.timeouts.connect
         if target is None:
             host, port = self.settings.host, self.settings.port
-            target = egress.resolve(host, port, self._policy, seconds, self._resolver)
+            target = egress.resolve(host, port, self._policy, seconds)
         self._target_name = target.name
         self._wire = Wire(egress.open_socket(target, seconds))
 

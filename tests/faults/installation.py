@@ -104,10 +104,10 @@ class ImapAccount:
         outcome, answer = session.append(INBOX, "", when, raw)
         assert outcome == "OK", answer
 
-    def raws(self, folder: str = INBOX) -> list[bytes]:
-        """Every message in a folder, as the server hands it out."""
+    def raws(self) -> list[bytes]:
+        """Every message of the inbox, as the server hands it out."""
         with self.session() as session:
-            session.select(folder, readonly=True)
+            session.select(INBOX, readonly=True)
             _, answer = session.uid("FETCH", "1:*", "(UID BODY.PEEK[])")
         return [one[1] for one in answer if isinstance(one, tuple)]
 

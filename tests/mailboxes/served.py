@@ -72,6 +72,8 @@ class Served:
         with self.inside(self.world):
             return db.session.scalar(select(func.count()).select_from(model).where(*conditions)) or 0
 
-    def renumber(self, uid_validity: int, folder: str = "INBOX") -> None:
-        """Let the server change UIDVALIDITY."""
-        self.server.doveadm("mailbox", "update", "-u", self.user, "--uid-validity", str(uid_validity), folder)
+    def renumber(self, uid_validity: int) -> None:
+        """Let the server change UIDVALIDITY of the inbox."""
+        self.server.doveadm(
+            "mailbox", "update", "-u", self.user, "--uid-validity", str(uid_validity), "INBOX"
+        )

@@ -56,9 +56,9 @@ def typed(client, port, url=NEW, **fields):
     }
 
 
-def check(client, data, url=NEW):
-    answer = client.post(url, data={**data, "check": "1"})
-    criticise(answer.text, url)
+def check(client, data):
+    answer = client.post(NEW, data={**data, "check": "1"})
+    criticise(answer.text, NEW)
     return BeautifulSoup(answer.text, "html.parser")
 
 

@@ -33,9 +33,9 @@ def watch(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     watch.close()
 
 
-def turn_until(watch: Watch, is_true: Callable[[], object], seconds: float = 20) -> None:
+def turn_until(watch: Watch, is_true: Callable[[], object]) -> None:
     """Let the watcher go on until something holds; fail the test if it never does."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + 20
     while not is_true():
         assert time.monotonic() < deadline, "the watcher did not get there"
         watch.turn(0.05)

@@ -419,8 +419,8 @@ def test_a_message_that_is_too_large_shows_as_a_stub(ours: World, mailbox: Mailb
         assert db.session.scalars(select(Arrival.state)).one() == "too_large"
 
 
-def stub(message_id: str = "big@x") -> bytes:
-    return letter("Big", message_id=message_id).split(b"\r\n\r\n")[0] + b"\r\n\r\n"
+def stub() -> bytes:
+    return letter("Big", message_id="big@x").split(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
 @pytest.mark.parametrize(

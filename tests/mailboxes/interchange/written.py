@@ -106,8 +106,8 @@ def apply(text=FILE, environment=SECRETS):
     return [str(change) for change in interchange.apply(document(text, environment), by=TERMINAL)]
 
 
-def plan(text=FILE, environment=SECRETS):
-    return [str(change) for change in interchange.plan(document(text, environment), by=TERMINAL)]
+def plan(text=FILE):
+    return [str(change) for change in interchange.plan(document(text, SECRETS), by=TERMINAL)]
 
 
 def change_of(*lines):

@@ -63,15 +63,9 @@ def finish(answer: dict[str, str], session: bytes = SESSION) -> OAuthConnection:
     return oauth.finish(answer["state"], answer["code"], session=session, redirect_uri=CALLBACK, by="Ada")
 
 
-def permitted(provider: Provider, identity: str, session: bytes = SESSION, **given: Any) -> OAuthConnection:
+def permitted(provider: Provider, identity: str, **given: Any) -> OAuthConnection:
     """A connection somebody has permitted, of the owner this session is bound to; committed."""
-    asked = oauth.Request("google", session, "mailboxes", CALLBACK, **given)
-    url = oauth.begin(asked)
-    db.session.commit()
-    answer = provider.permit(url, identity)
-    connection = oauth.finish(
-        answer["state"], answer["code"], session=session, redirect_uri=CALLBACK, by="Ada"
-    )
+    connection = finish(provider.permit(begin(**given), identity))
     db.session.commit()
     return connection
 

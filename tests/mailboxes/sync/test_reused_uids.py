@@ -34,10 +34,11 @@ def scripted(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     return scripted
 
 
-def asked_for(scripted: Scripted, items: bytes = b"BODY.PEEK[]") -> list[int]:
-    """The UIDs of which a pass has asked for this, in that order."""
+def asked_for(scripted: Scripted) -> list[int]:
+    """The UIDs of the messages that a pass has asked for, in that order."""
     folder = scripted.server.folder()
-    asked = [one.arguments.split()[0].decode() for one in scripted.server.commands if items in one.arguments]
+    fetches = [one.arguments for one in scripted.server.commands if b"BODY.PEEK[]" in one.arguments]
+    asked = [arguments.split()[0].decode() for arguments in fetches]
     scripted.server.commands.clear()
     return [uid for wanted in asked for uid in reversed(folder.asked(wanted))]
 

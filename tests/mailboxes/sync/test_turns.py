@@ -49,8 +49,8 @@ def one_pass(boxes: list[Box], began: datetime) -> tuple[list[str], datetime]:
     return visited, at
 
 
-def passes(boxes: list[Box], count: int, began: datetime = NOON) -> list[list[str]]:
-    told = []
+def passes(boxes: list[Box], count: int) -> list[list[str]]:
+    told, began = [], NOON
     for _ in range(count):
         visited, ended = one_pass(boxes, began)
         told.append(visited)

@@ -138,8 +138,8 @@ def mailboxes_in_trouble(inside, ours, theirs):
 # --- renamed ---------------------------------------------------------------------------------
 
 
-def rename(server, name="Undertakings"):
-    server.folders[name.encode()] = server.folders.pop(b"Projects")
+def rename(server):
+    server.folders[b"Undertakings"] = server.folders.pop(b"Projects")
 
 
 def suggested(scripted):
