@@ -218,6 +218,12 @@ class Folder(OptionallyScoped, Base):
             self.first_uid = EVERY_UID
 
 
+def account_now(id: UUID) -> Account:
+    """An account as its row is now, whatever this session has read of it before."""
+    query = select(Account).where(Account.id == id)
+    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
 def seen_account(id: UUID | None) -> Account | None:
     """An account, if this session may see it: a global one is seen by the system alone."""
     return db.session.scalar(select(Account).where(Account.id == id))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, true
 
-from mailboxes.accounts import Account, Folder
+from mailboxes.accounts import Account, Folder, account_now
 from mailboxes.arrivals import Arrival
 from mailboxes.crm.paging import Page
 from mailboxes.global_mailboxes.table import GlobalMailbox
@@ -142,8 +142,7 @@ class Past:
 def health_of(mailbox: Mailbox | GlobalMailbox) -> Health:
     """How the account of a mailbox is now."""
     account_id = mailbox.account_id
-    query = select(Account).where(Account.id == account_id)
-    account = db.session.scalars(query.execution_options(populate_existing=True)).one()
+    account = account_now(account_id)
     first_sync = first_syncs(db.session(), [account_id]).get(account_id)
     waiting, oldest = _waiting(account_id)
     since = now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, account_now
 from mailboxes.arrivals import SHARES, Bells, delivering_a_share
 from mailboxes.crash_points import crash_point
 from mailboxes.intake.arrived import Waiting, mark_delivered, mark_unrouted, next_batch
@@ -55,14 +55,9 @@ def deliver(
 
 
 def _delivered_of(account_id: UUID, share: int, apart: ReaderApart, most: int | None) -> Iterator[Delivered]:
-    account = _account(account_id)
+    account = account_now(account_id)
     for batch in islice(_batches(account_id, share), most):
         yield from _delivered(account, batch, apart)
-
-
-def _account(account_id: UUID) -> Account:
-    query = select(Account).where(Account.id == account_id)
-    return db.session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def _batches(account_id: UUID, share: int) -> Iterator[list[Waiting]]:

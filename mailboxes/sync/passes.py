@@ -10,9 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC
 from uuid import UUID
 
-from sqlalchemy import select
-
-from mailboxes.accounts import Account
+from mailboxes.accounts import Account, account_now
 from mailboxes.connections import egress_policy, imap_settings, most_in_a_day
 from mailboxes.errors import (
     CommandRefusedError,
@@ -67,7 +65,7 @@ def sync_account(
     """
     report = PassReport()
     began = time.monotonic()
-    account = _account(account_id)
+    account = account_now(account_id)
     try:
         imap = ImapConnection(imap_settings(account), egress_policy())
         budget = _budget(account)
@@ -108,11 +106,6 @@ def _budget(account: Account) -> Budget:
     return Budget(most_in_a_day(), spent, at)
 
 
-def _account(account_id: UUID) -> Account:
-    query = select(Account).where(Account.id == account_id)
-    return db.session.scalars(query.execution_options(populate_existing=True)).one()
-
-
 def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
     """Write down how the pass went, if the account is still ours."""
     try:
@@ -120,7 +113,7 @@ def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
     except leases.LeaseLostError:
         report.is_lease_lost = True
         return report
-    account = _account(account_id)
+    account = account_now(account_id)
     before = account.state, account.last_error
     note_fetched(account, report.fetched_bytes)
     if report.error is None:
@@ -129,7 +122,7 @@ def _settled(account_id: UUID, fence: int, report: PassReport) -> PassReport:
         note_stall(account, report.error)
     else:
         note_failure(account, report.error)
-    account = _account(account_id)
+    account = account_now(account_id)
     log_pass(account, _done(report))
     report.is_news = before != (account.state, account.last_error)
     db.session.commit()

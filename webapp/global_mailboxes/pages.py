@@ -40,7 +40,7 @@ from webapp.mailboxes import connecting, consenting, health, held, proving, sync
 from webapp.mailboxes.door import Door
 from webapp.mailboxes.forms import LEVELS, put_error
 from webapp.mailboxes.pages import back, grid_page, states_page, tell_of_sync
-from webapp.mailboxes.typed import typed_form
+from webapp.mailboxes.typed import typed_folders, typed_form
 from webapp.versions import on_record
 from workers.queues import ring_deletion_of_global
 
@@ -83,7 +83,7 @@ def new() -> ResponseReturnValue:
     form = global_form(GlobalValues(MailboxValues()) if is_shown and not is_back else None)
     connection = Connection(None, unsealed(form.folder_list.data or ""))
     if is_shown or connecting.is_asked():
-        return _page(door, form, None, connection, _typed_folders())
+        return _page(door, form, None, connection, typed_folders())
     if "check" in request.form:
         return _reported(door, form, None, connection, global_values_from(form).mailbox)
     if form.validate():
@@ -96,7 +96,7 @@ def new() -> ResponseReturnValue:
             commit_and_follow(source)
             flash(f"{source.label} has been saved. Choose the organizations that it serves.", "success")
             return redirect(door.url("edit" if source.serves_all else "organizations", mailbox_id=source.id))
-    return _page(door, form, None, connection, _typed_folders(), None, 422)
+    return _page(door, form, None, connection, typed_folders(), None, 422)
 
 
 @blueprint.post("/discover")
@@ -120,7 +120,7 @@ def edit(mailbox_id: UUID) -> ResponseReturnValue:
         return _page(door, form, source, connection, connection.synced)
     connection = replace(connection, folders=unsealed(form.folder_list.data or "") or connection.folders)
     if is_back or connecting.is_asked():
-        return _page(door, form, source, connection, _typed_folders())
+        return _page(door, form, source, connection, typed_folders())
     if "check" in request.form:
         return _reported(door, form, source, connection, global_values_from(form).mailbox)
     return _changed(door, form, source, connection)
@@ -240,7 +240,7 @@ def _begun(door: Door, source: GlobalMailbox | None, connection: Connection) -> 
         form = global_form(None)
         connection = replace(connection, folders=unsealed(form.folder_list.data or "") or connection.folders)
         put_error(form, error)
-        return _page(door, form, source, connection, _typed_folders(), None, 422)
+        return _page(door, form, source, connection, typed_folders(), None, 422)
 
 
 def _changed(
@@ -265,7 +265,7 @@ def _changed(
                 flash(f"{source.label} has been saved, here and where it is followed.", "success")
                 return redirect(door.url("edit", mailbox_id=source.id))
     db.session.rollback()
-    return _page(door, form, source, connection, _typed_folders(), None, 200 if asked else 422, asked)
+    return _page(door, form, source, connection, typed_folders(), None, 200 if asked else 422, asked)
 
 
 def _unconfirmed(found: list[Consequence]) -> list[Consequence]:
@@ -356,10 +356,6 @@ def _access(source: GlobalMailbox | None) -> dict[str, str]:
         return {name: level for name, level in typed_form().items() if name.startswith(ACCESS)}
     said = source.said("access") if source is not None else {}
     return {f"{ACCESS}{key}": level for key, level in said.items()}
-
-
-def _typed_folders() -> list[bytes]:
-    return [folder.encode("latin-1", "ignore") for folder in typed_form().getlist("folders")]
 
 
 def _history(source: GlobalMailbox) -> list[SystemAuditEntry]:

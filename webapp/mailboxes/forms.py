@@ -28,7 +28,7 @@ from tenants.errors import InvalidError
 from webapp.choosing import searched
 from webapp.mailboxes.granting import LEVELS as GRANTED
 from webapp.mailboxes.granting import typed_grants
-from webapp.mailboxes.typed import typed_again, typed_form
+from webapp.mailboxes.typed import typed_again, typed_folders, typed_form
 from webapp.versions import VersionedForm, version_of
 
 ENCRYPTIONS = [("tls", "SSL/TLS"), ("starttls", "STARTTLS"), ("none", "None")]
@@ -172,7 +172,7 @@ def values_from(form: MailboxForm) -> MailboxValues:
         smtp_encryption=form.smtp_encryption.data or "starttls",
         smtp_user=form.smtp_user.data or "",
         smtp_password=form.smtp_password.data or "",
-        folders=[folder.encode("latin-1", "ignore") for folder in typed_form().getlist("folders")],
+        folders=typed_folders(),
         history=form.history.data or "inherit",
         history_days=form.history_days.data,
         mirrors_read_state=bool(form.mirrors_read_state.data),

@@ -31,7 +31,7 @@ from webapp.mailboxes.forms import (
 )
 from webapp.mailboxes.grid import grid_of, list_url
 from webapp.mailboxes.sections import OF_SAVED, TITLES, Section, sections_of
-from webapp.mailboxes.typed import typed_form
+from webapp.mailboxes.typed import typed_folders, typed_form
 from webapp.responses.rule_pages import rules_section
 from webapp.versions import on_record
 from workers.queues import ring_outgoing
@@ -57,7 +57,7 @@ def new_page(door: Door) -> ResponseReturnValue:
     if consenting.is_begun():
         return _begun(door, form, None, connection)
     if not form.is_submitted() or connecting.is_asked() or granting.is_asked():
-        return _page(door, form, None, connection, _typed_folders())
+        return _page(door, form, None, connection, typed_folders())
     if "check" in request.form:
         return _checked(door, form, None, connection)
     if form.validate():
@@ -69,7 +69,7 @@ def new_page(door: Door) -> ResponseReturnValue:
         else:
             flash(f"{mailbox.label} has been saved.", "success")
             return redirect(door.url("edit", mailbox_id=mailbox.id))
-    return _page(door, form, None, connection, _typed_folders(), None, 422)
+    return _page(door, form, None, connection, typed_folders(), None, 422)
 
 
 def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
@@ -87,7 +87,7 @@ def edit_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     if consenting.is_begun():
         return _begun(door, form, mailbox, connection)
     if is_back or connecting.is_asked() or granting.is_asked():
-        return _page(door, form, mailbox, connection, _typed_folders())
+        return _page(door, form, mailbox, connection, typed_folders())
     if "check" in request.form:
         return _checked(door, form, mailbox, connection)
     return _changed(door, form, mailbox, connection)
@@ -193,7 +193,7 @@ def _changed(door: Door, form: MailboxForm, mailbox: Mailbox, connection: Connec
             flash(f"{mailbox.label} has been saved.", "success")
             return redirect(door.url("edit", mailbox_id=mailbox.id))
     db.session.rollback()
-    return _page(door, form, mailbox, connection, _typed_folders(), None, 422)
+    return _page(door, form, mailbox, connection, typed_folders(), None, 422)
 
 
 def _begun(
@@ -205,7 +205,7 @@ def _begun(
     except InvalidError as error:
         db.session.rollback()
         put_error(form, error)
-        return _page(door, form, mailbox, connection, _typed_folders(), None, 422)
+        return _page(door, form, mailbox, connection, typed_folders(), None, 422)
 
 
 def _checked(
@@ -276,10 +276,6 @@ def _sections(
     values = values_from(form)
     values.folders = chosen
     return sections_of(shown, values, form.errors, overview, is_granted=bool(editor.granted))
-
-
-def _typed_folders() -> list[bytes]:
-    return [folder.encode("latin-1", "ignore") for folder in typed_form().getlist("folders")]
 
 
 def _access_url(door: Door, mailbox: Mailbox | None) -> str:

@@ -12,6 +12,11 @@ def typed_form() -> MultiDict[str, str]:
     return request.form if again is None else again
 
 
+def typed_folders() -> list[bytes]:
+    """The names of the folders that are ticked, as the server writes them."""
+    return [folder.encode("latin-1", "ignore") for folder in typed_form().getlist("folders")]
+
+
 def typed_again() -> dict[str, Any]:
     """For a form of this page, if somebody comes back from a provider."""
     return {"formdata": typed_form()} if "typed_again" in g else {}
