@@ -17,16 +17,10 @@ from uuid import UUID
 
 from benchmarks.tables import print_table, spread
 from embedded.folders import temporary_folder
-from tests.faults.installation import (
-    ADDRESS,
-    INBOX,
-    SENT,
-    ImapAccount,
-    Installation,
-    content_hash,
-    start_installation,
-)
+from tests.faults.installation import Installation, content_hash, start_installation
 from tests.faults.letters import Post
+from tests.faults.mail_account import INBOX, ImapAccount
+from tests.faults.seeding import ADDRESS, SENT
 from tests.faults.seeds import SEED
 
 CLIENTS = 4

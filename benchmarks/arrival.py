@@ -14,7 +14,9 @@ from benchmarks.tables import print_table, spread
 from benchmarks.visitor import Seen, Visitor
 from embedded.folders import temporary_folder
 from mailboxes.parsing import parse
-from tests.faults.installation import ADDRESS, Installation, has_dovecot, start_installation
+from tests.dovecot import has_dovecot
+from tests.faults.installation import Installation, start_installation
+from tests.faults.seeding import ADDRESS
 from tests.smtp_sink import SunkMessage
 
 PATIENCE = 30.0  # seconds for one message

@@ -16,14 +16,10 @@ from benchmarks.messages import Author
 from benchmarks.tables import print_table, spread
 from embedded.folders import temporary_folder
 from tests.certificates import Certificates
+from tests.dovecot import has_dovecot
 from tests.faults.imap_server import ScriptedImap
-from tests.faults.installation import (
-    ADDRESS,
-    NEIGHBOURS_ADDRESS,
-    Installation,
-    has_dovecot,
-    start_installation,
-)
+from tests.faults.installation import Installation, start_installation
+from tests.faults.seeding import ADDRESS, NEIGHBOURS_ADDRESS
 from tests.faults.seeds import SEED
 from tests.faults.truth import Folder
 

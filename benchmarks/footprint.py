@@ -10,7 +10,8 @@ from benchmarks.processes import family_of, proportional_megabytes, resident_meg
 from benchmarks.tables import print_table
 from embedded.folders import temporary_folder
 from embedded.processes import answers_on, free_port, python_environment
-from tests.faults.installation import PROCESSES, Installation, has_dovecot, start_installation
+from tests.dovecot import has_dovecot
+from tests.faults.installation import PROCESSES, Installation, start_installation
 
 IDLE_SECONDS = 5.0  # until what a start needs for a moment is given back
 DEMO_PATIENCE = 180.0

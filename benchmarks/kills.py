@@ -14,8 +14,9 @@ from typing import Any
 
 from benchmarks.tables import print_table
 from embedded.folders import temporary_folder
-from tests.faults.installation import ADDRESS, Installation, start_installation
+from tests.faults.installation import Installation, start_installation
 from tests.faults.letters import Letter, Post
+from tests.faults.seeding import ADDRESS
 from tests.faults.seeds import SEED
 from tests.faults.storm import Storm, demand_all_is_as_it_should_be
 

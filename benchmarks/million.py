@@ -23,7 +23,8 @@ from benchmarks.tables import print_table, spread
 from embedded.folders import temporary_folder
 from tests.certificates import Certificates
 from tests.faults.imap_server import ScriptedImap
-from tests.faults.installation import ImapAccount, Installation, start_installation
+from tests.faults.installation import Installation, start_installation
+from tests.faults.mail_account import ImapAccount
 from tests.faults.seeds import SEED
 from tests.faults.truth import Folder
 from tests.mailboxes.arriving import letter

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imapclient import IMAPClient
 
-from tests.faults.installation import ImapAccount
+from tests.faults.mail_account import ImapAccount
 
 RECEIVED = 1 << 20
 AT_ONCE = 500

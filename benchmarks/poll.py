@@ -20,8 +20,7 @@ from embedded.folders import temporary_folder
 from mailboxes.egress import EgressPolicy
 from mailboxes.imap import ImapConnection, ImapSettings
 from tests.certificates import Certificates
-from tests.dovecot import PASSWORD, start_dovecot
-from tests.faults.installation import has_dovecot
+from tests.dovecot import PASSWORD, has_dovecot, start_dovecot
 from workers.watched import Post, Watched, ask
 
 TIMES = 300

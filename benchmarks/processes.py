@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from tests.faults.installation import children_of
+from tests.processes import children_of
 
 MEGABYTE = 1024  # kilobytes
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -18,7 +18,9 @@ from benchmarks.peers import MBSYNC, RAW, peers
 from benchmarks.processes import family_of, peak_megabytes, postgres_pids, processor_seconds
 from benchmarks.tables import print_table
 from embedded.folders import temporary_folder
-from tests.faults.installation import ADDRESS, Installation, has_dovecot, start_installation
+from tests.dovecot import has_dovecot
+from tests.faults.installation import Installation, start_installation
+from tests.faults.seeding import ADDRESS
 from workers.processes import PROCESSES
 from workers.queues import QUEUES
 

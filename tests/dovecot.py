@@ -251,13 +251,18 @@ def start_dovecot(
     certificate: ServerCertificate, settings: Mapping[str, str] | None = None, oauth2: str = ""
 ) -> Iterator[Dovecot]:
     """A Dovecot with settings of its own: ``with start_dovecot(certificates.good, {…}) as server``."""
-    if shutil.which("dovecot", path=_PATH) is None:
+    if not has_dovecot():
         missing("Dovecot", "apt-get install -y dovecot-imapd")
     with temporary_folder() as folder, Dovecot(folder, certificate, settings, oauth2) as server:
         yield server
 
 
 _PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+
+
+def has_dovecot() -> bool:
+    """Whether a real IMAP server is installed here."""
+    return shutil.which("dovecot", path=_PATH) is not None
 
 
 def _program(name: str) -> str:

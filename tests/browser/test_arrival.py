@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 from embedded.folders import temporary_folder
 from mailboxes.parsing import parse
 from tests.factories import PASSWORD
-from tests.faults.installation import ADDRESS, Installation, start_installation
+from tests.faults.installation import Installation, start_installation
 from tests.faults.letters import Post
+from tests.faults.seeding import ADDRESS
 
 SOON = 60_000  # milliseconds, on a machine that does other things as well
 

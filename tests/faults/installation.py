@@ -14,9 +14,7 @@ an active rule, and a neighbour with a mailbox that gets nothing. Used by tests 
 import hashlib
 import imaplib
 import os
-import shutil
 import signal
-import ssl
 import subprocess
 import sys
 import time
@@ -26,7 +24,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import redis
@@ -35,96 +32,26 @@ from alembic import command
 from embedded.environment import DATABASE, Services
 from embedded.mail.people import MailUser
 from embedded.processes import Program, answers_on, end_session, free_port, python_environment
-from mailboxes import setup
-from mailboxes.crm.channels import add_channel
-from mailboxes.offering import create_organization
-from mailboxes.rules import RuleValues, add_rule
-from mailboxes.setup import FolderChoice, Grant, MailboxValues
-from mailboxes.system_mailboxes import Mailbox
-from mailboxes.templates import TemplateValues
-from tenants import audit
 from tenants.application import create_base_app
-from tenants.audit import Actor
-from tenants.configuration.catalog import ORGANIZATION
-from tenants.configuration.layers import override
 from tenants.database import db
 from tenants.database.schema import migration_config
-from tenants.organizations import Membership, Organization
-from tenants.permissions import MEMBER
 from tenants.settings import Settings
 from tests.certificates import Certificates
 from tests.dovecot import start_dovecot
-from tests.factories import make_member
+from tests.faults.mail_account import INBOX, ImapAccount, count_in
+from tests.faults.seeding import ADDRESS, NEIGHBOURS_ADDRESS, SENT, Seeded, seed, values_of
+from tests.processes import children_of
 from tests.services import copy_cluster
 from tests.smtp_sink import RunningSink, Sink
 
 PROCESSES = ("web", "worker", "schedule", "watch")
-ADDRESS, NEIGHBOURS_ADDRESS = "help@acme.test", "help@neighbour.test"
-INBOX, SENT = "INBOX", "Sent"
 POLL_SECONDS = 0.05
 HURRY_SECONDS = 2.0
 SHOWN_LINES, LONGEST_LINE = 8, 300  # of each log, in reports
-BY = Actor("The set-up")
-THANKS = TemplateValues(
-    texts={"en": ("Auto: {{ message.subject }}", "Dear {{ sender.name }},\n\nthank you, we read it soon.\n")}
-)
-MANY = "100000"  # automatic responses in an hour
 
 
 class NotSettledError(AssertionError):
     """The installation did not come to rest in time; the text says what was left."""
-
-
-@dataclass(frozen=True)
-class ImapAccount:
-    """How to reach a person's mail by IMAP; ``plain_port``: also without encryption, if it is not 0."""
-
-    host: str
-    port: int
-    encryption: str
-    user: str
-    password: str
-    ca_file: Path | None = None
-    plain_port: int = 0
-
-    def session(self) -> imaplib.IMAP4:
-        """A signed-in connection; a context manager that signs out."""
-        session: imaplib.IMAP4
-        if self.encryption == "tls":
-            trust = ssl.create_default_context(cafile=self.ca_file)
-            session = imaplib.IMAP4_SSL(self.host, self.port, ssl_context=trust, timeout=20)
-        else:
-            session = imaplib.IMAP4(self.host, self.port, timeout=20)
-        session.login(self.user, self.password)
-        return session
-
-    def append(self, session: imaplib.IMAP4, raw: bytes, received_at: datetime | None = None) -> None:
-        """File a message in the inbox, as a server does when one comes in; now, or some time ago."""
-        when = imaplib.Time2Internaldate(received_at) if received_at else ""
-        outcome, answer = session.append(INBOX, "", when, raw)
-        assert outcome == "OK", answer
-
-    def raws(self) -> list[bytes]:
-        """Every message of the inbox, as the server hands it out."""
-        with self.session() as session:
-            session.select(INBOX, readonly=True)
-            _, answer = session.uid("FETCH", "1:*", "(UID BODY.PEEK[])")
-        return [one[1] for one in answer if isinstance(one, tuple)]
-
-    def count(self, folder: str = INBOX) -> int:
-        """How many messages a folder has."""
-        with self.session() as session:
-            return count_in(session, folder)
-
-
-@dataclass(frozen=True)
-class Seeded:
-    """What stands in an organization after `Installation.seed`."""
-
-    organization_id: UUID
-    mailbox_id: UUID
-    account_id: UUID
-    member_address: str
 
 
 @dataclass
@@ -317,10 +244,10 @@ class Installation:
         """Two organizations: ours, whose mailbox makes records and answers, and the neighbour."""
         app = create_base_app(Settings.from_environment(self.environment))
         with app.app_context():
-            self.ours = _seed("Acme", ADDRESS, self._values(ADDRESS, self.account.user, action, history))
+            self.ours = self._seeded("Acme", ADDRESS, self.account.user, action, history)
         with app.app_context():
-            values = self._values(NEIGHBOURS_ADDRESS, f"neighbour-{self.account.user}", "nothing", history)
-            self.theirs = _seed("Neighbour", NEIGHBOURS_ADDRESS, values)
+            user = f"neighbour-{self.account.user}"
+            self.theirs = self._seeded("Neighbour", NEIGHBOURS_ADDRESS, user, "nothing", history)
         with app.app_context():
             for engine in db.engines.values():
                 engine.dispose()
@@ -330,30 +257,14 @@ class Installation:
         address = f"help@{name.lower()}.test"
         app = create_base_app(Settings.from_environment(self.environment))
         with app.app_context():
-            seeded = _seed(name, address, self._values(address, self.account.user, "nothing", "all"))
+            seeded = self._seeded(name, address, self.account.user, "nothing", "all")
             for engine in db.engines.values():
                 engine.dispose()
         return seeded
 
-    def _values(self, address: str, user: str, action: str, history: str) -> MailboxValues:
-        return MailboxValues(
-            label="Help",
-            address=address,
-            imap_host=self.account.host,
-            imap_port=self.account.port,
-            imap_encryption=self.account.encryption,
-            imap_user=user,
-            imap_password=self.account.password,
-            smtp_enabled=True,
-            smtp_host=self.sink.host,
-            smtp_port=self.sink.tls_port,
-            smtp_encryption="tls",
-            smtp_user=self.sink.user,
-            smtp_password=self.sink.password,
-            folders=[INBOX.encode(), SENT.encode()],
-            history=history,
-            action=action,
-        )
+    def _seeded(self, name: str, address: str, user: str, action: str, history: str) -> Seeded:
+        values = values_of(address, self.account, self.sink, user=user, action=action, history=history)
+        return seed(name, values)
 
     def _program(self, name: str) -> Program:
         options = ["--port", str(self.services.web_port)] if name == "web" else []
@@ -420,29 +331,6 @@ def start_installation(
         yield installation
 
 
-def count_in(session: imaplib.IMAP4, folder: str) -> int:
-    """How many messages a folder has; read-only."""
-    _, answer = session.select(folder, readonly=True)
-    return int(answer[0] or 0)
-
-
-def has_dovecot() -> bool:
-    """Whether a real IMAP server is installed here."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    return shutil.which("dovecot", path=path) is not None
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that this one has started and that live."""
-    found = []
-    for place in Path("/proc").iterdir():
-        with suppress(OSError, IndexError, ValueError):
-            state, parent = (place / "stat").read_text().rpartition(")")[2].split()[:2]
-            if int(parent) == pid and state != "Z":
-                found.append(int(place.name))
-    return found
-
-
 def content_hash(raw: bytes) -> bytes:
     """How an arrival is known by its bytes."""
     return hashlib.sha256(raw).digest()
@@ -451,7 +339,6 @@ def content_hash(raw: bytes) -> bytes:
 # --- private ---------------------------------------------------------------------------------
 
 _POSTROOM = (sys.executable, "-m", "commands")
-_ACTION_SETTINGS = {"lead": {"source": "email"}, "case": {"status": "open", "priority": "normal"}}
 _STORED = """
 SELECT f.name, count(*) FROM arrivals a JOIN folders f ON f.id = a.folder_id
 WHERE a.account_id = %s AND a.state <> 'stored' GROUP BY f.name
@@ -520,32 +407,6 @@ def _environment(
         "POSTROOM_CA_FILE": str(certificates.ca_file),
         "POSTROOM_CHEAP_PASSWORDS": "1",
     }
-
-
-def _seed(name: str, address: str, values: MailboxValues) -> Seeded:
-    organization = create_organization(name, name.lower(), by=BY.name)
-    db.session.commit()
-    member = make_member(organization.id, f"Mia of {name}", role=MEMBER)
-    mailbox = _mailbox(organization, member, values)
-    return Seeded(organization.id, mailbox.id, mailbox.account_id, member.user.address)
-
-
-def _mailbox(organization: Organization, member: Membership, values: MailboxValues) -> Mailbox:
-    values.grants = [Grant("reply", membership_id=member.id)]
-    folders = [
-        FolderChoice(INBOX.encode(), INBOX, "/", "inbox", True, 0),
-        FolderChoice(SENT.encode(), SENT, "/", "sent", True, 0),
-    ]
-    add_channel("Sales")
-    values.action_settings = _ACTION_SETTINGS.get(values.action, {}) | {"owner": str(member.id)}
-    mailbox = setup.create(values, folders, by=BY)
-    db.session.flush()
-    add_rule(mailbox, RuleValues("Thanks", response=THANKS), by=BY)
-    for key in ("response.hourly_limit", "response.daily_limit"):
-        override(key, MANY, ORGANIZATION, by=BY.name)
-        audit.record(BY, "configuration.changed", key, {}, {key: MANY})
-    db.session.commit()
-    return mailbox
 
 
 def _made(folder: Path) -> Path:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from embedded.folders import temporary_folder
-from tests.faults.installation import ADDRESS, start_installation
+from tests.faults.installation import start_installation
 from tests.faults.letters import Post
+from tests.faults.seeding import ADDRESS
 from tests.faults.seeds import SEED
 from tests.faults.storm import Storm, demand_all_is_as_it_should_be
 
