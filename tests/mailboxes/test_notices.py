@@ -161,10 +161,10 @@ def test_without_a_server_a_notice_waits_until_its_time_is_over(ours, inside, ap
     assert notices()[0].state == "failed"
 
 
-def test_a_notice_whose_next_attempt_would_come_too_late_ends_at_once(ours, inside, server):
+def test_a_notice_whose_next_attempt_would_come_too_late_ends_at_once(ours, inside, system_sink):
     queue(inside, ours)
     put(give_up_at=now() + timedelta(seconds=30))
-    server.fail("RCPT", "451 4.3.0 Later")
+    system_sink.fail("RCPT", "451 4.3.0 Later")
     send_due_notices(ours.id)
     (late,) = notices()
     assert (late.state, late.content, late.give_up_at > now()) == ("failed", None, True)
