@@ -53,6 +53,20 @@ def let_go(owners: Collection[str]) -> None:
         session.commit()
 
 
+def begin_anew(account: Account) -> None:
+    """A portion of the history has been taken in since: the next death is the first in a row; commits.
+
+    New mail does not count. It would come again before whatever they die of, each time.
+    """
+    db.session.execute(
+        update(Account)
+        .where(Account.id == account.id)
+        .values(death_count=0)
+        .execution_options(synchronize_session="evaluate")
+    )
+    db.session.commit()
+
+
 def is_left_alone(account_id: UUID) -> bool:
     """Whether workers die of it, so that news of it have to wait until it is due."""
     rests = (Account.death_count >= TOLD_FROM) & (Account.next_attempt_at > func.clock_timestamp())

@@ -10,7 +10,7 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival, of_another_epoch
 from mailboxes.errors import UidValidityChangedError
 from mailboxes.imap import FolderState
-from mailboxes.sync import leases
+from mailboxes.sync import deaths, leases
 from mailboxes.sync.arriving import Advance, Lane
 from mailboxes.sync.folders import cursor_of, keep_cursor
 from mailboxes.sync.following import follow_renumbering
@@ -162,6 +162,8 @@ def _take_portion(run: Pass, folder: Folder, lane: Lane) -> None:
         run, folder, lane, portion, lambda batch: _down_to(min(batch), left), is_expected=True
     )
     run.left[folder.id] = _below(portion[-1], left)
+    if run.account.death_count:
+        deaths.begin_anew(run.account)
     run.portion = portion_after(len(portion), time.monotonic() - began)
 
 

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from mailboxes.accounts import Folder, choose_history_again
+from mailboxes.accounts import Account, Folder, choose_history_again
 from mailboxes.arrivals import Arrival
 from mailboxes.messages import Message
 from mailboxes.sync import leases
@@ -56,6 +56,37 @@ def test_who_calls_during_the_history_is_heard_before_the_rest_of_it(
         order = db.session.scalars(select(Arrival.uid).order_by(Arrival.id)).all()
     assert order.index(21) == 10
     scripted.settle()
+
+
+class KilledError(BaseException):
+    """What a process says that is killed, as far as a test can tell."""
+
+
+@pytest.mark.parametrize(("taken_in", "deaths"), [(1, 2), (2, 0)])
+def test_deaths_between_which_history_is_taken_in_are_none_in_a_row(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, taken_in: int, deaths: int
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 5)
+    monkeypatch.setattr("mailboxes.sync.history.portion_after", lambda *_: 5)
+    for number in range(20):
+        scripted.add(f"Old {number:02}")
+    stored: list[str] = []
+
+    def kill(point: str) -> None:
+        stored.extend([point] if point == "after commit of arrivals" else [])
+        if len(stored) == taken_in:
+            raise KilledError
+
+    monkeypatch.setattr("mailboxes.sync.arriving.crash_point", kill)
+    with scripted.inside(scripted.world):
+        account = db.session.get_one(Account, scripted.mailbox.account_id)
+        account.death_count = 2
+        db.session.commit()
+        with pytest.raises(KilledError):
+            scripted.sync()
+        db.session.rollback()
+        db.session.refresh(account)
+        assert account.death_count == deaths
 
 
 @pytest.mark.parametrize("do_others_wait", [True, False])
