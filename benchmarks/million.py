@@ -16,8 +16,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg
-
 from benchmarks.processes import family_of, proportional_megabytes, resident_megabytes
 from benchmarks.tables import print_table, spread
 from embedded.folders import temporary_folder
@@ -57,15 +55,13 @@ class Watched:
             self.heaviest_own = max(self.heaviest_own, proportional_megabytes(one))
 
     def kill(self, chance: random.Random) -> None:
-        """End one of the processes that run jobs; its lease runs out at once, as if a minute had gone by."""
+        """End one of the processes that run jobs; whatever it held is for the others to find out."""
         living = self.installation.queue_workers()
         if living:
             with suppress(ProcessLookupError):
                 os.kill(chance.choice(living), signal.SIGKILL)
             self.kills += 1
         self.installation.revive()
-        with suppress(psycopg.OperationalError):
-            self.installation.let_time_pass()
 
     def send_new_mail(self) -> None:
         """One new message after another; how long until each is a message that people see."""
