@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Select, select, update
 from mailboxes import given_up
 from mailboxes.conversion import convert
 from mailboxes.crash_points import crash_point
-from mailboxes.messages import Message
+from mailboxes.messages import Message, mailbox_of
 from mailboxes.responses import respond
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import across_organizations, db, now
@@ -118,6 +118,7 @@ def _act(message_id: UUID) -> Acted | None:
     if message is None:
         _give_back(message_id)
         return None
+    _mailbox = mailbox_of(message)  # held here, or each of a dozen questions would read it anew
     mailbox_id = message.mailbox_id
     try:
         convert(message)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from mailboxes.system_mailboxes import Mailbox
 from tenants.database import (
     INSTALLATION,
     Base,
@@ -199,6 +200,11 @@ class MessageRead(OrganizationScoped, Base):
     message_id: Mapped[UUID]
     membership_id: Mapped[UUID]
     read_at: Mapped[datetime] = mapped_column(default=now)
+
+
+def mailbox_of(message: Message) -> Mailbox:
+    """The mailbox a message is in."""
+    return db.session.get_one(Mailbox, (message.organization_id, message.mailbox_id))
 
 
 def wait_for_others(message: Message) -> None:

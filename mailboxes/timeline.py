@@ -109,10 +109,10 @@ def record(
         raise ValueError(f"{stage} is no stage of the timeline")
     db.session.flush()
     db.session.execute(select(Message.id).where(Message.id == message.id).with_for_update())
-    last = db.session.scalar(select(func.max(Event.position)).where(Event.message_id == message.id))
+    last = select(func.max(Event.position)).where(Event.message_id == message.id).scalar_subquery()
     event = Event(
         message_id=message.id,
-        position=(last or 0) + 1,
+        position=func.coalesce(last, 0) + 1,
         stage=stage,
         result=result,
         reason=reason,

@@ -23,11 +23,11 @@ from mailboxes.conversion.claims import (
 )
 from mailboxes.conversion.known_actions import actions, standing_of
 from mailboxes.conversion.links import RecordLink, link_to, links_of
-from mailboxes.conversion.people import contact_of, is_from_person, mailbox_of
+from mailboxes.conversion.people import contact_of, is_from_person
 from mailboxes.conversion.settings import Offer, offers, settings_in_words
 from mailboxes.crash_points import crash_point
 from mailboxes.crm import cases
-from mailboxes.messages import Message, wait_for_others
+from mailboxes.messages import Message, mailbox_of, wait_for_others
 from mailboxes.shadow import SHADOW, is_in_shadow
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread

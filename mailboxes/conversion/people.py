@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from mailboxes.crm import contacts, texts
 from mailboxes.crm.contacts import Contact, Sighting
-from mailboxes.messages import Message
+from mailboxes.messages import Message, mailbox_of
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
 
@@ -18,12 +18,6 @@ class Person:
 
     name: str
     address: str
-
-
-def mailbox_of(message: Message) -> Mailbox:
-    """The mailbox a message is in."""
-    key = {"organization_id": message.organization_id, "id": message.mailbox_id}
-    return db.session.get_one(Mailbox, key)
 
 
 def is_from_trusted_form(message: Message) -> bool:

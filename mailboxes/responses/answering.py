@@ -12,7 +12,7 @@ from mailboxes import outgoing, templates, timeline
 from mailboxes.classifying import canonical_address
 from mailboxes.crm.contacts import contact_with_address
 from mailboxes.decisions import NO_RULE, Decision, Reason, Rule, Usage, decide
-from mailboxes.messages import Message, wait_for_others
+from mailboxes.messages import Message, mailbox_of, wait_for_others
 from mailboxes.responses.bounces import note_bounce
 from mailboxes.responses.claims import (
     STAGE,
@@ -27,7 +27,6 @@ from mailboxes.responses.knowing import (
     body_hash,
     facts_of,
     known_about,
-    mailbox_of,
     shared_account_of,
     with_domain,
     with_usage,

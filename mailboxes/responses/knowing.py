@@ -16,14 +16,14 @@ from mailboxes.decisions import Context, Limits, Options, Rule, Usage
 from mailboxes.decisions.values import Case, case_of
 from mailboxes.loop_tokens import is_own_loop_token
 from mailboxes.mail_domains import domain_state
-from mailboxes.messages import Location, Message
+from mailboxes.messages import Location, Message, mailbox_of
 from mailboxes.outgoing import AUTOMATIC, Outgoing, sending_problem
 from mailboxes.outgoing.routes import account_behind
 from mailboxes.parsing import Address, parse
 from mailboxes.raws import raw_content
 from mailboxes.responses.claims import AutomaticResponse, ResponseWindow, account_window
 from mailboxes.rules import AutoResponseRule, rules_of
-from mailboxes.system_mailboxes import Mailbox, mailboxes
+from mailboxes.system_mailboxes import Mailbox
 from mailboxes.undeliverable import is_undeliverable
 from tenants.application import settings_of
 from tenants.configuration.catalog import CATALOG, ORGANIZATION
@@ -38,11 +38,6 @@ HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 def facts_of(message: Message) -> Facts:
     """What the classifier saw, as it was stored at delivery."""
     return facts_told(message.facts)
-
-
-def mailbox_of(message: Message) -> Mailbox:
-    """The mailbox a message is in."""
-    return db.session.get_one(Mailbox, (message.organization_id, message.mailbox_id))
 
 
 def shared_account_of(message: Message) -> UUID | None:
@@ -100,13 +95,17 @@ def with_usage(message: Message, context: Context) -> Context:
     in_domain = AutomaticResponse.recipient.endswith(f"@{case.recipient_domain}", autoescape=True)
     in_mailbox = AutomaticResponse.mailbox_id == message.mailbox_id
     last_hour, last_day = (AutomaticResponse.decided_at > moment - span for span in (HOUR, DAY))
+    counted = {
+        "sender_day_count": AutomaticResponse.recipient == recipient,
+        "domain_hour_count": in_domain & last_hour,
+        "mailbox_hour_count": in_mailbox & last_hour,
+        "mailbox_day_count": in_mailbox,
+        "organization_hour_count": last_hour,
+    }
+    counts = select(*(func.count().filter(which).label(name) for name, which in counted.items()))
     usage = Usage(
         next_allowed_at=_next_allowed_at(message, recipient),
-        sender_day_count=_count(AutomaticResponse.recipient == recipient, last_day),
-        domain_hour_count=_count(in_domain, last_hour),
-        mailbox_hour_count=_count(in_mailbox, last_hour),
-        mailbox_day_count=_count(in_mailbox, last_day),
-        organization_hour_count=_count(last_hour),
+        **db.session.execute(counts.where(last_day)).mappings().one(),
         has_same_body=_has_same_body(message, case, in_domain & last_hour),
     )
     return replace(context, usage=usage, is_thread_answered=_is_thread_answered(message))
@@ -163,8 +162,8 @@ def _settings() -> dict[str, Effective]:
 
 def _own_addresses(system_address: str) -> frozenset[str]:
     own = [system_address]
-    for mailbox in db.session.scalars(mailboxes()):
-        own += [mailbox.address, *mailbox.aliases]
+    for address, aliases in db.session.execute(select(Mailbox.address, Mailbox.aliases)):
+        own += [address, *aliases]
     return _canonical(own)
 
 
@@ -206,10 +205,6 @@ def _lacks_smtputf8(mailbox: Mailbox) -> bool:
         Outgoing.created_at > now() - REMEMBERED,
     )
     return db.session.scalar(found.limit(1)) is not None
-
-
-def _count(*conditions: ColumnElement[bool]) -> int:
-    return db.session.scalar(select(func.count(AutomaticResponse.id)).where(*conditions)) or 0
 
 
 def _next_allowed_at(message: Message, recipient: str) -> datetime | None:

@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, delete, func, select
 
 from mailboxes.classifying import canonical_address
 from mailboxes.conversion.claims import Conversion
-from mailboxes.conversion.people import mailbox_of, person_of
+from mailboxes.conversion.people import person_of
 from mailboxes.crm.cases import Case
 from mailboxes.crm.contacts import Contact, ContactAddress, contact_with_address
 from mailboxes.crm.emptying import empty_or_delete
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft
-from mailboxes.messages import Attachment, Location, Message
+from mailboxes.messages import Attachment, Location, Message, mailbox_of
 from mailboxes.outgoing import Outgoing
 from mailboxes.raws import forget_raws
 from mailboxes.responses import ResponseWindow

@@ -18,6 +18,7 @@ from tenants.database import db, now
 from tenants.organizations import Organization
 from tests.faults.crashing import start_child
 from tests.mailboxes.sending import act, answering_rule, ask, let_out, outbox, sending_mailbox, steps
+from tests.queries import counted_queries
 
 
 @pytest.fixture
@@ -45,6 +46,16 @@ def test_messages_are_acted_upon_once_and_in_order(ours, mailbox, inside):
     assert act(ours) == []
     assert organizations_with_pending() == []
     assert state(ours, inside, first).work == "done"
+
+
+def test_the_mailbox_is_read_once_for_a_message(app, ours, theirs, mailbox):
+    answering_rule(ours, mailbox)
+    ask(ours, mailbox)
+    with counted_queries(app) as statements:
+        (acted,) = act(ours)
+    assert acted.is_answered
+    read = [one for one in statements if one.startswith("SELECT mailboxes.organization_id")]
+    assert len(read) == 1
 
 
 def test_a_failure_waits_and_the_others_go_on(ours, mailbox, inside, monkeypatch):
