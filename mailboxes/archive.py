@@ -4,7 +4,7 @@ It is written while it is read: neither the memory nor a disk holds more of it t
 
 - ``configuration.yaml``: what administrators set up, as `postroom export` writes it, without a secret
 - ``mail/ADDRESS.mbox``: every message of a mailbox as it came or went (mboxrd), oldest first
-- ``records/*.csv``: leads, cases, comments, contacts, drafts, the timeline of messages, and the audit log
+- ``records/*.csv``: leads, cases, comments, notes, contacts, drafts, the timeline, and the audit log
 - ``README.txt``: what is in it, and what is not, each with the reason; messages without bytes one by one
 """
 
@@ -27,6 +27,7 @@ from mailboxes.filenames import distinct_filenames
 from mailboxes.messages import Message
 from mailboxes.raws import raw_contents
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads.notes import Note
 from mailboxes.timeline import Event, each_step
 from tenants.audit import ARCHIVED, AuditEntry, entries
 from tenants.database import current_organization_id, db, now
@@ -37,8 +38,8 @@ The archive of {organization}, {at}
 
 configuration.yaml   what administrators set up; `postroom apply` reads it
 mail/ADDRESS.mbox    every message of a mailbox as it came or went; mail programs open it
-records/*.csv        leads, cases, comments, contacts with their addresses, drafts, the timeline of
-                     messages (what happened to each, and why), and the audit log
+records/*.csv        leads, cases, comments, notes on conversations, contacts with their addresses, drafts,
+                     the timeline of messages (what happened to each, and why), and the audit log
 
 Not in it:
 - passwords, tokens and keys: they are never given out, type them again elsewhere
@@ -54,6 +55,7 @@ RECORDS = {
     "leads": Lead,
     "cases": Case,
     "comments": CaseComment,
+    "notes": Note,
     "contacts": Contact,
     "addresses": ContactAddress,
     "drafts": Draft,

@@ -29,6 +29,7 @@ import mailboxes.system_mailboxes
 import mailboxes.templates
 import mailboxes.templates.system
 import mailboxes.threads
+import mailboxes.threads.notes
 import mailboxes.timeline
 import mailboxes.undeliverable  # noqa: F401
 import tenants.audit

@@ -28,6 +28,7 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import TemplateValues, save_template
 from mailboxes.templates.system import save_system_template
 from mailboxes.threads import ThreadRecord
+from mailboxes.threads.notes import Note
 from tenants.audit import Actor, record, record_for_system
 from tenants.configuration.layers import override
 from tenants.database import db, inside, inside_installation, uuid7
@@ -88,6 +89,7 @@ def _records(world: World, message: Message, number: int) -> Ids:
             CaseComment(case_id=case.id, author_name="Ada", text="Seen"),
             ThreadRecord(thread_id=message.thread_id, kind="lead", lead_id=lead.id),
             ThreadRecord(thread_id=message.thread_id, kind="case", case_id=case.id),
+            Note(thread_id=message.thread_id, author_name="Ada", text="Mind the lamp"),
         ]
     )
     return {"contact_id": contact.id, "lead_id": lead.id, "case_id": case.id, "draft_id": draft.id}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
+from mailboxes.threads.notes import Note, notes_of, write_note
 from mailboxes.timeline import Event
 from tenants.database import db
 from tenants.errors import InvalidError
@@ -51,7 +53,10 @@ class Opened:
 
 @dataclass(frozen=True)
 class Conversation:
-    """A thread with its newest messages, oldest first. ``earlier`` leads to those before them."""
+    """A thread with its newest messages, oldest first, and the notes written since the first of these.
+
+    ``earlier`` leads to what was before them.
+    """
 
     thread: Thread
     mailbox: Mailbox
@@ -60,6 +65,7 @@ class Conversation:
     earlier: Key | None
     linked: list[Thread]
     related: list[Thread]
+    notes: list[Note]
     assignee: Membership | None
     drafts: list[Draft]
     may_reply: bool
@@ -87,6 +93,7 @@ def open_conversation(
         earlier=Key(messages[0].shown_at, messages[0].id) if has_earlier else None,
         linked=_linked(member, thread),
         related=_related(member, thread),
+        notes=_notes(thread, messages[0].shown_at if has_earlier else None),
         assignee=db.session.scalar(select(Membership).where(Membership.id == thread.assignee_id)),
         drafts=list(db.session.scalars(drafts)),
         may_reply=may_reply(member, thread.mailbox_id),
@@ -126,6 +133,14 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
     for thread in changed:
         _remember(thread, "assigned", f"{member.name} assigned the conversation to {name}.")
     return len(changed)
+
+
+def note(member: Membership, thread_id: UUID, text: str) -> Note:
+    """Write a note on a conversation that this member may read; `InvalidError` without a text."""
+    thread = readable_thread(member, thread_id)
+    written = write_note(thread, text, member)
+    _remember(thread, "noted", f"{member.name} wrote a note.")
+    return written
 
 
 def newest_message(thread: Thread) -> Message | None:
@@ -186,6 +201,12 @@ def _latest(messages: Sequence[Message]) -> set[UUID]:
     """The last message, and the last that a person wrote: our robot's answer folds no question away."""
     written = [one for one in messages if not (one.direction == "out" and one.is_automatic)]
     return {one.id for one in (*messages[-1:], *written[-1:])}
+
+
+def _notes(thread: Thread, since: datetime | None) -> list[Note]:
+    """The notes of a conversation, with ``since`` those that are written later."""
+    notes = notes_of(thread)
+    return list(db.session.scalars(notes if since is None else notes.where(Note.written_at >= since)))
 
 
 def _by_message(items: Sequence[Item]) -> dict[UUID, list[Item]]:

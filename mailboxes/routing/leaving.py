@@ -1,8 +1,9 @@
 """A message leaves an organization, with everything that was made of it; an audit line stays.
 
 The session is bound to that organization. What goes: the message and its bytes, attachments and words; what
-was sent in answer to it; the conversation, if nothing else came in there; drafts; the contact that only it
-made; and the content of the lead or case that it made. What people did on such a record stays.
+was sent in answer to it; the conversation with its notes, if nothing else came in there; drafts; the
+contact that only it made; and the content of the lead or case that it made. What people did on such a
+record stays.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from mailboxes.classifying import canonical_address
 from mailboxes.conversion.claims import Conversion
@@ -27,6 +29,7 @@ from mailboxes.responses import ResponseWindow
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread, ThreadRecord, ThreadReference
+from mailboxes.threads.notes import Note
 from mailboxes.threads.summaries import refresh_summaries
 from tenants.audit import Actor, record
 from tenants.database import db
@@ -45,6 +48,7 @@ class Effects:
     answers: int
     attachments: int
     drafts: int
+    notes: int
     leads: int
     cases: int
     other_records: int  # of plug-ins, which keep what they have copied
@@ -82,6 +86,7 @@ def effects_of(message: Message) -> Effects:
         answers=len(doomed) - 1,
         attachments=_count(Attachment.id, Attachment.message_id.in_(doomed)),
         drafts=_count(Draft.id, _drafts(message, doomed)),
+        notes=_count(Note.id, _is_of_emptied(Note.thread_id, message, doomed)),
         leads=len(_made_by(Lead, message)),
         cases=len(_made_by(Case, message)),
         other_records=sum(kind not in ("lead", "case") for kind in records),
@@ -125,10 +130,15 @@ def _doomed(message: Message) -> list[UUID]:
 
 
 def _drafts(message: Message, doomed: Sequence[UUID]) -> ColumnElement[bool]:
-    is_of_empty_thread = (Draft.thread_id == message.thread_id) & ~(
-        select(Message.id).where(Message.thread_id == message.thread_id, Message.id.not_in(doomed)).exists()
-    )
-    return Draft.answers_id.in_(doomed) | is_of_empty_thread
+    return Draft.answers_id.in_(doomed) | _is_of_emptied(Draft.thread_id, message, doomed)
+
+
+def _is_of_emptied(
+    thread_id: InstrumentedAttribute[Any], message: Message, doomed: Sequence[UUID]
+) -> ColumnElement[bool]:
+    """Whether a row hangs on the conversation, and no message is left there."""
+    left = select(Message.id).where(Message.thread_id == message.thread_id, Message.id.not_in(doomed))
+    return (thread_id == message.thread_id) & ~left.exists()
 
 
 def _leave_thread(message: Message) -> None:

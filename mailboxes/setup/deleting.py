@@ -23,6 +23,7 @@ from mailboxes.rules import AutoResponseRule
 from mailboxes.setup.saving import account_of, lock
 from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
 from mailboxes.threads import Thread, ThreadRecord
+from mailboxes.threads.notes import Note
 from tenants.audit import Actor, record
 from tenants.database import across_organizations, db, now
 from tenants.database.bulk import among
@@ -51,6 +52,7 @@ def deletion_effects(mailbox: Mailbox) -> dict[str, int]:
         "attachments": select(func.count(Attachment.id)).where(
             Attachment.message_id.in_(select(Message.id).where(Message.mailbox_id == mailbox.id))
         ),
+        "notes": select(func.count(Note.id)).where(Note.thread_id.in_(_threads_of(mailbox.id))),
         "drafts": select(func.count()).where(Draft.mailbox_id == mailbox.id),
         "auto-response rules": select(func.count()).where(AutoResponseRule.mailbox_id == mailbox.id),
         "messages still to be sent": select(func.count()).where(

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from mailboxes.threads.summaries import refresh_summaries
 from tenants.database import current_organization_id, db
 
-# In order. A record stays linked where its kind is free on the survivor, so do drafts and answers;
+# In order. A record stays linked where its kind is free on the survivor, so do notes, drafts and answers;
 # whatever of a kind the survivor has already goes with the loser (one record of a kind for a thread).
 _STEPS = (
     """
@@ -22,6 +22,9 @@ _STEPS = (
     UPDATE thread_records r SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
       AND NOT EXISTS (SELECT 1 FROM thread_records k WHERE k.organization_id = :o
         AND k.thread_id = :survivor AND k.kind = r.kind)
+    """,
+    """
+    UPDATE notes SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
     """,
     """
     UPDATE drafts SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser

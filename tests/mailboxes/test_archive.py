@@ -12,9 +12,10 @@ from mailboxes.drafts import Draft
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.raws import raw_content
+from mailboxes.threads.notes import write_note
 from mailboxes.timeline import record
 from tenants.database import db, now
-from tests.factories import make_mailbox, make_message
+from tests.factories import make_mailbox, make_message, make_thread
 from tests.mailboxes.arriving import letter, receive
 
 
@@ -46,13 +47,16 @@ def test_every_message_is_in_it_as_it_came_and_a_mail_program_reads_it(inside, o
 
 def test_records_and_the_configuration_are_in_it(inside, ours, theirs):
     make_mailbox(ours, address="help@acme.test")
+    thread = make_thread(ours, make_mailbox(ours))
     with inside(ours):
         db.session.add(Lead(name="=cmd", notes="A note"))
+        write_note(thread, "For colleagues", ours.member)
         db.session.commit()
     archive = archive_of(inside, ours)
     assert "help@acme.test" in archive.read("configuration.yaml").decode()
     leads = archive.read("records/leads.csv").decode()
     assert "A note" in leads
+    assert "For colleagues" in archive.read("records/notes.csv").decode()
     assert ",'=cmd," in leads  # no formula for a spreadsheet
     assert {"records/cases.csv", "records/contacts.csv", "records/audit-log.csv"} <= set(archive.namelist())
 

@@ -22,6 +22,7 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord, placing
 from mailboxes.threads.joining import Newcomer, Threads
 from mailboxes.threads.merging import merge_threads
+from mailboxes.threads.notes import Note, write_note
 from mailboxes.threads.summaries import refresh_summary
 from mailboxes.threads.tokens import TOKEN_HEADER, header_id, thread_of_token, thread_token
 from tenants.database import db, uuid7
@@ -273,6 +274,18 @@ def test_a_merge_keeps_records_one_of_each_kind(ours: World, mailbox: Mailbox, i
         assert sorted(tuple(record) for record in records) == [(first.thread_id, "x"), (first.thread_id, "y")]
         (thread,) = db.session.scalars(select(Thread))
         assert thread.message_count == 2
+
+
+def test_a_merge_keeps_the_notes_of_both(ours: World, mailbox: Mailbox, inside: Any) -> None:
+    first, second = receive(ours, mailbox, letter("One", message_id="a@x"), letter("Two", message_id="b@x"))
+    with inside(ours):
+        for message in (first, second):
+            thread = db.session.get_one(Thread, (ours.id, message.thread_id))
+            write_note(thread, f"On {message.subject}", ours.member)
+        merge_threads(first.thread_id, second.thread_id)
+        db.session.commit()
+        found = db.session.execute(select(Note.thread_id, Note.text).order_by(Note.id)).all()
+    assert [tuple(one) for one in found] == [(first.thread_id, "On One"), (first.thread_id, "On Two")]
 
 
 def test_an_answer_to_a_thread_of_a_second_mailbox_is_linked_to_it(

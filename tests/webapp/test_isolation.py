@@ -23,6 +23,7 @@ from mailboxes.rules import AutoResponseRule, RuleValues, add_rule
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template, TemplateText, TemplateValues
 from mailboxes.threads import ThreadRecord
+from mailboxes.threads.notes import Note
 from mailboxes.timeline import record
 from tenants.audit import Actor
 from tenants.configuration.history import changes_of
@@ -141,6 +142,7 @@ def neighbour(app, ours, theirs) -> Neighbour:
                 template_id=rows["template_id"].id, language="en", subject="s", content=theirs.canary
             ),
             ThreadRecord(thread_id=message.thread_id, kind="case", case_id=rows["case_id"].id),
+            Note(thread_id=message.thread_id, author_name=theirs.canary, text=theirs.canary),
         ]
         db.session.add_all([rows["rule_id"], rows["draft_id"], *more])
         db.session.flush()

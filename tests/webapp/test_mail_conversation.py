@@ -42,11 +42,11 @@ def test_a_page_asks_after_its_last_fifty_incomplete_messages_and_no_others(app)
     asked = []
     place = SimpleNamespace(url=lambda endpoint, **values: asked.append((endpoint, values)) or "/")
     messages = [{"id": number, "problem": "too large" if number % 2 else ""} for number in range(200)]
+    known = {"newest_key": "k", "last_note": "n", "messages": messages}
     with app.test_request_context():
-        render_template(
-            "mail/watch.html", place=place, thread=SimpleNamespace(id=7), messages=messages, newest_key="k"
-        )
-    expected = {"thread_id": 7, "after": "k", "stub": list(range(101, 200, 2))}  # an address has an end
+        render_template("mail/watch.html", place=place, thread=SimpleNamespace(id=7), **known)
+    stubs = list(range(101, 200, 2))  # an address has an end
+    expected = {"thread_id": 7, "after": "k", "noted": "n", "stub": stubs}
     assert asked == [("mail.news", expected)]
 
 

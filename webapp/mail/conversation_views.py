@@ -18,6 +18,7 @@ from mailboxes.inbox.conversation import (
     change_status,
     open_conversation,
 )
+from mailboxes.inbox.conversation import note as write_note
 from mailboxes.inbox.listing import Key
 from mailboxes.messages import Message
 from tenants.configuration.layers import value_of
@@ -26,6 +27,7 @@ from webapp.guards import member_required
 from webapp.mail.assigning_views import people_to_assign
 from webapp.mail.blueprint import blueprint
 from webapp.mail.composing import composer_of, undo_of
+from webapp.mail.forms import NoteForm
 from webapp.mail.list_views import after_done, back_to_list, shown_list
 from webapp.mail.place import place_of_request, wants_part
 from webapp.mail.presenting import latest_events, messages_of
@@ -72,6 +74,8 @@ def news(thread_id: UUID) -> ResponseReturnValue:
         ]
         ids = {one.message.id for one in newer}
         shown["new_messages"] = [message for message in shown["messages"] if message["id"] in ids]
+        noted = request.args.get("noted", "")
+        shown["new_notes"] = {note.id for note in opened.notes if str(note.id) > noted}
         shown["changed_messages"] = [
             message for message in shown["messages"] if message["outgoing"] and message["id"] not in ids
         ]
@@ -137,6 +141,21 @@ def status(thread_id: UUID) -> ResponseReturnValue:
     return redirect(goes_to(), 303)
 
 
+@blueprint.post("/conversations/<uuid:thread_id>/notes")
+@member_required
+def note(thread_id: UUID) -> ResponseReturnValue:
+    """Write something for colleagues on it; whoever may read it may do so."""
+    thread, form = readable_thread(g.member, thread_id), NoteForm()
+    if not form.validate_on_submit():
+        shown = {**shown_conversation(thread_id), "note_form": form}
+        return render_template("mail/index.html", **{**shown_list(shown["place"], thread_id), **shown}), 422
+    written = write_note(g.member, thread_id, form.text.data or "")
+    db.session.commit()
+    queues.tell_pages(g.organization.id, thread.mailbox_id, "conversation")
+    goes_to = place_of_request().url("mail.conversation", thread_id=thread.id, anchor=f"message-{written.id}")
+    return redirect(goes_to, 303)
+
+
 def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
     """All that the right pane shows."""
     place = place_of_request()
@@ -160,6 +179,8 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         "newest_key": Key(last.shown_at, last.id) if last else None,
         "through": Key(last.shown_at, max(one.message.id for one in opened.messages)) if last else None,
         "conversation_etag": fingerprint_of(opened),
+        "note_form": NoteForm(formdata=None),
+        "last_note": opened.notes[-1].id if opened.notes else None,
         "composer": composer_of(opened, request.args.get("draft", "")),
         "undo": undo_of(request.args.get("sent", "")),
     }
@@ -176,6 +197,7 @@ def fingerprint_of(opened: Conversation) -> str:
     facts = [
         (g.member.id, opened.thread.id, opened.thread.status, opened.thread.assignee_id),
         [record.id for record in links_of(opened.thread.id)],
+        [note.id for note in opened.notes],
         *(
             (one.message.id, len(one.events), one.outgoing.state if one.outgoing else "", one.message.box)
             for one in opened.messages

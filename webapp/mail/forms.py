@@ -3,8 +3,11 @@
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
 from wtforms import SelectField, StringField, TextAreaField
+from wtforms.validators import DataRequired, Length
 
+from mailboxes.crm import texts
 from mailboxes.drafts import LONGEST, Draft
+from webapp.records import clean_text
 
 _LINE = {"autocomplete": "off", "list": "people", "spellcheck": "false", "maxlength": LONGEST["to"]}
 
@@ -24,6 +27,21 @@ class DraftForm(FlaskForm):
         """The fields of a draft that came with the request."""
         values = {name: self[name] for name in LONGEST}
         return {name: field.data or "" for name, field in values.items() if field.raw_data}
+
+
+class NoteForm(FlaskForm):
+    """Something to tell colleagues on a conversation."""
+
+    text = TextAreaField(
+        "Note",
+        id="note-text",
+        validators=[
+            DataRequired("Write something first."),
+            Length(max=texts.NOTES_LENGTH, message="At most 50 000 characters."),
+        ],
+        filters=[clean_text],
+        render_kw={"rows": 3},
+    )
 
 
 def form_of(draft: Draft) -> DraftForm:

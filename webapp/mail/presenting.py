@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from flask import g, url_for
 from markupsafe import Markup
@@ -20,6 +21,7 @@ from mailboxes.quoting import split
 from mailboxes.sanitizing import plain_text_to_html
 from mailboxes.subjects import is_about_another
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads.notes import Note
 from mailboxes.timeline import Event
 from tenants.configuration.layers import value_of
 from webapp.filters import absolute_time
@@ -31,6 +33,7 @@ LONGER = Markup(
 )
 MOST_EVENTS = 15
 LARGEST_THUMBNAIL = 500_000  # bytes; a page does not load larger pictures unasked
+TEASER = 160  # characters of a folded note
 STUB_UNDER_WAY = "Only its header is here. The rest is being fetched."
 STUB_OF_SYSTEM = (
     "Only its header is here: it is too large, or the mail server does not hand it out. The system's"
@@ -143,15 +146,39 @@ def counted(number: int) -> Any:
     return number if number < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
 
+def _notes_by_message(conversation: Conversation) -> dict[UUID, list[Note]]:
+    """Each note below the last message before it."""
+    below: dict[UUID, list[Note]] = {}
+    ids = [(one.message.shown_at, one.message.id) for one in conversation.messages]
+    for note in conversation.notes:
+        earlier = [id for at, id in ids if at <= note.written_at] or [ids[0][1]]
+        below.setdefault(earlier[-1], []).append(note)
+    return below
+
+
+def _note(note: Note, *, is_folded: bool) -> dict[str, Any]:
+    return {
+        "id": note.id,
+        "kind": "note",
+        "sender": note.author_name,
+        "at": note.written_at,
+        "text": _text_with_links(note.text),
+        "teaser": " ".join(note.text[:TEASER].split()),
+        "is_folded": is_folded,
+    }
+
+
 def messages_of(conversation: Conversation, images_of: str = "") -> list[dict[str, Any]]:
     """The messages of a conversation. ``images_of``: id of the one whose remote images are wanted."""
     shows_all = value_of("mail.remote_images") == "always"
     stubs = [one.message.id for one in conversation.messages if one.message.is_stub]
     held = held_of_messages(stubs) if stubs else {}
+    notes = _notes_by_message(conversation)
     return [
         {
             **_message(one, conversation, shows_images=shows_all or images_of == str(one.message.id)),
             "problem": _problem(one.message, held.get(one.message.id), conversation.mailbox),
+            "notes": [_note(note, is_folded=one.is_folded) for note in notes.get(one.message.id, ())],
         }
         for one in conversation.messages
     ]
@@ -197,8 +224,7 @@ def folded_text(message: Message) -> Markup:
     )
     parts = []
     for segment in segments:
-        # Line ends are <br> there; those beside them would count twice where white space is kept.
-        html = Markup(plain_text_to_html(segment.text).replace("<br>\n", "<br>"))  # noqa: S704  # escaped
+        html = _text_with_links(segment.text)
         if segment.kind == "reply" or not segment.text.strip():
             parts.append(html)
         else:
@@ -209,6 +235,11 @@ def folded_text(message: Message) -> Markup:
     if len(message.text) > LONGEST_TEXT:
         parts.append(LONGER)
     return Markup().join(parts)
+
+
+def _text_with_links(text: str) -> Markup:
+    # Line ends are <br> there; those beside them would count twice where white space is kept.
+    return Markup(plain_text_to_html(text).replace("<br>\n", "<br>"))  # noqa: S704  # escaped
 
 
 def event_of(event: Event, who: str = "") -> dict[str, Any]:

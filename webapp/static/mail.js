@@ -135,9 +135,10 @@
   /* New messages of the open conversation come in below what is read: nothing moves, it is only said. */
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (!event.detail.elt || event.detail.elt.id !== "watch" || event.detail.xhr.status !== 200) return;
-    const found = event.detail.xhr.responseText.match(/data-news="(\d+)"/);
-    const number = found ? Number(found[1]) : 0;
-    if (number) announce(number === 1 ? "A new message in this conversation" : `${number} new messages in this conversation`);
+    const found = event.detail.xhr.responseText.match(/data-news="(\d+)"\s+data-new-notes="(\d+)"/);
+    const [messages, notes] = found ? found.slice(1).map(Number) : [0, 0];
+    if (messages) announce(messages === 1 ? "A new message in this conversation" : `${messages} new messages in this conversation`);
+    else if (notes) announce(notes === 1 ? "A new note in this conversation" : `${notes} new notes in this conversation`);
   });
 
   /* ---- Frames of messages: blocked images, folded quotations ---- */

@@ -683,7 +683,7 @@
     const control = all(`[data-shortcut="${CSS.escape(key)}"]`).find((element) => visible(element) || element.closest("details[data-menu], .conversation-head"));
     if (!control || control.disabled) return false;
     control.click();
-    if (control.matches("summary")) (one(".menu-item", control.parentElement) || control).focus();
+    if (control.matches("summary")) (one(".menu-item, textarea", control.parentElement) || control).focus();
     return true;
   }
 

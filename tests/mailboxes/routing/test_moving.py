@@ -15,9 +15,11 @@ from mailboxes.crm.contacts import Contact, make_contact
 from mailboxes.crm.leads import Lead, change_lead
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.outgoing import Outgoing
+from mailboxes.routing.leaving import effects_of
 from mailboxes.routing.moving import begin_move, finish_moves
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
+from mailboxes.threads.notes import write_note
 from mailboxes.threads.tokens import header_id
 from mailboxes.timeline import events_of
 from tenants.audit import AuditEntry, SystemAuditEntry
@@ -96,7 +98,12 @@ def test_it_is_delivered_anew_and_nothing_readable_stays(account_id, ours, their
     (arrival,) = receive_globally(account_id, secret_letter())
     act(inside, ours)
     before = message_in(ours, arrival)
-    assert {"messages", "cases", "contacts", "attachments"} <= what_is_left(database_urls, ours).keys()
+    with inside(ours):
+        write_note(db.session.get_one(Thread, (ours.id, before.thread_id)), f"{SECRET} rang", ours.member)
+        assert effects_of(before).notes == 1
+        db.session.commit()
+    left = what_is_left(database_urls, ours)
+    assert {"messages", "notes", "cases", "contacts", "attachments"} <= left.keys()
     move(arrival, theirs)
     act(inside, ours, theirs)
     assert what_is_left(database_urls, ours) == {}

@@ -1,0 +1,134 @@
+"""My Emails: what members write on a conversation for one another."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import func, select
+
+from mailboxes.outgoing import Outgoing
+from mailboxes.setup import deletion_effects
+from mailboxes.system_mailboxes import MailboxGrant
+from mailboxes.threads.notes import Note
+from tenants.database import db
+from tests.factories import form_token, make_mailbox, make_message, make_thread, sign_in
+from tests.webapp.critic import criticise
+from tests.webapp.reading import read
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def mailbox(ours):
+    return make_mailbox(ours)
+
+
+@pytest.fixture
+def thread(ours, mailbox):
+    thread = make_thread(ours, mailbox)
+    make_message(ours, mailbox, thread=thread, shown_at=START)
+    return thread
+
+
+@pytest.fixture
+def client(app, ours):
+    return sign_in(app, ours.member)
+
+
+@pytest.fixture
+def notes(ours, inside):
+    """The stored ones of our organization."""
+
+    def stored():
+        with inside(ours):
+            return list(db.session.scalars(select(Note).order_by(Note.id)))
+
+    return stored
+
+
+def write(client, thread, text):
+    data = {"csrf_token": form_token(client), "text": text}
+    return client.post(f"/mail/conversations/{thread.id}/notes", data=data)
+
+
+def page_of(client, thread):
+    return BeautifulSoup(read(client, f"/mail/conversations/{thread.id}"), "html.parser")
+
+
+def test_a_note_stands_where_it_was_written_and_is_never_sent(
+    app, client, ours, mailbox, thread, notes, inside
+):
+    answer = write(client, thread, "She <b>rang</b>.\r\nSee https://shop.test/7")
+    [note] = notes()
+    assert answer.location == f"/mail/conversations/{thread.id}#message-{note.id}"
+    make_message(ours, mailbox, thread=thread, shown_at=note.written_at + timedelta(hours=1))
+    page = page_of(sign_in(app, ours.admin), thread)
+    cards = page.select("#messages article.message")
+    assert [card["class"][1] for card in cards] == ["message-incoming", "message-note", "message-incoming"]
+    assert "She <b>rang</b>." in cards[1].get_text()
+    assert cards[1].select_one("a")["href"] == "https://shop.test/7"
+    assert f"Note from {ours.member.name}" in cards[1]["aria-label"]
+    assert f"{ours.member.name} wrote a note." in page.select_one("#side").get_text()
+    with inside(ours):
+        assert db.session.scalar(select(func.count()).select_from(Outgoing)) == 0
+
+
+def test_who_may_only_read_may_write_a_note_and_who_may_not_read_finds_nothing(app, ours, inside, notes):
+    mailbox = make_mailbox(ours, readers=())
+    thread = make_thread(ours, mailbox)
+    make_message(ours, mailbox, thread=thread)
+    with inside(ours):
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=ours.member.id, level="read"))
+        db.session.commit()
+    assert write(sign_in(app, ours.member), thread, "I have looked.").status_code == 303
+    assert write(sign_in(app, ours.admin), thread, "Me, too.").status_code == 404
+    assert [note.text for note in notes()] == ["I have looked."]
+
+
+@pytest.mark.parametrize("text", [" \n ", "x" * 50_001], ids=["empty", "endless"])
+def test_what_is_no_note_is_refused_at_its_field(client, thread, notes, text):
+    answer = write(client, thread, text)
+    assert answer.status_code == 422
+    criticise(answer.text, "note")
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert page.select_one("details.note-fold").has_attr("open")
+    assert page.select_one("#note-text")["aria-invalid"] == "true"
+    assert page.select_one("#note-text").get_text().strip() == text.strip()
+    assert notes() == []
+
+
+def test_a_note_of_a_colleague_is_put_into_the_open_page_and_only_once(app, client, ours, thread, notes):
+    write(client, thread, "The first.")
+    watch = page_of(client, thread).select_one("#watch")
+    known = {"HX-Request": "true", "If-None-Match": f'"{watch["data-etag"]}"'}
+    assert client.get(watch["hx-get"], headers=known).status_code == 304
+    write(sign_in(app, ours.admin), thread, "The second.")
+    part = BeautifulSoup(client.get(watch["hx-get"], headers=known).text, "html.parser")
+    assert [card["id"] for card in part.select("article")] == [f"message-{notes()[1].id}"]
+    assert part.select_one("[data-news]")["data-new-notes"] == "1"
+    renewed = part.select_one("#watch")
+    known["If-None-Match"] = f'"{renewed["data-etag"]}"'
+    assert client.get(renewed["hx-get"], headers=known).status_code == 304
+
+
+def test_notes_of_earlier_messages_come_with_these(client, ours, mailbox, inside):
+    thread = make_thread(ours, mailbox)
+    for number in range(31):
+        make_message(ours, mailbox, thread=thread, shown_at=START + timedelta(hours=number))
+    with inside(ours):
+        for number in (0, 20):
+            written_at = START + timedelta(hours=number, minutes=1)
+            note = Note(thread_id=thread.id, author_name="Ada", text=f"Note {number}", written_at=written_at)
+            db.session.add(note)
+        db.session.commit()
+    address = f"/mail/conversations/{thread.id}"
+    pages = [BeautifulSoup(read(client, url), "html.parser") for url in (address, f"{address}/messages")]
+    texts = [[text.get_text() for text in page.select(".message-note .message-text")] for page in pages]
+    assert texts == [["Note 20"], ["Note 0", "Note 20"]]
+
+
+def test_whoever_deletes_a_mailbox_reads_how_many_notes_go(client, ours, theirs, mailbox, thread, inside):
+    write(client, thread, "Mind the lamp.")
+    with inside(ours):
+        assert deletion_effects(mailbox)["notes"] == 1
+        assert deletion_effects(make_mailbox(ours))["notes"] == 0
