@@ -97,6 +97,34 @@ def test_what_came_in_appears_without_a_reload(visit, ours, mailbox):
     assert page.evaluate("window.isTheSamePage")
 
 
+def test_new_mail_is_told_by_the_computer_to_whoever_wants_that_and_looks_elsewhere(visit, ours, mailbox):
+    make_message(ours, mailbox)
+    window = visit(ours.member)
+    window.page.add_init_script("""
+        window.told = [];
+        window.Notification = class extends EventTarget {
+            static permission = "default";
+            static async requestPermission() { return (this.permission = "granted"); }
+            constructor(title, options) { super(); window.told.push([title, options.body]); }
+        };
+    """)
+    page = window.open("/mail/")
+    expect(page.locator("#unread-count")).to_have_text("1")
+    page.locator(".menu-unread > summary").click()
+    switch = page.get_by_role("switch", name="Tell me on this computer")
+    for hidden, number in ((True, 2), (True, 3), (False, 4)):  # not yet wanted, wanted, seen
+        page.evaluate(
+            "value => Object.defineProperty(document, 'hidden', { value, configurable: true })", hidden
+        )
+        make_message(ours, mailbox)
+        tell(page)
+        expect(page.locator("#unread-count")).to_have_text(str(number))
+        if number == 2:
+            switch.click()
+            expect(switch).to_be_checked()
+    assert page.evaluate("window.told") == [["1 new message", ours.name]]
+
+
 def test_what_a_page_asks_for_by_itself_is_not_taken_for_somebody_at_it(visit, ours, mailbox):
     make_message(ours, mailbox)
     page = visit(ours.member).open("/mail/")

@@ -5,7 +5,8 @@
   needs each element and runs for the page and for every swap.
 
   In this order, each behind a line with ----: theme, menus and dialogs, pickers, forms, unsaved changes,
-  selecting, lists in an order, times, frames of messages, paper, live updates, htmx, keys, commands, small things;
+  selecting, lists in an order, times, frames of messages, paper, live updates, telling, htmx, keys, commands,
+  small things;
   `prepare` is the last of them and names all that needs an element. It is one file on purpose: a browser
   fetches it once and keeps it for as long as its version lasts. What only the mail pages do is in mail.js.
 */
@@ -641,6 +642,49 @@
     };
   }
 
+  /* ---- New mail is told by this computer, to whoever wants that, while nobody looks at the page ---- */
+
+  const TOLD = "postroom.told";
+  let unreadBefore = null;
+
+  function isTold() {
+    try {
+      return "Notification" in window && Notification.permission === "granted" && localStorage.getItem(TOLD) === "1";
+    } catch {
+      return false; /* storage may be forbidden */
+    }
+  }
+
+  function prepareTold(button) {
+    button.hidden = !("Notification" in window);
+    button.setAttribute("aria-checked", String(isTold()));
+  }
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-told]");
+    if (!button) return;
+    const wanted = !isTold();
+    if (wanted && await Notification.requestPermission() !== "granted") {
+      toast("Your browser does not permit that. Its settings for this site say so.");
+      return;
+    }
+    try {
+      localStorage.setItem(TOLD, wanted ? "1" : "0");
+    } catch { /* isTold says no */ }
+    prepareTold(button);
+  });
+
+  /* Words of strangers stay on the page: a locked screen shows how many messages, and of which organization. */
+  function tellUnread(place) {
+    if (!place.dataset.etag) return; /* nobody has counted yet */
+    const number = place.hidden ? 0 : parseInt(place.textContent, 10);
+    const more = unreadBefore === null ? 0 : number - unreadBefore;
+    unreadBefore = number;
+    if (more <= 0 || !document.hidden || !isTold()) return;
+    const notice = new Notification(more === 1 ? "1 new message" : `${more} new messages`, { body: place.dataset.organization, tag: TOLD });
+    notice.addEventListener("click", () => { focus(); notice.close(); });
+  }
+
   /* ---- htmx: the token on every request, errors said aloud, new parts prepared ---- */
 
   document.addEventListener("htmx:configRequest", (event) => {
@@ -882,6 +926,8 @@
     each("iframe[data-message-frame]", prepareFrame);
     each("details[data-remember]", prepareRemembered);
     each("[data-vanish-after]", vanish);
+    each("[data-told]", prepareTold);
+    each("#unread-count", tellUnread);
     each("a[data-lead-on]", (link) => location.replace(link.href));
     each("[data-focus]", (element) => element.focus());
     each(".news-bar .button", (link) => announce(link.textContent));
