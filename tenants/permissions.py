@@ -22,7 +22,6 @@ PERMISSIONS: dict[str, str] = {
     "case.edit": "Create and change cases",
     "contact.view": "See contacts",
     "contact.edit": "Create, change and erase contacts",
-    "api_token.manage": "Create and revoke API tokens",
     "data.export": "Export data",
     "audit.view": "Read the audit log",
 }

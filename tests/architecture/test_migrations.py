@@ -148,6 +148,27 @@ def test_a_mailbox_that_is_being_deleted_makes_room_for_the_one_that_has_its_lab
     command.upgrade(config, "head")
 
 
+def test_roles_lose_the_permission_that_opened_nothing_and_administrators_have_it_on_the_way_back(migrated):
+    config = migration_config(migrated.owner)
+    with psycopg.connect(migrated.system.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(_ROLES)
+        of_each = "SELECT name, permissions FROM roles ORDER BY name"
+        command.downgrade(config, "0060_notes")
+        administrators = ["audit.view", "api_token.manage"]
+        assert connection.execute(of_each).fetchall() == [("All", administrators), ("Own", ["audit.view"])]
+        command.upgrade(config, "head")
+        assert connection.execute(of_each).fetchall() == [("All", ["audit.view"]), ("Own", ["audit.view"])]
+
+
+_ROLES = """
+INSERT INTO organizations (id, name, slug, is_enabled, created_at, offers_revision, deleted_by)
+  VALUES (gen_random_uuid(), 'Acme', 'acme', true, now(), 0, '');
+INSERT INTO roles (organization_id, id, name, system_key, permissions)
+  SELECT o.id, gen_random_uuid(), r.name, r.key, ARRAY['audit.view'] FROM organizations o,
+    (VALUES ('All', 'administrator'), ('Own', NULL)) AS r(name, key);
+"""
+
+
 def test_what_is_stored_is_brought_up_to_date_in_every_organization(migrated):
     config = migration_config(migrated.owner)
     engine = create_engine(migrated.system)

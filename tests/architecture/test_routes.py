@@ -2,6 +2,7 @@
 
 import pytest
 
+from tenants.permissions import PERMISSIONS
 from tenants.settings import Settings
 from webapp import create_app
 
@@ -47,6 +48,12 @@ def test_addresses_are_kebab_case_and_ids_are_typed(rule):
     for argument, converter in rule._converters.items():
         if argument.endswith("_id") and argument != "content_id":  # a header of the message, no row
             assert type(converter).__name__ == "UUIDConverter", f"{path}: write <uuid:{argument}>"
+
+
+def test_every_permission_opens_something():
+    """A role that offers what does nothing promises it to whoever gives it."""
+    demanded = {name for view in APP.view_functions.values() for name in view.guard.split(" and ")}
+    assert set(PERMISSIONS) <= demanded
 
 
 def test_a_view_cannot_have_two_guards():
