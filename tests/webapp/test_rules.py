@@ -1,5 +1,7 @@
 """The pages of auto-response rules."""
 
+from datetime import timedelta
+
 import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import func, select
@@ -9,7 +11,7 @@ from mailboxes.conditions import MOST_CONDITIONS, Condition
 from mailboxes.rules import AutoResponseRule, RuleValues, rules_of
 from mailboxes.templates import Template, TemplateValues, save_template
 from tenants.audit import Actor
-from tenants.database import db
+from tenants.database import db, now
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.webapp.reading import errors_of, form_values, judged, read, send, words_of
 from tests.webapp.test_leads import may_do
@@ -233,6 +235,26 @@ def test_a_rule_is_tried_on_recent_messages_without_being_saved(client, inside, 
         client, url_of(mailbox, "/rules/new"), expect=422, **{"try": "1", "conditions-0-operator": "contains"}
     )
     assert "Type what to compare with." in errors_of(page)
+
+
+def test_a_rule_is_tried_on_a_month_and_what_matches_is_shown(client, ours, theirs, mailbox):
+    for days, subject in ((1, "Invoice 1"), (2, "Hello"), (29, "Invoice 2"), (31, "Invoice of old")):
+        shown_at = now() - timedelta(days=days)
+        make_message(ours, mailbox, subject=subject, to=mailbox.address, shown_at=shown_at, is_opening=True)
+    make_message(theirs, make_mailbox(theirs), subject=f"Invoice {theirs.canary}")
+    typed = {"field": "subject", "operator": "contains", "value": "invoice"}
+    values = {f"conditions-0-{name}": value for name, value in typed.items()}
+    page = send(client, url_of(mailbox, "/rules/new"), **{"try": "days", **values})
+    found = BeautifulSoup(page, "html.parser").select_one("#try")
+    assert [row.get_text(strip=True) for row in found.select("tbody th")] == ["Invoice 1", "Invoice 2"]
+    words = " ".join(found.get_text().split())  # it sends through no server yet
+    assert "0 of 3 messages of the last 30 days would be answered by this rule." in words
+    assert "2 match and would not be answered." in words
+    values["conditions-0-value"] = "parcel"
+    page = send(client, url_of(mailbox, "/rules/new"), **{"try": "days", **values})
+    found = BeautifulSoup(page, "html.parser").select_one("#try")
+    assert "0 of 3 messages" in " ".join(found.get_text().split())
+    assert found.select("table") == []
 
 
 def test_trying_a_rule_shows_no_message_to_whom_has_no_access(app, inside, ours, theirs):

@@ -35,7 +35,7 @@ from webapp.responses.texts import (
     text_parts,
     variable_groups,
 )
-from webapp.responses.trials import Trial, trials_of
+from webapp.responses.trials import DAYS, Trials, trials_of
 from webapp.versions import held, on_record
 
 
@@ -138,7 +138,7 @@ def _page(
     rule: AutoResponseRule | None,
     form: RuleForm,
     languages: list[str],
-    trials: list[Trial] | None = None,
+    trials: Trials | None = None,
 ) -> ResponseReturnValue:
     page = render_template(
         "responses/rule.html",
@@ -152,12 +152,12 @@ def _page(
         filters=filter_notes(),
         trials=trials,
         may_name_templates=door.may_make_templates,
-        answered_count=sum(trial.is_answered for trial in trials or ()),
+        trial_days=DAYS,
     )
     return page, 422 if form.errors else 200
 
 
-def _tried(mailbox: Mailbox, form: RuleForm) -> list[Trial] | None:
+def _tried(mailbox: Mailbox, form: RuleForm) -> Trials | None:
     """What the rule as typed would do; None where that cannot be shown.
 
     It shows messages: who sets a mailbox up, be it for the system, does not read it by that.
@@ -172,7 +172,8 @@ def _tried(mailbox: Mailbox, form: RuleForm) -> list[Trial] | None:
     except InvalidRuleError as error:
         put_rule_error(form, error)
         return None
-    return trials_of(mailbox, form.name.data or "This rule", conditions)
+    days = DAYS if request.form["try"] == "days" else 0
+    return trials_of(mailbox, form.name.data or "This rule", conditions, days)
 
 
 def _offered(rule: AutoResponseRule | None) -> list[Template]:

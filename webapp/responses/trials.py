@@ -1,6 +1,7 @@
-"""*Try it*: what a rule would do with the latest messages of its mailbox. Nothing is sent or kept."""
+"""*Try it*: what a rule would do with messages of its mailbox. Nothing is sent or kept."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -9,9 +10,11 @@ from mailboxes.messages import Message
 from mailboxes.responses import rehearse
 from mailboxes.rules import AutoResponseRule
 from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db, uuid7
+from tenants.database import db, now, uuid7
 
-MOST_MESSAGES = 20
+LATEST = 20
+DAYS = 30
+MOST_TRIED, MOST_SHOWN = 200, 50  # of so many days
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +26,46 @@ class Trial:
     words: str
     reasons: tuple[str, ...] = ()
     is_answered: bool = False
+    is_match: bool = True
 
 
-def trials_of(mailbox: Mailbox, name: str, conditions: tuple[Condition, ...]) -> list[Trial]:
-    """The latest incoming messages, newest first, before a rule that is nowhere stored."""
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What a rule would do with the latest messages; of those of ``days``, matches are shown."""
+
+    shown: list[Trial]
+    tried_count: int
+    match_count: int
+    answered_count: int
+    days: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more of these days than were tried."""
+        return self.tried_count == MOST_TRIED
+
+
+def trials_of(mailbox: Mailbox, name: str, conditions: tuple[Condition, ...], days: int = 0) -> Trials:
+    """Incoming messages, newest first, before a rule that is nowhere stored: the latest, or of ``days``."""
     rule = AutoResponseRule(id=uuid7(), name=name, conditions=[one.stored() for one in conditions])
-    latest = (
+    incoming = (
         select(Message)
         .where(Message.mailbox_id == mailbox.id, Message.direction == "in")
         .order_by(Message.shown_at.desc(), Message.id.desc())
-        .limit(MOST_MESSAGES)
     )
-    return [_trial(rule, message) for message in db.session.scalars(latest)]
+    if days:
+        incoming = incoming.where(Message.shown_at > now() - timedelta(days=days)).limit(MOST_TRIED)
+    else:
+        incoming = incoming.limit(LATEST)
+    tried = [_trial(rule, message) for message in db.session.scalars(incoming)]
+    matching = [trial for trial in tried if trial.is_match]
+    return Trials(
+        shown=matching[:MOST_SHOWN] if days else tried,
+        tried_count=len(tried),
+        match_count=len(matching),
+        answered_count=sum(trial.is_answered for trial in tried),
+        days=days,
+    )
 
 
 def _trial(rule: AutoResponseRule, message: Message) -> Trial:
@@ -43,6 +74,6 @@ def _trial(rule: AutoResponseRule, message: Message) -> Trial:
     if decision.send:
         return Trial(message, "ok", "Would answer", (f"To {decision.recipient}.",), is_answered=True)
     if decision.rule_id is None:
-        return Trial(message, "off", "Does not match")
+        return Trial(message, "off", "Does not match", is_match=False)
     reasons = tuple(reason.sentence for reason in decision.reasons)
     return Trial(message, "warn", "Matches, but would not answer", reasons)
