@@ -77,6 +77,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/mail/mailboxes",
         "/mail/conversations/{thread}",
         "/mail/conversations/{thread}/access",
+        "/mail/conversations/{thread}/join",
         "/mail/messages/{message}/original",
         "/mail/drafts/{draft}",
         "/cases/",

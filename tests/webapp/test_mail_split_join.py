@@ -1,0 +1,103 @@
+"""My Emails: the pages that split a conversation and join two."""
+
+import pytest
+from bs4 import BeautifulSoup
+from sqlalchemy import select
+
+from mailboxes.crm.cases import Case
+from mailboxes.messages import Message
+from mailboxes.system_mailboxes import MailboxGrant
+from mailboxes.threads import ThreadRecord
+from tenants.database import db
+from tests.factories import form_token, make_mailbox, make_message, make_thread, sign_in
+from tests.webapp.reading import form_values, read
+
+
+@pytest.fixture
+def mailbox(ours):
+    return make_mailbox(ours)
+
+
+@pytest.fixture
+def client(app, ours):
+    return sign_in(app, ours.member)
+
+
+def page_of(client, url):
+    return BeautifulSoup(read(client, url), "html.parser")
+
+
+def threads_of(inside, world):
+    with inside(world):
+        return dict(db.session.execute(select(Message.id, Message.thread_id)).all())
+
+
+def test_a_conversation_is_split_from_any_message_but_the_first(client, ours, theirs, mailbox, inside):
+    thread = make_thread(ours, mailbox)
+    first, second = (make_message(ours, mailbox, thread=thread) for _ in range(2))
+    page = page_of(client, f"/mail/conversations/{thread.id}")
+    [form] = page.select("form[action*='/split']")
+    assert form["action"] == f"/mail/messages/{second.id}/split"
+    answer = client.post(form["action"], data={"csrf_token": form_token(client)})
+    new = threads_of(inside, ours)[second.id]
+    assert answer.location == f"/mail/conversations/{new}"
+    assert new != threads_of(inside, ours)[first.id] == thread.id
+    assert (
+        client.post(f"/mail/messages/{first.id}/split", data={"csrf_token": form_token(client)}).status_code
+        == 422
+    )
+
+
+def test_the_other_conversation_is_found_and_what_joining_does_is_read_before(
+    client, ours, theirs, mailbox, inside
+):
+    first = make_message(ours, mailbox, subject="The lamp")
+    second = make_message(ours, mailbox, subject="That lamp again")
+    make_message(ours, mailbox, subject="Of somebody else", sender="else@where.test")
+    make_message(ours, make_mailbox(ours), subject="In another mailbox")
+    with inside(ours):
+        for message in (first, second):
+            case = Case(subject=f"Case of {message.subject}")
+            db.session.add(case)
+            db.session.flush()
+            db.session.add(ThreadRecord(thread_id=message.thread_id, kind="case", case_id=case.id))
+        db.session.commit()
+    page = page_of(client, f"/mail/conversations/{second.thread_id}")
+    choice = page_of(client, page.find("a", string="Join with another conversation")["href"])
+    assert [row.get_text(strip=True) for row in choice.select("tbody th")] == ["The lamp"]
+    sure = page_of(client, choice.select_one("tbody th a")["href"])
+    words = " ".join(sure.select_one("main").get_text().split())
+    assert "one conversation of 2 messages, with “The lamp”" in words
+    assert "A case is left without this conversation" in words
+    action = sure.select_one("main form")["action"]
+    answer = client.post(action, data=form_values(str(sure), action))
+    assert answer.location == f"/mail/conversations/{first.thread_id}"
+    found = threads_of(inside, ours)
+    assert found[first.id] == found[second.id] == first.thread_id
+
+
+def test_any_conversation_of_the_mailbox_is_found_by_words(client, ours, mailbox):
+    message = make_message(ours, mailbox, subject="The lamp")
+    make_message(ours, mailbox, subject="A parcel", sender="else@where.test")
+    url = f"/mail/conversations/{message.thread_id}/join?words=parcel"
+    assert [row.get_text(strip=True) for row in page_of(client, url).select("tbody th")] == ["A parcel"]
+    empty = page_of(client, f"/mail/conversations/{message.thread_id}/join?words=nothing+of+that")
+    assert "No other conversation" in empty.get_text()
+
+
+def test_who_may_only_read_is_not_offered_it(app, ours, inside):
+    mailbox = make_mailbox(ours, readers=())
+    thread = make_thread(ours, mailbox)
+    message = [make_message(ours, mailbox, thread=thread) for _ in range(2)][1]
+    with inside(ours):
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=ours.member.id, level="read"))
+        db.session.commit()
+    client = sign_in(app, ours.member)
+    page = read(client, f"/mail/conversations/{thread.id}")
+    assert "/split" not in page
+    assert "/join" not in page
+    assert client.get(f"/mail/conversations/{thread.id}/join").status_code == 403
+    assert (
+        client.post(f"/mail/messages/{message.id}/split", data={"csrf_token": form_token(client)}).status_code
+        == 403
+    )
