@@ -104,12 +104,12 @@ class Rendered(templating.Rendered):
     language: str = ""
 
 
-def templates(used_for: str | None = None) -> Select[Template]:
-    """Named templates of the current organization, by name; those offered for one use where that is said."""
+def templates(*used_for: str) -> Select[Template]:
+    """Named templates of the current organization, by name; with uses, those offered for one of them."""
     query = select(Template).where(~Template.is_custom).order_by(func.lower(Template.name))
-    if used_for is None:
+    if not used_for:
         return query
-    return query.where(Template.used_for.contains([used_for]), ~Template.is_hidden)
+    return query.where(Template.used_for.overlap(list(used_for)), ~Template.is_hidden)
 
 
 def filtered_templates(filter: TemplateFilter) -> Select[Template]:

@@ -9,7 +9,7 @@ from tenants.configuration.catalog import LANGUAGES
 from tenants.errors import InvalidError
 
 KINDS = {"plain": "Plain text", "html": "HTML"}
-USED_FOR = {"message": "Messages", "lead": "Leads", "case": "Cases", "notice": "Notices"}
+USED_FOR = {"message": "Messages", "lead": "Leads", "case": "Cases"}
 LONGEST_NAME = 100
 
 

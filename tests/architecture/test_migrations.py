@@ -160,6 +160,28 @@ def test_roles_lose_the_permission_that_opened_nothing_and_administrators_have_i
         assert connection.execute(of_each).fetchall() == [("All", ["audit.view"]), ("Own", ["audit.view"])]
 
 
+def test_a_template_that_was_for_notices_is_for_messages(migrated):
+    config = migration_config(migrated.owner)
+    command.downgrade(config, "0061_no_tokens")
+    with psycopg.connect(migrated.system.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(_TEMPLATES)
+        command.upgrade(config, "head")
+        for table in ("templates", "system_templates"):
+            of_each = f"SELECT used_for FROM {table} WHERE name LIKE 'For%%' ORDER BY name"
+            assert connection.execute(of_each).fetchall() == [(["case"],), (["message"],)]
+
+
+_TEMPLATES = """
+INSERT INTO organizations (id, name, slug, is_enabled, created_at, offers_revision, deleted_by)
+  VALUES (gen_random_uuid(), 'Acme', 'acme', true, now(), 0, '');
+INSERT INTO templates (organization_id, id, name, kind, used_for, is_custom, is_hidden, overrides, updated_at)
+  SELECT o.id, gen_random_uuid(), t.name, 'plain', t.used_for, false, false, '{}', now() FROM organizations o,
+    (VALUES ('For both', ARRAY['case', 'notice']), ('For notices', ARRAY['notice'])) AS t(name, used_for);
+INSERT INTO system_templates (key, name, kind, used_for, updated_at)
+  SELECT 'for_' || t.used_for[1], t.name, 'plain', t.used_for, now() FROM
+    (VALUES ('For both', ARRAY['case', 'notice']), ('For notices', ARRAY['notice'])) AS t(name, used_for);
+"""
+
 _ROLES = """
 INSERT INTO organizations (id, name, slug, is_enabled, created_at, offers_revision, deleted_by)
   VALUES (gen_random_uuid(), 'Acme', 'acme', true, now(), 0, '');

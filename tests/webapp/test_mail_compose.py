@@ -7,6 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
+from mailboxes.crm.cases import Case
 from mailboxes.crm.contacts import make_contact
 from mailboxes.drafts import Draft, DraftAttachment
 from mailboxes.messages import Message
@@ -15,7 +16,7 @@ from mailboxes.parsing import parse
 from mailboxes.raws import raw_content
 from mailboxes.system_mailboxes import MailboxGrant
 from mailboxes.templates import Template, TemplateText
-from mailboxes.threads import Thread
+from mailboxes.threads import Thread, ThreadRecord
 from tenants.configuration.layers import override
 from tenants.database import db
 from tests.factories import form_token, make_mailbox, make_message, sign_in
@@ -394,6 +395,33 @@ def test_a_template_is_filled_in_before_what_is_typed(client, ours, question, st
     assert "Thanks" in composer(page).get_text()
     page = post(client, f"{url}/template", template=str(template.id), body="PS: more", expect=200).text
     assert form_values(page, url)["body"] == f"Dear Carla, thank you. {ours.member.name}\nPS: more"
+
+
+def test_templates_for_a_record_are_offered_where_there_is_one_that_the_member_may_see(
+    app, ours, theirs, mailbox, inside
+):
+    few = may_do(ours, "lead.view")
+    message, other = make_message(ours, mailbox), make_message(ours, mailbox)
+    with inside(ours):
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=few.id, level="reply"))
+        db.session.add_all(
+            Template(name=f"For {use}s", used_for=[use]) for use in ("message", "lead", "case")
+        )
+        case = Case(subject="Broken lamp")
+        db.session.add(case)
+        db.session.flush()
+        db.session.add(ThreadRecord(thread_id=message.thread_id, kind="case", case_id=case.id))
+        db.session.commit()
+
+    def offered(member, answered):
+        page, _ = begin(sign_in(app, member), answered)
+        return [
+            name for name in ("For messages", "For leads", "For cases") if name in composer(page).get_text()
+        ]
+
+    assert offered(ours.member, message) == ["For messages", "For cases"]
+    assert offered(few, message) == ["For messages"]
+    assert offered(ours.member, other) == ["For messages"]
 
 
 def test_a_template_tells_nothing_of_records_that_its_user_may_not_see(app, ours, theirs, mailbox, inside):

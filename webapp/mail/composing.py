@@ -7,6 +7,7 @@ from flask import g, url_for
 from sqlalchemy import select
 
 from mailboxes.access import mailboxes_to_write_from
+from mailboxes.conversion import links_of
 from mailboxes.drafts import MEGABYTE, UNDO, Draft, files_of, news_since, own_draft
 from mailboxes.inbox.conversation import Conversation
 from mailboxes.messages import Message
@@ -56,8 +57,14 @@ def shown_draft(draft: Draft, form: DraftForm | None = None) -> dict[str, Any]:
         "limit_bytes": limit * MEGABYTE,
         "autocomplete_from": int(value_of("mail.autocomplete_characters")),
         "may_append_signature": value_of("mail.append_signature", user=g.user) == "manual",
-        "templates": list(db.session.scalars(templates("message"))),
+        "templates": list(db.session.scalars(templates("message", *_records_of(draft)))),
     }
+
+
+def _records_of(draft: Draft) -> list[str]:
+    """The kinds of records behind a conversation that the member may see: there are templates for these."""
+    records = links_of(draft.thread_id) if draft.thread_id is not None else []
+    return [record.kind for record in records if f"{record.kind}.view" in g.permissions]
 
 
 def sender_options(words: str, chosen: str) -> list[tuple[str, str]]:
