@@ -10,6 +10,7 @@ from sqlalchemy import event, select
 
 from mailboxes import timeline
 from mailboxes.accounts import Folder
+from mailboxes.crm.contacts import make_contact
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft
 from mailboxes.inbox import read_state
@@ -17,6 +18,7 @@ from mailboxes.messages import Location, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.sync import leases
 from mailboxes.sync.following import follow_removals, follow_returns
+from mailboxes.system_mailboxes import MailboxGrant
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.configuration.layers import override
 from tenants.database import db, now
@@ -24,6 +26,7 @@ from tests.factories import form_token, make_mailbox, make_member, make_message,
 from tests.mailboxes.arriving import account_of, letter, receive
 from tests.webapp.critic import criticise
 from tests.webapp.reading import read, words_of
+from tests.webapp.test_leads import may_do
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -254,6 +257,28 @@ def test_the_record_and_the_timeline_stand_beside_it(client, ours, mailbox, insi
     assert "42 ms" in side
 
 
+def test_the_contact_of_the_sender_is_a_step_away_for_whoever_may_see_contacts(
+    app, client, ours, theirs, mailbox, inside
+):
+    with inside(theirs):
+        make_contact({"name": theirs.canary}, ["carla@customer.test"])
+        db.session.commit()
+    message = make_message(ours, mailbox)
+    assert "/contacts/" not in str(
+        BeautifulSoup(read(client, url_of(message)), "html.parser").select_one("#side")
+    )
+    with inside(ours):
+        contact = make_contact({"name": "Carla of old", "company": "Lamps"}, ["carla@customer.test"])
+        few = may_do(ours, "case.view")
+        db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=few.id, level="reply"))
+        db.session.commit()
+    side = BeautifulSoup(read(client, url_of(message)), "html.parser").select_one("#side")
+    link = side.select_one("a[href^='/contacts/']")
+    assert (link["href"], "Carla of old" in link.get_text()) == (f"/contacts/{contact.id}", True)
+    assert "Lamps" in side.get_text()
+    assert "Carla of old" not in read(sign_in(app, few), url_of(message))
+
+
 def test_a_linked_conversation_is_shown_to_who_may_read_it(app, ours, mailbox, inside):
     closed = make_message(ours, make_mailbox(ours, readers=(ours.admin,)), subject="Behind the wall")
     message = make_message(ours, mailbox, sender="Somebody <else@where.test>")
@@ -379,8 +404,6 @@ def test_a_part_is_fetched_for_the_right_pane_alone(client, ours, mailbox):
 
 
 def test_who_may_only_read_is_offered_no_answer(app, ours, inside):
-    from mailboxes.system_mailboxes import MailboxGrant
-
     mailbox = make_mailbox(ours, readers=())
     message = make_message(ours, mailbox)
     with inside(ours):

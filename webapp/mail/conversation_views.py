@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from mailboxes.access import readable_thread
 from mailboxes.conversion import links_of, offers_by_hand
+from mailboxes.crm.contacts import contact_with_address
 from mailboxes.inbox import read_state
 from mailboxes.inbox.conversation import (
     STATUSES,
@@ -206,8 +207,11 @@ def fingerprint_of(opened: Conversation) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
-def _customer(opened: Conversation) -> dict[str, str] | None:
+def _customer(opened: Conversation) -> dict[str, Any] | None:
+    """Who wrote last, and the contact with that address, for whoever may see contacts."""
     for one in reversed(opened.messages):
-        if one.message.direction == "in" and one.message.sender_address:
-            return {"name": one.message.sender_name, "address": one.message.sender_address}
+        address = one.message.sender_address
+        if one.message.direction == "in" and address:
+            contact = contact_with_address(address) if "contact.view" in g.permissions else None
+            return {"name": one.message.sender_name, "address": address, "contact": contact}
     return None
