@@ -14,9 +14,9 @@ from webapp import filters, frame
 from webapp.auth import cookie
 from webapp.errors import explain_errors
 from webapp.form_tokens import FormTokens
-from webapp.guards import public
 from webapp.headers import secure
 from webapp.page_request import PageRequest
+from webapp.static_files import serve_static_files
 
 # Modules with a ``blueprint`` each.
 BLUEPRINTS = (
@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> Flask:
     frame.add_frame(app)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(name).blueprint)
-    _guard_static_files(app)
+    serve_static_files(app)
     return app
 
 
@@ -128,7 +128,3 @@ def _is_unasked(request: Request) -> bool:
 def _user_of_request(_: Request) -> User | None:
     user: User | None = g.get("user")
     return user
-
-
-def _guard_static_files(app: Flask) -> None:
-    app.view_functions["static"] = public(app.view_functions["static"])

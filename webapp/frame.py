@@ -1,7 +1,5 @@
 """What every page's frame shows: places, organizations, the person."""
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app, g, request, url_for
@@ -31,7 +29,6 @@ MANAGES = frozenset({"organization.configure"} | {page[3] for page in ORGANIZATI
 
 def add_frame(app: Flask) -> None:
     """Give the frame's values to every template."""
-    app.jinja_env.globals["static_version"] = _version_of_files(app)
     app.jinja_env.globals["version"] = VERSION
     app.jinja_env.globals["most_offered"] = MOST_OFFERED
 
@@ -136,11 +133,3 @@ def _area(endpoint: str | None) -> str:
     if blueprint in {"opened_mailboxes", *(page[2].partition(".")[0] for page in SYSTEM_PAGES)}:
         return "system"
     return blueprint
-
-
-def _version_of_files(app: Flask) -> str:
-    """Changes with any file that browsers keep."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(str(app.static_folder)).glob("*.*")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
