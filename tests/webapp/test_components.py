@@ -1,16 +1,15 @@
 """The look, without the product: every component and mock page of the gallery."""
 
 import re
-from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup, Tag
 
 from tests.webapp.critic import criticise
-from tests.webapp.gallery import NONCE, PAGES, gallery_app
+from tests.webapp.gallery import NONCE, PAGES, WEBAPP, gallery_app
+from tests.webapp.gallery import TEMPLATES as GALLERY
 
-WEBAPP = Path(__file__).parents[2] / "webapp"
-TEMPLATES = sorted((WEBAPP / "templates").rglob("*.html"))
+TEMPLATES = sorted([*(WEBAPP / "templates").rglob("*.html"), *GALLERY.rglob("*.html")])
 COMPONENTS = sorted((WEBAPP / "templates" / "components").glob("[!_]*.html"))
 CSS = (WEBAPP / "static" / "postroom.css").read_text()
 
@@ -59,7 +58,7 @@ def test_every_script_carries_the_nonce_of_the_answer(client, path):
     assert {script["nonce"] for script in scripts} == {NONCE}
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(WEBAPP)))
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(WEBAPP.parent)))
 def test_no_template_has_an_inline_handler_style_or_script_without_nonce(template):
     source = _markup_of(template.read_text())
     assert not re.search(r"\s(style|on[a-z]+)\s*=\s*[\"']", source), "use a class, or postroom.js"
@@ -67,7 +66,7 @@ def test_no_template_has_an_inline_handler_style_or_script_without_nonce(templat
     assert all("nonce" in script for script in scripts), "add nonce=, or move it into static/"
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(WEBAPP)))
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(WEBAPP.parent)))
 def test_conditional_attributes_do_not_grow_together(template):
     source = template.read_text()
     for match in re.finditer(r"\{%-? endif %\}[ \t]*\n[ \t]*\{%-? if", source):
@@ -77,7 +76,7 @@ def test_conditional_attributes_do_not_grow_together(template):
         assert not inside_a_tag, f'line {line}: write {{{{ {{"name": value if …}}|xmlattr }}}} instead'
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(WEBAPP)))
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(WEBAPP.parent)))
 def test_every_icon_named_in_a_template_is_in_the_sprite(template):
     sprite = set(re.findall(r'<symbol id="([^"]+)"', (WEBAPP / "static" / "icons.svg").read_text()))
     named = set(re.findall(r'\bicon(?:_name)?[(=:]\s*"([a-z0-9-]+)"', template.read_text()))
