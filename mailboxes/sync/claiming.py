@@ -56,9 +56,9 @@ def may_be_asked(table: str) -> str:
 _DUE = f"""a.is_enabled AND a.imap_enabled AND a.state <> 'disconnected'
         AND a.next_attempt_at <= clock_timestamp() AND a.lease_expires_at < clock_timestamp()
         AND {is_wanted("a")} AND {may_be_asked("a")}"""
-_HAS_HISTORY = """EXISTS (SELECT 1 FROM folders f
+_HAS_HISTORY = """(a.synced_at IS NULL AND a.history IN ('all', 'days') OR EXISTS (SELECT 1 FROM folders f
         WHERE f.account_id = a.id AND f.owner_id = a.owner_id AND f.history_left > 0
-          AND f.is_synced AND f.is_selectable AND f.gone_at IS NULL AND f.left_at IS NULL)"""
+          AND f.is_synced AND f.is_selectable AND f.gone_at IS NULL AND f.left_at IS NULL))"""
 _CLAIM = text(
     f"""
     WITH under_way AS (

@@ -98,6 +98,15 @@ def test_first_syncs_leave_a_place_for_new_mail_of_the_same_organization(ours: W
             db.session.commit()
 
 
+@pytest.mark.parametrize(("history", "claimed"), [("all", 2), ("days", 2), ("now", 3), ("inherit", 3)])
+def test_a_first_pass_is_known_to_have_history_where_its_form_says_so(
+    ours: World, theirs: World, history: str, claimed: int
+) -> None:
+    for _ in range(UNDER_WAY_PER_ORGANIZATION):
+        due_mailbox(ours, history=history, history_days=7 if history == "days" else None)
+    assert len(claim_due(100, Rhythms())) == claimed
+
+
 def test_first_syncs_leave_a_worker_for_new_mail_of_others(ours: World, theirs: World, inside: Any) -> None:
     first_syncs = [due_with_history(world, inside) for world in (ours, theirs) for _ in range(2)]
     assert len(claim_due(100, Rhythms(), histories=3)) == 3
