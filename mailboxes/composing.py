@@ -105,7 +105,7 @@ def checked_address(address: str) -> str:
     found = _ADDRESS.fullmatch(address)
     domain = _ascii_domain(found[1]) if found else ""
     if not found or not _DOMAIN.fullmatch(domain):
-        raise UnsafeMessageError(f"“{one_line(address)[:80]}” is no e-mail address.")
+        raise UnsafeMessageError(f"“{one_line(address)[:80]}” is no email address.")
     return f"{address.rpartition('@')[0]}@{domain}"
 
 

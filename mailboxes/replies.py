@@ -116,12 +116,12 @@ def _typed(item: str) -> Person:
     found = address_list(item)
     is_bare = "<" not in item
     if len(found.addresses) != 1 or found.has_group or (is_bare and found.addresses[0].address != item):
-        raise AddressProblem(f"“{item[:80]}” is not an e-mail address.")
+        raise AddressProblem(f"“{item[:80]}” is not an email address.")
     one = found.addresses[0]
     try:
         checked = validate_email(one.address, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        raise AddressProblem(f"“{item[:80]}” is not an e-mail address.") from None
+        raise AddressProblem(f"“{item[:80]}” is not an email address.") from None
     return Person(one.name, checked.normalized)
 
 

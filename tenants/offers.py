@@ -1,6 +1,6 @@
 """What the system offers to every organization: its revision, and who has which.
 
-An offer (a lead source, an e-mail template) is copied into each organization with a ``system_key`` and
+An offer (a lead source, an email template) is copied into each organization with a ``system_key`` and
 follows the system until it is overridden there. The system's tables are the truth; each change of them
 raises a revision, and an organization remembers the one that was carried to it. Whoever is behind is
 brought up to date by `mailboxes.offering.carry_offers`, which may die at any point and be called again.

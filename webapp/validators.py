@@ -14,8 +14,8 @@ is_typed_again = EqualTo("password", "The two passwords differ. Type both again.
 
 
 def is_address(form: FlaskForm, field: Field) -> None:
-    """An e-mail address as RFC 5321 knows it; nothing is asked of its domain."""
+    """An email address as RFC 5321 knows it; nothing is asked of its domain."""
     try:
         validate_email((field.data or "").strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        raise ValidationError("Type an e-mail address, such as mia@example.com.") from None
+        raise ValidationError("Type an email address, such as mia@example.com.") from None

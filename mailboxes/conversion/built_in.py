@@ -26,7 +26,7 @@ from tenants.organizations import Membership, active_members
 NO_SUBJECT = "(no subject)"
 NO_CHANNEL = (
     "Converting to leads needs an active sales channel, and this organization has none. "
-    "Activate one under Configuration → Channels."
+    "Activate one under Configuration → Sales channels."
 )
 _OWNER = Field("owner", "Owner", "member", required=True, help="Who answers for the record.")
 

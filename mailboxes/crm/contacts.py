@@ -268,7 +268,7 @@ def _demand_usable(contact: Contact, addresses: list[str]) -> None:
     for address in addresses:
         if not texts.is_address(address):
             raise InvalidError(
-                f"“{address}” is no e-mail address. Write it like mia@example.com.", field="addresses"
+                f"“{address}” is no email address. Write it like mia@example.com.", field="addresses"
             )
     taken = db.session.scalar(
         select(ContactAddress.address).where(

@@ -44,7 +44,7 @@ EXPORT_HEADER = (
     "Last name",
     "Company",
     "Job title",
-    "E-mail",
+    "Email",
     "Phone",
     "Website",
     "Source",
@@ -76,7 +76,7 @@ class Lead(OrganizationScoped, Base):
     last_name: Mapped[str] = mapped_column(default="")
     company: Mapped[str] = mapped_column(default="")
     job_title: Mapped[str] = mapped_column(default="")
-    address: Mapped[str] = mapped_column(default="")  # e-mail
+    address: Mapped[str] = mapped_column(default="")  # email
     phone: Mapped[str] = mapped_column(default="")
     website: Mapped[str] = mapped_column(default="")
     notes: Mapped[str] = mapped_column(default="")
@@ -253,7 +253,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     if not clean.get("name", "-"):
         raise InvalidError("Type a name.", field="name")
     if clean.get("address") and not texts.is_address(clean["address"]):
-        raise InvalidError("Type an e-mail address, such as mia@example.com.", field="address")
+        raise InvalidError("Type an email address, such as mia@example.com.", field="address")
     return clean
 
 

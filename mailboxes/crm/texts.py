@@ -24,7 +24,7 @@ def notes(text: str, length: int = NOTES_LENGTH) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether this looks like one e-mail address and nothing else."""
+    """Whether this looks like one email address and nothing else."""
     return len(text) <= 320 and _ADDRESS.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""The part of a file that is about the lead sources and e-mail templates of one organization.
+"""The part of a file that is about the lead sources and email templates of one organization.
 
 What is left out of a copy of the system's follows the system; ``null`` lets it follow again.
 """
@@ -60,7 +60,7 @@ def remove_lead_sources(current: Description, wanted: Description, work: Work) -
 
 
 def keep_templates(current: Description, wanted: Description, work: Work) -> None:
-    """E-mail templates in their languages, copies of the system's first: they may free a name."""
+    """Email templates in their languages, copies of the system's first: they may free a name."""
     present = {template_name(one): one for one in db.session.scalars(templates())}
     changed = [name for name, one in wanted.items() if current.get(name) != one]
     for name in sorted(changed, key=lambda name: "system" not in wanted[name]):

@@ -190,7 +190,7 @@ def address(part: Part) -> str:
     try:
         return checked_address(value)
     except InvalidError:
-        raise part.error(f"{value} is no e-mail address. Write it like support@example.com.") from None
+        raise part.error(f"{value} is no email address. Write it like support@example.com.") from None
 
 
 def switch(part: Part) -> bool:

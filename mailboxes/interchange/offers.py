@@ -1,4 +1,4 @@
-"""The part of a file that is about what the system offers: lead sources and e-mail templates."""
+"""The part of a file that is about what the system offers: lead sources and email templates."""
 
 from typing import cast
 

@@ -178,7 +178,7 @@ def _address(text: str, field: str) -> str:
         checked = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise InvalidError(
-            f"{text.strip() or 'That'} is no e-mail address. Write it like support@example.com.", field=field
+            f"{text.strip() or 'That'} is no email address. Write it like support@example.com.", field=field
         ) from None
     return checked.normalized.lower()
 

@@ -1,4 +1,4 @@
-"""E-mail templates: those the system offers (`system`), and those of an organization (`organization`)."""
+"""Email templates: those the system offers (`system`), and those of an organization (`organization`)."""
 
 from mailboxes.templates.built_in import BUILT_IN_TEMPLATES
 from mailboxes.templates.organization import (

@@ -1,4 +1,4 @@
-"""E-mail templates of an organization, in its languages.
+"""Email templates of an organization, in its languages.
 
 Those with a ``system_key`` are copies of what the system offers, and follow it (`mailboxes.templates.system`)
 until ``overrides`` says otherwise, field by field and language by language.

@@ -1,4 +1,4 @@
-"""The e-mail templates that the system offers to every organization (`carrying` brings them)."""
+"""The email templates that the system offers to every organization (`carrying` brings them)."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The language of e-mail templates: text with ``{{ variables }}`` and ``{% if %}``, and nothing else.
+"""The language of email templates: text with ``{{ variables }}`` and ``{% if %}``, and nothing else.
 
 A template is parsed by Jinja2 and then has to pass an allow-list over its syntax tree (reliability T12,
 dependencies row 7): no calls, no loops, no look-ups but ``group.variable`` of the catalogue in

@@ -105,13 +105,13 @@ def host(text: str) -> str:
 
 
 def address(text: str) -> str:
-    """An e-mail address, or nothing."""
+    """An email address, or nothing."""
     if not text.strip():
         return ""
     try:
         checked = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        raise InvalidValueError("Type an e-mail address, such as notices@example.com.") from None
+        raise InvalidValueError("Type an email address, such as notices@example.com.") from None
     return checked.normalized
 
 

@@ -250,11 +250,11 @@ def user_of(id: UUID) -> User:
 
 
 def checked_address(text: str) -> str:
-    """An e-mail address as it is stored: lower case; `InvalidError` at the field ``address``."""
+    """An email address as it is stored: lower case; `InvalidError` at the field ``address``."""
     try:
         found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        raise InvalidError("Type an e-mail address, such as mia@example.com.", field="address") from None
+        raise InvalidError("Type an email address, such as mia@example.com.", field="address") from None
     return found.normalized.lower()
 
 

@@ -1,5 +1,6 @@
 """Templates import what they use, and nothing else."""
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -36,3 +37,10 @@ def used_by(name):
 def test_a_template_uses_all_that_it_imports(name):
     unused = imported_by(name) - used_by(name)
     assert not unused, f"{name} imports {sorted(unused)}, and does not use it"
+
+
+def test_pages_write_email_as_their_names_do():
+    """My Emails, Email Configuration, email templates: one word, without a hyphen."""
+    files = [file for file in FOLDER.parent.rglob("*") if file.suffix in {".html", ".py"}]
+    assert len(files) > len(TEMPLATES)
+    assert [file.name for file in files if re.search(r"\be-mail", file.read_text(), re.IGNORECASE)] == []

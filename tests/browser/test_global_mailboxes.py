@@ -35,7 +35,7 @@ def test_from_a_new_mailbox_to_a_message_that_is_assigned(visit, ours, theirs, s
 
 def make_it(page, hands, server):
     hands.write(page.locator("#label"), "Info")
-    hands.write(page.get_by_label("E-mail address", exact=False).first, ADDRESS)
+    hands.write(page.get_by_label("Email address", exact=False).first, ADDRESS)
     hands.write(page.get_by_label("IMAP host"), "localhost")
     hands.write(page.get_by_label("IMAP port"), str(server.tls_port))
     hands.write(page.get_by_label("User", exact=True), server.new_user())

@@ -42,7 +42,7 @@ def test_the_check_shows_its_steps_and_folders_in_place(visit, ours, theirs, ser
     window = visit(ours.admin)
     page = window.open(NEW)
     page.get_by_label("Mailbox label").fill("Kept label")
-    page.get_by_label("E-mail address").fill("support@acme.test")
+    page.get_by_label("Email address").fill("support@acme.test")
     page.get_by_label("IMAP host").fill("localhost")
     page.get_by_label("IMAP port").fill(str(server.tls_port))
     page.get_by_label("User", exact=True).fill(server.new_user())
@@ -119,7 +119,7 @@ def test_no_page_of_a_mailbox_is_wider_than_a_phone_and_what_is_pressed_is_large
 def test_typing_an_address_offers_settings_and_one_press_fills_them_in(visit, ours, theirs, names):
     page = visit(ours.admin).open(NEW)
     page.get_by_label("Password", exact=True).fill("typed before")
-    page.get_by_label("E-mail address").press_sequentially("info@gmx.de")
+    page.get_by_label("Email address").press_sequentially("info@gmx.de")
     offer = page.locator("#proposals").get_by_role("button", name="Use these")
     expect(offer).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_label("IMAP host")).to_have_value("")

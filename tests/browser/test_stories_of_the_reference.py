@@ -60,7 +60,7 @@ def test_a_system_administrator_sets_up_a_mailbox_of_one_organization(visit, our
 def fill_in(page, hands, server, owner):
     """The page of a new mailbox, from its label to the save."""
     hands.write(page.get_by_label("Mailbox label"), "Business inquiries")
-    hands.write(page.get_by_label("E-mail address", exact=False).first, "business@acme.test")
+    hands.write(page.get_by_label("Email address", exact=False).first, "business@acme.test")
     hands.write(page.get_by_label("IMAP host"), "localhost")
     hands.write(page.get_by_label("IMAP port"), str(server.tls_port))
     hands.write(page.get_by_label("User", exact=True), server.new_user())

@@ -111,7 +111,7 @@ def test_typed_people_are_read_as_people_write_them():
 
 @pytest.mark.parametrize("text", ["ada", "ada@", "ada@x", "a b@x.test", "<>", "ada@x.test bob@x.test"])
 def test_what_is_no_address_is_named(text):
-    with pytest.raises(AddressProblem, match="is not an e-mail address"):
+    with pytest.raises(AddressProblem, match="is not an email address"):
         typed_people(text)
 
 

@@ -41,17 +41,17 @@ _UNKNOWN = "Dear {{ contact.nickname }}"
 
 REFUSALS = (
     Refusal(
-        NOBODY, "/sign-in", {"E-mail address": "rosa.keller@postroom.example", "Password": "wrong"}, "not"
+        NOBODY, "/sign-in", {"Email address": "rosa.keller@postroom.example", "Password": "wrong"}, "not"
     ),
-    Refusal(NOBODY, "/forgot-password", {"E-mail address": "nobody"}, "address"),
+    Refusal(NOBODY, "/forgot-password", {"Email address": "nobody"}, "address"),
     Refusal(
         NOBODY,
         "/invitations/{invitation}",
         {"Your name": "Malte", "Choose a password": "short", "The password again": "short"},
         "10 characters",
     ),
-    Refusal(MEMBER, "/cases/new", {"Description": "It broke.", "Contact's e-mail": "nobody"}, "subject"),
-    Refusal(MEMBER, "/contacts/new", {"Name": "Nora", "E-mail addresses": "nobody"}, "address"),
+    Refusal(MEMBER, "/cases/new", {"Description": "It broke.", "Contact's email": "nobody"}, "subject"),
+    Refusal(MEMBER, "/contacts/new", {"Name": "Nora", "Email addresses": "nobody"}, "address"),
     Refusal(
         MEMBER,
         "/security/",
@@ -66,7 +66,7 @@ REFUSALS = (
         MEMBER, "/my-configuration/localization", {"Time zone": "Middle-earth/Shire"}, "time zone", "Save"
     ),
     Refusal(MEMBER, "/cases/{case}", {"Comment": ""}, "comment", "Comment"),
-    Refusal(ADMIN, "/leads/new", {"E-mail": "nobody", "Notes": "Wants tents."}, "name"),
+    Refusal(ADMIN, "/leads/new", {"Email": "nobody", "Notes": "Wants tents."}, "name"),
     Refusal(ADMIN, "/configuration/channels/", {"Name": "Web shop"}, "already", "Add channel"),
     Refusal(ADMIN, "/configuration/lead-sources/", {"Name": "Trade fair"}, "already", "Add source"),
     Refusal(
@@ -74,7 +74,7 @@ REFUSALS = (
         f"{_MAILBOX}/new",
         {
             "Mailbox label": "Customer service",
-            "E-mail address": "nobody",
+            "Email address": "nobody",
             "IMAP host": "no such host",
             "User": "me",
         },
@@ -109,7 +109,7 @@ REFUSALS = (
         "nickname",
         "Save",
     ),
-    Refusal(ADMIN, "/configuration/people/invite", {"E-mail address": "nobody"}, "address", "Send"),
+    Refusal(ADMIN, "/configuration/people/invite", {"Email address": "nobody"}, "address", "Send"),
     Refusal(
         ADMIN, "/configuration/people/import", NOTHING, "address", "Show", ("people.csv", b"name\nNora\n")
     ),
@@ -128,7 +128,7 @@ REFUSALS = (
     Refusal(
         SYSTEM_ADMIN,
         "/system/mailboxes/new",
-        {"Mailbox label": "Everybody", "E-mail address": "nobody", "IMAP host": "no such host"},
+        {"Mailbox label": "Everybody", "Email address": "nobody", "IMAP host": "no such host"},
         "address",
         "Save",
     ),
@@ -138,7 +138,7 @@ REFUSALS = (
         {
             "Name": "Nordwind",
             "Short name": "nordwind",
-            "E-mail address of the administrator": "eva@nordwind.example",
+            "Email address of the administrator": "eva@nordwind.example",
         },
         "already",
         "Add organization",
@@ -150,7 +150,7 @@ REFUSALS = (
         "name",
         "Delete",
     ),
-    Refusal(SYSTEM_ADMIN, "/system/users/new", {"Name": "Nora", "E-mail address": "nobody"}, "address"),
+    Refusal(SYSTEM_ADMIN, "/system/users/new", {"Name": "Nora", "Email address": "nobody"}, "address"),
     Refusal(
         SYSTEM_ADMIN,
         "/system/routing/{account}/rules/new",

@@ -68,7 +68,7 @@ def test_an_address_belongs_to_one_contact(app, ours):
     assert "belongs to another contact" in page
     assert 'value="Another"' in page
     page = send(client, "/contacts/new", expect=422, name="Another", addresses="not an address")
-    assert "is no e-mail address" in page
+    assert "is no email address" in page
     assert "Type a name or an address." in send(client, "/contacts/new", expect=422)
 
 

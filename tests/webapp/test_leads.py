@@ -137,7 +137,7 @@ def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(app, ours):
     page = send(client, "/leads/new", expect=422, name="", company="Typed Ltd")
     assert "Type a name." in page
     page = send(client, "/leads/new", expect=422, name="X", company="Typed Ltd", address="no address")
-    assert "Type an e-mail address, such as mia@example.com." in page
+    assert "Type an email address, such as mia@example.com." in page
     assert "Typed Ltd" in page
     assert leads_of(ours) == []
 

@@ -268,8 +268,8 @@ def test_a_sent_draft_is_gone_from_lists_and_a_new_one_can_begin(client, questio
     ("typed", "field", "words"),
     [
         ({"to": "", "cc": "", "bcc": "", "body": "x"}, "to", "Say who gets this message."),
-        ({"to": "carla", "body": "x"}, "to", "“carla” is not an e-mail address."),
-        ({"to": "a@x.test", "cc": "b@", "body": "x"}, "cc", "“b@” is not an e-mail address."),
+        ({"to": "carla", "body": "x"}, "to", "“carla” is not an email address."),
+        ({"to": "a@x.test", "cc": "b@", "body": "x"}, "cc", "“b@” is not an email address."),
         ({"to": "a@x.test", "body": " \n"}, "body", "The message is empty. Write something first."),
     ],
 )

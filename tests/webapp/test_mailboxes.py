@@ -82,8 +82,8 @@ def test_an_administrator_adds_a_mailbox(app, inside, ours, theirs, client):
     ("field", "value", "sentence"),
     [
         ("label", "", "Give the mailbox a label"),
-        ("address", "support", "is no e-mail address"),
-        ("aliases", "help@acme.test nonsense", "nonsense is no e-mail address"),
+        ("address", "support", "is no email address"),
+        ("aliases", "help@acme.test nonsense", "nonsense is no email address"),
         ("aliases", f"{FIFTY_ADDRESSES} nonsense", "List at most 50 addresses"),
         ("trusted_forms", f"{FIFTY_ADDRESSES} nonsense", "List at most 50 addresses"),
         ("imap_host", "", "Type the name of the server"),

@@ -53,7 +53,7 @@ def test_each_row_is_judged_and_nothing_is_saved(app, inside, ours, theirs):
     page = words_of(show(sign_in(app, ours.admin), content.encode()))
     for words in (
         "Is a member already.",
-        "Type an e-mail address",
+        "Type an email address",
         "Line 2 has the same address.",
         "There is no role Pirate.",
         "Invite 2 people",

@@ -1,4 +1,4 @@
-"""The system's pages of what it offers to every organization: lead sources and e-mail templates."""
+"""The system's pages of what it offers to every organization: lead sources and email templates."""
 
 import pytest
 from bs4 import BeautifulSoup

@@ -257,7 +257,7 @@ def test_connection_and_neighbours_are_never_shown(source, inside, ada, ours, th
         ("label", {"label": "taken"}, "Another mailbox is called Taken"),
         ("processing", {"action": "lead"}, "needs an active sales channel"),
         ("processing", {"action": "case", "case_status": "odd"}, "Choose one from the list"),
-        ("trusted_forms", {"trusted_forms": "nobody"}, "is no e-mail address"),
+        ("trusted_forms", {"trusted_forms": "nobody"}, "is no email address"),
         ("automation_from", {"automation_from": ""}, "Choose a date and time"),
         ("automation_from", {"automation_from": "9999-12-31T23:59"}, "Choose a date and time"),
         ("owner", {"owner": "the neighbour"}, "Choose one from the list"),

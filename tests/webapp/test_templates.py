@@ -1,4 +1,4 @@
-"""The pages of e-mail templates."""
+"""The pages of email templates."""
 
 import pytest
 from bs4 import BeautifulSoup

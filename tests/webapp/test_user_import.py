@@ -53,7 +53,7 @@ def test_each_row_is_judged_and_nothing_is_saved(client, theirs):
     for said in (
         "Will be made a user.",
         "Will be made a user, and administer the system.",
-        "Type an e-mail address",
+        "Type an email address",
         "Line 2 has the same address.",
         "Is a user already.",
         "Is a disabled user. Enable them instead.",
@@ -76,7 +76,7 @@ def test_somebody_is_known_however_the_address_is_written(client, stored, writte
     make_user(address=stored)
     page = words_of(show(client, f"address\n{written}\nno address\n"))
     assert "Is a user already." in page
-    assert "Type an e-mail address" in page
+    assert "Type an email address" in page
 
 
 def test_exactly_those_who_were_shown_are_made_and_get_a_letter(app, client, smtp_sink, certificates):

@@ -11,8 +11,8 @@ class SignInForm(FlaskForm):
     """Address and password."""
 
     address = StringField(
-        "E-mail address",
-        validators=[InputRequired("Type your e-mail address."), Length(max=320)],
+        "Email address",
+        validators=[InputRequired("Type your email address."), Length(max=320)],
         filters=[lambda text: text and text.strip()],
         render_kw={"autocomplete": "username", "type": "email", "autofocus": True},
     )
@@ -39,7 +39,7 @@ class ForgottenForm(FlaskForm):
     """Whose password was forgotten."""
 
     address = StringField(
-        "E-mail address",
+        "Email address",
         validators=[InputRequired("Type the address with which you sign in."), is_address, Length(max=320)],
         filters=[lambda text: text and text.strip()],
         render_kw={"autocomplete": "username", "type": "email", "autofocus": True},

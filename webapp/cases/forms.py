@@ -34,7 +34,7 @@ class CaseForm(VersionedForm):
     assignee_id = SelectField("Assigned to")
     tags = StringField("Tags", validators=[Length(max=1000)], filters=[clean_text])
     contact_address = StringField(
-        "Contact's e-mail",
+        "Contact's email",
         validators=[Length(max=320)],
         filters=[clean_text],
         description="An address of a contact; empty for none.",

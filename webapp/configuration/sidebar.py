@@ -21,7 +21,7 @@ QUARANTINE = "Quarantine"
 ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Mail", "System mailboxes", "mailboxes.index", "mailbox.manage"),
     ("Mail", QUARANTINE, "quarantine.index", "mailbox.manage"),
-    ("Mail", "E-mail templates", "templates.index", "template.manage"),
+    ("Mail", "Email templates", "templates.index", "template.manage"),
     ("Records", "Lead sources", "lead_sources.index", "lead_source.manage"),
     ("Records", "Sales channels", "channels.index", "channel.manage"),
     ("User Management", "People", "people.index", "user.manage"),
@@ -35,7 +35,7 @@ SYSTEM_PAGES: tuple[tuple[str, str, str], ...] = (
     ("Mail", "Routing", "routing.index"),
     ("Mail", UNROUTED, "unrouted.index"),
     ("Mail", QUARANTINE, "system_quarantine.index"),
-    ("Mail", "E-mail templates", "system_templates.index"),
+    ("Mail", "Email templates", "system_templates.index"),
     ("Records", "Lead sources", "system_lead_sources.index"),
     ("User Management", "Organizations", "organizations.index"),
     ("User Management", "Users", "users.index"),

@@ -35,7 +35,7 @@ class ContactForm(VersionedForm):
     first_name = StringField("First name", validators=SHORT, filters=[clean_text])
     last_name = StringField("Last name", validators=SHORT, filters=[clean_text])
     addresses = TextAreaField(
-        "E-mail addresses",
+        "Email addresses",
         validators=[Length(max=20_000)],
         filters=[clean_text],
         render_kw={"rows": 3},

@@ -25,7 +25,7 @@ blueprint = Blueprint("contacts", __name__, url_prefix="/contacts")
 
 HEADINGS = (
     ("Name", "name"),
-    ("E-mail", ""),
+    ("Email", ""),
     ("Company", "company"),
     ("Phone", ""),
     ("Language", ""),

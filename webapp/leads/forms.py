@@ -24,7 +24,7 @@ class LeadForm(VersionedForm):
     company = StringField("Company", validators=SHORT, filters=[clean_text])
     job_title = StringField("Job title", validators=SHORT, filters=[clean_text])
     address = StringField(
-        "E-mail",
+        "Email",
         validators=SHORT,
         filters=[clean_text],
         render_kw={"type": "email"},

@@ -41,7 +41,7 @@ LABELS = {
     "last_name": "Last name",
     "company": "Company",
     "job_title": "Job title",
-    "address": "E-mail",
+    "address": "Email",
     "phone": "Phone",
     "website": "Website",
     "notes": "Notes",

@@ -62,7 +62,7 @@ class Door:
 
     @property
     def may_make_templates(self) -> bool:
-        """Whether a response may become an e-mail template for everybody, as the member's permissions say."""
+        """Whether a response may become an email template for everybody, as the member's permissions say."""
         return "template.manage" in g.get("permissions", frozenset())
 
     def url(self, endpoint: str, **values: Any) -> str:

@@ -65,7 +65,7 @@ class MailboxForm(VersionedForm):
 
     label = StringField("Mailbox label", [InputRequired("Give the mailbox a label."), Length(max=100)])
     address = StringField(
-        "E-mail address", [InputRequired("Type the address people write to."), Length(max=320)]
+        "Email address", [InputRequired("Type the address people write to."), Length(max=320)]
     )
     aliases = TextAreaField("Further addresses", description="One a line. Messages to them count as ours.")
     is_enabled = BooleanField("Enabled", description="Switched off, the mailbox is paused; nothing is lost.")

@@ -21,9 +21,9 @@ class InviteForm(FlaskForm):
     """Whom to invite, with which roles."""
 
     address = StringField(
-        "E-mail address",
+        "Email address",
         [
-            InputRequired("Type the person's e-mail address."),
+            InputRequired("Type the person's email address."),
             is_address,
             Length(max=320),
         ],
@@ -100,7 +100,7 @@ class AdministratorForm(FlaskForm):
     """Who is invited to administer an organization."""
 
     address = StringField(
-        "E-mail address of the administrator",
+        "Email address of the administrator",
         [
             InputRequired("Type the address of the administrator."),
             is_address,
@@ -125,7 +125,7 @@ class UserForm(OverwritingForm):
 
     name = StringField("Name", [Length(max=200)], filters=[clean_text])
     address = StringField(
-        "E-mail address",
+        "Email address",
         [InputRequired("Type the address with which the person signs in."), is_address, Length(max=320)],
         description="The person signs in with it.",
         render_kw={"type": "email", "autocomplete": "off"},

@@ -1,1 +1,1 @@
-"""Pages on which automatic responses are set up: the rules of a mailbox and the e-mail templates."""
+"""Pages on which automatic responses are set up: the rules of a mailbox and the email templates."""

@@ -42,7 +42,7 @@ class RuleForm(OverwritingForm):
     template_id = SelectField("Response template", validate_choice=False)
     kind = RadioField("Type", choices=KIND_CHOICES, default="plain", validate_choice=False)
     saves = BooleanField(
-        "Save response as e-mail template", description="Then other rules and people can use it too."
+        "Save response as email template", description="Then other rules and people can use it too."
     )
     save_as = StringField("Name of the template", render_kw={"autocomplete": "off"})
 

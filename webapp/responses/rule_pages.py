@@ -102,7 +102,7 @@ def _rule_page(door: Door, mailbox: Mailbox, rule: AutoResponseRule | None) -> R
     if "try" in request.form:
         return _page(door, mailbox, rule, form, languages, _tried(mailbox, form))
     if form.saves.data and not door.may_make_templates:
-        raise ForbiddenError("You may not make e-mail templates for everybody. The rule was not saved.")
+        raise ForbiddenError("You may not make email templates for everybody. The rule was not saved.")
     if form.validate() and not lacks_template_name(form) and _saved(mailbox, rule, form, languages):
         flash(f"{form.name.data} has been saved.", "success")
         return redirect(_list_url(door, mailbox))

@@ -1,4 +1,4 @@
-"""The e-mail templates that the system offers to every organization."""
+"""The email templates that the system offers to every organization."""
 
 from typing import Any
 
@@ -97,7 +97,7 @@ def withdraw(key: str) -> ResponseReturnValue:
     return render_template(
         "installation/withdraw.html",
         level=LEVEL,
-        heading="E-mail templates",
+        heading="Email templates",
         name=template.name,
         withdrawal=withdrawal_of_template(key),
         use_words="Rules of these answer with it:",

@@ -1,4 +1,4 @@
-"""The form of an e-mail template, the system's or an organization's."""
+"""The form of an email template, the system's or an organization's."""
 
 from collections.abc import Iterable
 from typing import cast

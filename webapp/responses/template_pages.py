@@ -1,4 +1,4 @@
-"""The pages of e-mail templates, the same at both levels: the list, one template, and what buttons do."""
+"""The pages of email templates, the same at both levels: the list, one template, and what buttons do."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -108,6 +108,6 @@ def preview_of(
         url=lambda **given: level.url("preview", template, **given),
         body_url=lambda **given: level.url("preview_body", template, **given),
         edit_url=level.url("edit", template),
-        breadcrumbs=level.crumbs("E-mail templates"),
+        breadcrumbs=level.crumbs("Email templates"),
         sidebar=level.sidebar(),
     )

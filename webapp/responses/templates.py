@@ -1,4 +1,4 @@
-"""E-mail templates of the current organization: list, change, copy, hide, delete; follow the system again."""
+"""Email templates of the current organization: list, change, copy, hide, delete; follow the system again."""
 
 from typing import Any
 from uuid import UUID

@@ -98,7 +98,7 @@ def test_rules_that_apply_again_answer_only_what_arrives_from_then_on(served, wo
         ("processing", {"action": "lead", "settings": {}}, "needs an active sales channel"),
         ("processing", {"action": "case", "settings": {"status": "odd", "priority": "low"}}, "Choose one"),
         ("source", "nowhere", "Choose one from the list"),
-        ("trusted_forms", ["nobody"], "is no e-mail address"),
+        ("trusted_forms", ["nobody"], "is no email address"),
         ("rules", "system", "Choose whose rules"),
     ],
 )

@@ -53,7 +53,7 @@ def neighbour(theirs, inside):
         ("organizations:\n  - slug: x", r"line 2 .*Write “name: …” for it"),
         ("organizations:\n  - {slug: Big!, name: X}", r"line 2 .*lower-case letters"),
         ("organizations:\n  - {slug: x}\n  - {slug: x}", r"line 3 .*x stands here twice"),
-        ("users:\n  - address: nobody", r"line 2 .*nobody is no e-mail address"),
+        ("users:\n  - address: nobody", r"line 2 .*nobody is no email address"),
         ("users:\n  - address: a@b.example\n    enabled: perhaps", r"line 3 .*Write true or false"),
         ("users:\n  - address: a@b.example\n    password: secret", r"line 3 .*as \$\{NAME\}"),
         ("users:\n  - address: a@b.example\n    password: ${NOT_SET}", r"line 3 .*NOT_SET is not set"),
