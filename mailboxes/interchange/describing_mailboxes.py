@@ -16,7 +16,7 @@ from mailboxes.conversion import actions
 from mailboxes.imap.folders import WELL_KNOWN_NAMES
 from mailboxes.interchange.values import Description, Ranked, Secret, free_name
 from mailboxes.rules import AutoResponseRule, own_rules_of
-from mailboxes.setup.checking import SPECIAL_USES
+from mailboxes.setup.checking import our_word
 from mailboxes.setup.saving import account_of
 from mailboxes.setup.values import Grant, MailboxValues
 from mailboxes.system_mailboxes import Mailbox, mailboxes
@@ -61,8 +61,7 @@ def guessed_use(name: str) -> str:
     if name.upper() == "INBOX":
         return "inbox"
     last = re.split(r"[/.]", name)[-1].strip().casefold()
-    use = WELL_KNOWN_NAMES.get(last)
-    return str(SPECIAL_USES.get(use) or use)
+    return our_word(WELL_KNOWN_NAMES.get(last))
 
 
 def _mailbox(mailbox: Mailbox, slug: str, names: Names) -> Description:
@@ -119,8 +118,8 @@ def _folders(account: Account) -> list[str | Description]:
     found = sorted(db.session.scalars(query), key=lambda folder: folder.name)
     return [
         folder.name
-        if guessed_use(folder.name) == folder.special_use
-        else {"name": folder.name, "use": folder.special_use}
+        if guessed_use(folder.name) == our_word(folder.special_use)
+        else {"name": folder.name, "use": our_word(folder.special_use)}
         for folder in found
     ]
 

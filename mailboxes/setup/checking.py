@@ -23,7 +23,7 @@ from tenants.application import settings_of
 from tenants.database import db
 from tenants.errors import InvalidError
 
-SPECIAL_USES = {"junk": "spam", None: "other", "flagged": "other"}
+_OUR_WORDS = {"junk": "spam", None: "other", "flagged": "other"}  # where they are not IMAP's
 MOST_AT_ONCE = 3  # of one organization, in this process
 DEMANDED_ANEW = "Type the password again: it was given for another server, port, encryption or user."
 
@@ -41,6 +41,16 @@ class FolderChoice:
     special_use: str
     is_selectable: bool
     message_count: int | None
+
+    @property
+    def stored_use(self) -> str:
+        """What it is for as a pass over the account stores it, in IMAP's words."""
+        return "junk" if self.special_use == "spam" else self.special_use
+
+
+def our_word(special_use: str | None) -> str:
+    """What a folder is for, as pages and files say it, from what IMAP says."""
+    return _OUR_WORDS.get(special_use) or str(special_use)
 
 
 def check(values: MailboxValues, account: Account | None) -> CheckReport:
@@ -84,7 +94,9 @@ def known_folders(account: Account) -> list[FolderChoice]:
     """The folders that are known of an account, by name."""
     rows = db.session.scalars(folders_of(account).order_by(Folder.name))
     return [
-        FolderChoice(f.name_raw, f.name, f.delimiter, f.special_use, f.is_selectable, f.server_count)
+        FolderChoice(
+            f.name_raw, f.name, f.delimiter, our_word(f.special_use), f.is_selectable, f.server_count
+        )
         for f in rows
         if f.gone_at is None or f.is_synced
     ]
@@ -97,7 +109,7 @@ def choices_of(folders: tuple[FolderListing, ...]) -> list[FolderChoice]:
             folder.name_raw,
             folder.name,
             folder.delimiter,
-            SPECIAL_USES.get(folder.special_use) or str(folder.special_use),
+            our_word(folder.special_use),
             folder.is_selectable,
             folder.message_count,
         )

@@ -95,7 +95,7 @@ def keep_folders(account: Account, folders: Iterable[FolderChoice], chosen: list
             db.session.add(folder)
             present[choice.name_raw] = folder
         folder.name, folder.delimiter = choice.name, choice.delimiter
-        folder.special_use, folder.is_selectable = choice.special_use, choice.is_selectable
+        folder.special_use, folder.is_selectable = choice.stored_use, choice.is_selectable
         folder.server_count = choice.message_count
     for folder in present.values():
         is_chosen = folder.name_raw in chosen and folder.is_selectable

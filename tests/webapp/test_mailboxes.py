@@ -156,6 +156,15 @@ def test_at_another_host_the_folders_of_the_former_one_are_left(app, inside, cli
     assert [(one["value"], one.has_attr("checked")) for one in shown] == [("INBOX", False), ("Sent", True)]
 
 
+def test_what_a_folder_is_for_is_said_in_our_words_whatever_a_pass_stored(client, ours, inside):
+    mailbox = make_mailbox(ours)
+    with inside(ours):
+        db.session.scalars(select(Folder)).one().special_use = "junk"
+        db.session.commit()
+    page = BeautifulSoup(client.get(f"/configuration/mailboxes/{mailbox.id}").text, "html.parser")
+    assert page.select_one(".folder-tree .badge").text == "Spam"
+
+
 def test_unticking_a_folder_stops_its_sync_and_deletes_nothing(app, inside, client, ours):
     url = client.post(NEW, data=typed(app, client, folders=["INBOX", "Sent"])).location
     assert client.post(url, data=typed(app, client, url, folders=["INBOX"])).status_code == 302

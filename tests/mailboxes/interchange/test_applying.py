@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import func, select
 
 from mailboxes import interchange
+from mailboxes.accounts import Folder, folders_of
 from mailboxes.connections import password_of
+from mailboxes.intake.arrived import box_of
 from mailboxes.interchange import FileError
 from mailboxes.messages import Message
 from mailboxes.rules import rules_of
@@ -223,6 +225,12 @@ def test_a_person_who_is_known_keeps_their_name(applied, nordwind):
     text = "organizations:\n  - slug: nordwind\n    members: [{address: mia@nordwind.example, name: Maria}]\n"
     assert apply(text) == []
     assert user_by_address("mia@nordwind.example").name == "Mia Brandt"
+
+
+def test_a_folder_for_spam_is_one_whatever_it_is_called(applied, nordwind):
+    apply(change_of("account:", "  folders: [INBOX, {name: Papierkram, use: spam}]"))
+    folder = db.session.scalars(folders_of(account_of(mailbox())).where(Folder.name == "Papierkram")).one()
+    assert box_of(folder.special_use) == "spam"
 
 
 def test_ports_and_hosts_may_come_from_the_environment(applied, nordwind):

@@ -1,8 +1,13 @@
 """What an export says makes the same installation again, and holds no secret."""
 
+import pytest
+
 from mailboxes import interchange
+from mailboxes.accounts import Folder, folders_of
+from mailboxes.setup.saving import account_of
 from tenants.configuration.layers import secret_of
-from tests.mailboxes.interchange.written import SECRETS, apply, empty, secrets_of_an_export
+from tenants.database import db
+from tests.mailboxes.interchange.written import SECRETS, apply, empty, mailbox, secrets_of_an_export
 
 
 def test_an_export_applied_to_an_empty_database_exports_the_same(app, theirs, database_urls):
@@ -11,6 +16,14 @@ def test_an_export_applied_to_an_empty_database_exports_the_same(app, theirs, da
     empty(database_urls)
     apply(exported, secrets_of_an_export())
     assert interchange.export("nordwind") == exported
+
+
+@pytest.mark.parametrize("use", ["junk", "flagged", "other"])
+def test_what_a_pass_said_of_a_folder_is_exported_in_words_that_can_be_applied(applied, nordwind, use):
+    sent = folders_of(account_of(mailbox())).where(Folder.name == "Sent")
+    db.session.scalars(sent).one().special_use = use
+    db.session.commit()
+    assert apply(interchange.export("nordwind"), secrets_of_an_export()) == []
 
 
 def test_a_whole_installation_comes_back_from_its_export(app, database_urls):
