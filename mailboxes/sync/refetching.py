@@ -41,7 +41,9 @@ Missing = Row[UUID, int, bool]
 
 
 def fetch_anyway(
-    account_ids: Collection[UUID] | None = None, arrival_ids: Collection[UUID] | None = None
+    account_ids: Collection[UUID] | None = None,
+    arrival_ids: Collection[UUID] | None = None,
+    states: Collection[str] = MISSING,
 ) -> dict[UUID, int]:
     """Ask for messages that are not whole here, with the next pass, which is due at once; how many of which
     account.
@@ -50,7 +52,7 @@ def fetch_anyway(
     is fetched, are left out. The session is bound to the accounts' owner; the caller commits.
     """
     wanted: list[ColumnElement[bool]] = [
-        Arrival.state.in_(MISSING),
+        Arrival.state.in_(states),
         Arrival.vanished_at.is_(None),
         Arrival.is_wanted.is_(False),
         Arrival.size <= MOST_BYTES,

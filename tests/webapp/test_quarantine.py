@@ -181,6 +181,19 @@ def test_what_is_too_large_is_asked_for_in_bulk(inside, ours, theirs, client):
             assert list(db.session.scalars(select(Arrival.is_wanted))) == wanted
 
 
+def test_a_button_for_all_is_about_what_the_list_shows(inside, ours, client):
+    mailbox = make_mailbox(ours, account={"imap_enabled": True, "state": "ok"})
+    with inside(ours):
+        arrive(mailbox, letter(), state="too_large", failure="Too large.")
+    assert "Fetch it anyway" not in read(client, f"{LIST}?state=unfetchable")
+    send(client, LIST, at=f"{LIST}?state=too_large", do="fetch", everything="1", state="unfetchable")
+    with inside(ours):
+        assert list(db.session.scalars(select(Arrival.is_wanted))) == [False]
+        arrive(mailbox, letter("Two"), letter("Three"), state="unfetchable", failure="It is refused.")
+    assert "Fetch it anyway" in read(client, f"{LIST}?state=too_large")
+    assert "Fetch all 2 anyway" in read(client, f"{LIST}?state=unfetchable")
+
+
 def test_who_is_not_granted_the_mailbox_sees_why_but_not_what(app, inside, ours, client, poison):
     mailbox = make_mailbox(ours)
     (arrival,) = quarantine(inside, ours, mailbox, "Confidential")

@@ -103,7 +103,9 @@ def _process(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) 
 
 
 def _fetch(level: Level, accounts: list[UUID] | None, ids: list[UUID] | None) -> None:
-    asked = refetching.fetch_anyway(accounts, ids)
+    state = request.form.get("state", "")
+    states = [state] if state in held.MISSING else held.MISSING
+    asked = refetching.fetch_anyway(accounts, ids, states)
     if not asked:
         flash(
             "None of these can be fetched: they are not to be had any more, or were fetched meanwhile.",
