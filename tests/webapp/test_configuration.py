@@ -135,6 +135,14 @@ def test_quick_search_finds_settings_by_their_words(app, ours):
     assert "Nothing here" in client.get(ORGANIZATION_PAGE + "?q=zeppelin").text
 
 
+def test_quick_search_is_on_the_pages_beside_the_settings_too(app, ours):
+    client = sign_in(app, ours.admin)
+    page = BeautifulSoup(client.get("/configuration/templates/").text, "html.parser")
+    search = page.select_one("aside form[role=search]")
+    found = client.get(search["action"], query_string={search.input["name"]: "signature"}).text
+    assert "Append the signature" in found
+
+
 def test_a_person_chooses_for_themselves(app, inside, ours):
     client = sign_in(app, ours.member)
     fields = {"mail-reply-button": "reply_all", "inherits-mail-reply-button": None}

@@ -119,6 +119,7 @@ def _settings(level: str, url: Any) -> list[dict[str, Any]]:
         if not tree or tree[-1]["label"] != group.path[-1]:
             tree.append({"label": group.path[-1], "entries": [], "is_open": True})
         tree[-1]["entries"].append({"label": group.label, "url": url(group.key), "is_current": False})
+    tree[0]["search_url"] = tree[0]["entries"][0]["url"]
     return tree
 
 
