@@ -48,6 +48,14 @@ def found(inside, world, **filter):
     return [row.mailbox.label for row in listed(inside, world, **filter).page.rows]
 
 
+def test_numbers_stand_under_one_another_and_under_their_headings(ours, client):
+    make_mailbox(ours)
+    page = BeautifulSoup(read(client, LIST), "html.parser")
+    numbers = [heading.get_text(strip=True) for heading in page.select("thead .number")]
+    assert numbers == ["Rules", "People", "Waiting"]
+    assert [cell["data-label"] for cell in page.select("tbody .number")] == numbers
+
+
 def test_a_row_says_how_its_mailbox_is(inside, ours, client):
     given = {**IMAP, "smtp_enabled": True, "state": "failing"}
     failure = "The server does not answer. It is tried again by itself."

@@ -57,6 +57,7 @@ SYSTEM_HEADINGS = (
     ("Last pass", "newest"),
     ("Waiting", "waiting"),
 )
+_NUMBERS = {"Rules", "People", "Follow", "Override", "Waiting"}
 _LARGEST_FIRST = {"newest", "waiting", "follow", "override"}
 
 
@@ -122,13 +123,14 @@ def _columns(door: Door, asked: Mapping[str, str], order: Order) -> list[Any]:
     return [*columns, {"label": "Actions", "hidden": True}]
 
 
-def _column(door: Door, asked: Mapping[str, str], order: Order, label: str, name: str) -> Any:
+def _column(door: Door, asked: Mapping[str, str], order: Order, label: str, name: str) -> dict[str, Any]:
+    column = {"label": label, "class": "number" if label in _NUMBERS else None}
     if not name:
-        return label
+        return column
     is_current = order.name == name
     flipped = Order(name, not order.is_descending if is_current else name in _LARGEST_FIRST)
     sorted_ = ("desc" if order.is_descending else "asc") if is_current else None
-    return {"label": label, "sort_url": _link(door, asked, sort=str(flipped)), "sorted": sorted_}
+    return {**column, "sort_url": _link(door, asked, sort=str(flipped)), "sorted": sorted_}
 
 
 def _link(door: Door, asked: Mapping[str, str], **changes: str) -> str:
