@@ -37,6 +37,7 @@ __all__ = [
     "canonical_address",
     "classify",
     "is_forged",
+    "list_of_envelope",
     "reported_ids",
     "sentence_of",
 ]
@@ -123,12 +124,24 @@ def _is_list(facts: Facts) -> bool:
 
 
 def _has_list_envelope(facts: Facts) -> bool:
-    return robots.is_list_envelope(split_address(facts["return_path"] or "")[0])
+    return bool(robots.list_of_envelope(split_address(facts["return_path"] or "")[0]))
 
 
 def _is_sent_by_list(facts: Facts) -> bool:
     """Whether list software without headers of its own, as before there were any, passed on a letter."""
     return _has_list_envelope(facts) and not facts["is_return_path_related"]
+
+
+def list_of_envelope(facts: Facts) -> str:
+    """The canonical address of the list whose envelope sender is all that tells of it, or "".
+
+    An alias with an owner is such a list, too (Postfix, Sendmail).
+    """
+    if facts["list_headers"] or facts["precedence"]:
+        return ""
+    local_part, domain = split_address(facts["return_path"] or "")
+    found = robots.list_of_envelope(local_part)
+    return canonical_address(f"{found}@{domain}") if found else ""
 
 
 def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ _ROBOTS = re.compile(
     re.IGNORECASE,
 )
 _MAILER_DAEMON = re.compile(r"mail(?:er)?[-_.]?daemon|mmdf|mdaemon", re.IGNORECASE)
-_LIST_ENVELOPE = re.compile(r".+-bounces?|owner-.+|.+-owner", re.IGNORECASE)
+_LIST_ENVELOPE = re.compile(r"(.+)-bounces?|owner-(.+)|(.+)-owner", re.IGNORECASE)
 _DAEMON_NAME = re.compile(
     r"\W*(?:mail ?delivery|mailer[- ]daemon|e?-?mail system|postmaster|mail administrator"
     r"|system administrator|internet mail delivery|delivery (?:subsystem|notification)|systemadministrator"
@@ -107,9 +107,10 @@ def daemon_pattern(local_part: str) -> str:
     return "daemon" if _MAILER_DAEMON.fullmatch(local_part) else ""
 
 
-def is_list_envelope(local_part: str) -> bool:
-    """Whether an envelope sender is that of list software."""
-    return _LIST_ENVELOPE.fullmatch(local_part[:200]) is not None
+def list_of_envelope(local_part: str) -> str:
+    """The local part of the list whose envelope sender that is, or ``""``."""
+    found = _LIST_ENVELOPE.fullmatch(local_part[:200])
+    return found[found.lastindex or 0] if found else ""
 
 
 def is_daemon_name(name: str) -> bool:

@@ -14,6 +14,7 @@ from mailboxes.classifying import (
     Classification,
     canonical_address,
     is_forged,
+    list_of_envelope,
     reported_ids,
     sentence_of,
 )
@@ -215,7 +216,8 @@ def _signs(context: Context, item: Item) -> tuple[str, ...]:
 
 
 def _is_by_own_list(context: Context, item: Item) -> bool:
-    return item.reading.classification.facts["posting_address"] in context.own_addresses
+    facts = item.reading.classification.facts
+    return not context.own_addresses.isdisjoint((facts["posting_address"], list_of_envelope(facts)))
 
 
 def _speaks_for_another(context: Context, item: Item) -> bool:

@@ -239,6 +239,44 @@ def test_what_comes_through_a_list_that_is_our_own_address_is_a_persons(ours: Wo
     assert not other.may_convert
 
 
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        "owner-team@acme.test",  # an alias with an owner: Postfix, Sendmail
+        "team-owner@acme.test",
+        "team-bounces@acme.test",  # Mailman, told to add no header
+        "team-bounce@acme.test",
+    ],
+)
+def test_whoever_writes_through_an_alias_of_ours_that_has_an_owner_is_a_person(
+    ours: World, theirs: World, envelope: str
+) -> None:
+    raw = letter(to="team@acme.test", headers=f"Return-Path: <{envelope}>")
+    own = make_mailbox(ours, action="case", aliases=["team@acme.test"])
+    (message,) = receive(ours, own, raw)
+    assert (message.automatic_reasons, message.may_convert, message.may_respond) == ([], True, True)
+    (other,) = receive(theirs, make_mailbox(theirs, action="case"), raw)
+    assert (other.automatic_reasons, other.may_convert) == (["list"], False)
+
+
+@pytest.mark.parametrize(
+    ("signs", "reasons"),
+    [
+        ("Return-Path: <owner-teams@acme.test>", ["list"]),
+        ("Return-Path: <owner-team@other.test>", ["list"]),
+        ("Return-Path: <owner-team@acme.test>\nList-Unsubscribe: <https://news.test/>", ["list"]),
+        ("Return-Path: <owner-team@acme.test>\nPrecedence: bulk", ["list", "precedence"]),
+        ("Return-Path: <owner-team@acme.test>\nAuto-Submitted: auto-replied", ["auto-submitted"]),
+    ],
+)
+def test_other_lists_newsletters_and_programs_pass_an_alias_of_ours_as_what_they_are(
+    ours: World, signs: str, reasons: list[str]
+) -> None:
+    own = make_mailbox(ours, action="case", aliases=["team@acme.test"])
+    (message,) = receive(ours, own, letter(to="team@acme.test", headers=signs))
+    assert (message.automatic_reasons, message.may_convert) == (reasons, False)
+
+
 def test_a_form_that_nobody_has_named_makes_a_record(ours: World) -> None:
     mailbox = make_mailbox(ours, action="case")
     sent = {"sender": "Web <web@site.test>", "body": "This e-mail was sent automatically.\n\nPlease call me."}
