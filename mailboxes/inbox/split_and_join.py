@@ -45,6 +45,7 @@ class Joining:
 def split(member: Membership, thread_id: UUID, message_id: UUID) -> Thread:
     """Make a conversation of its own of a message and those after it; returns that.
 
+    Mail that fits both goes to one of them from now on, and never makes them one again.
     Notes written since then go along, and what hangs on the messages: drafts, answers, the records they made.
     `InvalidError` for the first message, `ForbiddenError` for who may not reply.
     """
@@ -56,12 +57,14 @@ def split(member: Membership, thread_id: UUID, message_id: UUID) -> Thread:
     stays, moved = messages[:place], messages[place:]
     if not stays:
         raise InvalidError("The conversation begins with this message: there is nothing to split it from.")
+    thread.split_family = thread.split_family or thread.id
     new = Thread(
         id=uuid7(),
         mailbox_id=thread.mailbox_id,
         base_subject=base_subject(moved[0].subject)[0],
         status=thread.status,
         assignee_id=thread.assignee_id,
+        split_family=thread.split_family,
     )
     db.session.add(new)
     db.session.flush()

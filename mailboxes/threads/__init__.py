@@ -57,6 +57,12 @@ class Thread(PartScoped, Base):
             "id",
             postgresql_where=text("has_attachments"),
         ),
+        Index(
+            "ix_threads_split",
+            "organization_id",
+            "split_family",
+            postgresql_where=text("split_family IS NOT NULL"),
+        ),
         Index("ix_threads_assignee", "organization_id", "assignee_id", "last_at", "id"),
         Index("ix_threads_subject", "organization_id", "mailbox_id", "base_subject", "last_at"),
     )
@@ -67,6 +73,7 @@ class Thread(PartScoped, Base):
     status: Mapped[str] = mapped_column(default="open")
     assignee_id: Mapped[UUID | None] = mapped_column(default=None)
     linked_thread_id: Mapped[UUID | None] = mapped_column(default=None)  # of another mailbox
+    split_family: Mapped[UUID | None] = mapped_column(default=None)  # the same: split of one another
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     last_at: Mapped[datetime] = mapped_column(default=now)

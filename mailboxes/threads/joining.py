@@ -3,7 +3,8 @@
 A message joins a thread of its mailbox by what it answers (In-Reply-To, References), by our signed
 token, and as a last resort by subject. Answers to a message that is not here belong together where they
 have people in common; parents that arrive late merge what belongs to them. So the order of arrival does
-not matter where references are complete.
+not matter where references are complete. What people split is never brought together again: of its
+parts the first that fits gets the message.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,7 @@ class KnownThread:
     last_at: datetime
     participants: set[str] = field(default_factory=set)
     linked_thread_id: UUID | None = None
+    split_family: UUID | None = None
     is_new: bool = False
 
 
@@ -99,7 +101,7 @@ class Threads:
         awaiting = self._awaiting(message)
         if not found and awaiting:
             reason = "Messages that answer it were here before it."
-        together = list(dict.fromkeys([*found, *awaiting]))[:MOST_MERGED]
+        together = self._without_splits([*found, *awaiting])[:MOST_MERGED]
         placement = self._joined(message, together, reason) if together else self._opened(message)
         self._remember(message, placement.thread_id)
         return placement
@@ -138,6 +140,13 @@ class Threads:
         if not message.message_id or self.by_message.get(message.message_id):
             return []
         return self._with_people_of(message, self.by_mention.get(message.message_id, ()))
+
+    def _without_splits(self, thread_ids: Iterable[UUID]) -> list[UUID]:
+        """Each once, and one of those that people split of one another: the first."""
+        kept: dict[UUID, UUID] = {}
+        for thread_id in thread_ids:
+            kept.setdefault(self.known[thread_id].split_family or thread_id, thread_id)
+        return list(kept.values())
 
     def _with_people_of(self, message: Newcomer, thread_ids: Iterable[UUID]) -> list[UUID]:
         """Those threads in which somebody of this message takes part, the sender's first, then the oldest.
@@ -200,6 +209,7 @@ class Threads:
                 survivor.participants |= thread.participants
                 survivor.last_at = max(survivor.last_at, thread.last_at)
                 survivor.linked_thread_id = survivor.linked_thread_id or thread.linked_thread_id
+                survivor.split_family = survivor.split_family or thread.split_family
                 del self.known[thread.id]
                 self.by_subject.setdefault(thread.base_subject, []).append(survivor)
         return survivor.id

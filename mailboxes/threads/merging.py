@@ -39,10 +39,16 @@ _STEPS = (
     WHERE organization_id = :o AND linked_thread_id = :loser AND id <> :survivor
     """,
     """
+    UPDATE threads t SET split_family = s.split_family FROM threads s, threads l
+    WHERE s.organization_id = :o AND s.id = :survivor AND l.organization_id = :o AND l.id = :loser
+      AND t.organization_id = :o AND t.split_family = l.split_family AND s.split_family <> l.split_family
+    """,
+    """
     UPDATE threads s SET
       assignee_id = coalesce(s.assignee_id, l.assignee_id),
       linked_thread_id = CASE WHEN s.linked_thread_id = :loser THEN NULL
         ELSE coalesce(s.linked_thread_id, nullif(l.linked_thread_id, :survivor)) END,
+      split_family = coalesce(s.split_family, l.split_family),
       status = CASE WHEN 'open' IN (s.status, l.status) THEN 'open'
         WHEN 'waiting' IN (s.status, l.status) THEN 'waiting' ELSE 'done' END
     FROM threads l WHERE s.organization_id = :o AND s.id = :survivor

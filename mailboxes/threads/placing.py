@@ -38,7 +38,8 @@ def threads_for(mailbox: Mailbox, newcomers: Sequence[Newcomer]) -> Threads:
     found = {id for ids in (*threads.by_message.values(), *threads.by_mention.values()) for id in ids}
     found |= {message.token_thread for message in newcomers if message.token_thread}
     for row in db.session.execute(_threads_to_know(mailbox, found, newcomers)):
-        threads.add(KnownThread(row.id, row.subject, row.base_subject, row.last_at, set(row.participants)))
+        told, people = (row.id, row.subject, row.base_subject, row.last_at), set(row.participants)
+        threads.add(KnownThread(*told, people, split_family=row.split_family))
     known = threads.by_message.keys() | threads.by_mention.keys()
     missing = [id for id in ids if id in parents and id not in known]
     for row in _messages_elsewhere(mailbox, missing):
@@ -141,7 +142,14 @@ def _threads_to_know(mailbox: Mailbox, found: set[UUID], newcomers: Sequence[New
         since = min(message.shown_at for message in newcomers) - SUBJECT_DAYS
         wanted = or_(wanted, among(Thread.base_subject, bases) & (Thread.last_at >= since))
     return (
-        select(Thread.id, Thread.subject, Thread.base_subject, Thread.last_at, Thread.participants)
+        select(
+            Thread.id,
+            Thread.subject,
+            Thread.base_subject,
+            Thread.last_at,
+            Thread.participants,
+            Thread.split_family,
+        )
         .where(Thread.mailbox_id == mailbox.id, wanted)
         .order_by(Thread.id)
     )

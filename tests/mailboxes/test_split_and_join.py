@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.threads.notes import Note
 from tenants.database import db, now
+from tenants.database import inside as inside_of
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import letter, receive
@@ -58,6 +60,52 @@ def test_what_comes_after_a_split_goes_where_it_answers(ours, theirs, mailbox, i
         assert len(db.session.scalars(select(Case)).all()) == 1
         assert db.session.scalars(select(ThreadRecord.thread_id)).all() == [messages[0].thread_id]
     demand_sound()
+
+
+def two_answers_to_what_is_not_here(ours: World, mailbox: Mailbox) -> tuple[UUID, UUID]:
+    """The two conversations that people made of one by splitting."""
+    first, second = receive(ours, mailbox, answer_to(1, 0), answer_to(2, 0))
+    assert first.thread_id == second.thread_id
+    with inside_of(ours.id):
+        new = split(ours.member, first.thread_id, second.id)
+        db.session.commit()
+        return first.thread_id, new.id
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param([answer_to(3, 0)], id="a third answer"),
+        pytest.param([letter("Q", message_id="0@x")], id="the parent, late"),
+        pytest.param([letter("Re: Q", message_id="3@x", answers=["0@x", "9@x"])], id="beside a missing one"),
+        pytest.param(
+            [letter("Re: Q", message_id="3@x", answers=["0@x", "2@x"]), answer_to(4, 0)], id="mentioned anew"
+        ),
+    ],
+)
+def test_mail_that_fits_both_parts_of_a_split_goes_to_one_and_joins_none(
+    ours, theirs, mailbox, inside, later
+):
+    stays, new = two_answers_to_what_is_not_here(ours, mailbox)
+    assert receive(ours, mailbox, *later)[-1].thread_id == stays
+    with inside(ours):
+        assert set(db.session.scalars(select(Thread.id))) == {stays, new}
+    demand_sound()
+
+
+def test_parts_of_a_split_stay_apart_when_one_of_them_is_joined_with_a_part_of_another(
+    ours, theirs, mailbox, inside
+):
+    stays, new = two_answers_to_what_is_not_here(ours, mailbox)
+    lamp = [answer_to(number, 10, "Re: Lamp") for number in (11, 12)]
+    one, other = receive(ours, mailbox, *lamp)
+    with inside(ours):
+        apart = split(ours.member, one.thread_id, other.id).id
+        join(ours.member, one.thread_id, stays)
+        db.session.commit()
+    receive(ours, mailbox, letter("Q", message_id="0@x"), letter("Lamp", message_id="10@x"))
+    with inside(ours):
+        assert set(db.session.scalars(select(Thread.id))) == {stays, new, apart}
 
 
 def test_joined_conversations_are_one_and_are_split_again_with_their_records(ours, theirs, mailbox, inside):
