@@ -20,9 +20,7 @@ from tinycss2 import ast as css
 
 from mailboxes.parsing.drawing import REMOVED_WITH_CONTENT
 from mailboxes.parsing.html_bounds import DEEPEST_DRAWN, MOST_DRAWN, is_too_much
-from mailboxes.parsing.html_text import MAXIMUM_STYLE, text_of_html
-
-MAXIMUM_STYLES = 200_000  # of all different ones of a message; further ones are left out
+from mailboxes.parsing.html_text import KEPT, MAXIMUM_STYLE, MAXIMUM_STYLES, text_of_html
 
 Images = Literal["block", "allow"]
 
@@ -36,14 +34,6 @@ class Sanitized:
     is_cut: bool = False
 
 
-_TAGS = {
-    *("a", "abbr", "address", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center"),
-    *("cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em"),
-    *("figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr"),
-    *("i", "img", "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "s", "samp"),
-    *("section", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody"),
-    *("td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr"),
-}
 _COMMON = {"align", "bgcolor", "color", "dir", "height", "lang", "style", "title", "valign", "width"}
 _ATTRIBUTES = {
     "*": _COMMON,
@@ -105,7 +95,7 @@ def sanitize(
     attributes.remote_count += len(_REMOTE_ATTRIBUTE.findall(html)) if "srcset" in html else 0
     clean = nh3.clean(
         html,
-        tags=_TAGS,
+        tags=KEPT,
         clean_content_tags=REMOVED_WITH_CONTENT,
         attributes=_ATTRIBUTES,
         attribute_filter=attributes.filtered,

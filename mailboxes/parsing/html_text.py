@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import html as entities
 import re
-from functools import lru_cache
 
-import tinycss2
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from mailboxes.parsing.html_bounds import is_too_much
@@ -18,6 +16,16 @@ from mailboxes.parsing.html_bounds import is_too_much
 MAXIMUM_DEPTH = 1_000  # elements inside each other; no mailer nests so many
 MAXIMUM_QUOTED = 8  # levels of quotation that are marked
 MAXIMUM_STYLE = 4_000  # characters of a style attribute that count, here and where a page is made safe
+MAXIMUM_STYLES = 200_000  # of all different ones of a page; further ones are left out
+# What is left of a page that is made safe. Of other elements their content is, without their style.
+KEPT = {
+    *("a", "abbr", "address", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center"),
+    *("cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em"),
+    *("figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr"),
+    *("i", "img", "ins", "kbd", "li", "main", "mark", "nav", "ol", "p", "pre", "q", "s", "samp"),
+    *("section", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody"),
+    *("td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr"),
+}
 
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _NO_CHARACTER = re.compile(r"&#[0-9]{20,}+;?")  # a number without an end, which Python refuses to read
@@ -37,6 +45,14 @@ _PARAGRAPHS = frozenset(
 )
 _BLANKS = re.compile("  +")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+# In a style: texts and functions, in which no declaration ends; what it says about `display`; what is odd.
+_WHOLE = re.compile(
+    r"""\"[^\"\\\n\r\f]*+\"|'[^'\\\n\r\f]*+'"""
+    r"""|(?<![\w-])[\w-]++\((?>\"[^\"\\\n\r\f]*+\"|'[^'\\\n\r\f]*+'|[^\"'()\[\]{}\\]*+)\)"""
+)
+_DISPLAY = re.compile(r"(?:^|;)[ \t\n\r\f]*+display[ \t\n\r\f]*+:([^;]*+)", re.IGNORECASE | re.ASCII)
+_NONE = re.compile(r"\s*+none\s*+(?:!\s*+important\s*+)?", re.IGNORECASE | re.ASCII)
+_NOT_PLAIN = re.compile(r"""[\"'()\[\]{}\\]|/\*""")
 # What has to stand somewhere in a page in lower case, before its elements are asked for their styles: a style
 # that hides, or one that need not be what it looks like, with entities or without quotation marks.
 _HIDING = re.compile(r"display\s*+:\s*+none")
@@ -102,6 +118,8 @@ class _Writer:
 
     def __init__(self, may_hide: bool) -> None:
         self.may_hide = may_hide  # then the style of each element is looked at
+        self.hiding: dict[str, bool] = {}  # of each style, whether it does
+        self.styles_left = MAXIMUM_STYLES
         self.pieces: list[str] = []
         self.quoted = 0
         self.indented: list[bool] = []  # of each open blockquote, whether it only indents
@@ -116,7 +134,7 @@ class _Writer:
 
     def enter(self, node: LexborNode, tag: str) -> bool:
         """Write what begins here; say whether to go into it."""
-        if tag in _SKIPPED or tag.startswith(("-", "!")) or (self.may_hide and _is_hidden(node)):
+        if tag in _SKIPPED or tag.startswith(("-", "!")) or (self.may_hide and self._is_hidden(node, tag)):
             return False
         if tag in _OPENERS:
             _OPENERS[tag](self, node)
@@ -132,6 +150,17 @@ class _Writer:
         elif tag == "pre":
             self.preformatted = max(self.preformatted - 1, 0)
         self._line(2 if tag in _PARAGRAPHS else 1)
+
+    def _is_hidden(self, node: LexborNode, tag: str) -> bool:
+        """Whether it is in the page that is shown, too: it keeps its style there, if that is read."""
+        style = node.attrs.get("style") if tag in KEPT else None
+        if style is None:
+            return False
+        if style not in self.hiding:
+            self.styles_left -= len(style)
+            counts = self.styles_left >= 0 and _HIDDEN.search(style) is not None
+            self.hiding[style] = counts and _hides(style)
+        return self.hiding[style]
 
     def _prefix(self) -> str:
         return "> " * min(self.quoted, MAXIMUM_QUOTED)
@@ -222,20 +251,16 @@ _OPENERS = {
 }
 
 
-def _is_hidden(node: LexborNode) -> bool:
-    style = node.attrs.get("style")
-    return style is not None and _HIDDEN.search(style) is not None and _hides(style)
-
-
-@lru_cache(maxsize=512)
 def _hides(style: str) -> bool:
-    """Whether browsers show nothing: the last word on `display` counts, and what is too long says nothing."""
+    """Whether browsers show nothing: the last word on `display` counts.
+
+    What is too long, or has more in it than words, texts and functions, says nothing: it is found, then.
+    """
     if len(style) > MAXIMUM_STYLE:
         return False
-    said = tinycss2.parse_declaration_list(style, skip_comments=True, skip_whitespace=True)
-    shown = [one.value for one in said if one.type == "declaration" and one.lower_name == "display"]
-    words = [token for token in (shown[-1] if shown else ()) if token.type not in ("whitespace", "comment")]
-    return len(words) == 1 and words[0].type == "ident" and words[0].lower_value == "none"
+    plain = _WHOLE.sub("~", style)
+    said = _DISPLAY.findall(plain)
+    return bool(said) and _NONE.fullmatch(said[-1]) is not None and _NOT_PLAIN.search(plain) is None
 
 
 def _only_indents(node: LexborNode) -> bool:

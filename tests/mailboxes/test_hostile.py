@@ -124,6 +124,8 @@ SPECIAL = {
     + b" ".join(b"=?x-%d?q?=E0=%02X=EF=F0=E5=EB=E8?=" % (n, n % 100 + 150) for n in range(6_000))
     + b"\n\n",
     "open brackets": b"Cc: <" + b"\\(" * 60_000 + b"\n\n",
+    "styles of their own": b"Content-Type: text/html\n\n"
+    + b"".join(b"<p style='display:none;%d%s'>x" % (n, b";a:b" * 900) for n in range(500)),
     "delimiters": b'Content-Type: multipart/mixed; boundary="b"\n\nx' + b"--b " * 100_000,
 }
 

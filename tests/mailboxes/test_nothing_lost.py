@@ -5,12 +5,14 @@ import quopri
 import re
 from html import unescape
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
 
 from mailboxes.parsing import attachment_contents, parse
 from mailboxes.parsing.html_text import text_of_html
-from mailboxes.sanitizing import sanitize
+from mailboxes.sanitizing import MAXIMUM_STYLES, sanitize
 from mailboxes.search import words_of
 
 WORD = re.compile(r"w\d{1,9}w")
@@ -50,6 +52,26 @@ def test_no_word_of_a_page_is_lost(html):
     words = set(WORD.findall(html))
     assert words <= set(WORD.findall(text_of_html(html, 10_000)))
     assert words <= set(WORD.findall(shown(sanitize(html).html)))
+
+
+def seen(html: str) -> set[str]:
+    """The words that a browser shows of a page that was made safe."""
+    tree = LexborHTMLParser(sanitize(html).html)
+    while hidden := tree.css_first("[style*='display: none']"):
+        hidden.decompose()
+    return set(WORD.findall(tree.text() or ""))
+
+
+@pytest.mark.parametrize("element", [*ELEMENTS, "body", "html"])
+def test_what_is_shown_of_an_element_that_would_be_hidden_is_found(element):
+    html = f'<p>w1w</p><{element} style="display:none">w2w</{element.split()[0]}><p>w3w</p>'
+    assert set(WORD.findall(text_of_html(html, 10_000))) == seen(html)
+
+
+def test_what_is_shown_where_a_page_has_more_styles_than_are_read_is_found():
+    count = MAXIMUM_STYLES // 1_000 + 5
+    html = "".join(f'<p style="display:none;x:{n:_>985}">w{n}w</p>' for n in range(count))
+    assert set(WORD.findall(text_of_html(html, len(html)))) == seen(html) != set()
 
 
 ENCODINGS = {

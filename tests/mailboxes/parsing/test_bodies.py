@@ -335,6 +335,7 @@ def test_a_page_is_read_as_text_with_its_quotations():
         b"dis&#112;lay:&#32;none",
         b"'>;display&colon;none'",
         b'"display:block; display:none !important"',
+        b"\"font:1px 'A;B'; background: url('x;y') rgb(1, 2, 3); display:none\"",
     ],
 )
 def test_an_element_is_hidden_however_that_is_written(style):
@@ -346,7 +347,7 @@ def test_an_element_is_hidden_however_that_is_written(style):
     "style",
     [
         *("mso-hide:all", "display:none; display:block", "x-display:none", "--display:none"),
-        "display:none x",
+        *("display:none x", "display:none;x:url(a');display:block;x:url(')"),
         *("color:red;}*{display:none}", "font-family:';display:none;'", "background:url(x;display:none;y)"),
         "color:red;" * 400 + "display:none",
     ],
