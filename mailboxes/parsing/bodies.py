@@ -12,7 +12,7 @@ from mailboxes.parsing.cleaning import body_text, one_line
 from mailboxes.parsing.drawing import drawn_ids
 from mailboxes.parsing.headers import readable
 from mailboxes.parsing.html_text import text_of_html
-from mailboxes.parsing.parts import MESSAGE_TYPES, SIGNED_TYPES, TNEF_TYPES, Part
+from mailboxes.parsing.parts import MESSAGE_TYPES, SIGNED_TYPES, Part
 from mailboxes.parsing.values import PICTURES, Attachment, Defects, Limits
 
 LONGEST_STAND_IN = 300  # characters
@@ -76,13 +76,13 @@ def units(part: Part) -> list[Part]:
     texts = (unit for unit in parts if unit.content_type == "text/plain")
     parts += [file for text in texts for file in text.children if file.content_type != "text/plain"]
     signed = [child for unit in parts if _is_opened(unit) for child in unit.children]
-    packed = [file for unit in parts if unit.content_type in TNEF_TYPES for file in unit.children]
+    packed = [file for unit in parts if unit.is_tnef for file in unit.children]
     return [*parts, *(unit for child in signed for unit in units(child)), *packed]
 
 
 def _units_of_mime(part: Part) -> list[Part]:
     is_whole = part.content_type == "text/plain" or (part.depth > 0 and is_attached_message(part))
-    if not part.children or is_whole or _is_opened(part) or part.content_type in TNEF_TYPES:
+    if not part.children or is_whole or _is_opened(part) or part.is_tnef:
         return [part]
     return [unit for child in part.children for unit in _units_of_mime(child)]
 

@@ -19,7 +19,7 @@ from mailboxes.parsing.values import PICTURES, Defects, Limits
 
 _ENCODING = re.compile(r"[\s\"']*([A-Za-z0-9_-]+)")
 MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
-TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+_TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 SIGNED_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _ENCODED = frozenset({"base64", "quoted-printable"})
 SHORT = 60  # bytes
@@ -70,6 +70,13 @@ class Part:
         if not name and self.encoding in ("x-uuencode", "uuencode", "x-uue"):
             name = one_line(uuencoded_name(self.raw[self.body_start : self.body_end]) or "")
         return (name or "")[:MAXIMUM_NAME]
+
+    @property
+    def is_tnef(self) -> bool:
+        """Whether it is a winmail.dat; some servers know it by its name alone."""
+        if self.content_type == "application/octet-stream":
+            return self.filename.lower() == "winmail.dat"
+        return self.content_type in _TNEF_TYPES
 
     def body(self) -> bytes:
         """The body as it was sent."""
@@ -166,7 +173,7 @@ def _descend(part: Part, budget: _Budget) -> None:
     is_multipart = part.content_type.startswith("multipart/")
     is_signed = part.content_type in SIGNED_TYPES
     if not (is_multipart or is_signed or part.content_type in MESSAGE_TYPES):
-        if part.content_type in TNEF_TYPES:
+        if part.is_tnef:
             _unpack(part, budget)
         _take_files_out(part, budget)
         return

@@ -37,7 +37,7 @@ class File(NamedTuple):
 @dataclass(slots=True)
 class _Found:
     title: bytes = b""
-    long_name: str = ""
+    long_name: str | None = None  # None until its properties are read
     place: tuple[int, int] | None = None
 
 
@@ -84,7 +84,7 @@ def _take(package: _Package, kind: int, data: bytes, start: int, end: int) -> No
         package.files[-1].title = data[start:end]
     elif package.files and kind == _DATA:
         package.files[-1].place = start, end
-    elif package.files and kind == _PROPERTIES:
+    elif package.files and kind == _PROPERTIES and package.files[-1].long_name is None:
         package.files[-1].long_name = _long_name(data[start:end], package.charset)
 
 

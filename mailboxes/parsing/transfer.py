@@ -13,10 +13,10 @@ MOST_RUNS = 1_000  # of padded base64, one after another
 _BETWEEN_WORDS = re.compile(rb"(?<=[A-Za-z0-9]) +(?=[A-Za-z0-9])|[^A-Za-z0-9+/=\s]")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=]+")
 # From the beginning on nothing but base64: to its padding, over lines of full length to a shorter one, or
-# over one line of whole groups.
+# over lines of whole groups.
 _REGULAR = re.compile(
     rb"[A-Za-z0-9+/\r\n]++={1,2}[ \t]*+\r*+(?:\n|\Z)|(?>[A-Za-z0-9+/]{60,}+\r*+\n)++[A-Za-z0-9+/]*+"
-    rb"|(?>[A-Za-z0-9+/]{4})++\r*+\n"
+    rb"|(?>(?>[A-Za-z0-9+/]{4})++\r*+\n)++"
 )
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\s]")
 _PADDING = re.compile(rb"=+")

@@ -45,10 +45,12 @@ PACKAGE = (
 )
 
 
-def message(package: bytes) -> bytes:
+def message(package: bytes, kind: bytes = b"application/ms-tnef") -> bytes:
     return (
         b"From: a@x.test\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nSee below.\n--b\n"
-        b"Content-Type: application/ms-tnef; name=winmail.dat\nContent-Transfer-Encoding: base64\n\n"
+        b"Content-Type: "
+        + kind
+        + b"; name=winmail.dat\nContent-Transfer-Encoding: base64\n\n"
         + base64.encodebytes(package)
         + b"\n--b\nContent-Type: text/plain; name=n.txt\nContent-Disposition: attachment\n\nnotes\n--b--\n"
     )
@@ -67,6 +69,18 @@ def test_files_in_a_winmail_dat_are_attachments_behind_all_others() -> None:
     assert parsed.text == "See below."
     places = [one.position for one in parsed.attachments]
     assert list(attachment_contents(raw, places))[2:] == [b"%PDF-1.4", b"PNG"]
+
+
+def test_a_winmail_dat_that_only_its_name_tells_is_opened() -> None:
+    parsed = parse(message(PACKAGE, b"application/octet-stream"))
+    names = [one.filename for one in parsed.attachments]
+    assert names == ["winmail.dat", "n.txt", "Größe – alle Maße.pdf", "bücher.png"]
+
+
+def test_the_first_properties_of_a_file_are_its_own() -> None:
+    others = [one_property(0x1F, 0x3707, f"{n}.txt\0".encode("utf-16-le")) for n in range(3)]
+    package = PACKAGE + b"".join(attribute(2, 0x00069005, properties(one)) for one in others)
+    assert [one.name for one in files_of(package)] == ["Größe – alle Maße.pdf", "0.txt"]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,12 @@ def test_a_footer_below_base64_is_left_out(content):
     assert content_of(encoded(content) + FOOTER, "base64") == content
 
 
+@pytest.mark.parametrize("width", [44, 48, 56, 60])
+def test_a_footer_below_short_lines_of_base64_is_left_out(width):
+    content = b"Hello there, this one is longer. " * 13
+    assert content_of(encoded(content, width) + FOOTER, "base64") == content
+
+
 def test_a_footer_below_base64_that_lost_a_character_is_left_out():
     assert content_of(encoded(CONTENT[:4_559])[1:] + FOOTER, "base64")
 
