@@ -1,5 +1,6 @@
 """The pages of auto-response rules."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from tests.factories import csrf_token, make_mailbox, make_message, make_user, s
 from tests.webapp.reading import errors_of, form_values, judged, read, send, words_of
 from tests.webapp.test_leads import may_do
 from webapp.mailboxes.door import Door
+from webapp.responses import trials
 from webapp.responses.rule_forms import MOST_ROWS
 
 BY = Actor("Ada")
@@ -255,6 +257,16 @@ def test_a_rule_is_tried_on_a_month_and_what_matches_is_shown(client, ours, thei
     found = BeautifulSoup(page, "html.parser").select_one("#try")
     assert "0 of 3 messages" in " ".join(found.get_text().split())
     assert found.select("table") == []
+
+
+def test_a_trial_that_takes_long_says_which_messages_it_tried(client, ours, mailbox, monkeypatch):
+    for hours in (1, 2, 3):
+        make_message(ours, mailbox, to=mailbox.address, shown_at=now() - timedelta(hours=hours))
+    clock = itertools.count(step=trials.SECONDS / 2.5)
+    monkeypatch.setattr(trials, "monotonic", lambda: next(clock))
+    page = send(client, url_of(mailbox, "/rules/new"), **{"try": "days"})
+    words = " ".join(BeautifulSoup(page, "html.parser").select_one("#try").get_text().split())
+    assert "0 of the latest 2 messages of the last 30 days would be answered" in words
 
 
 def test_trying_a_rule_shows_no_message_to_whom_has_no_access(app, inside, ours, theirs):

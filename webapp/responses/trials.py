@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
+from time import monotonic
 
 from sqlalchemy import select
 
@@ -15,6 +17,7 @@ from tenants.database import db, now, uuid7
 LATEST = 20
 DAYS = 30
 MOST_TRIED, MOST_SHOWN = 200, 50  # of so many days
+SECONDS = 5.0  # after which no further message is tried: a condition may read all of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,8 @@ class Trials:
     tried_count: int
     match_count: int
     answered_count: int
+    is_cut: bool  # there may be more of these days than were tried
     days: int = 0
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether there may be more of these days than were tried."""
-        return self.tried_count == MOST_TRIED
 
 
 def trials_of(mailbox: Mailbox, name: str, conditions: tuple[Condition, ...], days: int = 0) -> Trials:
@@ -57,13 +56,16 @@ def trials_of(mailbox: Mailbox, name: str, conditions: tuple[Condition, ...], da
         incoming = incoming.where(Message.shown_at > now() - timedelta(days=days)).limit(MOST_TRIED)
     else:
         incoming = incoming.limit(LATEST)
-    tried = [_trial(rule, message) for message in db.session.scalars(incoming)]
+    messages = db.session.scalars(incoming).all()
+    end = monotonic() + SECONDS
+    tried = [_trial(rule, message) for message in takewhile(lambda _: monotonic() < end, messages)]
     matching = [trial for trial in tried if trial.is_match]
     return Trials(
         shown=matching[:MOST_SHOWN] if days else tried,
         tried_count=len(tried),
         match_count=len(matching),
         answered_count=sum(trial.is_answered for trial in tried),
+        is_cut=len(tried) < len(messages) or len(tried) == MOST_TRIED,
         days=days,
     )
 
