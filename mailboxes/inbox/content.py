@@ -19,6 +19,7 @@ from tenants.database import db
 from tenants.errors import NotFoundError
 
 LONGEST_SOURCE = 200_000  # characters of the source that a page shows
+LARGEST_THUMBNAIL = 500_000  # bytes; a page does not load larger attached pictures unasked
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _picture(message: Message, which: Select[Attachment]) -> tuple[Attachment, b
     return attachment, SHELF.picture(
         (message.organization_id, message.raw_id),
         attachment.position,
-        all=lambda: _all_pictures(message),
+        all=lambda: _drawn_pictures(message),
         one=lambda: _content(_raw_of(message), attachment.position),
     )
 
@@ -109,8 +110,10 @@ def _pictures_of(message: Message) -> Select[Attachment]:
     return attachments_of(message).where(Attachment.content_type.in_(PICTURES))
 
 
-def _all_pictures(message: Message) -> dict[int, bytes]:
-    positions = [picture.position for picture in db.session.scalars(_pictures_of(message))]
+def _drawn_pictures(message: Message) -> dict[int, bytes]:
+    """Those that its page draws, unasked; a large one is read by itself."""
+    pictures = db.session.scalars(_pictures_of(message))
+    positions = [one.position for one in pictures if one.is_inline or one.size <= LARGEST_THUMBNAIL]
     return dict(zip(positions, _contents(_raw_of(message), positions), strict=True))
 
 

@@ -229,6 +229,26 @@ def test_an_attached_picture_is_looked_at_and_no_other_file(client, ours, mailbo
     assert {one.data for one in drawn if one.status_code == 200} == {b"small", b"larger"}
 
 
+def test_a_picture_in_the_body_takes_no_large_attached_one_apart(client, ours, mailbox, monkeypatch):
+    monkeypatch.setattr(content, "LARGEST_THUMBNAIL", 5)
+    pictures = b"".join(
+        b"--b\r\nContent-Type: image/png; name=%d.png\r\n\r\n%s\r\n" % (len(one), one)
+        for one in (b"small", b"larger")
+    )
+    raw = with_inline_image().replace(b"--b--", pictures + b"--b--")
+    message = make_message(ours, mailbox, raw=raw)
+    taken = []
+    monkeypatch.setattr(
+        content,
+        "attachment_contents",
+        lambda raw, places: taken.append(len(places)) or parsing.attachment_contents(raw, places),
+    )
+    assert client.get(f"/mail/messages/{message.id}/inline/logo@shop.test").status_code == 200
+    assert taken == [2]
+    pages = [client.get(f"/mail/messages/{message.id}/attachments/{n}/picture") for n in range(6)]
+    assert b"larger" in [page.data for page in pages]
+
+
 def test_all_attachments_come_in_one_archive(client, ours, mailbox):
     files = (
         ("a.txt", "text/plain", b"one"),

@@ -8,7 +8,7 @@ from flask import g, url_for
 from markupsafe import Markup
 
 from mailboxes.classifying import is_forged
-from mailboxes.inbox.content import is_picture
+from mailboxes.inbox.content import LARGEST_THUMBNAIL, is_picture
 from mailboxes.inbox.conversation import Conversation, Opened
 from mailboxes.inbox.listing import Counts
 from mailboxes.inbox.read_state import MOST_COUNTED
@@ -32,7 +32,6 @@ LONGER = Markup(
     '<p class="muted">This message is longer than what is shown. The original holds all of it.</p>'
 )
 MOST_EVENTS = 15
-LARGEST_THUMBNAIL = 500_000  # bytes; a page does not load larger pictures unasked
 TEASER = 160  # characters of a folded note
 STUB_UNDER_WAY = "Only its header is here. The rest is being fetched."
 STUB_OF_SYSTEM = (
