@@ -24,6 +24,7 @@ INTAKE = "intake"  # arrivals become messages
 ACTION = "action"  # messages become records and get responses
 OUTGOING = "outgoing"  # the outbox is sent
 NOTICES = "notices"  # mail of the system itself is sent
+DELETION = "deletion"  # jobs of the action queue that delete what is to go
 QUEUES = (SYNC, INTAKE, ACTION, OUTGOING, NOTICES)
 JOB_SECONDS = 600
 PASS_SECONDS = 1200  # no portion is begun after eight minutes, but what hangs takes some more
@@ -96,17 +97,17 @@ def ring_notices(owner_id: UUID = INSTALLATION) -> None:
 
 def ring_deletion(organization_id: UUID) -> None:
     """Ask that more of an organization that is to go be deleted."""
-    _ring(ACTION, "workers.deletion.delete_organization", str(organization_id))
+    _ring_deletion("workers.deletion.delete_organization", organization_id)
 
 
 def ring_deletion_of_mailbox(organization_id: UUID, mailbox_id: UUID) -> None:
     """Ask that more of a mailbox that is to go be deleted."""
-    _ring(ACTION, "workers.deletion.delete_mailbox", str(organization_id), str(mailbox_id))
+    _ring_deletion("workers.deletion.delete_mailbox", mailbox_id, organization_id)
 
 
 def ring_deletion_of_global(global_mailbox_id: UUID) -> None:
     """Ask that more of a global mailbox that is to go be deleted."""
-    _ring(ACTION, "workers.deletion.delete_global_mailbox", str(global_mailbox_id))
+    _ring_deletion("workers.deletion.delete_global_mailbox", global_mailbox_id)
 
 
 def begun(name: str, id: UUID) -> None:
@@ -197,6 +198,16 @@ def _ring_once(name: str, function: str, id: UUID, *, is_first: bool = False) ->
     def bell() -> None:
         if redis().set(_waiting(name, id, is_first=is_first), 1, nx=True, ex=WAITING_SECONDS):
             _ring(name, function, str(id), is_first=is_first)
+
+    _quietly(bell)
+
+
+def _ring_deletion(function: str, id: UUID, *owner: UUID) -> None:
+    """Ring unless such a job waits, be it for minutes: else each sweep would add another one."""
+
+    def bell() -> None:
+        if redis().set(_waiting(DELETION, id), 1, nx=True, ex=JOB_SECONDS):
+            _ring(ACTION, function, *map(str, (*owner, id)))
 
     _quietly(bell)
 

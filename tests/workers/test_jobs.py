@@ -25,17 +25,19 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.tables import METADATA
 from tenants.audit import Actor
 from tenants.database import db, now
+from tenants.database.locks import lock_holder, try_lock
 from tenants.organizations import Organization
 from tests.dovecot import Dovecot
-from tests.factories import World, make_mailbox
+from tests.factories import World, make_mailbox, make_message
 from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.served import Served
 from workers import queues, runtime
 from workers.action import act_on_messages
+from workers.deletion import delete_mailbox, delete_organization
 from workers.intake import _Bells, deliver_arrivals
 from workers.processes import KNOWN, PROCESSES, ForeignJobError, KnownJob, run_worker
 from workers.runtime import worker_app
-from workers.schedule import ring_for_mailboxes_to_delete
+from workers.schedule import ring_for_mailboxes_to_delete, ring_for_organizations_to_delete
 from workers.sync import do_others_wait, sync_account
 
 pytestmark = pytest.mark.usefixtures("environment_of_jobs")
@@ -240,6 +242,67 @@ def test_a_mailbox_that_is_to_go_is_deleted_by_a_worker_also_where_nobody_rang(
         with inside(world):
             assert db.session.scalar(select(func.count()).select_from(Account)) == left
     assert mailboxes_to_delete() == []
+
+
+@pytest.fixture
+def going(ours: World, theirs: World, inside: Any, monkeypatch: pytest.MonkeyPatch) -> UUID:
+    """A mailbox of ours with more than two turns in it, beside one of the neighbour."""
+    monkeypatch.setattr("mailboxes.setup.deleting.AT_ONCE", 1)
+    monkeypatch.setattr("mailboxes.setup.deleting.MOST_IN_A_TURN", 1)
+    for world in (ours, theirs):
+        mailbox = make_mailbox(world)
+        for number in range(3):
+            make_message(world, mailbox, subject=f"Letter {number}")
+        with inside(world):
+            if world is ours:
+                held = db.session.get_one(Mailbox, (ours.id, mailbox.id))
+                setup.begin_deleting(held, held.label, by=Actor("Ada Admin"))
+                going_id = mailbox.id
+            db.session.commit()
+    return going_id
+
+
+def sweep(id: UUID) -> None:
+    """What the schedule does half a minute later."""
+    queues.redis().delete(f"rung:{id}:deletion")
+    ring_for_mailboxes_to_delete()
+    ring_for_organizations_to_delete()
+
+
+def test_a_deletion_of_several_turns_has_one_job_however_often_it_is_swept(ours: World, going: UUID) -> None:
+    for _ in range(3):
+        sweep(going)
+        assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id), str(going)]]
+        queues.queue(queues.ACTION).empty()  # a process takes it
+        delete_mailbox(str(ours.id), str(going))
+    assert mailboxes_to_delete() == [(ours.id, going)]
+
+
+def test_the_deletion_of_an_organization_has_one_job_and_its_messages_have_another(
+    theirs: World, going: UUID, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.organization_deletion.AT_ONCE", 1)
+    monkeypatch.setattr("mailboxes.organization_deletion.MOST_IN_A_TURN", 1)
+    queues.ring_action(theirs.id)
+    with inside(theirs):
+        begin_deleting(db.session.get_one(Organization, theirs.id), theirs.name, by=Actor("Sam System"))
+        db.session.commit()
+    delete_organization(str(theirs.id))
+    for _ in range(2):
+        sweep(theirs.id)
+    rung = [job.func_name for job in queues.queue(queues.ACTION).jobs if job.args == [str(theirs.id)]]
+    assert rung == ["workers.action.act_on_messages", "workers.deletion.delete_organization"]
+
+
+def test_a_job_about_what_another_one_deletes_leaves_it_and_rings_nobody(
+    ours: World, inside: Any, going: UUID
+) -> None:
+    with lock_holder(60) as other:
+        assert try_lock(other, f"deletion:{going}")
+        delete_mailbox(str(ours.id), str(going))
+        assert queues.queue(queues.ACTION).jobs == []
+        with inside(ours):
+            assert db.session.query(Message).count() == 3
 
 
 def test_a_queue_runs_our_functions_only(app: Any) -> None:
