@@ -118,9 +118,9 @@ def _act(message_id: UUID) -> Acted | None:
     if message is None:
         _give_back(message_id)
         return None
-    _mailbox = mailbox_of(message)  # held here, or each of a dozen questions would read it anew
     mailbox_id = message.mailbox_id
     try:
+        _mailbox = mailbox_of(message)  # held here, or each of a dozen questions would read it anew
         convert(message)
         crash_point("converted")
         decision = respond(message)

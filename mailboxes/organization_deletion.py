@@ -19,7 +19,7 @@ from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Attachment, Message
 from mailboxes.raws import forget_objects_of
 from mailboxes.routing.rules import RoutingRule
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, current_organization_id, db, inside, now
 from tenants.errors import InvalidError
@@ -120,7 +120,8 @@ def _hold_out_intake(session: Session, organization_id: UUID) -> None:
     """
     for table, key_share in ((Account, True), (Mailbox, False)):
         rows = select(table.id).where(table.organization_id == organization_id).order_by(table.id)
-        session.execute(rows.with_for_update(key_share=key_share))
+        held = rows.with_for_update(key_share=key_share)
+        session.execute(held, execution_options={SEES_DELETED: True})
 
 
 def _delete_some(table: type[Message | Arrival | Raw]) -> int:

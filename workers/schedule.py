@@ -203,9 +203,10 @@ def ring_for_organizations_to_delete() -> None:
 
 def ring_for_mailboxes_to_delete() -> None:
     """Whatever of mailboxes that are to go is left."""
-    for organization_id, mailbox_id in mailboxes_to_delete():
+    going = global_mailboxes_to_delete()
+    for organization_id, mailbox_id in mailboxes_to_delete(but_of=going):
         _once("deletion", mailbox_id, partial(queues.ring_deletion_of_mailbox, organization_id))
-    for global_mailbox_id in global_mailboxes_to_delete():
+    for global_mailbox_id in going:
         _once("deletion", global_mailbox_id, queues.ring_deletion_of_global)
 
 

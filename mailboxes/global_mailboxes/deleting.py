@@ -5,12 +5,11 @@ another, as any mailbox is deleted; at last the account. Whatever dies in betwee
 schedule rings again.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import func, select
 
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
@@ -25,7 +24,7 @@ from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, db, inside, inside_installation, now
 from tenants.errors import InvalidError, NotFoundError
 
-AT_ONCE = 25  # organizations of one job
+AT_ONCE = 25  # organizations that one job closes, or deletes from
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,28 +89,41 @@ def global_mailboxes_to_delete() -> list[UUID]:
 
 
 def go_on_deleting(global_mailbox_id: UUID) -> bool:
-    """Delete a turn of it in some organizations, and at last itself; whether it is gone. Commits."""
+    """Close it everywhere, delete a turn of it in some organizations, and at last itself; whether it is gone.
+
+    Commits. A turn is as long as that of any mailbox, however many organizations share it.
+    """
     with inside_installation("a global mailbox is being deleted") as session:
         source = session.get(GlobalMailbox, global_mailbox_id)
         if source is None or source.deleted_at is None:
             return source is None
         by = Actor(source.deleted_by)
-    for mailbox_id, organization_id in _left(global_mailbox_id, AT_ONCE):
-        _erase(organization_id, mailbox_id, by)
-    if next(_left(global_mailbox_id, 1), None) is not None:
+    for mailbox_id, organization_id in _left(global_mailbox_id, Mailbox.deleted_at.is_(None)):
+        _close(organization_id, mailbox_id, by)
+    if _left(global_mailbox_id, Mailbox.deleted_at.is_(None)):
+        return False
+    turn = deleting.a_turn()
+    for mailbox_id, organization_id in _left(global_mailbox_id):
+        with inside(organization_id):
+            if not deleting.go_on_deleting(mailbox_id, turn):
+                return False
+    if _left(global_mailbox_id):
         return False
     _forget(global_mailbox_id)
     return True
 
 
-def _left(id: UUID, most: int) -> Iterator[tuple[UUID, UUID]]:
-    query = select(Mailbox.id, Mailbox.organization_id).where(Mailbox.global_mailbox_id == id).limit(most)
+def _left(id: UUID, *conditions: ColumnElement[bool]) -> list[tuple[UUID, UUID]]:
+    mailboxes = select(Mailbox.id, Mailbox.organization_id).where(
+        Mailbox.global_mailbox_id == id, *conditions
+    )
+    query = mailboxes.order_by(Mailbox.id).limit(AT_ONCE)
     with across_organizations("a global mailbox is deleted in the organizations that it serves") as session:
         rows = session.execute(query, execution_options={SEES_DELETED: True})
-        yield from [(row.id, row.organization_id) for row in rows]
+        return [(row.id, row.organization_id) for row in rows]
 
 
-def _erase(organization_id: UUID, mailbox_id: UUID, by: Actor) -> None:
+def _close(organization_id: UUID, mailbox_id: UUID, by: Actor) -> None:
     with inside(organization_id) as session:
         mailbox = session.get(Mailbox, (organization_id, mailbox_id))
         if mailbox is not None:
@@ -120,7 +132,6 @@ def _erase(organization_id: UUID, mailbox_id: UUID, by: Actor) -> None:
             except NotFoundError:  # somebody else was faster
                 session.rollback()
             session.commit()
-        deleting.go_on_deleting(mailbox_id)
 
 
 def _forget(id: UUID) -> None:

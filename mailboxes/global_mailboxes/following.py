@@ -35,7 +35,7 @@ _WITHOUT_MAILBOX = f"""
 _BEHIND = text(
     f"""
     SELECT g.id FROM global_mailboxes g WHERE g.deleted_at IS NULL AND (EXISTS (SELECT 1 {_WITHOUT_MAILBOX})
-      OR EXISTS (SELECT 1 FROM mailboxes m WHERE m.global_mailbox_id = g.id
+      OR EXISTS (SELECT 1 FROM mailboxes m WHERE m.global_mailbox_id = g.id AND m.deleted_at IS NULL
                  AND m.system_version <> g.version))
     """  # noqa: S608
 )
@@ -59,7 +59,8 @@ _BRING = text(
       is_served = {_IS_WANTED.format(organization="m.organization_id")}
     FROM global_mailboxes g
     WHERE g.id = :id AND m.global_mailbox_id = g.id AND m.organization_id IN (
-      SELECT organization_id FROM mailboxes WHERE global_mailbox_id = :id AND system_version <> g.version
+      SELECT organization_id FROM mailboxes
+      WHERE global_mailbox_id = :id AND system_version <> g.version AND deleted_at IS NULL
       LIMIT :most)
     RETURNING m.organization_id
     """  # noqa: S608

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 # What an organization says otherwise counts where the system did not lock it.
 _COUNTING = """(m.overrides - ARRAY(SELECT l.key FROM jsonb_each(m.system_values) AS l
     WHERE l.value ? 'lock'))"""
-_MINE = "m.global_mailbox_id = :id AND m.organization_id = ANY(:organizations)"
+_MINE = "m.global_mailbox_id = :id AND m.organization_id = ANY(:organizations) AND m.deleted_at IS NULL"
 # A label that the organization gave to another mailbox already is no obstacle: this one gets another.
 _FREE_LABEL = """
     (SELECT c.label FROM unnest(ARRAY[
@@ -21,7 +21,7 @@ _FREE_LABEL = """
         left(e.label, 86) || ' (System 3)', left(e.label, 50) || ' (System ' || m.id || ')'
      ]) WITH ORDINALITY AS c(label, place)
      WHERE NOT EXISTS (SELECT 1 FROM mailboxes o WHERE o.organization_id = m.organization_id
-                       AND o.id <> m.id AND lower(o.label) = lower(c.label))
+                       AND o.deleted_at IS NULL AND o.id <> m.id AND lower(o.label) = lower(c.label))
      ORDER BY c.place LIMIT 1)
 """
 # Out of shadow, automation begins with what arrives then, whatever else is said.

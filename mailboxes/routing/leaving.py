@@ -22,12 +22,12 @@ from mailboxes.crm.contacts import Contact, ContactAddress, contact_with_address
 from mailboxes.crm.emptying import empty_or_delete
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft
-from mailboxes.messages import Attachment, Location, Message, mailbox_of
+from mailboxes.messages import Attachment, Location, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.raws import forget_raws
 from mailboxes.responses import ResponseWindow
 from mailboxes.subjects import base_subject
-from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
+from mailboxes.system_mailboxes import SEES_DELETED, Mailbox, hold_mailboxes
 from mailboxes.threads import Thread, ThreadRecord, ThreadReference
 from mailboxes.threads.notes import Note
 from mailboxes.threads.summaries import refresh_summaries
@@ -37,6 +37,7 @@ from tenants.errors import ConflictError
 
 BEING_SENT = ("claimed", "committing")
 Record = TypeVar("Record", Lead, Case)
+GONE = "It has been deleted meanwhile."
 WAIT = "An answer to it is being sent at this moment. Try again in a minute."
 
 
@@ -96,10 +97,10 @@ def effects_of(message: Message) -> Effects:
 def leave(message: Message, *, by: Actor) -> list[str]:
     """Remove a message with what was made of it; returns the objects to forget once that is committed.
 
-    `ConflictError` while an answer to it is being sent.
+    `ConflictError` while an answer to it is being sent, or if it was deleted meanwhile.
     """
-    hold_mailboxes(Mailbox.id == message.mailbox_id)
-    doomed, effects, label = _doomed(message), effects_of(message), mailbox_of(message).label
+    mailbox = _held_mailbox(message)  # held here also for whoever asks for it below: it may be hidden
+    doomed, effects = _doomed(message), effects_of(message)
     sending = select(Outgoing.id).where(Outgoing.message_id.in_(doomed), Outgoing.state.in_(BEING_SENT))
     if db.session.scalars(sending.with_for_update()).first() is not None:
         raise ConflictError(WAIT)
@@ -112,11 +113,20 @@ def leave(message: Message, *, by: Actor) -> list[str]:
     _leave_thread(message)
     is_forgotten = writer is not None and _forget_contact(writer, message)
     after = {**asdict(effects), "records_kept_empty": emptied, "contact": is_forgotten}
-    record(by, "message.moved_away", f"A message of {label}", {}, after)
+    record(by, "message.moved_away", f"A message of {mailbox.label}", {}, after)
     return forget_raws([raw for raw in raws if raw is not None])
 
 
 # --- the message and its conversation --------------------------------------------------------
+
+
+def _held_mailbox(message: Message) -> Mailbox:
+    """Its mailbox, also one that is being deleted, whose job then takes nothing until we are done."""
+    hold_mailboxes(Mailbox.id == message.mailbox_id)
+    if db.session.scalar(select(Message.id).where(Message.id == message.id)) is None:
+        raise ConflictError(GONE)
+    key = (message.organization_id, message.mailbox_id)
+    return db.session.get_one(Mailbox, key, execution_options={SEES_DELETED: True})
 
 
 def _doomed(message: Message) -> list[UUID]:

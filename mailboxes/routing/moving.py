@@ -217,7 +217,7 @@ def _has_left(organization_id: UUID, arrival_id: UUID, by: Actor) -> bool:
         try:
             objects = leave(message, by=by)
         except ConflictError:
-            return False  # an answer is on its way: another time
+            return False  # an answer is on its way, or it is gone already: another time
         db.session.commit()
         forget_objects(objects)
     return True

@@ -6,7 +6,7 @@ then. Whatever dies in between is gone on with when the schedule rings again, as
 (docs/decisions/0019).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -111,9 +111,13 @@ def close(mailbox: Mailbox, *, by: Actor) -> None:
     db.session.flush()
 
 
-def mailboxes_to_delete() -> list[tuple[UUID, UUID]]:
-    """The organization and the id of those that are to go and are not gone."""
-    query = select(Mailbox.organization_id, Mailbox.id).where(Mailbox.deleted_at.is_not(None))
+def mailboxes_to_delete(but_of: Collection[UUID] = ()) -> list[tuple[UUID, UUID]]:
+    """The organization and the id of those that are to go and are not gone.
+
+    ``but_of``: global mailboxes whose own job deletes theirs.
+    """
+    is_other = Mailbox.global_mailbox_id.is_(None) | Mailbox.global_mailbox_id.not_in(but_of)
+    query = select(Mailbox.organization_id, Mailbox.id).where(Mailbox.deleted_at.is_not(None), is_other)
     with across_organizations("the sweep goes on with mailboxes that are to go") as session:
         rows = session.execute(query, execution_options={SEES_DELETED: True})
         return [(row.organization_id, row.id) for row in rows]
@@ -129,9 +133,14 @@ def going() -> list[Going]:
     ]
 
 
-def go_on_deleting(mailbox_id: UUID) -> bool:
+def a_turn() -> Iterator[int]:
+    """The transactions of one job, which several mailboxes may share."""
+    return iter(range(MOST_IN_A_TURN))
+
+
+def go_on_deleting(mailbox_id: UUID, turn: Iterator[int] | None = None) -> bool:
     """Delete more of a mailbox of the current organization that is to go; whether it is gone. Commits."""
-    for _ in range(MOST_IN_A_TURN):
+    for _ in turn or a_turn():
         mailbox = _held(mailbox_id)
         if mailbox is None:
             db.session.commit()

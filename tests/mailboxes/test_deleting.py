@@ -2,23 +2,29 @@
 
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from mailboxes import acting
 from mailboxes.access import readable_mailboxes
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Raw
+from mailboxes.global_mailboxes import deleting as global_deleting
+from mailboxes.global_mailboxes.following import catch_up, follow
+from mailboxes.global_mailboxes.saving import global_mailbox_of, serve, stop_serving
 from mailboxes.invariants import check_all
-from mailboxes.messages import Message
+from mailboxes.messages import Message, mailbox_of
 from mailboxes.setup import begin_deleting, deleting, going
 from mailboxes.setup.deleting import go_on_deleting, mailboxes_to_delete
 from mailboxes.sync.claiming import Rhythms, claim_due
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
 from tenants.audit import Actor, AuditEntry
-from tenants.database import db
-from tests.factories import World, make_mailbox, sign_in
+from tenants.database import db, inside_installation
+from tests.factories import World, make_mailbox, make_message, sign_in
 from tests.mailboxes.arriving import letter, receive
 from tests.mailboxes.deleting import finish_deleting
+from tests.mailboxes.global_mailboxes.saying import make_global, the_mailbox
 from tests.webapp.reading import read, words_of
 
 BOB = Actor("Bob")
@@ -33,9 +39,9 @@ def mailbox(ours: World, theirs: World) -> Mailbox:
     return mailbox
 
 
-def close(inside: Any, world: World, mailbox: Mailbox) -> None:
+def close(inside: Any, world: World, mailbox: Mailbox, label: str = "Support") -> None:
     with inside(world):
-        begin_deleting(db.session.get_one(Mailbox, (world.id, mailbox.id)), "Support", by=BOB)
+        begin_deleting(db.session.get_one(Mailbox, (world.id, mailbox.id)), label, by=BOB)
         db.session.commit()
 
 
@@ -97,6 +103,71 @@ def test_whoever_dies_over_it_is_followed_by_the_next_job(
     finish_deleting()
     assert counts(inside, ours) == [0, 0, 0, 0]
     assert acts(inside, ours)[-1] == "mailbox.deleted"
+
+
+def test_a_global_mailbox_is_closed_everywhere_before_one_turn_is_deleted_of_all(
+    ours: World, theirs: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deleting, "AT_ONCE", 1)
+    monkeypatch.setattr(deleting, "MOST_IN_A_TURN", 1)
+    source_id = make_global(ours, theirs)
+    for world in (ours, theirs):
+        with inside(world):
+            followed = the_mailbox()
+        for number in range(2):
+            make_message(world, followed, subject=str(number))
+    with inside_installation("a test") as session:
+        global_deleting.begin_deleting(global_mailbox_of(source_id), "Info", by=BOB)
+        session.commit()
+    assert not global_deleting.go_on_deleting(source_id)
+    assert len(mailboxes_to_delete()) == 2
+    assert mailboxes_to_delete(but_of=[source_id]) == []  # its own job does it
+    assert counts(inside, ours)[2] + counts(inside, theirs)[2] == 3
+    while not global_deleting.go_on_deleting(source_id):
+        pass
+    assert counts(inside, ours)[2] + counts(inside, theirs)[2] == 0
+
+
+def test_one_that_is_closed_while_a_message_is_acted_on_holds_up_no_other(
+    ours: World, inside: Any, mailbox: Mailbox, database_urls: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed_meanwhile(message: Message) -> Mailbox:
+        with psycopg.connect(database_urls.system.replace("+psycopg", "")) as connection:
+            connection.execute("UPDATE mailboxes SET deleted_at = now() WHERE id = %s", (mailbox.id,))
+        return mailbox_of(message)
+
+    other = make_mailbox(ours, label="Sales", address="sales@acme.test", action="lead")
+    with inside(ours):
+        db.session.execute(update(Message).values(work="pending"))
+        db.session.commit()
+    receive(ours, other, letter("Offer"))
+    monkeypatch.setattr(acting, "mailbox_of", closed_meanwhile)
+    with inside(ours):
+        assert [one.mailbox_id for one in acting.act_on_pending()] == [other.id]
+
+
+def test_nobody_brings_it_what_the_system_says_and_its_label_is_free_for_a_global_one(
+    ours: World, theirs: World, inside: Any, mailbox: Mailbox
+) -> None:
+    own = make_mailbox(ours, label="Info", address="own@acme.test")
+    close(inside, ours, own, "Info")
+    source_id = make_global(ours, theirs)
+    with inside_installation("a test") as session:
+        stop_serving(global_mailbox_of(source_id), [ours.id], by=BOB)
+        session.commit()
+    follow(source_id)
+    with inside(ours):
+        followed = the_mailbox()
+        assert followed.label == "Info"
+    close(inside, ours, followed, "Info")
+    with inside_installation("a test") as session:
+        serve(global_mailbox_of(source_id), [ours.id], by=BOB)
+        session.commit()
+    follow(source_id)
+    with inside(ours):
+        known = select(Mailbox.is_enabled).where(Mailbox.id == followed.id)
+        assert db.session.scalars(known, execution_options={SEES_DELETED: True}).all() == [False]
+    catch_up()  # has nothing to do again and again
 
 
 def test_administrators_see_how_far_it_is_and_nobody_opens_it(

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from mailboxes import organization_deletion as domain
 from mailboxes import raws
@@ -17,7 +17,7 @@ from mailboxes.routing.rules import RoutingRule
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.tables import METADATA
 from tenants.audit import Actor
-from tenants.database import db, inside_installation
+from tenants.database import db, inside_installation, now
 from tenants.errors import InvalidError, NotFoundError
 from tenants.installation.organizations import enable_organization, rename_organization
 from tenants.organizations import Organization
@@ -104,9 +104,17 @@ def test_what_was_interrupted_is_gone_on_with(app, inside, ours, going, monkeypa
     assert domain.organizations_to_delete() == []
 
 
-def test_a_message_that_is_being_stored_is_waited_for_and_goes_too(app, inside, ours, going, database_urls):
-    """It names bytes that stay until it goes; and the first of an hour is counted while it is waited for."""
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_message_that_is_being_stored_is_waited_for_and_goes_too(
+    app, inside, ours, going, database_urls, is_closed
+):
+    """It names bytes that stay until it goes; and the first of an hour is counted while it is waited for.
+    So also where its mailbox was being deleted before."""
     begin(inside, going)
+    if is_closed:
+        with inside(going):
+            db.session.execute(update(Mailbox).values(deleted_at=now()))
+            db.session.commit()
     with (
         psycopg.connect(database_urls.system.replace("+psycopg", "")) as intake,
         ThreadPoolExecutor(1) as job,

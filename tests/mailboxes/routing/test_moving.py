@@ -17,6 +17,7 @@ from mailboxes.messages import Attachment, Location, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.routing.leaving import effects_of
 from mailboxes.routing.moving import begin_move, finish_moves
+from mailboxes.setup.deleting import close
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
 from mailboxes.threads.notes import write_note
@@ -120,6 +121,17 @@ def test_it_is_delivered_anew_and_nothing_readable_stays(account_id, ours, their
     with inside_installation("a test") as session:
         assert session.scalar(select(func.count()).select_from(Raw)) == 0
     demand_sound()
+
+
+def test_it_leaves_a_mailbox_that_is_being_deleted(account_id, ours, theirs, inside):
+    """Else no mail of the whole account would be delivered until that is gone."""
+    (arrival,) = receive_globally(account_id, secret_letter())
+    with inside(ours):
+        close(db.session.scalar(select(Mailbox)), by=SOMEBODY)
+        db.session.commit()
+    move(arrival, theirs)
+    assert message_in(ours, arrival) is None
+    assert message_in(theirs, arrival).subject == f"{SECRET} subject"
 
 
 def test_every_record_says_it_and_none_names_the_other_organization(account_id, ours, theirs, inside):
