@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, select, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.system_mailboxes import Mailbox
@@ -208,6 +208,9 @@ def mailbox_of(message: Message) -> Mailbox:
 
 
 def wait_for_others(message: Message) -> None:
-    """Whoever acts on the same message does so before or after us. The caller ends the transaction."""
+    """Whoever acts on the same message does so before or after us. The caller ends the transaction.
+
+    Who waited may find it in another conversation: somebody split or joined.
+    """
     db.session.flush()
-    db.session.execute(select(Message.id).where(Message.id == message.id).with_for_update())
+    db.session.refresh(message, ["thread_id"], with_for_update=True)

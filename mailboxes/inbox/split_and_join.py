@@ -3,18 +3,19 @@
 What was decided of each message when it came stays: neither makes a record or an answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import load_only
 
 from mailboxes import timeline
-from mailboxes.access import demand_reply, readable_thread
+from mailboxes.access import demand_reply, readable_message, readable_thread
 from mailboxes.conversion import RecordLink, links_of
 from mailboxes.conversion.claims import Conversion, link
-from mailboxes.drafts import Draft
+from mailboxes.drafts import Draft, news_since
+from mailboxes.drafts.sending import written_count
 from mailboxes.messages import Message
 from mailboxes.responses.claims import AutomaticResponse
 from mailboxes.subjects import base_subject
@@ -24,8 +25,9 @@ from mailboxes.threads.merging import merge_threads
 from mailboxes.threads.notes import Note
 from mailboxes.threads.placing import keep_references
 from mailboxes.threads.summaries import refresh_summaries
-from tenants.database import db, uuid7
-from tenants.errors import InvalidError, NotFoundError
+from tenants.database import db, is_one_of, uuid7
+from tenants.database.bulk import among
+from tenants.errors import InvalidError
 from tenants.organizations import Membership
 
 
@@ -42,21 +44,24 @@ class Joining:
     left: list[RecordLink]
 
 
-def split(member: Membership, thread_id: UUID, message_id: UUID) -> Thread:
+def split(member: Membership, message_id: UUID) -> Thread:
     """Make a conversation of its own of a message and those after it; returns that.
 
     Mail that fits both goes to one of them from now on, and never makes them one again.
     Notes written since then go along, and what hangs on the messages: drafts, answers, the records they made.
-    `InvalidError` for the first message, `ForbiddenError` for who may not reply.
+    The first message has a conversation of its own already: nothing is done. `ForbiddenError` for who may
+    not reply.
     """
-    thread = _held(member, thread_id)
+    message = readable_message(member, message_id)
+    _held(member, message.thread_id)
+    db.session.refresh(message)  # somebody else may have split it off meanwhile
+    thread = readable_thread(member, message.thread_id)
     messages = _in_order(thread)
-    place = next((place for place, message in enumerate(messages) if message.id == message_id), None)
-    if place is None:
-        raise NotFoundError
+    place = messages.index(message)
     stays, moved = messages[:place], messages[place:]
     if not stays:
-        raise InvalidError("The conversation begins with this message: there is nothing to split it from.")
+        return thread
+    news = _news_in(thread)
     thread.split_family = thread.split_family or thread.id
     new = Thread(
         id=uuid7(),
@@ -69,6 +74,7 @@ def split(member: Membership, thread_id: UUID, message_id: UUID) -> Thread:
     db.session.add(new)
     db.session.flush()
     _take_along(thread, new, moved)
+    _keep_news(news)
     _share_references(thread, new, moved, stays)
     refresh_summaries([thread.id, new.id])
     timeline.record(moved[0], "changed", "split", f"{member.name} made a conversation of its own of this.")
@@ -92,10 +98,21 @@ def join(member: Membership, thread_id: UUID, other_id: UUID) -> Thread:
     _held(member, thread_id)
     joining = joining_of(member, thread_id, other_id)
     newest = _in_order(joining.loser)[-1]
-    timeline.record(newest, "changed", "joined", f"{member.name} joined two conversations.")
+    timeline.record(newest, "changed", "joined", _joined_in_words(member, joining))
+    news = _news_in(joining.survivor) | _news_in(joining.loser)
     db.session.flush()
     merge_threads(joining.survivor.id, joining.loser.id)
+    _keep_news(news)
     return joining.survivor
+
+
+def _joined_in_words(member: Membership, joining: Joining) -> str:
+    loser, survivor = (one.subject or "(no subject)" for one in (joining.loser, joining.survivor))
+    left = (
+        f" The {record.noun} “{record.label}” lost its conversation: the other one had a {record.noun}."
+        for record in joining.left
+    )
+    return f"{member.name} joined “{loser}” with “{survivor}”.{''.join(left)}"
 
 
 def _held(member: Membership, thread_id: UUID) -> Thread:
@@ -108,7 +125,9 @@ def _held(member: Membership, thread_id: UUID) -> Thread:
 
 def _in_order(thread: Thread) -> Sequence[Message]:
     """Its messages, without their texts: there may be very many."""
-    told = load_only(Message.shown_at, Message.subject, Message.in_reply_to, Message.references)
+    told = load_only(
+        Message.shown_at, Message.subject, Message.in_reply_to, Message.references, Message.stable_hash
+    )
     in_thread = select(Message).where(Message.thread_id == thread.id)
     return db.session.scalars(in_thread.order_by(Message.shown_at, Message.id).options(told)).all()
 
@@ -120,11 +139,15 @@ def _take_along(thread: Thread, new: Thread, moved: Sequence[Message]) -> None:
         (Draft, Draft.answers_id),
         (AutomaticResponse, AutomaticResponse.message_id),
     ):
-        belongs = (table.thread_id == thread.id) & column.in_(ids)
+        belongs = (table.thread_id == thread.id) & is_one_of(column, ids)
         db.session.execute(update(table).where(belongs).values(thread_id=new.id))
     since = (Note.thread_id == thread.id) & (Note.written_at >= moved[0].shown_at)
     db.session.execute(update(Note).where(since).values(thread_id=new.id))
-    for made in db.session.scalars(select(Conversion).where(Conversion.message_id.in_(ids))):
+    by_these = or_(  # the same message in another mailbox may have been the first
+        is_one_of(Conversion.message_id, ids),
+        among(Conversion.opening_hash, {message.stable_hash for message in moved}),
+    )
+    for made in db.session.scalars(select(Conversion).where(by_these)):
         record = func.coalesce(ThreadRecord.lead_id, ThreadRecord.case_id, ThreadRecord.other_id)
         db.session.execute(
             delete(ThreadRecord).where(ThreadRecord.thread_id == thread.id, record == made.record_id)
@@ -136,11 +159,24 @@ def _share_references(
     thread: Thread, new: Thread, moved: Sequence[Message], stays: Sequence[Message]
 ) -> None:
     mailbox = db.session.get_one(Mailbox, (thread.organization_id, thread.mailbox_id))
-    keep_references(mailbox, ((new.id, id) for message in moved for id in _mentioned(message)))
-    mentioned = {id for message in stays for id in _mentioned(message)}
+    along = _mentioned(moved)
+    keep_references(mailbox, ((new.id, id) for id in along))
     of_thread = ThreadReference.thread_id == thread.id
-    db.session.execute(delete(ThreadReference).where(of_thread, ThreadReference.reference.not_in(mentioned)))
+    gone = among(ThreadReference.reference, along - _mentioned(stays))
+    db.session.execute(delete(ThreadReference).where(of_thread, gone))
 
 
-def _mentioned(message: Message) -> list[str]:
-    return [id for id in (message.in_reply_to, *message.references) if id]
+def _mentioned(messages: Sequence[Message]) -> set[str]:
+    return {id for message in messages for id in (message.in_reply_to, *message.references) if id}
+
+
+def _news_in(thread: Thread) -> dict[Draft, int]:
+    drafts = db.session.scalars(select(Draft).where(Draft.thread_id == thread.id))
+    return {draft: news_since(draft) for draft in drafts}
+
+
+def _keep_news(news: Mapping[Draft, int]) -> None:
+    """Sending a draft stops for as many messages as it would have before, though others are beside it."""
+    for draft, count in news.items():
+        db.session.refresh(draft)
+        draft.seen_count = max(0, written_count(draft.thread_id) - count)

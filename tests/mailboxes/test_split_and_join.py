@@ -6,15 +6,19 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm.attributes import set_committed_value
 
 from mailboxes.acting import act_on_pending
+from mailboxes.conversion import convert_by_hand
 from mailboxes.crm.cases import Case
+from mailboxes.drafts import Draft, begin_answer, news_since
 from mailboxes.inbox.split_and_join import join, joining_of, split
 from mailboxes.invariants import check_all
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.threads.notes import Note
+from mailboxes.timeline import Event
 from tenants.database import db, now
 from tenants.database import inside as inside_of
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
@@ -36,6 +40,10 @@ def conversation_of_three(ours: World, mailbox: Mailbox) -> list[Message]:
     return receive(ours, mailbox, first, answer_to(2, 1), answer_to(3, 2, "Re: Q, and the lamp"))
 
 
+def message_of(message: Message) -> Message:
+    return db.session.scalars(select(Message).where(Message.id == message.id)).one()
+
+
 def threads_by_subject(ours: World, inside: Any) -> dict[str, tuple[int, str]]:
     with inside(ours):
         found = db.session.scalars(select(Thread))
@@ -50,7 +58,7 @@ def test_what_comes_after_a_split_goes_where_it_answers(ours, theirs, mailbox, i
     messages = conversation_of_three(ours, mailbox)
     with inside(ours):
         act_on_pending()
-        new = split(ours.member, messages[0].thread_id, messages[1].id)
+        new = split(ours.member, messages[1].id)
         db.session.commit()
     old_answer, new_answer = receive(ours, mailbox, answer_to(4, 1), answer_to(5, 3))
     assert (old_answer.thread_id, new_answer.thread_id) == (messages[0].thread_id, new.id)
@@ -67,7 +75,7 @@ def two_answers_to_what_is_not_here(ours: World, mailbox: Mailbox) -> tuple[UUID
     first, second = receive(ours, mailbox, answer_to(1, 0), answer_to(2, 0))
     assert first.thread_id == second.thread_id
     with inside_of(ours.id):
-        new = split(ours.member, first.thread_id, second.id)
+        new = split(ours.member, second.id)
         db.session.commit()
         return first.thread_id, new.id
 
@@ -100,7 +108,7 @@ def test_parts_of_a_split_stay_apart_when_one_of_them_is_joined_with_a_part_of_a
     lamp = [answer_to(number, 10, "Re: Lamp") for number in (11, 12)]
     one, other = receive(ours, mailbox, *lamp)
     with inside(ours):
-        apart = split(ours.member, one.thread_id, other.id).id
+        apart = split(ours.member, other.id).id
         join(ours.member, one.thread_id, stays)
         db.session.commit()
     receive(ours, mailbox, letter("Q", message_id="0@x"), letter("Lamp", message_id="10@x"))
@@ -121,7 +129,7 @@ def test_joined_conversations_are_one_and_are_split_again_with_their_records(our
     assert answer.thread_id == first.thread_id
     with inside(ours):
         act_on_pending()
-        new = split(ours.member, first.thread_id, second.id)
+        new = split(ours.member, second.id)
         db.session.commit()
     assert threads_by_subject(ours, inside) == {"One": (1, "one"), "Two": (2, "two")}
     with inside(ours):
@@ -140,7 +148,7 @@ def test_notes_go_with_the_messages_that_they_came_after(ours, theirs, mailbox, 
             note = Note(thread_id=messages[0].thread_id, author_name="Ada", text=text, written_at=at)
             db.session.add(note)
         db.session.flush()
-        new = split(ours.member, messages[0].thread_id, messages[1].id)
+        new = split(ours.member, messages[1].id)
         assert db.session.scalars(select(Note.text).where(Note.thread_id == new.id)).all() == ["After"]
 
 
@@ -150,15 +158,86 @@ def test_only_who_may_reply_splits_and_joins_and_only_within_a_mailbox(ours, the
     (elsewhere,) = receive(ours, other, letter("Elsewhere", message_id="9@x"))
     with inside(ours):
         with pytest.raises(NotFoundError):
-            split(ours.member, first.thread_id, second.id)
+            split(ours.member, second.id)
         db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=ours.member.id, level="read"))
         db.session.flush()
         with pytest.raises(ForbiddenError):
-            split(ours.member, first.thread_id, second.id)
-        with pytest.raises(InvalidError, match="begins with this message"):
-            split(ours.admin, first.thread_id, first.id)
-        with pytest.raises(NotFoundError):
-            split(ours.admin, first.thread_id, elsewhere.id)
+            split(ours.member, second.id)
         for wrong in (first.thread_id, elsewhere.thread_id):
             with pytest.raises(InvalidError, match="another conversation of the same mailbox"):
                 join(ours.admin, first.thread_id, wrong)
+
+
+def test_a_message_that_begins_its_conversation_is_split_from_nothing(ours, theirs, mailbox, inside):
+    messages = conversation_of_three(ours, mailbox)
+    with inside(ours):
+        new = split(ours.member, messages[1].id)
+        assert split(ours.member, messages[1].id).id == new.id
+        assert len(db.session.scalars(select(Thread)).all()) == 2
+
+
+def test_a_draft_stops_for_what_came_since_it_was_begun_and_for_nothing_else(ours, theirs, mailbox, inside):
+    messages = conversation_of_three(ours, mailbox)
+    with inside(ours):
+        draft = begin_answer(ours.member, messages[1].id, "reply")
+        db.session.commit()
+        assert news_since(draft) == 0
+        new = split(ours.member, messages[1].id)
+        db.session.commit()
+        assert (draft.thread_id, news_since(draft)) == (new.id, 0)
+    receive(ours, mailbox, answer_to(4, 3))
+    with inside(ours):
+        draft = db.session.scalars(select(Draft)).one()
+        assert news_since(draft) == 1
+        join(ours.member, messages[0].thread_id, new.id)
+        assert (draft.thread_id, news_since(draft)) == (messages[0].thread_id, 1)
+
+
+def test_a_record_goes_along_also_where_another_mailbox_had_the_message_first(ours, theirs, mailbox, inside):
+    other = make_mailbox(ours, action="case")
+    same = letter("Two", message_id="2@x")
+    receive(ours, other, same)
+    first, second = receive(ours, mailbox, letter("One", message_id="1@x"), same)
+    with inside(ours):
+        act_on_pending()
+        join(ours.member, first.thread_id, second.thread_id)
+        new = split(ours.member, second.id)
+        of_new = select(Case.subject).join(ThreadRecord, ThreadRecord.case_id == Case.id)
+        assert db.session.scalars(of_new.where(ThreadRecord.thread_id == new.id)).all() == ["Two"]
+
+
+def test_a_conversation_that_mentions_very_many_messages_is_split(ours, theirs, mailbox, inside):
+    messages = conversation_of_three(ours, mailbox)
+    with inside(ours):
+        message_of(messages[0]).references = [f"{number}@y" for number in range(70_000)]
+        db.session.flush()
+        new = split(ours.member, messages[1].id)
+        assert message_of(messages[1]).thread_id == new.id
+
+
+def test_the_timeline_says_what_was_joined_and_which_record_lost_its_conversation(
+    ours, theirs, mailbox, inside
+):
+    first, second = receive(ours, mailbox, letter("One", message_id="1@x"), letter("Two", message_id="2@x"))
+    with inside(ours):
+        act_on_pending()
+        join(ours.member, first.thread_id, second.thread_id)
+        reasons = select(Event.reason).where(Event.message_id == second.id, Event.result == "joined")
+        [reason] = db.session.scalars(reasons.where(Event.stage == "changed"))
+    assert reason == (
+        f"{ours.member.name} joined “Two” with “One”."
+        " The case “Two” lost its conversation: the other one had a case."
+    )
+
+
+def test_who_waited_to_make_a_record_makes_it_for_the_conversation_where_the_message_is_now(
+    ours, theirs, mailbox, inside
+):
+    messages = conversation_of_three(ours, mailbox)
+    with inside(ours):
+        message = message_of(messages[1])
+        new = split(ours.member, message.id)
+        db.session.flush()
+        set_committed_value(message, "thread_id", messages[0].thread_id)  # as who waits has read it
+        convert_by_hand(message, "case", ours.admin)
+        assert db.session.scalars(select(ThreadRecord.thread_id)).all() == [new.id]

@@ -109,6 +109,7 @@ def neighbour(app, ours, theirs) -> Neighbour:
         "account_id": mailbox.account_id,
         "message_id": message.id,
         "thread_id": message.thread_id,
+        "other_id": make_message(theirs, mailbox, text=f"{theirs.canary} {SECRET}").thread_id,
         "member_id": theirs.member.id,
         "user_id": theirs.member.user_id,
         "letter_id": uuid4(),

@@ -42,10 +42,8 @@ def test_a_conversation_is_split_from_any_message_but_the_first(client, ours, th
     new = threads_of(inside, ours)[second.id]
     assert answer.location == f"/mail/conversations/{new}"
     assert new != threads_of(inside, ours)[first.id] == thread.id
-    assert (
-        client.post(f"/mail/messages/{first.id}/split", data={"csrf_token": form_token(client)}).status_code
-        == 422
-    )
+    again = client.post(form["action"], data={"csrf_token": form_token(client)})
+    assert (again.status_code, again.location) == (303, answer.location)
 
 
 def test_the_other_conversation_is_found_and_what_joining_does_is_read_before(
@@ -74,6 +72,19 @@ def test_the_other_conversation_is_found_and_what_joining_does_is_read_before(
     assert answer.location == f"/mail/conversations/{first.thread_id}"
     found = threads_of(inside, ours)
     assert found[first.id] == found[second.id] == first.thread_id
+    again = client.post(action, data=form_values(str(sure), action))
+    assert (again.status_code, again.location) == (303, answer.location)
+
+
+def test_nobody_joins_a_conversation_with_one_of_the_neighbour(client, ours, theirs, mailbox, inside):
+    message, foreign = make_message(ours, mailbox), make_message(theirs, make_mailbox(theirs))
+    given = {"csrf_token": form_token(client), "other": str(foreign.thread_id)}
+    client.post(f"/mail/conversations/{message.thread_id}/join", data=given)
+    assert threads_of(inside, theirs) == {foreign.id: foreign.thread_id}
+    assert threads_of(inside, ours) == {message.id: message.thread_id}
+    given["other"] = str(message.thread_id)
+    client.post(f"/mail/conversations/{foreign.thread_id}/join", data=given)
+    assert threads_of(inside, theirs) == {foreign.id: foreign.thread_id}
 
 
 def test_any_conversation_of_the_mailbox_is_found_by_words(client, ours, mailbox):

@@ -1,12 +1,13 @@
 """Which messages are one conversation, where people know better."""
 
+from contextlib import suppress
 from uuid import UUID
 
 from flask import flash, g, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
-from mailboxes.access import demand_reply, readable_message, readable_thread
+from mailboxes.access import demand_reply, readable_thread
 from mailboxes.inbox import listing
 from mailboxes.inbox.selection import EVERYTHING, VIEWS, Selection
 from mailboxes.inbox.split_and_join import join, joining_of, split
@@ -27,8 +28,7 @@ MOST_OFFERED = 20  # others are found by searching
 @member_required
 def split_off(message_id: UUID) -> ResponseReturnValue:
     """Make a conversation of its own of a message and those after it."""
-    message = readable_message(g.member, message_id)
-    new = split(g.member, message.thread_id, message.id)
+    new = split(g.member, message_id)
     db.session.commit()
     return _shown(new, "It is a conversation of its own now. What comes after it came along.")
 
@@ -60,9 +60,21 @@ def join_other(thread_id: UUID) -> ResponseReturnValue:
     other_id = request.form.get("other", type=UUID)
     if other_id is None:
         raise NotFoundError
-    joined = join(g.member, thread_id, other_id)
+    try:
+        joined = join(g.member, thread_id, other_id)
+    except NotFoundError:
+        left = _one_that_is_left(thread_id, other_id)
+        return _shown(left, "The other conversation is not here any more. It may be a part of this one.")
     db.session.commit()
     return _shown(joined, "The two are one conversation now.")
+
+
+def _one_that_is_left(*ids: UUID) -> Thread:
+    """Of two that somebody joins once more: the first time has made one of them."""
+    for id in ids:
+        with suppress(NotFoundError):
+            return readable_thread(g.member, id)
+    raise NotFoundError
 
 
 def _shown(thread: Thread, words: str) -> ResponseReturnValue:
