@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 
 from mailboxes.filenames import distinct_filenames
 from mailboxes.inbox.drawn import DRAWN, Body
-from mailboxes.inbox.pictures import SHELF
+from mailboxes.inbox.pictures import SHELF, is_drawable
 from mailboxes.messages import Attachment, Message
 from mailboxes.parsing import PICTURES, attachment_contents, page_of, parse
 from mailboxes.raws import raw_content
@@ -98,12 +98,15 @@ def _picture(message: Message, which: Select[Attachment]) -> tuple[Attachment, b
     attachment = db.session.scalar(which.limit(1))
     if attachment is None or message.raw_id is None:
         raise NotFoundError
-    return attachment, SHELF.picture(
+    picture = SHELF.picture(
         (message.organization_id, message.raw_id),
         attachment.position,
         all=lambda: _drawn_pictures(message),
         one=lambda: _content(_raw_of(message), attachment.position),
     )
+    if not is_drawable(picture):
+        raise NotFoundError("This picture has too many pixels to be shown here. It can be saved.")
+    return attachment, picture
 
 
 def _pictures_of(message: Message) -> Select[Attachment]:

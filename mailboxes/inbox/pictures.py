@@ -4,6 +4,7 @@ A browser asks for each picture by itself, a hundred of them at once. To walk th
 each kept a process busy for half a minute, and everybody whose pages it serves.
 """
 
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,6 +13,10 @@ from uuid import UUID
 MOST_BYTES = 48 * 1024 * 1024  # decoded pictures of all messages together: those of the largest fit
 LEAST = 1024  # bytes that a message or picture counts for, however small it is
 READERS = 16  # messages that are taken apart at once
+MOST_PIXELS = 50_000_000  # as many as telephones take; a browser needs four bytes for each
+
+_NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})  # markers of a JPEG among those that tell its size
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xDA)})
 
 Owner = tuple[UUID, UUID]  # an organization and a raw of its own: what is kept is handed to nobody else
 Pictures = dict[int, bytes]  # by the position of the attachment
@@ -67,6 +72,59 @@ class Shelf:
 
 def _size(pictures: Pictures) -> int:
     return LEAST + sum(LEAST + len(content) for content in pictures.values())
+
+
+def is_drawable(picture: bytes) -> bool:
+    """Whether drawing it leaves a browser its memory: a few bytes may claim many pixels."""
+    try:
+        width, height = _size_of(picture)
+    except struct.error:  # it is cut off: nothing is drawn
+        return True
+    return abs(width * height) <= MOST_PIXELS
+
+
+def _size_of(picture: bytes) -> tuple[int, int]:
+    """Width and height; (0, 0) of what is none of the kinds that are drawn."""
+    if picture.startswith(b"\x89PNG"):
+        return struct.unpack_from(">II", picture, 16)
+    if picture.startswith(b"GIF8"):
+        return struct.unpack_from("<HH", picture, 6)
+    if picture.startswith(b"BM"):
+        return struct.unpack_from("<ii", picture, 18)
+    if picture.startswith(b"\xff\xd8"):
+        return _size_of_jpeg(picture)
+    if picture[8:12] == b"WEBP":
+        return _size_of_webp(picture)
+    return 0, 0
+
+
+def _size_of_jpeg(picture: bytes) -> tuple[int, int]:
+    at = 2
+    while (at := picture.find(b"\xff", at)) >= 0:
+        (marker,) = struct.unpack_from("B", picture, at + 1)
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_FRAME:
+            return struct.unpack_from(">HH", picture, at + 5)
+        if marker in (0x00, 0xFF):
+            at += 1
+        elif marker in _WITHOUT_LENGTH:
+            at += 2
+        else:
+            at += 2 + struct.unpack_from(">H", picture, at + 2)[0]
+    return 0, 0
+
+
+def _size_of_webp(picture: bytes) -> tuple[int, int]:
+    kind = picture[12:16]
+    if kind == b"VP8X":
+        return (
+            int.from_bytes(picture[24:27], "little") + 1,
+            int.from_bytes(picture[27:30], "little") + 1,
+        )
+    if kind == b"VP8L":
+        (bits,) = struct.unpack_from("<I", picture, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack_from("<HH", picture, 26)
+    return width & 0x3FFF, height & 0x3FFF
 
 
 SHELF = Shelf()

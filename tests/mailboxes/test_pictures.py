@@ -3,11 +3,12 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from struct import pack
 from uuid import uuid4
 
 import pytest
 
-from mailboxes.inbox.pictures import LEAST, Shelf
+from mailboxes.inbox.pictures import LEAST, Shelf, is_drawable
 
 OURS, THEIRS, RAW = uuid4(), uuid4(), uuid4()
 
@@ -84,3 +85,24 @@ def test_many_who_ask_at_once_wait_for_one_reading():
     for thread in threads:
         thread.join(30)
     assert readings == [1]
+
+
+KINDS = {
+    "png": lambda side: b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + pack(">II", side, side),
+    "gif": lambda side: b"GIF89a" + pack("<HH", side, side),
+    "bmp": lambda side: b"BM" + bytes(16) + pack("<ii", side, -side),
+    "jpeg": lambda side: (
+        b"\xff\xd8\xff\xe0\0\x04\xff\xc0\xff\xff\xc4\0\x02?\xff\xc2\0\x11\x08" + pack(">HH", side, side)
+    ),
+    "webp": lambda side: b"RIFF\0\0\0\0WEBPVP8 " + bytes(10) + pack("<HH", side, side),
+    "webp without loss": lambda side: (
+        b"RIFF\0\0\0\0WEBPVP8L" + bytes(5) + pack("<I", side - 1 | side - 1 << 14)
+    ),
+    "webp that moves": lambda side: b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + (side - 1).to_bytes(3, "little") * 2,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_is_drawn_unless_it_has_more_pixels_than_a_photograph(kind):
+    assert [is_drawable(KINDS[kind](side)) for side in (1, 7_000, 16_000)] == [True, True, False]
+    assert all(is_drawable(KINDS[kind](16_000)[:length]) for length in range(10))

@@ -249,6 +249,17 @@ def test_a_picture_in_the_body_takes_no_large_attached_one_apart(client, ours, m
     assert b"larger" in [page.data for page in pages]
 
 
+def test_a_picture_of_more_pixels_than_a_browser_has_room_for_is_only_saved(client, ours, mailbox):
+    side = (30_000).to_bytes(4, "big")
+    picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + side + side
+    message = make_message(ours, mailbox, attachments=(("a.png", "image/png", picture),))
+    page = BeautifulSoup(read(client, f"/mail/conversations/{message.thread_id}"), "html.parser")
+    answer = client.get(page.select_one(".attachment a[target=_blank]")["href"])
+    assert answer.status_code == 404
+    assert "too many pixels to be shown here" in answer.text
+    assert client.get(page.select_one(".attachment a[download]")["href"]).data == picture
+
+
 def test_all_attachments_come_in_one_archive(client, ours, mailbox):
     files = (
         ("a.txt", "text/plain", b"one"),
