@@ -1,5 +1,6 @@
 """Failures as pages: foreseen ones say what to do, the rest is a bug and shows up as one."""
 
+import re
 import uuid
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -55,6 +56,9 @@ FROM_ELSEWHERE = (
     " and send it there. If {origin} is the right address, tell your administrator: POSTROOM_BASE_URL"
     " has to name it, and a proxy in front has to pass on the Host header."
 )
+STALE = "This form is too old to be accepted, so nothing was changed."
+COPY = "Copy what you typed, open the page anew and send it there."
+_SECRETS = re.compile("password|secret|token|code|current|again")  # in the names of fields
 # What a database says to the second of two who do the same: the first has made it, deleted it, or has it.
 _GONE = "Could not refresh instance"  # says SQLAlchemy of a row that is to be locked and is not there
 _COLLISIONS = (postgres.UniqueViolation, postgres.ForeignKeyViolation, postgres.DeadlockDetected)
@@ -73,7 +77,7 @@ def explain_errors(app: Flask) -> None:
 
     @app.errorhandler(CSRFError)
     def stale_form(error: CSRFError) -> ResponseReturnValue:
-        return _page(400, "This form is too old to be accepted. Go back, reload the page and send it again.")
+        return _page(400, STALE if g.user is None else f"{STALE} {COPY}", typed=_typed())
 
     @app.errorhandler(ForeignOriginError)
     def sent_from_elsewhere(error: ForeignOriginError) -> ResponseReturnValue:
@@ -139,7 +143,18 @@ def _where() -> dict[str, str]:
     return {"rule": request.url_rule.rule if request.url_rule is not None else "", **ids}
 
 
-def _page(status: int, message: str) -> ResponseReturnValue:
+def _typed() -> list[tuple[str, str]]:
+    """What a refused form held, for whoever is signed in to copy it; secrets and files stay away."""
+    if g.user is None:
+        return []
+    return [
+        (name, text)
+        for name, text in request.form.items(multi=True)
+        if text.strip() and not _SECRETS.search(name.lower())
+    ]
+
+
+def _page(status: int, message: str, typed: list[tuple[str, str]] | None = None) -> ResponseReturnValue:
     db.session.rollback()
     if request.headers.get("HX-Request") or request.accept_mimetypes.best == "application/json":
         return {"error": message, "request": g.get("request_id", "")}, status
@@ -148,6 +163,7 @@ def _page(status: int, message: str) -> ResponseReturnValue:
         status=status,
         title=WORDS.get(status, (AppError.message.rstrip("."), ""))[0],
         message=message,
+        typed=typed,
         back_url=_came_from(),
         may_retry=status in HELPED_BY_WAITING and request.method == "GET",
         request_id=g.get("request_id", "") if status == HTTPStatus.INTERNAL_SERVER_ERROR else "",

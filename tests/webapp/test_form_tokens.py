@@ -158,6 +158,19 @@ def test_who_sends_from_another_address_is_told_both_and_the_log_too(app, ours, 
     assert "Typed for us" not in str(logs)
 
 
+def test_a_stale_form_gives_back_what_was_typed_but_no_secret_and_nothing_to_strangers(app, ours):
+    client = sign_in(app, ours.admin)
+    typed = {"csrf_token": "stale", "name": "<b>Typed</b> & kept", "imap_password": "hush hush", "notes": ""}
+    for visitor, expected in ((client, [("name", "<b>Typed</b> & kept")]), (app.test_client(), [])):
+        answer = visitor.post("/leads/new", data=typed)
+        page = BeautifulSoup(answer.text, "html.parser").select_one(".error-page")
+        shown = [(one.parent.next_element.strip(), one.text.strip()) for one in page.select("textarea")]
+        assert (answer.status_code, shown) == (400, expected)
+        assert "too old to be accepted" in page.get_text()
+        assert ("Copy what you typed" in page.get_text()) == bool(expected)
+        assert "hush" not in answer.text
+
+
 def test_an_origin_that_no_browser_would_send_does_not_fill_the_log(app, ours):
     with capture_logs() as logs:
         sign_in(app, ours.admin).post("/leads/new", headers={"Origin": "https://" + "x" * 9000})

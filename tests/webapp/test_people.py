@@ -2,6 +2,7 @@
 
 import pyotp
 import pytest
+from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from mailboxes.system_mailboxes import MailboxGrant
@@ -296,6 +297,15 @@ def test_a_session_older_than_allowed_is_over(app, inside, ours, time_machine_cl
     assert client.get("/my-configuration/email").status_code == 200
     time_machine_clock.shift(3 * 3600)
     assert "/sign-in" in client.get("/my-configuration/email").location
+
+
+def test_a_password_that_may_not_be_chosen_is_refused_at_its_own_field(app, ours):
+    client = sign_in_by_form(app, ours.member)
+    mine = ours.member.user.address
+    answer = post(client, "/security/password", "/security/", current=PASSWORD, password=mine, again=mine)
+    page = BeautifulSoup(answer.text, "html.parser")
+    assert "not your name or address" in page.select_one("#password-errors").get_text()
+    assert page.select_one("#current-errors") is None
 
 
 def test_a_changed_password_ends_every_other_session(app, ours):

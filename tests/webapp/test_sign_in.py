@@ -174,6 +174,15 @@ def test_what_one_person_left_open_is_not_sent_by_the_next(app, ours, theirs):
     assert "too old" in answer.text
 
 
+def test_a_page_left_open_outlives_a_sign_in_of_its_own_person_only(app, ours, theirs):
+    client = sign_in_by_form(app, ours.member)
+    left_open = {"csrf_token": csrf_token(client.get("/security/").text)}
+    knock(client, ours.member.user.address)
+    assert client.post("/security/sign-out-everywhere", data=left_open).status_code == 302
+    knock(client, theirs.member.user.address)  # nobody has signed out
+    assert client.post("/security/sign-out-everywhere", data=left_open).status_code == 400
+
+
 def test_the_session_changes_at_sign_in_and_only_its_hash_is_stored(app, ours):
     client = sign_in_by_form(app, ours.member)
     first = client.get_cookie("postroom").value

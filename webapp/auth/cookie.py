@@ -6,6 +6,7 @@ import secrets as random
 from datetime import timedelta
 
 from flask import Request, Response, current_app
+from flask import session as pages
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from tenants.application import settings_of
@@ -42,6 +43,13 @@ def remember(response: Response, token: str) -> None:
         samesite="Lax",
         path="/",
     )
+
+
+def leave_others_pages(user: User) -> None:
+    """What somebody else left open in this browser is not sent in this user's name; their own pages go on."""
+    if pages.get("user", str(user.id)) != str(user.id):
+        pages.clear()
+    pages["user"] = str(user.id)
 
 
 def forget(response: Response) -> None:

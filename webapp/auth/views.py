@@ -46,6 +46,7 @@ def sign_in() -> ResponseReturnValue:
         needs_code=asks_for_code,
     )
     db.session.commit()
+    cookie.leave_others_pages(user)
     goes_to = _safe(form.next.data)
     response = make_response(redirect(url_for("auth.code", next=goes_to) if asks_for_code else goes_to))
     cookie.remember(response, token)

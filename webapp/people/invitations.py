@@ -82,6 +82,7 @@ def _joined(organization: Organization, token: str, form: AcceptForm | JoinForm)
     flash(f"Welcome to {organization.name}.", "success")
     response = make_response(redirect(url_for("home.index")))
     if session:
+        cookie.leave_others_pages(user)
         cookie.remember(response, session)
         cookie.make_known(request, response, user)
     return response

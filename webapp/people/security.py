@@ -41,11 +41,13 @@ def password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
         try:
+            refused = form.current
             _demand_password(form.current.data or "")
+            refused = form.password
             demand_good_password(g.user.address, g.user.name, form.password.data or "")
         except AppError as error:
             db.session.commit()  # the failed attempt counts
-            form.current.errors = [error.message]
+            refused.errors = [error.message]
         else:
             db.session.commit()
             _choose(form.password.data or "")
