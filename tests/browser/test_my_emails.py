@@ -112,17 +112,23 @@ def test_new_mail_is_told_by_the_computer_to_whoever_wants_that_and_looks_elsewh
     expect(page.locator("#unread-count")).to_have_text("1")
     page.locator(".menu-unread > summary").click()
     switch = page.get_by_role("switch", name="Tell me on this computer")
-    for hidden, number in ((True, 2), (True, 3), (False, 4)):  # not yet wanted, wanted, seen
-        page.evaluate(
-            "value => Object.defineProperty(document, 'hidden', { value, configurable: true })", hidden
-        )
+    for looks_elsewhere, number in ((True, 2), (True, 3), (False, 4)):  # not yet wanted, wanted, seen
+        page.evaluate("value => { document.hasFocus = () => value; }", not looks_elsewhere)
         make_message(ours, mailbox)
         tell(page)
         expect(page.locator("#unread-count")).to_have_text(str(number))
         if number == 2:
             switch.click()
             expect(switch).to_be_checked()
-    assert page.evaluate("window.told") == [["1 new message", ours.name]]
+    assert page.evaluate("window.told") == [["1 more unread conversation", ours.name]]
+    page.evaluate(  # as on a phone
+        "() => { Notification = Object.assign(function () { throw Error(); }, { permission: 'granted' }); }"
+    )
+    page.evaluate("document.hasFocus = () => false")
+    make_message(ours, mailbox)
+    tell(page)
+    expect(page.locator("#unread-count")).to_have_text("5")
+    expect(switch).to_be_hidden()
 
 
 def test_what_a_page_asks_for_by_itself_is_not_taken_for_somebody_at_it(visit, ours, mailbox):
@@ -181,6 +187,16 @@ def test_an_open_conversation_grows_without_a_jump(visit, ours, mailbox):
     tell(page)
     page.wait_for_load_state("networkidle")
     expect(page.locator("#messages article")).to_have_count(2)
+
+
+def test_an_open_conversation_that_was_deleted_says_so_once(visit, ours, mailbox):
+    message = make_message(ours, mailbox, text="One")
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    page.route("**/news?**", lambda route: route.fulfill(status=404, json={"error": "Gone"}))
+    tell(page)
+    expect(page.locator("#pane-main .callout")).to_contain_text("joined with another, or deleted")
+    expect(page.locator("#watch")).to_have_count(0)
+    expect(page.locator(".toast")).to_have_count(0)
 
 
 def test_what_becomes_of_an_answer_is_seen_without_a_reload(visit, ours, mailbox):
@@ -297,6 +313,49 @@ def test_what_was_typed_last_is_kept_however_fast_one_leaves(writing, ours, mail
     assert kept() == "Typed, and gone at once"
 
 
+def leave(page, way):
+    if way == "back":
+        page.go_back()
+    else:
+        page.locator(f"#conversations .row-subject >> text={way}").click()
+
+
+@pytest.mark.parametrize(("status", "way"), [(403, "Another"), (404, "back"), (422, "Another")])
+def test_a_draft_that_was_refused_is_not_left_without_a_question(writing, ours, mailbox, status, way):
+    window, page, _ = writing
+    make_message(ours, mailbox, subject="Another")
+    tell(page)
+    leave(page, "Another")
+    expect(page.locator("#composer")).to_have_count(0)
+    leave(page, "Open")
+    expect(page.locator("#body")).to_be_focused()
+    address = page.url
+    page.route("**/mail/drafts/*", lambda route: route.fulfill(status=status, body="<p>Refused</p>"))
+    page.locator("#body").fill("Typed for nothing?")
+    expect(page.locator("#draft-state")).to_contain_text("Not saved. Copy what you typed")
+    with page.expect_event("dialog"):
+        leave(page, way)
+    assert window.dialogs == ["Leave? What you typed here is not saved, and would be lost."]
+    expect(page).to_have_url(address)
+    assert page.locator("#body").input_value() == "Typed for nothing?"
+
+
+@pytest.mark.parametrize("way", ["Another", "back"])
+def test_a_note_is_not_left_without_a_question(visit, ours, mailbox, way):
+    for subject in ("Another", "Open"):
+        make_message(ours, mailbox, subject=subject)
+    window = visit(ours.member)
+    page = window.open("/mail/")
+    leave(page, "Open")
+    page.locator(".note-fold > summary").click()
+    note = page.locator(".note-fold textarea")
+    note.fill("Call them first")
+    with page.expect_event("dialog"):
+        leave(page, way)
+    assert len(window.dialogs) == 1
+    assert note.input_value() == "Call them first"
+
+
 def test_a_draft_that_is_open_twice_is_overwritten_by_neither_tab(writing):
     window, page, kept = writing
     second = window.context.new_page()
@@ -318,8 +377,10 @@ def test_a_file_that_is_too_large_does_not_travel(visit, ours, mailbox, tmp_path
     page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
     page.get_by_role("button", name="Reply", exact=True).click()
     page.locator("#files").set_input_files(large)
-    refused = "input => input.validationMessage.includes('All files of one message together may have 10 MB')"
-    page.wait_for_function(refused, arg=page.locator("#files").element_handle())
+    state = page.locator("#draft-state")
+    expect(state).to_contain_text("All files of one message together may have 10 MB")
+    page.locator("#body").fill("Saved all the same")
+    expect(state).to_contain_text("Draft saved")
     small = tmp_path / "note.txt"
     small.write_text("hello")
     page.locator("#files").set_input_files(small)

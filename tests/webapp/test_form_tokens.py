@@ -164,7 +164,7 @@ def test_a_stale_form_gives_back_what_was_typed_but_no_secret_and_nothing_to_str
     for visitor, expected in ((client, [("name", "<b>Typed</b> & kept")]), (app.test_client(), [])):
         answer = visitor.post("/leads/new", data=typed)
         page = BeautifulSoup(answer.text, "html.parser").select_one(".error-page")
-        shown = [(one.parent.next_element.strip(), one.text.strip()) for one in page.select("textarea")]
+        shown = [(one.parent.contents[0].strip(), one.text.strip()) for one in page.select("textarea")]
         assert (answer.status_code, shown) == (400, expected)
         assert "too old to be accepted" in page.get_text()
         assert ("Copy what you typed" in page.get_text()) == bool(expected)

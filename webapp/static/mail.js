@@ -141,6 +141,17 @@
     else if (notes) announce(notes === 1 ? "A new note in this conversation" : `${notes} new notes in this conversation`);
   });
 
+  /* A conversation that is no more is asked for no more; it is said where its news would come. */
+  document.addEventListener("htmx:responseError", (event) => {
+    const { elt, xhr } = event.detail;
+    if (elt.id !== "watch" || xhr.status !== 404) return;
+    event.stopImmediatePropagation();
+    const gone = document.createElement("p");
+    Object.assign(gone, { className: "callout callout-warn", textContent: "This conversation was joined with another, or deleted, or is no longer yours to read." });
+    elt.replaceWith(gone);
+    announce(gone.textContent);
+  }, true);
+
   /* ---- Frames of messages: blocked images, folded quotations ---- */
 
   function prepareFrame(frame) {
@@ -185,10 +196,10 @@
 
   function measure(input) {
     const size = [...input.files].reduce((sum, file) => sum + file.size, 0);
-    const isTooLarge = size > Number(input.dataset.limit);
-    input.setCustomValidity(isTooLarge ? `These files have ${(size / 1048576).toFixed(1)} MB. ${input.dataset.limitWords} Your text is kept.` : "");
-    if (isTooLarge) input.reportValidity();
-    else if (input.files.length) input.form.requestSubmit(one("[data-upload]", input.form));
+    if (size > Number(input.dataset.limit)) {
+      input.value = "";
+      tell(input.form, `Not added: these files have ${(size / 1048576).toFixed(1)} MB. ${input.dataset.limitWords}`);
+    } else if (input.files.length) input.form.requestSubmit(one("[data-upload]", input.form));
   }
 
   document.addEventListener("change", (event) => {
@@ -208,6 +219,7 @@
   const draftForm = () => one("[data-draft]");
   const isDraft = (element) => Boolean(element) && element.matches("[data-draft]");
   const isUnsaved = (form) => (form.typed || 0) !== (form.saved || 0);
+  const isLost = (form) => form.isRefused || form.isElsewhere; /* where it is left now */
   const isLeaving = (form) => form.dataset.leaving !== undefined; /* what is sent is not saved any more: its draft is gone by then */
   const placeOf = (form) => new URL(form.action).pathname;
   const save = (form) => window.htmx.trigger(form, "save");
@@ -225,9 +237,41 @@
     if (isDraft(elt)) {
       if (isLeaving(elt) || elt.isElsewhere) event.preventDefault();
       else elt.underWay = elt.typed || 0;
-    } else if (target && target.id === "pane-main" && draftForm() && isUnsaved(draftForm())) {
-      save(draftForm());
+    } else if (target && target.id === "pane-main" && (waitsForDraft(elt) || !mayLeave())) {
+      event.preventDefault();
     }
+  });
+
+  /* Whoever leaves a draft goes on once it is saved. */
+  function waitsForDraft(link) {
+    const form = draftForm();
+    if (!form || !isUnsaved(form) || isLost(form)) return false;
+    form.leading = link;
+    save(form);
+    return true;
+  }
+
+  /* What is swapped is left as a page is: whoever has something unsaved says so in the same way. */
+  function mayLeave() {
+    return dispatchEvent(new Event("beforeunload", { cancelable: true })) || confirm("Leave? What you typed here is not saved, and would be lost.");
+  }
+
+  let shownAt = location.href;
+  for (const moved of ["htmx:pushedIntoHistory", "htmx:historyRestore"]) {
+    document.addEventListener(moved, () => { shownAt = location.href; });
+  }
+
+  document.addEventListener("htmx:historyCacheMiss", (event) => {
+    if (mayLeave()) return;
+    event.preventDefault();
+    history.pushState({ htmx: true }, "", shownAt);
+  });
+
+  /* A draft that is refused is not saved, though other forms are shown with what was refused. */
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (!isDraft(detail.requestConfig.elt) || detail.xhr.status !== 422) return;
+    detail.shouldSwap = false;
+    detail.isError = true;
   });
 
   document.addEventListener("htmx:afterRequest", (event) => {
@@ -237,6 +281,8 @@
     form.isRefused = false;
     if (tabs) tabs.postMessage(placeOf(form));
     sendWaiting(form);
+    if (form.leading && form.leading.isConnected) form.leading.click();
+    form.leading = null;
   });
 
   for (const failure of ["htmx:responseError", "htmx:sendError"]) {
@@ -253,6 +299,7 @@
     form.isRefused = true;
     if (SHOWS_WHAT_WAS_TYPED.includes(status)) sendWaiting(form);
     form.waiting = null;
+    form.leading = null;
     const link = document.createElement("a");
     Object.assign(link, { href: form.dataset.signIn, target: "_blank", textContent: "Sign in in another tab" });
     tell(form, UNSAVED[status] || "Not saved. Copy what you typed before you leave this page.", ...(status === 401 ? [" ", link] : []));
@@ -284,7 +331,7 @@
     if (!form || !isUnsaved(form) || isLeaving(form)) return;
     const typed = new FormData(form);
     typed.delete("files");
-    if (form.isRefused || !navigator.sendBeacon(form.action, typed)) event.preventDefault();
+    if (isLost(form) || !navigator.sendBeacon(form.action, typed)) event.preventDefault();
   });
 
   /* A draft that is open twice is written in one tab only: neither overwrites what is typed in the other. */

@@ -674,15 +674,19 @@
     prepareTold(button);
   });
 
-  /* Words of strangers stay on the page: a locked screen shows how many messages, and of which organization. */
+  /* Words of strangers stay on the page: a locked screen shows how many conversations, and of which organization. */
   function tellUnread(place) {
     if (!place.dataset.etag) return; /* nobody has counted yet */
     const number = place.hidden ? 0 : parseInt(place.textContent, 10);
     const more = unreadBefore === null ? 0 : number - unreadBefore;
     unreadBefore = number;
-    if (more <= 0 || !document.hidden || !isTold()) return;
-    const notice = new Notification(more === 1 ? "1 new message" : `${more} new messages`, { body: place.dataset.organization, tag: TOLD });
-    notice.addEventListener("click", () => { focus(); notice.close(); });
+    if (more <= 0 || document.hasFocus() || !isTold()) return;
+    try {
+      const notice = new Notification(more === 1 ? "1 more unread conversation" : `${more} more unread conversations`, { body: place.dataset.organization, tag: TOLD });
+      notice.addEventListener("click", () => { focus(); notice.close(); });
+    } catch { /* a phone has the word, and does not do it for a page */
+      for (const button of all("[data-told]")) button.hidden = true;
+    }
   }
 
   /* ---- htmx: the token on every request, errors said aloud, new parts prepared ---- */
