@@ -198,8 +198,9 @@ def _opened(member: Membership, messages: Sequence[Message]) -> list[Opened]:
 
 
 def _latest(messages: Sequence[Message]) -> set[UUID]:
-    """The last message, and the last that a person wrote: our robot's answer folds no question away."""
-    written = [one for one in messages if not (one.direction == "out" and one.is_automatic)]
+    """The last message, and the last that a person wrote: what robots say folds no question away."""
+    by_people = [one for one in messages if not one.is_automatic]
+    written = by_people or [one for one in messages if one.direction == "in"]
     return {one.id for one in (*messages[-1:], *written[-1:])}
 
 

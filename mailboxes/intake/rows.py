@@ -103,10 +103,12 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
     parsed = item.reading.parsed
     sender = _address(parsed.sender)
     message_id = parsed.message_id or ""
-    found = (parsed.in_reply_to, *reversed(parsed.references), *_reported_ids(item))
-    parents = dict.fromkeys(filter(None, found))
+    parents = dict.fromkeys(filter(None, (parsed.in_reply_to, *reversed(parsed.references))))
     parents.pop(message_id, None)
-    people = [sender, *(_address(person) for person in (*parsed.reply_to, *parsed.to, *parsed.cc))]
+    reported = [id for id in _reported_ids(item) if id != message_id]
+    people = [_address(person) for person in (*parsed.reply_to, *parsed.to, *parsed.cc)]
+    if not _is_of_mail_system(item):
+        people.append(sender)
     return Newcomer(
         message_id=message_id,
         parents=tuple(parents),
@@ -114,10 +116,17 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
         people=tuple({one for one in people if one and canonical_address(one) not in context.own_addresses}),
         subject=parsed.subject[:SHOWN_CHARACTERS],
         shown_at=_shown_at(item.arrival),
-        token_thread=_token_thread(context, parents, parsed.all_headers(TOKEN_HEADER)),
+        token_thread=_token_thread(context, (*parents, *reported), parsed.all_headers(TOKEN_HEADER)),
         may_join_by_subject=_may_join_by_subject(context, item, sender),
         is_incoming=direction == "in" and not _is_own(context, item.arrival, sender),
+        reported=tuple(reported),
     )
+
+
+def _is_of_mail_system(item: Item) -> bool:
+    """Whether a mail system wrote it: two customers of a provider have its MAILER-DAEMON in common."""
+    found = item.reading.classification
+    return found.is_bounce or found.facts["robot_sender"] == "daemon"
 
 
 def _reported_ids(item: Item) -> list[str]:

@@ -5,9 +5,10 @@ from sqlalchemy import select
 from mailboxes import timeline
 from mailboxes.classifying import reported_ids
 from mailboxes.messages import Message
-from mailboxes.outgoing import AUTOMATIC, Outgoing
+from mailboxes.outgoing import AUTOMATIC, REPLY, Outgoing
 from mailboxes.parsing import parse
 from mailboxes.raws import raw_content
+from mailboxes.threads import Thread
 from mailboxes.undeliverable import mark_undeliverable
 from tenants.database import db
 
@@ -25,7 +26,17 @@ def note_bounce(bounce: Message) -> Outgoing | None:
     named = ", ".join(_failed(bounce, sent)[:3]) or "its recipient"
     timeline.record(message, "changed", "bounced", f"It came back: {named} did not get it.")
     timeline.record(bounce, "changed", "linked", f"It is about our message “{message.subject}”.")
+    if sent.kind == REPLY and message.thread_id == bounce.thread_id:
+        _reopen(bounce)
     return sent
+
+
+def _reopen(bounce: Message) -> None:
+    """What a person wrote has reached nobody: somebody has to see that, done or not."""
+    thread = db.session.get_one(Thread, (bounce.organization_id, bounce.thread_id))
+    if thread.status != "open":
+        thread.status = "open"
+        timeline.record(bounce, "changed", "open", "The conversation is open again: an answer came back.")
 
 
 def _what_came_back(bounce: Message) -> Outgoing | None:

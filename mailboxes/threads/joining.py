@@ -23,8 +23,9 @@ MOST_MERGED = 20  # threads that one message may bring together
 class Newcomer:
     """A message as threading sees it. Ids are without angle brackets, addresses in lower case.
 
-    ``parents``: what it answers, the nearest first. ``people``: sender and recipients, without our
-    own addresses. ``token_thread``: the thread that a token of ours in it leads to.
+    ``parents``: what it answers, the nearest first. ``reported``: what it says it is about, a bounce of it;
+    that has to be here. ``people``: sender and recipients, without our own addresses and those of mail
+    systems. ``token_thread``: the thread that a token of ours in it leads to.
     """
 
     message_id: str
@@ -36,6 +37,7 @@ class Newcomer:
     token_thread: UUID | None = None
     may_join_by_subject: bool = True
     is_incoming: bool = True
+    reported: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -114,6 +116,9 @@ class Threads:
                 return [answered], "It answers a message of this conversation."
             if siblings := self._with_people_of(message, self.by_mention.get(parent, ())):
                 return siblings, "It answers the same earlier message as others in this conversation."
+        for id in message.reported:
+            if returned := self._chosen(self.by_message.get(id, ()), message):
+                return [returned], "It is about a message of this conversation."
         token = message.token_thread
         if token is not None and (thread_id := self.current(token)) in self.known:
             return [thread_id], "It carries our own signed token of this conversation."
@@ -154,7 +159,7 @@ class Threads:
         Without that, strangers who answer the same newsletter would share one conversation, and whoever
         knows its Message-ID could bring theirs together.
         """
-        people = {message.sender, *message.people} - {""}
+        people = set(message.people)
         shared = [thread for thread in self._threads(thread_ids) if people & thread.participants]
         return [thread.id for thread in sorted(shared, key=lambda one: _rank(one, message))]
 
@@ -171,9 +176,8 @@ class Threads:
     # --- placing ---------------------------------------------------------------------------------
 
     def _opened(self, message: Newcomer) -> Placement:
-        linked = next(
-            (self.elsewhere[parent] for parent in message.parents if parent in self.elsewhere), None
-        )
+        named = (*message.parents, *message.reported)
+        linked = next((self.elsewhere[id] for id in named if id in self.elsewhere), None)
         thread = KnownThread(
             id=uuid7(),
             subject=message.subject,

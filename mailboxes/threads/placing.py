@@ -29,7 +29,7 @@ def threads_for(mailbox: Mailbox, newcomers: Sequence[Newcomer]) -> Threads:
     The caller holds the mailbox's row, so that nobody else places messages in it meanwhile.
     """
     threads = Threads()
-    parents = {parent for message in newcomers for parent in message.parents}
+    named = {id for message in newcomers for id in (*message.parents, *message.reported)}
     ids = _ids_to_know(newcomers)
     for row in _messages_known(mailbox, ids):
         threads.by_message.setdefault(row.message_id, []).append(row.thread_id)
@@ -41,7 +41,7 @@ def threads_for(mailbox: Mailbox, newcomers: Sequence[Newcomer]) -> Threads:
         told, people = (row.id, row.subject, row.base_subject, row.last_at), set(row.participants)
         threads.add(KnownThread(*told, people, split_family=row.split_family))
     known = threads.by_message.keys() | threads.by_mention.keys()
-    missing = [id for id in ids if id in parents and id not in known]
+    missing = [id for id in ids if id in named and id not in known]
     for row in _messages_elsewhere(mailbox, missing):
         threads.elsewhere.setdefault(row.message_id, row.thread_id)
     return threads
@@ -92,13 +92,13 @@ def _stored(ids: Collection[UUID]) -> set[UUID]:
 
 
 def _ids_to_know(newcomers: Sequence[Newcomer]) -> list[str]:
-    """Own ids, then what each message answers, the nearest first, at most `MOST_IDS`.
+    """Own ids, then what each message answers or reports, the nearest first, at most `MOST_IDS`.
 
     So a message with very many references leaves out the farthest of them, and none of another message's.
     """
-    parents = zip_longest(*(message.parents for message in newcomers))
+    named = zip_longest(*((*message.parents, *message.reported) for message in newcomers))
     ids = dict.fromkeys(message.message_id for message in newcomers)
-    ids |= dict.fromkeys(id for rank in parents for id in rank)
+    ids |= dict.fromkeys(id for rank in named for id in rank)
     return list(islice(filter(None, ids), MOST_IDS))
 
 

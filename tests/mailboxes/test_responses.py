@@ -14,6 +14,7 @@ from mailboxes.composing import HEADERS
 from mailboxes.conditions import Condition
 from mailboxes.loop_tokens import is_own_loop_token, loop_token
 from mailboxes.messages import Message
+from mailboxes.outgoing import AUTOMATIC, REPLY
 from mailboxes.responses import AutomaticResponse, preview, rehearse, respond
 from mailboxes.templates import TemplateValues
 from mailboxes.threads import Thread
@@ -357,6 +358,32 @@ def test_a_bounce_of_an_answer_is_linked_and_silences_the_address(ours, mailbox,
     again = ask(ours, mailbox, subject="Again", body="something else")
     act(ours)
     assert "R33-undeliverable" in reasons(ours, again)
+
+
+@pytest.mark.parametrize(("kind", "status"), [(REPLY, "open"), (AUTOMATIC, "done")])
+def test_a_conversation_that_is_done_is_open_again_where_a_persons_answer_comes_back(
+    ours, mailbox, rule, inside, kind, status
+):
+    question = ask(ours, mailbox)
+    act(ours)
+    (row,) = outbox(ours)
+    with inside(ours):
+        db.session.execute(update(type(row)).values(kind=kind))
+        db.session.execute(update(Thread).values(status="done"))
+        db.session.commit()
+    bounce = ask(
+        ours,
+        mailbox,
+        sender="MAILER-DAEMON@customer.test",
+        subject="Undeliverable: Auto",
+        body=f"Your message could not be delivered.\n\nMessage-ID: <{row.header_id}>\n",
+        headers="Return-Path: <>\nAuto-Submitted: auto-replied\nX-Failed-Recipients: anna@customer.test",
+    )
+    act(ours)
+    assert bounce.thread_id == question.thread_id
+    assert (("changed", "open") in steps(ours, bounce)) == (status == "open")
+    with inside(ours):
+        assert db.session.scalars(select(Thread.status)).all() == [status]
 
 
 def test_a_rehearsal_says_what_would_have_been_and_keeps_nothing(ours, mailbox, rule, inside):

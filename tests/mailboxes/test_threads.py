@@ -261,6 +261,31 @@ def test_strangers_who_answer_a_newsletter_that_is_not_here_are_not_brought_toge
     assert participants == [["ann@x.test"], ["bob@x.test"], ["cleo@x.test"]]
 
 
+def test_bounces_of_what_is_not_here_bring_no_customers_together(ours: World, inside: Any) -> None:
+    """The mail system that they came from is nobody the customers have in common."""
+    mailbox = make_mailbox(ours, address="help@acme.test")
+    machine = {
+        "sender": "MAILER-DAEMON@relay.test",
+        "headers": "Return-Path: <>\nAuto-Submitted: auto-replied\nX-Failed-Recipients: eve@relay.test",
+        "body": "It could not be delivered.\n\nMessage-ID: <{0}>\nReferences: <news@elsewhere.test>\n",
+    }
+    for name in ("ann", "bob"):
+        answer = letter("Re: News", message_id=f"{name}@x", answers=["news@elsewhere.test"],
+                        sender=f"{name}@x.test")  # fmt: skip
+        bounced = machine | {"body": machine["body"].format(f"{name}@x")}
+        (answered,) = receive(ours, mailbox, answer)
+        (bounce,) = receive(ours, mailbox, letter("Undeliverable", message_id=f"b-{name}@x", **bounced))
+        assert (bounce.is_bounce, bounce.thread_id) == (True, answered.thread_id)
+    foreign = machine | {"body": machine["body"].format("news@elsewhere.test")}
+    (bounce,) = receive(ours, mailbox, letter("Undeliverable", message_id="b@x", **foreign))
+    answering = machine | {"body": "It could not be delivered.", "answers": ["news@elsewhere.test"]}
+    (other,) = receive(ours, mailbox, letter("Undeliverable", message_id="c@x", **answering))
+    threads = {thread.id: thread.participants for thread in threads_of(ours, inside)}
+    assert len(threads) == 4
+    assert not any({"ann@x.test", "bob@x.test"} <= set(people) for people in threads.values())
+    assert bounce.thread_id != other.thread_id
+
+
 def test_a_merge_keeps_records_one_of_each_kind(ours: World, mailbox: Mailbox, inside: Any) -> None:
     first, second = receive(ours, mailbox, letter("One", message_id="a@x"), letter("Two", message_id="b@x"))
     with inside(ours):

@@ -112,6 +112,33 @@ def test_a_question_that_was_read_is_not_folded_above_our_robots_answer(client, 
     assert [card.select_one("details.message-fold").has_attr("open") for card in shown] == [False, True, True]
 
 
+def test_what_a_mail_system_says_is_neither_answered_nor_taken_for_the_customer(
+    client, ours, mailbox, inside
+):
+    asked, more = several(ours, mailbox, 2, sender_address="anna@customer.test")
+    with inside(ours):
+        thread = db.session.get_one(Thread, (ours.id, asked.thread_id))
+    bounce = {"is_automatic": True, "is_bounce": True, "sender_address": "mailer-daemon@relay.test"}
+    make_message(ours, mailbox, thread=thread, shown_at=more.shown_at + timedelta(minutes=1), **bounce)
+    with inside(ours):
+        read_state.mark_read(ours.member, select(Message))
+        db.session.commit()
+    page = read(client, url_of(asked))
+    shown = cards(page)
+    assert [card.select_one("details.message-fold").has_attr("open") for card in shown] == [False, True, True]
+    assert [bool(card.select_one("[data-shortcut=r]")) for card in shown] == [False, True, False]
+    side = BeautifulSoup(page, "html.parser").select_one("#side")
+    assert "anna@customer.test" in side.text
+    assert "mailer-daemon" not in side.text
+
+
+def test_what_a_program_wrote_is_answered_where_nobody_else_wrote(client, ours, mailbox):
+    message = make_message(ours, mailbox, is_automatic=True, sender_address="robot@shop.test")
+    page = read(client, url_of(message))
+    assert cards(page)[0].select_one("[data-shortcut=r]")
+    assert "robot@shop.test" in BeautifulSoup(page, "html.parser").select_one("#side").text
+
+
 def test_the_list_stays_beside_it_with_its_row_marked(client, ours, mailbox):
     message = make_message(ours, mailbox, subject="This one")
     make_message(ours, mailbox, subject="That one")

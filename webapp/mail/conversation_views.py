@@ -188,9 +188,10 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
 
 
 def answered_of(messages: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The message that keys answer: the last one, but not what our own robot said."""
+    """The message that keys answer: the last by a person, else the last but what our own robot said."""
     written = [message for message in messages if message["kind"] != "automatic"] or messages
-    return written[-1] if written else None
+    by_people = [message for message in written if not message["is_automatic"]]
+    return next(reversed(by_people or written), None)
 
 
 def fingerprint_of(opened: Conversation) -> str:
@@ -208,10 +209,11 @@ def fingerprint_of(opened: Conversation) -> str:
 
 
 def _customer(opened: Conversation) -> dict[str, Any] | None:
-    """Who wrote last, and the contact with that address, for whoever may see contacts."""
-    for one in reversed(opened.messages):
-        address = one.message.sender_address
-        if one.message.direction == "in" and address:
-            contact = contact_with_address(address) if "contact.view" in g.permissions else None
-            return {"name": one.message.sender_name, "address": address, "contact": contact}
-    return None
+    """Which person wrote last, else which program; with the contact, for whoever may see contacts."""
+    received = [one.message for one in opened.messages if one.message.direction == "in"]
+    written = [message for message in received if message.sender_address]
+    last = next(reversed([message for message in written if not message.is_automatic] or written), None)
+    if last is None:
+        return None
+    contact = contact_with_address(last.sender_address) if "contact.view" in g.permissions else None
+    return {"name": last.sender_name, "address": last.sender_address, "contact": contact}
