@@ -117,7 +117,8 @@ class ImapConnection(ImapSession):
     def has_message(self, folder_raw: bytes, message_id: str, since: date) -> bool:
         """Whether a folder holds a message with this Message-ID, received since a day.
 
-        Opens the folder, and leaves it: Courier files nothing in one that is open for reading only.
+        Opens the folder, and leaves it where it holds none: Courier files nothing in one that is open for
+        reading only.
         """
         quoted = astring(f"<{message_id}>".encode())
         if not isinstance(quoted, bytes):
@@ -126,8 +127,10 @@ class ImapConnection(ImapSession):
         found = searching.search(self, b"HEADER Message-ID %b %b" % (quoted, _since(since)))
         newest = found[-MOST_OF_ONE_ID:]  # a server that does not know HEADER finds them all
         headers = self._message_id_headers(newest)
-        self.leave_folder()
-        return any(f"<{message_id}>".encode() in header for header in headers)
+        is_there = any(f"<{message_id}>".encode() in header for header in headers)
+        if not is_there:
+            self.leave_folder()
+        return is_there
 
     def changed_since(self, mod_seq: int) -> changes.Changes:
         """Messages changed after ``mod_seq``. Only where `examine` told a ``highest_mod_seq``."""

@@ -66,6 +66,11 @@ def _is_full(code: str, text: str) -> bool:
     return is_quota and _FULL.search(text) is not None and not _TRAFFIC.search(text)
 
 
+def quota_of_traffic(error: MailboxFullError) -> ThrottledError:
+    """What it is where nothing was to be filed: too much was read."""
+    return ThrottledError(retry_after=backoff_seconds(error.text) or QUOTA_SECONDS)
+
+
 def login_refusal(error: CommandRefusedError) -> MailServerError:
     """A refused login without a code is a wrong password, unless the text says *not now* (F31)."""
     if (counted := too_many_connections(error.text)) is not None:

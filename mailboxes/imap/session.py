@@ -38,7 +38,7 @@ from mailboxes.imap.dialogue import (
 )
 from mailboxes.imap.folder_numbers import FolderState, folder_state
 from mailboxes.imap.folders import INBOX
-from mailboxes.imap.refusals import CLOSED_TO_US, login_refusal
+from mailboxes.imap.refusals import CLOSED_TO_US, login_refusal, quota_of_traffic
 from mailboxes.imap.settings import ImapSettings
 from mailboxes.imap.signing_in import login_command
 from mailboxes.sasl import TokenSource
@@ -49,6 +49,7 @@ GOODBYE_SECONDS = 3.0
 IDENTITY = b'("name" "Postroom" "version" "0.1.0")'  # RFC 2971
 MOST_GOODBYES = 8  # in a row, with no message handed out between them: then they are about no one message
 MOST_LOST_SECONDS = 240.0  # to time-outs; then nothing may take longer than an ordinary command
+_TELL_OF_A_FULL_MAILBOX = (b"APPEND", b"UID STORE", b"LOGIN", b"AUTHENTICATE")
 
 
 class ImapSession:
@@ -221,6 +222,11 @@ class ImapSession:
         except TurnedAwayError:
             self.goodbye_count += 1
             raise
+        except MailboxFullError as error:
+            verb = arguments[0]
+            if isinstance(verb, bytes) and verb.startswith(_TELL_OF_A_FULL_MAILBOX):
+                raise
+            raise quota_of_traffic(error) from error
         self.is_throttled = self.is_throttled or answer.code == "THROTTLED"
         return answer
 
@@ -257,11 +263,12 @@ class ImapSession:
 
     def leave_folder(self) -> None:
         """Have none open, or one that is never written to; nothing is expunged, as CLOSE might."""
-        if "UNSELECT" not in self.capabilities:
-            self.examine(INBOX)
-            return
         self._folder = None
-        self.run(b"UNSELECT")
+        if "UNSELECT" in self.capabilities:
+            with suppress(CommandRefusedError):
+                self.run(b"UNSELECT")
+                return
+        self.examine(INBOX)
 
     def reopen(self) -> None:
         """Connect anew and open the same folder, which must still be numbered as before."""

@@ -20,6 +20,7 @@ from mailboxes.errors import (
 from mailboxes.imap.asking import REFUSALS_OF_ALL
 from mailboxes.imap.dialogue import tokens
 from mailboxes.imap.fetching import GONE, flag_names, internal_date
+from mailboxes.imap.refusals import QUOTA_SECONDS
 from mailboxes.wire import Timeouts
 from tests.faults import behaviours
 from tests.faults.behaviours import Behaviour, for_messages, refuse, reply
@@ -294,12 +295,22 @@ def test_a_message_over_the_limit_is_told_of_with_its_header(
     assert message.header == RAW.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
-def test_throttling_is_never_a_messages_fault(imap_server: ScriptedImap, opened: Open) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "NO [OVERQUOTA] Account exceeded bandwidth limits",
+        "NO [OVERQUOTA] Quota exceeded",
+        "NO User is over quota",  # of what may be read in a day
+        "NO Download quota exceeded",
+    ],
+)
+def test_throttling_is_never_a_messages_fault(imap_server: ScriptedImap, opened: Open, answer: str) -> None:
     uid = imap_server.folder().add(RAW)
     with opened() as connection:
-        imap_server.on("FETCH", refuse("NO [OVERQUOTA] Account exceeded bandwidth limits"))
-        with pytest.raises(ThrottledError):
+        imap_server.on("FETCH", refuse(answer))
+        with pytest.raises(ThrottledError) as caught:
             fetched(connection, uid)
+    assert caught.value.retry_after == QUOTA_SECONDS
 
 
 def test_a_folder_renumbered_while_we_reconnect_is_not_read_on(

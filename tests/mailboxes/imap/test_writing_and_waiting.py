@@ -63,6 +63,30 @@ def test_a_copy_is_filed_where_nothing_can_be_filed_in_a_folder_that_is_being_re
     assert len(sent.messages) == 1
 
 
+def test_a_folder_is_left_by_opening_another_where_the_server_refuses_to_have_none_open(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    sent = imap_server.folder("Sent")
+    imap_server.capabilities = "IMAP4rev1 UNSELECT"
+    imap_server.on("APPEND", in_folder("Sent", refuse("NO Current box is selected READ-ONLY.")))
+    imap_server.on("UNSELECT", refuse("BAD Unknown command"))
+    with opened() as connection:
+        assert not connection.has_message(b"Sent", "ours@x", datetime(2026, 11, 2, tzinfo=UTC).date())
+        connection.append(b"Sent", RAW)
+    assert len(sent.messages) == 1
+
+
+def test_a_copy_that_was_found_is_there_whether_or_not_its_folder_can_be_left(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    imap_server.folder("Sent").add(b"Message-ID: <ours@x>\r\n" + RAW)
+    imap_server.capabilities = "IMAP4rev1 UNSELECT"
+    imap_server.on("UNSELECT", refuse("NO"))
+    with opened() as connection:
+        imap_server.on("EXAMINE", in_folder("INBOX", refuse("NO")))
+        assert connection.has_message(b"Sent", "ours@x", datetime(2026, 11, 2, tzinfo=UTC).date())
+
+
 def test_a_missing_folder_for_the_copy_says_so(opened: Open) -> None:
     with opened() as connection, pytest.raises(FolderUnavailableError):
         connection.append(b"Gesendet", RAW)
