@@ -171,6 +171,32 @@ def test_a_template_that_was_for_notices_is_for_messages(migrated):
             assert connection.execute(of_each).fetchall() == [(["case"],), (["message"],)]
 
 
+def test_a_folder_that_was_stored_as_spam_is_junk_in_every_organization_and_in_none(migrated):
+    config = migration_config(migrated.owner)
+    command.downgrade(config, "0063_split_families")
+    engine = create_engine(migrated.system)
+    with Session(engine) as session:
+        organizations = [Organization(name=slug, slug=slug) for slug in ("acme", "neighbour")]
+        session.add_all(organizations)
+        session.flush()
+        for owner in (*[one.id for one in organizations], None):
+            account = Account(organization_id=owner, address="read@acme.test", created_at=now())
+            session.add(account)
+            session.flush()
+            for use in ("inbox", "spam", "other"):
+                of_account = {"organization_id": owner, "account_id": account.id, "new_since": now()}
+                session.add(Folder(name_raw=use.encode(), name=use, special_use=use, **of_account))
+        session.commit()
+    engine.dispose()
+    told = [("inbox", "inbox"), ("other", "other"), ("spam", "junk")]
+    with psycopg.connect(migrated.system.replace("+psycopg", ""), autocommit=True) as connection:
+        for change, revision in ((command.upgrade, "head"), (command.downgrade, "0063_split_families")):
+            change(config, revision)
+            rows = connection.execute("SELECT DISTINCT name, special_use FROM folders ORDER BY name")
+            assert rows.fetchall() == told
+    command.upgrade(config, "head")
+
+
 _TEMPLATES = """
 INSERT INTO organizations (id, name, slug, is_enabled, created_at, offers_revision, deleted_by)
   VALUES (gen_random_uuid(), 'Acme', 'acme', true, now(), 0, '');
