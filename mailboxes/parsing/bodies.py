@@ -257,7 +257,7 @@ def _is_said(piece: _Piece) -> bool:
 
 
 def _may_stand_in(text: str) -> bool:
-    """Whether a plain text may only stand for a page: "Your e-mail program does not show HTML", or "."."""
+    """Whether a plain text may only stand for a page: "Your email program does not show HTML", or "."."""
     if len(text) > LONGEST_STAND_IN:
         return False
     return "html" in text.lower() or not any(map(str.isalnum, text))
