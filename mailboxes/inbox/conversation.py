@@ -137,6 +137,7 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
 
 def note(member: Membership, thread_id: UUID, text: str) -> Note:
     """Write a note on a conversation that this member may read; `InvalidError` without a text."""
+    hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(Thread.id == thread_id)))
     thread = readable_thread(member, thread_id)
     written = write_note(thread, text, member)
     _remember(thread, "noted", f"{member.name} wrote a note.")

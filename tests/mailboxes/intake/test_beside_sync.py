@@ -17,7 +17,7 @@ import mailboxes.intake as intake
 from mailboxes import given_up, setup, timeline
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.inbox.conversation import change_status
+from mailboxes.inbox.conversation import change_status, note
 from mailboxes.inbox.read_state import mark_unread
 from mailboxes.intake import batches, deliver, routed
 from mailboxes.messages import Location, Message
@@ -234,10 +234,11 @@ def forget_what_is_told(world: World, ids: list[UUID]) -> None:
         lambda world, ids: given_up.dismiss(ids),
         lambda world, ids: mark_unread(world.admin, select(Message).where(Message.id.in_(ids))),
         lambda world, ids: change_status(world.admin, thread_ids_of(ids), "done"),
+        lambda world, ids: note(world.admin, thread_ids_of(ids)[0], "They rang."),
         lambda world, ids: leave(db.session.get_one(Message, (world.id, ids[0])), by=Actor("Ada Admin")),
         forget_what_is_told,
     ],
-    ids=["given up", "unread", "status", "moved away", "reads told"],
+    ids=["given up", "unread", "status", "noted", "moved away", "reads told"],
 )
 def test_whoever_changes_several_messages_holds_their_mailbox_first(
     app: Flask, ours: World, mailbox: Mailbox, inside: Any, database_urls: Any, change: Callable[..., Any]
@@ -257,6 +258,7 @@ def test_whoever_changes_several_messages_holds_their_mailbox_first(
     def seen() -> list[Any]:
         return other.execute(
             "SELECT xmin::text FROM messages UNION ALL SELECT xmin::text FROM threads"
+            " UNION ALL SELECT xmin::text FROM notes"
         ).fetchall()
 
     with (
