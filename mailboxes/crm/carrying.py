@@ -32,7 +32,7 @@ FROM lead_sources l WHERE l.system_key IS NOT NULL GROUP BY l.system_key
 # A mailbox that makes no leads now may say which source they would get.
 _IN_USE = """(EXISTS (SELECT 1 FROM leads d
               WHERE d.organization_id = l.organization_id AND d.source_id = l.id)
-  OR EXISTS (SELECT 1 FROM mailboxes m WHERE m.organization_id = l.organization_id
+  OR EXISTS (SELECT 1 FROM mailboxes m WHERE m.organization_id = l.organization_id AND m.deleted_at IS NULL
              AND l.key IN (m.action_settings ->> 'source', m.overrides #>> '{source,value}'))
   OR EXISTS (SELECT 1 FROM lead_sources t WHERE t.organization_id = l.organization_id
              AND t.merged_into_id = l.id))"""

@@ -26,8 +26,8 @@ _OWN_MAILBOXES = text(
     """
     SELECT count(DISTINCT m.organization_id), count(*) FROM mailboxes m
     JOIN lead_sources l ON l.organization_id = m.organization_id AND l.system_key = :key
-    WHERE m.overrides #>> '{source,value}' = l.key
-       OR m.global_mailbox_id IS NULL AND m.action_settings ->> 'source' = l.key
+    WHERE m.deleted_at IS NULL AND (m.overrides #>> '{source,value}' = l.key
+      OR m.global_mailbox_id IS NULL AND m.action_settings ->> 'source' = l.key)
     """
 )
 

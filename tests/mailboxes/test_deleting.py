@@ -4,15 +4,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from mailboxes import acting
 from mailboxes.access import readable_mailboxes
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Raw
+from mailboxes.crm.carrying import USED
+from mailboxes.crm.lead_sources import LeadSource, offer_lead_sources
 from mailboxes.global_mailboxes import deleting as global_deleting
 from mailboxes.global_mailboxes.following import catch_up, follow
 from mailboxes.global_mailboxes.saving import global_mailbox_of, serve, stop_serving
+from mailboxes.global_mailboxes.uses import OwnUses, own_uses_of_lead_source
 from mailboxes.invariants import check_all
 from mailboxes.messages import Message, mailbox_of
 from mailboxes.setup import begin_deleting, deleting, going
@@ -168,6 +171,21 @@ def test_nobody_brings_it_what_the_system_says_and_its_label_is_free_for_a_globa
         known = select(Mailbox.is_enabled).where(Mailbox.id == followed.id)
         assert db.session.scalars(known, execution_options={SEES_DELETED: True}).all() == [False]
     catch_up()  # has nothing to do again and again
+
+
+def test_it_uses_no_lead_source_any_more(ours: World, theirs: World, inside: Any, mailbox: Mailbox) -> None:
+    for world in (ours, theirs):
+        with inside(world):
+            offer_lead_sources()
+            source = db.session.scalars(select(LeadSource).where(LeadSource.system_key.is_not(None))).first()
+            db.session.execute(update(Mailbox).values(action_settings={"source": source.key}))
+            db.session.commit()
+            key = source.system_key
+    assert own_uses_of_lead_source(key) == OwnUses(2, 2)
+    close(inside, ours, mailbox)
+    assert own_uses_of_lead_source(key) == OwnUses(1, 1)
+    with inside(ours):
+        assert db.session.scalar(text(USED), {"key": key}) == 0
 
 
 def test_administrators_see_how_far_it_is_and_nobody_opens_it(
