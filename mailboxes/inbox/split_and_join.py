@@ -62,18 +62,19 @@ def split(member: Membership, message_id: UUID) -> Thread:
     if not stays:
         return thread
     news = _news_in(thread)
-    thread.split_family = thread.split_family or thread.id
+    family = thread.split_family or thread.id
     new = Thread(
         id=uuid7(),
         mailbox_id=thread.mailbox_id,
         base_subject=base_subject(moved[0].subject)[0],
         status=thread.status,
         assignee_id=thread.assignee_id,
-        split_family=thread.split_family,
+        split_family=family,
     )
     db.session.add(new)
     db.session.flush()
     _take_along(thread, new, moved)
+    thread.split_family = family  # after its messages, as whoever acts on one changes it
     _keep_news(news)
     _share_references(thread, new, moved, stays)
     refresh_summaries([thread.id, new.id])
