@@ -281,8 +281,9 @@
     form.isRefused = false;
     if (tabs) tabs.postMessage(placeOf(form));
     sendWaiting(form);
-    if (form.leading && form.leading.isConnected) form.leading.click();
+    const link = form.leading;
     form.leading = null;
+    if (link && link.isConnected) link.click();
   });
 
   for (const failure of ["htmx:responseError", "htmx:sendError"]) {
