@@ -189,7 +189,7 @@ def test_what_the_system_has_is_counted_and_goes_on(app, inside, ours, going):
     with inside(going):
         effects = domain.deletion_effects()
     assert (effects.counts["members"], effects.people_left_alone, effects.routing_rules) == (2, 2, 2)
-    assert effects.counts["messages"] == 4
+    assert effects.counts["messages"] == 5
     before = kept_by(inside, ours)
     begin(inside, going)
     while not go_on_deleting(going.id):
