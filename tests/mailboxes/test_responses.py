@@ -335,18 +335,23 @@ def test_history_is_never_answered(ours, mailbox, rule, inside):
         assert "R26-ineligible" in respond(db.session.merge(message)).codes
 
 
+def come_back(world, mailbox, sent):
+    """A mail server returns what was sent to Anna."""
+    return ask(
+        world,
+        mailbox,
+        sender="MAILER-DAEMON@customer.test",
+        subject="Undeliverable: Auto",
+        body=f"Your message could not be delivered.\n\nMessage-ID: <{sent.header_id}>\n",
+        headers="Return-Path: <>\nAuto-Submitted: auto-replied\nX-Failed-Recipients: anna@customer.test",
+    )
+
+
 def test_a_bounce_of_an_answer_is_linked_and_silences_the_address(ours, mailbox, rule, inside):
     ask(ours, mailbox)
     act(ours)
     (row,) = outbox(ours)
-    bounce = ask(
-        ours,
-        mailbox,
-        sender="MAILER-DAEMON@customer.test",
-        subject="Undeliverable: Auto",
-        body=f"Your message could not be delivered.\n\nMessage-ID: <{row.header_id}>\n",
-        headers="Return-Path: <>\nAuto-Submitted: auto-replied\nX-Failed-Recipients: anna@customer.test",
-    )
+    bounce = come_back(ours, mailbox, row)
     act(ours)
     assert bounce.is_bounce
     assert "R08-report" in reasons(ours, bounce)
@@ -371,14 +376,7 @@ def test_a_conversation_that_is_done_is_open_again_where_a_persons_answer_comes_
         db.session.execute(update(type(row)).values(kind=kind))
         db.session.execute(update(Thread).values(status="done"))
         db.session.commit()
-    bounce = ask(
-        ours,
-        mailbox,
-        sender="MAILER-DAEMON@customer.test",
-        subject="Undeliverable: Auto",
-        body=f"Your message could not be delivered.\n\nMessage-ID: <{row.header_id}>\n",
-        headers="Return-Path: <>\nAuto-Submitted: auto-replied\nX-Failed-Recipients: anna@customer.test",
-    )
+    bounce = come_back(ours, mailbox, row)
     act(ours)
     assert bounce.thread_id == question.thread_id
     assert (("changed", "open") in steps(ours, bounce)) == (status == "open")
