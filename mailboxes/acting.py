@@ -151,13 +151,15 @@ def _give_back(message_id: UUID) -> None:
 
 
 def _put_off(message_id: UUID, error: Exception) -> None:
-    """Try again later; after `MOST_ATTEMPTS` leave it to people."""
+    """Try again later, unless it was deleted meanwhile; after `MOST_ATTEMPTS` leave it to people."""
     message = db.session.scalars(
         select(Message)
         .where(Message.id == message_id)
         .with_for_update()
         .execution_options(populate_existing=True)
-    ).one()
+    ).one_or_none()
+    if message is None:
+        return
     message.work_error = type(error).__name__  # what it says may quote the message
     message.work_after = now() + BACK_OFF * 2**message.work_attempts
     if message.work_attempts >= MOST_ATTEMPTS:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from mailboxes import acting, given_up
 from mailboxes.acting import MOST_ATTEMPTS, organizations_with_pending
@@ -71,6 +71,20 @@ def test_a_failure_waits_and_the_others_go_on(ours, mailbox, inside, monkeypatch
     assert (waiting.work, waiting.work_attempts) == ("pending", 1)
     assert waiting.work_error == "ValueError"
     assert waiting.work_after > now()
+
+
+def test_a_message_that_is_deleted_meanwhile_ends_nothing_for_the_others(ours, mailbox, inside, monkeypatch):
+    gone, good = ask(ours, mailbox, sender="a@x.test"), ask(ours, mailbox, sender="b@y.test", body="b")
+
+    def convert(message):
+        if message.id == gone.id:
+            db.session.rollback()
+            db.session.execute(delete(Message).where(Message.id == gone.id))
+            db.session.commit()
+            raise ValueError("it is not there")
+
+    monkeypatch.setattr(acting, "convert", convert)
+    assert [one.message_id for one in act(ours)] == [good.id]
 
 
 def test_after_some_attempts_it_is_left_to_people(ours, mailbox, inside, monkeypatch):
