@@ -4,6 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 from sqlalchemy import func, select, text, update
 
 from mailboxes import acting
@@ -28,6 +29,7 @@ from tests.factories import World, make_mailbox, make_message, sign_in
 from tests.mailboxes.arriving import letter, receive
 from tests.mailboxes.deleting import finish_deleting
 from tests.mailboxes.global_mailboxes.saying import make_global, the_mailbox
+from tests.queries import counted_queries
 from tests.webapp.reading import read, words_of
 
 BOB = Actor("Bob")
@@ -76,14 +78,16 @@ def test_nobody_knows_a_mailbox_that_is_being_deleted_and_its_label_is_free(
 
 
 def test_it_goes_in_portions_and_is_on_record_when_it_is_gone(
-    ours: World, inside: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    app: Flask, ours: World, inside: Any, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deleting, "AT_ONCE", 1)
     monkeypatch.setattr(deleting, "MOST_IN_A_TURN", 2)
     close(inside, ours, mailbox)
     with inside(ours):
         assert not go_on_deleting(mailbox.id)
-        assert [(one.label, one.by, one.had, one.left) for one in going()] == [("Support", "Bob", 3, 1)]
+        with counted_queries(app) as asked:
+            assert [(one.label, one.by, one.had, one.left) for one in going()] == [("Support", "Bob", 3, 1)]
+        assert not [statement for statement in asked if "FROM messages" in statement]
     assert acts(inside, ours) == ["mailbox.deletion_begun"]
     finish_deleting()
     with inside(ours):
