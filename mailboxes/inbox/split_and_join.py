@@ -19,7 +19,7 @@ from mailboxes.drafts.sending import written_count
 from mailboxes.messages import Message
 from mailboxes.responses.claims import AutomaticResponse
 from mailboxes.subjects import base_subject
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread, ThreadRecord, ThreadReference
 from mailboxes.threads.merging import merge_threads
 from mailboxes.threads.notes import Note
@@ -120,7 +120,7 @@ def _held(member: Membership, thread_id: UUID) -> Thread:
     """The conversation, while nobody else places messages in its mailbox."""
     mailbox_id = readable_thread(member, thread_id).mailbox_id
     demand_reply(member, mailbox_id)
-    db.session.execute(select(Mailbox.id).where(Mailbox.id == mailbox_id).with_for_update(key_share=True))
+    hold_mailboxes(Mailbox.id == mailbox_id)
     return readable_thread(member, thread_id)
 
 
