@@ -41,6 +41,7 @@ log = structlog.get_logger()
 PATH = "/events"
 ASKED_AGAIN_AFTER = 12.0  # seconds until the right to listen is asked for again; also the heartbeat
 REDIS_PAUSE = 1.0  # seconds between tries while Redis is away
+CLOSED_AGAIN_AFTER = 0.1  # seconds
 MOST_PAGES = 50  # of one member in this process: each asks again for its right to listen
 MOST_WAITING = 100  # events that wait for a slow client before it is told to look at everything
 PAGE_THREADS = 32
@@ -139,10 +140,9 @@ class Hub:
 
     async def close(self) -> None:
         """Let go of Redis."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        while self._task is not None and not self._task.done():
+            self._task.cancel()  # again where asyncio.wait_for lost it, as Python below 3.12 may
+            await asyncio.wait({self._task}, timeout=CLOSED_AGAIN_AFTER)
 
     async def _on_redis(self, command: str, channel: str) -> None:
         if self._pubsub is not None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from redis.asyncio import Redis
@@ -208,6 +209,21 @@ def test_a_script_listens_and_no_picture_or_document_does(app, application, ours
                 assert page.status == status
                 assert page.headers[b"x-content-type-options"] == b"nosniff"
                 assert b"frame-ancestors 'none'" in page.headers[b"content-security-policy"]
+
+    run(application, story)
+
+
+def test_a_process_lets_go_of_redis_although_a_cancellation_was_lost(application):
+    async def story():
+        async def loses_one():
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await asyncio.Event().wait()
+
+        application._hub._task = asyncio.create_task(loses_one())
+        await asyncio.sleep(0)
+        closing = asyncio.create_task(application._hub.close())
+        assert await asyncio.wait({closing}, timeout=10) == ({closing}, set())
 
     run(application, story)
 
