@@ -129,6 +129,11 @@ def test_new_mail_is_told_by_the_computer_to_whoever_wants_that_and_looks_elsewh
     tell(page)
     expect(page.locator("#unread-count")).to_have_text("5")
     expect(switch).to_be_hidden()
+    page.locator(".menu-unread > summary").click()
+    with page.expect_response("**/mail/unread**"):
+        page.locator(".menu-unread > summary").click()
+    page.wait_for_load_state("networkidle")
+    expect(switch).to_be_hidden()
 
 
 def test_what_a_page_asks_for_by_itself_is_not_taken_for_somebody_at_it(visit, ours, mailbox):

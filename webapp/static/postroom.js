@@ -646,17 +646,18 @@
 
   const TOLD = "postroom.told";
   let unreadBefore = null;
+  let tellsPages = "Notification" in window;
 
   function isTold() {
     try {
-      return "Notification" in window && Notification.permission === "granted" && localStorage.getItem(TOLD) === "1";
+      return tellsPages && Notification.permission === "granted" && localStorage.getItem(TOLD) === "1";
     } catch {
       return false; /* storage may be forbidden */
     }
   }
 
   function prepareTold(button) {
-    button.hidden = !("Notification" in window);
+    button.hidden = !tellsPages;
     button.setAttribute("aria-checked", String(isTold()));
   }
 
@@ -685,7 +686,8 @@
       const notice = new Notification(more === 1 ? "1 more unread conversation" : `${more} more unread conversations`, { body: place.dataset.organization, tag: TOLD });
       notice.addEventListener("click", () => { focus(); notice.close(); });
     } catch { /* a phone has the word, and does not do it for a page */
-      for (const button of all("[data-told]")) button.hidden = true;
+      tellsPages = false;
+      all("[data-told]").forEach(prepareTold);
     }
   }
 
