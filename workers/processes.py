@@ -9,6 +9,7 @@ forked at once, and the tables still say what is to be done.
 import ctypes
 import gc
 import multiprocessing
+import os
 import resource
 import signal
 import sys
@@ -61,6 +62,7 @@ RESTART_SECONDS = 0.5
 GRACE_SECONDS = 15.0
 LONGEST_WAIT_FOR_REDIS = 5.0
 PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 log = structlog.get_logger()
 
@@ -156,7 +158,7 @@ class _Supervisor:
         self._is_over = threading.Event()
 
     def run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDING:
             signal.signal(number, self._end)
         while not self._is_over.is_set():
             for name, place in self._places:
@@ -172,7 +174,10 @@ class _Supervisor:
             log.warning("worker died", queue=name, code=process.exitcode)
         dead = process.pid if process is not None and process.exitcode else None
         process = self._context.Process(target=_work, args=(name, dead), name=f"worker {name}")
+        # Until it does what these ask for, they wait: it would take them for ours, and go on.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         self._processes[name, place] = process
 
     def _end(self, number: int, frame: FrameType | None) -> None:
@@ -194,8 +199,9 @@ class _Supervisor:
 
 def _work(name: str, dead: int | None) -> None:
     """``dead``: the process whose place this one takes, if it did not end by itself."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     _end_with_parent()
     _limit(resource.RLIMIT_AS, MEMORY_BYTES)
     if name == queues.SYNC and dead is not None:
@@ -225,3 +231,6 @@ def _end_with_parent() -> None:
     """A worker whose supervisor was killed ends, too (where the kernel offers that)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    supervisor = multiprocessing.parent_process()
+    if supervisor is not None and supervisor.pid != os.getppid():  # it ended before that line
+        sys.exit()

@@ -20,9 +20,11 @@ from mailboxes.sync.plan import pause_after
 from tenants.database import db, now
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import arrive, letter
-from tests.processes import wait_for
+from tests.processes import living_processes, wait_for
 from workers import queues
 from workers.processes import PROCESSES
+
+ROOT = Path(__file__).parents[2]
 
 
 def children_of(pid: int) -> list[int]:
@@ -39,8 +41,7 @@ def supervisor(
     program = f"""from mailboxes.sync import foreground; foreground.STARTED_AS = {foreground.STARTED_AS!r}
 from workers.processes import run_workers; run_workers({names})"""
     command = [sys.executable, "-c", program]
-    root = Path(__file__).parent.parent.parent
-    with subprocess.Popen(command, env={**os.environ, **environment}, cwd=root) as process:
+    with subprocess.Popen(command, env={**os.environ, **environment}, cwd=ROOT) as process:
         yield process
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
@@ -105,6 +106,42 @@ def test_a_worker_that_is_asked_to_end_has_not_died_though_it_is_killed_then(
         with inside(world):
             account = db.session.scalars(select(Account)).one()
             assert (account.lease_owner, account.lease_expires_at > now()) == (owner, True)
+
+
+JUST_FORKED = """
+import sys, time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from workers import processes
+
+forked, go, works = (Path(sys.argv[1], name) for name in ("forked", "go", "works"))
+work, terminate = processes._work, BaseProcess.terminate
+
+def linger(*given):
+    forked.touch()
+    while not go.exists():
+        time.sleep(0.01)
+    work(*given)
+
+def end(process):
+    terminate(process)
+    go.touch()
+
+processes._work, BaseProcess.terminate = linger, end
+processes.run_worker = lambda *_, **__: works.touch()
+processes.run_workers([processes.queues.NOTICES])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_was_only_just_forked_ends_with_its_supervisor(tmp_path: Path, number: int) -> None:
+    """And does not work on: a stop would wait for it in vain, and a kill leave it behind."""
+    with subprocess.Popen([sys.executable, "-c", JUST_FORKED, tmp_path], cwd=ROOT) as supervisor:
+        wait_for((tmp_path / "forked").exists, 60)
+        supervisor.send_signal(number)
+    (tmp_path / "go").touch()
+    wait_for(lambda: living_processes(str(tmp_path)) == [], 60)
+    assert not (tmp_path / "works").exists()
 
 
 @pytest.mark.parametrize("state", ["refused", "disconnected"])
