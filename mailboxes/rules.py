@@ -95,6 +95,12 @@ def own_rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
     return _rules_of(mailbox).where(AutoResponseRule.system_key.is_(None))
 
 
+def active_rules_before(mailbox: Mailbox, rule: AutoResponseRule | None) -> Select[AutoResponseRule]:
+    """Those of the organization's own that are asked before this one, or before a new one, in order."""
+    active = own_rules_of(mailbox).where(AutoResponseRule.is_active)
+    return active if rule is None else active.where(AutoResponseRule.position < rule.position)
+
+
 def system_rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
     """Copies of what the system says for a global mailbox, in order."""
     return _rules_of(mailbox).where(AutoResponseRule.system_key.is_not(None))

@@ -239,6 +239,30 @@ def test_a_rule_is_tried_on_recent_messages_without_being_saved(client, inside, 
     assert "Type what to compare with." in errors_of(page)
 
 
+def test_a_rule_behind_one_that_takes_every_message_is_never_asked_and_says_so(client, inside, ours, theirs):
+    stored(inside, theirs, make_mailbox(theirs), theirs.canary)
+    mailbox = make_mailbox(ours, account={"smtp_enabled": True, "smtp_host": "smtp.acme.test"})
+    stored(inside, ours, mailbox, "Asleep", is_active=False)
+    stored(inside, ours, mailbox, "Everybody")
+    (behind,) = stored(inside, ours, mailbox, "Invoices", conditions=(INVOICE,))
+    given = {"to": mailbox.address, "may_respond": True, "is_opening": True}
+    make_message(ours, mailbox, subject="Your invoice 17", **given)
+    rows = BeautifulSoup(read(client, url_of(mailbox)), "html.parser").select("#rules tbody tr")
+    said = [row.get_text(" ", strip=True) for row in rows]
+    assert ["Never asked: “Everybody” stands before it" in words for words in said] == [False, False, True]
+    typed = {"field": "subject", "operator": "contains", "value": "invoice"}
+    values = {"try": "1", **{f"conditions-0-{name}": value for name, value in typed.items()}}
+    for page_of in ("/rules/new", f"/rules/{behind.id}"):
+        page = send(client, url_of(mailbox, page_of), **values)
+        assert "0 of 1 message would be answered by this rule" in words_of(page)
+        assert "“Everybody” stands before it and matches, too." in words_of(page)
+    with inside(ours):
+        rules.move_rule(rules.rule_of(mailbox, behind.id), 1, by=BY)
+        db.session.commit()
+    page = send(client, url_of(mailbox, f"/rules/{behind.id}"), **values)
+    assert "1 of 1 message would be answered" in words_of(page)
+
+
 def test_a_rule_is_tried_on_a_month_and_what_matches_is_shown(client, ours, theirs, mailbox):
     for days, subject in ((1, "Invoice 1"), (2, "Hello"), (29, "Invoice 2"), (31, "Invoice of old")):
         shown_at = now() - timedelta(days=days)

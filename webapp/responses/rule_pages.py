@@ -100,7 +100,7 @@ def _rule_page(door: Door, mailbox: Mailbox, rule: AutoResponseRule | None) -> R
     if not form.is_submitted() or changed_rows(form):
         return _page(door, mailbox, rule, form, languages)
     if "try" in request.form:
-        return _page(door, mailbox, rule, form, languages, _tried(mailbox, form))
+        return _page(door, mailbox, rule, form, languages, _tried(mailbox, rule, form))
     if form.saves.data and not door.may_make_templates:
         raise ForbiddenError("You may not make email templates for everybody. The rule was not saved.")
     if form.validate() and not lacks_template_name(form) and _saved(mailbox, rule, form, languages):
@@ -157,7 +157,7 @@ def _page(
     return page, 422 if form.errors else 200
 
 
-def _tried(mailbox: Mailbox, form: RuleForm) -> Trials | None:
+def _tried(mailbox: Mailbox, rule: AutoResponseRule | None, form: RuleForm) -> Trials | None:
     """What the rule as typed would do; None where that cannot be shown.
 
     It shows messages: who sets a mailbox up, be it for the system, does not read it by that.
@@ -173,7 +173,8 @@ def _tried(mailbox: Mailbox, form: RuleForm) -> Trials | None:
         put_rule_error(form, error)
         return None
     days = DAYS if request.form["try"] == "days" else 0
-    return trials_of(mailbox, form.name.data or "This rule", conditions, days)
+    earlier = list(db.session.scalars(rules.active_rules_before(mailbox, rule)))
+    return trials_of(mailbox, form.name.data or "This rule", conditions, earlier, days)
 
 
 def _offered(rule: AutoResponseRule | None) -> list[Template]:

@@ -44,8 +44,17 @@ class Trials:
     days: int = 0
 
 
-def trials_of(mailbox: Mailbox, name: str, conditions: tuple[Condition, ...], days: int = 0) -> Trials:
-    """Incoming messages, newest first, before a rule that is nowhere stored: the latest, or of ``days``."""
+def trials_of(
+    mailbox: Mailbox,
+    name: str,
+    conditions: tuple[Condition, ...],
+    earlier: list[AutoResponseRule],
+    days: int = 0,
+) -> Trials:
+    """Incoming messages, newest first, before a rule that is nowhere stored: the latest, or of ``days``.
+
+    The ``earlier`` rules are asked before it: what one of them takes, it does not answer.
+    """
     rule = AutoResponseRule(id=uuid7(), name=name, conditions=[one.stored() for one in conditions])
     incoming = (
         select(Message)
@@ -58,7 +67,7 @@ def trials_of(mailbox: Mailbox, name: str, conditions: tuple[Condition, ...], da
         incoming = incoming.limit(LATEST)
     messages = db.session.scalars(incoming).all()
     end = monotonic() + SECONDS
-    tried = [_trial(rule, message) for message in takewhile(lambda _: monotonic() < end, messages)]
+    tried = [_trial(rule, earlier, message) for message in takewhile(lambda _: monotonic() < end, messages)]
     matching = [trial for trial in tried if trial.is_match]
     return Trials(
         shown=matching[:MOST_SHOWN] if days else tried,
@@ -70,9 +79,14 @@ def trials_of(mailbox: Mailbox, name: str, conditions: tuple[Condition, ...], da
     )
 
 
-def _trial(rule: AutoResponseRule, message: Message) -> Trial:
+def _trial(rule: AutoResponseRule, earlier: list[AutoResponseRule], message: Message) -> Trial:
     rule.active_since = message.shown_at
     decision = rehearse(message, [rule])
+    if decision.send and earlier:
+        taking = rehearse(message, earlier).rule_id
+        names = [f"“{one.name}” stands before it and matches, too." for one in earlier if one.id == taking]
+        if names:
+            return Trial(message, "warn", "Another rule answers", tuple(names))
     if decision.send:
         return Trial(message, "ok", "Would answer", (f"To {decision.recipient}.",), is_answered=True)
     if decision.rule_id is None:
