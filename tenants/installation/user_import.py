@@ -17,8 +17,11 @@ from tenants.installation.users import described
 from tenants.people.import_files import ADDRESSES, ERROR, KNOWN, TAKEN, Standing, Verdict, judged, read_lines
 from tenants.users import User, checked_address, checked_name, spellings
 
-NAMES = {"name", "full name", "person"}
-ADMINISTRATORS = {"administrator", "system administrator", "admin"}
+COLUMNS = {
+    "address": ADDRESSES,
+    "name": {"name", "full name", "person"},
+    "administrator": {"administrator", "system administrator", "admin"},
+}
 TEMPLATE = (("address", "name", "administrator"), ("mia@example.com", "Mia Example", "no"))
 DISABLED = "Is a disabled user. Enable them instead."
 _YES, _NO = {"yes", "y", "true", "1", "x"}, {"no", "n", "false", "0", ""}
@@ -37,7 +40,7 @@ class UserRow:
 
 def read_users(content: bytes) -> list[UserRow]:
     """The rows of a file; `InvalidError` where it cannot be read, with what to do."""
-    lines = read_lines(content, {"address": ADDRESSES, "name": NAMES, "administrator": ADMINISTRATORS})
+    lines = read_lines(content, COLUMNS)
     return [UserRow(line.number, line["address"], line["name"], line["administrator"]) for line in lines]
 
 

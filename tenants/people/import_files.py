@@ -109,6 +109,13 @@ def read_lines(content: bytes, columns: Mapping[str, set[str]]) -> list[Line]:
     return lines
 
 
+def unread_headings(content: bytes, columns: Mapping[str, set[str]]) -> list[str]:
+    """What the first row of a file that `read_lines` took names and nobody reads, as it is written."""
+    known = set().union(*columns.values())
+    names = [name.strip() for name in _rows_of(_decoded(content))[0]]
+    return [name[:LONGEST_CELL] for name in names if name and name.casefold() not in known]
+
+
 def _rows_of(text: str) -> list[list[str]]:
     header, _, _ = text.partition("\n")
     delimiter = max(DELIMITERS, key=header.count)

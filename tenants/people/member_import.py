@@ -20,7 +20,7 @@ from tenants.people.invitations import Invitation, open_invitations
 from tenants.permissions import Role, roles
 from tenants.users import User, checked_address, spellings
 
-ROLES = {"roles", "role"}
+COLUMNS = {"address": ADDRESSES, "roles": {"roles", "role"}}
 TEMPLATE = (("address", "roles"), ("mia@example.com", "Member"))
 DISABLED = "Is a disabled member. Enable them under Members."
 AGAIN = "Will be invited again; the link before ends."
@@ -39,7 +39,7 @@ class ImportRow:
 
 def read_rows(content: bytes) -> list[ImportRow]:
     """The rows of a file; `InvalidError` where it cannot be read, with what to do."""
-    lines = read_lines(content, {"address": ADDRESSES, "roles": ROLES})
+    lines = read_lines(content, COLUMNS)
     return [ImportRow(line.number, line["address"], _names(line["roles"])) for line in lines]
 
 

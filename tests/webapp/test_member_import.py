@@ -63,6 +63,14 @@ def test_each_row_is_judged_and_nothing_is_saved(app, inside, ours, theirs):
     assert invited(inside, ours) == []
 
 
+def test_a_column_that_is_not_read_is_named_before_anybody_is_invited_without_roles(app, ours):
+    client = sign_in(app, ours.admin)
+    page = words_of(show(client, "E-Mail;Rollen;Büro\r\nnew@person.test;Member;Kiel\r\n".encode()))
+    assert "Not read: Rollen, Büro Read are the columns address, roles." in page
+    assert "Will be invited." in page
+    assert "Not read" not in words_of(show(client, b"email,role,\r\nnew@person.test,Member,\r\n"))
+
+
 @pytest.mark.parametrize(("stored", "written"), WRITTEN_OTHERWISE)
 def test_a_member_is_never_invited_however_the_address_is_written(app, inside, ours, stored, written):
     with inside(ours):

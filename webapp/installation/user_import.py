@@ -7,7 +7,7 @@ from mailboxes.notices import can_send
 from mailboxes.people_letters import password_link, send_welcomes
 from tenants.audit import record_for_system
 from tenants.database import db, enter_installation
-from tenants.installation.user_import import TEMPLATE, UserRow, judge_users, make_users, read_users
+from tenants.installation.user_import import COLUMNS, TEMPLATE, UserRow, judge_users, make_users, read_users
 from tenants.people.import_files import TAKEN, Verdict
 from tenants.people.outcomes import Outcome
 from tenants.users import password_links
@@ -27,6 +27,7 @@ KIND = files.Kind(
     title="Add users from a file",
     help="The first row names the columns: address, and if you like name and administrator (yes or no).",
     column=("Name", "name"),
+    columns=COLUMNS,
     act="Add",
     done="Added",
     people=("user", "users"),

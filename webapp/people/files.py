@@ -15,7 +15,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from mailboxes.crm.exporting import csv_lines
 from tenants.application import settings_of
 from tenants.errors import ConflictError, InvalidError
-from tenants.people.import_files import LARGEST_FILE, TAKEN, Verdict
+from tenants.people.import_files import LARGEST_FILE, TAKEN, Verdict, unread_headings
 from tenants.people.outcomes import Outcome
 from webapp.levels import Level
 
@@ -24,13 +24,17 @@ SHOWN_FOR_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Kind:
-    """Whose pages they are, and their words. ``column``: what a row says beside its address, and its name."""
+    """Whose pages they are, and their words. ``column``: what a row says beside its address, and its name.
+
+    ``columns``: those that are read, each with the headings that it is known by.
+    """
 
     level: Level
     place: str
     title: str
     help: str
     column: tuple[str, str]
+    columns: Mapping[str, set[str]]
     act: str
     done: str
     people: tuple[str, str]
@@ -46,10 +50,13 @@ def rows_page(
 ) -> ResponseReturnValue:
     """What would become of each row of a file; nothing is saved. ``kept`` of a row comes back to `opened`."""
     verdicts: list[Verdict[Any]] = []
+    unread: list[str] = []
     error = ""
     if request.method == "POST":
+        content = _uploaded()
         try:
-            verdicts = judge(_uploaded())
+            verdicts = judge(content)
+            unread = unread_headings(content, kind.columns)
         except InvalidError as refusal:
             error = refusal.message
     rows = [kept(verdict.row) for verdict in verdicts if verdict.kind == TAKEN]
@@ -57,6 +64,7 @@ def rows_page(
         "people/import.html",
         kind=kind,
         verdicts=verdicts,
+        unread=unread,
         count=len(rows),
         shown=_sealed(rows, whose),
         error=error,

@@ -11,7 +11,7 @@ from tenants import audit, people
 from tenants.database import db
 from tenants.people.import_files import ERROR, TAKEN, Verdict
 from tenants.people.invitations import invite_many
-from tenants.people.member_import import TEMPLATE, ImportRow, judge, read_rows
+from tenants.people.member_import import COLUMNS, TEMPLATE, ImportRow, judge, read_rows
 from tenants.people.outcomes import Outcome
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
@@ -26,6 +26,7 @@ KIND = files.Kind(
     title="Invite people from a file",
     help="The first row names the columns: address, and if you like roles: “Member” or “Member; Sales”.",
     column=("Roles", "roles"),
+    columns=COLUMNS,
     act="Invite",
     done="Invited",
     people=("person", "people"),
