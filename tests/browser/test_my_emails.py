@@ -13,6 +13,7 @@ from mailboxes.drafts import Draft
 from mailboxes.inbox import read_state
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
+from mailboxes.parsing.html_text import text_of_html
 from mailboxes.threads import Thread
 from tenants.database import db, inside
 from tests.factories import make_mailbox, make_message
@@ -413,6 +414,36 @@ def test_a_frame_is_as_high_as_its_message_and_folds_quotations(visit, ours, mai
     expect(frame.locator("details.quoted summary")).to_have_text("Quoted text")
     expect(frame.get_by_text("An old story")).to_be_hidden()
     page.wait_for_function("document.querySelector('iframe[data-message-frame]').offsetHeight > 1000")
+
+
+def test_what_outlook_quotes_below_an_answer_is_folded_and_what_is_forwarded_is_shown(visit, ours, mailbox):
+    html = (
+        "<div><p>Thanks, that works.</p><div style='border:none;border-top:solid #E1E1E1 1.0pt'><p>"
+        "<b>Von:</b> Acme &lt;support@acme.test&gt;<br><b>Gesendet:</b> Freitag, 27. November 2026 10:00<br>"
+        "<b>An:</b> Carla<br><b>Betreff:</b> Lamp</p></div><p>Dear Carla, here it is.</p></div>"
+    )
+    for subject, is_folded in (("AW: Lamp", True), ("WG: Lamp", False)):
+        message = make_message(ours, mailbox, html=html, text=text_of_html(html, 1000), subject=subject)
+        page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+        frame = page.frame_locator("iframe[data-message-frame]")
+        expect(frame.get_by_text("Thanks, that works.")).to_be_visible()
+        expect(frame.locator("details.quoted")).to_have_count(int(is_folded))
+        for words in ("Gesendet:", "Dear Carla, here it is."):
+            expect(frame.get_by_text(words)).to_be_visible(visible=not is_folded)
+
+
+def test_a_wide_table_keeps_its_words_and_is_pushed_sideways(visit, ours, mailbox):
+    cells = "".join(f"<td>Article{number}</td>" for number in range(20))
+    link = f"<table width=600><tr><td>https://acme.test/{'track' * 60}</td></tr></table>"
+    message = make_message(ours, mailbox, html=f"<table><tr>{cells}</tr></table>{link}")
+    page = visit(ours.member, width=390).open(f"/mail/conversations/{message.thread_id}")
+    frame = page.frame_locator("iframe[data-message-frame]")
+    assert frame.get_by_text("Article7").evaluate("cell => cell.offsetHeight") < 40, "on one line"
+    frame.get_by_text("Article19").scroll_into_view_if_needed()
+    assert frame.locator("table").last.evaluate("table => table.offsetWidth") < 390, (
+        "only lays out: it breaks"
+    )
+    assert too_wide(page) <= 0
 
 
 def test_a_page_in_hebrew_begins_at_the_right_though_it_does_not_say_so(visit, ours, mailbox):

@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from mailboxes import timeline
 from mailboxes.crm.cases import Case
 from tenants.database import db, inside
 from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in
@@ -54,6 +55,15 @@ def test_who_may_not_see_cases_is_not_told_what_one_is_called(app, ours):
     (case,) = cases_of(ours)
     send(client, f"/cases/{case.id}/edit", subject="Important customer")
     assert "Important customer" in words_of(read(client, page))
-    seen = words_of(read(sign_in(app, powerless), page))
+    with inside(ours.id):
+        details = {"kind": "case", "record_id": str(case.id), "url": f"/cases/{case.id}"}
+        told = "It belongs to the case “Important customer”."
+        timeline.record(db.session.merge(message), "converted", "attached", told, details=details)
+        db.session.commit()
+    html = read(sign_in(app, powerless), page)
+    seen = words_of(html)
     assert "Important customer" not in seen
     assert "There is one. You may not see cases." in seen
+    assert "attached You may not see cases." in seen
+    assert f"/cases/{case.id}" not in html
+    assert f"/cases/{case.id}" in read(client, page)

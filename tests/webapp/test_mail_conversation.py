@@ -27,6 +27,7 @@ from tests.mailboxes.arriving import account_of, letter, receive
 from tests.webapp.critic import criticise
 from tests.webapp.reading import read, words_of
 from tests.webapp.test_leads import may_do
+from webapp.mail.presenting import MOST_EVENTS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -282,6 +283,14 @@ def test_the_record_and_the_timeline_stand_beside_it(client, ours, mailbox, insi
     assert "Lamp for the hall" in side
     assert "It is automatic mail." in side
     assert "42 ms" in side
+    assert "The latest steps." not in side
+    with inside(ours):
+        for _ in range(MOST_EVENTS):
+            timeline.record(db.session.merge(message), "rules", "suppressed", "Once more.")
+        db.session.commit()
+    side = BeautifulSoup(read(client, url_of(message)), "html.parser").select_one("#side").get_text(" ")
+    assert "The latest steps." in side
+    assert "42 ms" not in side
 
 
 def test_the_contact_of_the_sender_is_a_step_away_for_whoever_may_see_contacts(

@@ -9,6 +9,7 @@ from sqlalchemy import event, select
 from mailboxes.accounts import Account
 from mailboxes.drafts import Draft
 from mailboxes.inbox import read_state
+from mailboxes.system_mailboxes import MailboxGrant
 from mailboxes.threads import Thread, ThreadRecord
 from tenants.configuration.layers import override
 from tenants.database import db, uuid7
@@ -104,6 +105,16 @@ def test_each_view_and_mailbox_has_an_address(client, ours, mailbox):
     assert subjects(read(client, f"/mail/?mailbox={other.id}&view=all")) == ["There"]
     assert subjects(read(client, f"/mail/?mailbox={mailbox.id}")) == ["Here"]
     assert subjects(read(client, "/mail/?view=nonsense")) == ["Here"]
+
+
+def test_a_new_message_is_offered_to_whom_a_mailbox_lets_write(app, ours, inside):
+    mailbox = make_mailbox(ours, readers=())
+    for person, level in ((ours.member, "read"), (ours.admin, "reply")):
+        with inside(ours):
+            db.session.add(MailboxGrant(mailbox_id=mailbox.id, membership_id=person.id, level=level))
+            db.session.commit()
+        page = BeautifulSoup(read(sign_in(app, person), "/mail/"), "html.parser")
+        assert bool(page.select("#nav form[action^='/mail/drafts']")) == (level == "reply")
 
 
 @pytest.mark.parametrize("id", ["closed", "theirs", "nonsense"])

@@ -96,6 +96,18 @@ def test_any_conversation_of_the_mailbox_is_found_by_words(client, ours, mailbox
     assert "No other conversation" in empty.get_text()
 
 
+def test_where_the_sender_has_no_other_conversation_the_newest_of_the_mailbox_are_offered(
+    client, ours, theirs, mailbox
+):
+    make_message(theirs, make_mailbox(theirs), subject=theirs.canary)
+    make_message(ours, make_mailbox(ours), subject="Of another mailbox")
+    make_message(ours, mailbox, subject="The lamp", sender="else@where.test")
+    message = make_message(ours, mailbox, subject="Re: The lamp", sender="colleague@where.test")
+    page = page_of(client, f"/mail/conversations/{message.thread_id}/join")
+    assert [row.get_text(strip=True) for row in page.select("tbody th")] == ["The lamp"]
+    assert not page.select_one("#words")["value"]
+
+
 def test_who_may_only_read_is_not_offered_it(app, ours, inside):
     mailbox = make_mailbox(ours, readers=())
     thread = make_thread(ours, mailbox)

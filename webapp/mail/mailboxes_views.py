@@ -6,8 +6,9 @@ from typing import Any
 
 from flask import g, render_template, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 
-from mailboxes.access import has_words, readable_mailbox, readable_mailboxes
+from mailboxes.access import has_words, mailboxes_to_write_from, readable_mailbox, readable_mailboxes
 from mailboxes.inbox.listing import Counts
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
@@ -62,6 +63,7 @@ def selector_of(place: Place, listed: Listed, counts: Counts) -> dict[str, Any]:
         "mailbox_words": "",
         "mailbox_label": listed.current.label if listed.current is not None else "All my mailboxes",
         "has_mailboxes": bool(listed.found),
+        "may_write": db.session.scalar(select(mailboxes_to_write_from(g.member).exists())),
     }
 
 

@@ -18,6 +18,7 @@ from webapp.headers import FRAME_POLICY
 from webapp.mail.blueprint import blueprint
 from webapp.mail.downloads import download, inline_picture
 from webapp.mail.place import place_of_request
+from webapp.mail.presenting import first_quoted
 
 # Remote pictures only when asked for.
 _OWN_IMAGES = "'self' data:"
@@ -44,6 +45,7 @@ def body(message_id: UUID) -> ResponseReturnValue:
             blocked_images=shown.blocked_images,
             is_cut=shown.is_cut,
             language=message.language or "",
+            quoted=first_quoted(message),
         )
     )
     images = _ALL_IMAGES if shows_images else _OWN_IMAGES

@@ -1,6 +1,7 @@
 """Rows, messages and events as the components of ``templates/components/mail.html`` take them."""
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.quoting import split
 from mailboxes.sanitizing import plain_text_to_html
-from mailboxes.subjects import is_about_another
+from mailboxes.subjects import base_subject, is_about_another
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads.notes import Note
 from mailboxes.timeline import Event
@@ -32,6 +33,7 @@ LONGER = Markup(
     '<p class="muted">This message is longer than what is shown. The original holds all of it.</p>'
 )
 MOST_EVENTS = 15
+QUOTED_BEGINNING = 40  # characters by which the beginning of a quotation is found again
 TEASER = 160  # characters of a folded note
 STUB_UNDER_WAY = "Only its header is here. The rest is being fetched."
 STUB_OF_SYSTEM = (
@@ -236,6 +238,17 @@ def folded_text(message: Message) -> Markup:
     return Markup().join(parts)
 
 
+def first_quoted(message: Message) -> str:
+    """The first letters of what an answer quotes down to its end, by which its page finds what to fold."""
+    _, is_reply = base_subject(message.subject)
+    if not is_reply:
+        return ""
+    segments = split(message.text[:LONGEST_TEXT])
+    below = takewhile(lambda one: one.kind != "reply" or not one.text.strip(), reversed(segments))
+    quoted = [one.text for one in below if one.kind == "quotation"]
+    return "".join(filter(str.isalnum, quoted[-1]))[:QUOTED_BEGINNING] if quoted else ""
+
+
 def _text_with_links(text: str) -> Markup:
     # Line ends are <br> there; those beside them would count twice where white space is kept.
     return Markup(plain_text_to_html(text).replace("<br>\n", "<br>"))  # noqa: S704  # escaped
@@ -244,17 +257,24 @@ def _text_with_links(text: str) -> Markup:
 def event_of(event: Event, who: str = "") -> dict[str, Any]:
     """One step of the timeline."""
     name, icon = _STAGES.get(event.stage, (event.stage.capitalize(), "circle-dot"))
+    unseen = _unseen_record(event)
     return {
         "name": name,
         "icon": icon,
         "result": event.result,
-        "reason": event.reason,
+        "reason": f"You may not see {unseen}s." if unseen else event.reason,
         "at": event.at,
         "seconds": None if event.milliseconds is None else event.milliseconds / 1000,
         "who": who,
-        "url": event.details.get("url") or None,
+        "url": None if unseen else event.details.get("url") or None,
         "tone": _tone(event.result),
     }
+
+
+def _unseen_record(event: Event) -> str:
+    """The kind of the record that a step names, where the reader may not see those."""
+    kind = event.details.get("kind")
+    return kind if kind in ("lead", "case") and f"{kind}.view" not in g.permissions else ""
 
 
 def latest_events(messages: Iterable[Opened]) -> list[dict[str, Any]]:

@@ -45,12 +45,11 @@ def choose_other(thread_id: UUID) -> ResponseReturnValue:
         joining = joining_of(g.member, thread.id, other_id)
         return render_template("mail/join.html", place=place, thread=thread, joining=joining)
     query = parse_query(request.args["words"]) if "words" in request.args else _from_the_same(thread)
-    selection = Selection(g.member, thread.mailbox_id, VIEWS[EVERYTHING], query)
-    found = listing.page(selection, size=MOST_OFFERED + 1).rows
-    others = [row.thread for row in found if row.thread is not None and row.thread.id != thread.id]
-    return render_template(
-        "mail/join.html", place=place, thread=thread, words=str(query), others=others[:MOST_OFFERED]
-    )
+    others = _others(thread, query)
+    if not others and "words" not in request.args:
+        query = Query()
+        others = _others(thread, query)
+    return render_template("mail/join.html", place=place, thread=thread, words=str(query), others=others)
 
 
 @blueprint.post("/conversations/<uuid:thread_id>/join")
@@ -81,6 +80,14 @@ def _shown(thread: Thread, words: str) -> ResponseReturnValue:
     queues.tell_pages(g.organization.id, thread.mailbox_id, "conversation")
     flash(words, "success")
     return redirect(place_of_request().url("mail.conversation", thread_id=thread.id), 303)
+
+
+def _others(thread: Thread, query: Query) -> list[Thread]:
+    """Other conversations of its mailbox, newest first."""
+    selection = Selection(g.member, thread.mailbox_id, VIEWS[EVERYTHING], query)
+    found = listing.page(selection, size=MOST_OFFERED + 1).rows
+    others = [row.thread for row in found if row.thread is not None and row.thread.id != thread.id]
+    return others[:MOST_OFFERED]
 
 
 def _from_the_same(thread: Thread) -> Query:

@@ -535,6 +535,8 @@
     frame.style.height = "0";
     const height = Math.max(inside.body.scrollHeight, inside.documentElement.scrollHeight);
     frame.style.height = `${Math.min(height + 2, 20000)}px`;
+    const bar = frame.clientHeight - inside.documentElement.clientHeight; /* by which a wide table is pushed sideways */
+    if (bar) frame.style.height = `${Math.min(height + bar + 2, 20000)}px`;
   }
 
   function prepareFrame(frame) {
@@ -580,6 +582,7 @@
   function fitFrames(width) {
     for (const frame of all("iframe[data-message-frame]")) {
       frame.style.width = width;
+      if (isLoaded(frame)) frame.contentDocument.documentElement.classList.toggle("is-paper", width === PAPER);
       fitFrame(frame);
     }
   }
