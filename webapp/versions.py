@@ -27,12 +27,16 @@ Who = Callable[[datetime], "tuple[str, datetime] | None"]  # the last to change 
 class VersionedForm(FlaskForm):
     """A form that holds what it was opened with; its view asks `is_stale` before it saves.
 
-    ``who_changed`` says who it was, where a history knows that.
+    ``who_changed`` says who it was, where a history knows that. Where nothing is typed, the page that comes
+    back shows what is stored, and other words say how to go on.
     """
 
     version = HiddenField()
     who_changed: Who | None = None
     is_overtaken = False
+    is_typed = True
+    meanwhile = "while you were typing"
+    go_on = GO_ON
 
     def is_stale(self, *stored: Any) -> bool:
         """Whether what is stored is no more what the form was opened with; it takes the new and says so.
@@ -43,8 +47,8 @@ class VersionedForm(FlaskForm):
         self.version.data = version_of(*stored)
         if not opened or self.version.data.startswith(f"{opened}."):
             return False
-        self.is_overtaken = True
-        self.form_errors.append(f"{self._who(second)} {GO_ON}")
+        self.is_overtaken = self.is_typed
+        self.form_errors.append(f"{self._who(second)} {self.go_on}")
         return True
 
     def _who(self, second: str) -> str:
@@ -52,8 +56,8 @@ class VersionedForm(FlaskForm):
         since = datetime.fromtimestamp(int(second), UTC) if is_number else now()
         who = self.who_changed(since) if self.who_changed is not None else None
         if who is None:
-            return "Somebody changed this while you were typing."
-        return f"{who[0]} changed this on {date_and_time(who[1])}, while you were typing."
+            return f"Somebody changed this {self.meanwhile}."
+        return f"{who[0]} changed this on {date_and_time(who[1])}, {self.meanwhile}."
 
 
 class OverwritingForm(VersionedForm):

@@ -22,7 +22,7 @@ from mailboxes.replies import (
     subject_of_forward,
     subject_of_reply,
 )
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from tenants.configuration.layers import value_of
 from tenants.database import db
 from tenants.errors import InvalidError, NotFoundError
@@ -35,7 +35,7 @@ def begin_answer(member: Membership, message_id: UUID, kind: str) -> Draft:
     demand_reply(member, message.mailbox_id)
     if kind not in ("reply", "reply_all", "forward"):
         raise NotFoundError
-    _wait_for_others(message)
+    _hold(message)
     forget_sent(member, Draft.answers_id == message.id, Draft.kind == kind)
     begun = db.session.scalar(own_drafts(member).where(Draft.answers_id == message.id, Draft.kind == kind))
     if begun is not None:
@@ -99,10 +99,13 @@ def _beginning(member: Membership, message: Message, kind: str) -> dict[str, Any
     }
 
 
-def _wait_for_others(message: Message) -> None:
-    """Pressed twice at once, or in two tabs: the second finds the draft that the first has begun."""
-    this = select(Message.id).where(Message.id == message.id)
-    db.session.execute(this.with_for_update(key_share=True))
+def _hold(message: Message) -> None:
+    """Pressed twice at once, or in two tabs: the second finds the draft that the first has begun.
+
+    Who waited may find the message in another conversation: somebody split or joined.
+    """
+    hold_mailboxes(Mailbox.id == message.mailbox_id)
+    db.session.refresh(message, ["thread_id"])
 
 
 def _signature(member: Membership, mailbox_id: UUID) -> str:

@@ -11,7 +11,7 @@ from mailboxes.drafts.table import Draft, DraftAttachment, answered_message, for
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing, Reply
 from mailboxes.replies import AddressProblem, Person, typed_people
-from mailboxes.threads import Thread
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from tenants.database import db, now
 from tenants.database.locks import hold_row
 from tenants.errors import ConflictError, InvalidError, NotFoundError
@@ -58,13 +58,13 @@ def send(member: Membership, draft: Draft) -> Outgoing:
     `InvalidError` at its field, `ConversationMovedOnError` if somebody wrote meanwhile,
     `ForbiddenError` if the member may no longer reply, `NotFoundError` if the draft is discarded meanwhile.
     """
+    with db.session.no_autoflush:  # its mailbox before the draft, as whoever splits or joins holds them
+        hold_mailboxes(Mailbox.id == draft.mailbox_id)
     demand_reply(member, draft.mailbox_id)
     hold_row(draft, key_share=False)
     if draft.outgoing_id is not None:  # pressed twice: the first has queued it
         return db.session.get_one(Outgoing, (draft.organization_id, draft.outgoing_id))
     reply = _checked(draft)
-    if draft.thread_id:
-        db.session.execute(select(Thread.id).where(Thread.id == draft.thread_id).with_for_update())
     if news := news_since(draft):
         raise ConversationMovedOnError(news)
     queued = outgoing.queue_reply(
@@ -83,6 +83,8 @@ def take_back(member: Membership, outgoing_id: UUID) -> Draft:
     )
     if draft is None:
         raise NotFoundError
+    hold_mailboxes(Mailbox.id == draft.mailbox_id)
+    db.session.refresh(draft)
     draft.outgoing_id = None
     db.session.flush()
     outgoing.take_back(outgoing_id)

@@ -94,7 +94,8 @@ def answered_message(draft: Draft) -> Message | None:
     """What a reply answers; a forward stays in the thread, and so does no new message."""
     if draft.answers_id is None:
         return None
-    return db.session.scalar(select(Message).where(Message.id == draft.answers_id))
+    query = select(Message).where(Message.id == draft.answers_id)
+    return db.session.scalar(query, execution_options={"populate_existing": True})
 
 
 def forget_sent(member: Membership, *conditions: Any) -> None:

@@ -5,6 +5,7 @@ What was decided of each message when it came stays: neither makes a record or a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, or_, select, update
@@ -16,6 +17,7 @@ from mailboxes.conversion import RecordLink, links_of
 from mailboxes.conversion.claims import Conversion, link
 from mailboxes.drafts import Draft, news_since
 from mailboxes.drafts.sending import written_count
+from mailboxes.inbox.conversation import STATUSES, newest_message
 from mailboxes.messages import Message
 from mailboxes.responses.claims import AutomaticResponse
 from mailboxes.subjects import base_subject
@@ -43,6 +45,23 @@ class Joining:
     message_count: int
     left: list[RecordLink]
 
+    @property
+    def status(self) -> str:
+        """What the conversation is then: what is to be done in one of them is to be done."""
+        return min(self.survivor.status, self.loser.status, key=list(STATUSES).index)
+
+    @property
+    def assignee_id(self) -> UUID | None:
+        """Who works on it then."""
+        return self.survivor.assignee_id or self.loser.assignee_id
+
+    @property
+    def facts(self) -> tuple[Any, ...]:
+        """Whatever people read of it before they decide."""
+        threads = (self.survivor, self.loser)
+        told = [(one.id, one.subject, one.message_count, one.status, one.assignee_id) for one in threads]
+        return (told, [(record.kind, record.id, record.label) for record in self.left])
+
 
 def split(member: Membership, message_id: UUID) -> Thread:
     """Make a conversation of its own of a message and those after it; returns that.
@@ -53,8 +72,9 @@ def split(member: Membership, message_id: UUID) -> Thread:
     not reply.
     """
     message = readable_message(member, message_id)
-    _held(member, message.thread_id)
+    _hold_mailbox(member, message.thread_id)
     db.session.refresh(message)  # somebody else may have split it off meanwhile
+    _hold_messages(message.thread_id)
     thread = readable_thread(member, message.thread_id)
     messages = _in_order(thread)
     place = messages.index(message)
@@ -84,7 +104,7 @@ def split(member: Membership, message_id: UUID) -> Thread:
 
 
 def joining_of(member: Membership, thread_id: UUID, other_id: UUID) -> Joining:
-    """What joining two conversations of one mailbox would do; the one that began here first survives."""
+    """What joining two conversations of one mailbox does; the one that began here first survives."""
     threads = [readable_thread(member, id) for id in (thread_id, other_id)]
     survivor, loser = sorted(threads, key=lambda thread: thread.id)
     if survivor.id == loser.id or survivor.mailbox_id != loser.mailbox_id:
@@ -94,12 +114,18 @@ def joining_of(member: Membership, thread_id: UUID, other_id: UUID) -> Joining:
     return Joining(survivor, loser, survivor.message_count + loser.message_count, left)
 
 
-def join(member: Membership, thread_id: UUID, other_id: UUID) -> Thread:
-    """Make one conversation of two; returns it. `ForbiddenError` for who may not reply."""
-    _held(member, thread_id)
-    joining = joining_of(member, thread_id, other_id)
-    newest = _in_order(joining.loser)[-1]
-    timeline.record(newest, "changed", "joined", _joined_in_words(member, joining))
+def held_joining(member: Membership, thread_id: UUID, other_id: UUID) -> Joining:
+    """The same, which nobody changes any more before it is done. `ForbiddenError` for who may not reply."""
+    _hold_mailbox(member, thread_id)
+    _hold_messages(thread_id, other_id)
+    return joining_of(member, thread_id, other_id)
+
+
+def join(member: Membership, joining: Joining) -> Thread:
+    """Make one conversation of two, which are held; returns it."""
+    told = newest_message(joining.loser) or newest_message(joining.survivor)
+    if told is not None:  # retention has left one without messages, or both
+        timeline.record(told, "changed", "joined", _joined_in_words(member, joining))
     news = _news_in(joining.survivor) | _news_in(joining.loser)
     db.session.flush()
     merge_threads(joining.survivor.id, joining.loser.id)
@@ -116,12 +142,18 @@ def _joined_in_words(member: Membership, joining: Joining) -> str:
     return f"{member.name} joined “{loser}” with “{survivor}”.{''.join(left)}"
 
 
-def _held(member: Membership, thread_id: UUID) -> Thread:
-    """The conversation, while nobody else places messages in its mailbox."""
-    mailbox_id = readable_thread(member, thread_id).mailbox_id
-    demand_reply(member, mailbox_id)
-    hold_mailboxes(Mailbox.id == mailbox_id)
-    return readable_thread(member, thread_id)
+def _hold_mailbox(member: Membership, thread_id: UUID) -> None:
+    """Nobody else places messages in the mailbox of a conversation, which is read anew after that."""
+    thread = readable_thread(member, thread_id)
+    demand_reply(member, thread.mailbox_id)
+    hold_mailboxes(Mailbox.id == thread.mailbox_id)
+    db.session.expire(thread)
+
+
+def _hold_messages(*thread_ids: UUID) -> None:
+    """Nobody acts on them: what somebody makes of one just now is there before we go on."""
+    messages = select(Message.id).where(is_one_of(Message.thread_id, thread_ids)).order_by(Message.id)
+    db.session.execute(messages.with_for_update(key_share=True))
 
 
 def _in_order(thread: Thread) -> Sequence[Message]:

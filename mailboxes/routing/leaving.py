@@ -125,6 +125,7 @@ def _held_mailbox(message: Message) -> Mailbox:
     hold_mailboxes(Mailbox.id == message.mailbox_id)
     if db.session.scalar(select(Message.id).where(Message.id == message.id)) is None:
         raise ConflictError(GONE)
+    db.session.refresh(message, ["thread_id"])  # somebody may have split its conversation meanwhile
     key = (message.organization_id, message.mailbox_id)
     return db.session.get_one(Mailbox, key, execution_options={SEES_DELETED: True})
 

@@ -5,12 +5,13 @@ from bs4 import BeautifulSoup
 from sqlalchemy import select
 
 from mailboxes.crm.cases import Case
+from mailboxes.inbox.conversation import assign, change_status
 from mailboxes.messages import Message
-from mailboxes.system_mailboxes import MailboxGrant
-from mailboxes.threads import ThreadRecord
+from mailboxes.system_mailboxes import Mailbox, MailboxGrant
+from mailboxes.threads import Thread, ThreadRecord
 from tenants.database import db
 from tests.factories import form_token, make_mailbox, make_message, make_thread, sign_in
-from tests.webapp.reading import form_values, read
+from tests.webapp.reading import form_values, read, words_of
 
 
 @pytest.fixture
@@ -25,6 +26,10 @@ def client(app, ours):
 
 def page_of(client, url):
     return BeautifulSoup(read(client, url), "html.parser")
+
+
+def mailbox_of(thread):
+    return db.session.get_one(Mailbox, (thread.organization_id, thread.mailbox_id))
 
 
 def threads_of(inside, world):
@@ -74,6 +79,47 @@ def test_the_other_conversation_is_found_and_what_joining_does_is_read_before(
     assert found[first.id] == found[second.id] == first.thread_id
     again = client.post(action, data=form_values(str(sure), action))
     assert (again.status_code, again.location) == (303, answer.location)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda ours, thread: make_message(ours, mailbox_of(thread), thread=thread), "of 3 messages"),
+        (lambda ours, thread: change_status(ours.admin, [thread.id], "done"), "Makes it open"),
+        (lambda ours, thread: assign(ours.admin, [thread.id], ours.admin.id), "Leaves it to {admin}"),
+    ],
+    ids=["a message came", "somebody was done with it", "somebody was assigned"],
+)
+def test_what_changed_since_its_page_was_opened_is_read_before_conversations_are_joined(
+    client, ours, theirs, mailbox, inside, change, words
+):
+    first, second = (make_thread(ours, mailbox) for _ in range(2))
+    for thread in (first, second):
+        make_message(ours, mailbox, thread=thread)
+    action = f"/mail/conversations/{first.id}/join"
+    opened = form_values(read(client, f"{action}?other={second.id}"), action)
+    with inside(ours):
+        change(ours, db.session.get_one(Thread, (ours.id, second.id)))
+        db.session.commit()
+    answer = client.post(action, data=opened)
+    told = words_of(answer.text)
+    assert answer.status_code == 422
+    assert "Somebody changed this while this page was open. Read below" in told
+    assert words.format(admin=ours.admin.name) in told
+    assert client.post(action, data=form_values(answer.text, action)).status_code == 303
+
+
+def test_whoever_joins_reads_whose_work_it_is_then_and_whom_an_answer_reaches(
+    client, ours, theirs, mailbox, inside
+):
+    first, second = (make_message(ours, mailbox) for _ in range(2))
+    with inside(ours):
+        assign(ours.admin, [first.thread_id], ours.member.id)
+        assign(ours.admin, [second.thread_id], ours.admin.id)
+        db.session.commit()
+    told = words_of(read(client, f"/mail/conversations/{first.thread_id}/join?other={second.thread_id}"))
+    assert f"Leaves it to {ours.member.name}, and no more to {ours.admin.name}" in told
+    assert "An answer goes to whoever wrote the message that it answers" in told
 
 
 def test_nobody_joins_a_conversation_with_one_of_the_neighbour(client, ours, theirs, mailbox, inside):

@@ -2,12 +2,13 @@
 
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
-from wtforms import SelectField, StringField, TextAreaField
+from wtforms import HiddenField, SelectField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length
 
 from mailboxes.crm import texts
 from mailboxes.drafts import LONGEST, Draft
 from webapp.records import clean_text
+from webapp.versions import VersionedForm
 
 _LINE = {"autocomplete": "off", "list": "people", "spellcheck": "false", "maxlength": LONGEST["to"]}
 
@@ -42,6 +43,15 @@ class NoteForm(FlaskForm):
         filters=[clean_text],
         render_kw={"rows": 3},
     )
+
+
+class JoiningForm(VersionedForm):
+    """Which conversation to join another one with, as the page said what that does."""
+
+    other = HiddenField()
+    is_typed = False
+    meanwhile = "while this page was open"
+    go_on = "Read below what joining them does now."
 
 
 def form_of(draft: Draft) -> DraftForm:

@@ -8,9 +8,11 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes.access import demand_reply, readable_thread
+from mailboxes.crm.history import member_names
 from mailboxes.inbox import listing
+from mailboxes.inbox.conversation import STATUSES
 from mailboxes.inbox.selection import EVERYTHING, VIEWS, Selection
-from mailboxes.inbox.split_and_join import join, joining_of, split
+from mailboxes.inbox.split_and_join import Joining, held_joining, join, joining_of, split
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query, Term, parse_query
 from mailboxes.threads import Thread
@@ -18,7 +20,10 @@ from tenants.database import db
 from tenants.errors import NotFoundError
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
+from webapp.mail.forms import JoiningForm
 from webapp.mail.place import place_of_request
+from webapp.records import uuid_or_none
+from webapp.versions import version_of
 from workers import queues
 
 MOST_OFFERED = 20  # others are found by searching
@@ -43,7 +48,8 @@ def choose_other(thread_id: UUID) -> ResponseReturnValue:
     other_id = request.args.get("other", type=UUID)
     if other_id is not None:
         joining = joining_of(g.member, thread.id, other_id)
-        return render_template("mail/join.html", place=place, thread=thread, joining=joining)
+        form = JoiningForm(data={"other": other_id, "version": version_of(*joining.facts)})
+        return _sure_page(thread, joining, form)
     query = parse_query(request.args["words"]) if "words" in request.args else _from_the_same(thread)
     others = _others(thread, query)
     if not others and "words" not in request.args:
@@ -56,16 +62,34 @@ def choose_other(thread_id: UUID) -> ResponseReturnValue:
 @member_required
 def join_other(thread_id: UUID) -> ResponseReturnValue:
     """Make one conversation of two."""
-    other_id = request.form.get("other", type=UUID)
+    form = JoiningForm()
+    other_id = uuid_or_none(form.other.data)
     if other_id is None:
         raise NotFoundError
     try:
-        joined = join(g.member, thread_id, other_id)
+        joining = held_joining(g.member, thread_id, other_id)
     except NotFoundError:
         left = _one_that_is_left(thread_id, other_id)
         return _shown(left, "The other conversation is not here any more. It may be a part of this one.")
+    if form.is_stale(*joining.facts):
+        return _sure_page(readable_thread(g.member, thread_id), joining, form), 422
+    joined = join(g.member, joining)
     db.session.commit()
     return _shown(joined, "The two are one conversation now.")
+
+
+def _sure_page(thread: Thread, joining: Joining, form: JoiningForm) -> str:
+    """What joining does, read before it is done."""
+    names = member_names([joining.survivor.assignee_id, joining.loser.assignee_id])
+    return render_template(
+        "mail/join.html",
+        place=place_of_request(),
+        thread=thread,
+        joining=joining,
+        form=form,
+        names=names,
+        statuses=STATUSES,
+    )
 
 
 def _one_that_is_left(*ids: UUID) -> Thread:

@@ -19,7 +19,7 @@ from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.inbox.conversation import change_status, note
 from mailboxes.inbox.read_state import mark_unread
-from mailboxes.inbox.split_and_join import join
+from mailboxes.inbox.split_and_join import held_joining, join
 from mailboxes.intake import batches, deliver, routed
 from mailboxes.messages import Location, Message
 from mailboxes.routing.leaving import leave
@@ -236,7 +236,7 @@ def forget_what_is_told(world: World, ids: list[UUID]) -> None:
         lambda world, ids: mark_unread(world.admin, select(Message).where(Message.id.in_(ids))),
         lambda world, ids: change_status(world.admin, thread_ids_of(ids), "done"),
         lambda world, ids: note(world.admin, thread_ids_of(ids)[0], "They rang."),
-        lambda world, ids: join(world.admin, *thread_ids_of(ids)[:2]),
+        lambda world, ids: join(world.admin, held_joining(world.admin, *thread_ids_of(ids)[:2])),
         lambda world, ids: leave(db.session.get_one(Message, (world.id, ids[0])), by=Actor("Ada Admin")),
         forget_what_is_told,
     ],
