@@ -32,7 +32,7 @@ def remove_old() -> int:
     removed = 0
     while days > 0:
         batch = db.session.scalars(_old_threads(days).limit(AT_ONCE)).all()
-        gone = _remove(batch) if batch else 0
+        gone = _remove(batch, days) if batch else 0
         removed += gone
         if gone < AT_ONCE:
             break
@@ -52,14 +52,13 @@ def _old_threads(days: int) -> Select[UUID]:
     return select(Thread.id).where(Thread.last_at < now() - timedelta(days=days), Thread.id.not_in(answered))
 
 
-def _remove(thread_ids: Sequence[UUID]) -> int:
-    hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(Thread.id.in_(thread_ids))))
-    messages = list(db.session.scalars(select(Message.id).where(Message.thread_id.in_(thread_ids))))
-    waiting = db.session.scalar(
-        select(Outgoing.id).where(Outgoing.message_id.in_(messages), Outgoing.state.in_(STILL_OUTGOING))
-    )
-    if waiting is not None:  # an answer was begun just now: another time
+def _remove(found: Sequence[UUID], days: int) -> int:
+    hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(Thread.id.in_(found))))
+    # Asked again, as nobody adds to them any more: a message may have come in just now.
+    thread_ids = list(db.session.scalars(_old_threads(days).where(Thread.id.in_(found))))
+    if not thread_ids:
         return 0
+    messages = list(db.session.scalars(select(Message.id).where(Message.thread_id.in_(thread_ids))))
     named = db.session.scalars(select(Message.raw_id).where(Message.id.in_(messages)))
     raws = [raw for raw in named if raw is not None]
     arrivals = select(Location.arrival_id).where(Location.message_id.in_(messages))

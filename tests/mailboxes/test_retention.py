@@ -13,6 +13,7 @@ from mailboxes.retention import remove_old
 from mailboxes.threads import Thread
 from tenants.configuration.layers import override
 from tenants.database import db, now
+from tenants.database import inside as db_inside
 from tests.factories import make_mailbox, make_message
 
 
@@ -58,3 +59,26 @@ def test_a_conversation_that_is_being_answered_holds_up_no_other(inside, ours, t
         db.session.commit()
         assert remove_old() == len(others)
         assert db.session.scalars(select(Thread.id)).all() == [answered.thread_id]
+
+
+def test_a_conversation_that_somebody_writes_to_at_this_moment_stays(inside, ours, theirs, monkeypatch):
+    mailbox = make_mailbox(ours)
+    written, _ = make_message(ours, mailbox), make_message(ours, mailbox)
+    hold = retention.hold_mailboxes
+
+    def held_after_a_message_came(which):
+        monkeypatch.undo()
+        with db_inside(ours.id):
+            thread = db.session.get_one(Thread, (ours.id, written.thread_id))
+            make_message(ours, mailbox, thread=thread)
+            db.session.execute(update(Thread).where(Thread.id == thread.id).values(last_at=now()))
+            db.session.commit()
+        hold(which)
+
+    with inside(ours):
+        db.session.execute(update(Thread).values(last_at=now() - timedelta(days=40)))
+        override("retention.days", "30", "organization", by="Ada")
+        db.session.commit()
+        monkeypatch.setattr(retention, "hold_mailboxes", held_after_a_message_came)
+        assert remove_old() == 1
+        assert db.session.scalars(select(Message.thread_id)).all() == [written.thread_id] * 2
