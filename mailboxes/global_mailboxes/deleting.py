@@ -1,8 +1,8 @@
 """A global mailbox goes, with what every organization that it serves holds of it.
 
 Marked first, which stops it at once; then a job closes and deletes its mailbox in one organization after
-another, as any mailbox is deleted; at last the account. Whatever dies in between is gone on with when the
-schedule rings again.
+another, as any mailbox is deleted; at last the account, which is on record then. Whatever dies in between
+is gone on with when the schedule rings again.
 """
 
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def begin_deleting(source: GlobalMailbox, typed_label: str, *, by: Actor) -> Non
     source.deleted_at, source.deleted_by = now(), by.name
     account_of(source).is_enabled = False
     changed(source)
-    record_for_system(by, "mailbox.deleted", source.label)
+    record_for_system(by, "mailbox.deletion_begun", source.label)
 
 
 def global_mailboxes_to_delete() -> list[UUID]:
@@ -138,6 +138,7 @@ def _forget(id: UUID) -> None:
     """No mailbox reads it any more: it goes with its account, and what that had fetched and not delivered."""
     with inside_installation("a global account is deleted with its mailbox") as session:
         source = session.get_one(GlobalMailbox, id)
+        record_for_system(Actor(source.deleted_by), "mailbox.deleted", source.label)
         raws = [
             raw_id
             for raw_id in session.scalars(

@@ -10,7 +10,13 @@
 
 from mailboxes.setup.checking import FolderChoice, check, known_folders, proposals_for
 from mailboxes.setup.connection import Connection, connection_of
-from mailboxes.setup.deleting import begin_deleting, deletion_effects, going, records_that_stay
+from mailboxes.setup.deleting import (
+    begin_deleting,
+    deletion_effects,
+    demand_own_to_delete,
+    going,
+    records_that_stay,
+)
 from mailboxes.setup.grid import GridFilter, mailbox_page
 from mailboxes.setup.overview import Overview, overview_of
 from mailboxes.setup.saving import change, create, go_live, lock, own_account, pause, resume, sync_soon
@@ -29,6 +35,7 @@ __all__ = [
     "connection_of",
     "create",
     "deletion_effects",
+    "demand_own_to_delete",
     "go_live",
     "going",
     "known_folders",

@@ -77,14 +77,19 @@ def records_that_stay(mailbox: Mailbox) -> dict[str, int]:
     return {"leads": leads, "cases": cases}
 
 
+def demand_own_to_delete(mailbox: Mailbox) -> None:
+    """`ForbiddenError` where the system serves the organization with it, and may delete it."""
+    if mailbox.is_global and mailbox.is_served:
+        raise ForbiddenError("This mailbox is the system's: its administrators delete it. You can pause it.")
+
+
 def begin_deleting(mailbox: Mailbox, typed_label: str, *, by: Actor) -> None:
     """Close a mailbox of the organization for good; a job deletes it from now on. The caller commits.
 
     Leads, cases and contacts stay, and so does the mail server. `InvalidError` unless its label was
     typed, `ForbiddenError` if it is the system's, `NotFoundError` if somebody else was first.
     """
-    if mailbox.is_global and mailbox.is_served:
-        raise ForbiddenError("This mailbox is the system's: its administrators delete it. You can pause it.")
+    demand_own_to_delete(mailbox)
     if typed_label.strip() != mailbox.label:
         raise InvalidError(f"Type the label {mailbox.label} to delete it.", field="confirmation")
     close(mailbox, by=by)

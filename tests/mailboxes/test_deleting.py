@@ -23,7 +23,7 @@ from mailboxes.setup import begin_deleting, deleting, going
 from mailboxes.setup.deleting import go_on_deleting, mailboxes_to_delete
 from mailboxes.sync.claiming import Rhythms, claim_due
 from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
-from tenants.audit import Actor, AuditEntry
+from tenants.audit import Actor, AuditEntry, SystemAuditEntry
 from tenants.database import db, inside_installation
 from tests.factories import World, make_mailbox, make_message, sign_in
 from tests.mailboxes.arriving import letter, receive
@@ -59,6 +59,14 @@ def counts(inside: Any, world: World) -> list[int]:
 def acts(inside: Any, world: World) -> list[str]:
     with inside(world):
         return list(db.session.scalars(select(AuditEntry.act).order_by(AuditEntry.id)))
+
+
+def acts_of_the_system() -> list[str]:
+    with inside_installation("a test") as session:
+        of_mailboxes = select(SystemAuditEntry).where(SystemAuditEntry.act.like("mailbox.delet%"))
+        entries = session.scalars(of_mailboxes.order_by(SystemAuditEntry.id)).all()
+    assert {(entry.actor_name, entry.subject) for entry in entries} == {("Bob", "Info")}
+    return [entry.act for entry in entries]
 
 
 def test_nobody_knows_a_mailbox_that_is_being_deleted_and_its_label_is_free(
@@ -126,6 +134,7 @@ def test_a_global_mailbox_is_closed_everywhere_before_one_turn_is_deleted_of_all
     with inside_installation("a test") as session:
         global_deleting.begin_deleting(global_mailbox_of(source_id), "Info", by=BOB)
         session.commit()
+    assert acts_of_the_system() == ["mailbox.deletion_begun"]
     assert not global_deleting.go_on_deleting(source_id)
     assert len(mailboxes_to_delete()) == 2
     assert mailboxes_to_delete(but_of=[source_id]) == []  # its own job does it
@@ -133,6 +142,7 @@ def test_a_global_mailbox_is_closed_everywhere_before_one_turn_is_deleted_of_all
     while not global_deleting.go_on_deleting(source_id):
         pass
     assert counts(inside, ours)[2] + counts(inside, theirs)[2] == 0
+    assert acts_of_the_system() == ["mailbox.deletion_begun", "mailbox.deleted"]
 
 
 def test_one_that_is_closed_while_a_message_is_acted_on_holds_up_no_other(

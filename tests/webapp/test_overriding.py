@@ -331,6 +331,13 @@ def test_the_list_counts_the_rules_that_apply(source, inside, ada, ours):
     assert counted() == "0 of 0"
 
 
+def test_what_the_system_serves_is_not_offered_to_be_deleted(source, inside, ada, ours, theirs):
+    url = url_of(ours, inside)
+    assert f"{url}/delete" not in read(ada, url)
+    assert f"{url}/delete" not in read(ada, "/configuration/mailboxes/")
+    assert "its administrators delete it" in read(ada, f"{url}/delete", expect=403)
+
+
 def test_who_is_served_no_more_reads_on_and_sends_nothing(app, source, inside, ada, ours):
     with inside(ours):
         mailbox = db.session.scalar(select(Mailbox))

@@ -4,21 +4,24 @@ import pytest
 from sqlalchemy import select
 
 import mailboxes.intake.batches as reading
-from mailboxes import timeline
+from mailboxes import setup, timeline
 from mailboxes.acting import act_on_pending
 from mailboxes.arrivals import Arrival
 from mailboxes.crm.cases import Case
 from mailboxes.given_up import leave_to_people
+from mailboxes.global_mailboxes import deleting
+from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.intake import deliver
 from mailboxes.intake.held import held_counts
 from mailboxes.messages import Message
-from mailboxes.system_mailboxes import MailboxGrant
-from tenants.audit import AuditEntry
+from mailboxes.system_mailboxes import Mailbox, MailboxGrant
+from tenants.audit import Actor, AuditEntry
 from tenants.database import db, inside_installation
 from tenants.database import inside as db_inside
 from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import arrive, letter, receive
 from tests.mailboxes.global_mail import arrive_globally, make_global_account
+from tests.mailboxes.global_mailboxes.saying import make_global
 from tests.webapp.reading import read, send, words_of
 
 LIST = "/configuration/quarantine/"
@@ -68,6 +71,34 @@ def test_it_lists_what_all_mailboxes_hold_back_and_why(inside, ours, theirs, cli
     only = words_of(read(client, f"{LIST}?account={second.account_id}"))
     assert only.count("Reading it failed") == 2
     assert "Nothing is held back here" in words_of(read(client, f"{LIST}?state=too_large"))
+
+
+def test_what_a_mailbox_that_is_being_deleted_holds_back_says_so_and_leads_nowhere(
+    inside, ours, theirs, client, poison
+):
+    mailbox = make_mailbox(ours, label="Support")
+    quarantine(inside, ours, mailbox, "One")
+    quarantine(inside, theirs, make_mailbox(theirs, label="Strange"), "Two")
+    with inside(ours):
+        setup.begin_deleting(db.session.get_one(Mailbox, (ours.id, mailbox.id)), "Support", by=Actor("Bob"))
+        db.session.commit()
+    page = read(client, LIST)
+    assert "Support It is being deleted, and this with it." in words_of(page)
+    assert str(mailbox.id) not in page
+    assert "Support (1)" in words_of(read(client, f"{LIST}?account={mailbox.account_id}"))
+
+
+def test_what_a_global_mailbox_that_is_being_deleted_holds_back_says_so_and_leads_nowhere(app, ours, theirs):
+    source_id = make_global(ours, theirs, label="Info")
+    with inside_installation("a test") as session:
+        source = session.get_one(GlobalMailbox, source_id)
+        held = {"state": "quarantined", "failure": "Reading it failed."}
+        arrive(Mailbox(account_id=source.account_id, organization_id=None), letter("One"), **held)
+        deleting.begin_deleting(source, "Info", by=Actor("Sam"))
+        session.commit()
+    page = read(sign_in(app, make_user(is_system_admin=True)), "/system/quarantine/")
+    assert "Info It is being deleted, and this with it." in words_of(page)
+    assert str(source_id) not in page
 
 
 def test_the_navigation_counts_what_is_in_quarantine(inside, ours, theirs, client, poison):

@@ -110,6 +110,7 @@ def check_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
 
 def delete_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
     """Names what goes, asks for the label, deletes."""
+    setup.demand_own_to_delete(mailbox)
     error = ""
     if request.method == "POST":
         label = mailbox.label

@@ -24,10 +24,11 @@ MOST_NAMED = 5  # mailboxes that cannot be fetched from now
 
 @dataclass(frozen=True)
 class Named:
-    """The mailbox that reads an account, as rows and filters name it."""
+    """The mailbox that reads an account, as rows and filters name it; one that ``is_going`` has no page."""
 
     id: UUID
     label: str
+    is_going: bool = False
 
 
 @dataclass(frozen=True)

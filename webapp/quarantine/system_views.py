@@ -39,7 +39,8 @@ def _level() -> Level:
 
 def _mailboxes(account_ids: set[UUID]) -> dict[UUID, Named]:
     query = select(GlobalMailbox).where(among(GlobalMailbox.account_id, account_ids))
-    return {source.account_id: Named(source.id, source.label) for source in db.session.scalars(query)}
+    found = db.session.scalars(query)
+    return {one.account_id: Named(one.id, one.label, one.deleted_at is not None) for one in found}
 
 
 def _note(act: str, count: int) -> None:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from mailboxes.given_up import given_up_count
-from mailboxes.system_mailboxes import Mailbox
+from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
 from tenants.audit import record
 from tenants.database import db
 from tenants.database.bulk import among
@@ -55,7 +55,8 @@ def _level() -> Level:
 
 def _mailboxes(account_ids: set[UUID]) -> dict[UUID, Named]:
     query = select(Mailbox).where(among(Mailbox.account_id, account_ids))
-    return {mailbox.account_id: Named(mailbox.id, mailbox.label) for mailbox in db.session.scalars(query)}
+    found = db.session.scalars(query, execution_options={SEES_DELETED: True})
+    return {one.account_id: Named(one.id, one.label, one.deleted_at is not None) for one in found}
 
 
 def _note(act: str, count: int) -> None:
