@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from uuid import UUID
 
 import structlog
-from flask import Flask
+from flask import Flask, current_app
 from redis.exceptions import RedisError
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,7 +28,7 @@ from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.errors import MailServerError
 from mailboxes.imap import ImapConnection
 from mailboxes.sync.claiming import Rhythms, claim_now, put_off
-from mailboxes.sync.foreground import bound_to_owner
+from mailboxes.sync.foreground import bind_to_owner
 from mailboxes.sync.plan import pause_after
 from tenants.database import db
 from tenants.errors import NotFoundError
@@ -41,6 +41,7 @@ LOOK_SECONDS = 2.0  # for new, changed and removed accounts
 WAIT_SECONDS = 0.5
 PUT_OFF_SECONDS = 20
 THREADS = 16
+BEGUN_AT_ONCE = 50  # accounts, before the others are heard again
 IDLE_SECONDS = (540.0, 1500.0)  # 9 to 25 minutes: before servers drop an IDLE that is too long
 UNASKED_RHYTHMS = 15  # an idling inbox is asked this much less often
 
@@ -86,12 +87,13 @@ class Watch:
         self._results: SimpleQueue[Result] = SimpleQueue()
         self._bell, self._rope = socket.socketpair()
         self._selector.register(self._bell, selectors.EVENT_READ, None)
+        self._to_begin: dict[UUID | None, list[Post]] = {}  # by organization, whose turn it is first
         self._look_at = 0.0
         self._put_off_at = 0.0
 
     def turn(self, wait: float = WAIT_SECONDS) -> None:
         """Wait for news a moment, and act on them. Never raises for a server, a database or a Redis."""
-        for key, _ in self._selector.select(wait):
+        for key, _ in self._selector.select(0 if self._to_begin else wait):
             if key.data is None:
                 self._bell.recv(4096)
             else:
@@ -99,6 +101,7 @@ class Watch:
         self._take_results()
         try:
             self._look()
+            self._begin_some()
             self._send_due()
             self._put_off()
         except (SQLAlchemyError, RedisError) as error:
@@ -131,21 +134,31 @@ class Watch:
         for account_id, watched in list(self.watched.items()):
             if wanted.get(account_id) != watched.post:
                 self._drop(watched)
+        to_begin: dict[UUID | None, list[Post]] = {owner: [] for owner in self._to_begin}
         for account_id, post in wanted.items():
             if account_id not in self.watched:
-                self._begin(post)
+                to_begin.setdefault(post.organization_id, []).append(post)
+        self._to_begin = {owner: waiting for owner, waiting in to_begin.items() if waiting}
 
-    def _begin(self, post: Post) -> None:
-        rhythm = self._rhythms.of(post.organization_id)
-        try:
-            with bound_to_owner(post.account_id):
-                account = db.session.scalars(select(Account).where(Account.id == post.account_id)).one()
-                settings, policy = imap_settings(account), egress_policy()
-        except (NotFoundError, UnreadableSecretError):
+    def _begin_some(self) -> None:
+        """Organizations take turns: whoever adds thousands of accounts keeps nobody from being heard."""
+        if not self._to_begin:
             return
-        self.watched[post.account_id] = Watched(
-            post, settings, policy, ImapConnection(settings, policy), float(rhythm.seconds)
-        )
+        owner = next(iter(self._to_begin))
+        waiting = self._to_begin.pop(owner)
+        if len(waiting) > BEGUN_AT_ONCE:
+            self._to_begin[owner] = waiting[BEGUN_AT_ONCE:]
+        begun = {post.account_id: post for post in waiting[:BEGUN_AT_ONCE]}
+        seconds = float(self._rhythms.of(owner).seconds)
+        with current_app.app_context():
+            bind_to_owner(owner)
+            policy = egress_policy()
+            for account in db.session.scalars(select(Account).where(Account.id.in_(begun))).all():
+                with suppress(UnreadableSecretError):
+                    settings = imap_settings(account)
+                    imap = ImapConnection(settings, policy)
+                    post = begun[account.id]
+                    self.watched[account.id] = Watched(post, settings, policy, imap, seconds)
 
     def _drop(self, watched: Watched) -> None:
         self.watched.pop(watched.post.account_id, None)

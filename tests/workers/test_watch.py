@@ -260,6 +260,23 @@ def test_nobodys_servers_take_all_threads(ours: World, theirs: World, watch: Wat
     assert submitted.count(ours.id) == watch._most_of_one < 20
 
 
+def test_whoever_adds_many_mailboxes_keeps_nobody_from_being_heard(
+    ours: World, theirs: World, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.watch.BEGUN_AT_ONCE", 3)
+    watch._send_due = lambda: None
+    for world in (theirs,) * 10 + (ours,):
+        make_mailbox(world, account={"imap_enabled": True, "imap_host": "127.0.0.1", "imap_port": 9})
+    begun: list[int] = []
+    for _ in range(5):
+        before = len(watch.watched)
+        watch.turn(0)
+        begun.append(len(watch.watched) - before)
+    assert sorted(begun) == [1, 1, 3, 3, 3]
+    assert begun.index(1) < 2
+    assert not watch._to_begin
+
+
 def test_every_account_belongs_to_one_shard_and_few_move_when_one_comes() -> None:
     accounts: list[UUID] = [uuid7() for _ in range(300)]
     shards = {id: [number for number in range(3) if is_ours(id, number, 3)] for id in accounts}
