@@ -221,7 +221,7 @@ def _says_rejected(text: str) -> bool:
 
 def _read_block(block: str, failures: Failures) -> None:
     fields: dict[str, list[str]] = {}
-    for name, value in _FIELD.findall(block[:20_000]):
+    for name, value in _FIELD.findall(_FOLD.sub(" ", block[:20_000])):
         fields.setdefault(name.lower(), []).append(value)
     action = " ".join(fields.get("action", [])).strip().lower()
     status = " ".join(fields.get("status", [])).strip()

@@ -62,6 +62,8 @@ class Headers:
 
     def machine_headers(self) -> list[str]:
         found = self.present(robots.MACHINE_HEADERS)
+        if robots.RULE_OF_EXCHANGE in found and self.all("resent-from"):
+            found.remove(robots.RULE_OF_EXCHANGE)  # somebody's letter that a rule has redirected as it was
         for name, wanted in robots.MACHINE_HEADER_VALUES.items():
             if any(value.strip().lower().startswith(tuple(wanted)) for value in self.all(name)):
                 found.append(name)

@@ -7,7 +7,7 @@ import re
 from mailboxes.classifying.sentences import any_of
 
 BOUNCE, REPLY, AWAY, ABSENCE = "bounce", "automatic-reply", "away", "absence"
-REPORT, RECEIPT = "report", "receipt"
+REPORT, RECEIPT, TAKEN_IN = "report", "receipt", "taken-in"
 
 _AUTOMATIC_REPLIES = {
     "en": (
@@ -239,7 +239,21 @@ _REPORT = re.compile(
 )
 _RECEIPT = re.compile(
     r"(?:read|not read|gelesen|ungelesen|lu|non lu|leído|no leído|letto|lid[ao]|gelezen|return receipt"
-    r"|lesebestätigung|empfangsbestätigung)\s?:",
+    r"|lesebestätigung|empfangsbestätigung)\s?:|return receipt \(\w{1,12}\) -",
+    re.IGNORECASE,
+)
+# Of a service desk that has taken a mail in: the number of its ticket, or what it thanks for.
+_TAKEN_IN = re.compile(
+    r"#\s?[\w-]{0,20}\d|\[[^\[\]]{0,40}\d{2}[^\[\]]{0,20}\]|\b[a-z]{2,10}-\d{1,7}\b"
+    r"|\b(?:requests?|tickets?|case|message|e-?mail|inquiry|enquiry) (?:received|created|opened|registered)\b"
+    r"|\breceived your\b|\backnowledge?ment\b|\bthank(?:s| you) for (?:contacting|your)\b"
+    r"|\beingangsbestätigung|\b(?:ihre|deine) (?:anfrage|nachricht|e-?mail)\b|\bihr (?:anliegen|ticket)\b"
+    r"|\baccus[ée] de r[ée]ception|\bvotre (?:demande|message)\b|\bacuse de recibo\b"
+    r"|\b(?:su|tu) (?:solicitud|consulta|mensaje)\b|\bconferma di ric|\b(?:sua|tua) richiesta\b"
+    r"|\bontvangstbevestiging|\b(?:uw|je) (?:vraag|bericht|aanvraag|melding)\b"
+    r"|\bsua (?:solicitação|mensagem)\b|\bpotwierdzenie\b|\bmottagningsb"
+    r"|\bvi har (?:mottagit|mottatt|modtaget)\b|\bvahvistus|\bpotvrzení\b"
+    r"|\b(?:обращение|заявка|запрос)\b|\btalebiniz|受け?付|お問い?合わ?せ|收到|접수",
     re.IGNORECASE,
 )
 _BOUNCE = re.compile(
@@ -255,14 +269,15 @@ _KINDS = {
     REPLY: _AUTOMATIC_REPLY.match,
     AWAY: _AWAY.match,
     ABSENCE: _NOUN_OF_ABSENCE.match,
+    TAKEN_IN: _TAKEN_IN.search,
 }
 
 
 def automatic_subject(subject: str) -> str:
     """Of which kind the subject is, or ``""``: a weak sign (reliability §3.1 rule 29).
 
-    `ABSENCE`, the noun before any other words, is the weakest of them. `REPORT` needs no other sign: nobody
-    writes so but programs.
+    `ABSENCE`, the noun before any other words, and `TAKEN_IN` are the weakest of them. `REPORT` needs no
+    other sign: nobody writes so but programs.
     """
     subject = subject[:300]
     return next((kind for kind, matches in _KINDS.items() if matches(subject)), "")

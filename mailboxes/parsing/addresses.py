@@ -90,7 +90,7 @@ class _Reader:
         self.text, self.limit = text, limit
         self.position = 0
         self.item = _Item()
-        self.held: list[tuple[str, bool]] = []  # words before an unquoted comma in a name
+        self.held: list[tuple[str, bool]] = []  # words before an unquoted comma or semicolon in a name
         self.found: list[Address] = []
         self.has_group = self.is_ambiguous = self.is_cut = self.space_before = False
         self.quotes_end = self.comments_end = False
@@ -177,16 +177,21 @@ class _Reader:
         self.space_before = False
 
     def _comma(self) -> None:
+        mark = self.text[self.position]
         self.position += 1
         item = self.item
         if item.angle is None and item.words and not _has_at(item.words):
-            self.held.extend([*item.words, (",", False)])
+            self.held.extend([*item.words, (mark, False)])
             self.item = _Item(comments=item.comments)
             self.space_before = True
             return
         self._finish()
 
     def _semicolon(self) -> None:
+        """The end of a group. Where there is none, Outlook's comma."""
+        if not self.has_group:
+            self._comma()
+            return
         self.position += 1
         self._finish()
         self._release()
@@ -248,7 +253,7 @@ class _Reader:
         names: list[list[tuple[str, bool]]] = []
         current: list[tuple[str, bool]] = []
         for word, space in [*self.held, (",", False)]:
-            if word == ",":
+            if word in (",", ";"):
                 names.append(current)
                 current = []
             else:

@@ -44,6 +44,11 @@ def test_a_report_names_the_failed_recipients():
     assert found.failed_recipients == ("lost@example.org", "gone@example.org")
 
 
+def test_a_report_may_fold_its_fields():
+    found = bounced(REPORT.format(block="Final-Recipient: rfc822;\n lost@example.org\nAction:\n\tfailed"))
+    assert found.failed_recipients == ("lost@example.org",)
+
+
 def test_a_delay_has_not_failed_yet():
     found = bounced(REPORT.format(block="Final-Recipient: rfc822; slow@example.org\nAction: delayed"))
     assert (found.is_bounce, found.failed_recipients) == (True, ())

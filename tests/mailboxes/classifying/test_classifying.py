@@ -68,6 +68,8 @@ AUTOMATIC = [
     ("machine-header", {"X_Mailer": "Vacation 1.2"}),
     ("machine-header", {"X_POST_MessageClass": "9; Autoresponder"}),
     ("machine-header", {"Delivered_To": "Autoresponder"}),
+    ("machine-header", {"X_Znuny_Loop": "yes"}),
+    ("machine-header", {"X_MS_Exchange_Inbox_Rules_Loop": "ada@x.y"}),
     ("machine-header", {"X_Failed_Recipients": "x@y.z"}),
     ("machine-header", {"X_Asterisk_CallerID": "123"}),
     ("machine-header", {"X_Apple_Unsubscribe": "true"}),
@@ -95,6 +97,7 @@ AUTOMATIC = [
         for local in (
             *("build-notifications", "voicemail", "dmarcreport", "dmarc-support"),
             *("nao-responder", "svara-inte", "besvar-ikke", "nie-odpowiadać", "cevaplamayin", "ne-valaszolj"),
+            *("noreplies", "no-replies", "unmonitored"),
         )
     ),
     ("robot-sender", {"From": "prvs=1234567890=noreply@x.y"}),
@@ -174,6 +177,7 @@ ORDINARY_SUBJECTS = [
         *({"Subject": subject, "In_Reply_To": "<a@b>"} for subject in ORDINARY_SUBJECTS),
         {"X_Delivery_Agent": "TMDA/1.1"},  # on each mail of whoever uses that filter
         {"X_List": "no list header"},
+        {"X_MS_Exchange_Inbox_Rules_Loop": "old@x.y", "Resent_From": "old@x.y"},  # a rule redirected it
     ],
 )
 def test_a_near_miss_is_left_to_people(headers):
@@ -230,6 +234,10 @@ def test_an_absence_in_an_answer_is_confirmed_by_what_the_text_says(subject):
         ({"Subject": "On annual leave"}, "I am on annual leave. For urgent matters please call Bob."),
         ({"Subject": "Read: Offer"}, "Your message\n\n  Subject: Offer\n\nwas read on 5 May."),
         ({"Subject": "Samodejni odgovor: Ponudba"}, "Sem na dopustu."),
+        (
+            {"Subject": "Return Receipt (displayed) - Offer"},
+            "This is a Return Receipt for the mail that you sent.",
+        ),
     ],
 )
 def test_what_a_note_says_of_the_mail_it_answers_shows_a_program(headers, text):
@@ -268,6 +276,43 @@ def test_a_person_who_answers_with_a_subject_of_their_own_is_no_program(text):
     assert classified(text, Subject="Invoice 12", In_Reply_To="<a@b>").automatic_reasons == ()
 
 
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("[Request received] Order", "Your request (12345) has been received and is being reviewed."),
+        ("Ticket Received - Order", "We would like to acknowledge that we have received your request."),
+        ("SUP-12 Order", "Reply above this line.\n\nJust confirming that we got your request."),
+        ("Support Ticket Opened [#123456]", "A representative will follow-up with you as soon as possible."),
+        ("[Ticket#2026112810000012] RE: Order", "Your message has been assigned to our team.\n\n> Order"),
+        ("Eingangsbestätigung: Ihre Anfrage", "Ihre Anfrage ist bei uns eingegangen."),
+        ("Accusé de réception : votre demande", "Nous avons bien reçu votre demande."),
+        ("Hemos recibido su consulta", "Su consulta ha sido registrada."),
+        ("La sua richiesta", "Abbiamo ricevuto la sua richiesta."),
+        ("Uw vraag", "Wij hebben uw vraag ontvangen."),
+        ("お問い合わせありがとうございます", "お問い合わせを受け付けました。"),
+    ],
+)
+def test_a_service_desk_that_has_taken_a_mail_in_is_a_program(subject, text):
+    assert classified(text, Subject=subject).automatic_reasons == ("automatic-subject",)
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Ticket #12", "Where is my order?\n\n> Your request has been received."),
+        ("Order #4711", "We have received your parcel, but one box is missing."),
+        ("Request received", "I have received a request from your company to pay. Is it genuine?"),
+        ("Acknowledgement", "Please acknowledge receipt of my cancellation."),
+        ("Eingangsbestätigung", "Ich brauche eine Eingangsbestätigung für meine Kündigung."),
+        ("Our offer", "We have received your request and can deliver ten chairs."),
+        ("New ticket #12", "Ann has opened a ticket: the door is broken."),
+    ],
+)
+def test_whoever_writes_of_tickets_and_requests_is_a_person(subject, text):
+    assert classified(text, Subject=subject).automatic_reasons == ()
+    assert classified(text, Subject=subject, From="alerts@x.y").automatic_reasons == ()
+
+
 OF_PROGRAMS = [
     "Thank you!\nThis is an automated response, your ticket has the number 7.",
     "*** This message was automatically\ngenerated. ***",
@@ -287,6 +332,36 @@ OF_PROGRAMS = [
     "Dit is een automatisch gegenereerd bericht.",
     "Это автоматическое уведомление.",
     "このメールは自動的に送信されています。",
+    "This is an unmonitored mailbox.",
+    "Please do not reply to this email.",
+    "Please do not reply directly to this message as the address is not read.",
+    "Bitte antworten Sie nicht auf diese Nachricht.",
+    "Veuillez ne pas répondre à ce message.",
+    "Por favor, no responda a este correo.",
+    "Si prega di non rispondere a questa e-mail.",
+    "Por favor, não responda a esta mensagem.",
+    "U kunt niet op deze e-mail reageren.",
+    "Det går inte att svara på detta meddelande.",
+    "Älä vastaa tähän viestiin.",
+    "Prosimy nie odpowiadać na tę wiadomość.",
+    "Tento e-mail byl vygenerován automaticky, prosíme neodpovídejte na něj.",
+    "Ez egy automatikusan generált üzenet.",
+    "Acest mesaj a fost generat automat.",
+    "Ovo je automatska poruka.",
+    "Tai automatinis pranešimas.",
+    "Αυτό είναι ένα αυτόματο μήνυμα.",
+    "Пожалуйста, не отвечайте на это письмо.",
+    "Це автоматичне повідомлення.",
+    "Bu otomatik olarak oluşturulmuş bir e-postadır.",
+    "הודעה זו נשלחה אוטומטית.",
+    "هذه رسالة آلية.",
+    "Ini adalah pesan otomatis.",
+    "Đây là thư tự động.",
+    "您好，请勿直接回复。",
+    "본 메일은 발신전용 메일입니다.",
+    "Just this once, click the link below so I can receive your emails.",
+    "Your message was waitlisted. Please add yourself to my Guest List.",
+    "Seu e-mail para x@y.example foi bloqueado.",
 ]
 
 
@@ -305,6 +380,11 @@ def test_a_program_that_says_what_it_is_is_believed(text):
         "Stop that.\n\n---- Forwarded message ----\nThis is an automated message.",
         "Stop that.\nFrom: Shop\nThis is an automated message.",
         "How do I make this an automatic reply?",
+        "Please do not reply to this email, but write to bob@work.example.",
+        "Please do not reply to this email\nbut write to bob@work.example.",
+        "Your shop says: Please do not reply to this email.",
+        "If it is not for you please do not reply to this email.",
+        "Bitte antworten Sie nicht auf diese E-Mail, sondern an meine Frau.",
     ],
 )
 def test_whoever_quotes_a_program_is_a_person(text):

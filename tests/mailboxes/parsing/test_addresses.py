@@ -13,6 +13,7 @@ ONE_ADDRESS = [
     ('"Ada, Countess" <a@b.c>', "Ada, Countess", "a@b.c"),
     ("John Q. Public <j@x.y>", "John Q. Public", "j@x.y"),
     ("Doe, John <j@x.y>", "Doe, John", "j@x.y"),
+    ("Doe; Sales <j@x.y>", "Doe; Sales", "j@x.y"),
     ("a@b.c (Ada Lovelace)", "Ada Lovelace", "a@b.c"),
     ("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>", "Pete", "pete@silly.test"),
     ("Mary <@machine.tld,@b.c:mary@example.net>", "Mary", "mary@example.net"),
