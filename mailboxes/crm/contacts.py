@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, UniqueConstraint, func, or_, select
+from sqlalchemy import Select, UniqueConstraint, func, not_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -149,8 +149,11 @@ def contact_titles(ids: Iterable[UUID | None]) -> dict[UUID, str]:
 
 
 def suggestions(text: str, limit: int = 10) -> list[tuple[str, str]]:
-    """(name, address) of contacts for a recipient's field, those seen last first."""
-    found = db.session.execute(
+    """(name, address) of contacts for a recipient's field: where a word of it begins so, before others.
+
+    Among each, those seen last come first.
+    """
+    query = (
         contacts(text)
         .join(
             ContactAddress,
@@ -159,9 +162,17 @@ def suggestions(text: str, limit: int = 10) -> list[tuple[str, str]]:
         )
         .with_only_columns(Contact.name, ContactAddress.address)
         .order_by(Contact.last_seen_at.desc(), ContactAddress.id)
-        .limit(limit)
     )
-    return [(name, address) for name, address in found]
+    begins = or_(
+        ContactAddress.address.istartswith(text, autoescape=True),
+        Contact.name.istartswith(text, autoescape=True),
+        Contact.name.icontains(f" {text}", autoescape=True),
+    )
+    found = [(name, address) for name, address in db.session.execute(query.where(begins).limit(limit))]
+    if len(found) < limit:
+        others = db.session.execute(query.where(not_(begins)).limit(limit - len(found)))
+        found += [(name, address) for name, address in others]
+    return found
 
 
 def see(sighting: Sighting, *, may_make: bool) -> Contact | None:

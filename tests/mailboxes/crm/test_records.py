@@ -171,6 +171,23 @@ def test_suggestions_name_who_wrote_last_first(ours, theirs):
         assert len(db.session.scalars(select(ContactAddress)).all()) == 2
 
 
+def test_suggestions_begin_with_those_whose_name_or_address_begins_so(ours, theirs):
+    with inside(theirs.id):
+        contacts.see(Sighting("amy@theirs.test", "Amy", AT), may_make=True)
+        db.session.commit()
+    with inside(ours.id):
+        for days, name, address in (
+            (0, "Amy", "amy@where.test"),
+            (1, "", "amber@where.test"),
+            (2, "Mr Amos", "mr@where.test"),
+            (3, "Zed", "zed@example.test"),
+        ):
+            contacts.see(Sighting(address, name, AT + timedelta(days=days)), may_make=True)
+        found = [address for _, address in contacts.suggestions("am")]
+        assert found == ["mr@where.test", "amber@where.test", "amy@where.test", "zed@example.test"]
+        assert [address for _, address in contacts.suggestions("am", limit=1)] == ["mr@where.test"]
+
+
 def test_sources_have_stable_keys_and_one_default(ours):
     with inside(ours.id):
         own = add_lead_source("Größe & mehr")
