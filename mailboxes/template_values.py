@@ -48,6 +48,15 @@ def values_for(
         "sender": _sender(message, recipient),
         "contact": _contact(contact_with_address(recipient)),
         **_records(message.thread_id),
+        **values_of_new(mailbox, member),
+    }
+    hidden = hidden_from(member) if member is not None else ()
+    return {group: found for group, found in values.items() if group not in hidden}
+
+
+def values_of_new(mailbox: Mailbox, member: Membership | None) -> dict[str, dict[str, str]]:
+    """The variables of a message that answers none."""
+    return {
         "mailbox": {
             "label": mailbox.label,
             "address": mailbox.address,
@@ -56,8 +65,6 @@ def values_for(
         "organization": {"name": _organization_name()},
         "user": {"name": member.name, "address": member.user.address} if member is not None else {},
     }
-    hidden = hidden_from(member) if member is not None else ()
-    return {group: found for group, found in values.items() if group not in hidden}
 
 
 def hidden_from(member: Membership) -> frozenset[str]:

@@ -9,7 +9,7 @@ from mailboxes.access import demand_reply
 from mailboxes.drafts.room import demand_room_for_a_file
 from mailboxes.drafts.table import Draft, DraftAttachment, answered_message, mailbox_of
 from mailboxes.filenames import safe_filename
-from mailboxes.template_values import hidden_from, values_for
+from mailboxes.template_values import hidden_from, values_for, values_of_new
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 from tenants.errors import ConflictError, InvalidError
@@ -70,18 +70,10 @@ def use_template(member: Membership, draft: Draft, template_id: UUID) -> list[st
     """
     template = templates.named_template(template_id)
     answered = answered_message(draft)
-    values = values_for(answered, member=member) if answered else _values_without_message(member, draft)
+    values = values_for(answered, member=member) if answered else values_of_new(mailbox_of(draft), member)
     own = str(value_of("general.language", user=member.user))
     filled = templates.render(template, [answered.language if answered else None, own], values)
     draft.body = f"{filled.text.rstrip()}\n{draft.body}"
     draft.subject = draft.subject or filled.subject
     draft.updated_at = now()
     return sorted(hidden_from(member) & templates.groups_of(template))
-
-
-def _values_without_message(member: Membership, draft: Draft) -> dict[str, dict[str, str]]:
-    mailbox = mailbox_of(draft)
-    return {
-        "mailbox": {"label": mailbox.label, "address": mailbox.address, "signature": mailbox.signature or ""},
-        "user": {"name": member.name, "address": member.user.address},
-    }

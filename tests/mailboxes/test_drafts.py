@@ -51,6 +51,16 @@ def test_a_template_is_in_the_language_of_who_writes_where_no_message_says_one(o
             assert draft.subject == subject
 
 
+def test_a_template_of_a_new_message_names_mailbox_organization_and_writer(ours, theirs, mailbox, inside):
+    text = "{{ user.name }}, {{ mailbox.label }} of {{ organization.name }}{{ contact.name }}"
+    with inside(ours):
+        template = save_template(TemplateValues("Regards", texts={"en": ("Hello", text)}), by=Actor("Ada"))
+        draft = drafts.begin_message(ours.member, mailbox.id)
+        drafts.use_template(ours.member, draft, template.id)
+        first = draft.body.splitlines()[0]
+        assert first == f"{ours.member.name}, {db.session.merge(mailbox).label} of {ours.name}"
+
+
 def test_all_files_together_have_a_limit(ours, mailbox, inside):
     with inside(ours):
         override("mail.max_upload_mb", "1", "organization", by="test")
