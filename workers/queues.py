@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from flask import current_app
@@ -42,6 +42,7 @@ STATE = "state"  # a kind of change: how a mailbox is, for whoever manages mailb
 ALIVE = "alive"  # prefix of the keys by which processes say that they live
 ALIVE_SECONDS = 45
 WAITING_SECONDS = 10  # so long a waiting job is counted on; it may have been lost
+DELETION_SECONDS = 86400  # so long a mark is kept of one that deletes
 
 log = structlog.get_logger()
 
@@ -203,11 +204,17 @@ def _ring_once(name: str, function: str, id: UUID, *, is_first: bool = False) ->
 
 
 def _ring_deletion(function: str, id: UUID, *owner: UUID) -> None:
-    """Ring unless such a job waits, be it for minutes: else each sweep would add another one."""
+    """Ring unless such a job waits, be it for minutes: else each sweep would add another one.
+
+    The mark names the job, which may be lost: what counts is whether it is in the queue.
+    """
 
     def bell() -> None:
-        if redis().set(_waiting(DELETION, id), 1, nx=True, ex=JOB_SECONDS):
-            _ring(ACTION, function, *map(str, (*owner, id)))
+        mark, waiting = _waiting(DELETION, id), queue(ACTION)
+        job_id = redis().get(mark)
+        if job_id is None or waiting.get_job_position(job_id.decode()) is None:
+            redis().set(mark, new_id := f"deletion-{uuid4()}", ex=DELETION_SECONDS)
+            _ring(ACTION, function, *map(str, (*owner, id)), job_id=new_id)
 
     _quietly(bell)
 

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 
 from mailboxes.arrivals import SHARES
 from mailboxes.sync import leases
-from mailboxes.sync.claiming import is_anybody_due
+from mailboxes.sync.claiming import is_anybody_due, keep_rhythm
 from mailboxes.sync.foreground import bind_to_owner, owner_of, readers_of, worker_name
 from mailboxes.sync.passes import PassReport
 from mailboxes.sync.passes import sync_account as run_pass
@@ -27,6 +27,7 @@ def sync_account(account_id: str, fence: int) -> None:
     held_fence = leases.confirm(account, fence, worker_name())
     if held_fence is None:
         return
+    keep_rhythm(account)
     with leases.held(account, held_fence):
         report = run_pass(account, held_fence, stored=partial(_ring, account), do_others_wait=do_others_wait)
     _tell(account, report)

@@ -27,7 +27,7 @@ UNDER_WAY_PER_ORGANIZATION = 3
 HISTORIES_PER_ORGANIZATION = 2  # of these, so that new mail of its other accounts finds a place
 HISTORY_PATIENCE = 30  # seconds by which accounts with history let others go first
 REMEMBERED_SECONDS = 30.0
-PAUSED_SECONDS = 60
+PAUSED_SECONDS = 60  # until an account is claimed again whose bell was lost, or that is switched off
 LONGEST_WITHOUT_PASS = 900
 
 
@@ -204,6 +204,22 @@ def claim_due(most: int, rhythms: Rhythms, *, histories: int = 3) -> list[Claim]
     return allowed
 
 
+def keep_rhythm(account_id: UUID) -> None:
+    """Its pass begins: until then it was due again soon, for the bell may have been lost. One that is due
+    stays due. The session is bound to the account's owner; commits.
+    """
+    seconds = int(value_of("sync.interval_seconds"))
+    if seconds > PAUSED_SECONDS:
+        later = func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+        db.session.execute(
+            update(Account)
+            .where(Account.id == account_id, Account.next_attempt_at > func.clock_timestamp())
+            .values(next_attempt_at=func.greatest(Account.next_attempt_at, later))
+            .execution_options(synchronize_session=False)
+        )
+        db.session.commit()
+
+
 def is_anybody_due() -> bool:
     """Whether an account waits for its pass that nobody has claimed yet."""
     with across_organizations("a pass ends earlier where accounts of other organizations wait") as session:
@@ -279,11 +295,10 @@ def _set_rhythm(session: Session, claims: list[Claim], rhythms: Rhythms) -> None
     by_seconds: dict[int, list[UUID]] = {}
     for claim in claims:
         rhythm = rhythms.of(claim.organization_id)
-        seconds = rhythm.seconds if rhythm.is_enabled else PAUSED_SECONDS
-        by_seconds.setdefault(seconds, []).append(claim.account_id)
+        if rhythm.is_enabled and rhythm.seconds < PAUSED_SECONDS:
+            by_seconds.setdefault(rhythm.seconds, []).append(claim.account_id)
     for seconds, ids in by_seconds.items():
-        if seconds != PAUSED_SECONDS:
-            _set_next(session, ids, seconds)
+        _set_next(session, ids, seconds)
 
 
 def _set_next(session: Session, ids: list[UUID], seconds: int) -> None:

@@ -22,6 +22,7 @@ from mailboxes.sync.claiming import (
     claim_now,
     hurry_for_reads,
     is_anybody_due,
+    keep_rhythm,
     put_off,
 )
 from mailboxes.system_mailboxes import Mailbox
@@ -145,18 +146,36 @@ def test_somebody_is_due_who_is_not_claimed_and_may_be(ours: World, theirs: Worl
     assert not is_anybody_due()
 
 
-def test_a_claim_is_a_lease_and_says_when_the_account_is_due_again(ours: World, inside: Any) -> None:
+@pytest.mark.parametrize(("interval", "claimed", "begun"), [(20, 20, 20), (60, 60, 60), (3600, 60, 3600)])
+def test_a_claim_is_a_lease_and_the_account_is_due_again_in_its_rhythm_once_its_pass_begins(
+    ours: World, theirs: World, inside: Any, interval: int, claimed: int, begun: int
+) -> None:
     mailbox = due_mailbox(ours)
     with inside(ours):
-        override("sync.interval_seconds", "300", "organization", by="test")
+        override("sync.interval_seconds", str(interval), "organization", by="test")
         db.session.commit()
     (claim,) = claim_due(10, Rhythms())
     with inside(ours):
         account = db.session.get_one(Account, mailbox.account_id)
         assert account.lease_fence == claim.fence
         assert account.lease_expires_at > now()
-        assert timedelta(seconds=290) < account.next_attempt_at - now() < timedelta(seconds=310)
+        assert claimed - 10 < (account.next_attempt_at - now()).total_seconds() <= claimed
         assert leases.take(mailbox.account_id, "another") is None
+        keep_rhythm(mailbox.account_id)
+        db.session.refresh(account)
+        assert begun - 10 < (account.next_attempt_at - now()).total_seconds() <= begun
+
+
+def test_an_account_with_news_stays_due_though_its_pass_begins(ours: World, inside: Any) -> None:
+    mailbox = due_mailbox(ours)
+    with inside(ours):
+        override("sync.interval_seconds", "3600", "organization", by="test")
+        db.session.commit()
+        claim_due(10, Rhythms())
+        assert claim_now(mailbox.account_id) is None
+    with inside(ours):
+        keep_rhythm(mailbox.account_id)
+        assert db.session.get_one(Account, mailbox.account_id).next_attempt_at <= now()
 
 
 @pytest.mark.parametrize(
