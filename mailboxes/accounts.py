@@ -171,6 +171,10 @@ class Folder(OptionallyScoped, Base):
     # What the server received since then is new, whatever its UID: first since it was chosen, then since
     # it was last read (`mailboxes.sync.plan.new_since_after`).
     new_since: Mapped[datetime] = mapped_column(default=now)
+    # What the server told of it when it was chosen, if it was asked then: UIDs below this next one, of this
+    # UIDVALIDITY, are not new, whatever date it gives them. None from when all before is stored or left.
+    chosen_uid: Mapped[int | None] = mapped_column(default=None)
+    chosen_validity: Mapped[int | None] = mapped_column(default=None)
     uid_validity: Mapped[int | None] = mapped_column(default=None)
     last_uid: Mapped[int] = mapped_column(default=0)
     mod_seq: Mapped[int | None] = mapped_column(default=None)
@@ -211,9 +215,13 @@ class Folder(OptionallyScoped, Base):
     audit: Mapped[dict[str, Any] | None] = mapped_column(JSONB, default=None)
     left_at: Mapped[datetime | None] = mapped_column(default=None)
 
-    def begin_now(self) -> None:
-        """It is read from now on, for the first time or again: what came in before is history."""
+    def begin_now(self, told: tuple[int, int] | None = None) -> None:
+        """It is read from now on, for the first time or again: what came in before is history.
+
+        ``told``: the UIDVALIDITY and the next UID that the server has told a moment ago.
+        """
         self.new_since = now()
+        self.chosen_validity, self.chosen_uid = told or (None, None)
         if self.first_uid is not None:
             self.first_uid = EVERY_UID
 

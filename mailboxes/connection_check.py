@@ -249,7 +249,12 @@ def _counted(connection: ImapConnection, folder: FolderListing) -> FolderListing
         if error.needs_reconnect:
             raise
         return folder
-    return replace(folder, message_count=status.messages)
+    return replace(
+        folder,
+        message_count=status.messages,
+        uid_validity=status.uid_validity,
+        uid_next=status.uid_next,
+    )
 
 
 def _shortened(timeouts: Timeouts) -> Timeouts:

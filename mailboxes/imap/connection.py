@@ -44,7 +44,7 @@ class ImapConnection(ImapSession):
     # --- folders -----------------------------------------------------------------------------
 
     def folders(self, *, with_counts: bool = False, seconds: float | None = None) -> list[FolderListing]:
-        """List all folders, with numbers of messages if asked for and the server tells in one go.
+        """List all folders, with their numbers if asked for and the server tells in one go.
 
         ``seconds``: how long it may take, where that is not what any command may.
         """
@@ -52,7 +52,7 @@ class ImapConnection(ImapSession):
         if "LIST-EXTENDED" in self.capabilities and "SPECIAL-USE" in self.capabilities:
             options.append(b"SPECIAL-USE")
         if with_counts and "LIST-STATUS" in self.capabilities:
-            options.append(b"STATUS (MESSAGES)")
+            options.append(b"STATUS (MESSAGES UIDNEXT UIDVALIDITY)")
         command: list[Argument] = [b"LIST", b'""', b'"*"']
         extended = [*command, b"RETURN (" + b" ".join(options) + b")"] if options else command
         try:

@@ -96,7 +96,7 @@ class FolderListing:
     ``name_raw``: its identity, to be sent back as it came. ``name``: for people.
     ``delimiter``: between levels, or None. ``flags``: attributes, as sent.
     ``special_use``: inbox, sent, drafts, trash, junk, archive, all, flagged, or None.
-    ``message_count``: where it was asked for and told.
+    ``message_count``, ``uid_validity``, ``uid_next``: where they were asked for and told.
     """
 
     name_raw: bytes
@@ -106,6 +106,8 @@ class FolderListing:
     special_use: str | None
     is_selectable: bool
     message_count: int | None = None
+    uid_validity: int | None = None
+    uid_next: int | None = None
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ class FolderListing:
 def listings(answers: Sequence[Parts]) -> list[FolderListing]:
     """Every folder that the LIST answers tell of, once each, with what it is for.
 
-    STATUS answers among them (RFC 5819) give the numbers of messages.
+    STATUS answers among them (RFC 5819) give their numbers.
     """
     found: dict[bytes, FolderListing] = {}
     for parts in answers:
@@ -127,7 +129,12 @@ def listings(answers: Sequence[Parts]) -> list[FolderListing]:
         name_raw, numbers = status_numbers(parts)
         name_raw = INBOX if name_raw.upper() == INBOX else name_raw
         if name_raw in found:
-            found[name_raw] = replace(found[name_raw], message_count=numbers.get("MESSAGES"))
+            found[name_raw] = replace(
+                found[name_raw],
+                message_count=numbers.get("MESSAGES"),
+                uid_validity=numbers.get("UIDVALIDITY") or None,
+                uid_next=numbers.get("UIDNEXT") or None,
+            )
     return _with_well_known_uses(list(found.values()))
 
 

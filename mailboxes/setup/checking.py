@@ -1,5 +1,6 @@
 """*Check connection / Retrieve folders*: what is typed is tried, nothing is saved."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from tenants.database import db
 from tenants.errors import InvalidError
 
 _OUR_WORDS = {"junk": "spam", None: "other", "flagged": "other"}  # where they are not IMAP's
+TOLD_SECONDS = 600  # so long what a server tells of a folder counts as of now
 MOST_AT_ONCE = 3  # of one organization, in this process
 DEMANDED_ANEW = "Type the password again: it was given for another server, port, encryption or user."
 
@@ -33,7 +35,10 @@ _under_way: Counter[UUID | None] = Counter()
 
 @dataclass(frozen=True)
 class FolderChoice:
-    """A folder as the page offers it; ``special_use`` in our words (spam, other, …)."""
+    """A folder as the page offers it; ``special_use`` in our words (spam, other, …).
+
+    ``uid_validity``, ``uid_next``: what the server told of it ``told_at`` (seconds of the epoch), if it did.
+    """
 
     name_raw: bytes
     name: str
@@ -41,6 +46,15 @@ class FolderChoice:
     special_use: str
     is_selectable: bool
     message_count: int | None
+    uid_validity: int | None = None
+    uid_next: int | None = None
+    told_at: float = 0.0
+
+    @property
+    def next_uid_now(self) -> tuple[int, int] | None:
+        """The UIDVALIDITY and the next UID, if they were told a moment ago."""
+        is_now = 0 <= time.time() - self.told_at < TOLD_SECONDS
+        return (self.uid_validity, self.uid_next) if is_now and self.uid_validity and self.uid_next else None
 
     @property
     def stored_use(self) -> str:
@@ -112,6 +126,9 @@ def choices_of(folders: tuple[FolderListing, ...]) -> list[FolderChoice]:
             our_word(folder.special_use),
             folder.is_selectable,
             folder.message_count,
+            folder.uid_validity,
+            folder.uid_next,
+            time.time(),
         )
         for folder in folders
     ]
@@ -128,6 +145,9 @@ def sealed(folders: list[FolderChoice]) -> str:
                 f.special_use,
                 f.is_selectable,
                 f.message_count,
+                f.uid_validity,
+                f.uid_next,
+                f.told_at,
             ]
             for f in folders
         ]

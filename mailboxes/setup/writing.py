@@ -86,7 +86,9 @@ def fill_mailbox(mailbox: Mailbox, values: MailboxValues) -> None:
 def keep_folders(account: Account, folders: Iterable[FolderChoice], chosen: list[bytes]) -> None:
     """The folders a server listed, of which the chosen ones are read; none is forgotten."""
     present = {folder.name_raw: folder for folder in db.session.scalars(folders_of(account))}
+    next_uids = {}
     for choice in folders:
+        next_uids[choice.name_raw] = choice.next_uid_now
         folder = present.get(choice.name_raw)
         if folder is None:
             folder = Folder(
@@ -100,7 +102,7 @@ def keep_folders(account: Account, folders: Iterable[FolderChoice], chosen: list
     for folder in present.values():
         is_chosen = folder.name_raw in chosen and folder.is_selectable
         if is_chosen and not folder.is_synced:
-            folder.begin_now()
+            folder.begin_now(next_uids.get(folder.name_raw))
         folder.is_synced = is_chosen
     db.session.flush()
     _ask_for_nothing_in([folder.id for folder in present.values() if not folder.is_synced])

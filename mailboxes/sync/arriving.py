@@ -59,11 +59,14 @@ class Lane:
     is_seen_again: bool = False
     history_through: int = 0  # UIDs up to this one are history …
     new_since: datetime = LONG_AGO  # … unless the server received them since then …
-    looked_at: datetime = LONG_AGO  # … and until now
+    looked_at: datetime = LONG_AGO  # … and until now …
+    new_uid: int = 0  # … and gave them UIDs from this one on
 
     def is_history(self, message: FetchedMessage) -> bool:
         """Whether a message was there before the folder was chosen."""
-        is_late = is_new(message.received_at, self.new_since, self.looked_at)
+        is_late = message.uid >= self.new_uid and is_new(
+            message.received_at, self.new_since, self.looked_at
+        )
         return message.uid <= self.history_through and not is_late
 
 

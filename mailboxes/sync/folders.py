@@ -70,6 +70,8 @@ def cursor_of(folder: Folder) -> Cursor:
             Folder.reread_count,
             Folder.reread_met,
             Folder.new_since,
+            Folder.chosen_uid,
+            Folder.chosen_validity,
         ).where(Folder.id == folder.id)
     ).one()
     cursor = Cursor(
@@ -84,6 +86,8 @@ def cursor_of(folder: Folder) -> Cursor:
         reread_count=row.reread_count,
         reread_met={int(look): count for look, count in row.reread_met.items()},
         new_since=row.new_since,
+        chosen_uid=row.chosen_uid,
+        chosen_validity=row.chosen_validity,
     )
     if row.first_uid is None:
         return cursor

@@ -1,6 +1,7 @@
 """The messages that were there before a folder was chosen: how many of them, and a slice at a time."""
 
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
@@ -62,15 +63,17 @@ def _chosen_history(run: Pass, cursor: Cursor) -> Sequence[int]:
     if days is None:
         return [1]
     if not days:
-        return _recent(run, cursor.new_since)
+        return _recent(run, cursor)
     begins = min(now() - timedelta(days=days), cursor.new_since - timedelta(days=1))
     return run.imap.search_uids(since=begins.date())
 
 
-def _recent(run: Pass, since: datetime) -> list[int]:
-    """What came in since then; the search knows no hours."""
+def _recent(run: Pass, cursor: Cursor) -> list[int]:
+    """What came in since the folder was chosen; the search knows no hours."""
     recent: list[int] = []
-    for portion in portions(run.imap.search_uids(since=day_of(since))):
+    since = cursor.new_since
+    found = run.imap.search_uids(since=day_of(since))
+    for portion in portions(found[bisect_left(found, cursor.new_uid) :]):
         told = run.imap.fetch_details(portion)
         recent += [uid for uid, message in told.items() if is_new(message.received_at, since, run.looked_at)]
     return recent

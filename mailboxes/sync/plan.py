@@ -51,7 +51,8 @@ class Cursor:
     ``untold_at``: when the server last did not tell what had changed since ``mod_seq``.
     ``reread_count``: how many of an unstable folder have been read anew since it was due; ``reread_met``: how
     many of these are not whole, by their look.
-    ``new_since``: what the server received since then is new, whatever its UID.
+    ``new_since``: what the server received since then is new, whatever its UID; but not what has a UID below
+    ``chosen_uid``, the next one when the folder was chosen, while it is numbered by ``chosen_validity``.
     """
 
     uid_validity: int | None = None
@@ -68,6 +69,14 @@ class Cursor:
     reread_count: int = 0
     reread_met: Mapping[int, int] = field(default_factory=dict)
     new_since: datetime = LONG_AGO
+    chosen_uid: int | None = None
+    chosen_validity: int | None = None
+
+    @property
+    def new_uid(self) -> int:
+        """The lowest UID that may be new."""
+        is_told = self.chosen_uid is not None and self.chosen_validity == self.uid_validity
+        return self.chosen_uid or 0 if is_told else 0
 
     @property
     def has_history_left(self) -> bool:

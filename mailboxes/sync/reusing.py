@@ -155,4 +155,4 @@ def _stored(folder: Folder, cursor: Cursor, uids: Collection[int]) -> Sequence[A
 
 def _lane(run: Pass, folder: Folder, cursor: Cursor) -> Lane:
     """All of these UIDs were another message's: only when it came in says whether one is new."""
-    return replace(history_lane(run, folder, cursor), history_through=cursor.last_uid)
+    return replace(history_lane(run, folder, cursor), history_through=cursor.last_uid, new_uid=0)

@@ -187,6 +187,7 @@ def lane_of(run: Pass, cursor: Cursor, *, is_seen_again: bool = False) -> Lane:
         history_through=cursor.first_uid,
         new_since=cursor.new_since,
         looked_at=run.looked_at,
+        new_uid=cursor.new_uid,
     )
 
 

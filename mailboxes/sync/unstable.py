@@ -104,7 +104,7 @@ def _note_visit(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) -
 
 def _lane(run: Pass, cursor: Cursor) -> Lane:
     lane = lane_of(run, cursor, is_seen_again=True)
-    return replace(lane, uid_validity=epoch_of_ours(), history_through=EVERY_UID)
+    return replace(lane, uid_validity=epoch_of_ours(), history_through=EVERY_UID, new_uid=0)
 
 
 def _read_all(reading: Reading, cursor: Cursor, uids: Sequence[int]) -> bool:

@@ -120,7 +120,8 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
     uids = run.imap.all_uids(state)
     first_uid = max(uids, default=0)
     is_renumbered = epoch is Epoch.RENUMBERED
-    floor = where_history_ends(run, folder, cursor, first_uid, is_seen_again=is_renumbered)
+    numbered = replace(cursor, uid_validity=state.uid_validity)
+    floor = where_history_ends(run, folder, numbered, first_uid, is_seen_again=is_renumbered)
     renumberings = renumberings_after(cursor) if is_renumbered else 0
     begun = Cursor(
         uid_validity=state.uid_validity,
@@ -133,6 +134,8 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         server_count=state.exists,
         compared_at=None if is_renumbered else now(),
         new_since=cursor.new_since,
+        chosen_uid=cursor.chosen_uid,
+        chosen_validity=cursor.chosen_validity,
     )
     leases.demand(run.account.id, run.fence)
     keep_cursor(
@@ -195,6 +198,8 @@ def _follow(
     kept |= {"left_alone_until": None, "reread_count": 0, "reread_met": {}}
     is_new_since = func.greatest(Folder.new_since, new_since_after(cursor, run.looked_at))
     kept["new_since"] = case((Folder.reused_uid.is_(None), is_new_since), else_=Folder.new_since)
+    if cursor.chosen_uid is not None and not cursor.has_history_left:
+        kept["chosen_uid"] = func.nullif(Folder.chosen_uid, cursor.chosen_uid)
     kept["first_uid"] = func.least(Folder.first_uid, Folder.last_uid)  # if it was chosen again
     if is_steady and not cursor.has_history_left:
         kept["changed_validity_count"] = 0  # it has held for a whole visit

@@ -173,7 +173,6 @@ def test_a_template_that_was_for_notices_is_for_messages(migrated):
 
 def test_a_folder_that_was_stored_as_spam_is_junk_in_every_organization_and_in_none(migrated):
     config = migration_config(migrated.owner)
-    command.downgrade(config, "0063_split_families")
     engine = create_engine(migrated.system)
     with Session(engine) as session:
         organizations = [Organization(name=slug, slug=slug) for slug in ("acme", "neighbour")]
@@ -188,6 +187,7 @@ def test_a_folder_that_was_stored_as_spam_is_junk_in_every_organization_and_in_n
                 session.add(Folder(name_raw=use.encode(), name=use, special_use=use, **of_account))
         session.commit()
     engine.dispose()
+    command.downgrade(config, "0063_split_families")
     told = [("inbox", "inbox"), ("other", "other"), ("spam", "junk")]
     with psycopg.connect(migrated.system.replace("+psycopg", ""), autocommit=True) as connection:
         for change, revision in ((command.upgrade, "head"), (command.downgrade, "0063_split_families")):

@@ -88,8 +88,9 @@ def test_attributes_win_over_names() -> None:
 
 
 def test_counts_come_with_the_list_where_the_server_can() -> None:
-    (folder,) = listings([[b'* LIST () "/" "a (b)"'], [b'* STATUS "a (b)" (MESSAGES 12 UNSEEN 3)']])
-    assert folder.message_count == 12
+    status = b'* STATUS "a (b)" (MESSAGES 12 UNSEEN 3 UIDNEXT 99 UIDVALIDITY 7)'
+    (folder,) = listings([[b'* LIST () "/" "a (b)"'], [status]])
+    assert (folder.message_count, folder.uid_next, folder.uid_validity) == (12, 99, 7)
 
 
 @given(st.text(min_size=1, max_size=40))

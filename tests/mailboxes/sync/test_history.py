@@ -1,5 +1,6 @@
 """New mail comes before the history, and what came in while we could not look is new."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,11 @@ from sqlalchemy import select, update
 
 from mailboxes.accounts import Account, Folder, choose_history_again
 from mailboxes.arrivals import Arrival
+from mailboxes.connection_check import check_connection
+from mailboxes.connections import egress_policy, imap_settings
 from mailboxes.messages import Message
+from mailboxes.setup.checking import choices_of, sealed, unsealed
+from mailboxes.setup.writing import keep_folders
 from mailboxes.sync import leases
 from mailboxes.sync.passes import sync_account
 from tenants.database import db, now
@@ -287,3 +292,45 @@ def test_what_comes_in_while_a_new_account_fails_for_hours_is_no_history(
     scripted.add("Meanwhile", date=ago(hours=2))
     scripted.sync()
     assert is_new(scripted, "Meanwhile")
+
+
+def choose_now(scripted: Scripted, **told: Any) -> None:
+    """Somebody retrieves the folders and chooses the inbox; ``told``: what the server says otherwise."""
+    with scripted.inside(scripted.world):
+        db.session.execute(update(Folder).values(is_synced=False))
+        account = scripted.account()
+        report = check_connection(imap_settings(account), None, egress_policy())
+        folders = [replace(choice, **told) for choice in choices_of(report.folders)]
+        keep_folders(account, unsealed(sealed(folders)), [b"INBOX"])
+        db.session.commit()
+
+
+@pytest.mark.parametrize("history", ["now", "all"])
+def test_what_was_there_when_a_folder_was_chosen_is_not_new_though_the_server_dates_it_later(
+    app: Any, imap_server: ScriptedImap, ours: World, theirs: World, inside: Any, history: str
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history=history)
+    scripted.add("Before", date=ago(minutes=-30))
+    choose_now(scripted)
+    scripted.add("Since", date=ago(minutes=-40))
+    for _ in range(2):
+        assert scripted.sync().error is None
+    assert scripted.subjects() == (["Before", "Since"] if history == "all" else ["Since"])
+    assert is_new(scripted, "Since")
+    assert history == "now" or not is_new(scripted, "Before")
+    scripted.add("Later", date=ago(minutes=-50))
+    scripted.sync()
+    assert is_new(scripted, "Later")
+
+
+@pytest.mark.parametrize("told", [{"uid_next": 1}, {"told_at": 0.0}, {"uid_validity": 4711}])
+def test_a_next_uid_that_is_wrong_or_of_another_time_makes_nothing_new_that_dates_do_not(
+    app: Any, imap_server: ScriptedImap, ours: World, theirs: World, inside: Any, told: dict[str, Any]
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    scripted.add("Before", date=ago(hours=2))
+    choose_now(scripted, **told)
+    scripted.add("Since", date=ago(minutes=-1))
+    scripted.sync()
+    assert is_new(scripted, "Since")
+    assert not is_new(scripted, "Before")
