@@ -7,7 +7,7 @@ where the server only sent nothing, or said goodbye; one that was too large, whe
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +38,8 @@ PASSING = tuple(
 )
 
 Missing = Row[UUID, int, bool]
+Place = tuple[ColumnElement[bool], ...]  # which arrival
+Look = tuple[datetime | None, int]  # when the server received a message, and its size
 
 
 def fetch_anyway(
@@ -102,6 +104,46 @@ def refetch(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Non
             run.demand_time()
 
 
+def complete_alike(run: Pass, folder: Folder, batch: Sequence[Prepared]) -> list[Prepared]:
+    """Where UIDs mean nothing: put the bytes of what is whole where its header or a reason was, known by date
+    and size if these leave no doubt, and commit; the others are returned.
+    """
+    alike = Counter(map(_look, batch))
+    wanted = {_look(item): item for item in batch if item.is_whole and alike[_look(item)] == 1}
+    stubs = _stubs_alike(folder, wanted)
+    leases.demand(run.account.id, run.fence)
+    hold(Arrival.state.in_(MISSING), among(Arrival.id, stubs.values()))
+    _fill([((Arrival.state.in_(MISSING), Arrival.id == id), wanted[look]) for look, id in stubs.items()])
+    db.session.commit()
+    return [item for item in batch if wanted.get(_look(item)) is not item or _look(item) not in stubs]
+
+
+def _look(item: Prepared) -> Look:
+    return item.message.received_at, item.message.size
+
+
+def _stubs_alike(folder: Folder, looks: Collection[Look]) -> dict[Look, UUID]:
+    """Of these looks, those that one message has which is not whole here: where it was met last."""
+    rows = db.session.execute(
+        select(Arrival.id, Arrival.uid_validity, Arrival.received_at, Arrival.size)
+        .where(
+            Arrival.folder_id == folder.id,
+            Arrival.state.in_(MISSING),
+            Arrival.vanished_at.is_(None),
+            Arrival.received_at.is_not(None),
+            among(Arrival.size, {size for _, size in looks}),
+        )
+        .order_by(Arrival.id)
+    ).all()
+    epochs = Counter((row.received_at, row.size, max(row.uid_validity, 0)) for row in rows)
+    last = {(row.received_at, row.size): row for row in rows}
+    return {
+        look: row.id
+        for look, row in last.items()
+        if look in looks and epochs[*look, max(row.uid_validity, 0)] == 1
+    }
+
+
 def _missing(run: Pass, folder: Folder, cursor: Cursor, *, is_daily: bool) -> Sequence[Missing]:
     limit = run.imap.settings.max_message_bytes
     is_worth_a_try = (Arrival.state == "unfetchable") | Arrival.size.between(1, limit)
@@ -126,29 +168,36 @@ def _complete(run: Pass, folder: Folder, cursor: Cursor, batch: Sequence[Prepare
     """Put the bytes where only a reason was; commits. How many messages are whole now."""
     leases.demand(run.account.id, run.fence)
     hold(*_missing_of(folder, cursor), among(Arrival.uid, [item.message.uid for item in batch]))
-    whole = [(item, item.packed) for item in batch if item.is_whole and item.packed is not None]
-    raw_ids = keep_raws([packed for _, packed in whole])
-    for (item, packed), raw_id in zip(whole, raw_ids, strict=True):
+    places = [((*_missing_of(folder, cursor), Arrival.uid == item.message.uid), item) for item in batch]
+    count = _fill(places)
+    for place, item in places:
+        if not item.is_whole:
+            _update(place, failure=failure_of(item.message))
+    db.session.commit()
+    return count
+
+
+def _fill(places: Sequence[tuple[Place, Prepared]]) -> int:
+    """What is whole gets its bytes; how many these are."""
+    whole = [(place, item, item.packed) for place, item in places if item.is_whole and item.packed is not None]
+    raw_ids = keep_raws([packed for _, _, packed in whole])
+    for (place, item, packed), raw_id in zip(whole, raw_ids, strict=True):
         received_at = func.coalesce(Arrival.received_at, item.message.received_at)
         found = {"raw_id": raw_id, "sha256": packed.sha256, "size": packed.size, "received_at": received_at}
-        _update(folder, cursor, item, **found, state="stored", failure="", attempts=0)
-    for item in batch:
-        if not item.is_whole:
-            _update(folder, cursor, item, failure=failure_of(item.message))
-    db.session.commit()
+        _update(place, **found, state="stored", failure="", attempts=0)
     return len(whole)
 
 
-def _update(folder: Folder, cursor: Cursor, item: Prepared, **values: Any) -> None:
+def _update(place: Place, **values: Any) -> None:
     db.session.execute(
         update(Arrival)
-        .where(*_missing_of(folder, cursor), Arrival.uid == item.message.uid)
+        .where(*place)
         .values(is_wanted=False, **values)
         .execution_options(synchronize_session=False)
     )
 
 
-def _missing_of(folder: Folder, cursor: Cursor) -> tuple[ColumnElement[bool], ...]:
+def _missing_of(folder: Folder, cursor: Cursor) -> Place:
     return (
         Arrival.folder_id == folder.id,
         Arrival.uid_validity == cursor.uid_validity,

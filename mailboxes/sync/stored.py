@@ -59,7 +59,7 @@ def newest_with_flags(folder: Folder, cursor: Cursor, count: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Messages of a folder that the server received in the same second, of the same size and content."""
+    """Messages of a folder that the server received in the same second, of the same size."""
 
     received_at: datetime | None
     size: int
@@ -70,7 +70,7 @@ def living(folder: Folder, *conditions: ColumnElement[bool]) -> Iterator[Alike]:
     """The messages that are here of a folder whose UIDs mean nothing, and were not taken for gone.
 
     One that was stored again with each renumbering is one message: it has as many rows as epochs. What was
-    stored in the epochs of our own was not here before.
+    stored in the epochs of our own was not here before. One that is here as a stub and whole is one, too.
     """
     epoch = func.greatest(Arrival.uid_validity, literal_column("0"))
     kind = Arrival.received_at, Arrival.size, Arrival.sha256
@@ -82,9 +82,17 @@ def living(folder: Folder, *conditions: ColumnElement[bool]) -> Iterator[Alike]:
     )
     of_ours = func.coalesce(func.sum(alike.c.count).filter(alike.c.epoch == 0), 0)
     of_theirs = func.coalesce(func.max(alike.c.count).filter(alike.c.epoch > 0), 0)
-    rows = db.session.execute(
-        select(alike.c.received_at, alike.c.size, of_ours + of_theirs)
+    of_content = (
+        select(alike.c.received_at, alike.c.size, alike.c.sha256, (of_ours + of_theirs).label("count"))
         .group_by(alike.c.received_at, alike.c.size, alike.c.sha256)
+        .subquery()
+    )
+    is_stub = of_content.c.sha256 == b""
+    stubs = func.coalesce(func.sum(of_content.c.count).filter(is_stub), 0)
+    whole = func.coalesce(func.sum(of_content.c.count).filter(~is_stub), 0)
+    rows = db.session.execute(
+        select(of_content.c.received_at, of_content.c.size, func.greatest(stubs, whole))
+        .group_by(of_content.c.received_at, of_content.c.size)
         .execution_options(yield_per=ROWS_AT_ONCE)
     )
     for received_at, size, count in rows:

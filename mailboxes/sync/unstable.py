@@ -27,6 +27,7 @@ from mailboxes.sync.folders import keep_cursor
 from mailboxes.sync.following import follow_returned_content
 from mailboxes.sync.history import OVERLAP, day_of, known_history
 from mailboxes.sync.plan import LONG_AGO, SKEW, UIDS_AT_ONCE, Cursor, is_day_over, trust_after
+from mailboxes.sync.refetching import complete_alike
 from mailboxes.sync.running import Pass, TimeIsUpError, epoch_of_ours, lane_of, portions
 from mailboxes.sync.stored import living
 from mailboxes.sync.unstable_removals import follow_unstable_removals
@@ -155,7 +156,10 @@ def _take(reading: Reading, uids: Sequence[int]) -> Iterator[tuple[int, bool]]:
         stubs = _stubs_before(folder, lane, headers)
         fresh = [item for item in batch if not _is_here(item, known, stubs, reading.met)]
         if fresh:
-            run.report.new_count += arrive(run.account, folder, run.fence, lane, fresh, Advance())
+            others = complete_alike(run, folder, fresh)
+            run.report.new_count += len(fresh) - len(others)
+            if others:
+                run.report.new_count += arrive(run.account, folder, run.fence, lane, others, Advance())
             if run.stored is not None:
                 run.stored(False)
         back = [digest for digest, is_gone in known.items() if is_gone]

@@ -185,8 +185,49 @@ def test_what_is_not_whole_is_told_of_once(stage: Stage) -> None:
     stage.server.heal()
     stage.a_day_later()
     stage.sync()
-    assert stage.count_in(INBOX) == before + 3
+    assert stage.count_in(INBOX) == before + 2
     assert set(stage.subjects()) - set(subjects) == {"Too large", f"Letter {stage.letter_count}"}
+
+
+@pytest.mark.parametrize("is_renumbered", [True, False])
+def test_what_was_too_large_and_comes_whole_is_the_same_message(stage: Stage, is_renumbered: bool) -> None:
+    raw = letter("Too large", body="0123456789abcde\n" * 70_000)
+    stage.limit_megabytes(1)
+    if is_renumbered:  # then its header is here of each of their numberings
+        stage.server.folder(INBOX).add(raw, date=just_now())
+        unsettled_by_one_renumbering_after_another(stage)
+    else:
+        unsettled(stage)
+        stage.server.folder(INBOX).add(raw, date=just_now())
+    stage.sync()
+    before = stage.count_in(INBOX)
+    stage.limit_megabytes(2)
+    stage.a_day_later()
+    stage.sync()
+    assert (stage.count_in(INBOX), stage.subjects().count("Too large")) == (before, 1)
+    with inside(stage.world.id):
+        ours = (Message.mailbox_id == stage.mailbox.id) & (Message.subject == "Too large")
+        assert not db.session.scalars(select(Message.is_stub).where(ours)).one()
+    bodies = bodies_asked(stage)
+    stage.sync()
+    assert bodies_asked(stage) == bodies
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_of_two_headers_that_look_alike_is_not_completed_by_a_guess(stage: Stage, count: int) -> None:
+    unsettled(stage)
+    stage.limit_megabytes(1)
+    date, before = just_now(), len(stage.subjects())
+    for number in range(2):
+        raw = letter(f"Too large {number}", body="0123456789abcde\n" * 70_000)
+        stage.server.folder(INBOX).add(raw, date=date)
+    stage.sync()
+    stage.limit_megabytes(2)
+    if count == 1:
+        stage.server.folder(INBOX).remove(max(stage.server.folder(INBOX).messages))
+    stage.a_day_later()
+    stage.sync()
+    assert len(stage.subjects()) == before + 2 + count
 
 
 def test_two_of_the_same_size_and_second_that_are_too_large_are_two_wherever_a_batch_ends(
