@@ -197,6 +197,29 @@ def test_a_folder_that_was_stored_as_spam_is_junk_in_every_organization_and_in_n
     command.upgrade(config, "head")
 
 
+def test_a_subject_with_a_mark_before_its_tag_is_compared_as_one_of_today(migrated):
+    """By what `0055_outside_marks` had made of it, in every organization."""
+    marked = ["[EXT] [shop] Re: bill", "[EXT] [Extern] AW: Re[2]: bill", "[EXT] [shop] Re: [shop] bill"]
+    left = ["[shop] re: bill", "aw: re[2]: bill", "[shop] re: [shop] bill"]
+    others = ["[a] [b] re: bill", "order: bill", "[shop] bill", "[shop] order: bill", "rest: bill"]
+    config = migration_config(migrated.owner)
+    engine = create_engine(migrated.system)
+    with Session(engine) as session:
+        for slug in ("acme", "neighbour"):
+            mailbox = _mailbox(session, slug)
+            within = {"organization_id": mailbox.organization_id, "mailbox_id": mailbox.id}
+            session.add_all(Thread(base_subject=one, subject=one, **within) for one in [*left, *others])
+        session.commit()
+    engine.dispose()
+    command.downgrade(config, "0065_chosen_uid")
+    command.upgrade(config, "head")
+    with psycopg.connect(migrated.system.replace("+psycopg", "")) as connection:
+        rows = connection.execute("SELECT subject, base_subject FROM threads").fetchall()
+    expected = dict(zip(left, [base_subject(one)[0] for one in marked], strict=True))
+    assert len(rows) == 2 * (len(left) + len(others))
+    assert dict(rows) == expected | {one: one for one in others}
+
+
 _TEMPLATES = """
 INSERT INTO organizations (id, name, slug, is_enabled, created_at, offers_revision, deleted_by)
   VALUES (gen_random_uuid(), 'Acme', 'acme', true, now(), 0, '');
@@ -289,6 +312,21 @@ def test_folders_of_every_organization_and_of_none_know_from_when_on_mail_is_new
 
 def _keep_attachments(session, slug):
     """Messages as they were stored: ``is_inline`` was what the sender said, and all parts were counted."""
+    mailbox = _mailbox(session, slug)
+    parts = {
+        "bill": [
+            ("bill.pdf", "application/pdf", "", True),
+            ("map.svg", "image/svg+xml", "map", True),
+            ("photo.png", "image/png", "", True),
+        ],
+        "logo": [("logo.png", "image/png", "logo", True)],
+        "nothing": [],
+    }
+    for subject, attachments in parts.items():
+        _keep_message(session, mailbox, subject, attachments)
+
+
+def _mailbox(session, slug):
     organization = Organization(name=slug, slug=slug)
     session.add(organization)
     session.flush()
@@ -304,17 +342,7 @@ def _keep_attachments(session, slug):
     )
     session.add(mailbox)
     session.flush()
-    parts = {
-        "bill": [
-            ("bill.pdf", "application/pdf", "", True),
-            ("map.svg", "image/svg+xml", "map", True),
-            ("photo.png", "image/png", "", True),
-        ],
-        "logo": [("logo.png", "image/png", "logo", True)],
-        "nothing": [],
-    }
-    for subject, attachments in parts.items():
-        _keep_message(session, mailbox, subject, attachments)
+    return mailbox
 
 
 def _keep_message(session, mailbox, subject, attachments):
