@@ -20,18 +20,29 @@ from tinycss2 import ast as css
 
 from mailboxes.parsing.drawing import REMOVED_WITH_CONTENT
 from mailboxes.parsing.html_bounds import DEEPEST_DRAWN, MOST_DRAWN, is_too_much
-from mailboxes.parsing.html_text import KEPT, MAXIMUM_STYLE, MAXIMUM_STYLES, text_of_html
+from mailboxes.parsing.html_text import (
+    KEPT,
+    MAXIMUM_STYLE,
+    MAXIMUM_STYLES,
+    is_plain_style,
+    text_of_html,
+    weight_of,
+)
 
 Images = Literal["block", "allow"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sanitized:
-    """A fragment of HTML. ``remote_image_count`` counts what was blocked or, if allowed, shown."""
+    """A fragment of HTML. ``remote_image_count`` counts what was blocked or, if allowed, shown.
+
+    ``is_cut``: it has not all that was sent. ``is_plainer``: it has not all of the styles.
+    """
 
     html: str
     remote_image_count: int
     is_cut: bool = False
+    is_plainer: bool = False
 
 
 _COMMON = {"align", "bgcolor", "color", "dir", "height", "lang", "style", "title", "valign", "width"}
@@ -104,7 +115,7 @@ def sanitize(
         set_tag_attribute_values={"a": {"target": "_blank"}},
         strip_comments=True,
     )
-    return Sanitized(_with_targets(clean), attributes.remote_count, is_cut)
+    return Sanitized(_with_targets(clean), attributes.remote_count, is_cut, attributes.styles_left < 0)
 
 
 def _with_targets(html: str) -> str:
@@ -171,9 +182,11 @@ class _Attributes:
         return kept
 
     def _read_style(self, value: str) -> str | None:
-        self.styles_left -= len(value)
+        self.styles_left -= weight_of(value)
         if len(value) > MAXIMUM_STYLE or self.styles_left < 0:
             return None
+        if is_plain_style(value):
+            return "; ".join(filter(None, map(_plain_declaration, value.split(";")))) or None
         declarations = tinycss2.parse_declaration_list(value, skip_comments=True, skip_whitespace=True)
         kept = [text for item in declarations if (text := self._declaration(item))]
         return "; ".join(kept) or None
@@ -206,6 +219,21 @@ class _Attributes:
 _PLAIN_TOKENS = frozenset(
     {"ident", "number", "percentage", "dimension", "hash", "string", "whitespace", "literal"}
 )
+
+
+def _plain_declaration(text: str) -> str:
+    """A declaration of a plain style as it may stay, or nothing."""
+    name, _, value = text.partition(":")
+    name, value = name.strip(_BLANKS).lower(), _IMPORTANT.sub("", value).strip(_BLANKS)
+    is_kept = value and _is_property(name) and _NOT_KEPT.search(value) is None
+    is_pulled = name.startswith("margin") and _PULLS.search(value) is not None
+    return f"{name}: {value}" if is_kept and not is_pulled else ""
+
+
+_BLANKS = " \t\n\r\f"
+_IMPORTANT = re.compile(r"![ \t\n\r\f]*+important[ \t\n\r\f]*+\Z", re.IGNORECASE | re.ASCII)
+_NOT_KEPT = re.compile(r"[:!]|(?<![\w-])(?:fixed|sticky|absolute)(?![\w-])", re.IGNORECASE | re.ASCII)
+_PULLS = re.compile(r"-[\d.]|\(", re.ASCII)  # below nothing, or by a function
 
 
 def _is_property(name: str) -> bool:

@@ -49,6 +49,7 @@ def _made_safe(message: Message, images: Images, cid_url: Callable[[str], str | 
         is_plain=False,
         blocked_images=clean.remote_image_count if images == "block" else 0,
         is_cut=clean.is_cut,
+        is_plainer=clean.is_plainer,
     )
 
 

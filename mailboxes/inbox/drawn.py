@@ -21,6 +21,7 @@ class Body:
     is_plain: bool
     blocked_images: int = 0
     is_cut: bool = False
+    is_plainer: bool = False
 
 
 class Drawn:

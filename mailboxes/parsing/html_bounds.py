@@ -1,7 +1,8 @@
 """How much work the tree of a page would be, told from its tags before it is built.
 
 Hostile HTML costs more than its text: scopes are searched through all open elements, letters that are
-never closed (``<b>``) are opened anew in each paragraph, attributes are compared with each other. Tags are
+never closed (``<b>``) are opened anew in each paragraph, attributes are compared with each other, those of all
+``<html>`` as of one, and what stands between cells is moved before the table, one after another. Tags are
 read as browsers read them (HTML §13.2.5), so that none hides in a comment or a quote; what may be no end is
 taken for none.
 """
@@ -13,7 +14,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-MOST_ATTRIBUTES = 1_000  # of one element
+MOST_ATTRIBUTES = 1_000  # of one element, however many tags they are taken from
+MOST_MOVED = 1_000  # pieces that stand in a table outside of its cells, and are moved before it
 MOST_REOPENED = 500_000  # elements that letters left open may come to
 MOST_DRAWN = 1_000_000  # characters of a page that are drawn
 DEEPEST_DRAWN = 250  # elements inside each other; a page with more is shown as text
@@ -45,6 +47,10 @@ _BLOCKS = frozenset(
     | {"h4", "h5", "h6", "header", "hgroup", "li", "main", "marquee", "menu", "nav", "object", "ol", "pre"}
     | {"section", "select", "summary", "table", "template", "ul"}
 )
+_ROOTS = frozenset({"html", "body"})  # a second tag of these adds its attributes to the first
+_ROOT = re.compile(r"<(?:html|body)", re.IGNORECASE)
+_CELLS = frozenset({"td", "th", "caption"})
+_ROWS = frozenset({"tr", "thead", "tbody", "tfoot", "colgroup", "col", "table"})
 _WALLS = frozenset({"applet", "caption", "marquee", "math", "object", "select", "svg", "table", "template"})
 # What a second one of ends, if it is the innermost that is open.
 _SIBLINGS = {"li": {"li"}, "dd": {"dd", "dt"}, "dt": {"dd", "dt"}}
@@ -70,13 +76,18 @@ def is_too_much(html: str, depth: int) -> bool:
     """Whether more than ``depth`` elements nest, or the tree would be out of proportion to its text."""
     if _is_little(html, depth):
         return False
-    pile = _Pile()
+    pile, tables, root_attributes = _Pile(), _Tables(), 0
     for tag in _tags(html):
         if tag.is_end:
             pile.close(tag.name)
         else:
             pile.open(tag.name)
-        if len(pile.elements) > depth or pile.reopened > MOST_REOPENED or tag.has_many_attributes:
+        tables.meet(tag)
+        if tag.name in _ROOTS:
+            root_attributes += len(_ATTRIBUTE.findall(tag.attributes))
+        if len(pile.elements) > depth or pile.reopened > MOST_REOPENED or _has_many(tag.attributes):
+            return True
+        if root_attributes > MOST_ATTRIBUTES or tables.moved > MOST_MOVED:
             return True
     return False
 
@@ -89,6 +100,8 @@ def _is_little(html: str, depth: int) -> bool:
         return False
     if len(html) < SMALL:
         return True
+    if len(_ROOT.findall(html)) > 2:
+        return False
     return len(pieces) * opened <= MOST_REOPENED and _has_short_tags(html, pieces)
 
 
@@ -102,28 +115,55 @@ def _has_short_tags(html: str, pieces: list[str]) -> bool:
 class _Tag(NamedTuple):
     name: str
     is_end: bool
-    has_many_attributes: bool
+    attributes: str
+    has_text_before: bool
 
 
 def _tags(html: str) -> Iterator[_Tag]:
     """The tags that a browser may see, in order."""
     skips_raw = _NOT_RAW.search(html) is None
-    position = 0
+    position, has_text = 0, False
     while found := _TAG.search(html, position):
+        has_text = has_text or not _is_blank(html[position : found.start()])
         position = found.end()
         slash, name, attributes = found.groups()
         if name is None:  # a comment
             continue
         if name.isascii():
             name = name.lower()
-        yield _Tag(name, bool(slash), len(attributes) > 2 * MOST_ATTRIBUTES and _has_many(attributes))
+        yield _Tag(name, bool(slash), attributes, has_text)
+        has_text = False
         if name in _RAW and skips_raw and not slash:
             end = _RAW[name].search(html, position)
             position = end.start() if end else len(html)
 
 
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
+
+
 def _has_many(attributes: str) -> bool:
-    return len(_ATTRIBUTE.findall(attributes)) > MOST_ATTRIBUTES
+    return len(attributes) > 2 * MOST_ATTRIBUTES and len(_ATTRIBUTE.findall(attributes)) > MOST_ATTRIBUTES
+
+
+class _Tables:
+    """The tables that are open, and how much stands in one of them outside of its cells (HTML §13.2.6.1)."""
+
+    def __init__(self) -> None:
+        self.moved = 0
+        self.in_cell: list[bool] = []  # of each open table, innermost last
+
+    def meet(self, tag: _Tag) -> None:
+        """The next tag, and the text before it."""
+        if self.in_cell and not self.in_cell[-1]:
+            self.moved += tag.has_text_before + (tag.name not in _CELLS and tag.name not in _ROWS)
+        if tag.name == "table":
+            if not tag.is_end:
+                self.in_cell.append(False)
+            elif self.in_cell:
+                self.in_cell.pop()
+        elif self.in_cell and (tag.name in _CELLS or tag.name in _ROWS):
+            self.in_cell[-1] = tag.name in _CELLS and not tag.is_end
 
 
 class _Pile:

@@ -16,7 +16,8 @@ from mailboxes.parsing.html_bounds import is_too_much
 MAXIMUM_DEPTH = 1_000  # elements inside each other; no mailer nests so many
 MAXIMUM_QUOTED = 8  # levels of quotation that are marked
 MAXIMUM_STYLE = 4_000  # characters of a style attribute that count, here and where a page is made safe
-MAXIMUM_STYLES = 200_000  # of all different ones of a page; further ones are left out
+MAXIMUM_STYLES = 200_000  # of all different ones of a page, by `weight_of`; further ones are left out
+WEIGHT_OF_ODD = 8  # of a character of a style that has to be taken apart, which takes so much longer
 # What is left of a page that is made safe. Of other elements their content is, without their style.
 KEPT = {
     *("a", "abbr", "address", "b", "bdi", "bdo", "big", "blockquote", "br", "caption", "center"),
@@ -27,6 +28,11 @@ KEPT = {
     *("td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr"),
 }
 
+# In a style: texts and colours that are what they look like; what may be more than it looks like.
+_SIMPLE = re.compile(
+    r"""\"[\w .-]*+\"|'[\w .-]*+'|(?<![\w-])rgba?\([\d., %]*+\)""", re.IGNORECASE | re.ASCII
+)
+_ODD = re.compile(r"[^\w \t\n\r\f:;#%.,/!-]", re.ASCII)
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _NO_CHARACTER = re.compile(r"&#[0-9]{20,}+;?")  # a number without an end, which Python refuses to read
 _SKIPPED = frozenset(
@@ -73,6 +79,16 @@ def text_of_html(html: str, limit: int) -> str:
     writer = _Writer(_may_hide(html))
     _walk(root, writer)
     return writer.text()
+
+
+def is_plain_style(style: str) -> bool:
+    """Whether it is words, numbers, colours and texts between colons and semicolons, and nothing else."""
+    return _ODD.search(_SIMPLE.sub("x", style)) is None
+
+
+def weight_of(style: str) -> int:
+    """How much of `MAXIMUM_STYLES` it takes, here and where a page is made safe."""
+    return len(style) if is_plain_style(style) else WEIGHT_OF_ODD * len(style)
 
 
 def without_tags(html: str) -> str:
@@ -157,7 +173,7 @@ class _Writer:
         if style is None:
             return False
         if style not in self.hiding:
-            self.styles_left -= len(style)
+            self.styles_left -= weight_of(style)
             counts = self.styles_left >= 0 and _HIDDEN.search(style) is not None
             self.hiding[style] = counts and _hides(style)
         return self.hiding[style]

@@ -4,9 +4,11 @@ import re
 
 import html5lib
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mailboxes import sanitizing
+from mailboxes.parsing.html_text import is_plain_style
 from mailboxes.sanitizing import plain_text_to_html, sanitize
 
 ACTIVE = frozenset(
@@ -154,6 +156,50 @@ def test_a_style_that_many_share_is_read_once_and_each_of_its_pictures_counted()
 def test_there_are_no_more_styles_than_are_read_in_time():
     html = "".join(f"<p style='color: red; width: {n}px; height: {'1' * 3_000}px'>x</p>" for n in range(300))
     assert 0 < sanitize(html).html.count("color: red") < 100
+
+
+def test_styles_that_have_to_be_taken_apart_are_fewer():
+    odd = "".join(f"<p style='color: red; width: calc({n}px{' + 1px' * 200})'>x</p>" for n in range(200))
+    clean = sanitize(odd)
+    assert (0 < clean.html.count("color: red") < 30, clean.is_plainer, clean.is_cut) == (True, True, False)
+    assert not sanitize(odd[: len(odd) // 10]).is_plainer
+
+
+STYLES = [
+    *("color", "margin-left", "MARGIN", "position", "float", "table-layout", "font", "x", "--x", "u"),
+    *(":", ":", ";", ";", " ", "\n", "red", "-5px", "5-3", "fixed", "Sticky", "absolutely", "1e3", "1e"),
+    *("#fff", "'Segoe UI'", '"Fixed"', "rgb(1, 2,3)", "argb(1)", "!important", "! important ", "!", "/"),
+    *("//a.b", ",", ".", "%", "-", "url", "none"),
+]
+
+
+@given(st.lists(st.sampled_from(STYLES), max_size=15).map("".join))
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_what_is_kept_of_a_plain_style_is_kept_of_it_when_it_is_taken_apart(monkeypatch, style):
+    if not is_plain_style(style):
+        return
+    html = f"<p style='{style}'>x</p>".replace("'Segoe UI'", '"Segoe UI"').replace('"', "&quot;")
+    plain = declarations(html)
+    with monkeypatch.context() as patched:
+        patched.setattr(sanitizing, "is_plain_style", lambda style: False)
+        assert plain <= declarations(html)
+
+
+def declarations(html):
+    """What is left of the only style of a page, without blanks."""
+    style = html5lib.parseFragment(sanitize(html).html, namespaceHTMLElements=False)[0].get("style", "")
+    return set(filter(None, re.sub(r"\s", "", style.replace("\\65 ", "e")).replace("'", '"').split(";")))
+
+
+@pytest.mark.parametrize(
+    "style",
+    ["color: red; float: left", "font: 12px/1.5 Arial, 'Segoe UI' ! important", "color:RGBA(1, 2, 3, .5)"],
+)
+def test_ordinary_styles_are_plain_and_stay(style):
+    assert is_plain_style(style)
+    assert len(declarations(f'<p style="{style}">x</p>')) == style.count(":")
 
 
 def test_inline_images_get_the_address_they_are_served_from():

@@ -60,6 +60,13 @@ def test_a_long_text_says_that_it_goes_on(client, ours, mailbox):
     assert [goes_on in page for page in pages] == [False, True]
 
 
+def test_a_body_without_all_of_its_styles_says_so(client, ours, mailbox):
+    styled = "".join(f"<p style='width: calc({n}px + 1px)'>x</p>" for n in range(2_000))
+    bodies = [make_message(ours, mailbox, html=html) for html in (styled[:1_000], styled)]
+    told = [client.get(f"/mail/messages/{one.id}/body").text.count("looks plainer") for one in bodies]
+    assert told == [0, 1]
+
+
 def test_the_body_is_a_document_of_its_own_in_which_nothing_runs(client, ours, mailbox):
     message = make_message(ours, mailbox, html=HTML)
     answer = client.get(f"/mail/messages/{message.id}/body")

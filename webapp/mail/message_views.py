@@ -44,6 +44,7 @@ def body(message_id: UUID) -> ResponseReturnValue:
             is_plain=shown.is_plain,
             blocked_images=shown.blocked_images,
             is_cut=shown.is_cut,
+            is_plainer=shown.is_plainer,
             language=message.language or "",
             quoted=first_quoted(message),
         )

@@ -22,12 +22,19 @@ HARMLESS = {
     "anchors": "<a name=x>" * 3_000,
     "letters in the wrong order": "<b><i>x</b></i>" * 3_000,
     "a sheet of styles": "<style>" + "p > b { color: red } <div>" * 2_000 + "</style>" + "<p>x" * 1_000,
+    "tables with blanks, comments and other tables in them": "<table><tr><!-- a --><td>"
+    "<table><tr> <td>a</td>\n <td>b</td> </tr></table><b>x</b> y<br></td> <!-- b --></tr></table>" * 1_000,
+    "pages in a page": "<html lang=de><body bgcolor=white class=x>x</body></html>" * 200,
     "a picture in the text": f"<p>x<img src='data:image/png;base64,{'A' * 500_000}'>",
 }
 COSTLY = {
     "elements": "<div>" * 400,
     "letters left open": "<p>" + "".join(f"<font color={n}>" for n in range(200)) + "</p>" + "<p>x" * 5_000,
     "attributes": "<p " + " ".join(f"a{n}=1" for n in range(30_000)) + ">x",
+    "attributes of many tags of the page": "<html a=1 b=2>" + "".join(f"<html a{n}=1>" for n in range(9_000)),
+    "attributes of many bodies": "".join(f"<body {'a' * n} b>" for n in range(1, 700)),
+    "what stands between cells": "<table>" + "x<b>y</b>" * 5_000,
+    "words between rows": "<p>x<table>" + "<tr><td>a</td></tr>x" * 5_000,
     "attributes with brackets": "<p " + " ".join(f"a{n}='>'" for n in range(30_000)) + ">x",
 }
 PIECES = [
