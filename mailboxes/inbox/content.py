@@ -12,7 +12,7 @@ from mailboxes.filenames import distinct_filenames
 from mailboxes.inbox.drawn import DRAWN, Body
 from mailboxes.inbox.pictures import SHELF, is_drawable
 from mailboxes.messages import Attachment, Message
-from mailboxes.parsing import PICTURES, attachment_contents, page_of, parse
+from mailboxes.parsing import PICTURES, attachment_contents, headers_of, page_of
 from mailboxes.raws import raw_content
 from mailboxes.sanitizing import Images, plain_text_to_html, sanitize
 from tenants.database import db
@@ -58,7 +58,7 @@ def source_of(message: Message) -> Source:
     raw = _raw_of(message)
     text = raw[: 4 * LONGEST_SOURCE].decode("utf-8", "replace")
     return Source(
-        parse(raw).headers, text[:LONGEST_SOURCE], len(text) > LONGEST_SOURCE or len(raw) > len(text)
+        headers_of(raw), text[:LONGEST_SOURCE], len(text) > LONGEST_SOURCE or len(raw) > len(text)
     )
 
 

@@ -45,6 +45,7 @@ __all__ = [
     "address_list",
     "attachment_contents",
     "header_block",
+    "headers_of",
     "page_of",
     "parse",
     "stable_hash",
@@ -72,6 +73,13 @@ def page_of(raw: bytes, limits: Limits = DEFAULT) -> str | None:
     """The HTML of a message alone, as `parse` finds it: to read the text takes as long again."""
     with few_guesses():
         return sorting.page_of(part_tree(with_line_feeds(raw), limits, Defects()), limits)
+
+
+def headers_of(raw: bytes, limits: Limits = DEFAULT) -> tuple[tuple[str, str], ...]:
+    """The headers of a message alone, as `parse` finds them."""
+    with few_guesses():
+        tree = part_tree(with_line_feeds(raw), limits, Defects())
+        return readable_headers(tree.headers, tree.charset)
 
 
 def attachment_contents(raw: bytes, positions: Iterable[int]) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from mailboxes.parsing import DEFAULT, attachment_contents, page_of, parse
+from mailboxes.parsing import DEFAULT, attachment_contents, headers_of, page_of, parse
 from mailboxes.parsing.html_text import text_of_html
 from mailboxes.parsing.parts import part_tree
 from mailboxes.parsing.values import Defects
@@ -51,6 +51,7 @@ def test_a_page_with_a_name_is_an_alternative_and_one_for_other_programs_is_none
 )
 def test_the_page_alone_is_that_of_the_whole_message(raw):
     assert page_of(raw) == parse(raw).html
+    assert headers_of(raw) == parse(raw).headers
 
 
 def test_a_text_with_a_name_is_the_text_where_there_is_no_other():
