@@ -210,9 +210,9 @@ def _ring_deletion(function: str, id: UUID, *owner: UUID) -> None:
     """
 
     def bell() -> None:
-        mark, waiting = _waiting(DELETION, id), queue(ACTION)
+        mark = _waiting(DELETION, id)
         job_id = redis().get(mark)
-        if job_id is None or waiting.get_job_position(job_id.decode()) is None:
+        if not isinstance(job_id, bytes) or queue(ACTION).get_job_position(job_id.decode()) is None:
             redis().set(mark, new_id := f"deletion-{uuid4()}", ex=DELETION_SECONDS)
             _ring(ACTION, function, *map(str, (*owner, id)), job_id=new_id)
 

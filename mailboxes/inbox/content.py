@@ -57,9 +57,7 @@ def source_of(message: Message) -> Source:
     """The original, with all its headers. `NotFoundError` where no bytes were kept."""
     raw = _raw_of(message)
     text = raw[: 4 * LONGEST_SOURCE].decode("utf-8", "replace")
-    return Source(
-        headers_of(raw), text[:LONGEST_SOURCE], len(text) > LONGEST_SOURCE or len(raw) > len(text)
-    )
+    return Source(headers_of(raw), text[:LONGEST_SOURCE], len(text) > LONGEST_SOURCE or len(raw) > len(text))
 
 
 def bytes_of(message: Message) -> bytes:

@@ -1,10 +1,10 @@
 """How much work the tree of a page would be, told from its tags before it is built.
 
 Hostile HTML costs more than its text: scopes are searched through all open elements, letters that are
-never closed (``<b>``) are opened anew in each paragraph, attributes are compared with each other, those of all
-``<html>`` as of one, and what stands between cells is moved before the table, one after another. Tags are
-read as browsers read them (HTML §13.2.5), so that none hides in a comment or a quote; what may be no end is
-taken for none.
+never closed (``<b>``) are opened anew in each paragraph, attributes are compared with each other, those of
+all ``<html>`` as of one, and what stands between cells is moved before the table, one after another. Tags
+are read as browsers read them (HTML §13.2.5), so that none hides in a comment or a quote; what may be no end
+is taken for none.
 """
 
 from __future__ import annotations

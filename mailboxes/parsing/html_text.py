@@ -29,9 +29,7 @@ KEPT = {
 }
 
 # In a style: texts and colours that are what they look like; what may be more than it looks like.
-_SIMPLE = re.compile(
-    r"""\"[\w .-]*+\"|'[\w .-]*+'|(?<![\w-])rgba?\([\d., %]*+\)""", re.IGNORECASE | re.ASCII
-)
+_SIMPLE = re.compile(r"""\"[\w .-]*+\"|'[\w .-]*+'|(?<![\w-])rgba?\([\d., %]*+\)""", re.IGNORECASE | re.ASCII)
 _ODD = re.compile(r"[^\w \t\n\r\f:;#%.,/!-]", re.ASCII)
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _NO_CHARACTER = re.compile(r"&#[0-9]{20,}+;?")  # a number without an end, which Python refuses to read

@@ -64,9 +64,7 @@ class Lane:
 
     def is_history(self, message: FetchedMessage) -> bool:
         """Whether a message was there before the folder was chosen."""
-        is_late = message.uid >= self.new_uid and is_new(
-            message.received_at, self.new_since, self.looked_at
-        )
+        is_late = message.uid >= self.new_uid and is_new(message.received_at, self.new_since, self.looked_at)
         return message.uid <= self.history_through and not is_late
 
 

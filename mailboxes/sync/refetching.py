@@ -179,7 +179,9 @@ def _complete(run: Pass, folder: Folder, cursor: Cursor, batch: Sequence[Prepare
 
 def _fill(places: Sequence[tuple[Place, Prepared]]) -> int:
     """What is whole gets its bytes; how many these are."""
-    whole = [(place, item, item.packed) for place, item in places if item.is_whole and item.packed is not None]
+    whole = [
+        (place, item, item.packed) for place, item in places if item.is_whole and item.packed is not None
+    ]
     raw_ids = keep_raws([packed for _, _, packed in whole])
     for (place, item, packed), raw_id in zip(whole, raw_ids, strict=True):
         received_at = func.coalesce(Arrival.received_at, item.message.received_at)

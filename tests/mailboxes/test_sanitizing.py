@@ -174,9 +174,7 @@ STYLES = [
 
 
 @given(st.lists(st.sampled_from(STYLES), max_size=15).map("".join))
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_kept_of_a_plain_style_is_kept_of_it_when_it_is_taken_apart(monkeypatch, style):
     if not is_plain_style(style):
         return

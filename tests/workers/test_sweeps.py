@@ -119,7 +119,7 @@ def emptied() -> None:
 def a_sweep_later(world: World) -> None:
     """What Redis remembers, and what the database says, is older by so much."""
     redis, later = queues.redis(), timedelta(seconds=SWEEP)
-    for key in redis.keys():
+    for key in redis.scan_iter():
         if 0 <= redis.ttl(key) <= SWEEP:
             redis.delete(key)
     with inside(world.id):
