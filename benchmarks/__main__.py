@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import (
+    acting,
     administration,
     agreement,
     arrival,
@@ -23,7 +24,7 @@ from benchmarks import (
 
 Figures = dict[str, Any]
 ALL = "all"
-USUAL = ("arrival", "sync", "poll", "watch", "fair", "administration", "footprint", "reading")
+USUAL = ("arrival", "acting", "sync", "poll", "watch", "fair", "administration", "footprint", "reading")
 USUAL_SECONDS = 240.0
 LONG = ("faults", "kills", "agreement", "million")  # only when they are asked for by name
 
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument(
         "--messages",
         type=int,
-        help="how many messages (arrival: 40, sync, fair, reading: 2000, million: 100000)",
+        help="how many messages (arrival: 40, acting: 1000, sync, fair, reading: 2000, million: 100000)",
     )
     parser.add_argument("--mailboxes", type=int, help="how many mailboxes (watch: 2000, fair: 1000)")
     parser.add_argument("--embedded", action="store_true", help="the embedded mail server, not Dovecot")
@@ -63,6 +64,7 @@ def _measured(name: str, given: argparse.Namespace) -> Figures:
     seconds = given.seconds or USUAL_SECONDS
     only = tuple(filter(None, given.only.split(",")))
     runs: dict[str, Callable[[], Figures]] = {
+        "acting": lambda: acting.run(messages or 1000),
         "arrival": lambda: arrival.run(messages or 40, with_dovecot=with_dovecot),
         "sync": lambda: sync.run(messages or 2000, with_dovecot=with_dovecot),
         "poll": lambda: poll.run(with_dovecot=with_dovecot),

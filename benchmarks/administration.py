@@ -4,35 +4,24 @@
 """
 
 import gc
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
-from alembic import command
 from flask import Flask, current_app
 
+from benchmarks.application import application
 from benchmarks.filling import fill
 from benchmarks.tables import print_table, spread
 from embedded.folders import temporary_folder
-from embedded.postgres import Postgres, prepare_database
-from embedded.redis import Redis
 from mailboxes.offering import offer_everything
 from tenants import audit
 from tenants.configuration.layers import override
 from tenants.database import db, inside
-from tenants.database.schema import migration_config
-from tenants.settings import Settings
 from tests.administration import ADMIN, MEMBER, SYSTEM_ADMIN, Page, Place, pages
-from tests.client import Client
 from tests.everything import make_everything
 from tests.factories import make_organization, make_user, sign_in
 from tests.queries import counted_queries
-from tests.world import KEY
-from webapp import create_app
 
 Clients = dict[str, Any]
 TIMES = 20
@@ -45,7 +34,7 @@ GOAL = 200.0  # milliseconds, at the 95th percentile
 
 def run() -> dict[str, Any]:
     """Fill an installation, open every page before and after, print the table and return the figures."""
-    with temporary_folder() as folder, _application(folder) as app, app.app_context():
+    with temporary_folder() as folder, application(folder) as app, app.app_context():
         place = _place()
         clients = _clients(place)
         asked_before = {page: _asked(app, clients, place, page) for page in pages(app)}
@@ -138,31 +127,6 @@ def _remarks(one: dict[str, float]) -> list[str]:
     if one["queries"] > one["while small"]:
         remarks.append("asks more the more there is")
     return remarks
-
-
-@contextmanager
-def _application(folder: Path) -> Iterator[Flask]:
-    with Postgres(folder / "postgresql", durable=False) as server, Redis(folder / "redis") as redis:
-        urls = prepare_database(server, "postroom_benchmark")
-        command.upgrade(migration_config(urls.owner), "head")
-        environment = {
-            "POSTROOM_DATABASE_URL": urls.app,
-            "POSTROOM_SYSTEM_DATABASE_URL": urls.system,
-            "POSTROOM_OWNER_DATABASE_URL": urls.owner,
-            "POSTROOM_REDIS_URL": redis.url,
-            "POSTROOM_SECRET_KEY": os.urandom(24).hex(),
-            "POSTROOM_ENCRYPTION_KEYS": f"1:{KEY}",
-            "POSTROOM_OBJECT_STORE": (folder / "objects").as_uri(),
-            "POSTROOM_CHEAP_PASSWORDS": "1",
-        }
-        app = create_app(Settings.from_environment(environment))
-        app.test_client_class = Client
-        app.config["BENCHMARK_OWNER"] = server.url(database="postroom_benchmark")
-        yield app
-        with app.app_context():
-            db.session.remove()
-            for engine in db.engines.values():
-                engine.dispose()
 
 
 def _plain(url: str) -> str:
