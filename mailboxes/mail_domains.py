@@ -1,6 +1,8 @@
 """Whether a domain takes mail at all: a question to DNS, and no answer is no objection (rule 23)."""
 
 import time
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 DomainState = Literal["", "null-mx", "missing"]
@@ -8,6 +10,7 @@ DomainState = Literal["", "null-mx", "missing"]
 SECONDS = 2.0
 REMEMBERED_SECONDS = 600.0
 MOST_REMEMBERED = 10_000
+ASKED_AT_ONCE = 10
 
 _remembered: dict[str, tuple[float, DomainState]] = {}
 
@@ -23,6 +26,15 @@ def domain_state(domain: str) -> DomainState:
     state = _asked(domain)
     _remembered[domain] = (moment + REMEMBERED_SECONDS, state)
     return state
+
+
+def look_up(domains: Collection[str]) -> None:
+    """Ask about many at once, so that `domain_state` knows them for a while."""
+    moment = time.monotonic()
+    unknown = [one for one in domains if one not in _remembered or _remembered[one][0] <= moment]
+    if unknown:
+        with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(unknown))) as asking:
+            list(asking.map(domain_state, unknown))
 
 
 def _asked(domain: str) -> DomainState:

@@ -18,6 +18,7 @@ from tenants.database import (
     owned_key,
     scoped_key,
 )
+from tenants.database.portions import is_in_portion
 
 
 class Message(PartScoped, Base):
@@ -210,7 +211,9 @@ def mailbox_of(message: Message) -> Mailbox:
 def wait_for_others(message: Message) -> None:
     """Whoever acts on the same message does so before or after us. The caller ends the transaction.
 
-    Who waited may find it in another conversation: somebody split or joined.
+    Who waited may find it in another conversation: somebody split or joined. Messages of a portion are held.
     """
+    if is_in_portion(message.id):
+        return
     db.session.flush()
     db.session.refresh(message, ["thread_id"], with_for_update=True)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -23,6 +23,7 @@ from mailboxes.spool import Spool
 from tenants.database import INSTALLATION, db, uuid7
 from tenants.database.arrays import PackedList
 from tenants.database.bulk import among, in_binary, insert_rows
+from tenants.database.portions import write_later
 from tenants.errors import OutsideOrganizationError
 
 log = structlog.get_logger()
@@ -98,6 +99,16 @@ def keep_raws(packed: Sequence[Packed]) -> list[UUID]:
     else:  # another pass of the same owner kept some of them meanwhile
         known.update(_known([item.sha256 for item in missing]))
     return [known[item.sha256] for item in packed]
+
+
+def keep_raw_later(content: bytes) -> UUID:
+    """Keep bytes that are new (they have a Message-ID of their own) with the portion; their id."""
+    packed = pack(content)
+    if not packed.is_inline:
+        return keep_raws([packed])[0]
+    row = _row(db.session.info["organization_id"], packed)
+    write_later(Raw, row)
+    return cast("UUID", row["id"])
 
 
 def raw_content(raw_id: UUID) -> bytes:

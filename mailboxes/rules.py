@@ -16,6 +16,7 @@ from mailboxes.templates import Template, TemplateValues
 from tenants import audit
 from tenants.audit import Actor
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key
+from tenants.database.portions import asked_once
 from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 
 LONGEST_NAME = 100
@@ -106,6 +107,7 @@ def system_rules_of(mailbox: Mailbox) -> Select[AutoResponseRule]:
     return _rules_of(mailbox).where(AutoResponseRule.system_key.is_not(None))
 
 
+@asked_once
 def rule_of(mailbox: Mailbox, id: UUID) -> AutoResponseRule:
     """A rule of this mailbox; `NotFoundError` if there is none."""
     rule = db.session.scalar(rules_of(mailbox).where(AutoResponseRule.id == id))

@@ -60,15 +60,14 @@ def index_messages(
     mailbox_id: UUID, messages: Sequence[Mapping[str, Any]], filenames: Mapping[UUID, Sequence[str]]
 ) -> None:
     """Make new messages of a mailbox findable: each has ``id``, ``subject``, ``text`` and ``addresses``."""
-    rows = [
-        {
-            "id": message["id"],
-            "mailbox_id": mailbox_id,
-            "words": words_of(" ".join(_indexed(message, filenames.get(message["id"], ())))),
-        }
-        for message in messages
-    ]
+    rows = [words_row(mailbox_id, message, filenames.get(message["id"], ())) for message in messages]
     insert_rows(MessageWords, rows)
+
+
+def words_row(mailbox_id: UUID, message: Mapping[str, Any], filenames: Sequence[str]) -> dict[str, Any]:
+    """The words of one message as a row of the table."""
+    words = words_of(" ".join(_indexed(message, filenames)))
+    return {"id": message["id"], "mailbox_id": mailbox_id, "words": words}
 
 
 def words_of(text: str) -> set[str]:

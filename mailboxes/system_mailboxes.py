@@ -1,6 +1,6 @@
 """System mailboxes: addresses that an organization reads together."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -192,6 +192,16 @@ def hold_mailboxes(which: ColumnElement[bool], session: Session | None = None) -
     """
     held = select(Mailbox.id).where(which).order_by(Mailbox.id).with_for_update(key_share=True)
     (session or db.session).execute(held, execution_options={SEES_DELETED: True})
+
+
+def own_addresses(among_these: Collection[str]) -> set[str]:
+    """Those of these addresses, in lower case, that are ours: of a mailbox, or an alias of one."""
+    wanted = list(among_these)
+    query = select(Mailbox.address, Mailbox.aliases).where(
+        Mailbox.address.in_(wanted) | Mailbox.aliases.overlap(wanted)
+    )
+    found = {one for address, aliases in db.session.execute(query) for one in (address, *aliases)}
+    return found.intersection(wanted)
 
 
 def labels_of(ids: Iterable[UUID]) -> dict[UUID, str]:

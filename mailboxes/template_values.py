@@ -6,6 +6,7 @@ words or links to a third party.
 """
 
 import re
+from collections.abc import Collection, Sequence
 from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -22,6 +23,8 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import ThreadRecord
 from tenants.configuration.layers import value_of
 from tenants.database import current_organization_id, db
+from tenants.database.bulk import among
+from tenants.database.portions import asked_once
 from tenants.organizations import Membership, Organization
 from tenants.permissions import permissions_of
 
@@ -122,10 +125,30 @@ def _contact(contact: Contact | None) -> dict[str, str]:
     }
 
 
+def know_links(thread_ids: Collection[UUID]) -> None:
+    """Ask together for the records of a portion's conversations."""
+    found: dict[UUID, list[ThreadRecord]] = {}
+    for link in db.session.scalars(select(ThreadRecord).where(among(ThreadRecord.thread_id, thread_ids))):
+        found.setdefault(link.thread_id, []).append(link)
+    for id in thread_ids:
+        _links.know(found.get(id, []), id)
+    links = [link for some in found.values() for link in some]
+    leads = [link.lead_id for link in links if link.lead_id]
+    cases = [link.case_id for link in links if link.case_id]
+    for lead in db.session.scalars(select(Lead).where(among(Lead.id, leads))) if leads else ():
+        _row.know(lead, Lead, lead.id)
+    for case in db.session.scalars(select(Case).where(among(Case.id, cases))) if cases else ():
+        _row.know(case, Case, case.id)
+
+
+@asked_once
+def _links(thread_id: UUID) -> Sequence[ThreadRecord]:
+    return db.session.scalars(select(ThreadRecord).where(ThreadRecord.thread_id == thread_id)).all()
+
+
 def _records(thread_id: UUID) -> dict[str, dict[str, str]]:
-    links = select(ThreadRecord).where(ThreadRecord.thread_id == thread_id)
     found: dict[str, dict[str, str]] = {}
-    for link in db.session.scalars(links):
+    for link in _links(thread_id):
         if link.lead_id is not None:
             found["lead"] = _lead(_row(Lead, link.lead_id))
         if link.case_id is not None:
@@ -156,9 +179,11 @@ def _person(id: UUID | None) -> str:
     return _row(Membership, id).name if id is not None else ""
 
 
+@asked_once
 def _row(model: type[Row], id: UUID) -> Row:
     return db.session.get_one(model, (current_organization_id(), id))
 
 
+@asked_once
 def _organization_name() -> str:
     return db.session.get_one(Organization, current_organization_id()).name

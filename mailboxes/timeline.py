@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mailboxes.messages import Message
 from tenants.database import Base, PartScoped, db, now, scoped_key
 from tenants.database.bulk import among, insert_rows
+from tenants.database.portions import asked_once, write_later
 
 STAGES = (
     "fetched",
@@ -105,34 +106,27 @@ def record(
 
     Two writers of one message take their positions in turn: the message's row is locked.
     """
-    if stage not in STAGES:
-        raise ValueError(f"{stage} is no stage of the timeline")
-    db.session.flush()
-    db.session.execute(select(Message.id).where(Message.id == message.id).with_for_update())
-    last = select(func.max(Event.position)).where(Event.message_id == message.id).scalar_subquery()
-    event = Event(
-        message_id=message.id,
-        position=func.coalesce(last, 0) + 1,
-        stage=stage,
-        result=result,
-        reason=reason,
-        details=details or {},
-        milliseconds=milliseconds,
-    )
-    db.session.add(event)
-    db.session.flush()  # the next step takes the next position
+    position = _last_position(message.id) + 1
+    _write(message.id, position, Step(stage, result, reason, details, milliseconds))
+
+
+def begin(message_id: UUID, stage: str, result: str, reason: str) -> None:
+    """The first step of a message that the transaction itself has made."""
+    _write(message_id, 1, Step(stage, result, reason))
+
+
+def know_timelines(message_ids: Collection[UUID]) -> None:
+    """Ask for the last positions of a portion's messages together. The caller holds their rows."""
+    known = _last_positions(message_ids)
+    for id in message_ids:
+        _last_position.know(known.get(id, 0), id)
 
 
 def record_for_all(message_ids: Collection[UUID], stage: str, result: str, reason: str) -> None:
     """The same step on many timelines, by two statements. The caller has locked the rows of the messages."""
     if not message_ids:
         return
-    query = (
-        select(Event.message_id, func.max(Event.position))
-        .where(among(Event.message_id, message_ids))
-        .group_by(Event.message_id)
-    )
-    last = {row[0]: row[1] for row in db.session.execute(query)}
+    last = _last_positions(message_ids)
     step = {
         "at": now(),
         "stage": stage,
@@ -154,6 +148,39 @@ def events_of_all(message_ids: Iterable[UUID]) -> list[Event]:
     """The timelines of some messages, each in order."""
     rows = select(Event).where(Event.message_id.in_(message_ids)).order_by(Event.message_id, Event.position)
     return list(each_step(db.session.scalars(rows)))
+
+
+@asked_once
+def _last_position(message_id: UUID) -> int:
+    """Its row is held from here on: the next step takes the next position."""
+    db.session.flush()
+    db.session.execute(select(Message.id).where(Message.id == message_id).with_for_update())
+    return _last_positions([message_id]).get(message_id, 0)
+
+
+def _last_positions(message_ids: Collection[UUID]) -> dict[UUID, int]:
+    query = (
+        select(Event.message_id, func.max(Event.position))
+        .where(among(Event.message_id, message_ids))
+        .group_by(Event.message_id)
+    )
+    return {row[0]: row[1] for row in db.session.execute(query)}
+
+
+def _write(message_id: UUID, position: int, step: Step) -> None:
+    if step.stage not in STAGES:
+        raise ValueError(f"{step.stage} is no stage of the timeline")
+    row = {
+        "message_id": message_id,
+        "position": position,
+        "stage": step.stage,
+        "result": step.result,
+        "reason": step.reason,
+        "details": step.details or {},
+        "milliseconds": step.milliseconds,
+    }
+    write_later(Event, {**row, "at": now()})
+    _last_position.know(position, message_id)
 
 
 def _alone(row: Event, position: int, step: Step) -> Event:

@@ -1,5 +1,6 @@
 """Addresses whose messages came back: automatic responses leave them alone for a while."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import UniqueConstraint, select
@@ -7,6 +8,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, uuid7
+from tenants.database.bulk import among
+from tenants.database.portions import asked_once
 
 PAUSE = timedelta(days=30)
 LONGEST_REASON = 500
@@ -36,7 +39,24 @@ def mark_undeliverable(address: str, reason: str) -> None:
 
 def is_undeliverable(address: str) -> bool:
     """Whether messages to an address came back within the last weeks."""
-    found = select(UndeliverableAddress.id).where(
-        UndeliverableAddress.address == address.lower(), UndeliverableAddress.until > now()
+    return _came_back(address.lower())
+
+
+def know_undeliverable(addresses: Collection[str]) -> None:
+    """Ask `is_undeliverable` for a portion."""
+    wanted = {address.lower() for address in addresses}
+    found = _undeliverable_among(wanted)
+    for address in wanted:
+        _came_back.know(address in found, address)
+
+
+@asked_once
+def _came_back(address: str) -> bool:
+    return address in _undeliverable_among([address])
+
+
+def _undeliverable_among(addresses: Collection[str]) -> set[str]:
+    query = select(UndeliverableAddress.address).where(
+        among(UndeliverableAddress.address, addresses), UndeliverableAddress.until > now()
     )
-    return db.session.scalar(found) is not None
+    return set(db.session.scalars(query))

@@ -21,6 +21,7 @@ from mailboxes.crm.leads import make_lead
 from mailboxes.messages import Message
 from tenants.configuration.layers import value_of
 from tenants.database import db
+from tenants.database.portions import asked_once
 from tenants.organizations import Membership, active_members
 
 NO_SUBJECT = "(no subject)"
@@ -178,6 +179,7 @@ def _choice(
     return otherwise
 
 
+@asked_once
 def _member(id: Any) -> Membership | None:
     try:
         wanted = UUID(str(id))

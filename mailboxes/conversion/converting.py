@@ -1,13 +1,14 @@
 """The story: one incoming message, its contact, its record, its timeline."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import exists, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.exc import DBAPIError
 
 from mailboxes import access, timeline
@@ -15,6 +16,7 @@ from mailboxes.conversion.actions import NOTHING, Action, Record
 from mailboxes.conversion.claims import (
     CASE,
     claim,
+    know_records_made,
     link,
     record_id_of,
     record_made,
@@ -22,8 +24,8 @@ from mailboxes.conversion.claims import (
     settle,
 )
 from mailboxes.conversion.known_actions import actions, standing_of
-from mailboxes.conversion.links import RecordLink, link_to, links_of
-from mailboxes.conversion.people import contact_of, is_from_person
+from mailboxes.conversion.links import RecordLink, know_links, link_to, links_of
+from mailboxes.conversion.people import contact_of, is_from_person, know_people, person_of
 from mailboxes.conversion.settings import Offer, offers, settings_in_words
 from mailboxes.crash_points import crash_point
 from mailboxes.crm import cases
@@ -33,6 +35,8 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
 from mailboxes.timeline import Event
 from tenants.database import db
+from tenants.database.bulk import among
+from tenants.database.portions import asked_once
 from tenants.errors import AppError, ConflictError, ForbiddenError, NotFoundError
 from tenants.organizations import Membership
 from tenants.permissions import permissions_of
@@ -69,7 +73,7 @@ def _convert(message: Message, visited: frozenset[UUID]) -> None:
     if message.direction != "in":
         return
     wait_for_others(message)
-    if _is_acted_upon(message):
+    if _is_acted_upon(message.id):
         return
     is_shadow = is_in_shadow(message)
     if message.box not in IGNORED_BOXES:
@@ -78,6 +82,17 @@ def _convert(message: Message, visited: frozenset[UUID]) -> None:
         attach_reply(message)
     outcome = _shadow_outcome(message) if is_shadow else _outcome(message, visited)
     timeline.record(message, STAGE, outcome.result, outcome.reason, details=outcome.details)
+    _is_acted_upon.know(True, message.id)
+
+
+def know_what_to_convert(messages: Sequence[Message]) -> None:
+    """Ask together what `convert` asks about each message of a portion."""
+    done = set(db.session.scalars(_acted_upon([message.id for message in messages])))
+    for message in messages:
+        _is_acted_upon.know(message.id in done, message.id)
+    know_links({message.thread_id for message in messages})
+    know_records_made({(mailbox_of(message).action, message.stable_hash) for message in messages})
+    know_people([person_of(message).address for message in messages])
 
 
 def attach_reply(message: Message) -> list[RecordLink]:
@@ -158,7 +173,7 @@ def _outcome(message: Message, visited: frozenset[UUID]) -> Outcome:
     if action is None:
         return _not_converted(why_not)
     try:
-        with db.session.begin_nested():
+        with nullcontext() if _is_built_in(action) else db.session.begin_nested():
             record, is_new = _made(action, message, mailbox.action_settings, None)
     except PlugInError as error:
         return _not_converted(f"{error.message} It can be converted by hand.")
@@ -214,18 +229,20 @@ def _made(
     """The record of this kind for this message, and whether it is new."""
     right = claim(action.name, message)
     if right is None:
-        there = link_to(action.name, _demanded(record_made(action.name, message)))
+        there = link_to(action.name, _demanded(record_made(action.name, message.stable_hash)))
         link(message.thread_id, action.name, there.id)
+        links_of.know([there], message.thread_id)
         return Record(there.id, there.label, there.url), False
     crash_point("claimed")
     record = _record(action, message, settings, by)
-    settle(right, record.id)
+    settle(right, action.name, message, record.id)
     link(message.thread_id, action.name, record.id)
+    links_of.know([RecordLink(action.name, record.id, record.label, record.url)], message.thread_id)
     return record, True
 
 
 def _record(action: Action, message: Message, settings: Mapping[str, Any], by: Membership | None) -> Record:
-    if type(action).__module__.startswith("mailboxes."):
+    if _is_built_in(action):
         return action.make_record(message, settings, by)
     try:
         return action.make_record(message, settings, by)
@@ -236,9 +253,13 @@ def _record(action: Action, message: Message, settings: Mapping[str, Any], by: M
         raise PlugInError(f"The plug-in failed ({type(error).__name__}).") from error
 
 
+def _is_built_in(action: Action) -> bool:
+    return type(action).__module__.startswith("mailboxes.")
+
+
 def _shared(message: Message, visited: frozenset[UUID]) -> list[RecordLink]:
     """A conversation that answers one of another mailbox takes over that one's records."""
-    other = db.session.scalar(select(Thread.linked_thread_id).where(Thread.id == message.thread_id))
+    other = db.session.get_one(Thread, (message.organization_id, message.thread_id)).linked_thread_id
     if other is None:
         return []
     if other not in visited:  # merged conversations may be linked in a circle
@@ -275,10 +296,17 @@ def _with_notes(reason: str, record: Record) -> str:
     return " ".join((reason, *record.notes))
 
 
-def _is_acted_upon(message: Message) -> bool:
+@asked_once
+def _is_acted_upon(message_id: UUID) -> bool:
+    return db.session.scalar(_acted_upon([message_id]).limit(1)) is not None
+
+
+def _acted_upon(message_ids: Collection[UUID]) -> Select[UUID]:
+    """Those of these messages that automation has looked at."""
     by_hand = Event.details.has_key(BY_HAND)
-    query = select(Event.id).where(Event.message_id == message.id, Event.stage == STAGE, ~by_hand)
-    return bool(db.session.scalar(select(exists(query))))
+    return select(Event.message_id).where(
+        among(Event.message_id, message_ids), Event.stage == STAGE, ~by_hand
+    )
 
 
 def _has_event(message: Message, stage: str, result: str) -> bool:

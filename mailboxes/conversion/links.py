@@ -1,6 +1,6 @@
 """Conversations and the records they hang on, seen from both sides."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from mailboxes.messages import Message
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.timeline import Event
 from tenants.database import db
+from tenants.database.portions import asked_once
 from tenants.organizations import Membership
 
 MOST_MESSAGES = 500  # of an address, looked through for the conversations of its contact
@@ -42,9 +43,17 @@ class RecordLink:
         return {"kind": self.kind, "record_id": str(self.id), "label": self.label, "url": self.url}
 
 
+@asked_once
 def links_of(thread_id: UUID) -> list[RecordLink]:
     """The records of one conversation."""
     return links_of_threads([thread_id]).get(thread_id, [])
+
+
+def know_links(thread_ids: Collection[UUID]) -> None:
+    """Ask `links_of` for a portion."""
+    found = links_of_threads(thread_ids)
+    for id in thread_ids:
+        links_of.know(found.get(id, []), id)
 
 
 def links_of_threads(ids: Iterable[UUID]) -> dict[UUID, list[RecordLink]]:

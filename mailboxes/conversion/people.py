@@ -1,15 +1,14 @@
 """Who wrote a message, and which contact that is."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
-
-from sqlalchemy import select
 
 from mailboxes.crm import contacts, texts
 from mailboxes.crm.contacts import Contact, Sighting
 from mailboxes.messages import Message, mailbox_of
-from mailboxes.system_mailboxes import Mailbox
-from tenants.database import db
+from mailboxes.system_mailboxes import own_addresses
+from tenants.database.portions import asked_once
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def contact_of(message: Message) -> Contact | None:
     None for machines without a contact, for senders without an address, and for our own mailboxes.
     """
     person = person_of(message)
-    if _is_ours(person.address):
+    if is_ours(person.address):
         return None
     sighting = Sighting(
         person.address,
@@ -62,9 +61,18 @@ def contact_of(message: Message) -> Contact | None:
     return contacts.see(sighting, may_make=is_from_person(message))
 
 
-def _is_ours(address: str) -> bool:
-    ours = select(Mailbox.id).where((Mailbox.address == address) | Mailbox.aliases.contains([address]))
-    return db.session.scalar(ours.limit(1)) is not None
+def know_people(addresses: Collection[str]) -> None:
+    """Ask together what `contact_of` asks about the senders of a portion."""
+    contacts.know_contacts(addresses)
+    own = own_addresses(addresses)
+    for address in addresses:
+        is_ours.know(address in own, address)
+
+
+@asked_once
+def is_ours(address: str) -> bool:
+    """Whether an address, in lower case, is one of our mailboxes."""
+    return bool(own_addresses([address]))
 
 
 def _is_authenticated(message: Message) -> bool:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mailboxes.crm import history, texts
 from mailboxes.crm.contacts import Contact
 from mailboxes.crm.paging import Order, Page, page
-from tenants.database import Base, OrganizationScoped, db, now, scoped_key
+from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
+from tenants.database.portions import is_portion, write_later, write_waiting
 from tenants.database.searching import search_words
 from tenants.errors import ConflictError, InvalidError, NotFoundError
 
@@ -208,12 +209,14 @@ def comments_of(case: Case) -> Select[CaseComment]:
 
 def open_case(values: Mapping[str, Any], actor_name: str, **facts: Any) -> Case:
     """A new case from `FIELDS`; ``facts`` are attributes that no form sets, such as ``status``."""
-    new = Case(**_checked(values), **facts)
-    if new.status == "closed":
-        new.closed_at = now()
-    db.session.add(new)
-    db.session.flush()  # its id
-    db.session.add(CaseChange(case_id=new.id, actor_name=actor_name))
+    closed_at = now() if facts.get("status") == "closed" else None
+    row = {"id": uuid7(), **_checked(values), **facts, "closed_at": closed_at}
+    new = Case(**row)
+    if is_portion():
+        write_later(Case, row)
+    else:
+        db.session.add(new)
+    write_later(CaseChange, {"case_id": new.id, "actor_name": actor_name})
     return new
 
 
@@ -246,6 +249,7 @@ def change_statuses(ids: Iterable[UUID], status: str, actor_name: str) -> int:
 
 def reopen_resolved(id: UUID) -> Case | None:
     """A customer answered: a resolved case is open again. None if it is not resolved."""
+    write_waiting()  # one that was made or reopened just now
     query = select(Case).where(Case.id == id, Case.status == "resolved").with_for_update()
     resolved = db.session.scalar(query.execution_options(populate_existing=True))
     if resolved is not None:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import texts
 from tenants.database import Base, OrganizationScoped, db
+from tenants.database.portions import asked_once
 from tenants.errors import ConflictError, InvalidError, NotFoundError
 
 KINDS = {
@@ -43,6 +44,7 @@ def channel_of(id: UUID) -> Channel:
     return channel
 
 
+@asked_once
 def has_active_channel() -> bool:
     """Whether the current organization sells at all, and may therefore have leads made."""
     return db.session.scalar(select(Channel.id).where(Channel.is_active).limit(1)) is not None

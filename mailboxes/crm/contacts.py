@@ -1,6 +1,6 @@
 """Contacts: people who wrote."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,8 @@ from tenants.database import (
     scoped_key,
     uuid7,
 )
+from tenants.database.bulk import among
+from tenants.database.portions import asked_once, is_portion, write_later
 from tenants.database.searching import search_words
 from tenants.errors import InvalidError, NotFoundError
 
@@ -115,14 +117,29 @@ def contact_of(id: UUID) -> Contact:
 
 def contact_with_address(address: str) -> Contact | None:
     """Whose address this is."""
-    return db.session.scalar(
-        select(Contact)
-        .join(
-            ContactAddress,
-            (ContactAddress.organization_id == Contact.organization_id)
-            & (ContactAddress.contact_id == Contact.id),
-        )
-        .where(ContactAddress.address == address.lower())
+    return _contact_at(address.lower())
+
+
+def know_contacts(addresses: Collection[str]) -> None:
+    """Ask `contact_with_address` for a portion."""
+    wanted = {address.lower() for address in addresses}
+    query = _with_addresses().where(among(ContactAddress.address, wanted))
+    known = {row.address: row.Contact for row in db.session.execute(query)}
+    for address in wanted:
+        _contact_at.know(known.get(address), address)
+
+
+@asked_once
+def _contact_at(address: str) -> Contact | None:
+    found: Contact | None = db.session.scalar(_with_addresses().where(ContactAddress.address == address))
+    return found
+
+
+def _with_addresses() -> Select[Contact, str]:
+    return select(Contact, ContactAddress.address).join(
+        ContactAddress,
+        (ContactAddress.organization_id == Contact.organization_id)
+        & (ContactAddress.contact_id == Contact.id),
     )
 
 
@@ -217,17 +234,14 @@ def addresses_from(text: str) -> list[str]:
 
 
 def _made(sighting: Sighting) -> Contact | None:
-    """The losing one of two that see somebody at once takes the winner's contact."""
-    first_name, last_name = texts.split_name(sighting.name, sighting.address)
+    """The losing one of two that see somebody at once takes the winner's contact; a portion fails."""
+    contact, address = _contact_of(sighting), sighting.address.lower()
+    if is_portion():
+        db.session.add(contact)
+        write_later(ContactAddress, {"contact_id": contact.id, "address": address})
+        _contact_at.know(contact, address)
+        return contact
     with db.session.begin_nested() as savepoint:
-        contact = Contact(
-            name=texts.display_name(sighting.name, sighting.address),
-            first_name=first_name,
-            last_name=last_name,
-            language=sighting.language,
-            first_seen_at=sighting.at,
-            last_seen_at=sighting.at,
-        )
         db.session.add(contact)
         db.session.flush()
         claimed = db.session.scalar(
@@ -236,7 +250,7 @@ def _made(sighting: Sighting) -> Contact | None:
                 organization_id=current_organization_id(),
                 id=uuid7(),
                 contact_id=contact.id,
-                address=sighting.address.lower(),
+                address=address,
             )
             .on_conflict_do_nothing()
             .returning(ContactAddress.id)
@@ -244,7 +258,22 @@ def _made(sighting: Sighting) -> Contact | None:
         if claimed is not None:
             return contact
         savepoint.rollback()
-    return contact_with_address(sighting.address)
+    return contact_with_address(address)
+
+
+def _contact_of(sighting: Sighting) -> Contact:
+    first_name, last_name = texts.split_name(sighting.name, sighting.address)
+    return Contact(
+        id=uuid7(),
+        name=texts.display_name(sighting.name, sighting.address),
+        first_name=first_name,
+        last_name=last_name,
+        company="",
+        phone="",
+        language=sighting.language,
+        first_seen_at=sighting.at,
+        last_seen_at=sighting.at,
+    )
 
 
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from mailboxes.crm.system_sources import (
     swapped,
 )
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, scoped_key
+from tenants.database.portions import asked_once
 from tenants.errors import ConflictError, NotFoundError
 
 NAME, HIDDEN, POSITION, DEFAULT = "name", "hidden", "position", "default"
@@ -96,6 +97,7 @@ def merged_lead_source_of(id: UUID) -> LeadSource:
     return source
 
 
+@asked_once
 def lead_source_with_key(key: str) -> LeadSource | None:
     """The source that a mailbox's settings or a file names; hidden ones count, merged ones lead on."""
     named = or_(LeadSource.key == key, LeadSource.system_key == key)

@@ -27,8 +27,8 @@ from mailboxes.outgoing.outbox import AUTOMATIC, REPLY, Outgoing
 from mailboxes.outgoing.routes import Route, route_of
 from mailboxes.parsing import ParsedMessage, parse, stable_hash
 from mailboxes.quoting import reply_text
-from mailboxes.raws import forget_raws, keep_raw
-from mailboxes.search import index_messages
+from mailboxes.raws import forget_raws, keep_raw, keep_raw_later
+from mailboxes.search import MessageWords, index_messages, words_row
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Rendered
@@ -37,6 +37,7 @@ from mailboxes.threads.placing import keep_references
 from mailboxes.threads.summaries import refresh_summary
 from mailboxes.threads.tokens import TOKEN_HEADER, header_id, thread_token
 from tenants.database import db, now, uuid7
+from tenants.database.portions import do_later, write_later
 from tenants.errors import ConflictError, NotFoundError
 from tenants.organizations import Membership
 
@@ -112,7 +113,7 @@ def queue_reply(
         **_answering(answers),
     )
     message = _kept_message(mailbox, thread, letter, recipients, sent_by_id=member.id)
-    row = _queued(mailbox, message, letter, recipients, route, kind=REPLY)
+    row = _queued(mailbox, message, letter, recipients, route)
     row.trigger_id = answers.id if answers is not None else None
     row.created_by_id = member.id
     row.next_attempt_at = send_after or now()
@@ -122,10 +123,11 @@ def queue_reply(
     return row
 
 
-def queue_automatic_response(
-    trigger: Message, mailbox: Mailbox, recipient: str, answer: Rendered
-) -> Outgoing:
-    """Queue an automatic response with the marks of reliability §3.2, in the thread of its trigger."""
+def queue_automatic_response(trigger: Message, mailbox: Mailbox, recipient: str, answer: Rendered) -> UUID:
+    """Queue an automatic response with the marks of reliability §3.2, in the thread of its trigger.
+
+    Returns its id in the outbox. The caller counts the thread anew.
+    """
     route = _demanded_route(mailbox)
     thread = db.session.get_one(Thread, (trigger.organization_id, trigger.thread_id))
     id = uuid7()
@@ -149,15 +151,26 @@ def queue_automatic_response(
         **_answering(trigger),
     )
     recipients = _Recipients(tuple(letter.to))
-    message = _kept_message(
-        mailbox, thread, letter, recipients, is_automatic=True, language=answer.language or None
-    )
-    row = _queued(mailbox, message, letter, recipients, route, kind=AUTOMATIC, id=id)
-    row.trigger_id = trigger.id
-    row.envelope_sender = route.sender.mailer.address if route.refuses_null_sender else ""
-    db.session.flush()
-    timeline.record(message, "queued", "queued", f"An automatic response to {recipient}.")
-    return row
+    content = compose(letter)
+    parsed = parse(content)
+    message = {
+        **_message_row(mailbox, thread, letter, recipients, content, parsed),
+        "raw_id": keep_raw_later(content),
+        "is_automatic": True,
+        "language": answer.language or None,
+    }
+    write_later(Message, message)
+    write_later(MessageWords, words_row(mailbox.id, message, ()))
+    do_later(_keep_references, (mailbox, thread.id, parsed.references))
+    queued = {
+        **_queued_row(mailbox, message["id"], letter, recipients, kind=AUTOMATIC),
+        "id": id,
+        "trigger_id": trigger.id,
+        "envelope_sender": route.sender.mailer.address if route.refuses_null_sender else "",
+    }
+    write_later(Outgoing, queued)
+    timeline.begin(message["id"], "queued", "queued", f"An automatic response to {recipient}.")
+    return id
 
 
 def take_back(outgoing_id: UUID) -> None:
@@ -239,28 +252,8 @@ def _kept_message(
     content = compose(letter)
     parsed = parse(content)
     message = Message(
-        id=uuid7(),
-        mailbox_id=mailbox.id,
-        thread_id=thread.id,
+        **_message_row(mailbox, thread, letter, recipients, content, parsed),
         raw_id=keep_raw(content, mailbox.organization_id).id,
-        stable_hash=stable_hash(content),
-        direction="out",
-        box="sent",
-        message_id=letter.header_id,
-        in_reply_to=parsed.in_reply_to or "",
-        references=list(parsed.references),
-        sent_at=parsed.sent_at,
-        sender_name=letter.sender.name,
-        sender_address=letter.sender.address.lower(),
-        addresses=_addresses(letter, recipients),
-        subject=parsed.subject,
-        teaser=" ".join(reply_text(parsed.text).split())[:TEASER_CHARACTERS],
-        text=parsed.text,
-        reply_text=reply_text(parsed.text),
-        has_html=parsed.html is not None,
-        size=len(content),
-        attachment_count=parsed.offered_count,
-        is_read_by_all=True,
         **more,
     )
     db.session.add(message)
@@ -269,6 +262,48 @@ def _kept_message(
     keep_references(mailbox, [(thread.id, reference) for reference in parsed.references])
     refresh_summary(thread)
     return message
+
+
+def _keep_references(named: list[tuple[Mailbox, UUID, Sequence[str]]]) -> None:
+    by_mailbox: dict[Mailbox, list[tuple[UUID, str]]] = {}
+    for mailbox, thread_id, references in named:
+        by_mailbox.setdefault(mailbox, []).extend((thread_id, one) for one in references)
+    for mailbox, mentioned in by_mailbox.items():
+        keep_references(mailbox, mentioned)
+
+
+def _message_row(
+    mailbox: Mailbox,
+    thread: Thread,
+    letter: Letter,
+    recipients: _Recipients,
+    content: bytes,
+    parsed: ParsedMessage,
+) -> dict[str, Any]:
+    written = reply_text(parsed.text)
+    return {
+        "id": uuid7(),
+        "mailbox_id": mailbox.id,
+        "thread_id": thread.id,
+        "stable_hash": stable_hash(content),
+        "direction": "out",
+        "box": "sent",
+        "message_id": letter.header_id,
+        "in_reply_to": parsed.in_reply_to or "",
+        "references": list(parsed.references),
+        "sent_at": parsed.sent_at,
+        "sender_name": letter.sender.name,
+        "sender_address": letter.sender.address.lower(),
+        "addresses": _addresses(letter, recipients),
+        "subject": parsed.subject,
+        "teaser": " ".join(written.split())[:TEASER_CHARACTERS],
+        "text": parsed.text,
+        "reply_text": written,
+        "has_html": parsed.html is not None,
+        "size": len(content),
+        "attachment_count": parsed.offered_count,
+        "is_read_by_all": True,
+    }
 
 
 def _keep_parts(mailbox: Mailbox, message: Message, parsed: ParsedMessage) -> None:
@@ -300,22 +335,25 @@ def _queued(
     letter: Letter,
     recipients: _Recipients,
     route: Route,
-    *,
-    kind: str,
-    id: UUID | None = None,
 ) -> Outgoing:
-    row = Outgoing(
-        id=id or uuid7(),
-        mailbox_id=mailbox.id,
-        message_id=message.id,
-        kind=kind,
-        header_id=letter.header_id,
-        envelope_sender=route.sender.mailer.address,
-        recipients=recipients.addresses,
-        give_up_at=now() + PATIENCE[kind],
-    )
+    row = Outgoing(**_queued_row(mailbox, message.id, letter, recipients, kind=REPLY))
+    row.envelope_sender = route.sender.mailer.address
     db.session.add(row)
     return row
+
+
+def _queued_row(
+    mailbox: Mailbox, message_id: UUID, letter: Letter, recipients: _Recipients, *, kind: str
+) -> dict[str, Any]:
+    return {
+        "id": uuid7(),
+        "mailbox_id": mailbox.id,
+        "message_id": message_id,
+        "kind": kind,
+        "header_id": letter.header_id,
+        "recipients": recipients.addresses,
+        "give_up_at": now() + PATIENCE[kind],
+    }
 
 
 def _addresses(letter: Letter, recipients: _Recipients) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tenants.application import settings_of
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM
 from tenants.configuration.layers import effective, secret_of, value_of
 from tenants.database import across_organizations, db
+from tenants.database.portions import asked_once
 from tenants.secrets import UnreadableSecretError
 
 NO_SERVER = "This mailbox has no SMTP server, and the system has none either."
@@ -51,6 +52,7 @@ class Route:
     refuses_null_sender: bool = False
 
 
+@asked_once
 def route_of(mailbox: Mailbox) -> Route | str:
     """How this mailbox sends, or a sentence that says why it cannot."""
     account = account_behind(mailbox)
@@ -74,12 +76,14 @@ def carries(route: Route, sender_address: str) -> bool:
     return sender_address.lower() in {route.sender.mailer.address.lower(), _address_for_unproven().lower()}
 
 
+@asked_once
 def sending_problem(mailbox: Mailbox) -> str:
     """Why this mailbox cannot send now, in a sentence; "" if it can."""
     route = route_of(mailbox)
     return route if isinstance(route, str) else sending_stop(mailbox)
 
 
+@asked_once
 def account_behind(mailbox: Mailbox) -> Account | None:
     """The account of a mailbox, also a global one, which its organization does not see."""
     query = select(Account).where(Account.id == mailbox.account_id)

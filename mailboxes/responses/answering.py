@@ -4,14 +4,15 @@ The decision is pure (`mailboxes.decisions`); here it gets its facts, and what f
 in one transaction: the message, the conversation, the sender's window, and the frozen message to send.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from mailboxes import outgoing, templates, timeline
 from mailboxes.classifying import canonical_address
 from mailboxes.crm.contacts import contact_with_address
-from mailboxes.decisions import NO_RULE, Decision, Reason, Rule, Usage, decide
+from mailboxes.decisions import NO_RULE, Context, Decision, Reason, Rule, Usage, case_of, decide
 from mailboxes.messages import Message, mailbox_of, wait_for_others
 from mailboxes.responses.bounces import note_bounce
 from mailboxes.responses.claims import (
@@ -24,22 +25,27 @@ from mailboxes.responses.claims import (
 from mailboxes.responses.knowing import (
     active_rules,
     as_rule,
-    body_hash,
     facts_of,
+    is_thread_answered,
+    know_usage,
+    know_what_to_answer,
     known_about,
+    question_about,
     shared_account_of,
     with_domain,
     with_usage,
 )
+from mailboxes.responses.usage import Question, answered_in_portion
 from mailboxes.rules import AutoResponseRule, rule_of
 from mailboxes.shadow import ANSWER, SHADOW, is_in_shadow, would_have_answered_since
 from mailboxes.template_values import harmless_subject, values_for
 from mailboxes.templates import Rendered
 from mailboxes.templating import TemplateError
-from mailboxes.threads import Thread
+from mailboxes.threads.summaries import refresh_summaries
 from tenants.configuration.catalog import LANGUAGES
 from tenants.configuration.layers import value_of
-from tenants.database import db, now
+from tenants.database import now
+from tenants.database.portions import do_later, write_later
 
 LONGEST_ANSWER = 50_000  # characters of text and HTML together
 SHOWN_REASONS = 3
@@ -51,20 +57,58 @@ WOULD_HAVE_ANSWERED = "would have answered"
 
 def respond(message: Message) -> Decision:
     """Answer one message. Safe to call again: what was decided stays decided. The caller commits."""
+    considered = _considered(message)
+    return ALREADY if considered is None else _concluded(message, considered)
+
+
+def respond_to_all(messages: Sequence[Message]) -> list[Decision]:
+    """`respond` to each message of a portion; the caller has its organization's turn (`hold_turn`)."""
+    know_what_to_answer(messages)
+    considered = [_considered(message) for message in messages]
+    questions = [one.question for one in considered if one is not None and one.question is not None]
+    if questions:
+        know_usage(questions)
+    pairs = zip(messages, considered, strict=True)
+    return [ALREADY if one is None else _concluded(message, one) for message, one in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Considered:
+    """A decision that counts nothing yet; with a ``question``, what was sent decides."""
+
+    decision: Decision
+    context: Context | None = None
+    question: Question | None = None
+
+
+def _considered(message: Message) -> _Considered | None:
+    """Cheap questions come first, DNS comes last. None: it was decided already."""
     wait_for_others(message)
-    if message.direction != "in" or was_decided(message):
-        return ALREADY
+    if message.direction != "in" or was_decided(message.id):
+        return None
     if message.is_bounce:
         note_bounce(message)
-    decision, answer = _decided(message)
+    rules = active_rules(mailbox_of(message))
+    if not rules:
+        return _Considered(WITHOUT_RULES)
+    facts, context = facts_of(message), known_about(message, rules)
+    decision = decide(facts, context)
+    if not decision.send:
+        return _Considered(decision)
+    context = with_domain(message, context)
+    return _Considered(decision, context, question_about(message, case_of(facts, context)))
+
+
+def _concluded(message: Message, considered: _Considered) -> Decision:
+    decision, answer = _decided(message, considered)
     if is_in_shadow(message):
         _tell_shadow(message, decision, answer)
         return replace(decision, send=False)
     if answer is not None and not _has_window(message, decision):
         decision, answer = _against(decision, "R14-window", "Somebody was faster."), None
     _tell(message, decision, answer)
-    if answer is not None:
-        _answer(message, decision, answer)
+    if answer is not None and considered.question is not None:
+        _answer(message, decision, answer, considered.question)
     return decision
 
 
@@ -97,18 +141,13 @@ def languages_for(message: Message, address: str) -> list[str | None]:
     return [message.language, contact.language if contact is not None else None]
 
 
-def _decided(message: Message) -> tuple[Decision, Rendered | None]:
-    """The decision, and the answer where there is one. Cheap questions come first, DNS comes last."""
-    rules = active_rules(mailbox_of(message))
-    if not rules:
-        return WITHOUT_RULES, None
-    facts = facts_of(message)
-    context = known_about(message, rules)
-    decision = decide(facts, context)
-    if decision.send:
-        context = with_domain(message, context)
+def _decided(message: Message, considered: _Considered) -> tuple[Decision, Rendered | None]:
+    """The decision, and the answer where there is one."""
+    decision = considered.decision
+    if considered.context is not None and considered.question is not None:
         take_turns()
-        decision = decide(facts, with_usage(message, context))
+        context = with_usage(message, considered.context, considered.question)
+        decision = decide(facts_of(message), context)
     if not decision.send or decision.rule_id is None:
         return decision, None
     rule = rule_of(mailbox_of(message), decision.rule_id)
@@ -134,28 +173,34 @@ def _rendered(
 
 
 def _has_window(message: Message, decision: Decision) -> bool:
-    lasting = timedelta(hours=int(value_of("response.window_hours")))
     shared = shared_account_of(message)
-    return take_window(message, canonical_address(decision.recipient), lasting, shared)
+    return take_window(message, canonical_address(decision.recipient), _window(), shared)
 
 
-def _answer(message: Message, decision: Decision, answer: Rendered) -> None:
+def _window() -> timedelta:
+    return timedelta(hours=int(value_of("response.window_hours")))
+
+
+def _answer(message: Message, decision: Decision, answer: Rendered, question: Question) -> None:
     """Freeze the answer, and claim message and conversation for it."""
     mailbox = mailbox_of(message)
-    queued = outgoing.queue_automatic_response(message, mailbox, decision.recipient, answer)
-    db.session.add(
-        AutomaticResponse(
-            mailbox_id=message.mailbox_id,
-            message_id=message.id,
-            thread_id=message.thread_id,
-            rule_id=decision.rule_id,
-            outgoing_id=queued.id,
-            recipient=canonical_address(decision.recipient),
-            body_hash=body_hash(facts_of(message)),
-        )
-    )
-    db.session.get_one(Thread, (message.organization_id, message.thread_id)).is_auto_replied = True
-    db.session.flush()
+    recipient = canonical_address(decision.recipient)
+    outgoing_id = outgoing.queue_automatic_response(message, mailbox, decision.recipient, answer)
+    row = {
+        "mailbox_id": message.mailbox_id,
+        "message_id": message.id,
+        "thread_id": message.thread_id,
+        "rule_id": decision.rule_id,
+        "outgoing_id": outgoing_id,
+        "recipient": recipient,
+        "body_hash": question.body_hash,
+    }
+    write_later(AutomaticResponse, row)
+    do_later(refresh_summaries, message.thread_id)
+    is_thread_answered.know(True, message.thread_id)
+    answered = answered_in_portion()
+    if answered is not None:
+        answered.add(replace(question, recipient=recipient), now() + _window())
     timeline.record(message, "queued", "queued", f"An automatic response to {decision.recipient}.")
 
 
@@ -173,13 +218,14 @@ def _tell(message: Message, decision: Decision, answer: Rendered | None) -> None
         "recipient": decision.recipient,
     }
     timeline.record(message, STAGE, ANSWERED if answer is not None else NOT_ANSWERED, shown, details=details)
+    was_decided.know(True, message.id)
 
 
 def _tell_shadow(message: Message, decision: Decision, answer: Rendered | None) -> None:
     """What would have been decided: nothing is claimed, counted or queued."""
     reasons = " ".join(reason.sentence for reason in decision.reasons[:SHOWN_REASONS])
     recipient = canonical_address(decision.recipient)
-    since = now() - timedelta(hours=int(value_of("response.window_hours")))
+    since = now() - _window()
     if answer is not None and would_have_answered_since(message.mailbox_id, recipient, since):
         answer, reasons = None, f"This mailbox would have answered {decision.recipient} before."
     details: dict[str, Any] = {

@@ -1,12 +1,25 @@
 """The right to answer, taken once: by message, by conversation, and by sender within the window."""
 
 import hashlib
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint, func, select
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
 
 from mailboxes.messages import Message
 from mailboxes.timeline import Event
@@ -20,6 +33,10 @@ from tenants.database import (
     scoped_key,
     uuid7,
 )
+from tenants.database.arrays import PackedList
+from tenants.database.bulk import among
+from tenants.database.portions import asked_once, do_later, is_portion
+from tenants.errors import ConflictError
 
 STAGE = "rules"
 
@@ -77,23 +94,42 @@ class AccountWindow(Base):
 
 
 def take_turns() -> None:
-    """Decisions that count what was sent are made one after another in an organization."""
+    """Decisions that count what was sent are made one after another in an organization.
+
+    A portion has its turn already.
+    """
+    if is_portion():
+        return
+    hold_turn()
+
+
+def hold_turn() -> None:
+    """Have the turn of the organization until the transaction ends."""
     key = func.hashtextextended(f"responses|{current_organization_id()}", 0)
     db.session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-def was_decided(message: Message) -> bool:
+@asked_once
+def was_decided(message_id: UUID) -> bool:
     """Whether the rules have been asked about a message: once is all that counts."""
-    query = select(Event.id).where(Event.message_id == message.id, Event.stage == STAGE)
-    return db.session.scalar(query.limit(1)) is not None
+    return message_id in decided_among([message_id])
+
+
+def decided_among(message_ids: Collection[UUID]) -> set[UUID]:
+    """The same of some messages: those that were decided."""
+    query = select(Event.message_id).where(among(Event.message_id, message_ids), Event.stage == STAGE)
+    return set(db.session.scalars(query))
 
 
 def take_window(message: Message, sender: str, lasting: timedelta, account_id: UUID | None = None) -> bool:
     """Take the window of a sender, if it is open; False if somebody was faster.
 
-    ``account_id``: an account of which all mailboxes share one window.
+    ``account_id``: an account of which all mailboxes share one window. A portion knows that it is open.
     """
     moment = now()
+    if is_portion():
+        do_later(_take_windows, (message.mailbox_id, sender, moment + lasting))
+        return account_id is None or _take_window_of_account(account_id, message, sender, moment + lasting)
     statement = insert(ResponseWindow).values(
         id=uuid7(),
         organization_id=current_organization_id(),
@@ -111,6 +147,32 @@ def take_window(message: Message, sender: str, lasting: timedelta, account_id: U
     if taken.scalar() is None:
         return False
     return account_id is None or _take_window_of_account(account_id, message, sender, moment + lasting)
+
+
+def _take_windows(taken: list[tuple[UUID, str, datetime]]) -> None:
+    """Those of a portion, by one statement; it fails where one was not open."""
+    until = {(mailbox_id, sender): at for mailbox_id, sender, at in taken}
+    columns = {
+        "organization_id": literal(current_organization_id(), Uuid()),
+        "id": _each([uuid7() for _ in until], Uuid()),
+        "mailbox_id": _each([mailbox_id for mailbox_id, _ in until], Uuid()),
+        "sender": _each([sender for _, sender in until], Text()),
+        "next_allowed_at": _each(until.values(), DateTime()),
+    }
+    statement = insert(ResponseWindow).from_select(list(columns), select(*columns.values()))
+    kept = db.session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["organization_id", "mailbox_id", "sender"],
+            set_={"next_allowed_at": statement.excluded.next_allowed_at},
+            where=ResponseWindow.next_allowed_at <= now(),
+        ).returning(ResponseWindow.id)
+    ).all()
+    if len(kept) < len(until):
+        raise ConflictError("Somebody was faster.")
+
+
+def _each(values: Iterable[Any], kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    return func.unnest(literal(list(values), PackedList(kind)))
 
 
 def account_window(account_id: UUID, message: Message, sender: str) -> datetime | None:

@@ -1,38 +1,42 @@
 """What the installation knows about a message, gathered for `decide`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import select
 
 from mailboxes.classifying import Facts, canonical_address
+from mailboxes.classifying.domains import split_address
 from mailboxes.classifying.facts import facts_told
 from mailboxes.conditions import HEADER, MessageFields, conditions_from
-from mailboxes.decisions import Context, Limits, Options, Rule, Usage
+from mailboxes.decisions import Context, Limits, Options, Rule
 from mailboxes.decisions.values import Case, case_of
 from mailboxes.loop_tokens import is_own_loop_token
 from mailboxes.mail_domains import domain_state
 from mailboxes.messages import Location, Message, mailbox_of
-from mailboxes.outgoing import AUTOMATIC, Outgoing, sending_problem
+from mailboxes.outgoing import AUTOMATIC, REPLY, Outgoing, sending_problem
 from mailboxes.outgoing.routes import account_behind
 from mailboxes.parsing import Address, parse
 from mailboxes.raws import raw_content
-from mailboxes.responses.claims import AutomaticResponse, ResponseWindow, account_window
+from mailboxes.responses.claims import AutomaticResponse, account_window, decided_among, was_decided
+from mailboxes.responses.usage import Question, answered_for, answered_in_portion
 from mailboxes.rules import AutoResponseRule, rules_of
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.undeliverable import is_undeliverable
+from mailboxes.template_values import know_links
+from mailboxes.undeliverable import is_undeliverable, know_undeliverable
 from tenants.application import settings_of
 from tenants.configuration.catalog import CATALOG, ORGANIZATION
 from tenants.configuration.layers import Effective, effective_all
 from tenants.database import db, now
+from tenants.database.bulk import among
+from tenants.database.portions import asked_once
 
 NO_SMTPUTF8 = "The server does not support addresses with letters beyond ASCII."
 REMEMBERED = timedelta(days=30)
-HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 
 
 def facts_of(message: Message) -> Facts:
@@ -51,7 +55,7 @@ def known_about(message: Message, rules: Sequence[Rule] | None = None) -> Contex
     """Everything but what has been sent so far (`with_usage`) and DNS (`with_domain`)."""
     facts, mailbox = facts_of(message), mailbox_of(message)
     given = active_rules(mailbox) if rules is None else tuple(rules)
-    settings = _settings()
+    settings, ledger = _settings(), _ledger(_ids_of(facts))
     context = Context(
         moment=now(),
         received_at=message.received_at or message.arrived_at,
@@ -62,15 +66,17 @@ def known_about(message: Message, rules: Sequence[Rule] | None = None) -> Contex
         trusted_forms=frozenset(address.lower() for address in mailbox.trusted_forms),
         response_reason="" if message.may_respond or not message.is_opening else message.response_reason,
         box=message.box,
-        flags=_flags(message),
+        flags=_flags(message.id),
         is_opening=message.is_opening,
-        is_thread_answered=_is_thread_answered(message),
+        is_thread_answered=is_thread_answered(message.thread_id),
         is_answered_on_server=message.is_answered_on_server,
         is_stub=message.is_stub,
         is_bounce=message.is_bounce,
         carries_own_token=is_own_loop_token(facts["loop_tokens"]),
-        answers_automatic_response=_is_in_ledger([facts["in_reply_to"], *facts["references"]], AUTOMATIC),
-        is_own_message=_is_in_ledger([facts["message_id"]]),
+        answers_automatic_response=any(
+            (id, AUTOMATIC) in ledger for id in (facts["in_reply_to"], *facts["references"])
+        ),
+        is_own_message=any((facts["message_id"], kind) in ledger for kind in (AUTOMATIC, REPLY)),
         answers_reserved_domains=settings_of(current_app).answers_reserved_domains,
         switched_off=_switched_off(settings["response.enabled"]),
         sending_problem=sending_problem(mailbox) if given else "",
@@ -88,27 +94,43 @@ def known_about(message: Message, rules: Sequence[Rule] | None = None) -> Contex
     )
 
 
-def with_usage(message: Message, context: Context) -> Context:
+def with_usage(message: Message, context: Context, asked: Question) -> Context:
     """Add what was sent so far; `take_turns` first, or others send meanwhile."""
-    case = case_of(facts_of(message), context)
-    moment, recipient = context.moment, case.recipient_canonical
-    in_domain = AutomaticResponse.recipient.endswith(f"@{case.recipient_domain}", autoescape=True)
-    in_mailbox = AutomaticResponse.mailbox_id == message.mailbox_id
-    last_hour, last_day = (AutomaticResponse.decided_at > moment - span for span in (HOUR, DAY))
-    counted = {
-        "sender_day_count": AutomaticResponse.recipient == recipient,
-        "domain_hour_count": in_domain & last_hour,
-        "mailbox_hour_count": in_mailbox & last_hour,
-        "mailbox_day_count": in_mailbox,
-        "organization_hour_count": last_hour,
-    }
-    counts = select(*(func.count().filter(which).label(name) for name, which in counted.items()))
-    usage = Usage(
-        next_allowed_at=_next_allowed_at(message, recipient),
-        **db.session.execute(counts.where(last_day)).mappings().one(),
-        has_same_body=_has_same_body(message, case, in_domain & last_hour),
+    answered = answered_in_portion() or answered_for([asked])
+    usage = answered.usage(asked)
+    others = _next_allowed_elsewhere(message, asked.recipient)
+    usage = replace(
+        usage,
+        next_allowed_at=max((at for at in (usage.next_allowed_at, others) if at is not None), default=None),
+        has_same_body=usage.has_same_body and bool(message.text.strip()),
     )
-    return replace(context, usage=usage, is_thread_answered=_is_thread_answered(message))
+    return replace(context, usage=usage, is_thread_answered=is_thread_answered(message.thread_id))
+
+
+def question_about(message: Message, case: Case) -> Question:
+    """What is to be counted before a message is answered."""
+    return Question(
+        message.mailbox_id, case.recipient_canonical, case.recipient_domain, body_hash(case.facts)
+    )
+
+
+def know_what_to_answer(messages: Sequence[Message]) -> None:
+    """Ask together what `known_about` and `with_usage` ask about each message of a portion."""
+    facts = {message.id: facts_of(message) for message in messages}
+    _know_ledger([_ids_of(one) for one in facts.values()])
+    _know_flags(facts)
+    _know_answered_threads({message.thread_id for message in messages})
+    people = {one["sender"] for one in facts.values()}
+    know_undeliverable(people.union(*(one["reply_to"] for one in facts.values())))
+    know_links({message.thread_id for message in messages})
+    decided = decided_among(facts)
+    for id in facts:
+        was_decided.know(id in decided, id)
+
+
+def know_usage(questions: Sequence[Question]) -> None:
+    """Count for a portion what `with_usage` counts for one message."""
+    answered_in_portion.know(answered_for(questions))
 
 
 def with_domain(message: Message, context: Context) -> Context:
@@ -119,6 +141,20 @@ def with_domain(message: Message, context: Context) -> Context:
     return replace(context, domain_state=domain_state(domain))
 
 
+def domains_to_answer(message_ids: Collection[UUID]) -> set[str]:
+    """The domains of those who may be answered, to be looked up before anything is held (`with_domain`)."""
+    if settings_of(current_app).answers_reserved_domains:
+        return set()
+    answering = select(AutoResponseRule.mailbox_id).where(AutoResponseRule.is_active)
+    query = select(Message.facts).where(
+        among(Message.id, message_ids), Message.may_respond, Message.mailbox_id.in_(answering)
+    )
+    told = [facts_told(facts) for facts in db.session.scalars(query)]
+    addresses = {address for facts in told for address in (facts["sender"], *facts["reply_to"][:1])}
+    return {split_address(address)[1] for address in addresses} - {""}
+
+
+@asked_once
 def active_rules(mailbox: Mailbox) -> tuple[Rule, ...]:
     """The active rules of a mailbox as `decide` reads them, in order."""
     active = db.session.scalars(rules_of(mailbox).where(AutoResponseRule.is_active))
@@ -153,6 +189,7 @@ def _headers(message: Message) -> dict[str, list[str]]:
     return found
 
 
+@asked_once
 def _settings() -> dict[str, Effective]:
     """What the configuration says about answers, in one go."""
     keys = ("response.enabled", "response.hourly_limit", "response.daily_limit", "notice.sender_address")
@@ -160,6 +197,7 @@ def _settings() -> dict[str, Effective]:
     return {one.setting.key: one for one in found}
 
 
+@asked_once
 def _own_addresses(system_address: str) -> frozenset[str]:
     own = [system_address]
     for address, aliases in db.session.execute(select(Mailbox.address, Mailbox.aliases)):
@@ -171,25 +209,65 @@ def _canonical(addresses: Sequence[str]) -> frozenset[str]:
     return frozenset(canonical_address(address) for address in addresses if address)
 
 
-def _flags(message: Message) -> frozenset[str]:
-    rows = db.session.scalars(
-        select(Location.flags).where(Location.message_id == message.id, Location.vanished_at.is_(None))
+@asked_once
+def _flags(message_id: UUID) -> frozenset[str]:
+    return _flags_of([message_id]).get(message_id, frozenset())
+
+
+def _know_flags(message_ids: Collection[UUID]) -> None:
+    found = _flags_of(message_ids)
+    for id in message_ids:
+        _flags.know(found.get(id, frozenset()), id)
+
+
+def _flags_of(message_ids: Collection[UUID]) -> dict[UUID, frozenset[str]]:
+    rows = db.session.execute(
+        select(Location.message_id, Location.flags).where(
+            among(Location.message_id, message_ids), Location.vanished_at.is_(None)
+        )
     )
-    return frozenset(flag for flags in rows for flag in flags)
+    found: dict[UUID, frozenset[str]] = {}
+    for id, flags in rows:
+        found[id] = found.get(id, frozenset()) | frozenset(flags)
+    return found
 
 
-def _is_thread_answered(message: Message) -> bool:
-    found = select(AutomaticResponse.id).where(AutomaticResponse.thread_id == message.thread_id)
-    return db.session.scalar(found) is not None
+@asked_once
+def is_thread_answered(thread_id: UUID) -> bool:
+    """Whether a conversation has had its automatic response."""
+    return thread_id in _answered_threads([thread_id])
 
 
-def _is_in_ledger(header_ids: Sequence[str], kind: str | None = None) -> bool:
-    """Whether we have made a message with one of these ids."""
-    ids = [id for id in header_ids if id]
-    found = select(Outgoing.id).where(Outgoing.header_id.in_(ids))
-    if kind is not None:
-        found = found.where(Outgoing.kind == kind)
-    return bool(ids) and db.session.scalar(found.limit(1)) is not None
+def _know_answered_threads(thread_ids: Collection[UUID]) -> None:
+    answered = _answered_threads(thread_ids)
+    for id in thread_ids:
+        is_thread_answered.know(id in answered, id)
+
+
+def _answered_threads(thread_ids: Collection[UUID]) -> set[UUID]:
+    query = select(AutomaticResponse.thread_id).where(among(AutomaticResponse.thread_id, thread_ids))
+    return set(db.session.scalars(query))
+
+
+def _ids_of(facts: Facts) -> tuple[str, ...]:
+    return tuple(filter(None, (facts["message_id"], facts["in_reply_to"], *facts["references"])))
+
+
+@asked_once
+def _ledger(header_ids: tuple[str, ...]) -> Set[tuple[str, str]]:
+    """Which of these ids are of messages that we have made, and of which kind."""
+    return _made_by_us(header_ids) if header_ids else frozenset()
+
+
+def _know_ledger(asked: Sequence[tuple[str, ...]]) -> None:
+    made = _made_by_us({id for ids in asked for id in ids})
+    for ids in asked:
+        _ledger.know(made, ids)
+
+
+def _made_by_us(header_ids: Collection[str]) -> set[tuple[str, str]]:
+    query = select(Outgoing.header_id, Outgoing.kind).where(among(Outgoing.header_id, header_ids))
+    return {(row.header_id, row.kind) for row in db.session.execute(query)}
 
 
 def _switched_off(enabled: Effective) -> str:
@@ -198,6 +276,7 @@ def _switched_off(enabled: Effective) -> str:
     return f"Automatic responses are switched off ({enabled.origin.lower()})."
 
 
+@asked_once
 def _lacks_smtputf8(mailbox: Mailbox) -> bool:
     found = select(Outgoing.id).where(
         Outgoing.mailbox_id == mailbox.id,
@@ -207,26 +286,9 @@ def _lacks_smtputf8(mailbox: Mailbox) -> bool:
     return db.session.scalar(found.limit(1)) is not None
 
 
-def _next_allowed_at(message: Message, recipient: str) -> datetime | None:
-    own = db.session.scalar(
-        select(ResponseWindow.next_allowed_at).where(
-            ResponseWindow.mailbox_id == message.mailbox_id, ResponseWindow.sender == recipient
-        )
-    )
+def _next_allowed_elsewhere(message: Message, recipient: str) -> datetime | None:
     shared = shared_account_of(message)
-    others = account_window(shared, message, recipient) if shared is not None else None
-    return max((moment for moment in (own, others) if moment is not None), default=None)
-
-
-def _has_same_body(message: Message, case: Case, nearby: ColumnElement[bool]) -> bool:
-    if not message.text.strip():
-        return False
-    found = select(AutomaticResponse.id).where(
-        nearby,
-        AutomaticResponse.body_hash == body_hash(case.facts),
-        AutomaticResponse.recipient != case.recipient_canonical,
-    )
-    return db.session.scalar(found.limit(1)) is not None
+    return account_window(shared, message, recipient) if shared is not None else None
 
 
 def body_hash(facts: Facts) -> bytes:

@@ -29,6 +29,7 @@ from tenants import audit
 from tenants.audit import Actor
 from tenants.configuration.layers import value_of
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, now, scoped_key
+from tenants.database.portions import asked_once
 from tenants.database.searching import search_words
 from tenants.errors import ConflictError, NotFoundError
 
@@ -129,6 +130,7 @@ def filtered_templates(filter: TemplateFilter) -> Select[Template]:
     return query
 
 
+@asked_once
 def template_of(id: UUID) -> Template:
     """A template of the current organization, also a rule's own; `NotFoundError` if there is none."""
     template = db.session.scalar(select(Template).where(Template.id == id))
@@ -272,8 +274,12 @@ def groups_of(template: Template) -> frozenset[str]:
 
 def render(template: Template, languages: Sequence[str | None], values: Values) -> Rendered:
     """Fill in the text of the first language there is; `TemplateError` if it grows too long."""
-    texts = {one.language: (one.subject, one.content) for one in db.session.scalars(texts_of(template))}
-    return render_texts(template.kind, texts, languages, values)
+    return render_texts(template.kind, _texts(template), languages, values)
+
+
+@asked_once
+def _texts(template: Template) -> dict[str, tuple[str, str]]:
+    return {one.language: (one.subject, one.content) for one in db.session.scalars(texts_of(template))}
 
 
 def render_texts(

@@ -128,6 +128,7 @@ def test_a_turn_ends_in_time_and_what_is_left_waits_behind_others(ours, mailbox,
     for _ in range(2):
         ask(ours, mailbox)
     monkeypatch.setattr("workers.action.SECONDS_A_TURN", 0)
+    monkeypatch.setattr("mailboxes.acting.MOST_TOGETHER", 1)
     act_on_messages(str(ours.id))
     assert len(outbox(ours)) == 1
     assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)]]
