@@ -12,6 +12,7 @@ OVERWRITES_NOTHING = {
     "ForgottenForm": "asks for a link",
     "NewPasswordForm": "is about oneself",
     "PasswordForm": "is about oneself",
+    "ProofForm": "proves who somebody is",
     "JoinForm": "makes somebody new",
     "AcceptForm": "is one button",
     "InviteForm": "makes an invitation",

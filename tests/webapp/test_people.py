@@ -2,6 +2,7 @@
 
 import pyotp
 import pytest
+import segno
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
@@ -15,6 +16,8 @@ from tenants.users import sessions_of, user_by_address
 from tenants.users.attempts import ATTEMPTS_PER_ACCOUNT
 from tenants.users.second_factor import has_second_factor
 from tests.factories import PASSWORD, csrf_token, make_mailbox, make_member, sign_in_by_form
+from tests.webapp.reading import errors_of, read
+from webapp.people.security import JUST_NOW
 
 INVITE = "/configuration/people/invite"
 
@@ -199,6 +202,38 @@ def test_with_a_second_factor_the_password_alone_opens_nothing(app, ours, time_m
     assert client.get("/my-configuration/email").status_code == 200
 
 
+def test_an_app_is_set_up_only_by_who_typed_the_password_a_moment_ago(app, ours, theirs, time_machine_clock):
+    set_up = "/security/second-factor"
+    client = sign_in_by_form(app, ours.member)
+    assert "otpauth:" in post(client, set_up, step="begin").text
+    time_machine_clock.shift(JUST_NOW.total_seconds() + 1)
+    page = client.get(set_up).text
+    assert "otpauth:" not in page
+    assert "Type your password again" in page
+    assert post(client, set_up, step="begin").status_code == 422
+    assert post(client, set_up, code="123456").status_code == 422
+    wrong = post(client, set_up, current="not the password")
+    assert (wrong.status_code, "is not right" in errors_of(wrong.text)) == (422, True)
+    began = {one.token_hash for one in db.session.scalars(sessions_of(ours.member.user))}
+    assert post(client, set_up, current=PASSWORD).location == set_up
+    assert not began & {one.token_hash for one in db.session.scalars(sessions_of(ours.member.user))}
+    totp = code_for(client, client.get(set_up).text)
+    assert post(client, set_up, code=totp.now()).status_code == 302
+    assert has_second_factor(ours.member.user)
+
+
+def test_the_key_is_a_picture_for_the_phone_and_a_text_beside_it(app, ours):
+    page = read(sign_in_by_form(app, ours.member), "/security/second-factor")
+    assert "<svg" not in BeautifulSoup(page, "html.parser").select_one("main form").decode()
+    client = sign_in_by_form(app, ours.member)
+    page = BeautifulSoup(post(client, "/security/second-factor", step="begin").text, "html.parser")
+    uri = page.select_one('a[href^="otpauth:"]')["href"]
+    (drawn,) = page.select("[role=img] svg path[stroke]")
+    assert drawn["d"] in segno.make(uri, micro=False).svg_inline()
+    assert not page.select("[role=img] [style], [role=img] style")
+    assert pyotp.parse_uri(uri).secret in page.select_one("main").get_text()
+
+
 def test_signing_out_everywhere_else_leaves_this_session_as_old_as_it_is(app, ours):
     here, there = sign_in_by_form(app, ours.member), sign_in_by_form(app, ours.member)
     began = {one.created_at for one in db.session.scalars(sessions_of(ours.member.user))}
@@ -239,7 +274,8 @@ def test_a_second_factor_goes_by_a_code_of_it_and_by_no_new_secret(app, ours, ti
     post(client, "/sign-in/code", code=totp.now())
     security = "/security/"
     assert post(client, "/security/second-factor", security, step="begin").status_code == 409
-    assert post(client, "/security/second-factor/remove", security, code="000000").status_code == 422
+    wrong = post(client, "/security/second-factor/remove", security, code="000000")
+    assert (wrong.status_code, "That code is not right" in errors_of(wrong.text)) == (422, True)
     assert has_second_factor(ours.member.user)
     time_machine_clock.shift(60)
     assert post(client, "/security/second-factor/remove", security, code=totp.now()).status_code == 302

@@ -90,6 +90,16 @@ class PasswordForm(FlaskForm):
     )
 
 
+class ProofForm(FlaskForm):
+    """The password once more, before something that must not be done by whoever finds an open page."""
+
+    current = PasswordField(
+        "Your password",
+        [InputRequired("Type your password.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
 class OrganizationForm(OverwritingForm):
     """What an organization is called."""
 

@@ -1,11 +1,14 @@
 """A person's own password, second factor and sessions."""
 
+from datetime import timedelta
+
+import segno
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from mailboxes.people_letters import send_password_changed
 from tenants.audit import record_for_system
-from tenants.database import db, enter_installation
+from tenants.database import db, enter_installation, now
 from tenants.errors import AppError, InvalidError
 from tenants.users import (
     authenticate,
@@ -16,15 +19,18 @@ from tenants.users import (
     sign_in,
     sign_out_elsewhere,
 )
+from tenants.users import sign_out as end_session
 from webapp.auth import cookie
 from webapp.auth.forms import CodeForm
 from webapp.configuration.pages import actor
 from webapp.guards import enter_chosen_organization, signed_in_required
 from webapp.people.devices import device_in_words
-from webapp.people.forms import PasswordForm
+from webapp.people.forms import PasswordForm, ProofForm
 from workers import queues
 
 blueprint = Blueprint("security", __name__, url_prefix="/security")
+
+JUST_NOW = timedelta(minutes=15)  # so long after the password was typed it is not asked for again
 
 
 @blueprint.get("/")
@@ -68,7 +74,12 @@ def end_sessions() -> ResponseReturnValue:
 @blueprint.route("/second-factor", methods=["GET", "POST"])
 @signed_in_required
 def set_up() -> ResponseReturnValue:
-    """Set up an authenticator app: the secret is made by the first step, and counts after the second."""
+    """Set up an authenticator app: the secret is made by the first step, and counts after the second.
+
+    Only for whoever typed the password a moment ago: whoever finds an open page has no app of theirs asked.
+    """
+    if g.session_began_at < now() - JUST_NOW:
+        return _prove()
     form = CodeForm()
     if request.method == "POST" and request.form.get("step") == "begin":
         second_factor.begin(g.user)
@@ -85,7 +96,8 @@ def set_up() -> ResponseReturnValue:
             flash("From now on you are asked for a code when you sign in.", "success")
             return redirect(url_for("security.index"))
     enter_chosen_organization(g.user)
-    page = render_template("people/second_factor.html", form=form, uri=second_factor.provisioning_uri(g.user))
+    uri = second_factor.provisioning_uri(g.user)
+    page = render_template("people/second_factor.html", form=form, uri=uri, picture=_picture_of(uri))
     return page, 422 if form.code.errors else 200
 
 
@@ -93,16 +105,41 @@ def set_up() -> ResponseReturnValue:
 @signed_in_required
 def remove() -> ResponseReturnValue:
     """Take the second factor away, proven by a code of it."""
+    form = CodeForm()
+    if not form.validate_on_submit():
+        return _page(PasswordForm(formdata=None), form), 422
     try:
-        second_factor.accept_code(g.user, request.form.get("code", ""), place=request.remote_addr or "")
-    except AppError:
+        second_factor.accept_code(g.user, form.code.data or "", place=request.remote_addr or "")
+    except AppError as error:
         db.session.commit()  # the failed attempt counts
-        raise
+        form.code.errors = [error.message]
+        return _page(PasswordForm(formdata=None), form), int(error.status)
     second_factor.forget(g.user)
     record_for_system(actor(), "user.second_factor_removed", g.user.address)
     db.session.commit()
     flash("You are no longer asked for a code.", "success")
     return redirect(url_for("security.index"))
+
+
+def _prove() -> ResponseReturnValue:
+    """Ask for the password once more; after it the session is as young as one that began just now."""
+    form = ProofForm()
+    if form.validate_on_submit():
+        try:
+            _demand_password(form.current.data or "")
+        except AppError as error:
+            db.session.commit()  # the failed attempt counts
+            form.current.errors = [error.message]
+        else:
+            end_session(cookie.token_of(request))
+            return _signed_in_anew("Go on: you have a quarter of an hour.", "security.set_up")
+    enter_chosen_organization(g.user)
+    return render_template("people/second_factor.html", form=form, is_proof=True), 422 if form.errors else 200
+
+
+def _picture_of(uri: str) -> str:
+    """What the camera of a phone reads."""
+    return segno.make(uri, micro=False).svg_inline(scale=4, light="white") if uri else ""
 
 
 def _demand_password(password: str) -> None:
@@ -119,22 +156,23 @@ def _choose(password: str) -> None:
     record_for_system(actor(), "user.password_chosen", g.user.address)
 
 
-def _signed_in_anew(sentence: str) -> ResponseReturnValue:
+def _signed_in_anew(sentence: str, endpoint: str = "security.index") -> ResponseReturnValue:
     token = sign_in(g.user, request.remote_addr or "", request.headers.get("User-Agent", ""))
     db.session.commit()
     queues.ring_notices()
     flash(sentence, "success")
-    response = make_response(redirect(url_for("security.index")))
+    response = make_response(redirect(url_for(endpoint)))
     cookie.remember(response, token)
     cookie.make_known(request, response, g.user)
     return response
 
 
-def _page(form: PasswordForm) -> str:
+def _page(form: PasswordForm, code_form: CodeForm | None = None) -> str:
     enter_chosen_organization(g.user)  # the frame shows where they work
     return render_template(
         "people/security.html",
         form=form,
+        code_form=code_form or CodeForm(formdata=None),
         has_second_factor=second_factor.has_second_factor(g.user),
         sessions=[(device_in_words(one.device), one) for one in db.session.scalars(sessions_of(g.user))],
     )
