@@ -147,7 +147,7 @@ def list_of_envelope(facts: Facts) -> str:
 def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
     found = {
         "null-return-path": facts["has_null_return_path"],
-        "auto-submitted": facts["is_auto_submitted"],
+        "auto-submitted": facts["is_auto_submitted"] and not _is_marked_by_a_rule(facts),
         "list": facts["list_headers"] or _is_sent_by_list(facts),
         "precedence": facts["precedence"],
         "auto-response-suppress": facts["auto_response_suppress"],
@@ -160,6 +160,14 @@ def _reasons(facts: Facts, *, is_bounce: bool) -> tuple[str, ...]:
         "bounce": is_bounce,
     }
     return tuple(reason for reason, value in found.items() if value)
+
+
+def _is_marked_by_a_rule(facts: Facts) -> bool:
+    """A letter may be somebody's although Exchange says "auto-generated" of all that its rules pass on.
+
+    Whoever wrote it may have said so, too: it is not answered.
+    """
+    return facts["is_redirected"] and facts["auto_submitted"] == ["auto-generated"]
 
 
 def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
@@ -179,6 +187,7 @@ def _facts(parsed: ParsedMessage, trusted_authserv_id: str | None) -> Facts:
         sender_problem=problem,
         auto_submitted=auto_submitted,
         is_auto_submitted=any(word != "no" for word in auto_submitted),
+        is_redirected=headers.is_redirected(),
         list_headers=list_headers,
         posting_address=posting_address(headers, list_headers, precedence),
         precedence=precedence,

@@ -25,7 +25,8 @@ class Facts(TypedDict):
     ``has_null_return_path`` (any instance is empty or ``<>``).
     Rule 2: ``sender`` (the one usable From, else ""), ``sender_problem`` ("" or one of missing,
     several, group, unparsable, control-characters, ambiguous).
-    Rule 3: ``auto_submitted`` (the first word of each instance), ``is_auto_submitted`` (any but ``no``).
+    Rule 3: ``auto_submitted`` (the first word of each instance), ``is_auto_submitted`` (any but ``no``),
+    ``is_redirected`` (an inbox rule of Exchange passed a letter on; since 2025 it calls that auto-generated).
     Rule 4: ``list_headers`` (names, lower case), ``posting_address`` (canonical: where one writes to the
     list; "" unless all these headers are of one). Rule 5: ``precedence`` (the suppressing values).
     Rule 6: ``auto_response_suppress`` (the suppressing values). Rule 7: ``machine_headers`` (names).
@@ -53,6 +54,7 @@ class Facts(TypedDict):
     sender_problem: str
     auto_submitted: list[str]
     is_auto_submitted: bool
+    is_redirected: bool
     list_headers: list[str]
     posting_address: str
     precedence: list[str]
@@ -96,6 +98,7 @@ NOTHING = Facts(
     sender_problem="",
     auto_submitted=[],
     is_auto_submitted=False,
+    is_redirected=False,
     list_headers=[],
     posting_address="",
     precedence=[],

@@ -62,12 +62,16 @@ class Headers:
 
     def machine_headers(self) -> list[str]:
         found = self.present(robots.MACHINE_HEADERS)
-        if robots.RULE_OF_EXCHANGE in found and self.all("resent-from"):
-            found.remove(robots.RULE_OF_EXCHANGE)  # somebody's letter that a rule has redirected as it was
+        if self.is_redirected():
+            found = [name for name in found if name not in robots.RULE_OF_EXCHANGE]
         for name, wanted in robots.MACHINE_HEADER_VALUES.items():
             if any(value.strip().lower().startswith(tuple(wanted)) for value in self.all(name)):
                 found.append(name)
         return found
+
+    def is_redirected(self) -> bool:
+        """Whether an inbox rule of Exchange passed on somebody's letter as it was."""
+        return "x-ms-exchange-inbox-rules-loop" in self.values and "resent-from" in self.values
 
     def delivered_to(self) -> list[str]:
         values = [value[:LONGEST_ADDRESS] for value in self.all("delivered-to") if value]

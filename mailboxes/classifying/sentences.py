@@ -108,7 +108,7 @@ _OF_A_PROGRAM = {
         r"this (?:e-?mail|message|reply|response|notification) (?:is|was|has been) (?:an )?"
         r"(?:auto[a-z]{0,12}[ -]?(?:generated|sent|created)|(?:generated|sent|created) automatically)",
         r"this (?:e-?mail (?:address|account|box)|mailbox|inbox|address) is (?:not monitored|unmonitored)",
-        r"this is an (?:unmonitored|unattended) (?:e-?mail (?:address|account)|mailbox|inbox|address)",
+        r"this is an unmonitored (?:e-?mail (?:address|account)|mailbox|inbox|address)",
     ),
     "de": (
         r"(?:dies|das|hierbei) (?:ist|handelt es sich um) eine[r]? automati[a-z]{2,8} "
@@ -201,7 +201,7 @@ _OF_A_PROGRAM = {
 _END_OF_SENTENCE = r"(?=\s{0,9}(?:[.!*)。！]|\Z|\n\s{0,9}\n|,? ?(?:as|since|because|it|we|da|car|ya que)\b))"
 _NO_ANSWER = {
     "en": (
-        r"please do not (?:reply|respond|answer)(?: directly)? (?:to )?this "
+        r"please do not (?:reply|respond)(?: directly)? to this "
         r"(?:auto[a-z]{0,12}(?: generated)? )?(?:e-?mail|mail|message|notification)",
     ),
     "de": (r"bitte antworten sie nicht (?:direkt )?auf diese (?:e-?mail|mail|nachricht)",),
@@ -209,7 +209,7 @@ _NO_ANSWER = {
         r"(?:merci de|veuillez) ne pas (?:y répondre|répondre (?:directement )?à "
         r"ce(?:t|tte)? (?:message|e-?mail|mail|courriel|adresse))",
     ),
-    "es": (r"(?:por favor,? )?no (?:responda|conteste) (?:directamente )?a este (?:mensaje|correo|e-?mail)",),
+    "es": (r"(?:por favor,? )?no responda (?:directamente )?a este (?:mensaje|correo|e-?mail)",),
     "it": (
         r"(?:si prega di|per favore,?) non rispond(?:ere|a|ete) (?:direttamente )?a "
         r"quest[oa] (?:messaggio|e-?mail|mail)",
@@ -217,7 +217,6 @@ _NO_ANSWER = {
     "pt": (r"(?:por favor,? )?não respond(?:a|er) (?:diretamente )?a est[ea] (?:mensagem|e-?mail)",),
     "nl": (
         r"(?:gelieve|u kunt|je kunt) niet op (?:deze e-?mail|dit bericht) (?:te )?(?:antwoorden|reageren)",
-        r"gelieve niet te (?:antwoorden|reageren) op (?:deze e-?mail|dit bericht)",
     ),
     "sv da no": (
         r"(?:det går inte att svara på|svara inte på|svar ikke på|besvar ikke) d(?:etta|ette|enne) "
@@ -310,9 +309,9 @@ _CHALLENGE = re.compile(
     r"(?:being )?(?:held|quarantined)\b"
     r"|\byour (?:e-?mail|message) (?:to (?:the )?\S{1,80} )?awaits (?:moderat|approv|confirm|verif)"
     r"|\bi apologi[sz]e for this automatic reply\b"
-    r"|\bclick the link below so (?:that )?i can (?:receive|get) your (?:e-?mail|message)"
+    r"|\bclick the link below so (?:that )?i can receive your (?:e-?mail|message)"
     r"|\badd yourself to my guest list\b"
-    r"|\b(?:seu e-?mail|sua mensagem) para \S{1,80} (?:foi|está) (?:bloquead|retid)[oa]\b"
+    r"|\b(?:seu e-?mail|sua mensagem) para \S{1,80} (?:foi|está) bloquead[oa]\b"
     r"|\bdamit ihre (?:e-?mail|nachricht) zugestellt (?:wird|werden kann)"
     r"|\bpour que votre (?:e-?mail|message|courriel) soit (?:délivré|remis|distribué)"
     r"|\bpara que (?:su|tu) (?:mensaje|correo) sea entregado"
@@ -378,17 +377,15 @@ _PROGRAM_IN_BODY = re.compile(
 _TAKEN_IN_BODY = re.compile(any_of(_TAKEN_IN), re.IGNORECASE)
 # One of them is in each sentence of a program, and in few others; it is found much faster.
 _PROGRAM_STEMS = (
-    *("auto", "monitored", "unattended", "maschinell", "автомат", "otomat", "自動", "自动", "자동"),
+    *("auto", "monitored", "maschinell", "автомат", "otomat", "自動", "自动", "자동"),
     *("samodejn", "αυτόματ", "αυτοματ", "אוטומטי", "آلي", "تلقائي", "tự động", "อัตโนมัติ"),
-    *("do not re", "do not answer", "antworten sie nicht", "veuillez ne pas", "merci de ne pas"),
-    *("no responda", "no conteste", "non rispond", "não respond", "gelieve niet", "kunt niet op"),
-    *("svara inte", "att svara på", "svar ikke", "besvar ikke", "älä vastaa", "odpowiada", "neodpov"),
+    *("do not re", "antworten sie nicht", "ne pas", "non rispond", "o respond", "niet op", "svar"),
+    *("älä vastaa", "odpowiada", "neodpov"),
     *("válaszoljon", "отвечайте", "відповідайте", "lamay", "送信専用", "请勿", "請勿", "전용"),
 )
 _CHALLENGE_STEMS = (
     *("delivery of your", " held", "quarantined", " awaits ", "for this automatic reply", "zugestellt w"),
-    *("que votre", "para que ", "affinché il ", "i can receive", "i can get", "guest list"),
-    *("bloquead", "retid"),
+    *("que votre", "para que ", "affinché il ", "i can receive", "guest list", "bloquead"),
 )
 _QUOTED = re.compile(r"^ {0,3}(?:>|[-_]{3,} ?[^\W_]|(?:from|von|de|da|van|från|fra|od|от) ?:)", re.MULTILINE)
 

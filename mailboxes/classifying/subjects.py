@@ -244,17 +244,17 @@ _RECEIPT = re.compile(
 )
 # Of a service desk that has taken a mail in: the number of its ticket, or what it thanks for.
 _TAKEN_IN = re.compile(
-    r"#\s?[\w-]{0,20}\d|\[[^\[\]]{0,40}\d{2}[^\[\]]{0,20}\]|\b[a-z]{2,10}-\d{1,7}\b"
-    r"|\b(?:requests?|tickets?|case|message|e-?mail|inquiry|enquiry) (?:received|created|opened|registered)\b"
-    r"|\breceived your\b|\backnowledge?ment\b|\bthank(?:s| you) for (?:contacting|your)\b"
-    r"|\beingangsbestätigung|\b(?:ihre|deine) (?:anfrage|nachricht|e-?mail)\b|\bihr (?:anliegen|ticket)\b"
-    r"|\baccus[ée] de r[ée]ception|\bvotre (?:demande|message)\b|\bacuse de recibo\b"
-    r"|\b(?:su|tu) (?:solicitud|consulta|mensaje)\b|\bconferma di ric|\b(?:sua|tua) richiesta\b"
-    r"|\bontvangstbevestiging|\b(?:uw|je) (?:vraag|bericht|aanvraag|melding)\b"
-    r"|\bsua (?:solicitação|mensagem)\b|\bpotwierdzenie\b|\bmottagningsb"
-    r"|\bvi har (?:mottagit|mottatt|modtaget)\b|\bvahvistus|\bpotvrzení\b"
-    r"|\b(?:обращение|заявка|запрос)\b|\btalebiniz|受け?付|お問い?合わ?せ|收到|접수",
-    re.IGNORECASE,
+    r"#\s?[\w-]{0,20}\d|\[[^\[\]]{0,40}\d{2}[^\[\]]{0,20}\]|受け?付|お問い?合わ?せ|收到|접수|\b(?:"
+    r"[a-z]{2,10}-\d{1,7}\b"
+    r"|(?:requests?|tickets?|case|message|e-?mail|inquiry|enquiry) (?:received|created|opened|registered)\b"
+    r"|received your\b|acknowledge?ment\b|thank(?:s| you) for (?:contacting|your)\b"
+    r"|eingangsbestätigung|(?:ihre|deine) (?:anfrage|nachricht|e-?mail)\b|ihr (?:anliegen|ticket)\b"
+    r"|accus[ée] de r[ée]ception|votre (?:demande|message)\b|acuse de recibo\b"
+    r"|(?:su|tu) (?:solicitud|consulta|mensaje)\b|conferma di ric|(?:sua|tua) richiesta\b"
+    r"|ontvangstbevestiging|(?:uw|je) (?:vraag|bericht|aanvraag|melding)\b"
+    r"|sua (?:solicitação|mensagem)\b|potwierdzenie\b|mottagningsb"
+    r"|vi har (?:mottagit|mottatt|modtaget)\b|vahvistus|potvrzení\b"
+    r"|(?:обращение|заявка|запрос)\b|talebiniz)"
 )
 _BOUNCE = re.compile(
     rf"\W{{0,40}}(?!(?:fwd?|wg|rv)\s?:)(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:re\s?:\W{{0,40}})?(?:{any_of(_BOUNCES)})",
@@ -269,7 +269,6 @@ _KINDS = {
     REPLY: _AUTOMATIC_REPLY.match,
     AWAY: _AWAY.match,
     ABSENCE: _NOUN_OF_ABSENCE.match,
-    TAKEN_IN: _TAKEN_IN.search,
 }
 
 
@@ -280,4 +279,5 @@ def automatic_subject(subject: str) -> str:
     other sign: nobody writes so but programs.
     """
     subject = subject[:300]
-    return next((kind for kind, matches in _KINDS.items() if matches(subject)), "")
+    found = next((kind for kind, matches in _KINDS.items() if matches(subject)), "")
+    return found or (TAKEN_IN if _TAKEN_IN.search(subject.lower()) else "")

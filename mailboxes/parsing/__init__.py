@@ -174,23 +174,20 @@ class _Message:
         return listed
 
     def _ids(self, name: str) -> list[str]:
-        line = self._line(name)
-        if not line:
-            return []
-        found = _ID.findall(line)
-        if found and line.isascii() and line.isprintable() and "=?" not in line:
-            ids = [_short_id(_without_comments(text).replace(" ", "")) for text in found]  # as nearly all are
-            return self._most_telling(ids)
-        if not found:
-            found = [word for word in line.split() if "@" in word] or [line]
-        texts = [_without_comments(one_line(decoded_words(text))) for text in found]
-        ids = [_short_id(_SPACE.sub("", text).strip("<>")) for text in texts]
-        return self._most_telling(ids)
-
-    def _most_telling(self, ids: list[str]) -> list[str]:
-        """Each once; of too many the first and the last."""
-        kept = list(dict.fromkeys([text for text in ids if text]))
+        """Each once; of too many the first and the last.."""
+        lines = [header_text(value, self.charset) for value in self.values.get(name, ())]
+        kept = list(dict.fromkeys([id for line in lines if line for id in _ids_of(line) if id]))
         return [*kept[:1], *kept[1:][-(self.limits.references - 1) :]]
+
+
+def _ids_of(line: str) -> list[str]:
+    found = _ID.findall(line)
+    if found and line.isascii() and line.isprintable() and "=?" not in line:
+        return [_short_id(_without_comments(text).replace(" ", "")) for text in found]  # as nearly all are
+    if not found:
+        found = [word for word in line.split() if "@" in word] or [line]
+    texts = [_without_comments(one_line(decoded_words(text))) for text in found]
+    return [_short_id(_SPACE.sub("", text).strip("<>")) for text in texts]
 
 
 def _without_comments(text: str) -> str:

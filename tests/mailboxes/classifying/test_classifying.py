@@ -122,6 +122,12 @@ def test_a_sign_makes_a_message_automatic(reason, headers):
     assert sentence_of(reason).endswith(".")
 
 
+# What an inbox rule of Exchange adds to a letter that it passes on as it was.
+REDIRECTED = {
+    "X_MS_Exchange_Inbox_Rules_Loop": "old@x.y",
+    "X_MS_Exchange_Generated_Message_Source": "Mailbox Rules Agent",
+    "Resent_From": "old@x.y",
+}
 # They begin as an absence note or a bounce does, and go on as people do.
 ORDINARY_SUBJECTS = [
     *(
@@ -177,11 +183,18 @@ ORDINARY_SUBJECTS = [
         *({"Subject": subject, "In_Reply_To": "<a@b>"} for subject in ORDINARY_SUBJECTS),
         {"X_Delivery_Agent": "TMDA/1.1"},  # on each mail of whoever uses that filter
         {"X_List": "no list header"},
-        {"X_MS_Exchange_Inbox_Rules_Loop": "old@x.y", "Resent_From": "old@x.y"},  # a rule redirected it
+        REDIRECTED,
+        {**REDIRECTED, "Auto_Submitted": "auto-generated"},
     ],
 )
 def test_a_near_miss_is_left_to_people(headers):
     assert classified(**headers).automatic_reasons == ()
+
+
+def test_of_a_redirected_letter_it_is_not_known_who_called_it_automatic():
+    found = classified(**REDIRECTED, Auto_Submitted="auto-generated")
+    assert found.facts["is_auto_submitted"]
+    assert classified(**REDIRECTED, Auto_Submitted="auto-replied").automatic_reasons == ("auto-submitted",)
 
 
 @pytest.mark.parametrize(

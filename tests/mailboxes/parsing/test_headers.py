@@ -100,6 +100,12 @@ def test_header_values_hold_no_line_break_and_no_control():
     assert all(not set("\r\n\x00\x07") & set(value) for _, value in parsed.headers)
 
 
+def test_several_headers_of_references_are_one():
+    raw = b"References: <a@x> <b@x>\nIn-Reply-To: <c@x>\nReferences: <b@x> <c@x>\nIn-Reply-To: <d@x>\n\nx"
+    parsed = parse(raw)
+    assert (parsed.references, parsed.in_reply_to) == (("a@x", "b@x", "c@x"), "c@x")
+
+
 def test_control_characters_in_from_are_a_defect():
     parsed = parse(b"From: =?utf-8?q?a=0Ab?= <a@b.c>\n\nx")
     assert "control-characters-in-from" in parsed.defects
