@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from flask import Flask, current_app, g, has_app_context, url_for
+from flask import Flask, g, has_app_context, url_for
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _AVATAR_HUES = 8
@@ -42,8 +42,7 @@ def add_filters(app: Flask) -> None:
 def icons_url() -> str:
     """Where the icons are. A page has hundreds of them: the address is made once for all."""
     if "icons_url" not in g:
-        version = current_app.jinja_env.globals.get("static_version")
-        g.icons_url = url_for("static", filename="icons.svg", v=version)
+        g.icons_url = url_for("static", filename="icons.svg")
     return str(g.icons_url)
 
 
@@ -57,7 +56,7 @@ def mail_link(address: str) -> str:
 def relative_time(at: datetime, now: datetime | None = None) -> str:
     """How long ago (or how soon), short enough for a row: `now`, `12 min ago`, `in 3 h`, `3 May`.
 
-    `postroom.js` says the same words when it refreshes a page that stays open.
+    `parts.js` says the same words when it refreshes a page that stays open.
     """
     now = now or datetime.now(UTC)
     seconds = round((now - at).total_seconds())

@@ -122,6 +122,8 @@ def test_new_mail_is_told_by_the_computer_to_whoever_wants_that_and_looks_elsewh
         if number == 2:
             switch.click()
             expect(switch).to_be_checked()
+        if number == 3:
+            page.wait_for_function("window.told.length")  # htmx has settled what it put there
     assert page.evaluate("window.told") == [["1 more unread conversation", ours.name]]
     page.evaluate(  # as on a phone
         "() => { Notification = Object.assign(function () { throw Error(); }, { permission: 'granted' }); }"

@@ -134,10 +134,10 @@ def _nothing_is_inline(page: LexborHTMLParser) -> Iterator[str]:
     for tag in page.css("*"):
         attributes = tag.attributes
         if "style" in attributes:
-            yield f"Use a class of postroom.css instead of style=: {_shown(tag)}"
+            yield f"Use a class of static/styles instead of style=: {_shown(tag)}"
         for name in attributes:
             if name.lower().startswith(("on", "hx-on")):
-                yield f"Listen in postroom.js instead of {name}=: {_shown(tag)}"
+                yield f"Listen in static/scripts instead of {name}=: {_shown(tag)}"
         if (attributes.get("href") or "").lower().startswith("javascript:"):
             yield f"A link leads somewhere: {_shown(tag)}"
 

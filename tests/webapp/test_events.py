@@ -116,7 +116,7 @@ def test_a_page_hears_of_the_mailboxes_its_member_may_read(app, application, our
 
 def test_a_page_that_is_only_open_keeps_nobody_signed_in(app, ours, theirs, time_machine_clock):
     client = sign_in(app, ours.member)
-    news = {"HX-Request": "true", "X-Unasked": "1"}  # as postroom.js says of what nobody pressed
+    news = {"HX-Request": "true", "X-Unasked": "1"}  # as parts.js says of what nobody pressed
     for _ in range(3):
         assert client.get("/events/subscription").status_code == 200
         assert client.get("/mail/", headers=news, follow_redirects=True).status_code == 200

@@ -474,7 +474,7 @@ def test_every_key_that_is_listed_does_something(client, ours, mailbox):
     page = BeautifulSoup(read(client, url_of(make_message(ours, mailbox))), "html.parser")
     listed = {key.get_text() for key in page.select("#shortcuts dt kbd")}
     pressed = {control["data-shortcut"] for control in page.select("[data-shortcut]")}
-    by_script = {"j", "k", "x", "Enter", "/", "?", "g", "Esc", "Ctrl+K", "Ctrl+Enter"}  # postroom.js
+    by_script = {"j", "k", "x", "Enter", "/", "?", "g", "Esc", "Ctrl+K", "Ctrl+Enter"}  # keys.js
     assert listed > by_script
     assert listed - by_script - pressed == set()
 
