@@ -17,6 +17,18 @@ LONGEST_QUOTATION = 20_000  # characters
 LONGEST_FORWARDED = 400_000
 LONGEST_LINE = 200  # of a subject that we prefix
 
+# Who is quoted, as mailers say it in the language of what is answered; in others, in English.
+INTRODUCTIONS = {
+    "de": "Am {at:%d.%m.%Y} um {at:%H:%M} schrieb {sender}:",
+    "en": "On {at:%d %B %Y} at {at:%H:%M}, {sender} wrote:",
+    "es": "El {at:%d/%m/%Y} a las {at:%H:%M}, {sender} escribió:",
+    "fr": "Le {at:%d/%m/%Y} à {at:%H:%M}, {sender} a écrit :",
+    "it": "Il {at:%d/%m/%Y} {at:%H:%M}, {sender} ha scritto:",
+    "nl": "Op {at:%d-%m-%Y} om {at:%H:%M} schreef {sender}:",
+    "pt": "Em {at:%d/%m/%Y} às {at:%H:%M}, {sender} escreveu:",
+    "sv": "Den {at:%Y-%m-%d} kl. {at:%H:%M} skrev {sender}:",
+}
+
 _SEPARATOR = re.compile(r"[,;\n]")
 _UNSAFE_NAME = re.compile(r'[\x00-\x1f\x7f"\\<>]')
 _FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|rv)\s*:", re.IGNORECASE)
@@ -85,11 +97,12 @@ def subject_of_forward(subject: str) -> str:
     return subject if _FORWARDED.match(subject) else f"Fwd: {subject[:LONGEST_LINE]}".strip()
 
 
-def quotation(sender: str, at: datetime, text: str) -> str:
-    """What an answer answers, each line marked, under who wrote it and when."""
+def quotation(sender: str, at: datetime, text: str, language: str | None = None) -> str:
+    """What an answer answers, each line marked, under who wrote it and when, in its language."""
     lines = text[:LONGEST_QUOTATION].strip().splitlines()
     quoted = "\n".join(f"> {line}".rstrip() for line in lines)
-    return f"On {at:%d %B %Y} at {at:%H:%M}, {sender} wrote:\n{quoted}\n"
+    introduction = INTRODUCTIONS.get(language or "en", INTRODUCTIONS["en"])
+    return f"{introduction.format(at=at, sender=sender)}\n{quoted}\n"
 
 
 def forwarded(sender: str, at: datetime, subject: str, recipients: str, text: str) -> str:

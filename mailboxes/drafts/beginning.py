@@ -91,11 +91,12 @@ def _beginning(member: Membership, message: Message, kind: str) -> dict[str, Any
         to_all=kind == "reply_all",
         is_ours=message.direction == "out",
     )
+    quoted = quotation(sender, at, message.reply_text or message.text, message.language)
     return {
         "to": ", ".join(map(str, recipients.to)),
         "cc": ", ".join(map(str, recipients.cc)),
         "subject": subject_of_reply(message.subject),
-        "body": f"{signature}\n\n{quotation(sender, at, message.reply_text or message.text)}",
+        "body": f"{signature}\n\n{quoted}",
     }
 
 

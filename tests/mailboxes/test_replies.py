@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailboxes.quoting import split
 from mailboxes.replies import (
+    INTRODUCTIONS,
     AddressProblem,
     Person,
     forwarded,
@@ -90,6 +92,16 @@ def test_a_subject_gets_one_prefix(subject, reply):
 def test_a_quotation_marks_each_line():
     text = quotation("Ada", datetime(2026, 5, 3, 14, 2, tzinfo=UTC), "One\n\nTwo\n")
     assert text == "On 03 May 2026 at 14:02, Ada wrote:\n> One\n>\n> Two\n"
+
+
+@pytest.mark.parametrize("language", [*INTRODUCTIONS, "ja", None])
+def test_a_quotation_is_introduced_so_that_it_is_known_as_one_when_it_comes_back(language):
+    text = quotation("{Ada} <ada@x.test>", datetime(2026, 11, 28, 14, 2, tzinfo=UTC), "One", language)
+    first = text.splitlines()[0]
+    assert "14:02" in first
+    assert "{Ada} <ada@x.test>" in first
+    assert first.endswith(" wrote:") == (language in ("en", "ja", None))
+    assert [segment.kind for segment in split(f"Thanks.\n\n{text}")][-1] == "quotation"
 
 
 def test_a_forward_passes_a_long_message_on_whole_or_says_that_it_does_not():

@@ -129,6 +129,11 @@ def test_an_answer_begins_with_sender_subject_and_quotation(client, question):
     assert "from help@acme.test" in composer(page).get_text(" ")
 
 
+def test_a_quotation_is_introduced_in_the_language_of_what_is_answered(client, ours, mailbox):
+    message = make_message(ours, mailbox, text="Wo bleibt meine Lampe?", language="de")
+    assert "schrieb Carla Customer <carla@customer.test>:\n" in form_values(*begin(client, message))["body"]
+
+
 def test_an_answer_to_all_keeps_everybody_but_us(client, question):
     values = form_values(*begin(client, question, "reply_all"))
     assert values["to"] == "Carla Customer <carla@customer.test>, Bob <bob@customer.test>"
