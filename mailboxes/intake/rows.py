@@ -27,7 +27,7 @@ from mailboxes.reading import Reading
 from mailboxes.routing.records import Routing
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.threads.joining import Newcomer, Placement, Threads
+from mailboxes.threads.joining import LONGEST_COMPARED, Newcomer, Placement, Threads
 from mailboxes.threads.tokens import TOKEN_HEADER, thread_of_token
 from mailboxes.timeline import Step, delivery_row
 from tenants.configuration.layers import value_of
@@ -120,6 +120,8 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
         may_join_by_subject=_may_join_by_subject(context, item, sender),
         is_incoming=direction == "in" and not _is_own(context, item.arrival, sender),
         reported=tuple(reported),
+        sent_at=parsed.sent_at,
+        text=parsed.own_text[:LONGEST_COMPARED],
     )
 
 

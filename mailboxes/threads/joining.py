@@ -16,6 +16,7 @@ from mailboxes.subjects import base_subject
 from tenants.database import uuid7
 
 SUBJECT_DAYS = timedelta(days=30)
+LONGEST_COMPARED = 2_000  # characters of two messages with one Message-ID
 MOST_MERGED = 20  # threads that one message may bring together
 
 
@@ -25,7 +26,7 @@ class Newcomer:
 
     ``parents``: what it answers, the nearest first. ``reported``: what it says it is about, a bounce of it;
     that has to be here. ``people``: sender and recipients, without our own addresses and those of mail
-    systems. ``token_thread``: the thread that a token of ours in it leads to.
+    systems. ``token_thread``: the thread that a token of ours in it leads to. ``text``: how it begins.
     """
 
     message_id: str
@@ -38,6 +39,28 @@ class Newcomer:
     may_join_by_subject: bool = True
     is_incoming: bool = True
     reported: tuple[str, ...] = ()
+    sent_at: datetime | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A message that bears the Message-ID of another one."""
+
+    thread_id: UUID
+    sender: str
+    sent_at: datetime | None
+    text: str
+
+    def is_copy(self, message: Newcomer) -> bool:
+        """Whether one is the other, at most with a line that a relay, a list or a gateway has added.
+
+        Programs give many messages one Message-ID, too.
+        """
+        texts = [" ".join(text[:LONGEST_COMPARED].split()) for text in (self.text, message.text)]
+        shorter, longer = sorted(texts, key=len)
+        is_of_same = (self.sender, self.sent_at) == (message.sender, message.sent_at)
+        return is_of_same and self.sent_at is not None and bool(shorter) and shorter in longer
 
 
 @dataclass(slots=True)
@@ -80,6 +103,7 @@ class Threads:
     known: dict[UUID, KnownThread] = field(default_factory=dict)
     by_message: dict[str, list[UUID]] = field(default_factory=dict)
     by_mention: dict[str, list[UUID]] = field(default_factory=dict)
+    namesakes: dict[str, list[KnownMessage]] = field(default_factory=dict)
     by_subject: dict[str, list[KnownThread]] = field(default_factory=dict)
     elsewhere: dict[str, UUID] = field(default_factory=dict)
     merged: dict[UUID, UUID] = field(default_factory=dict)
@@ -122,7 +146,13 @@ class Threads:
         token = message.token_thread
         if token is not None and (thread_id := self.current(token)) in self.known:
             return [thread_id], "It carries our own signed token of this conversation."
+        if copied := self._copied(message):
+            return [copied], "It is another copy of a message of this conversation."
         return self._by_subject(message)
+
+    def _copied(self, message: Newcomer) -> UUID | None:
+        known = self.namesakes.get(message.message_id, ())
+        return self._chosen([other.thread_id for other in known if other.is_copy(message)], message)
 
     def _by_subject(self, message: Newcomer) -> tuple[list[UUID], str]:
         base, is_reply = base_subject(message.subject)
@@ -225,6 +255,8 @@ class Threads:
         self.placed_threads.add(thread_id)
         if message.message_id:
             self.by_message.setdefault(message.message_id, []).append(thread_id)
+            told = KnownMessage(thread_id, message.sender, message.sent_at, message.text)
+            self.namesakes.setdefault(message.message_id, []).append(told)
         for parent in message.parents:
             self.by_mention.setdefault(parent, []).append(thread_id)
 

@@ -6,19 +6,27 @@ from itertools import islice, zip_longest
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from mailboxes.messages import Message
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadReference
 from mailboxes.threads.beginnings import summary_of
-from mailboxes.threads.joining import SUBJECT_DAYS, KnownThread, Newcomer, Threads
+from mailboxes.threads.joining import (
+    LONGEST_COMPARED,
+    SUBJECT_DAYS,
+    KnownMessage,
+    KnownThread,
+    Newcomer,
+    Threads,
+)
 from mailboxes.threads.merging import merge_threads
 from tenants.database import db
 from tenants.database.bulk import among, insert_rows
 
 MOST_IDS = 20_000
+MOST_NAMESAKES = 200  # of programs that give all their messages one Message-ID
 
 Query = Select[*tuple[Any, ...]]
 
@@ -33,6 +41,10 @@ def threads_for(mailbox: Mailbox, newcomers: Sequence[Newcomer]) -> Threads:
     ids = _ids_to_know(newcomers)
     for row in _messages_known(mailbox, ids):
         threads.by_message.setdefault(row.message_id, []).append(row.thread_id)
+    own_ids = {message.message_id for message in newcomers}.intersection(threads.by_message)
+    for row in _namesakes(mailbox, sorted(own_ids)):
+        namesake = KnownMessage(row.thread_id, row.sender_address, row.sent_at, row.text)
+        threads.namesakes.setdefault(row.message_id, []).append(namesake)
     for row in _mentions_of(mailbox, ids):
         threads.by_mention.setdefault(row.reference, []).append(row.thread_id)
     found = {id for ids in (*threads.by_message.values(), *threads.by_mention.values()) for id in ids}
@@ -107,6 +119,18 @@ def _messages_known(mailbox: Mailbox, ids: Sequence[str]) -> Sequence[Any]:
         select(Message.message_id, Message.thread_id)
         .where(Message.mailbox_id == mailbox.id, among(Message.message_id, ids))
         .order_by(Message.id),
+        ids,
+    )
+
+
+def _namesakes(mailbox: Mailbox, ids: Sequence[str]) -> Sequence[Any]:
+    """The latest messages here that have the Message-ID of one that comes in."""
+    text = func.left(Message.text, LONGEST_COMPARED).label("text")
+    return _rows(
+        select(Message.message_id, Message.thread_id, Message.sender_address, Message.sent_at, text)
+        .where(Message.mailbox_id == mailbox.id, among(Message.message_id, ids))
+        .order_by(Message.id.desc())
+        .limit(MOST_NAMESAKES),
         ids,
     )
 

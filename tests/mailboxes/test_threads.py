@@ -198,6 +198,38 @@ def test_a_participant_joins_by_subject_with_a_reply_prefix_within_30_days() -> 
         assert threads.place(other).thread_id != first.thread_id
 
 
+@pytest.mark.parametrize(
+    ("given", "is_joined"),
+    [
+        ({"text": "How  much?\n-- \nteam mailing list"}, True),
+        ({"text": "CAUTION: external\n\nHow much?", "subject": "[EXTERNAL] Chairs"}, True),
+        ({"text": "Where is it?"}, False),
+        ({"text": ""}, False),
+        ({"sender": "b@x.test"}, False),
+        ({"sent_at": NOON + timedelta(seconds=1)}, False),
+        ({"sent_at": None}, False),
+    ],
+)
+def test_a_copy_with_an_added_line_is_in_the_conversation_of_the_message(given: Any, is_joined: bool) -> None:
+    sent = {"sent_at": NOON, "text": "How much?"}
+    threads = Threads()
+    first = threads.place(newcomer("a", subject="Chairs", **sent))
+    copy = threads.place(newcomer("a", **{"subject": "Chairs", **sent, **given}))
+    assert (copy.thread_id == first.thread_id) == is_joined
+
+
+def test_a_copy_that_comes_later_makes_no_second_record(
+    ours: World, theirs: World, mailbox: Mailbox, inside: Any
+) -> None:
+    (first,) = receive(ours, mailbox, letter(message_id="dup@x"))
+    (copy,) = receive(
+        ours, mailbox, letter(message_id="dup@x", body="How much is it?\n\nChecked by a gateway.")
+    )
+    (other,) = receive(theirs, make_mailbox(theirs), letter(message_id="dup@x"))
+    assert (copy.id != first.id, copy.thread_id, copy.may_convert) == (True, first.thread_id, False)
+    assert other.is_opening
+
+
 def test_a_stranger_who_quotes_a_reference_is_marked() -> None:
     threads = Threads()
     threads.place(newcomer("a", sender="a@x.test"))
