@@ -1,4 +1,4 @@
-"""Words of messages, to be found again."""
+"""Words of messages and notes, to be found again."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.messages import Attachment, Message
 from mailboxes.parsing.cleaning import normalized
+from mailboxes.threads.notes import Note
 from tenants.database import Base, PartScoped, db, scoped_key
 from tenants.database.bulk import insert_rows
 
@@ -45,6 +46,25 @@ class MessageWords(PartScoped, Base):
 
     mailbox_id: Mapped[UUID]
     words: Mapped[str] = mapped_column(TSVECTOR)
+
+
+class NoteWords(PartScoped, Base):
+    """The search index of one note; ``id`` is the note's."""
+
+    __tablename__ = "note_words"
+    __table_args__ = (
+        scoped_key("id", "notes", ondelete="CASCADE"),
+        Index("ix_note_words_words", "words", postgresql_using="gin"),
+    )
+
+    words: Mapped[str] = mapped_column(TSVECTOR)
+
+
+def index_note(note: Note) -> None:
+    """Make a note findable, or again after a change. The caller commits."""
+    db.session.flush()
+    db.session.execute(delete(NoteWords).where(NoteWords.id == note.id))
+    insert_rows(NoteWords, [{"id": note.id, "words": words_of(note.text)}])
 
 
 def index_message(message: Message) -> None:
@@ -155,6 +175,16 @@ def messages_with_words(
     security counts.
     """
     found = func.messages_with_words(
+        _tsquery(words, beginnings), func.array(mailbox_ids.scalar_subquery()), MOST_FOUND
+    ).table_valued(column("id", Uuid))
+    return select(found.c.id)
+
+
+def threads_noted_with(
+    words: Sequence[str], mailbox_ids: Select[UUID], beginnings: Sequence[str] = ()
+) -> Select[UUID]:
+    """Ids of conversations of some mailboxes with a note that has all these words, as those of messages."""
+    found = func.threads_noted_with(
         _tsquery(words, beginnings), func.array(mailbox_ids.scalar_subquery()), MOST_FOUND
     ).table_valued(column("id", Uuid))
     return select(found.c.id)

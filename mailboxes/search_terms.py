@@ -23,7 +23,7 @@ STATES = (
     "auto-replied",
     "automatic",
 )
-POSSESSIONS = ("attachment", "draft", "lead", "case")
+POSSESSIONS = ("attachment", "draft", "note", "lead", "case")
 BOXES = ("inbox", "sent", "drafts", "spam", "trash", "other")
 LONGEST = 500  # characters that are read
 MOST_TERMS = 20

@@ -82,17 +82,28 @@ def _records(world: World, message: Message, number: int) -> Ids:
     draft.answers_id = message.id
     db.session.add_all([contact, lead, case, draft])
     db.session.flush()
+    wrote = {"author_id": world.member.id, "author_name": "Ada"}
+    comment = CaseComment(case_id=case.id, text="Seen", **wrote)
+    note = Note(thread_id=message.thread_id, text="Mind the lamp", **wrote)
     lead.contact_id = case.contact_id = contact.id
     db.session.add_all(
         [
             ContactAddress(contact_id=contact.id, address=f"contact{number}@{world.canary}.test"),
-            CaseComment(case_id=case.id, author_name="Ada", text="Seen"),
+            comment,
+            note,
             ThreadRecord(thread_id=message.thread_id, kind="lead", lead_id=lead.id),
             ThreadRecord(thread_id=message.thread_id, kind="case", case_id=case.id),
-            Note(thread_id=message.thread_id, author_name="Ada", text="Mind the lamp"),
         ]
     )
-    return {"contact_id": contact.id, "lead_id": lead.id, "case_id": case.id, "draft_id": draft.id}
+    db.session.flush()
+    return {
+        "contact_id": contact.id,
+        "lead_id": lead.id,
+        "case_id": case.id,
+        "comment_id": comment.id,
+        "note_id": note.id,
+        "draft_id": draft.id,
+    }
 
 
 def _set_up(mailbox: Mailbox, number: int) -> Ids:

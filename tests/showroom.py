@@ -32,6 +32,7 @@ from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.leads import Lead
 from mailboxes.global_mailboxes import following
 from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.inbox.conversation import note as write_note
 from mailboxes.intake import deliver
 from mailboxes.messages import Message
 from mailboxes.oauth import OAuthConnection
@@ -228,10 +229,13 @@ def _work(world: World) -> dict[str, Any]:
     support = _mailbox("support@nordwind.example")
     _, token = invite("malte.voss@nordwind.example", [], by=Actor(world.admin.name, world.admin.user_id))
     case = db.session.scalars(select(Case).where(Case.subject.contains("boots"))).one()
-    cases.comment(case, "Malte can do it on Friday.", world.member.id, world.member.name, is_public=False)
+    comment = cases.comment(
+        case, "Malte can do it on Friday.", world.member.id, world.member.name, is_public=False
+    )
     message = db.session.scalars(select(Message).where(Message.subject == case.subject)).first()
     assert message is not None
     draft = drafts.begin_answer(world.member, message.id, "reply")
+    note = write_note(world.member, message.thread_id, "The soles are in the store, third shelf.")
     drafts.save(draft, {"body": "Dear Ingrid,\n\nyes, they can be resoled."})
     db.session.commit()
     held = db.session.scalars(select(Arrival).where(Arrival.state == "quarantined")).one()
@@ -242,6 +246,8 @@ def _work(world: World) -> dict[str, Any]:
         "rule": _first(AutoResponseRule, AutoResponseRule.mailbox_id == support.id),
         "invitation": f"{world.id}/{token}",
         "case": case.id,
+        "comment": comment.id,
+        "note": note.id,
         "lead": _first(Lead),
         "contact": _first(Contact, Contact.name.contains("Ingrid")),
         "source": _first(LeadSource, LeadSource.key == "email"),

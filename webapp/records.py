@@ -18,9 +18,12 @@ from flask import (
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy import Select
+from wtforms import TextAreaField
+from wtforms.validators import DataRequired, Length
 
 from mailboxes.crm.exporting import csv_lines
 from mailboxes.crm.paging import Order, Page
+from mailboxes.crm.texts import NOTES_LENGTH
 from mailboxes.system_mailboxes import labels_of
 from mailboxes.threads import Thread
 from tenants.database import db, now
@@ -36,9 +39,28 @@ MOST_CONVERSATIONS = 20  # that the page of a record shows
 NOBODY = "nobody"  # a filter: without an owner, without an assignee
 
 
-def clean_text(text: str | None) -> str:
+def storable(text: str | None) -> str | None:
     """What a text field holds, without the characters that a database refuses."""
-    return (text or "").replace("\x00", "").strip()
+    return text.replace("\x00", "") if text else text
+
+
+def clean_text(text: str | None) -> str:
+    """The same, without blanks around it."""
+    return (storable(text) or "").strip()
+
+
+def remark_field(label: str, **given: Any) -> TextAreaField:
+    """Where people write for one another."""
+    return TextAreaField(
+        label,
+        validators=[
+            DataRequired("Write something first."),
+            Length(max=NOTES_LENGTH, message="At most 50 000 characters."),
+        ],
+        filters=[clean_text],
+        render_kw={"rows": 3},
+        **given,
+    )
 
 
 def accepts(form: FlaskForm, command: Callable[[], Any]) -> bool:

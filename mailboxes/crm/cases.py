@@ -12,10 +12,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mailboxes.crm import history, texts
 from mailboxes.crm.contacts import Contact
 from mailboxes.crm.paging import Order, Page, page
+from mailboxes.crm.remarks import Remark, demand_author, remark_text, rewrite
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
 from tenants.database.portions import is_portion, write_later, write_waiting
 from tenants.database.searching import search_words
 from tenants.errors import ConflictError, InvalidError, NotFoundError
+from tenants.organizations import Membership
 
 STATUSES = ("open", "in_progress", "resolved", "closed")
 STATUS_NAMES = {"open": "Open", "in_progress": "In progress", "resolved": "Resolved", "closed": "Closed"}
@@ -89,8 +91,8 @@ class Case(OrganizationScoped, Base):
     updated_at: Mapped[datetime] = mapped_column(default=now)
 
 
-class CaseComment(OrganizationScoped, Base):
-    """What people write on a case; private ones stay among members."""
+class CaseComment(Remark, OrganizationScoped, Base):
+    """A remark on a case; private ones stay among members."""
 
     __tablename__ = "case_comments"
     __table_args__ = (
@@ -99,11 +101,7 @@ class CaseComment(OrganizationScoped, Base):
     )
 
     case_id: Mapped[UUID]
-    author_id: Mapped[UUID | None]
-    author_name: Mapped[str]
-    text: Mapped[str]
     is_public: Mapped[bool] = mapped_column(default=False)
-    written_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class CaseChange(OrganizationScoped, Base):
@@ -207,6 +205,11 @@ def comments_of(case: Case) -> Select[CaseComment]:
     )
 
 
+def newest_public_comment(case: Case) -> Select[str]:
+    """What the customer may be told of a case: templates name it."""
+    return comments_of(case).where(CaseComment.is_public).with_only_columns(CaseComment.text).limit(1)
+
+
 def open_case(values: Mapping[str, Any], actor_name: str, **facts: Any) -> Case:
     """A new case from `FIELDS`; ``facts`` are attributes that no form sets, such as ``status``."""
     closed_at = now() if facts.get("status") == "closed" else None
@@ -259,16 +262,42 @@ def reopen_resolved(id: UUID) -> Case | None:
 
 def comment(case: Case, text: str, author_id: UUID, author_name: str, *, is_public: bool) -> CaseComment:
     """Write on a case; `InvalidError` without a text."""
-    text = texts.notes(text)
-    if not text:
-        raise InvalidError("Write something first.", field="text")
     written = CaseComment(
-        case_id=case.id, author_id=author_id, author_name=author_name, text=text, is_public=is_public
+        case_id=case.id,
+        author_id=author_id,
+        author_name=author_name,
+        text=remark_text(text),
+        is_public=is_public,
     )
     db.session.add(written)
     case.updated_at = now()
     db.session.flush()
     return written
+
+
+def comment_of(case: Case, id: UUID) -> CaseComment:
+    """One that was written on this case; `NotFoundError` if there is none."""
+    found = db.session.scalar(select(CaseComment).where(CaseComment.id == id, CaseComment.case_id == case.id))
+    if found is None:
+        raise NotFoundError("This comment is not here any more.")
+    return found
+
+
+def change_comment(
+    case: Case, comment: CaseComment, text: str, member: Membership, *, is_public: bool
+) -> None:
+    """Let its author write it anew; the history says that, without what it said."""
+    was_public = comment.is_public
+    comment.is_public = is_public
+    if rewrite(comment, text, member) or was_public != is_public:
+        _remember(case, {"comment": ["written", "changed"]}, member.name)
+
+
+def remove_comment(case: Case, comment: CaseComment, member: Membership) -> None:
+    """Let its author take it away; the history says that."""
+    demand_author(comment, member)
+    db.session.delete(comment)
+    _remember(case, {"comment": ["written", "removed"]}, member.name)
 
 
 def exported_cases(filter: CaseFilter, order: Order) -> Iterator[tuple[Any, ...]]:
@@ -311,6 +340,7 @@ def _holds(word: str) -> Any:
         Case.subject.icontains(word, autoescape=True),
         func.array_to_string(Case.tags, " ").icontains(word, autoescape=True),
         Case.contact_id.in_(contacts),
+        Case.id.in_(select(CaseComment.case_id).where(CaseComment.text.icontains(word, autoescape=True))),
     )
 
 

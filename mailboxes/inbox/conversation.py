@@ -18,17 +18,20 @@ from mailboxes.access import (
     readable_mailbox,
     readable_thread,
 )
+from mailboxes.crm.remarks import demand_author, rewrite
 from mailboxes.drafts import Draft, own_drafts
 from mailboxes.inbox.listing import Key
 from mailboxes.inbox.read_state import is_unread_by
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
+from mailboxes.search import index_note
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from mailboxes.threads.notes import Note, notes_of, write_note
 from mailboxes.timeline import Event
 from tenants.database import db
-from tenants.errors import InvalidError
+from tenants.database.locks import hold_row
+from tenants.errors import InvalidError, NotFoundError
 from tenants.organizations import Membership
 
 MESSAGES_AT_ONCE = 30
@@ -140,8 +143,44 @@ def note(member: Membership, thread_id: UUID, text: str) -> Note:
     hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(Thread.id == thread_id)))
     thread = readable_thread(member, thread_id)
     written = write_note(thread, text, member)
+    index_note(written)
     _remember(thread, "noted", f"{member.name} wrote a note.")
     return written
+
+
+def readable_note(member: Membership, id: UUID) -> tuple[Note, Thread]:
+    """A note and its conversation, if this member may read that; `NotFoundError` otherwise."""
+    found = db.session.scalar(select(Note).where(Note.id == id))
+    if found is None:
+        raise NotFoundError("This note is not here any more.")
+    return found, readable_thread(member, found.thread_id)
+
+
+def change_note(member: Membership, id: UUID, text: str) -> Thread:
+    """Let its author write a note anew; its conversation."""
+    found, thread = _held_note(member, id)
+    if rewrite(found, text, member):
+        index_note(found)
+        _remember(thread, "noted", f"{member.name} changed a note.")
+    return thread
+
+
+def remove_note(member: Membership, id: UUID) -> Thread:
+    """Let its author take a note away; its conversation."""
+    found, thread = _held_note(member, id)
+    demand_author(found, member)
+    db.session.delete(found)
+    db.session.flush()
+    _remember(thread, "noted", f"{member.name} removed a note.")
+    return thread
+
+
+def _held_note(member: Membership, id: UUID) -> tuple[Note, Thread]:
+    """The same, in the conversation where it stays: nobody splits or joins it meanwhile."""
+    found, thread = readable_note(member, id)
+    hold_mailboxes(Mailbox.id == thread.mailbox_id)
+    hold_row(found)
+    return found, readable_thread(member, found.thread_id)
 
 
 def newest_message(thread: Thread) -> Message | None:

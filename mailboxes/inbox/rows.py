@@ -12,6 +12,7 @@ from mailboxes.inbox.read_state import is_unread_by
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import labels_of
 from mailboxes.threads import Thread, ThreadRecord
+from mailboxes.threads.notes import Note
 from tenants.database import current_organization_id, db
 from tenants.organizations import Membership
 
@@ -36,6 +37,7 @@ class Row:
     has_attachments: bool = False
     is_unread: bool = False
     has_draft: bool = False
+    has_note: bool = False
     is_from_new_sender: bool = False
     is_removed: bool = False
     records: tuple[str, ...] = ()
@@ -91,6 +93,7 @@ def _row_of_thread(thread: Thread, marks: "_Marks", labels: dict[UUID, str], nam
         has_attachments=thread.has_attachments,
         is_unread=thread.id in marks.unread,
         has_draft=thread.id in marks.drafts,
+        has_note=thread.id in marks.noted,
         is_from_new_sender=thread.id in marks.new_senders,
         is_removed=thread.id in marks.removed,
         records=marks.records.get(thread.id, ()),
@@ -124,11 +127,12 @@ class _Marks:
     new_senders: set[UUID]
     removed: set[UUID]
     drafts: set[UUID]
+    noted: set[UUID]
     records: dict[UUID, tuple[str, ...]]
 
 
 def _marks(member: Membership, thread_ids: list[UUID], message_ids: list[UUID] | None = None) -> _Marks:
-    """What rows of a list say beside their text, in three queries however many there are."""
+    """What rows of a list say beside their text, in a few queries however many there are."""
     is_new, is_unread = Message.is_from_new_sender, is_unread_by(member)
     is_removed = Message.removed_on_server_at.is_not(None)
     among = Message.thread_id.in_(thread_ids) if message_ids is None else Message.id.in_(message_ids)
@@ -159,6 +163,9 @@ def _marks(member: Membership, thread_ids: list[UUID], message_ids: list[UUID] |
         new_senders={row.thread_id for row in messages if row.is_from_new_sender},
         removed=_wholly_removed({row.thread_id for row in messages if row.is_removed}),
         drafts={thread_id for thread_id in drafts if thread_id},
+        noted=set(
+            db.session.scalars(select(Note.thread_id).where(Note.thread_id.in_(thread_ids)).distinct())
+        ),
         records=records,
     )
 

@@ -4,16 +4,30 @@ import re
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, exists, false, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from mailboxes.drafts import Draft, own_drafts
 from mailboxes.inbox.read_state import is_unread_by, unread_thread_ids
 from mailboxes.inbox.selection import UNREAD, Selection
 from mailboxes.messages import Message
-from mailboxes.search import MOST_FOUND, messages_with_words
+from mailboxes.search import MOST_FOUND, messages_with_words, threads_noted_with
 from mailboxes.search_terms import BOXES, Query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
+from mailboxes.threads.notes import Note
 from tenants.database import current_organization_id, is_one_of
 from tenants.organizations import Membership
 
@@ -49,7 +63,8 @@ def _through_messages(selection: Selection) -> list[ColumnElement[bool]]:
     found = found_first(selection)
     if found is not None:
         hits = select(Message.thread_id).where(Message.id.in_(found), *about_messages)
-        conditions.append(Thread.id.in_(hits))
+        noted = _noted(selection) if not about_messages else None
+        conditions.append(Thread.id.in_(hits if noted is None else union_all(hits, noted)))
     elif about_messages:
         conditions.append(_has_message(*about_messages))
     return conditions
@@ -64,11 +79,23 @@ def found_first(selection: Selection) -> Select[UUID] | None:
     return by_words if by_words is not None else _found_by_place_or_time(selection)
 
 
+def _noted(selection: Selection) -> Select[UUID] | None:
+    """The conversations whose notes have the words."""
+    finished, beginnings = _typed_words(selection)
+    if not finished and not beginnings:
+        return None
+    return threads_noted_with(finished, selection.mailbox_ids(), beginnings)
+
+
+def _typed_words(selection: Selection) -> tuple[list[str], list[str]]:
+    """The words of a search, and those of which only the beginning may be typed yet."""
+    finished = list(selection.query.words)
+    return finished, [finished.pop()] if finished and _may_be_half_typed(finished[-1]) else []
+
+
 def _found_by_words(selection: Selection) -> Select[UUID] | None:
     """By words, also those of the names and subjects that are asked for."""
-    finished, beginnings = list(selection.query.words), []
-    if finished and _may_be_half_typed(finished[-1]):
-        beginnings.append(finished.pop())
+    finished, beginnings = _typed_words(selection)
     for name in ("from", "to", "subject"):
         for value in selection.query.values(name):
             if _WHOLE_ADDRESS.fullmatch(value):
@@ -138,6 +165,8 @@ def _state(value: str, member: Membership) -> ColumnElement[bool]:
 def _possession(value: str, member: Membership) -> ColumnElement[bool]:
     if value == "attachment":
         return Thread.has_attachments == true()
+    if value == "note":
+        return exists().where(Note.organization_id == Thread.organization_id, Note.thread_id == Thread.id)
     if value == "draft":
         return Thread.id.in_(own_drafts(member).with_only_columns(Draft.thread_id))
     return exists().where(ThreadRecord.thread_id == Thread.id, ThreadRecord.kind == value)

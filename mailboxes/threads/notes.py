@@ -1,20 +1,18 @@
 """What members write on a conversation for one another: no message, and never sent."""
 
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Index, Select, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped
 
-from mailboxes.crm import texts
+from mailboxes.crm.remarks import Remark, remark_text
 from mailboxes.threads import Thread
-from tenants.database import Base, PartScoped, db, now, scoped_key
-from tenants.errors import InvalidError
+from tenants.database import Base, PartScoped, db, scoped_key
 from tenants.organizations import Membership
 
 
-class Note(PartScoped, Base):
-    """The author's name stays when they leave."""
+class Note(Remark, PartScoped, Base):
+    """A remark on a conversation."""
 
     __tablename__ = "notes"
     __table_args__ = (
@@ -23,10 +21,6 @@ class Note(PartScoped, Base):
     )
 
     thread_id: Mapped[UUID]
-    author_id: Mapped[UUID | None]
-    author_name: Mapped[str]
-    text: Mapped[str]
-    written_at: Mapped[datetime] = mapped_column(default=now)
 
 
 def notes_of(thread: Thread) -> Select[Note]:
@@ -36,10 +30,7 @@ def notes_of(thread: Thread) -> Select[Note]:
 
 def write_note(thread: Thread, text: str, author: Membership) -> Note:
     """Write on a conversation; `InvalidError` without a text."""
-    text = texts.notes(text)
-    if not text:
-        raise InvalidError("Write something first.", field="text")
-    written = Note(thread_id=thread.id, author_id=author.id, author_name=author.name, text=text)
+    written = Note(thread_id=thread.id, author_id=author.id, author_name=author.name, text=remark_text(text))
     db.session.add(written)
     db.session.flush()
     return written

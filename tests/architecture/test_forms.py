@@ -18,8 +18,6 @@ OVERWRITES_NOTHING = {
     "InviteForm": "makes an invitation",
     "AdministratorForm": "makes an invitation",
     "LetterForm": "sends a letter",
-    "CommentForm": "adds a comment",
-    "NoteForm": "adds a note",
     "DraftForm": "is one's own draft",
     "AssignForm": "says where messages go once",
     "MoveForm": "says where messages go once",

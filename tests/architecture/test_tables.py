@@ -42,7 +42,7 @@ OWNED = {
 # Of these the role of organizations may not even read: they are about all organizations at once.
 SYSTEM_ONLY = {"account_windows", "installation_hours", "route_marks", "routing_rules", "routings"}
 # A search index may start with the words: the function that reads it names the organization.
-MAY_DEFINE_SECURITY = {"messages_with_words"}
+MAY_DEFINE_SECURITY = {"messages_with_words", "threads_noted_with"}
 
 
 @pytest.fixture(scope="module")

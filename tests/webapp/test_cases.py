@@ -12,7 +12,7 @@ from mailboxes.crm.cases import Case, CaseComment
 from mailboxes.crm.contacts import make_contact
 from mailboxes.messages import Message
 from tenants.database import db, inside
-from tests.factories import csrf_token, make_mailbox, make_message, sign_in
+from tests.factories import csrf_token, form_token, make_mailbox, make_message, sign_in
 from tests.webapp.reading import read, send, words_of
 
 
@@ -133,6 +133,44 @@ def test_comments_are_private_unless_said_otherwise(app, ours):
         (False, ours.member.name),
         (True, ours.member.name),
     ]
+
+
+def test_who_wrote_a_comment_changes_and_removes_it_and_the_history_says_so(app, ours, theirs):
+    case = make_case(ours)
+    client, url = sign_in(app, ours.member), f"/cases/{case.id}/comments"
+    send(client, url, at=f"/cases/{case.id}", text="Call them.")
+    with inside(ours.id):
+        comment = db.session.scalars(select(CaseComment)).one()
+    own = f"{url}/{comment.id}"
+    words = words_of(send(client, own, text="Called them.", is_public="y"))
+    assert "edited" in words
+    assert "Called them." in words
+    assert "Call them." not in words
+    assert "written → changed" in words
+    assert "Write something first." in send(client, own, expect=422, text="  ")
+    for other, status in ((ours.admin, 403), (theirs.admin, 404)):
+        stranger = sign_in(app, other)
+        assert stranger.get(own).status_code == status
+        for path in (own, f"{own}/remove"):
+            data = {"csrf_token": form_token(stranger), "text": "Not mine."}
+            assert stranger.post(path, data=data).status_code == status
+    assert "Change comment" not in read(sign_in(app, ours.admin), f"/cases/{case.id}")
+    assert "written → removed" in words_of(send(client, f"{own}/remove", at=own))
+    with inside(ours.id):
+        assert db.session.scalars(select(CaseComment)).all() == []
+
+
+def test_a_case_is_found_by_the_words_of_its_comments(app, ours, theirs):
+    for world in (ours, theirs):
+        with inside(world.id):
+            member, case = world.member, domain.open_case({"subject": f"Of {world.canary}"}, "Ada")
+            domain.comment(case, "The warehouse rang.", member.id, member.name, is_public=False)
+            db.session.commit()
+    make_case(ours, "Another")
+    words = words_of(read(sign_in(app, ours.member), "/cases/?q=warehouse"))
+    assert f"Of {ours.canary}" in words
+    assert "Another" not in words
+    assert theirs.canary not in words
 
 
 def test_a_case_shows_its_conversation_to_those_who_may_read_it(app, ours):

@@ -20,6 +20,7 @@ from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.rules import AutoResponseRule, RuleValues, add_rule
+from mailboxes.search import index_note
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template, TemplateText, TemplateValues
 from mailboxes.threads import ThreadRecord
@@ -138,15 +139,16 @@ def neighbour(app, ours, theirs) -> Neighbour:
         )
         more = [
             ContactAddress(contact_id=rows["contact_id"].id, address=f"x@{theirs.canary}.test"),
-            CaseComment(case_id=rows["case_id"].id, author_name=theirs.canary, text=theirs.canary),
             TemplateText(
                 template_id=rows["template_id"].id, language="en", subject="s", content=theirs.canary
             ),
             ThreadRecord(thread_id=message.thread_id, kind="case", case_id=rows["case_id"].id),
-            Note(thread_id=message.thread_id, author_name=theirs.canary, text=theirs.canary),
         ]
-        db.session.add_all([rows["rule_id"], rows["draft_id"], *more])
-        db.session.flush()
+        wrote = {"author_id": theirs.member.id, "author_name": theirs.canary, "text": theirs.canary}
+        rows["note_id"] = Note(thread_id=message.thread_id, **wrote)
+        rows["comment_id"] = CaseComment(case_id=rows["case_id"].id, **wrote)
+        db.session.add_all([rows["rule_id"], rows["draft_id"], rows["note_id"], rows["comment_id"], *more])
+        index_note(rows["note_id"])
         rows["outgoing_id"] = Outgoing(
             mailbox_id=mailbox.id,
             message_id=message.id,

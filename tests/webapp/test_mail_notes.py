@@ -13,7 +13,7 @@ from mailboxes.threads.notes import Note
 from tenants.database import db
 from tests.factories import form_token, make_mailbox, make_message, make_thread, sign_in
 from tests.webapp.critic import criticise
-from tests.webapp.reading import read
+from tests.webapp.reading import read, send, words_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -132,3 +132,75 @@ def test_whoever_deletes_a_mailbox_reads_how_many_notes_go(client, ours, theirs,
     with inside(ours):
         assert deletion_effects(mailbox)["notes"] == 1
         assert deletion_effects(make_mailbox(ours))["notes"] == 0
+
+
+def test_who_wrote_a_note_changes_it_and_it_says_so(app, client, ours, theirs, thread, notes):
+    write(client, thread, "They rang.")
+    [note] = notes()
+    watch = page_of(sign_in(app, ours.admin), thread).select_one("#watch")
+    page = send(client, f"/mail/notes/{note.id}", text="They rang twice.")
+    card = BeautifulSoup(page, "html.parser").select_one(f"#message-{note.id}")
+    assert "They rang twice." in card.get_text()
+    assert "edited" in card.get_text()
+    assert f"{ours.member.name} changed a note." in words_of(page)
+    known = {"HX-Request": "true", "If-None-Match": f'"{watch["data-etag"]}"'}
+    news = BeautifulSoup(sign_in(app, ours.admin).get(watch["hx-get"], headers=known).text, "html.parser")
+    assert "They rang twice." in news.select_one(f"#message-{note.id}[hx-swap-oob]").get_text()
+    assert send(client, f"/mail/notes/{note.id}", expect=422, text="  ").count("Write something first.") >= 1
+
+
+def test_who_wrote_a_note_removes_it_and_the_timeline_says_so(app, client, ours, thread, notes, inside):
+    write(client, thread, "Wrong conversation.")
+    [note] = notes()
+    page = send(client, f"/mail/notes/{note.id}/remove", at=f"/mail/notes/{note.id}")
+    assert notes() == []
+    assert "Wrong conversation." not in page
+    assert f"{ours.member.name} removed a note." in words_of(page)
+    token = form_token(client)
+    again = client.post(f"/mail/notes/{note.id}/remove", data={"csrf_token": token})
+    assert again.status_code == 404
+
+
+def test_nobody_else_changes_or_removes_a_note(app, client, ours, theirs, thread, notes):
+    write(client, thread, "Mine.")
+    [note] = notes()
+    for other, status in ((ours.admin, 403), (theirs.admin, 404)):
+        stranger = sign_in(app, other)
+        assert stranger.get(f"/mail/notes/{note.id}").status_code == status
+        for path in (f"/mail/notes/{note.id}", f"/mail/notes/{note.id}/remove"):
+            data = {"csrf_token": form_token(stranger), "text": "Not mine."}
+            assert stranger.post(path, data=data).status_code == status
+    assert "Change note" not in page_of(sign_in(app, ours.admin), thread).get_text()
+    assert [one.text for one in notes()] == ["Mine."]
+
+
+def found_by(client, words):
+    page = BeautifulSoup(read(client, f"/mail/?q={words}"), "html.parser")
+    return [row["id"].removeprefix("row-") for row in page.select(".conversation-row")]
+
+
+def test_a_conversation_is_found_by_the_words_of_its_notes_as_they_are_now(
+    app, client, ours, theirs, mailbox, thread, notes, inside
+):
+    elsewhere = make_mailbox(ours, readers=(ours.admin,))
+    other = make_thread(ours, elsewhere)
+    make_message(ours, elsewhere, thread=other)
+    write(client, thread, "Die Lieferantenrückfrage läuft")
+    write(sign_in(app, ours.admin), other, "Lieferantenrückfrage")
+    assert found_by(client, "lieferantenruckfr") == [str(thread.id)]
+    assert found_by(client, "lieferantenrückfrage+laeuft") == []
+    assert found_by(client, "lieferantenrückfrage+is:open") == [str(thread.id)]
+    assert found_by(client, "has:note") == [str(thread.id)]
+    assert found_by(sign_in(app, theirs.admin), "lieferantenrückfrage") == []
+    note = next(one for one in notes() if one.thread_id == thread.id)
+    send(client, f"/mail/notes/{note.id}", text="Erledigt")
+    assert (found_by(client, "lieferantenrückfrage"), found_by(client, "erledigt")) == ([], [str(thread.id)])
+    send(client, f"/mail/notes/{note.id}/remove", at=f"/mail/notes/{note.id}")
+    assert found_by(client, "erledigt") == []
+
+
+def test_the_list_shows_which_conversations_have_notes(client, ours, mailbox, thread):
+    make_message(ours, mailbox, subject="Without")
+    write(client, thread, "They rang.")
+    rows = BeautifulSoup(read(client, "/mail/"), "html.parser").select(".conversation-row")
+    assert [row["id"] for row in rows if "Has notes of colleagues" in str(row)] == [f"row-{thread.id}"]

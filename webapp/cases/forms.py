@@ -1,13 +1,12 @@
 """Forms of cases."""
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from mailboxes.crm import texts
 from mailboxes.crm.cases import PRIORITY_NAMES, SOURCES
-from webapp.records import clean_text
-from webapp.versions import VersionedForm
+from webapp.records import clean_text, remark_field
+from webapp.versions import OverwritingForm, VersionedForm
 
 LONG = [Length(max=texts.NOTES_LENGTH, message="At most 50 000 characters.")]
 
@@ -17,7 +16,7 @@ class CaseForm(VersionedForm):
 
     subject = StringField(
         "Subject",
-        validators=[InputRequired("Type a subject."), Length(max=255, message="At most 255 characters.")],
+        validators=[DataRequired("Type a subject."), Length(max=255, message="At most 255 characters.")],
         filters=[clean_text],
     )
     description = TextAreaField("Description", validators=LONG, filters=[clean_text], render_kw={"rows": 8})
@@ -42,13 +41,11 @@ class CaseForm(VersionedForm):
     )
 
 
-class CommentForm(FlaskForm):
+class CommentForm(OverwritingForm):
     """Something to write on a case."""
 
-    text = TextAreaField(
-        "Comment",
-        validators=[InputRequired("Write something first."), *LONG],
-        filters=[clean_text],
-        render_kw={"rows": 3},
+    text = remark_field("Comment")
+    is_public = BooleanField(
+        "Public",
+        description="The customer may be told it: email templates can name the newest one of a case.",
     )
-    is_public = BooleanField("Public", description="Public comments may be shown to the customer.")

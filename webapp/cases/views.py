@@ -10,9 +10,10 @@ from werkzeug.wrappers import Response
 from mailboxes.conversion import conversations_of_case
 from mailboxes.crm import cases as domain
 from mailboxes.crm import history, texts
-from mailboxes.crm.cases import Case, CaseFilter
+from mailboxes.crm.cases import Case, CaseComment, CaseFilter
 from mailboxes.crm.contacts import addresses_of, contact_titles, contact_with_address
 from mailboxes.crm.paging import Order
+from mailboxes.crm.remarks import demand_author
 from tenants import audit
 from tenants.database import db
 from tenants.errors import InvalidError
@@ -21,7 +22,7 @@ from webapp.cases.forms import CaseForm, CommentForm
 from webapp.choosing import is_searching, member_choices
 from webapp.configuration.pages import actor
 from webapp.guards import permission_required
-from webapp.versions import in_history, version_of
+from webapp.versions import held, in_history, version_of
 
 blueprint = Blueprint("cases", __name__, url_prefix="/cases")
 
@@ -45,6 +46,7 @@ LABELS = {
     "owner": "Owner",
     "assignee": "Assigned to",
     "contact": "Contact",
+    "comment": "Comment",
 }
 TAB_NAMES = {"": "All", domain.UNSOLVED: "Unsolved", **domain.STATUS_NAMES}
 IN_FORM = ("subject", "description", "resolution", "source", "priority")
@@ -156,6 +158,38 @@ def comment(case_id: UUID) -> ResponseReturnValue:
     return redirect(url_for("cases.case", case_id=case.id, _anchor="comments"))
 
 
+@blueprint.route("/<uuid:case_id>/comments/<uuid:comment_id>", methods=["GET", "POST"])
+@permission_required("case.edit")
+def edit_comment(case_id: UUID, comment_id: UUID) -> ResponseReturnValue:
+    """Write one's own comment anew, or remove it."""
+    case, comment = _own_comment(case_id, comment_id)
+    form = CommentForm(obj=comment)
+    if form.validate_on_submit():
+        is_public = bool(form.is_public.data)
+        domain.change_comment(case, comment, form.text.data or "", g.member, is_public=is_public)
+        db.session.commit()
+        return redirect(url_for("cases.case", case_id=case.id, _anchor="comments"))
+    page = render_template(
+        "records/remark.html",
+        noun="comment",
+        form=form,
+        way=[("Cases", url_for("cases.index")), (case.subject, url_for("cases.case", case_id=case.id))],
+        remove_url=url_for("cases.remove_comment", case_id=case.id, comment_id=comment.id),
+    )
+    return page, 422 if form.errors else 200
+
+
+@blueprint.post("/<uuid:case_id>/comments/<uuid:comment_id>/remove")
+@permission_required("case.edit")
+def remove_comment(case_id: UUID, comment_id: UUID) -> ResponseReturnValue:
+    """Take one's own comment away."""
+    case, comment = _own_comment(case_id, comment_id)
+    domain.remove_comment(case, comment, g.member)
+    db.session.commit()
+    flash("Your comment is removed.", "success")
+    return redirect(url_for("cases.case", case_id=case.id, _anchor="comments"))
+
+
 @blueprint.post("/export")
 @permission_required("data.export", "case.view")
 def export() -> Response:
@@ -168,6 +202,13 @@ def export() -> Response:
         domain.exported_cases(filter, order),
         noted=lambda: audit.record(actor(), "cases.exported", "Cases as CSV", after=narrowed),
     )
+
+
+def _own_comment(case_id: UUID, comment_id: UUID) -> tuple[Case, CaseComment]:
+    case = domain.case_of(case_id)
+    comment = held(domain.comment_of(case, comment_id))
+    demand_author(comment, g.member)
+    return case, comment
 
 
 def _filter() -> CaseFilter:
@@ -207,6 +248,7 @@ def _case_page(case: Case, comment_form: CommentForm) -> str:
         owner=names.get(case.owner_id, "") if case.owner_id else "",
         assignee=names.get(case.assignee_id, "") if case.assignee_id else "",
         contact=contact_titles([case.contact_id]).get(case.contact_id) if case.contact_id else "",
+        me=g.member.id,
         comments=db.session.scalars(domain.comments_of(case)).all(),
         conversations=records.conversation_rows(conversations_of_case(g.member, case)),
         events=records.history_events(db.session.scalars(domain.changes_of(case)), LABELS, "Case"),

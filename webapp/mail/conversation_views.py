@@ -19,7 +19,6 @@ from mailboxes.inbox.conversation import (
     change_status,
     open_conversation,
 )
-from mailboxes.inbox.conversation import note as write_note
 from mailboxes.inbox.listing import Key
 from mailboxes.messages import Message
 from tenants.configuration.layers import value_of
@@ -77,6 +76,7 @@ def news(thread_id: UUID) -> ResponseReturnValue:
         shown["new_messages"] = [message for message in shown["messages"] if message["id"] in ids]
         noted = request.args.get("noted", "")
         shown["new_notes"] = {note.id for note in opened.notes if str(note.id) > noted}
+        shown["changed_notes"] = {note.id for note in opened.notes if note.edited_at} - shown["new_notes"]
         shown["changed_messages"] = [
             message for message in shown["messages"] if message["outgoing"] and message["id"] not in ids
         ]
@@ -142,21 +142,6 @@ def status(thread_id: UUID) -> ResponseReturnValue:
     return redirect(goes_to(), 303)
 
 
-@blueprint.post("/conversations/<uuid:thread_id>/notes")
-@member_required
-def note(thread_id: UUID) -> ResponseReturnValue:
-    """Write something for colleagues on it; whoever may read it may do so."""
-    thread, form = readable_thread(g.member, thread_id), NoteForm()
-    if not form.validate_on_submit():
-        shown = {**shown_conversation(thread_id), "note_form": form}
-        return render_template("mail/index.html", **{**shown_list(shown["place"], thread_id), **shown}), 422
-    written = write_note(g.member, thread_id, form.text.data or "")
-    db.session.commit()
-    queues.tell_pages(g.organization.id, thread.mailbox_id, "conversation")
-    goes_to = place_of_request().url("mail.conversation", thread_id=thread.id, anchor=f"message-{written.id}")
-    return redirect(goes_to, 303)
-
-
 def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
     """All that the right pane shows."""
     place = place_of_request()
@@ -200,7 +185,7 @@ def fingerprint_of(opened: Conversation) -> str:
     facts = [
         (g.member.id, opened.thread.id, opened.thread.status, opened.thread.assignee_id),
         [record.id for record in links_of(opened.thread.id)],
-        [note.id for note in opened.notes],
+        [(note.id, note.edited_at) for note in opened.notes],
         *(
             (one.message.id, len(one.events), one.outgoing.state if one.outgoing else "", one.message.box)
             for one in opened.messages

@@ -3,12 +3,10 @@
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
 from wtforms import HiddenField, SelectField, StringField, TextAreaField
-from wtforms.validators import DataRequired, Length
 
-from mailboxes.crm import texts
 from mailboxes.drafts import LONGEST, Draft
-from webapp.records import clean_text
-from webapp.versions import VersionedForm
+from webapp.records import remark_field
+from webapp.versions import OverwritingForm, VersionedForm
 
 _LINE = {"autocomplete": "off", "list": "people", "spellcheck": "false", "maxlength": LONGEST["to"]}
 
@@ -30,19 +28,10 @@ class DraftForm(FlaskForm):
         return {name: field.data or "" for name, field in values.items() if field.raw_data}
 
 
-class NoteForm(FlaskForm):
+class NoteForm(OverwritingForm):
     """Something to tell colleagues on a conversation."""
 
-    text = TextAreaField(
-        "Note",
-        id="note-text",
-        validators=[
-            DataRequired("Write something first."),
-            Length(max=texts.NOTES_LENGTH, message="At most 50 000 characters."),
-        ],
-        filters=[clean_text],
-        render_kw={"rows": 3},
-    )
+    text = remark_field("Note", id="note-text")
 
 
 class JoiningForm(VersionedForm):

@@ -88,6 +88,7 @@ def row_of_list(row: Row, place: Place, current: Any = None) -> dict[str, Any]:
         "record": {"kind": row.records[0].capitalize()} if row.records else None,
         "is_auto_replied": bool(thread and thread.is_auto_replied),
         "is_draft": row.has_draft,
+        "has_note": row.has_note,
         "is_done": bool(thread and thread.status == "done" and place.view.name != "done"),
         "is_waiting": bool(thread and thread.status == "waiting" and place.view.name != "waiting"),
         "is_new_sender": row.is_from_new_sender,
@@ -166,6 +167,8 @@ def _note(note: Note, *, is_folded: bool) -> dict[str, Any]:
         "text": _text_with_links(note.text),
         "teaser": " ".join(note.text[:TEASER].split()),
         "is_folded": is_folded,
+        "edited_at": note.edited_at,
+        "is_own": note.author_id == g.member.id,
     }
 
 

@@ -8,6 +8,7 @@ from webapp.mail import (
     list_views,
     mailboxes_views,
     message_views,
+    note_views,
     split_join_views,
 )
 from webapp.mail.blueprint import blueprint
@@ -21,5 +22,6 @@ __all__ = [
     "list_views",
     "mailboxes_views",
     "message_views",
+    "note_views",
     "split_join_views",
 ]
