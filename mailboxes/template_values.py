@@ -11,9 +11,9 @@ from typing import TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
-from mailboxes.crm.cases import Case
+from mailboxes.crm.cases import Case, public_comments
 from mailboxes.crm.contacts import Contact, contact_with_address
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.leads import Lead
@@ -139,6 +139,9 @@ def know_links(thread_ids: Collection[UUID]) -> None:
         _row.know(lead, Lead, lead.id)
     for case in db.session.scalars(select(Case).where(among(Case.id, cases))) if cases else ():
         _row.know(case, Case, case.id)
+    told = public_comments(cases) if cases else {}
+    for id in cases:
+        _public_comment.know(told.get(id, ""), id)
 
 
 @asked_once
@@ -172,7 +175,13 @@ def _case(case: Case) -> dict[str, str]:
         "status": case.status.replace("_", " "),
         "priority": case.priority,
         "assignee": _person(case.assignee_id),
+        "comment": "" if inspect(case).transient else _public_comment(case.id),
     }
+
+
+@asked_once
+def _public_comment(case_id: UUID) -> str:
+    return public_comments([case_id]).get(case_id, "")
 
 
 def _person(id: UUID | None) -> str:

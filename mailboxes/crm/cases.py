@@ -1,12 +1,13 @@
 """Cases: something a customer needs solved."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Index, Select, case, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import history, texts
@@ -14,6 +15,7 @@ from mailboxes.crm.contacts import Contact
 from mailboxes.crm.paging import Order, Page, page
 from mailboxes.crm.remarks import Remark, demand_author, remark_text, rewrite
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
+from tenants.database.bulk import among
 from tenants.database.portions import is_portion, write_later, write_waiting
 from tenants.database.searching import search_words
 from tenants.errors import ConflictError, InvalidError, NotFoundError
@@ -205,9 +207,13 @@ def comments_of(case: Case) -> Select[CaseComment]:
     )
 
 
-def newest_public_comment(case: Case) -> Select[str]:
-    """What the customer may be told of a case: templates name it."""
-    return comments_of(case).where(CaseComment.is_public).with_only_columns(CaseComment.text).limit(1)
+def public_comments(case_ids: Collection[UUID]) -> dict[UUID, str]:
+    """What the customers may be told of these cases, the newest of each: templates name it."""
+    newest = CaseComment.case_id, CaseComment.written_at.desc(), CaseComment.id.desc()
+    query = select(CaseComment.case_id, CaseComment.text).order_by(*newest)
+    query = query.ext(distinct_on(CaseComment.case_id))
+    rows = db.session.execute(query.where(among(CaseComment.case_id, case_ids), CaseComment.is_public))
+    return {row.case_id: row.text for row in rows}
 
 
 def open_case(values: Mapping[str, Any], actor_name: str, **facts: Any) -> Case:

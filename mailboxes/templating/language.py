@@ -38,6 +38,7 @@ VARIABLES: dict[str, dict[str, str]] = {
         "status": "Status of the case",
         "priority": "Priority of the case",
         "assignee": "Assignee of the case",
+        "comment": "Newest public comment on the case",
     },
     "mailbox": {
         "label": "Label of the mailbox",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailboxes.crm.cases import Case
+from mailboxes.crm.cases import Case, comment
 from mailboxes.crm.contacts import Contact, ContactAddress
 from mailboxes.crm.leads import Lead
 from mailboxes.template_values import first_name, harmless_name, harmless_subject, values_for
@@ -47,6 +47,19 @@ def test_every_variable_of_the_catalogue_has_a_value_where_there_is_one(ours, me
     assert values["mailbox"]["signature"] == "Your team"
     assert values["organization"] == {"name": "Acme"}
     assert values["user"]["name"] == ours.member.name
+
+
+def test_only_the_newest_public_comment_on_a_case_is_told(ours, theirs, message, inside):
+    with inside(ours):
+        case = Case(subject="Order")
+        db.session.add(case)
+        db.session.flush()
+        db.session.add(ThreadRecord(thread_id=message.thread_id, kind="case", case_id=case.id))
+        told = []
+        for text, is_public in (("Secret", False), ("It is packed.", True), ("Secret again", False)):
+            comment(case, text, ours.member.id, ours.member.name, is_public=is_public)
+            told.append(values_for(db.session.merge(message))["case"]["comment"])
+    assert told == ["", "It is packed.", "It is packed."]
 
 
 def test_without_records_their_variables_are_empty(ours, message, inside):

@@ -118,6 +118,7 @@ def _invented() -> dict[str, dict[str, str]]:
             "status": "open",
             "priority": "normal",
             "assignee": person,
+            "comment": "Your parcel left our warehouse this morning.",
         },
         "mailbox": {"label": "Support", "address": "support@example.com", "signature": "Your support team"},
         "organization": {"name": organization.name if organization is not None else "Example Limited"},
