@@ -53,13 +53,14 @@ def form_values(html: str, action: str) -> dict[str, str]:
     meant = [form for form in forms if form.attributes.get("action") in (action, None)]
     values: dict[str, str] = {}
     for control in meant[0].css("input[name], textarea[name], select[name]") if meant else ():
-        value = _value(control)
+        value = value_of_control(control)
         if value is not None:
             values[control.attributes["name"] or ""] = value
     return values
 
 
-def _value(control: LexborNode) -> str | None:
+def value_of_control(control: LexborNode) -> str | None:
+    """What a browser would send of it; None for nothing."""
     attributes = control.attributes
     if control.tag == "textarea":
         return control.text()

@@ -2,7 +2,7 @@
 
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, SelectField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from mailboxes.crm.lead_sources import NAME_LENGTH
 from webapp import records
@@ -16,7 +16,7 @@ class NameForm(OverwritingForm):
 
     name = StringField(
         "Name",
-        validators=[InputRequired("Type a name."), Length(max=NAME_LENGTH)],
+        validators=[DataRequired("Type a name."), Length(max=NAME_LENGTH)],
         filters=[records.clean_text],
     )
 

@@ -1,7 +1,7 @@
 """Forms of leads."""
 
 from wtforms import SelectField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from mailboxes.crm import texts
 from webapp.records import clean_text
@@ -15,7 +15,7 @@ class LeadForm(VersionedForm):
 
     name = StringField(
         "Name",
-        validators=[InputRequired("Type a name."), *SHORT],
+        validators=[DataRequired("Type a name."), *SHORT],
         filters=[clean_text],
         description="What it is about, as lists show it.",
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from mailboxes.conversion import activation_effects, deactivation_effects
 from mailboxes.crm import channels as domain
@@ -27,7 +27,7 @@ class ChannelForm(OverwritingForm):
 
     name = StringField(
         "Name",
-        validators=[InputRequired("Type a name."), Length(max=domain.NAME_LENGTH)],
+        validators=[DataRequired("Type a name."), Length(max=domain.NAME_LENGTH)],
         filters=[records.clean_text],
     )
     kind = SelectField("Type", choices=list(domain.KINDS.items()))

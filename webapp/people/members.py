@@ -117,7 +117,10 @@ def change_many() -> ResponseReturnValue:
     chosen = db.session.scalars(
         members().where(Membership.id.in_(records.selected_ids())).order_by(SHOWN_NAME)
     )
-    outcomes = _act(request.form.get("act", ""), by)(chosen.all())
+    outcomes: list[Outcome] = []
+    act = request.form.get("act", "")
+    if not records.attempted(lambda: outcomes.extend(_act(act, by)(chosen.all()))):
+        return redirect(records.link("people.index"))
     db.session.commit()
     way = [("Configuration", url_for("organization.index")), ("People", url_for("people.index"))]
     return records.told(outcomes, way, organization_tree())

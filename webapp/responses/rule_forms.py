@@ -10,6 +10,7 @@ from wtforms.validators import InputRequired, Length
 from mailboxes.conditions import FIELDS, HEADER, MOST_CONDITIONS, OPERATORS, WITHOUT_VALUE, Condition
 from mailboxes.rules import LONGEST_NAME, InvalidRuleError, RuleValues
 from mailboxes.templates import Template, TemplateValues
+from webapp.records import storable
 from webapp.responses.texts import KIND_CHOICES, put_error, text_data, text_fields, texts_from
 from webapp.versions import OverwritingForm
 
@@ -24,9 +25,13 @@ class ConditionForm(Form):
     """One condition: a part of the message, an operator, a value."""
 
     field = SelectField("Field", choices=_FIELDS, default="subject", validate_choice=False)
-    header = StringField("Name of the header", render_kw={"placeholder": "X-Priority", "autocomplete": "off"})
+    header = StringField(
+        "Name of the header",
+        filters=[storable],
+        render_kw={"placeholder": "X-Priority", "autocomplete": "off"},
+    )
     operator = SelectField("Operator", choices=list(OPERATORS.items()), validate_choice=False)
-    value = StringField("Value", render_kw={"autocomplete": "off"})
+    value = StringField("Value", filters=[storable], render_kw={"autocomplete": "off"})
 
 
 class RuleForm(OverwritingForm):
@@ -36,6 +41,7 @@ class RuleForm(OverwritingForm):
     name = StringField(
         "Name",
         [InputRequired("Give the rule a name."), Length(max=LONGEST_NAME)],
+        filters=[storable],
         render_kw={"autocomplete": "off"},
     )
     conditions = FieldList(FormField(ConditionForm), max_entries=MOST_ROWS)
@@ -44,7 +50,7 @@ class RuleForm(OverwritingForm):
     saves = BooleanField(
         "Save response as email template", description="Then other rules and people can use it too."
     )
-    save_as = StringField("Name of the template", render_kw={"autocomplete": "off"})
+    save_as = StringField("Name of the template", filters=[storable], render_kw={"autocomplete": "off"})
 
 
 def rule_form(values: RuleValues | None, languages: list[str], offered: list[Template]) -> RuleForm:

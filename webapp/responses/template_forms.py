@@ -8,6 +8,7 @@ from wtforms.validators import Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from mailboxes.templates import LONGEST_NAME, USED_FOR, Template, TemplateValues
+from webapp.records import storable
 from webapp.responses.texts import FOLLOWS_TEXT, KIND_CHOICES, text_data, text_fields, texts_from
 from webapp.versions import OverwritingForm
 
@@ -18,7 +19,9 @@ _USE = "Use system value"
 class TemplateForm(OverwritingForm):
     """Name, type and uses; the texts of each language are added by `template_form`."""
 
-    name = StringField("Name", [Length(max=LONGEST_NAME)], render_kw={"autocomplete": "off"})
+    name = StringField(
+        "Name", [Length(max=LONGEST_NAME)], filters=[storable], render_kw={"autocomplete": "off"}
+    )
     kind = RadioField("Type", choices=KIND_CHOICES, default="plain", validate_choice=False)
     used_for = SelectMultipleField(
         "Used for",

@@ -10,6 +10,8 @@ from mailboxes.templates import KINDS, InvalidTemplateError, TemplateValues, mis
 from mailboxes.templating import FILTERS, VARIABLES
 from tenants.configuration.catalog import LANGUAGES
 from tenants.configuration.layers import value_of
+from webapp.records import storable
+from webapp.versions import VersionedForm
 
 KIND_CHOICES = list(KINDS.items())
 FOLLOWS_TEXT = "follows_text_"  # and a language: the box that lets the system's text apply
@@ -40,12 +42,19 @@ def text_fields(languages: Iterable[str]) -> dict[str, Field]:
     for language in languages:
         name = LANGUAGES.get(language, language)
         fields[f"subject_{language}"] = StringField(
-            f"Subject in {name}", render_kw={"autocomplete": "off", "data-insertable": True}
+            f"Subject in {name}",
+            filters=[storable],
+            render_kw={"autocomplete": "off", "data-insertable": True},
         )
         fields[f"content_{language}"] = TextAreaField(
-            f"Content in {name}", render_kw={"rows": 10, "data-insertable": True, "lang": language}
+            f"Content in {name}",
+            filters=[storable],
+            render_kw={"rows": 10, "data-insertable": True, "lang": language},
         )
     return fields
+
+
+EveryLanguage = type("EveryLanguage", (VersionedForm,), text_fields(LANGUAGES))  # for `webapp.typed_before`
 
 
 def text_data(values: TemplateValues) -> dict[str, str]:

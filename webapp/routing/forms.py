@@ -5,6 +5,7 @@ from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAr
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from mailboxes.routing.deciding import FIELDS
+from webapp.records import storable
 from webapp.versions import OverwritingForm
 
 LARGEST_PASTE = 1_000_000  # characters
@@ -16,7 +17,11 @@ class RuleForm(OverwritingForm):
     """One routing rule."""
 
     field = SelectField("Look at", choices=CHOICES)
-    value = StringField("Value", validators=[InputRequired("Say what to compare with."), Length(max=400)])
+    value = StringField(
+        "Value",
+        validators=[InputRequired("Say what to compare with."), Length(max=400)],
+        filters=[storable],
+    )
     organization = StringField(
         "Organization", validators=[InputRequired("Choose an organization.")], render_kw=LIST
     )
