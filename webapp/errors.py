@@ -1,12 +1,11 @@
 """Failures as pages: foreseen ones say what to do, the rest is a bug and shows up as one."""
 
-import re
 import uuid
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, current_app, g, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from psycopg import errors as postgres
@@ -24,6 +23,7 @@ from tenants.errors import (
     TooManyAttemptsError,
 )
 from webapp.form_tokens import ForeignOriginError
+from webapp.typed_before import typed_texts
 
 log = structlog.get_logger()
 # Of each status: what the page is called, and what it says where nobody said it better.
@@ -58,7 +58,6 @@ FROM_ELSEWHERE = (
 )
 STALE = "This form is too old to be accepted, so nothing was changed."
 COPY = "Copy what you typed, open the page anew and send it there."
-_SECRETS = re.compile("password|secret|token|code|current|again")  # in the names of fields
 # What a database says to the second of two who do the same: the first has made it, deleted it, or has it.
 _GONE = "Could not refresh instance"  # says SQLAlchemy of a row that is to be locked and is not there
 _COLLISIONS = (postgres.UniqueViolation, postgres.ForeignKeyViolation, postgres.DeadlockDetected)
@@ -144,14 +143,11 @@ def _where() -> dict[str, str]:
 
 
 def _typed() -> list[tuple[str, str]]:
-    """What a refused form held, for whoever is signed in to copy it; secrets and files stay away."""
-    if g.user is None:
+    """What a refused form held, for whoever is signed in to copy it."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if g.user is None or view is None:
         return []
-    return [
-        (name, text)
-        for name, text in request.form.items(multi=True)
-        if text.strip() and not _SECRETS.search(name.lower())
-    ]
+    return typed_texts(request.form, view.__module__.rpartition(".")[0])
 
 
 def _page(status: int, message: str, typed: list[tuple[str, str]] | None = None) -> ResponseReturnValue:

@@ -1,6 +1,7 @@
 """What an open page sends counts where the page was made, and only pages of ours send anything."""
 
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from bs4 import BeautifulSoup
@@ -161,7 +162,7 @@ def test_who_sends_from_another_address_is_told_both_and_the_log_too(app, ours, 
 def test_a_stale_form_gives_back_what_was_typed_but_no_secret_and_nothing_to_strangers(app, ours):
     client = sign_in(app, ours.admin)
     typed = {"csrf_token": "stale", "name": "<b>Typed</b> & kept", "imap_password": "hush hush", "notes": ""}
-    for visitor, expected in ((client, [("name", "<b>Typed</b> & kept")]), (app.test_client(), [])):
+    for visitor, expected in ((client, [("Name", "<b>Typed</b> & kept")]), (app.test_client(), [])):
         answer = visitor.post("/leads/new", data=typed)
         page = BeautifulSoup(answer.text, "html.parser").select_one(".error-page")
         shown = [(one.parent.contents[0].strip(), one.text.strip()) for one in page.select("textarea")]
@@ -169,6 +170,47 @@ def test_a_stale_form_gives_back_what_was_typed_but_no_secret_and_nothing_to_str
         assert "too old to be accepted" in page.get_text()
         assert ("Copy what you typed" in page.get_text()) == bool(expected)
         assert "hush" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "typed", "expected"),
+    [
+        ("/cases/{id}/comments", {"text": "It broke.", "is_public": "y"}, [("Comment", "It broke.")]),
+        ("/mail/conversations/{id}/notes", {"text": "They rang."}, [("Note", "They rang.")]),
+        (
+            "/mail/drafts/{id}",
+            {"to": "kim@a.test", "body": "Dear Kim", "mailbox": "{id}"},
+            [("To", "kim@a.test"), ("Your message", "Dear Kim")],
+        ),
+        (
+            "/configuration/templates/new",
+            {"name": "Thanks", "subject_de": "Danke", "kind": "plain"},
+            [("Name", "Thanks"), ("Subject in German", "Danke")],
+        ),
+        (
+            "/configuration/mailboxes/{id}/rules/new",
+            {"name": "Lamps", "conditions-0-value": "lamp", "conditions-1-value": "bulb"},
+            [("Name", "Lamps"), ("Value", "lamp"), ("Value", "bulb")],
+        ),
+        (
+            "/configuration/settings/email",
+            {"sync-interval-seconds": "90", "smtp-password": "hush", "inherits-smtp-host": "y"},
+            [("Longest time between two passes", "90")],
+        ),
+        ("/security/second-factor", {"code": "123456"}, []),
+        ("/security/second-factor/remove", {"code": "123456"}, []),
+        ("/security/password", {"current": "hush hush", "password": "hush hush 2", "again": "x"}, []),
+        ("/mail/drafts/{id}/send", {"then": "done", "unheard_of": "a key that no form knows"}, []),
+    ],
+)
+def test_what_was_typed_is_given_back_under_its_label_and_only_what_is_known_to_be_no_secret(
+    app, ours, path, typed, expected
+):
+    sent = {**typed, "csrf_token": "stale"}
+    answer = sign_in(app, ours.admin).post(path.format(id=uuid4()), data=sent)
+    page = BeautifulSoup(answer.text, "html.parser").select_one(".error-page")
+    shown = [(one.parent.contents[0].strip(), one.text.strip()) for one in page.select("textarea")]
+    assert (answer.status_code, shown) == (400, expected)
 
 
 def test_an_origin_that_no_browser_would_send_does_not_fill_the_log(app, ours):

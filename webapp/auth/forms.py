@@ -4,6 +4,7 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField, PasswordField, StringField, SubmitField
 from wtforms.validators import InputRequired, Length
 
+from webapp.typed_before import CodeField
 from webapp.validators import is_address, is_long_enough, is_typed_again
 
 
@@ -28,7 +29,7 @@ class SignInForm(FlaskForm):
 class CodeForm(FlaskForm):
     """A code of an authenticator app."""
 
-    code = StringField(
+    code = CodeField(
         "Code from your authenticator app",
         validators=[InputRequired("Type the six digits that your app shows.")],
         render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True},

@@ -16,7 +16,7 @@ from wtforms import (
 )
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from tenants.configuration.catalog import Setting
+from tenants.configuration.catalog import CATALOG, Setting
 from tenants.configuration.layers import Effective
 from webapp.configuration.scopes import field_name
 from webapp.configuration.wording import as_text
@@ -121,3 +121,12 @@ _CONTROLS: dict[str, Callable[[Setting, dict[str, Any], People], Field]] = {
     "number": _number,
     "time_zone": _time_zone,
 }
+# What any page of settings may hold, for `webapp.typed_before`.
+EverySetting = type(
+    "EverySetting",
+    (VersionedForm,),
+    {
+        field_name(one.key): _CONTROLS.get(one.kind, _line)(one, {"default": ""}, [])
+        for one in CATALOG.values()
+    },
+)
