@@ -7,7 +7,10 @@ from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError, Opera
 from sqlalchemy.orm.exc import StaleDataError
 from structlog.testing import capture_logs
 
-from tests.factories import form_token, sign_in
+from mailboxes.system_mailboxes import MailboxGrant
+from tenants.database import db, inside
+from tenants.organizations import Membership
+from tests.factories import form_token, make_mailbox, make_message, sign_in
 from webapp.errors import WORDS
 
 
@@ -45,6 +48,33 @@ def test_a_member_who_is_refused_stands_among_their_places(client, path, status)
     assert WORDS[status][1] in page.get_text()
     assert page.select_one("nav.places a") is not None
     assert ways_of(answer) == {"To the start page": "/"}
+
+
+def test_what_lies_in_another_organization_of_the_reader_is_a_step_away(app, ours, theirs):
+    message = make_message(theirs, make_mailbox(theirs))
+    with inside(theirs.id):
+        as_theirs = Membership(user_id=ours.member.user_id)
+        db.session.add(as_theirs)
+        db.session.flush()
+        db.session.add(MailboxGrant(mailbox_id=message.mailbox_id, membership_id=as_theirs.id, level="read"))
+        db.session.commit()
+    url = f"/mail/conversations/{message.thread_id}?view=all"
+    client = sign_in(app, ours.member)
+    answer = client.get(url)
+    assert answer.status_code == 404
+    [form] = page_of(answer).select(".error-page form")
+    [button] = form.select("button")
+    assert (button.get_text(strip=True), button["value"]) == (theirs.name, str(theirs.id))
+    given = {one["name"]: one["value"] for one in form.select("input")}
+    answer = client.post(form["action"], data={**given, "organization": button["value"]})
+    assert answer.location == url
+    assert client.get(url).status_code == 200
+    stays = client.post(form["action"], data={**given, "open": "//evil.test", "organization": str(ours.id)})
+    assert stays.location == "/"
+
+
+def test_who_has_one_organization_is_offered_no_other(client):
+    assert not page_of(client.get("/no-such-page")).select(".error-page form")
 
 
 def test_a_stranger_is_led_to_the_door(app):

@@ -94,14 +94,14 @@ def sign_out() -> ResponseReturnValue:
 @blueprint.post("/choose-organization")
 @signed_in_required
 def choose_organization() -> ResponseReturnValue:
-    """Work in another organization from now on; the form names it."""
+    """Work in another organization from now on; the form names it, and what was not found in this one."""
     chosen = request.form.get("organization", "")
     mine = {str(organization.id): organization.id for organization in organizations_of(g.user)}
     if chosen not in mine:
         raise NotFoundError
     g.user.current_organization_id = mine[chosen]
     db.session.commit()
-    return redirect(url_for("home.index"))
+    return redirect(_safe(request.form.get("open")))
 
 
 def _authenticated(address: str, password: str) -> User:
