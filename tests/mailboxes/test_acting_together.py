@@ -1,5 +1,6 @@
 """Messages that are acted upon together come out as they would one after the other."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -31,6 +32,11 @@ from tests.mailboxes.sending import (
     steps,
 )
 from tests.queries import counted_queries
+
+
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch):
+    monkeypatch.setattr(acting, "SECONDS_TOGETHER", math.inf)
 
 
 @pytest.fixture
@@ -157,6 +163,9 @@ def test_the_same_message_in_two_mailboxes_makes_one_record(ours, mailbox, smtp_
     links = all_of(ours, inside, ThreadRecord)
     (lead,) = all_of(ours, inside, Lead)
     assert [one.lead_id for one in links] == [lead.id] * 2
+    told = [one.reason for one in all_of(ours, inside, Event) if one.stage == "converted"]
+    assert "It belongs to the lead “Question”." in told
+    assert alone == []
 
 
 def test_who_is_seen_elsewhere_meanwhile_stays_one_contact(ours, mailbox, inside, alone, monkeypatch):
