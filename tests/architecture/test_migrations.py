@@ -19,6 +19,7 @@ from mailboxes.messages import Attachment, Message
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
+from mailboxes.threads.notes import Note
 from tenants.database import INSTALLATION, now
 from tenants.database.schema import MIGRATIONS, migration_config
 from tenants.organizations import Organization
@@ -218,6 +219,29 @@ def test_a_subject_with_a_mark_before_its_tag_is_compared_as_one_of_today(migrat
     expected = dict(zip(left, [base_subject(one)[0] for one in marked], strict=True))
     assert len(rows) == 2 * (len(left) + len(others))
     assert dict(rows) == expected | {one: one for one in others}
+
+
+def test_notes_that_were_there_are_found_by_their_words(migrated):
+    texts = ("They rang: shelf 3. They did.", "x" * 3_000, "…")
+    config = migration_config(migrated.owner)
+    engine = create_engine(migrated.system)
+    with Session(engine) as session:
+        for slug in ("acme", "neighbour"):
+            mailbox = _mailbox(session, slug)
+            thread = Thread(organization_id=mailbox.organization_id, mailbox_id=mailbox.id)
+            session.add(thread)
+            session.flush()
+            within = {"organization_id": mailbox.organization_id, "thread_id": thread.id}
+            session.add_all(Note(author_name="Ada", text=text, **within) for text in texts)
+        session.commit()
+    engine.dispose()
+    command.downgrade(config, "0066_marks_before_tags")
+    command.upgrade(config, "head")
+    with psycopg.connect(migrated.system.replace("+psycopg", "")) as connection:
+        query = "SELECT n.text, w.words::text FROM notes n JOIN note_words w USING (organization_id, id)"
+        rows = connection.execute(query).fetchall()
+    words = ("'3' 'did' 'rang' 'shelf' 'they'", f"'{'x' * 200}'", "")
+    assert sorted(rows) == sorted(2 * list(zip(texts, words, strict=True)))
 
 
 _TEMPLATES = """
