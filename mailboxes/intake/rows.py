@@ -21,7 +21,7 @@ from mailboxes.classifying import (
 from mailboxes.classifying.facts import told
 from mailboxes.crm.texts import display_name
 from mailboxes.intake.arrived import TOO_LARGE, Waiting
-from mailboxes.intake.eligibility import Circumstances, is_work, may_convert, may_respond
+from mailboxes.intake.eligibility import AUTOMATED_BOXES, Circumstances, is_work, may_convert, may_respond
 from mailboxes.parsing import Address
 from mailboxes.reading import Reading
 from mailboxes.routing.records import Routing
@@ -122,7 +122,14 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
         reported=tuple(reported),
         sent_at=parsed.sent_at,
         text=parsed.own_text[:LONGEST_COMPARED],
+        counts=_counts(context, item),
     )
+
+
+def _counts(context: Context, item: Item) -> bool:
+    """Whether automation acts on it, as far as it is known before it has its place."""
+    is_new_mail = item.arrival.box in AUTOMATED_BOXES and not item.arrival.is_history
+    return is_new_mail and not _signs(context, item)
 
 
 def _is_of_mail_system(item: Item) -> bool:

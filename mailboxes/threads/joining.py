@@ -27,6 +27,7 @@ class Newcomer:
     ``parents``: what it answers, the nearest first. ``reported``: what it says it is about, a bounce of it;
     that has to be here. ``people``: sender and recipients, without our own addresses and those of mail
     systems. ``token_thread``: the thread that a token of ours in it leads to. ``text``: how it begins.
+    ``counts``: automation acts on it, so that it need not on another copy.
     """
 
     message_id: str
@@ -41,6 +42,7 @@ class Newcomer:
     reported: tuple[str, ...] = ()
     sent_at: datetime | None = None
     text: str = ""
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,7 @@ class Threads:
         self.placed_threads.add(thread_id)
         if message.message_id:
             self.by_message.setdefault(message.message_id, []).append(thread_id)
+        if message.message_id and message.counts:
             told = KnownMessage(thread_id, message.sender, message.sent_at, message.text)
             self.namesakes.setdefault(message.message_id, []).append(told)
         for parent in message.parents:

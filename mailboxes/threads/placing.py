@@ -124,11 +124,12 @@ def _messages_known(mailbox: Mailbox, ids: Sequence[str]) -> Sequence[Any]:
 
 
 def _namesakes(mailbox: Mailbox, ids: Sequence[str]) -> Sequence[Any]:
-    """The latest messages here that have the Message-ID of one that comes in."""
+    """The latest messages with the Message-ID of one that comes in, on which automation acts."""
+    is_acted_upon = or_(Message.may_convert, Message.may_respond & ~Message.is_automatic)
     text = func.left(Message.text, LONGEST_COMPARED).label("text")
     return _rows(
         select(Message.message_id, Message.thread_id, Message.sender_address, Message.sent_at, text)
-        .where(Message.mailbox_id == mailbox.id, among(Message.message_id, ids))
+        .where(Message.mailbox_id == mailbox.id, among(Message.message_id, ids), is_acted_upon)
         .order_by(Message.id.desc())
         .limit(MOST_NAMESAKES),
         ids,

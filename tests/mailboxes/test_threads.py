@@ -230,6 +230,22 @@ def test_a_copy_that_comes_later_makes_no_second_record(
     assert other.is_opening
 
 
+@pytest.mark.parametrize("is_apart", [True, False])
+def test_a_letter_makes_its_record_although_a_list_or_a_filter_had_another_copy(
+    ours: World, theirs: World, mailbox: Mailbox, is_apart: bool
+) -> None:
+    footer = "How much is it?\n\nThe list of the team"
+    by_list = letter(message_id="dup@x", headers="List-Id: <team.x>", body=footer)
+    direct, rescued = letter(message_id="dup@x"), letter(message_id="spam@x")
+    receive(ours, mailbox, letter(message_id="spam@x", body=footer), folder="junk")
+    if is_apart:
+        receive(ours, mailbox, by_list)
+        found = receive(ours, mailbox, direct, rescued)
+    else:
+        found = receive(ours, mailbox, by_list, direct, rescued)[1:]
+    assert [message.may_convert for message in found] == [True, True]
+
+
 def test_a_stranger_who_quotes_a_reference_is_marked() -> None:
     threads = Threads()
     threads.place(newcomer("a", sender="a@x.test"))
