@@ -109,7 +109,7 @@ SIGNATURES = (("auto", "Automatically"), ("manual", "By hand"))
 
 _SETTINGS = (
     Setting("sync.enabled", "synchronization", "Fetch messages", "Off pauses every mailbox here; nothing is lost, the next pass catches up.", "switch", True, values.switch),
-    Setting("sync.interval_seconds", "synchronization", "Longest time between two passes", "Push brings new messages at once where the server offers it; this is the floor.", "number", 60, Number(10, 86400, "seconds", "s"), unit="s"),
+    Setting("sync.interval_seconds", "synchronization", "Longest time between two passes", "Where the server tells of new messages at once (push), one comes every 15 minutes, or as rarely as this says.", "number", 60, Number(10, 86400, "seconds", "s"), unit="s"),
     Setting("sync.history_days", "synchronization", "History taken over at the first sync", "0 starts from now; a number takes the last days; the word all takes everything. Older messages make no records and get no answers.", "history", 0, values.history, unit="days"),
     Setting("sync.max_message_mb", "synchronization", "Largest message fetched whole", "A larger one is shown with its header and stays on the server.", "number", 50, Number(1, 200, "megabytes", "MB"), unit="MB"),
     Setting("sync.daily_mb", "synchronization", "Most fetched from one account in a day", "Providers lock accounts out that are read too much. History leaves the last fifth to new mail, and what is left goes on after midnight (UTC).", "number", 2000, Number(100, 1_000_000, "megabytes", "MB"), (SYSTEM,), unit="MB"),

@@ -26,6 +26,7 @@ from mailboxes.sync.claiming import (
     put_off,
 )
 from mailboxes.system_mailboxes import Mailbox
+from tenants.configuration.catalog import CATALOG
 from tenants.configuration.layers import override
 from tenants.database import db, now
 from tests.factories import World, make_mailbox
@@ -219,12 +220,15 @@ def test_news_of_many_mailboxes_leave_room_for_another_organization(ours: World,
     assert claim_due(100, Rhythms()) == []  # ours has its share; what waits is due, and comes in turn
 
 
-def test_a_watched_account_is_put_off_but_never_for_long(ours: World, inside: Any) -> None:
+def test_a_watched_account_is_put_off_but_never_for_long_as_the_setting_says(
+    ours: World, inside: Any
+) -> None:
     mailbox = due_mailbox(ours, synced_at=now(), next_attempt_at=now() + timedelta(seconds=30))
     put_off([mailbox.account_id], 100_000)
     with inside(ours):
         pause = db.session.get_one(Account, mailbox.account_id).next_attempt_at - now()
     assert timedelta(minutes=14) < pause <= timedelta(minutes=15)
+    assert "every 15 minutes" in CATALOG["sync.interval_seconds"].help
 
 
 def test_an_account_that_mirrors_reads_is_due_when_something_was_read(ours: World, inside: Any) -> None:
