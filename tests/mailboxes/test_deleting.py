@@ -18,7 +18,7 @@ from mailboxes.global_mailboxes.following import catch_up, follow
 from mailboxes.global_mailboxes.saving import global_mailbox_of, serve, stop_serving
 from mailboxes.global_mailboxes.uses import OwnUses, own_uses_of_lead_source
 from mailboxes.invariants import check_all
-from mailboxes.messages import Message, mailbox_of
+from mailboxes.messages import Message
 from mailboxes.setup import begin_deleting, deleting, going
 from mailboxes.setup.deleting import go_on_deleting, mailboxes_to_delete
 from mailboxes.sync.claiming import Rhythms, claim_due
@@ -145,20 +145,29 @@ def test_a_global_mailbox_is_closed_everywhere_before_one_turn_is_deleted_of_all
     assert acts_of_the_system() == ["mailbox.deletion_begun", "mailbox.deleted"]
 
 
+@pytest.mark.parametrize(("attempts", "moment"), [(0, "hold_turn"), (1, "mailbox_of")])  # together, alone
 def test_one_that_is_closed_while_a_message_is_acted_on_holds_up_no_other(
-    ours: World, inside: Any, mailbox: Mailbox, database_urls: Any, monkeypatch: pytest.MonkeyPatch
+    ours: World,
+    inside: Any,
+    mailbox: Mailbox,
+    database_urls: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    attempts: int,
+    moment: str,
 ) -> None:
-    def closed_meanwhile(message: Message) -> Mailbox:
+    go_on = getattr(acting, moment)
+
+    def closed_meanwhile(*given: Any) -> Any:
         with psycopg.connect(database_urls.system.replace("+psycopg", "")) as connection:
             connection.execute("UPDATE mailboxes SET deleted_at = now() WHERE id = %s", (mailbox.id,))
-        return mailbox_of(message)
+        return go_on(*given)
 
     other = make_mailbox(ours, label="Sales", address="sales@acme.test", action="lead")
     with inside(ours):
-        db.session.execute(update(Message).values(work="pending"))
+        db.session.execute(update(Message).values(work="pending", work_attempts=attempts))
         db.session.commit()
     receive(ours, other, letter("Offer"))
-    monkeypatch.setattr(acting, "mailbox_of", closed_meanwhile)
+    monkeypatch.setattr(acting, moment, closed_meanwhile)
     with inside(ours):
         assert [one.mailbox_id for one in acting.act_on_pending()] == [other.id]
 
