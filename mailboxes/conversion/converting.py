@@ -238,7 +238,9 @@ def _made(
     record = _record(action, message, settings, by)
     settle(right, action.name, message, record.id)
     link(message.thread_id, action.name, record.id)
-    links_of.know([RecordLink(action.name, record.id, record.label, record.url)], message.thread_id)
+    made = RecordLink(action.name, record.id, record.label, record.url)
+    link_to.know(made, action.name, record.id)
+    links_of.know([made], message.thread_id)
     return record, True
 
 

@@ -69,6 +69,7 @@ def links_of_threads(ids: Iterable[UUID]) -> dict[UUID, list[RecordLink]]:
     return found
 
 
+@asked_once
 def link_to(kind: str, id: UUID) -> RecordLink:
     """One record, by its kind and id."""
     row = ThreadRecord(kind=kind, **{f"{kind if kind in (LEAD, CASE) else 'other'}_id": id})

@@ -168,6 +168,22 @@ def test_the_same_message_in_two_mailboxes_makes_one_record(ours, mailbox, smtp_
     assert alone == []
 
 
+@pytest.mark.parametrize("action", ["lead", "case"])
+def test_a_message_that_belongs_to_a_record_of_its_portion_says_which(
+    ours, theirs, mailbox, smtp_sink, inside, alone, action
+):
+    second = sending_mailbox(ours, smtp_sink)
+    make_of(ours, inside, action, owner=str(ours.admin.id), source="email")
+    for one in (mailbox, second):
+        receive(ours, one, letter(message_id="q@customer.test", to="all@acme.test", subject="Ten chairs"))
+    act(ours)
+    made, attached = [one for one in all_of(ours, inside, Event) if one.stage == "converted"]
+    assert attached.reason == f"It belongs to the {action} “Ten chairs”."
+    assert attached.details == made.details
+    assert all_of(theirs, inside, Event) == []
+    assert alone == []
+
+
 def test_who_is_seen_elsewhere_meanwhile_stays_one_contact(ours, mailbox, inside, alone, monkeypatch):
     asked = ask_several(ours, mailbox, 3)
     know = acting.know_what_to_convert
