@@ -235,8 +235,7 @@ def _is_confirmed(parsed: ParsedMessage, facts: Facts) -> bool:
     kind = facts["automatic_subject"]
     if not kind:
         return False
-    is_machine = facts["is_role_sender"] or facts["robot_sender"] or facts["has_null_return_path"]
-    if is_machine and kind != subjects.TAKEN_IN:
+    if facts["is_role_sender"] or facts["robot_sender"] or facts["has_null_return_path"]:
         return True
     return _CONFIRMED_BY[kind](parsed, _is_answer(facts))
 
@@ -268,7 +267,6 @@ _CONFIRMED_BY: dict[str, Callable[[ParsedMessage, bool], bool]] = {
     subjects.REPLY: lambda parsed, is_answer: is_answer or sentences.speaks_of_absence(parsed.own_text),
     subjects.AWAY: lambda parsed, is_answer: is_answer or _is_absence_note(parsed),
     subjects.ABSENCE: lambda parsed, is_answer: is_answer and sentences.speaks_of_absence(parsed.own_text),
-    subjects.TAKEN_IN: lambda parsed, is_answer: sentences.takes_a_mail_in(parsed.own_text),
 }
 
 

@@ -192,102 +192,8 @@ _OF_A_PROGRAM = {
         r"(?:这是|這是|此|本)(?:一封|邮件|郵件|信).{0,15}(?:自动|自動)(?:发|發|生|回)",
         r"(?:이|본) (?:메일|메시지).{0,20}자동(?:으로)? ?(?:발송|발신|생성|전송|회신)",
         r"(?:このメール|本メール|当メール)は送信専用",
-        r"(?:请|請)勿(?:直接)?(?:回复|回覆)",
         r"(?:이|본) (?:메일|메시지)은? 발신 ?전용",
     ),
-}
-
-# It wants no answer. Who goes on there ("but write to …") is a person.
-_END_OF_SENTENCE = r"(?=\s{0,9}(?:[.!*)。！]|\Z|\n\s{0,9}\n|,? ?(?:as|since|because|it|we|da|car|ya que)\b))"
-_NO_ANSWER = {
-    "en": (
-        r"please do not (?:reply|respond)(?: directly)? to this "
-        r"(?:auto[a-z]{0,12}(?: generated)? )?(?:e-?mail|mail|message|notification)",
-    ),
-    "de": (r"bitte antworten sie nicht (?:direkt )?auf diese (?:e-?mail|mail|nachricht)",),
-    "fr": (
-        r"(?:merci de|veuillez) ne pas (?:y répondre|répondre (?:directement )?à "
-        r"ce(?:t|tte)? (?:message|e-?mail|mail|courriel|adresse))",
-    ),
-    "es": (r"(?:por favor,? )?no responda (?:directamente )?a este (?:mensaje|correo|e-?mail)",),
-    "it": (
-        r"(?:si prega di|per favore,?) non rispond(?:ere|a|ete) (?:direttamente )?a "
-        r"quest[oa] (?:messaggio|e-?mail|mail)",
-    ),
-    "pt": (r"(?:por favor,? )?não respond(?:a|er) (?:diretamente )?a est[ea] (?:mensagem|e-?mail)",),
-    "nl": (
-        r"(?:gelieve|u kunt|je kunt) niet op (?:deze e-?mail|dit bericht) (?:te )?(?:antwoorden|reageren)",
-    ),
-    "sv da no": (
-        r"(?:det går inte att svara på|svara inte på|svar ikke på|besvar ikke) d(?:etta|ette|enne) "
-        r"(?:meddelande|mejl|mail|e-?post|e-?mail|besked|melding)\w{0,3}",
-    ),
-    "fi": (r"älä vastaa tähän (?:viestiin|sähköpostiin)",),
-    "pl cs hu": (
-        r"(?:prosimy (?:o )?)?nie ?odpowiada(?:ć|j|nie) na (?:tę|tą|ten|tego) (?:wiadomość|e-?maila?)",
-        r"(?:prosíme,? )?neodpovídejte na (?:tento|tuto) (?:e-?mail|zprávu)",
-        r"(?:kérjük,? )?ne válaszoljon erre az? (?:üzenetre|e-?mailre|levélre)",
-    ),
-    "ru uk": (
-        r"(?:пожалуйста,? )?не отвечайте на (?:это|данное) (?:письмо|сообщение)",
-        r"(?:будь ласка,? )?не відповідайте на (?:цей лист|це повідомлення)",
-    ),
-    "tr": (r"(?:lütfen )?bu (?:e-?posta|mesaj)[yı]?[aı]? (?:yanıtla|cevapla)may[ıi]n(?:[ıi]z)?",),
-}
-
-# What the service desks of others say of the mail that they have taken in.
-_TAKEN_IN = {
-    "en": (
-        r"\bwe(?:['’]ve| have)? (?:just )?(?:received|got|logged|registered) your "
-        r"(?:\w{1,15} ){0,2}(?:request|ticket|message|e-?mail|mail|inquiry|enquiry|question|query|report)\b",
-        r"\byour (?:\w{1,15} ){0,2}(?:request|ticket|case|message|e-?mail|inquiry|enquiry|query|issue)\b"
-        r".{0,60} (?:has|have|was|is)(?: now| been| being| successfully){0,3} "
-        r"(?:received|created|opened|logged|registered|assigned)\b",
-        r"\b(?:representative|agent|specialist|technician|member of our (?:\w{1,15} ){0,2}team) will "
-        r".{0,40}\byou\b",
-        r"\breply above this line\b",
-    ),
-    "de": (
-        r"\b(?:ihre|deine) (?:support-?)?(?:anfrage|nachricht|e-?mail|mail)\b.{0,60} "
-        r"(?:eingegangen|erfasst|registriert|aufgenommen)\b",
-        r"\bwir haben (?:ihre|deine) (?:anfrage|nachricht|e-?mail|mail) erhalten\b",
-        r"\bein ticket\b.{0,60} (?:erstellt|eröffnet|angelegt)\b",
-    ),
-    "fr": (
-        r"\bnous avons bien (?:reçu|enregistré|pris en compte) (?:votre|ta) "
-        r"(?:demande|message|e-?mail|courriel)",
-        r"\bvotre (?:demande|message|e-?mail|courriel|ticket)\b.{0,60} (?:reçue?|enregistrée?|prise? en "
-        r"(?:compte|charge))\b",
-    ),
-    "es": (
-        r"\bhemos (?:recibido|registrado) (?:su|tu) (?:solicitud|mensaje|correo|consulta|petición)\b",
-        r"\b(?:su|tu) (?:solicitud|mensaje|consulta|ticket)\b.{0,60} (?:recibid|registrad|cread)[oa]\b",
-    ),
-    "it": (
-        r"\babbiamo ricevuto (?:la|il) (?:sua|suo|tua|tuo|vostra|vostro) (?:richiesta|messaggio|e-?mail)\b",
-        r"\b(?:sua|suo|tua|tuo) (?:richiesta|segnalazione|ticket)\b.{0,60} (?:ricevut|registrat)[oa]\b",
-    ),
-    "pt": (
-        r"\brecebemos (?:a sua|o seu|sua|seu) (?:mensagem|solicitação|pedido|e-?mail|contacto|contato)\b",
-        r"\b(?:sua|seu) (?:solicitação|chamado|ticket)\b.{0,60} (?:recebid|registad|registrad|abert)[oa]\b",
-    ),
-    "nl": (
-        r"\b(?:wij|we) hebben (?:uw|je) (?:bericht|e-?mail|vraag|aanvraag|verzoek|melding) "
-        r"(?:goed )?ontvangen\b",
-        r"\b(?:uw|je) (?:bericht|e-?mail|vraag|aanvraag|melding)\b.{0,60} (?:ontvangen|geregistreerd)\b",
-    ),
-    "sv da no": (r"\bvi har (?:mottagit|tagit emot|mottatt|modtaget) (?:ditt|din|er|ert|deres) ",),
-    "fi": (r"\bolemme vastaanottaneet (?:viesti|yhteydenotto|pyyntö)",),
-    "pl cs": (
-        r"\b(?:otrzymaliśmy|zarejestrowaliśmy) (?:twoj|państwa)",
-        r"\b(?:(?:přijali|obdrželi) jsme|jsme (?:přijali|obdrželi)) (?:váš|vaši|vaše) ",
-    ),
-    "ru": (
-        r"\bмы получили ваш",
-        r"\bваш[ае]? (?:обращение|заявка|запрос)\b.{0,60} (?:принят|зарегистрирован|получен)",
-    ),
-    "tr": (r"\b(?:talebiniz|mesajınız|başvurunuz) .{0,60}\b(?:alınmıştır|alındı|oluşturul)",),
-    "ja zh ko": (r"お問い?合わ?せを.{0,10}(?:受け?付け|承り)", r"收到(?:了)?您的", r"문의.{0,20}접수"),
 }
 
 # A receipt in words (RFC 8098 asks for a report, but not all programs make one).
@@ -369,19 +275,15 @@ _FAILURE_STEM = re.compile(
 _ABSENCE_IN_BODY = re.compile(any_of(_ABSENCE), re.IGNORECASE)
 _MAIL_IN_BODY = re.compile(any_of(_OF_THE_MAIL), re.IGNORECASE)
 _FAILURE_IN_BODY = re.compile(any_of(_FAILURES), re.IGNORECASE)
-_SAID_BY_A_PROGRAM = rf"{any_of(_OF_A_PROGRAM)}|(?:{any_of(_NO_ANSWER)}){_END_OF_SENTENCE}"
 _PROGRAM_IN_BODY = re.compile(
-    r"(?:^|[.!*#()|。，！]\s?)\W{0,3}(?:" + _SAID_BY_A_PROGRAM.replace(" ", r"\s") + ")",
+    r"(?:^|[.!*#()|。，！]\s?)\W{0,3}(?:" + any_of(_OF_A_PROGRAM).replace(" ", r"\s") + ")",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
-_TAKEN_IN_BODY = re.compile(any_of(_TAKEN_IN), re.IGNORECASE)
 # One of them is in each sentence of a program, and in few others; it is found much faster.
 _PROGRAM_STEMS = (
     *("auto", "monitored", "maschinell", "автомат", "otomat", "自動", "自动", "자동"),
     *("samodejn", "αυτόματ", "αυτοματ", "אוטומטי", "آلي", "تلقائي", "tự động", "อัตโนมัติ"),
-    *("do not re", "antworten sie nicht", "ne pas", "non rispond", "o respond", "niet op", "svar"),
-    *("älä vastaa", "odpowiada", "neodpov"),
-    *("válaszoljon", "отвечайте", "відповідайте", "lamay", "送信専用", "请勿", "請勿", "전용"),
+    *("送信専用", "전용"),
 )
 _CHALLENGE_STEMS = (
     *("delivery of your", " held", "quarantined", " awaits ", "for this automatic reply", "zugestellt w"),
@@ -426,14 +328,6 @@ def says_it_is_automatic(text: str) -> bool:
     found = _PROGRAM_IN_BODY.search(beginning, 0, quoted.start() if quoted else len(beginning))
     before = beginning[: found.start()] if found is not None else ""
     return found is not None and not set("?？").intersection(before) and not before.rstrip().endswith(":")
-
-
-def takes_a_mail_in(text: str) -> bool:
-    """Whether the beginning of a body, above what it quotes, says that a service desk has taken a mail in."""
-    beginning = text[:1_500].lower()
-    quoted = _QUOTED.search(beginning)
-    said = beginning[: quoted.start()] if quoted else beginning
-    return _TAKEN_IN_BODY.search(" ".join(said.split())) is not None
 
 
 def challenges_the_sender(text: str) -> bool:

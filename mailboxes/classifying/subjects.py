@@ -7,7 +7,7 @@ import re
 from mailboxes.classifying.sentences import any_of
 
 BOUNCE, REPLY, AWAY, ABSENCE = "bounce", "automatic-reply", "away", "absence"
-REPORT, RECEIPT, TAKEN_IN = "report", "receipt", "taken-in"
+REPORT, RECEIPT = "report", "receipt"
 
 _AUTOMATIC_REPLIES = {
     "en": (
@@ -242,20 +242,6 @@ _RECEIPT = re.compile(
     r"|lesebestätigung|empfangsbestätigung)\s?:|return receipt \(\w{1,12}\) -",
     re.IGNORECASE,
 )
-# Of a service desk that has taken a mail in: the number of its ticket, or what it thanks for.
-_TAKEN_IN = re.compile(
-    r"#\s?[\w-]{0,20}\d|\[[^\[\]]{0,40}\d{2}[^\[\]]{0,20}\]|受け?付|お問い?合わ?せ|收到|접수|\b(?:"
-    r"[a-z]{2,10}-\d{1,7}\b"
-    r"|(?:requests?|tickets?|case|message|e-?mail|inquiry|enquiry) (?:received|created|opened|registered)\b"
-    r"|received your\b|acknowledge?ment\b|thank(?:s| you) for (?:contacting|your)\b"
-    r"|eingangsbestätigung|(?:ihre|deine) (?:anfrage|nachricht|e-?mail)\b|ihr (?:anliegen|ticket)\b"
-    r"|accus[ée] de r[ée]ception|votre (?:demande|message)\b|acuse de recibo\b"
-    r"|(?:su|tu) (?:solicitud|consulta|mensaje)\b|conferma di ric|(?:sua|tua) richiesta\b"
-    r"|ontvangstbevestiging|(?:uw|je) (?:vraag|bericht|aanvraag|melding)\b"
-    r"|sua (?:solicitação|mensagem)\b|potwierdzenie\b|mottagningsb"
-    r"|vi har (?:mottagit|mottatt|modtaget)\b|vahvistus|potvrzení\b"
-    r"|(?:обращение|заявка|запрос)\b|talebiniz)"
-)
 _BOUNCE = re.compile(
     rf"\W{{0,40}}(?!(?:fwd?|wg|rv)\s?:)(?:\[[^\]]{{0,40}}\]\W{{0,40}})?(?:re\s?:\W{{0,40}})?(?:{any_of(_BOUNCES)})",
     re.IGNORECASE,
@@ -275,9 +261,8 @@ _KINDS = {
 def automatic_subject(subject: str) -> str:
     """Of which kind the subject is, or ``""``: a weak sign (reliability §3.1 rule 29).
 
-    `ABSENCE`, the noun before any other words, and `TAKEN_IN` are the weakest of them. `REPORT` needs no
-    other sign: nobody writes so but programs.
+    `ABSENCE`, the noun before any other words, is the weakest of them. `REPORT` needs no other sign: nobody
+    writes so but programs.
     """
     subject = subject[:300]
-    found = next((kind for kind, matches in _KINDS.items() if matches(subject)), "")
-    return found or (TAKEN_IN if _TAKEN_IN.search(subject.lower()) else "")
+    return next((kind for kind, matches in _KINDS.items() if matches(subject)), "")
