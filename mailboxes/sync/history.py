@@ -24,6 +24,7 @@ from tenants.configuration.layers import value_of
 from tenants.database import db, now
 
 ROUND_SECONDS = 3.0  # then new mail is looked for again
+LONG_LOOK_SECONDS = 3.0  # what takes longer is repeated no sooner than after as long
 FIRST_PORTION = 100  # then as many as come in a second
 OVERLAP = timedelta(days=2)  # SEARCH SINCE knows days, in the server's time zone
 
@@ -96,13 +97,18 @@ def day_of(moment: datetime) -> date:
     return (moment - OVERLAP).date()
 
 
-def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
-    """A few seconds of history, newest first, or until somebody calls; whether some is left for now."""
+def history_round(run: Pass, folders: Sequence[Folder], looked_seconds: float = 0.0) -> bool:
+    """A few seconds of history, newest first, or until somebody calls; whether some is left for now.
+
+    ``looked_seconds``: how long it took to look for new mail before. There may be thousands of folders:
+    then a round is as long, or the pass would do nothing else.
+    """
     if run.is_history_over:
         return False  # not even listed: what is left of the day's bytes is for new mail
-    ends = min(time.monotonic() + ROUND_SECONDS, run.deadline)
+    seconds = looked_seconds if looked_seconds > LONG_LOOK_SECONDS else ROUND_SECONDS
+    ends = min(time.monotonic() + seconds, run.deadline)
     has_begun = False
-    for folder in folders:
+    for folder in _with_history(run.account, folders):
         cursor = cursor_of(folder)
         db.session.commit()
         if (
@@ -124,6 +130,16 @@ def history_round(run: Pass, folders: Sequence[Folder]) -> bool:
         except OF_A_FOLDER as error:
             leave(run, folder, error, is_read=True)
     return False
+
+
+def _with_history(account: Account, folders: Sequence[Folder]) -> list[Folder]:
+    """Those of which a part of the chosen history may not be stored."""
+    begun = func.coalesce(Folder.history_uid, Folder.first_uid + 1)
+    query = select(Folder.id).where(Folder.account_id == account.id, begun > Folder.history_floor)
+    found = set(db.session.scalars(query))
+    with_history = [folder for folder in folders if folder.id in found]
+    db.session.commit()
+    return with_history
 
 
 def _is_over(run: Pass, ends: float) -> bool:

@@ -171,10 +171,12 @@ def _run(run: Pass) -> None:
         run.report.folder_count = len(folders)
         if is_first_round:
             leave_alone(run, folders)
+        looks_at = time.monotonic()
         visit_each(run, folders, is_first_round=is_first_round)
+        looked_seconds = time.monotonic() - looks_at
         if is_first_round and run.account.mirrors_reads:
             run.report.changed_count += mirror_reads(run)
-        has_more = history_round(run, folders)
+        has_more = history_round(run, folders, looked_seconds)
         if not has_more or run.is_over:
             run.report.has_more = has_more or run.is_cut
             break

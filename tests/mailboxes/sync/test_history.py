@@ -1,5 +1,6 @@
 """New mail comes before the history, and what came in while we could not look is new."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,11 @@ from mailboxes.messages import Message
 from mailboxes.setup.checking import choices_of, sealed, unsealed
 from mailboxes.setup.writing import keep_folders
 from mailboxes.sync import leases
+from mailboxes.sync.folders import cursor_of
+from mailboxes.sync.history import history_round
 from mailboxes.sync.passes import sync_account
+from mailboxes.sync.plan import Cursor
+from mailboxes.sync.running import Pass
 from tenants.database import db, now
 from tests.factories import World
 from tests.faults.behaviours import in_folder, refuse
@@ -140,6 +145,51 @@ def test_new_mail_comes_before_the_history(
     assert 21 in order
     assert order.index(21) < len(order) - 1
     scripted.settle()
+
+
+def test_history_lasts_as_long_as_the_look_for_new_mail_before_it(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an account of thousands of folders would look for new mail nearly all the time."""
+    monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 1)
+    monkeypatch.setattr("mailboxes.sync.history.portion_after", lambda *_: 1)
+    monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
+    for number in range(5):
+        scripted.add(f"Old {number}")
+    rounds = list[bool]()
+
+    def after_an_hour(run: Pass, folders: Sequence[Folder], looked_seconds: float) -> bool:
+        assert looked_seconds > 0
+        rounds.append(history_round(run, folders, 3600.0))
+        return rounds[-1]
+
+    monkeypatch.setattr("mailboxes.sync.passes.history_round", after_an_hour)
+    scripted.sync()
+    assert rounds == [False]
+    assert len(scripted.subjects()) == 5
+
+
+def test_folders_without_history_are_not_asked_for_it(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("INBOX", *(f"Empty {number}" for number in range(5))):
+        scripted.server.folder(name)
+    scripted.sync()
+    scripted.choose_all()
+    scripted.sync()
+    scripted.add("Old", folder="Late", date=ago(days=3))
+    scripted.sync()
+    scripted.choose_all()
+    asked = list[str]()
+
+    def ask(folder: Folder) -> Cursor:
+        asked.append(folder.name)
+        return cursor_of(folder)
+
+    monkeypatch.setattr("mailboxes.sync.history.cursor_of", ask)
+    scripted.sync()
+    assert set(asked) == {"Late"}
+    assert scripted.subjects() == ["Old"]
 
 
 def test_history_that_is_wanted_no_more_is_not_counted_as_left(
