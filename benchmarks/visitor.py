@@ -13,7 +13,7 @@ from typing import Self
 
 from tests.factories import PASSWORD, csrf_token
 
-PAGE_WAITS = 0.3  # seconds in which the page gathers events after it has asked for the list (news.js)
+PAGE_WAITS = 0.3  # seconds in which the page gathers events after it has asked for the list (parts.js)
 LIST = "/mail/"
 _PART = {"HX-Request": "true", "HX-Target": "list"}
 

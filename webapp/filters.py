@@ -56,7 +56,7 @@ def mail_link(address: str) -> str:
 def relative_time(at: datetime, now: datetime | None = None) -> str:
     """How long ago (or how soon), short enough for a row: `now`, `12 min ago`, `in 3 h`, `3 May`.
 
-    `parts.js` says the same words when it refreshes a page that stays open.
+    `looks.js` says the same words when it refreshes a page that stays open.
     """
     now = now or datetime.now(UTC)
     seconds = round((now - at).total_seconds())

@@ -1,4 +1,4 @@
-/* How things look: light or dark, frames of messages as high as what they hold, and messages on paper. */
+/* How things look: light or dark, frames of messages as high as what they hold, messages on paper, and fresh times. */
 import { all, prepares } from "./page.js";
 
 /* ---- Light, dark or as the system: frames of messages are told, too ---- */
@@ -108,4 +108,26 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-print]")) printWhole();
 });
 
+/* ---- Times: the words of webapp/filters.py, kept fresh ---- */
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+function relativeTime(at, now) {
+  const seconds = Math.round((now - at) / 1000);
+  const size = Math.abs(seconds);
+  if (size >= 7 * 86400) return `${at.getDate()} ${MONTHS[at.getMonth()]}${at.getFullYear() === now.getFullYear() ? "" : ` ${at.getFullYear()}`}`;
+  if (size < 60) return "now";
+  const span = size < 3600 ? `${Math.floor(size / 60)} min` : size < 86400 ? `${Math.floor(size / 3600)} h` : `${Math.floor(size / 86400)} d`;
+  return seconds > 0 ? `${span} ago` : `in ${span}`;
+}
+
+function refreshTime(time) {
+  const at = new Date(time.dateTime);
+  const now = new Date();
+  if (Math.abs(now - at) < 7 * 86400 * 1000) time.textContent = relativeTime(at, now);
+}
+
+setInterval(() => all("time[data-relative]").forEach(refreshTime), 30000);
+
 prepares("iframe[data-message-frame]", prepareFrame);
+prepares("time[data-relative]", refreshTime);

@@ -4,7 +4,6 @@
 */
 import { showFirstOpen } from "./conversation.js";
 import "./drafts.js";
-import "./message.js";
 import { all, announce, one, prepare, prepares } from "./page.js";
 
 /* What polls says what it has; 304 means nothing to do. */

@@ -10,7 +10,6 @@ import "./menus.js";
 import "./forms.js";
 import "./unsaved.js";
 import "./lists.js";
-import "./news.js";
 import "./parts.js";
 import "./keys.js"; /* last: what another module has answered is no shortcut */
 
