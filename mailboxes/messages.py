@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.system_mailboxes import Mailbox
@@ -14,6 +14,7 @@ from tenants.database import (
     OrganizationScoped,
     PartScoped,
     db,
+    is_one_of,
     now,
     owned_key,
     scoped_key,
@@ -217,3 +218,12 @@ def wait_for_others(message: Message) -> None:
         return
     db.session.flush()
     db.session.refresh(message, ["thread_id"], with_for_update=True)
+
+
+def hold_messages(*thread_ids: UUID) -> None:
+    """Nobody acts on those of these conversations: what somebody makes of one just now is there before we go.
+
+    The caller holds their mailbox.
+    """
+    messages = select(Message.id).where(is_one_of(Message.thread_id, thread_ids)).order_by(Message.id)
+    db.session.execute(messages.with_for_update(key_share=True))

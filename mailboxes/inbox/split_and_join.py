@@ -18,7 +18,7 @@ from mailboxes.conversion.claims import Conversion, link
 from mailboxes.drafts import Draft, news_since
 from mailboxes.drafts.sending import written_count
 from mailboxes.inbox.conversation import STATUSES, newest_message
-from mailboxes.messages import Message
+from mailboxes.messages import Message, hold_messages
 from mailboxes.responses.claims import AutomaticResponse
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
@@ -74,7 +74,7 @@ def split(member: Membership, message_id: UUID) -> Thread:
     message = readable_message(member, message_id)
     _hold_mailbox(member, message.thread_id)
     db.session.refresh(message)  # somebody else may have split it off meanwhile
-    _hold_messages(message.thread_id)
+    hold_messages(message.thread_id)
     thread = readable_thread(member, message.thread_id)
     messages = _in_order(thread)
     place = messages.index(message)
@@ -117,7 +117,7 @@ def joining_of(member: Membership, thread_id: UUID, other_id: UUID) -> Joining:
 def held_joining(member: Membership, thread_id: UUID, other_id: UUID) -> Joining:
     """The same, which nobody changes any more before it is done. `ForbiddenError` for who may not reply."""
     _hold_mailbox(member, thread_id)
-    _hold_messages(thread_id, other_id)
+    hold_messages(thread_id, other_id)
     return joining_of(member, thread_id, other_id)
 
 
@@ -148,12 +148,6 @@ def _hold_mailbox(member: Membership, thread_id: UUID) -> None:
     demand_reply(member, thread.mailbox_id)
     hold_mailboxes(Mailbox.id == thread.mailbox_id)
     db.session.expire(thread)
-
-
-def _hold_messages(*thread_ids: UUID) -> None:
-    """Nobody acts on them: what somebody makes of one just now is there before we go on."""
-    messages = select(Message.id).where(is_one_of(Message.thread_id, thread_ids)).order_by(Message.id)
-    db.session.execute(messages.with_for_update(key_share=True))
 
 
 def _in_order(thread: Thread) -> Sequence[Message]:

@@ -5,7 +5,7 @@ The mailbox's row is held, so that messages of a mailbox find their threads one 
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,7 @@ from mailboxes.messages import Attachment, Location, Message
 from mailboxes.raws import keep_raws, pack
 from mailboxes.search import index_messages
 from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
+from mailboxes.threads import Thread
 from mailboxes.threads.joining import Threads
 from mailboxes.threads.placing import (
     keep_new_threads,
@@ -208,6 +209,8 @@ def _store_new(context: Context, entries: list[Entry], stored: Stored) -> None:
     began = time.perf_counter()
     rows = [message_row(context, threads, entry) for entry in entries]
     begun = keep_new_threads(context.mailbox, threads, rows, context.at)
+    changed = (threads.placed_threads | threads.merged.keys() | set(threads.merged.values())) - begun
+    _hold_threads(changed)
     insert_rows(Message, rows)
     _store_parts(context, threads, entries, rows)
     _tell(context, entries, rows, _milliseconds_since(began) // len(entries))
@@ -217,6 +220,13 @@ def _store_new(context: Context, entries: list[Entry], stored: Stored) -> None:
     stored.new.extend(entry.id for entry in entries)
     stored.made_by.update(entry.item.arrival.id for entry in entries)
     stored.has_work = stored.has_work or any(row["work"] == "pending" for row in rows)
+
+
+def _hold_threads(ids: Collection[UUID]) -> None:
+    """Before what is mentioned in them is written: whoever acts on their messages writes that, too."""
+    if ids:
+        held = select(Thread.id).where(among(Thread.id, ids)).order_by(Thread.id)
+        db.session.execute(held.with_for_update(key_share=True))
 
 
 def _store_parts(

@@ -37,7 +37,8 @@ from mailboxes.threads.placing import keep_references
 from mailboxes.threads.summaries import refresh_summary
 from mailboxes.threads.tokens import TOKEN_HEADER, header_id, thread_token
 from tenants.database import db, now, uuid7
-from tenants.database.portions import do_later, write_later
+from tenants.database.locks import hold_row
+from tenants.database.portions import do_later, is_in_portion, write_later
 from tenants.errors import ConflictError, NotFoundError
 from tenants.organizations import Membership
 
@@ -129,7 +130,7 @@ def queue_automatic_response(trigger: Message, mailbox: Mailbox, recipient: str,
     Returns its id in the outbox. The caller counts the thread anew.
     """
     route = _demanded_route(mailbox)
-    thread = db.session.get_one(Thread, (trigger.organization_id, trigger.thread_id))
+    thread = _held_thread(trigger)
     id = uuid7()
     domain = _domain(route)
     letter = Letter(
@@ -231,10 +232,18 @@ def _demanded_route(mailbox: Mailbox) -> Route:
 
 def _thread_for(mailbox: Mailbox, answers: Message | None, subject: str) -> Thread:
     if answers is not None:
-        return db.session.get_one(Thread, (answers.organization_id, answers.thread_id))
+        return _held_thread(answers)
     thread = Thread(mailbox_id=mailbox.id, subject=subject, base_subject=base_subject(subject)[0])
     db.session.add(thread)
     db.session.flush()  # its token needs its ids
+    return thread
+
+
+def _held_thread(message: Message) -> Thread:
+    """Before what is mentioned in it is written, as delivery holds it; a portion holds it from the start."""
+    thread = db.session.get_one(Thread, (message.organization_id, message.thread_id))
+    if not is_in_portion(message.id):
+        hold_row(thread)
     return thread
 
 

@@ -22,7 +22,7 @@ from mailboxes.crm.contacts import Contact, ContactAddress, contact_with_address
 from mailboxes.crm.emptying import empty_or_delete
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft
-from mailboxes.messages import Attachment, Location, Message
+from mailboxes.messages import Attachment, Location, Message, hold_messages
 from mailboxes.outgoing import Outgoing
 from mailboxes.raws import forget_raws
 from mailboxes.responses import ResponseWindow
@@ -126,6 +126,7 @@ def _held_mailbox(message: Message) -> Mailbox:
     if db.session.scalar(select(Message.id).where(Message.id == message.id)) is None:
         raise ConflictError(GONE)
     db.session.refresh(message, ["thread_id"])  # somebody may have split its conversation meanwhile
+    hold_messages(message.thread_id)  # before their records, as whoever acts on them
     key = (message.organization_id, message.mailbox_id)
     return db.session.get_one(Mailbox, key, execution_options={SEES_DELETED: True})
 

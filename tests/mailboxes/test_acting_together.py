@@ -2,9 +2,10 @@
 
 import math
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from mailboxes import acting
 from mailboxes.crm import contacts
@@ -12,15 +13,21 @@ from mailboxes.crm.cases import Case
 from mailboxes.crm.channels import Channel
 from mailboxes.crm.contacts import Contact, Sighting
 from mailboxes.crm.leads import Lead
-from mailboxes.messages import Message
+from mailboxes.intake import batches, deliver
+from mailboxes.messages import Message, mailbox_of
+from mailboxes.outgoing import Reply, queue_reply, queueing
+from mailboxes.replies import Person
 from mailboxes.responses import AutomaticResponse
+from mailboxes.routing.leaving import leave
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.timeline import Event
+from tenants.audit import Actor
 from tenants.configuration import overrides
 from tenants.database import db, now
+from tenants.database import inside as inside_of
 from tests.factories import make_mailbox
-from tests.mailboxes.arriving import letter, receive
+from tests.mailboxes.arriving import arrive, letter, receive
 from tests.mailboxes.sending import (
     act,
     answering_mailbox,
@@ -279,3 +286,98 @@ def test_a_portion_waits_for_nobody_who_holds_a_conversation(ours, mailbox, insi
         with inside(ours):
             assert [one.message_id for one in acting.act_on_pending(2)] == [other.id]
     assert left == [held.id]
+
+
+def comes_in(ours, mailbox, asked):
+    with inside_of(ours.id):
+        arrive(mailbox, letter("Re: Question", message_id="a@customer.test", answers=["q@customer.test"]))
+        deliver(mailbox.account_id)
+
+
+def is_written(ours, mailbox, asked):
+    with inside_of(ours.id):
+        message = db.session.get_one(Message, (ours.id, asked.id))
+        reply = Reply([Person("", "anna@customer.test")], "Re: Question", "Here it is.")
+        queue_reply(mailbox_of(message), ours.member, reply, answers=message)
+        db.session.commit()
+
+
+def moves_away(ours, mailbox, asked):
+    with inside_of(ours.id):
+        leave(db.session.get_one(Message, (ours.id, asked.id)), by=Actor("Sam System"))
+        db.session.commit()
+
+
+@pytest.fixture
+def meanwhile(app, monkeypatch):
+    """Let somebody begin something when a function is called, and wait until he waits for us."""
+
+    def begin(module, name, act, *, is_first):
+        called, begun = getattr(module, name), []
+
+        def apart():
+            with app.app_context():
+                act()
+
+        def wait():
+            if not begun:
+                begun.append(job.submit(apart))
+                while not db.session.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                    assert not begun[0].done(), begun[0].result()
+
+        def call(*given):
+            if is_first:
+                wait()
+            answer = called(*given)
+            wait()
+            return answer
+
+        monkeypatch.setattr(module, name, call)
+        monkeypatch.setattr(batches, "CIRCLES", 1)  # a delivery that waited in a circle is not tried again
+        return begun
+
+    with ThreadPoolExecutor(1) as job:
+        yield begin
+
+
+@pytest.mark.parametrize("what", [comes_in, is_written])
+def test_what_goes_into_a_conversation_waits_for_its_portion_which_does_not_wait_for_it(
+    ours, theirs, mailbox, inside, alone, meanwhile, what
+):
+    asked = ask(ours, mailbox, message_id="q@customer.test")
+    act_meanwhile = lambda: what(ours, mailbox, asked)  # noqa: E731
+    begun = meanwhile(acting, "respond_to_all", act_meanwhile, is_first=True)
+    assert [one.is_answered for one in act(ours)] == [True]
+    begun[0].result()
+    assert alone == []
+    assert [one.message_count for one in all_of(ours, inside, Thread)] == [3]
+
+
+@pytest.mark.parametrize("what", [comes_in, is_written])
+def test_what_goes_into_a_conversation_waits_for_a_message_that_is_answered_alone(
+    ours, theirs, mailbox, inside, meanwhile, what
+):
+    asked = ask(ours, mailbox, message_id="q@customer.test")
+    with inside(ours):
+        db.session.execute(update(Message).values(work_attempts=1))
+        db.session.commit()
+    act_meanwhile = lambda: what(ours, mailbox, asked)  # noqa: E731
+    begun = meanwhile(queueing, "keep_references", act_meanwhile, is_first=False)
+    assert [one.is_answered for one in act(ours)][:1] == [True]
+    begun[0].result()
+    assert [one.message_count for one in all_of(ours, inside, Thread)] == [3]
+
+
+def test_what_moves_away_waits_for_a_portion_that_opens_its_case_again(
+    ours, theirs, mailbox, inside, alone, meanwhile
+):
+    make_of(ours, inside, "case", owner=str(ours.admin.id), status="resolved")
+    asked = ask(ours, mailbox, message_id="q@customer.test")
+    act(ours)
+    answer = ask(ours, mailbox, answers=["q@customer.test"], body="Again")
+    begun = meanwhile(acting, "know_what_to_convert", lambda: moves_away(ours, mailbox, asked), is_first=True)
+    act(ours)
+    begun[0].result()
+    assert alone == []
+    assert steps(ours, answer, "changed") == [("changed", "case reopened")]
+    assert all_of(ours, inside, Case) == []
