@@ -214,6 +214,7 @@ def test_what_becomes_of_an_answer_is_seen_without_a_reload(visit, ours, mailbox
     page.get_by_role("button", name="Reply", exact=True).click()
     page.locator("#composer textarea").fill("Done.")
     page.get_by_role("button", name="Send", exact=True).click()
+    page.wait_for_url("**sent=**")  # the page that is left may hear of it first
     expect(page.locator("#messages article").last).to_contain_text("Queued")
     with inside(ours.id):
         db.session.scalars(select(Outgoing)).one().state = "sent"
