@@ -67,8 +67,9 @@ def act_on_pending(limit: int = 1_000, seconds: float = math.inf) -> list[Acted]
         chosen = _next_counted(limit - begun)
         if chosen is None:
             break
-        begun += len(chosen.ids)
-        acted += _act_on(chosen, ends_at)
+        done, tried = _act_on(chosen, ends_at)
+        acted += done
+        begun += tried
     db.session.commit()
     return acted
 
@@ -163,16 +164,21 @@ def _pending(*conditions: ColumnElement[bool]) -> Select[Message]:
     )
 
 
-def _act_on(chosen: _Chosen, ends_at: float) -> list[Acted]:
-    """Act upon messages whose attempt is counted: together, and those that were left one after the other."""
+def _act_on(chosen: _Chosen, ends_at: float) -> tuple[list[Acted], int]:
+    """Act upon messages whose attempt is counted: together, and those that were left one after the other.
+
+    Also how many were tried: for the others there was no time, and they come next.
+    """
     acted, left = _together(chosen.ids) if chosen.are_new else ([], chosen.ids)
+    tried = len(acted)
     for number, id in enumerate(left):
         if number and time.monotonic() >= ends_at:
             _give_back(left[number:])
             break
         done = _act(id)
+        tried += 1
         acted += [] if done is None else [done]
-    return acted
+    return acted, tried
 
 
 def _together(ids: list[UUID]) -> tuple[list[Acted], list[UUID]]:

@@ -36,7 +36,7 @@ from mailboxes.threads import Thread
 from mailboxes.timeline import Event
 from tenants.database import db
 from tenants.database.bulk import among
-from tenants.database.portions import asked_once, write_waiting
+from tenants.database.portions import asked_once
 from tenants.errors import AppError, ConflictError, ForbiddenError, NotFoundError
 from tenants.organizations import Membership
 from tenants.permissions import permissions_of
@@ -229,7 +229,6 @@ def _made(
     """The record of this kind for this message, and whether it is new."""
     right = claim(action.name, message)
     if right is None:
-        write_waiting()  # the record, where the same portion has made it
         there = link_to(action.name, _demanded(record_made(action.name, message.stable_hash)))
         link(message.thread_id, action.name, there.id)
         links_of.know([there], message.thread_id)

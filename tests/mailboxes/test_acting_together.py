@@ -170,9 +170,6 @@ def test_the_same_message_in_two_mailboxes_makes_one_record(ours, mailbox, smtp_
     links = all_of(ours, inside, ThreadRecord)
     (lead,) = all_of(ours, inside, Lead)
     assert [one.lead_id for one in links] == [lead.id] * 2
-    told = [one.reason for one in all_of(ours, inside, Event) if one.stage == "converted"]
-    assert "It belongs to the lead “Question”." in told
-    assert alone == []
 
 
 @pytest.mark.parametrize("action", ["lead", "case"])
@@ -216,6 +213,13 @@ def test_what_there_is_no_time_for_is_not_tried_and_comes_next(ours, mailbox, in
         ("done", 1)
     }
     assert alone == []
+
+
+def test_what_there_is_no_time_for_takes_no_place_in_a_turn(ours, theirs, mailbox, inside, monkeypatch):
+    asked = ask_several(ours, mailbox, 3)
+    monkeypatch.setattr(acting, "SECONDS_TOGETHER", 0)
+    with inside(ours):
+        assert [one.message_id for one in acting.act_on_pending(2)] == [one.id for one in asked[:2]]
 
 
 def test_long_texts_are_not_in_memory_together(ours, mailbox, inside, monkeypatch):
