@@ -80,11 +80,10 @@ def queued(world, message, state="ready", **given):
     row = Outgoing(
         mailbox_id=message.mailbox_id,
         message_id=message.id,
-        kind="reply",
         header_id=message.message_id,
         state=state,
         give_up_at=now() + timedelta(hours=1),
-        **given,
+        **{"kind": "reply", **given},
     )
     db.session.add(row)
     db.session.commit()
@@ -291,6 +290,18 @@ def test_the_record_and_the_timeline_stand_beside_it(client, ours, mailbox, insi
     side = BeautifulSoup(read(client, url_of(message)), "html.parser").select_one("#side").get_text(" ")
     assert "The latest steps." in side
     assert "42 ms" not in side
+
+
+def test_what_became_of_an_automatic_response_stands_once_on_the_timeline(client, ours, mailbox, inside):
+    asked = make_message(ours, mailbox)
+    answer = make_message(ours, mailbox, direction="out", thread=Thread(id=asked.thread_id))
+    with inside(ours):
+        queued(ours, answer, "sent", kind="automatic", trigger_id=asked.id)
+        for message in (asked, answer):
+            timeline.record(db.session.merge(message), "sent", "sent", "Taken by the server.")
+        db.session.commit()
+    page = BeautifulSoup(read(client, url_of(asked)), "html.parser")
+    assert page.select_one("#side").get_text().count("Taken by the server.") == 1
 
 
 def test_the_contact_of_the_sender_is_a_step_away_for_whoever_may_see_contacts(

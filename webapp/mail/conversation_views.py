@@ -30,7 +30,7 @@ from webapp.mail.composing import composer_of, undo_of
 from webapp.mail.forms import NoteForm
 from webapp.mail.list_views import after_done, back_to_list, shown_list
 from webapp.mail.place import place_of_request, wants_part
-from webapp.mail.presenting import MOST_EVENTS, latest_events, messages_of
+from webapp.mail.presenting import MOST_EVENTS, count_events, latest_events, messages_of
 from workers import queues
 
 ALL_AT_ONCE = 500  # messages that "earlier messages" loads
@@ -156,7 +156,7 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         "messages": messages,
         "answered": answered_of(messages),
         "events": latest_events(opened.messages),
-        "has_earlier_events": sum(len(one.events) for one in opened.messages) > MOST_EVENTS,
+        "has_earlier_events": count_events(opened.messages) > MOST_EVENTS,
         "records": links_of(opened.thread.id),
         "conversions": offers_by_hand(opened.thread.id, g.member),
         **people_to_assign(opened.mailbox),

@@ -282,11 +282,28 @@ def _unseen_record(event: Event) -> str:
 
 def latest_events(messages: Iterable[Opened]) -> list[dict[str, Any]]:
     """What happened last in a conversation, in order, each with whose message it was about."""
-    events = [(event.at, event.position, event, one) for one in messages for event in one.events]
+    events = [(event.at, event.position, event, one) for one, event in _each_once(messages)]
     events.sort(key=lambda item: item[:2])
     return [
         event_of(event, one.message.sender_name or one.message.sender_address)
         for _, _, event, one in events[-MOST_EVENTS:]
+    ]
+
+
+def count_events(messages: Iterable[Opened]) -> int:
+    """How many steps a conversation has, of which the latest are shown."""
+    return len(_each_once(messages))
+
+
+def _each_once(messages: Iterable[Opened]) -> list[tuple[Opened, Event]]:
+    """An automatic response stands on two timelines; where both are shown, its own is enough."""
+    shown = list(messages)
+    answered = {one.outgoing.trigger_id for one in shown if one.outgoing and one.outgoing.kind == "automatic"}
+    return [
+        (one, event)
+        for one in shown
+        for event in one.events
+        if one.message.id not in answered or event.stage not in ("queued", "sent")
     ]
 
 
