@@ -29,6 +29,18 @@ INTRODUCTIONS = {
     "sv": "Den {at:%Y-%m-%d} kl. {at:%H:%M} skrev {sender}:",
 }
 
+# What is passed on, as mailers say it in its language.
+FORWARDS = {
+    "de": ("Weitergeleitete Nachricht", "Von", "Datum", "{at:%d.%m.%Y, %H:%M %Z}", "Betreff", "An"),
+    "en": ("Forwarded message", "From", "Date", "{at:%d %B %Y, %H:%M %Z}", "Subject", "To"),
+    "es": ("Mensaje reenviado", "De", "Fecha", "{at:%d/%m/%Y, %H:%M %Z}", "Asunto", "Para"),
+    "fr": ("Message transféré", "De ", "Date ", "{at:%d/%m/%Y, %H:%M %Z}", "Sujet ", "À "),
+    "it": ("Messaggio inoltrato", "Da", "Data", "{at:%d/%m/%Y, %H:%M %Z}", "Oggetto", "A"),
+    "nl": ("Doorgestuurd bericht", "Van", "Datum", "{at:%d-%m-%Y, %H:%M %Z}", "Onderwerp", "Aan"),
+    "pt": ("Mensagem encaminhada", "De", "Data", "{at:%d/%m/%Y, %H:%M %Z}", "Assunto", "Para"),
+    "sv": ("Vidarebefordrat meddelande", "Från", "Datum", "{at:%Y-%m-%d, %H:%M %Z}", "Ämne", "Till"),
+}
+
 _SEPARATOR = re.compile(r"[,;\n]")
 _UNSAFE_NAME = re.compile(r'[\x00-\x1f\x7f"\\<>]')
 _FORWARDED = re.compile(r"\s*(?:fwd?|wg|tr|rv)\s*:", re.IGNORECASE)
@@ -105,11 +117,14 @@ def quotation(sender: str, at: datetime, text: str, language: str | None = None)
     return f"{introduction.format(at=at, sender=sender)}\n{quoted}\n"
 
 
-def forwarded(sender: str, at: datetime, subject: str, recipients: str, text: str) -> str:
-    """A message to pass on, under a block that says what it was."""
+def forwarded(
+    sender: str, at: datetime, subject: str, recipients: str, text: str, language: str | None = None
+) -> str:
+    """A message to pass on, under a block that says in its language what it was."""
+    title, by, on, moment, about, to = FORWARDS.get(language or "en", FORWARDS["en"])
     return (
-        "---------- Forwarded message ----------\n"
-        f"From: {sender}\nDate: {at:%d %B %Y, %H:%M %Z}\nSubject: {subject}\nTo: {recipients}\n\n"
+        f"---------- {title} ----------\n"
+        f"{by}: {sender}\n{on}: {moment.format(at=at)}\n{about}: {subject}\n{to}: {recipients}\n\n"
         f"{text[:LONGEST_FORWARDED].strip()}\n"
     ) + ("[The rest of this message was left out.]\n" if len(text) > LONGEST_FORWARDED else "")
 

@@ -82,7 +82,7 @@ def _beginning(member: Membership, message: Message, kind: str) -> dict[str, Any
     at = message.shown_at.astimezone(ZoneInfo(str(value_of("general.time_zone", user=member.user))))
     if kind == "forward":
         to = ", ".join(one["address"] for one in message.addresses.get("to", ()))
-        body = forwarded(sender, at, message.subject, to, message.text)
+        body = forwarded(sender, at, message.subject, to, message.text, message.language)
         return {"subject": subject_of_forward(message.subject), "body": f"{signature}\n\n{body}"}
     mailbox = db.session.scalars(select(Mailbox).where(Mailbox.id == message.mailbox_id)).one()
     recipients = recipients_of_reply(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailboxes.quoting import split
+from mailboxes.quoting import reply_text, split
 from mailboxes.replies import (
     INTRODUCTIONS,
     AddressProblem,
@@ -102,6 +102,19 @@ def test_a_quotation_is_introduced_so_that_it_is_known_as_one_when_it_comes_back
     assert "{Ada} <ada@x.test>" in first
     assert first.endswith(" wrote:") == (language in ("en", "ja", None))
     assert [segment.kind for segment in split(f"Thanks.\n\n{text}")][-1] == "quotation"
+
+
+@pytest.mark.parametrize("language", [*INTRODUCTIONS, "ja", None])
+def test_a_forward_is_headed_in_its_language_and_known_as_one_when_it_comes_back(language):
+    at = datetime(2026, 11, 28, 14, 2, tzinfo=UTC)
+    text = forwarded("{Ada} <ada@x.test>", at, "{Lamp}", "us@x.test", "One", language)
+    title, sender, date, subject, recipients, *_ = text.splitlines()
+    assert [sender.split()[-1], subject.split()[-1], recipients.split()[-1]] == [
+        "<ada@x.test>", "{Lamp}", "us@x.test",
+    ]  # fmt: skip
+    assert "2026, 14:02 UTC" in date or "2026-11-28, 14:02 UTC" in date
+    assert ("Forwarded message" in title) == (language in ("en", "ja", None))
+    assert reply_text(f"See below.\n\n{text}", is_answer=False) == "See below."
 
 
 def test_a_forward_passes_a_long_message_on_whole_or_says_that_it_does_not():

@@ -134,6 +134,11 @@ def test_a_quotation_is_introduced_in_the_language_of_what_is_answered(client, o
     assert "schrieb Carla Customer <carla@customer.test>:\n" in form_values(*begin(client, message))["body"]
 
 
+def test_a_forward_is_headed_in_the_language_of_what_is_passed_on(client, ours, mailbox):
+    message = make_message(ours, mailbox, subject="Lampe", text="Wo bleibt meine Lampe?", language="de")
+    assert "\nBetreff: Lampe\nAn: " in form_values(*begin(client, message, "forward"))["body"]
+
+
 def test_an_answer_to_all_keeps_everybody_but_us(client, question):
     values = form_values(*begin(client, question, "reply_all"))
     assert values["to"] == "Carla Customer <carla@customer.test>, Bob <bob@customer.test>"
