@@ -2,4 +2,4 @@
 
 from commands import main
 
-main()
+main(prog_name="postroom")

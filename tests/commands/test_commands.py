@@ -2,6 +2,8 @@
 
 import base64
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import psycopg
@@ -52,6 +54,13 @@ def file(tmp_path) -> Path:
     path = tmp_path / "nordwind.yaml"
     path.write_text(FILE)
     return path
+
+
+def test_the_program_calls_itself_as_people_call_it(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["commands/__main__.py", "--help"])
+    with pytest.raises(SystemExit):
+        runpy.run_module("commands", run_name="__main__")
+    assert capsys.readouterr().out.startswith("Usage: postroom [OPTIONS]")
 
 
 def test_help_lists_every_command_with_a_sentence(run):
