@@ -1,5 +1,7 @@
 """Many members at once: a refusal stops nobody else, in as many statements however many they are."""
 
+from uuid import uuid4
+
 import pytest
 from sqlalchemy import select
 
@@ -52,6 +54,16 @@ def test_a_role_is_given_and_taken_and_recorded_where_that_changes_something(app
     change(client, [ours.member, second, theirs.member], "remove_role", sales)
     assert names_of(inside, ours, ours.member) == (["Member"], True)
     assert names_of(inside, theirs, theirs.member) == (["Member"], True)
+
+
+@pytest.mark.parametrize("act", ["add_role", "remove_role"])
+def test_a_role_that_was_deleted_meanwhile_is_said_on_the_list(app, inside, ours, theirs, act):
+    elsewhere = make_role(inside, theirs, "Sales", ["lead.view"], theirs.member)
+    gone = Role(id=uuid4())
+    client = sign_in(app, ours.admin)
+    for role in (gone, elsewhere):
+        words = change(client, [ours.member], act, role)
+        assert "This role is no more, and nobody was changed." in words
 
 
 def test_members_are_disabled_but_oneself_and_whoever_may_do_more(app, inside, ours, theirs):

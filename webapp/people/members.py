@@ -12,7 +12,7 @@ from mailboxes.crm.paging import Order, page
 from tenants import people
 from tenants.audit import AuditEntry
 from tenants.database import db
-from tenants.errors import AppError, InvalidError
+from tenants.errors import AppError, InvalidError, NotFoundError
 from tenants.organizations import MEMBER_SORTS, MemberFilter, Membership, lock_organization, members
 from tenants.people.invitations import open_invitations
 from tenants.people.many_members import enable_many, give_role, take_role
@@ -145,7 +145,10 @@ def _act(name: str, by: frozenset[str]) -> Callable[[Sequence[Membership]], list
         return partial(enable_many, enabled=name == "enable", by=by, actor=actor())
     if name not in ("add_role", "remove_role") or role_id is None:
         raise InvalidError("Choose what to do, and which role it is about.")
-    role = people.role_of_organization(role_id)
+    try:
+        role = people.role_of_organization(role_id)
+    except NotFoundError:
+        raise InvalidError("This role is no more, and nobody was changed.") from None
     return partial(give_role if name == "add_role" else take_role, role=role, by=by, actor=actor())
 
 
