@@ -42,6 +42,8 @@ WAIT_SECONDS = 0.5
 PUT_OFF_SECONDS = 20
 THREADS = 16
 BEGUN_AT_ONCE = 50  # accounts, before the others are heard again
+BEGUN_SECONDS = 0.3  # and of organizations no more after that
+UNREADABLE_SECONDS = 60.0  # until a password that could not be read is tried again
 IDLE_SECONDS = (540.0, 1500.0)  # 9 to 25 minutes: before servers drop an IDLE that is too long
 UNASKED_RHYTHMS = 15  # an idling inbox is asked this much less often
 
@@ -88,6 +90,7 @@ class Watch:
         self._bell, self._rope = socket.socketpair()
         self._selector.register(self._bell, selectors.EVENT_READ, None)
         self._to_begin: dict[UUID | None, list[Post]] = {}  # by organization, whose turn it is first
+        self._unreadable: dict[Post, float] = {}  # until when they are left alone
         self._look_at = 0.0
         self._put_off_at = 0.0
 
@@ -123,7 +126,9 @@ class Watch:
     def _look(self) -> None:
         if time.monotonic() < self._look_at:
             return
-        self._look_at = time.monotonic() + LOOK_SECONDS
+        moment = time.monotonic()
+        self._look_at = moment + LOOK_SECONDS
+        self._unreadable = {post: until for post, until in self._unreadable.items() if until > moment}
         number, of = self._shard
         queues.say_alive(f"watch {number + 1} of {of}", len(self.watched))
         wanted = {
@@ -136,28 +141,38 @@ class Watch:
                 self._drop(watched)
         to_begin: dict[UUID | None, list[Post]] = {owner: [] for owner in self._to_begin}
         for account_id, post in wanted.items():
-            if account_id not in self.watched:
+            if account_id not in self.watched and post not in self._unreadable:
                 to_begin.setdefault(post.organization_id, []).append(post)
         self._to_begin = {owner: waiting for owner, waiting in to_begin.items() if waiting}
 
     def _begin_some(self) -> None:
         """Organizations take turns: whoever adds thousands of accounts keeps nobody from being heard."""
-        if not self._to_begin:
-            return
-        owner = next(iter(self._to_begin))
-        waiting = self._to_begin.pop(owner)
-        if len(waiting) > BEGUN_AT_ONCE:
-            self._to_begin[owner] = waiting[BEGUN_AT_ONCE:]
-        begun = {post.account_id: post for post in waiting[:BEGUN_AT_ONCE]}
+        left, ends_at = BEGUN_AT_ONCE, time.monotonic() + BEGUN_SECONDS
+        while self._to_begin and left:
+            owner = next(iter(self._to_begin))
+            waiting = self._to_begin.pop(owner)
+            if len(waiting) > left:
+                self._to_begin[owner] = waiting[left:]
+            begun = waiting[:left]
+            self._begin(owner, begun)
+            left -= len(begun)
+            if time.monotonic() >= ends_at:
+                return
+
+    def _begin(self, owner: UUID | None, chosen: list[Post]) -> None:
+        begun = {post.account_id: post for post in chosen}
         seconds = float(self._rhythms.of(owner).seconds)
         with current_app.app_context():
             bind_to_owner(owner)
             policy = egress_policy()
             for account in db.session.scalars(select(Account).where(Account.id.in_(begun))).all():
-                with suppress(UnreadableSecretError):
+                post = begun[account.id]
+                try:
                     settings = imap_settings(account)
+                except UnreadableSecretError:
+                    self._unreadable[post] = time.monotonic() + UNREADABLE_SECONDS
+                else:
                     imap = ImapConnection(settings, policy)
-                    post = begun[account.id]
                     self.watched[account.id] = Watched(post, settings, policy, imap, seconds)
 
     def _drop(self, watched: Watched) -> None:

@@ -1,5 +1,6 @@
 """The watcher hears of new mail at once, and rings only when something has changed."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
+import workers.watch
 from mailboxes.accounts import Account
 from mailboxes.egress import EgressPolicy
 from mailboxes.errors import TurnedAwayError
@@ -28,6 +30,7 @@ from workers.watched import Post, Watched, ask
 @pytest.fixture
 def watch(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     monkeypatch.setattr("workers.watch.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("workers.watch.BEGUN_SECONDS", math.inf)
     watch = Watch(threads=2)
     yield watch
     watch.close()
@@ -267,14 +270,57 @@ def test_whoever_adds_many_mailboxes_keeps_nobody_from_being_heard(
     watch._send_due = lambda: None
     for world in (theirs,) * 10 + (ours,):
         make_mailbox(world, account={"imap_enabled": True, "imap_host": "127.0.0.1", "imap_port": 9})
-    begun: list[int] = []
-    for _ in range(5):
-        before = len(watch.watched)
+    for count in (3, 6, 9, 11):
         watch.turn(0)
-        begun.append(len(watch.watched) - before)
-    assert sorted(begun) == [1, 1, 3, 3, 3]
-    assert begun.index(1) < 2
+        assert len(watch.watched) == count
+        assert count < 6 or ours.id in {watched.post.organization_id for watched in watch.watched.values()}
     assert not watch._to_begin
+
+
+def test_organizations_with_a_mailbox_each_are_heard_together_while_there_is_time(
+    ours: World, theirs: World, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch._send_due = lambda: None
+    for world in (ours, theirs):
+        make_mailbox(world, account={"imap_enabled": True, "imap_host": "127.0.0.1", "imap_port": 9})
+    watch.turn(0)
+    assert len(watch.watched) == 2
+    for watched in list(watch.watched.values()):
+        watch._drop(watched)
+    monkeypatch.setattr("workers.watch.BEGUN_SECONDS", 0)
+    watch._look_at = 0.0
+    for count in (1, 2):
+        watch.turn(0)
+        assert len(watch.watched) == count
+
+
+def test_an_account_whose_password_cannot_be_read_is_begun_anew_once_in_a_while_or_when_it_changes(
+    ours: World, theirs: World, watch: Watch, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch._send_due = lambda: None
+    for world, secret in ((ours, b"x"), (theirs, None)):
+        reads = {"imap_enabled": True, "imap_host": "127.0.0.1", "imap_port": 9, "imap_secret": secret}
+        make_mailbox(world, account=reads)
+    begun: list[UUID] = []
+    settings = workers.watch.imap_settings
+    monkeypatch.setattr(
+        "workers.watch.imap_settings", lambda account: begun.append(account.owner_id) or settings(account)
+    )
+
+    def look() -> int:
+        watch._look_at = 0.0
+        watch.turn(0)
+        return begun.count(ours.id)
+
+    assert [look(), look()] == [1, 1]
+    assert begun.count(theirs.id) == 1
+    watch._unreadable = dict.fromkeys(watch._unreadable, 0.0)
+    assert [look(), look()] == [2, 2]
+    with inside(ours):
+        db.session.execute(update(Account).values(imap_secret=None))
+        db.session.commit()
+    look()
+    assert len(watch.watched) == 2
 
 
 def test_every_account_belongs_to_one_shard_and_few_move_when_one_comes() -> None:
