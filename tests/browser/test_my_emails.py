@@ -42,6 +42,15 @@ PRINTING = """() => { window.print = () => {
   window.printed = [...document.querySelectorAll("#messages article")].map(text);
   dispatchEvent(new Event("afterprint"));
 }; }"""
+FIRST_LETTER_IS_SHOWN = """element => {
+  const letter = document.createRange();
+  letter.setStart(element.firstChild, 0);
+  letter.setEnd(element.firstChild, 1);
+  const { left, right } = letter.getBoundingClientRect();
+  const around = element.parentElement.getBoundingClientRect();
+  return right > left
+    && left >= around.left - 1 && right <= around.right + 1;
+}"""
 HOSTILE = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -492,6 +501,24 @@ def test_a_long_conversation_begins_below_what_was_read_and_says_that_there_is_m
         expect(messages.last).to_be_in_viewport()
         expect(messages.nth(8).locator(".message-teaser")).to_be_in_viewport(ratio=1)
         expect(messages.first).not_to_be_in_viewport()
+
+
+def test_words_begin_where_their_script_does_and_are_cut_only_where_the_room_ends(visit, ours, mailbox):
+    hebrew = "הזמנתי מנורה לפני שבועיים והיא עדיין לא הגיעה אליי " * 3
+    message = make_message(ours, mailbox, subject="Lamp", text=hebrew)
+    make_message(ours, mailbox, subject=hebrew.strip(), text="Hello")
+    make_message(ours, mailbox, subject="Shelf", text=hebrew)
+    with inside(ours.id):
+        read_state.mark_read(ours.member, select(Message))
+        db.session.commit()
+    make_message(ours, mailbox, thread=thread_of(ours, message), text="Well?")
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    teaser = page.locator(".conversation-row", has_text="Shelf").locator(".row-teaser")
+    folded = page.locator(".message-fold:not([open])")
+    for words in (*page.locator(".row-subject").all(), teaser, folded.locator(".message-teaser")):
+        assert words.evaluate(FIRST_LETTER_IS_SHOWN), words.text_content()
+    teaser, marks = (folded.locator(one).bounding_box() for one in (".message-teaser", ".message-marks"))
+    assert teaser["x"] + teaser["width"] >= marks["x"] + marks["width"]
 
 
 def test_nothing_runs_in_the_frame_of_a_message(visit, ours, mailbox):
