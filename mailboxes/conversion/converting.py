@@ -205,8 +205,8 @@ def _shadow_outcome(message: Message) -> Outcome:
     other = db.session.scalar(select(Thread.linked_thread_id).where(Thread.id == message.thread_id))
     shared = links_of(other) if other is not None else []
     if shared:
-        words = " and ".join(f"the {one.noun} “{one.label}”" for one in shared)
-        return Outcome(SHADOWED, f"Shadow: it would have belonged to {words}.", {SHADOW: shared[0].kind})
+        reason = f"Shadow: it would have belonged to {_in_words(shared)}."
+        return Outcome(SHADOWED, reason, {SHADOW: shared[0].kind, **_kinds(shared)})
     action, why_not = _chosen_action(message, mailbox)
     if action is None:
         return Outcome(NOT_CONVERTED, f"Shadow: no record would have been made. {why_not}", {SHADOW: ""})
@@ -281,8 +281,17 @@ def _pending_openings(thread_id: UUID) -> Any:
 
 
 def _attached(linked: list[RecordLink]) -> Outcome:
-    words = " and ".join(f"the {record.noun} “{record.label}”" for record in linked)
-    return Outcome(ATTACHED, f"It belongs to {words}.", linked[0].details())
+    reason = f"It belongs to {_in_words(linked)}."
+    return Outcome(ATTACHED, reason, {**linked[0].details(), **_kinds(linked)})
+
+
+def _in_words(records: list[RecordLink]) -> str:
+    return " and ".join(f"the {record.noun} “{record.label}”" for record in records)
+
+
+def _kinds(records: list[RecordLink]) -> dict[str, Any]:
+    """Of all records that a sentence names, for who may not see some of them."""
+    return {"kinds": [record.kind for record in records]}
 
 
 def _not_converted(reason: str) -> Outcome:

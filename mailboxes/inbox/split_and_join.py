@@ -125,21 +125,18 @@ def join(member: Membership, joining: Joining) -> Thread:
     """Make one conversation of two, which are held; returns it."""
     told = newest_message(joining.loser) or newest_message(joining.survivor)
     if told is not None:  # retention has left one without messages, or both
-        timeline.record(told, "changed", "joined", _joined_in_words(member, joining))
+        loser, survivor = (one.subject or "(no subject)" for one in (joining.loser, joining.survivor))
+        sentence = f"{member.name} joined “{loser}” with “{survivor}”."
+        timeline.record(told, "changed", "joined", sentence)
+        for record in joining.left:  # steps of their own: not every reader may see the record
+            sentence = f"The {record.noun} “{record.label}” lost its conversation"
+            why = f"the other one had a {record.noun}"
+            timeline.record(told, "changed", "joined", f"{sentence}: {why}.", details=record.details())
     news = _news_in(joining.survivor) | _news_in(joining.loser)
     db.session.flush()
     merge_threads(joining.survivor.id, joining.loser.id)
     _keep_news(news)
     return joining.survivor
-
-
-def _joined_in_words(member: Membership, joining: Joining) -> str:
-    loser, survivor = (one.subject or "(no subject)" for one in (joining.loser, joining.survivor))
-    left = (
-        f" The {record.noun} “{record.label}” lost its conversation: the other one had a {record.noun}."
-        for record in joining.left
-    )
-    return f"{member.name} joined “{loser}” with “{survivor}”.{''.join(left)}"
 
 
 def _hold_mailbox(member: Membership, thread_id: UUID) -> None:

@@ -237,11 +237,11 @@ def test_the_timeline_says_what_was_joined_and_which_record_lost_its_conversatio
         act_on_pending()
         joined(ours.member, first.thread_id, second.thread_id)
         reasons = select(Event.reason).where(Event.message_id == second.id, Event.result == "joined")
-        [reason] = db.session.scalars(reasons.where(Event.stage == "changed"))
-    assert reason == (
-        f"{ours.member.name} joined “Two” with “One”."
-        " The case “Two” lost its conversation: the other one had a case."
-    )
+        told = db.session.scalars(reasons.where(Event.stage == "changed").order_by(Event.position)).all()
+    assert told == [
+        f"{ours.member.name} joined “Two” with “One”.",
+        "The case “Two” lost its conversation: the other one had a case.",
+    ]
 
 
 def test_who_waited_to_make_a_record_makes_it_for_the_conversation_where_the_message_is_now(

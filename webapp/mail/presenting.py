@@ -275,9 +275,11 @@ def event_of(event: Event, who: str = "") -> dict[str, Any]:
 
 
 def _unseen_record(event: Event) -> str:
-    """The kind of the record that a step names, where the reader may not see those."""
-    kind = event.details.get("kind")
-    return kind if kind in ("lead", "case") and f"{kind}.view" not in g.permissions else ""
+    """The kind of a record that a step names, where the reader may not see those."""
+    kinds = event.details.get("kinds") or [event.details.get("kind")]
+    return next(
+        (kind for kind in kinds if kind in ("lead", "case") and f"{kind}.view" not in g.permissions), ""
+    )
 
 
 def latest_events(messages: Iterable[Opened]) -> list[dict[str, Any]]:
