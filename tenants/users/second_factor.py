@@ -50,14 +50,6 @@ def begin(user: User) -> str:
     return pyotp.TOTP(secret).provisioning_uri(name=user.address, issuer_name="Postroom")
 
 
-def provisioning_uri(user: User) -> str:
-    """The text for the app of a secret that was begun; empty if none was, or it counts already."""
-    factor = db.session.get(SecondFactor, user.id)
-    if factor is None or factor.confirmed_at is not None:
-        return ""
-    return pyotp.TOTP(_secret(factor)).provisioning_uri(name=user.address, issuer_name="Postroom")
-
-
 def confirm(user: User, code: str) -> None:
     """Let the secret count, proven by a code of it."""
     demand_code(user, code, confirmed=False)

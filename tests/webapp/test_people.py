@@ -213,13 +213,28 @@ def test_an_app_is_set_up_only_by_who_typed_the_password_a_moment_ago(app, ours,
     assert post(client, set_up, step="begin").status_code == 422
     assert post(client, set_up, code="123456").status_code == 422
     wrong = post(client, set_up, current="not the password")
-    assert (wrong.status_code, "is not right" in errors_of(wrong.text)) == (422, True)
+    assert (wrong.status_code, "That is not your password." in errors_of(wrong.text)) == (422, True)
     began = {one.token_hash for one in db.session.scalars(sessions_of(ours.member.user))}
     assert post(client, set_up, current=PASSWORD).location == set_up
     assert not began & {one.token_hash for one in db.session.scalars(sessions_of(ours.member.user))}
-    totp = code_for(client, client.get(set_up).text)
+    totp = code_for(client, post(client, set_up, step="begin").text)
     assert post(client, set_up, code=totp.now()).status_code == 302
     assert has_second_factor(ours.member.user)
+
+
+def test_a_key_is_shown_once_and_to_no_session_that_did_not_begin_it(app, ours, theirs):
+    set_up = "/security/second-factor"
+    here, there = sign_in_by_form(app, ours.member), sign_in_by_form(app, ours.member)
+    totp = code_for(here, post(here, set_up, step="begin").text)
+    for client in (here, there):
+        wrong = post(client, set_up, code="000000")
+        assert wrong.status_code == 422
+        for page in (client.get(set_up).text, wrong.text):
+            assert totp.secret not in page
+            assert "otpauth:" not in page
+    begun_anew = code_for(there, post(there, set_up, step="begin").text)
+    assert post(here, set_up, code=totp.now()).status_code == 422
+    assert post(there, set_up, code=begun_anew.now()).status_code == 302
 
 
 def test_the_key_is_a_picture_for_the_phone_and_a_text_beside_it(app, ours):

@@ -11,6 +11,7 @@ from tenants.audit import record_for_system
 from tenants.database import db, enter_installation, now
 from tenants.errors import AppError, InvalidError
 from tenants.users import (
+    WrongPasswordError,
     authenticate,
     demand_good_password,
     password_links,
@@ -77,12 +78,13 @@ def set_up() -> ResponseReturnValue:
     """Set up an authenticator app: the secret is made by the first step, and counts after the second.
 
     Only for whoever typed the password a moment ago: whoever finds an open page has no app of theirs asked.
+    The secret is shown once, in the answer to the first step: another session may have begun and know one.
     """
     if g.session_began_at < now() - JUST_NOW:
         return _prove()
-    form = CodeForm()
+    form, uri = CodeForm(), ""
     if request.method == "POST" and request.form.get("step") == "begin":
-        second_factor.begin(g.user)
+        uri = second_factor.begin(g.user)
         db.session.commit()
     elif form.validate_on_submit():
         try:
@@ -96,7 +98,6 @@ def set_up() -> ResponseReturnValue:
             flash("From now on you are asked for a code when you sign in.", "success")
             return redirect(url_for("security.index"))
     enter_chosen_organization(g.user)
-    uri = second_factor.provisioning_uri(g.user)
     page = render_template("people/second_factor.html", form=form, uri=uri, picture=_picture_of(uri))
     return page, 422 if form.code.errors else 200
 
@@ -145,7 +146,10 @@ def _picture_of(uri: str) -> str:
 def _demand_password(password: str) -> None:
     """Who is signed in stands here as a known browser does: nobody else's guesses count against them."""
     session = cookie.token_of(request)
-    authenticate(g.user.address, password, place=request.remote_addr or "", browser=session)
+    try:
+        authenticate(g.user.address, password, place=request.remote_addr or "", browser=session)
+    except WrongPasswordError:
+        raise InvalidError("That is not your password.") from None
 
 
 def _choose(password: str) -> None:
