@@ -150,12 +150,16 @@ def test_who_wrote_a_comment_changes_and_removes_it_and_the_history_says_so(app,
     assert "Write something first." in send(client, own, expect=422, text="  ")
     for other, status in ((ours.admin, 403), (theirs.admin, 404)):
         stranger = sign_in(app, other)
-        assert stranger.get(own).status_code == status
         for path in (own, f"{own}/remove"):
+            assert stranger.get(path).status_code == status
             data = {"csrf_token": form_token(stranger), "text": "Not mine."}
             assert stranger.post(path, data=data).status_code == status
     assert "Change comment" not in read(sign_in(app, ours.admin), f"/cases/{case.id}")
-    assert "written → removed" in words_of(send(client, f"{own}/remove", at=own))
+    assert f'href="{own}/remove"' in read(client, own)
+    asked = words_of(read(client, f"{own}/remove"))
+    assert "Remove your comment?" in asked
+    assert "Called them." in asked
+    assert "written → removed" in words_of(send(client, f"{own}/remove"))
     with inside(ours.id):
         assert db.session.scalars(select(CaseComment)).all() == []
 

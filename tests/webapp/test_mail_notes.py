@@ -152,7 +152,7 @@ def test_who_wrote_a_note_changes_it_and_it_says_so(app, client, ours, theirs, t
 def test_who_wrote_a_note_removes_it_and_the_timeline_says_so(app, client, ours, thread, notes, inside):
     write(client, thread, "Wrong conversation.")
     [note] = notes()
-    page = send(client, f"/mail/notes/{note.id}/remove", at=f"/mail/notes/{note.id}")
+    page = send(client, f"/mail/notes/{note.id}/remove")
     assert notes() == []
     assert "Wrong conversation." not in page
     assert f"{ours.member.name} removed a note." in words_of(page)
@@ -161,13 +161,26 @@ def test_who_wrote_a_note_removes_it_and_the_timeline_says_so(app, client, ours,
     assert again.status_code == 404
 
 
+def test_a_note_is_removed_only_after_a_question_that_shows_it(client, ours, theirs, thread, notes):
+    write(client, thread, "Wrong conversation.")
+    [note] = notes()
+    page = BeautifulSoup(read(client, f"/mail/notes/{note.id}"), "html.parser")
+    assert [one["action"] for one in page.select("main form, .page-actions form")] == [
+        f"/mail/notes/{note.id}"
+    ]
+    asked = read(client, page.select_one(".page-actions a")["href"])
+    assert "Wrong conversation." in words_of(asked)
+    assert "cannot be brought back" in words_of(asked)
+    assert [one.id for one in notes()] == [note.id]
+
+
 def test_nobody_else_changes_or_removes_a_note(app, client, ours, theirs, thread, notes):
     write(client, thread, "Mine.")
     [note] = notes()
     for other, status in ((ours.admin, 403), (theirs.admin, 404)):
         stranger = sign_in(app, other)
-        assert stranger.get(f"/mail/notes/{note.id}").status_code == status
         for path in (f"/mail/notes/{note.id}", f"/mail/notes/{note.id}/remove"):
+            assert stranger.get(path).status_code == status
             data = {"csrf_token": form_token(stranger), "text": "Not mine."}
             assert stranger.post(path, data=data).status_code == status
     assert "Change note" not in page_of(sign_in(app, ours.admin), thread).get_text()
@@ -195,7 +208,7 @@ def test_a_conversation_is_found_by_the_words_of_its_notes_as_they_are_now(
     note = next(one for one in notes() if one.thread_id == thread.id)
     send(client, f"/mail/notes/{note.id}", text="Erledigt")
     assert (found_by(client, "lieferantenrückfrage"), found_by(client, "erledigt")) == ([], [str(thread.id)])
-    send(client, f"/mail/notes/{note.id}/remove", at=f"/mail/notes/{note.id}")
+    send(client, f"/mail/notes/{note.id}/remove")
     assert found_by(client, "erledigt") == []
 
 

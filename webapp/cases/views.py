@@ -173,10 +173,25 @@ def edit_comment(case_id: UUID, comment_id: UUID) -> ResponseReturnValue:
         "records/remark.html",
         noun="comment",
         form=form,
-        way=[("Cases", url_for("cases.index")), (case.subject, url_for("cases.case", case_id=case.id))],
+        way=_way(case),
         remove_url=url_for("cases.remove_comment", case_id=case.id, comment_id=comment.id),
     )
     return page, 422 if form.errors else 200
+
+
+@blueprint.get("/<uuid:case_id>/comments/<uuid:comment_id>/remove")
+@permission_required("case.edit")
+def ask_to_remove_comment(case_id: UUID, comment_id: UUID) -> ResponseReturnValue:
+    """What removing one's own comment does."""
+    case, comment = _own_comment(case_id, comment_id)
+    return render_template(
+        "records/remove_remark.html",
+        noun="comment",
+        remark=comment,
+        keeps="The history of the case says that there was one",
+        way=_way(case),
+        back_url=url_for("cases.edit_comment", case_id=case.id, comment_id=comment.id),
+    )
 
 
 @blueprint.post("/<uuid:case_id>/comments/<uuid:comment_id>/remove")
@@ -202,6 +217,10 @@ def export() -> Response:
         domain.exported_cases(filter, order),
         noted=lambda: audit.record(actor(), "cases.exported", "Cases as CSV", after=narrowed),
     )
+
+
+def _way(case: Case) -> list[tuple[str, str]]:
+    return [("Cases", url_for("cases.index")), (case.subject, url_for("cases.case", case_id=case.id))]
 
 
 def _own_comment(case_id: UUID, comment_id: UUID) -> tuple[Case, CaseComment]:

@@ -49,10 +49,26 @@ def edit_note(note_id: UUID) -> ResponseReturnValue:
         "records/remark.html",
         noun="note",
         form=form,
-        way=[("My Emails", place.url()), (thread.subject or "(no subject)", _url_of(thread, note_id))],
+        way=_way(thread, note_id),
         remove_url=place.url("mail.remove_own_note", note_id=note_id),
     )
     return page, 422 if form.errors else 200
+
+
+@blueprint.get("/notes/<uuid:note_id>/remove")
+@member_required
+def ask_to_remove_note(note_id: UUID) -> ResponseReturnValue:
+    """What removing one's own note does."""
+    found, thread = readable_note(g.member, note_id)
+    demand_author(found, g.member)
+    return render_template(
+        "records/remove_remark.html",
+        noun="note",
+        remark=found,
+        keeps="The timeline says that there was one",
+        way=_way(thread, note_id),
+        back_url=place_of_request().url("mail.edit_note", note_id=note_id),
+    )
 
 
 @blueprint.post("/notes/<uuid:note_id>/remove")
@@ -68,6 +84,11 @@ def remove_own_note(note_id: UUID) -> ResponseReturnValue:
 def _shown(thread: Thread, note_id: UUID | None = None) -> ResponseReturnValue:
     queues.tell_pages(g.organization.id, thread.mailbox_id, "conversation")
     return redirect(_url_of(thread, note_id), 303)
+
+
+def _way(thread: Thread, note_id: UUID) -> list[tuple[str, str]]:
+    here = (thread.subject or "(no subject)", _url_of(thread, note_id))
+    return [("My Emails", place_of_request().url()), here]
 
 
 def _url_of(thread: Thread, note_id: UUID | None) -> str:
