@@ -45,7 +45,10 @@ def test_no_form_ends_on_a_page_of_errors_for_what_is_typed(app, ours, theirs):
 
 
 def forms_of(html, address):
-    """Where each form is sent to, what would be right in its fields, and what is wrong in which."""
+    """Where each form is sent to, what would be right in its fields, and what may be wrong in it.
+
+    What no database stores is asked of each field alone: the next one may be the one that looks.
+    """
     for form in LexborHTMLParser(html).css('form[method="post"]'):
         kinds, values = {}, {}
         for control in form.css("input[name], textarea[name], select[name]"):
@@ -54,22 +57,21 @@ def forms_of(html, address):
                 name = control.attributes["name"]
                 kinds[name] = kind
                 values[name] = value or ("" if kind in UNTYPED else RIGHT.get(kind, "Typed"))
-        wrong = [
-            (name, text)
-            for name, kind in kinds.items()
-            if kind not in UNTYPED
-            for text in ([NO_CHOICE] if kind == "select" else [BLANK, LONG, UNSTORABLE])
-        ]
+        typed = [name for name, kind in kinds.items() if kind not in UNTYPED | {"select"}]
+        chosen = [name for name, kind in kinds.items() if kind == "select"]
+        wrong = [dict.fromkeys(typed, text) for text in (BLANK, LONG) if typed]
+        wrong += [{name: UNSTORABLE} for name in typed] + [{name: NO_CHOICE} for name in chosen]
         if wrong:
             yield form.attributes.get("action") or address, values, wrong
 
 
 def dead_ends_of(app, client, action, typed, wrong):
     """What ends on a page of errors, and with which status."""
-    for name, text in wrong:
-        status = refused(app, client, action, {**typed, name: text})
+    for one in wrong:
+        status = refused(app, client, action, typed | one)
         if status:
-            yield f"{action}: {name} as {text[:20]!r}: {status}"
+            said = ", ".join(f"{name} as {text[:20]!r}" for name, text in one.items())
+            yield f"{action}: {said}: {status}"
 
 
 def refused(app, client, action, values):
