@@ -183,7 +183,7 @@ def test_a_message_that_belongs_to_a_record_of_its_portion_says_which(
     act(ours)
     made, attached = [one for one in all_of(ours, inside, Event) if one.stage == "converted"]
     assert attached.reason == f"It belongs to the {action} “Ten chairs”."
-    assert attached.details == made.details
+    assert attached.details == made.details | {"kinds": [action]}
     assert all_of(theirs, inside, Event) == []
     assert alone == []
 
