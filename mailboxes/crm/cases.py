@@ -16,7 +16,7 @@ from mailboxes.crm.paging import Order, Page, page
 from mailboxes.crm.remarks import Remark, demand_author, remark_text, rewrite
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
 from tenants.database.bulk import among
-from tenants.database.portions import is_portion, write_later, write_waiting
+from tenants.database.portions import add_new, write_later, write_waiting
 from tenants.database.searching import search_words
 from tenants.errors import ConflictError, InvalidError, NotFoundError
 from tenants.organizations import Membership
@@ -220,11 +220,7 @@ def open_case(values: Mapping[str, Any], actor_name: str, **facts: Any) -> Case:
     """A new case from `FIELDS`; ``facts`` are attributes that no form sets, such as ``status``."""
     closed_at = now() if facts.get("status") == "closed" else None
     row = {"id": uuid7(), **_checked(values), **facts, "closed_at": closed_at}
-    new = Case(**row)
-    if is_portion():
-        write_later(Case, row)
-    else:
-        db.session.add(new)
+    new = add_new(Case, row)
     write_later(CaseChange, {"case_id": new.id, "actor_name": actor_name})
     return new
 

@@ -13,7 +13,7 @@ from mailboxes.crm import history, texts
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.paging import Order, Page, page
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
-from tenants.database.portions import is_portion, write_later
+from tenants.database.portions import add_new, write_later
 from tenants.database.searching import has_words
 from tenants.errors import ConflictError, InvalidError, NotFoundError
 
@@ -189,11 +189,7 @@ def changes_of(lead: Lead) -> Select[LeadChange]:
 def make_lead(values: Mapping[str, Any], actor_name: str, **facts: Any) -> Lead:
     """A new lead from `FIELDS`; ``facts`` are attributes that no form sets, such as ``contact_id``."""
     row = {"id": uuid7(), **_checked(values), **facts}
-    lead = Lead(**row)
-    if is_portion():
-        write_later(Lead, row)
-    else:
-        db.session.add(lead)
+    lead = add_new(Lead, row)
     write_later(LeadChange, {"lead_id": lead.id, "actor_name": actor_name})
     return lead
 

@@ -16,6 +16,7 @@ from tenants.database.bulk import Row, insert_rows
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
+New = TypeVar("New", bound=Base)
 
 _OPEN = "portion"
 
@@ -59,6 +60,16 @@ def write_later(model: type[Base], row: Row) -> None:
         insert_rows(model, [row])
     else:
         present.rows.setdefault(model, []).append(row)
+
+
+def add_new(model: type[New], row: Row) -> New:
+    """A new object of these columns, written with its portion, or by the session if there is none."""
+    new = model(**row)
+    if is_portion():
+        write_later(model, row)
+    else:
+        db.session.add(new)
+    return new
 
 
 def do_later(act: Callable[[list[Any]], object], item: Any) -> None:
