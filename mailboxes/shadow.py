@@ -5,6 +5,7 @@ so: going live touches nothing that came before. Conversion and responses ask `i
 act, and leave their decision on the timeline under `SHADOW`. People reply and convert by hand as always.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import Select, func, select
 
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.timeline import Event
+from mailboxes.timeline import Event, reason_told
 from tenants.database import db
 
 SHADOW = "shadow"  # in the details of an event: what would have been done; "" for nothing
@@ -71,14 +72,14 @@ def shadowed_messages(mailbox: Mailbox) -> Select[Message]:
     return select(Message).where(Message.mailbox_id == mailbox.id, Message.is_shadow, looked_at.exists())
 
 
-def explained(messages: list[Message]) -> list[Shadowed]:
-    """What would have been done with each of these, in their order."""
+def explained(messages: list[Message], permissions: Collection[str]) -> list[Shadowed]:
+    """What would have been done with each of these, in their order; as a reader may know it."""
     query = select(Event).where(
         Event.message_id.in_([message.id for message in messages]), Event.details.has_key(SHADOW)
     )
     said: dict[tuple[UUID, str], Any] = {}
     for event in db.session.scalars(query):
-        said[event.message_id, event.stage] = event.reason.removeprefix("Shadow: ")
+        said[event.message_id, event.stage] = reason_told(event, permissions).removeprefix("Shadow: ")
     return [
         Shadowed(one, said.get((one.id, "converted"), ""), said.get((one.id, "rules"), ""))
         for one in messages

@@ -29,6 +29,7 @@ STAGES = (
     "changed",
 )
 BEFORE = "before"
+RECORDS = ("lead", "case")  # kinds that need a permission
 
 
 class Event(PartScoped, Base):
@@ -148,6 +149,18 @@ def events_of_all(message_ids: Iterable[UUID]) -> list[Event]:
     """The timelines of some messages, each in order."""
     rows = select(Event).where(Event.message_id.in_(message_ids)).order_by(Event.message_id, Event.position)
     return list(each_step(db.session.scalars(rows)))
+
+
+def unseen_kind(event: Event, permissions: Collection[str]) -> str:
+    """The kind of a record that a step names, where a reader of these permissions may not see those."""
+    kinds = event.details.get("kinds") or [event.details.get("kind")]
+    return next((kind for kind in kinds if kind in RECORDS and f"{kind}.view" not in permissions), "")
+
+
+def reason_told(event: Event, permissions: Collection[str]) -> str:
+    """What a reader of these permissions is told: of a record that they may not see, no name."""
+    unseen = unseen_kind(event, permissions)
+    return f"You may not see {unseen}s." if unseen else event.reason
 
 
 @asked_once

@@ -23,7 +23,7 @@ from mailboxes.sanitizing import plain_text_to_html
 from mailboxes.subjects import base_subject, is_about_another
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads.notes import Note
-from mailboxes.timeline import Event
+from mailboxes.timeline import Event, reason_told, unseen_kind
 from tenants.configuration.layers import value_of
 from webapp.filters import absolute_time
 from webapp.mail.place import Place
@@ -260,26 +260,18 @@ def _text_with_links(text: str) -> Markup:
 def event_of(event: Event, who: str = "") -> dict[str, Any]:
     """One step of the timeline."""
     name, icon = _STAGES.get(event.stage, (event.stage.capitalize(), "circle-dot"))
-    unseen = _unseen_record(event)
+    is_seen = not unseen_kind(event, g.permissions)
     return {
         "name": name,
         "icon": icon,
         "result": event.result,
-        "reason": f"You may not see {unseen}s." if unseen else event.reason,
+        "reason": reason_told(event, g.permissions),
         "at": event.at,
         "seconds": None if event.milliseconds is None else event.milliseconds / 1000,
         "who": who,
-        "url": None if unseen else event.details.get("url") or None,
+        "url": (event.details.get("url") or None) if is_seen else None,
         "tone": _tone(event.result),
     }
-
-
-def _unseen_record(event: Event) -> str:
-    """The kind of a record that a step names, where the reader may not see those."""
-    kinds = event.details.get("kinds") or [event.details.get("kind")]
-    return next(
-        (kind for kind in kinds if kind in ("lead", "case") and f"{kind}.view" not in g.permissions), ""
-    )
 
 
 def latest_events(messages: Iterable[Opened]) -> list[dict[str, Any]]:

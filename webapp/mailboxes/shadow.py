@@ -31,7 +31,7 @@ def shadow_page(door: Door, mailbox: Mailbox) -> ResponseReturnValue:
         "mailboxes/shadow.html",
         door=door,
         mailbox=mailbox,
-        rows=explained(shown.rows),
+        rows=explained(shown.rows, g.permissions),
         older=shown.next,
         newer=shown.previous,
         lock=locks_of(mailbox.system_values).get("shadow"),
