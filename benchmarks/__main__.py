@@ -47,6 +47,9 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, help="reading: messages as files, not those of the usual author"
     )
+    parser.add_argument(
+        "--django", type=Path, help="sync: a Python with django-mailbox, which takes part then"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args()
     names = USUAL if given.name == ALL else [given.name]
@@ -66,7 +69,7 @@ def _measured(name: str, given: argparse.Namespace) -> Figures:
     runs: dict[str, Callable[[], Figures]] = {
         "acting": lambda: acting.run(messages or 1000),
         "arrival": lambda: arrival.run(messages or 40, with_dovecot=with_dovecot),
-        "sync": lambda: sync.run(messages or 2000, with_dovecot=with_dovecot),
+        "sync": lambda: sync.run(messages or 2000, with_dovecot=with_dovecot, django=given.django),
         "poll": lambda: poll.run(with_dovecot=with_dovecot),
         "watch": lambda: watch.run(mailboxes or 2000),
         "fair": lambda: fair.run(messages or 2000, mailboxes or 1000, with_dovecot=with_dovecot),

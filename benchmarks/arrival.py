@@ -20,7 +20,7 @@ from tests.faults.seeding import ADDRESS
 from tests.smtp_sink import SunkMessage
 
 PATIENCE = 30.0  # seconds for one message
-GOALS = {"on the page": 2.0, "lead on the page": 5.0, "answer at the SMTP server": 5.0}
+GOALS = {"on the page": 1.0, "lead on the page": 2.0, "answer at the SMTP server": 2.0}
 STAGES = ("stored", "converted", "queued", "sent")
 
 

@@ -1,4 +1,4 @@
-"""Others who read the same mailbox of the same server, side by side: the limit, IMAPClient and mbsync."""
+"""Others who read the same mailbox of the same server, side by side, and the limit."""
 
 import shutil
 import socket
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 from imapclient import IMAPClient
 
@@ -18,6 +19,7 @@ PATIENCE = 600.0
 
 RAW = "raw socket: every byte read and discarded"
 MBSYNC = "mbsync with fsync: copied to Maildir"
+DJANGO = "django-mailbox: parsed and stored in PostgreSQL"
 
 Peer = Callable[[], float]  # runs, and says how many seconds that took
 
@@ -97,3 +99,18 @@ def _mbsync(
     copied = sum(1 for path in (place / "mail").rglob("*") if path.parent.name in ("cur", "new"))
     assert copied == count, copied
     return seconds
+
+
+def django_mailbox(python: Path, account: ImapAccount, count: int, database_url: str, folder: Path) -> float:
+    """How many seconds django-mailbox takes, which deletes on the server what it has read: it comes last.
+
+    ``python``: of a virtual environment with django-mailbox and psycopg. ``database_url``: of an empty one.
+    """
+    script = Path(__file__).with_name("django_peer.py")
+    user, password = quote(account.user, safe=""), quote(account.password, safe="")
+    uri = f"imap://{user}:{password}@127.0.0.1:{account.plain_port}"
+    command = [python, script, uri, database_url, folder]
+    told = subprocess.run(command, check=True, timeout=PATIENCE, stdout=subprocess.PIPE, text=True).stdout
+    seconds, stored = told.split()
+    assert int(stored) == count, stored
+    return float(seconds)

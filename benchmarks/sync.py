@@ -14,7 +14,7 @@ from redis import Redis
 from rq import Worker
 
 from benchmarks.messages import Author
-from benchmarks.peers import MBSYNC, RAW, peers
+from benchmarks.peers import DJANGO, MBSYNC, RAW, django_mailbox, peers
 from benchmarks.processes import family_of, peak_megabytes, postgres_pids, processor_seconds
 from benchmarks.tables import print_table
 from embedded.folders import temporary_folder
@@ -29,22 +29,28 @@ LONG_AGO = datetime(2026, 1, 5, tzinfo=UTC)  # history: it makes no records and 
 POLL_SECONDS = 0.1
 PROCESSES_IN_ALL = sum(PROCESSES.get(name, 1) for name in QUEUES)
 OURS = "Postroom"
-GOALS = {"÷ mbsync with fsync, at least 2": MBSYNC, "÷ the raw limit, at least 1/9 = 0.111": RAW}
+GOALS = {
+    "÷ mbsync with fsync, at least 2": MBSYNC,
+    "÷ the raw limit, at least 1/9 = 0.111": RAW,
+    "÷ django-mailbox, at least 20": DJANGO,
+}
 
 
-def run(count: int, *, with_dovecot: bool = True) -> dict[str, Any]:
-    """Take over so many messages, print the tables and return the figures."""
+def run(count: int, *, with_dovecot: bool = True, django: Path | None = None) -> dict[str, Any]:
+    """Take over so many messages, print the tables and return the figures.
+
+    ``django``: a Python that has django-mailbox, which then takes part.
+    """
     is_real = with_dovecot and has_dovecot()
     with (
         temporary_folder() as folder,
         start_installation(folder, with_dovecot=is_real, history="all", starting=()) as installation,
     ):
-        size = 0
-        for raw in Author(ADDRESS).messages(count):
-            installation.append(raw, received_at=LONG_AGO)
-            size += len(raw)
+        size = installation.account.file_all(Author(ADDRESS).messages(count), LONG_AGO)
         rates = _peers(installation, count, folder) if is_real else {}
         figures = _measured(installation, count, folder) | {"mean size (KB)": size / count / 1024}
+        if is_real and django:
+            rates[DJANGO] = count / _django_mailbox(django, installation, count, folder)
     server = "Dovecot" if is_real else "the embedded mail server"
     print_table(
         f"First sync of {count:,} messages from {server}, durable", ("what", "figure"), list(figures.items())
@@ -61,6 +67,14 @@ def _peers(installation: Installation, count: int, folder: Path) -> dict[str, fl
     found = peers(installation.account, count, folder)
     next(iter(found.values()))()  # so that the first one does not pay for what the server keeps
     return {name: count / peer() for name, peer in found.items()}
+
+
+def _django_mailbox(python: Path, installation: Installation, count: int, folder: Path) -> float:
+    installation.stop()
+    with installation.connection() as connection:
+        connection.execute("CREATE DATABASE django_mailbox")
+    url = installation.services.postgres.url(database="django_mailbox").replace("+psycopg", "")
+    return django_mailbox(python, installation.account, count, url, folder)
 
 
 def _measured(installation: Installation, count: int, folder: Path) -> dict[str, Any]:

@@ -7,9 +7,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import unescape
 from http.cookiejar import CookieJar
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from tests.factories import PASSWORD, csrf_token
 
@@ -95,12 +96,29 @@ class Visitor:
     def _note(self, html: str) -> None:
         moment = time.monotonic()
         with self._changed:
-            for row in html.split('<li class="conversation-row')[1:]:
-                found = re.search(r'class="row-subject">([^<]*)<', row)
-                seen = self.seen.setdefault(found[1] if found else "", Seen())
+            for row in rows_of(html):
+                seen = self.seen.setdefault(row.subject, Seen())
                 seen.shown_at = seen.shown_at or moment
-                if 'title="Lead' in row:
+                if row.has_lead:
                     seen.lead_at = seen.lead_at or moment
-                if "Auto-replied" in row:
+                if row.is_answered:
                     seen.answered_at = seen.answered_at or moment
             self._changed.notify_all()
+
+
+class Row(NamedTuple):
+    """What the list says of a conversation."""
+
+    subject: str
+    has_lead: bool
+    is_answered: bool
+
+
+def rows_of(html: str) -> list[Row]:
+    """The conversations of a list."""
+    found = []
+    for row in html.split('<li class="conversation-row')[1:]:
+        subject = re.search(r'class="row-subject"[^>]*>([^<]*)<', row)
+        assert subject, "a conversation without a subject: the list has changed"
+        found.append(Row(unescape(subject[1]), 'title="Lead' in row, "Auto-replied" in row))
+    return found

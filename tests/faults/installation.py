@@ -383,6 +383,7 @@ def _with_mail(
             dovecot.password,
             certificates.ca_file,
             dovecot.port,
+            dovecot.folder / "mail" / "acme",
         )
     users = [MailUser("acme", "secret"), MailUser("neighbour-acme", "secret")]
     services = stack.enter_context(

@@ -6,7 +6,9 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import event, select
 
+from benchmarks.visitor import Row, rows_of
 from mailboxes.accounts import Account
+from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft
 from mailboxes.inbox import read_state
 from mailboxes.system_mailboxes import MailboxGrant
@@ -81,6 +83,21 @@ def test_a_row_names_our_mailbox_whole_and_only_where_a_person_has_answered(clie
     assert senders(read(client, "/mail/")) == ["Klaus Reimann"]
     make_message(ours, desk, shown_at=START + timedelta(minutes=2), **answer)
     assert senders(read(client, "/mail/")) == ["Klaus, Customer service"]
+
+
+def test_the_measurements_read_the_list_as_it_is(client, ours, mailbox, inside):
+    plain = make_message(ours, mailbox, subject="Where & when?", shown_at=START)
+    answered = make_message(ours, mailbox, subject="How?", shown_at=START + timedelta(minutes=1))
+    with inside(ours):
+        db.session.get_one(Thread, (ours.id, answered.thread_id)).is_auto_replied = True
+        db.session.add(lead := Lead(name="Where & when?"))
+        db.session.flush()
+        db.session.add(ThreadRecord(thread_id=plain.thread_id, kind="lead", lead_id=lead.id))
+        db.session.commit()
+    assert rows_of(read(client, "/mail/")) == [
+        Row("How?", has_lead=False, is_answered=True),
+        Row("Where & when?", has_lead=True, is_answered=False),
+    ]
 
 
 def test_nothing_of_the_neighbour_is_on_any_page(client, ours, theirs, mailbox):
