@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from mailboxes import outgoing, templates, timeline
+from mailboxes import loops, outgoing, templates, timeline
 from mailboxes.classifying import canonical_address
 from mailboxes.crm.contacts import contact_with_address
 from mailboxes.decisions import NO_RULE, Context, Decision, Reason, Rule, Usage, case_of, decide
@@ -30,6 +30,7 @@ from mailboxes.responses.knowing import (
     know_usage,
     know_what_to_answer,
     known_about,
+    limits_in_force,
     question_about,
     shared_account_of,
     with_domain,
@@ -128,6 +129,11 @@ def rehearse(message: Message, rules: list[AutoResponseRule] | None = None) -> D
             is_thread_answered=False,
         ),
     )
+
+
+def rehearse_loops() -> list[loops.Course]:
+    """How a rule would get on with other machines, within the limits of the organization."""
+    return loops.rehearse_loops(limits_in_force(), _window())
 
 
 def preview(rule: AutoResponseRule, message: Message, language: str | None = None) -> Rendered:

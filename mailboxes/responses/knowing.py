@@ -80,10 +80,7 @@ def known_about(message: Message, rules: Sequence[Rule] | None = None) -> Contex
         answers_reserved_domains=settings_of(current_app).answers_reserved_domains,
         switched_off=_switched_off(settings["response.enabled"]),
         sending_problem=sending_problem(mailbox) if given else "",
-        limits=Limits(
-            mailbox_per_hour=int(settings["response.hourly_limit"].value),
-            mailbox_per_day=int(settings["response.daily_limit"].value),
-        ),
+        limits=limits_in_force(),
         options=Options(answers_unaddressed=mailbox.answers_unaddressed),
     )
     case = case_of(facts, context)
@@ -91,6 +88,15 @@ def known_about(message: Message, rules: Sequence[Rule] | None = None) -> Contex
         context,
         is_undeliverable=is_undeliverable(case.recipient),
         lacks_smtputf8=not case.recipient.isascii() and _lacks_smtputf8(mailbox),
+    )
+
+
+def limits_in_force() -> Limits:
+    """How many automatic responses a mailbox of the organization may send."""
+    settings = _settings()
+    return Limits(
+        mailbox_per_hour=int(settings["response.hourly_limit"].value),
+        mailbox_per_day=int(settings["response.daily_limit"].value),
     )
 
 

@@ -12,6 +12,7 @@ from mailboxes.conditions import MOST_CONDITIONS, Condition
 from mailboxes.rules import AutoResponseRule, RuleValues, rules_of
 from mailboxes.templates import Template, TemplateValues, save_template
 from tenants.audit import Actor
+from tenants.configuration.layers import override
 from tenants.database import db, now
 from tests.factories import csrf_token, make_mailbox, make_message, make_user, sign_in
 from tests.webapp.reading import errors_of, form_values, judged, read, send, words_of
@@ -281,6 +282,40 @@ def test_a_rule_is_tried_on_a_month_and_what_matches_is_shown(client, ours, thei
     found = BeautifulSoup(page, "html.parser").select_one("#try")
     assert "0 of 3 messages" in " ".join(found.get_text().split())
     assert found.select("table") == []
+
+
+def test_a_rule_is_tried_on_messages_with_certain_words(client, ours, theirs, mailbox):
+    for subject in ("Invoice for a lamp", "Invoice for a table"):
+        make_message(ours, mailbox, subject=subject, to=mailbox.address, is_opening=True)
+    make_message(ours, make_mailbox(ours), subject="Invoice for a lamp elsewhere")
+    make_message(theirs, make_mailbox(theirs), subject=f"A lamp {theirs.canary}")
+    for which in ("latest", "days"):
+        page = send(client, url_of(mailbox, "/rules/new"), **{"try": which, "try_words": " LAMP "})
+        found = BeautifulSoup(page, "html.parser").select_one("#try")
+        assert [row.get_text(strip=True) for row in found.select("tbody th")] == ["Invoice for a lamp"]
+        assert found.select_one("[name=try_words]")["value"] == " LAMP "
+    page = send(client, url_of(mailbox, "/rules/new"), **{"try": "latest", "try_words": "parcel"})
+    assert "Nothing to try on" in words_of(page)
+    values = {"try": "latest", "try_words": "x" * 201}
+    page = send(client, url_of(mailbox, "/rules/new"), expect=422, **values)
+    assert "Use at most 200 characters." in errors_of(page)
+
+
+def test_loops_are_rehearsed_with_the_limits_of_the_organization(app, inside, ours, theirs):
+    mailbox = make_mailbox(ours, readers=(ours.member,))
+    client = sign_in(app, ours.admin)  # who reads no message of it
+
+    def answers():
+        page = send(client, url_of(mailbox, "/rules/new"), **{"try": "loops"})
+        rows = BeautifulSoup(page, "html.parser").select("#try tbody tr")
+        return {row.th.get_text(strip=True): row.select("td")[1].get_text(strip=True) for row in rows}
+
+    hourly = "It answers everything an hour later"
+    assert answers()[hourly] == "1"
+    with inside(ours):
+        override("response.window_hours", "1", "organization", by="test")
+        db.session.commit()
+    assert answers()[hourly] == "2"
 
 
 def test_a_trial_that_takes_long_says_which_messages_it_tried(client, ours, mailbox, monkeypatch):

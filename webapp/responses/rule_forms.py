@@ -15,6 +15,7 @@ from webapp.responses.texts import KIND_CHOICES, put_error, text_data, text_fiel
 from webapp.versions import OverwritingForm
 
 CUSTOM = ""
+LONGEST_SEARCH = 200
 MOST_ROWS = 2 * MOST_CONDITIONS  # more than a rule has, so that a few too many are shown and not lost
 STATES = [("on", "Active"), ("off", "Inactive")]
 _HEADER_CHOICE = HEADER.rstrip(":")
@@ -49,6 +50,12 @@ class RuleForm(OverwritingForm):
     kind = RadioField("Type", choices=KIND_CHOICES, default="plain", validate_choice=False)
     saves = BooleanField(
         "Save response as email template", description="Then other rules and people can use it too."
+    )
+    try_words = StringField(
+        "Only messages with these words",
+        [Length(max=LONGEST_SEARCH, message=f"Use at most {LONGEST_SEARCH} characters.")],
+        filters=[storable],
+        render_kw={"autocomplete": "off"},
     )
     save_as = StringField("Name of the template", filters=[storable], render_kw={"autocomplete": "off"})
 

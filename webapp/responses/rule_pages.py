@@ -1,5 +1,6 @@
 """What both doors to a mailbox do with its auto-response rules."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from mailboxes import rules, templates
 from mailboxes.access import is_granted
+from mailboxes.loops import Course
+from mailboxes.responses import rehearse_loops
 from mailboxes.rules import AutoResponseRule, InvalidRuleError
 from mailboxes.setup.rule_list import HITS_DAYS, rule_rows
 from mailboxes.system_mailboxes import Mailbox
@@ -99,6 +102,8 @@ def _rule_page(door: Door, mailbox: Mailbox, rule: AutoResponseRule | None) -> R
         form.who_changed = on_record(AuditEntry, "rule", rules.name_on_record(rule))
     if not form.is_submitted() or changed_rows(form):
         return _page(door, mailbox, rule, form, languages)
+    if request.form.get("try") == "loops":
+        return _page(door, mailbox, rule, form, languages, courses=rehearse_loops())
     if "try" in request.form:
         return _page(door, mailbox, rule, form, languages, _tried(mailbox, rule, form))
     if form.saves.data and not door.may_make_templates:
@@ -139,6 +144,7 @@ def _page(
     form: RuleForm,
     languages: list[str],
     trials: Trials | None = None,
+    courses: Sequence[Course] = (),
 ) -> ResponseReturnValue:
     page = render_template(
         "responses/rule.html",
@@ -151,6 +157,7 @@ def _page(
         variables=variable_groups(),
         filters=filter_notes(),
         trials=trials,
+        courses=courses,
         may_name_templates=door.may_make_templates,
         trial_days=DAYS,
     )
@@ -166,6 +173,8 @@ def _tried(mailbox: Mailbox, rule: AutoResponseRule | None, form: RuleForm) -> T
     if member is None or not is_granted(member, mailbox):
         form.form_errors.append("Trying a rule shows messages, and you have no access to this mailbox.")
         return None
+    if not form.try_words.validate(form):
+        return None
     conditions = conditions_from(form)
     try:
         rules.demand_valid_conditions(conditions)
@@ -174,7 +183,8 @@ def _tried(mailbox: Mailbox, rule: AutoResponseRule | None, form: RuleForm) -> T
         return None
     days = DAYS if request.form["try"] == "days" else 0
     earlier = list(db.session.scalars(rules.active_rules_before(mailbox, rule)))
-    return trials_of(mailbox, form.name.data or "This rule", conditions, earlier, days)
+    name, words = form.name.data or "This rule", (form.try_words.data or "").strip()
+    return trials_of(mailbox, name, conditions, earlier, days, words)
 
 
 def _offered(rule: AutoResponseRule | None) -> list[Template]:

@@ -11,6 +11,7 @@ from mailboxes.conditions import Condition
 from mailboxes.messages import Message
 from mailboxes.responses import rehearse
 from mailboxes.rules import AutoResponseRule
+from mailboxes.search import messages_with_words
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, now, uuid7
 
@@ -50,10 +51,12 @@ def trials_of(
     conditions: tuple[Condition, ...],
     earlier: list[AutoResponseRule],
     days: int = 0,
+    words: str = "",
 ) -> Trials:
     """Incoming messages, newest first, before a rule that is nowhere stored: the latest, or of ``days``.
 
-    The ``earlier`` rules are asked before it: what one of them takes, it does not answer.
+    ``words``: those that have all of them. The ``earlier`` rules are asked before it: what one of them
+    takes, it does not answer.
     """
     rule = AutoResponseRule(id=uuid7(), name=name, conditions=[one.stored() for one in conditions])
     incoming = (
@@ -61,6 +64,9 @@ def trials_of(
         .where(Message.mailbox_id == mailbox.id, Message.direction == "in")
         .order_by(Message.shown_at.desc(), Message.id.desc())
     )
+    if words:
+        here = select(Mailbox.id).where(Mailbox.id == mailbox.id)
+        incoming = incoming.where(Message.id.in_(messages_with_words([words], here)))
     if days:
         incoming = incoming.where(Message.shown_at > now() - timedelta(days=days)).limit(MOST_TRIED)
     else:

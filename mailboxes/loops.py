@@ -1,27 +1,28 @@
-"""A world of mail robots with a clock of its own: no sockets, real bytes, our real decision.
+"""Loops rehearsed: a mailbox of ours meets mail robots, for thirty days that pass at once. Pure.
 
-Each actor gets bytes and answers with bytes. `Postroom` is an installation of ours with its ledger in
-memory; the others are what loops are made of in the wild (reliability §3.5).
+Each actor gets bytes and answers with bytes. `OurMailbox` decides as the product does, with its ledger in
+memory; the others are what loops are made of in the wild.
 """
 
 import heapq
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from uuid import UUID
 
 from mailboxes.classifying import canonical_address, classify
 from mailboxes.composing import Letter, Mailer, bounded_references, compose
 from mailboxes.conditions import MessageFields
-from mailboxes.decisions import Context, Rule, Usage, decide
+from mailboxes.decisions import Context, Limits, Rule, Usage, decide
 from mailboxes.parsing import parse
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 SPAN = timedelta(days=30)
-MOST_EVENTS = 80
+MOST_EVENTS = 80  # after which others loop without us
+OURS, ELSEWHERE = "desk@ours.test", "lee@elsewhere.test"
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -64,13 +65,6 @@ def written(sender: str, to: str, subject: str, text: str, at: datetime, number:
     return compose(Letter(id, at, Mailer("", sender), [Mailer("", to)], subject, text))
 
 
-class Human(Actor):
-    """Reads, and answers no robot."""
-
-    def receive(self, content: bytes, at: datetime) -> list[Sent]:
-        return []
-
-
 class Naive(Actor):
     """Answers everything at once, with its number in the text."""
 
@@ -101,7 +95,7 @@ class Absent(Actor):
     def receive(self, content: bytes, at: datetime) -> list[Sent]:
         number = next(self.numbers)
         local, _, domain = self.address.partition("@")
-        sender = f"{local}{number % 3 or ''}@{domain}"
+        sender = f"{local}{(number + 1) % 3 or ''}@{domain}"
         return self.answer(content, at, f"Back on day {number}", "I am not here.", sender=sender)
 
 
@@ -150,10 +144,17 @@ class MailingList(Forwarder):
 
 
 @dataclass
-class Postroom(Actor):
-    """One installation with one mailbox and a rule that answers everybody."""
+class OurMailbox(Actor):
+    """A mailbox of Postroom with a rule that answers everybody.
 
-    secret: str = "a"
+    ``signature``: of its installation. ``reasons``: why what came last was not answered.
+    """
+
+    signature: str = "a"
+    limits: Limits = field(default_factory=Limits)
+    window: timedelta = DAY  # in which a sender is answered once
+    received_count: int = 0
+    reasons: tuple[str, ...] = ()
     answered: list[tuple[datetime, str, str]] = field(default_factory=list)  # when, to whom, thread
     threads: dict[str, str] = field(default_factory=dict)  # Message-ID to thread
     marks: set[str] = field(default_factory=set)
@@ -161,6 +162,7 @@ class Postroom(Actor):
     bodies: list[tuple[datetime, str, str]] = field(default_factory=list)
 
     def receive(self, content: bytes, at: datetime) -> list[Sent]:
+        self.received_count += 1
         parsed = parse(content)
         facts = classify(parsed, content).facts
         thread, is_opening = self._thread(
@@ -185,8 +187,10 @@ class Postroom(Actor):
                 ),
                 answers_reserved_domains=True,
                 usage=self._usage(at, recipient, facts["body_hash"]),
+                limits=self.limits,
             ),
         )
+        self.reasons = () if decision.send else tuple(reason.sentence for reason in decision.reasons)
         if not decision.send:
             return []
         self.answered.append((at, recipient, thread))
@@ -204,7 +208,7 @@ class Postroom(Actor):
         domain = recipient.partition("@")[2]
         near = [one for one in self.answered if one[1].endswith(f"@{domain}") and one[0] > at - HOUR]
         return Usage(
-            next_allowed_at=max(times) + DAY if times else None,
+            next_allowed_at=max(times) + self.window if times else None,
             sender_day_count=sum(when > at - DAY for when in times),
             domain_hour_count=len(near),
             mailbox_hour_count=sum(when > at - HOUR for when, _, _ in self.answered),
@@ -217,7 +221,10 @@ class Postroom(Actor):
 
     def _response(self, parent: str, references: list[str], recipient: str, at: datetime) -> Sent:
         number = next(self.numbers)
-        id, mark = f"ar.{self.secret}.{number}@{self.address.partition('@')[2]}", f"{self.secret}-{number}"
+        id, mark = (
+            f"ar.{self.signature}.{number}@{self.address.partition('@')[2]}",
+            f"{self.signature}-{number}",
+        )
         self.own_ids.add(id)
         self.marks.add(mark)
         letter = Letter(
@@ -239,19 +246,42 @@ class Postroom(Actor):
         return Sent(recipient, compose(letter))
 
 
-ROBOTS: tuple[Callable[..., Actor], ...] = (
-    Human,
-    Naive,
-    Delayed,
-    Tickets,
-    Absent,
-    Challenge,
-    Bouncer,
-    Forwarder,
-    Stripper,
-    MailingList,
-    Postroom,
-)
+CORRESPONDENTS: dict[str, Callable[..., Actor]] = {
+    "answers everything at once": Naive,
+    "answers everything an hour later": Delayed,
+    "opens a ticket for everything, with a new subject": Tickets,
+    "is out of office, each time under another address and subject": Absent,
+    "asks every sender to prove that they are a person": Challenge,
+    "says of everything that it could not be delivered": Bouncer,
+    "passes everything on to this mailbox": Forwarder,
+    "passes everything on to this mailbox as if it was new": Stripper,
+    "is a mailing list that this mailbox reads": MailingList,
+    "is a mailbox of another Postroom": partial(OurMailbox, signature="b"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How it went with one correspondent. ``reasons``: why its last message was not answered, or none."""
+
+    correspondent: str
+    received_count: int
+    answered_count: int
+    reasons: tuple[str, ...]
+
+
+def rehearse_loops(limits: Limits, window: timedelta) -> list[Course]:
+    """A rule without conditions meets each correspondent, who writes first.
+
+    ``window``: in which a sender is answered once.
+    """
+    return [_course(name, kind, limits, window) for name, kind in CORRESPONDENTS.items()]
+
+
+def _course(name: str, kind: Callable[..., Actor], limits: Limits, window: timedelta) -> Course:
+    ours = OurMailbox(OURS, limits=limits, window=window)
+    Simulation([ours, kind(ELSEWHERE, OURS)]).run(ELSEWHERE, OURS)
+    return Course(name, ours.received_count, len(ours.answered), ours.reasons)
 
 
 @dataclass
@@ -281,23 +311,3 @@ class Simulation:
     def _at(self, address: str) -> Actor | None:
         wanted = re.sub(r"\d+@", "@", address)
         return next((one for one in self.actors if one.address in (address, wanted)), None)
-
-    def installations(self) -> list[Postroom]:
-        """Those of ours."""
-        return [one for one in self.actors if isinstance(one, Postroom)]
-
-
-def most_in_a_day(answered: list[tuple[datetime, str, str]]) -> int:
-    """The most answers to one sender within 24 hours."""
-    return max(
-        (
-            sum(start <= at < start + DAY and whom == to for at, to, _ in answered)
-            for start, whom, _ in answered
-        ),
-        default=0,
-    )
-
-
-def most_in_a_thread(answered: list[tuple[datetime, str, str]]) -> int:
-    """The most answers in one thread."""
-    return max(Counter(thread for _, _, thread in answered).values(), default=0)
