@@ -11,6 +11,7 @@ from tenants.errors import NotFoundError
 from workers.queues import (
     INTAKE,
     begun,
+    is_new_mail_waiting,
     put_off,
     ring_action,
     ring_for_put_off,
@@ -19,7 +20,7 @@ from workers.queues import (
 )
 from workers.runtime import job
 
-BATCHES_A_TURN = 2  # a second or two: so long the new mail of others waits at most
+BATCHES_A_TURN = 2  # a second or two; one where new mail waits
 
 
 @job
@@ -36,8 +37,9 @@ def deliver_arrivals(account_id: str) -> None:
     except NotFoundError:
         return  # deleted since the bell was rung
     finish_moves(account)
-    delivered = deliver(account, ring_on, most=BATCHES_A_TURN, bells=_Bells(account))
-    if len(delivered) >= BATCHES_A_TURN:
+    turn = _Turn()
+    deliver(account, ring_on, is_turn_over=turn.ends_after, bells=_Bells(account))
+    if turn.is_over:
         ring_intake_in_turn(account)
 
 
@@ -54,6 +56,17 @@ def ring_on(batch: Delivered) -> None:
 def warm_up() -> None:
     """Load what reading most messages needs, before the first one comes."""
     read_message(b"From: a@example.test\r\n\r\nLieferung Stuttgart morgen verschoben\r\n", "")
+
+
+@dataclass(slots=True)
+class _Turn:
+    """So long a job delivers, before it lets others go first."""
+
+    is_over: bool = False
+
+    def ends_after(self, batches: int) -> bool:
+        self.is_over = batches >= BATCHES_A_TURN or is_new_mail_waiting()
+        return self.is_over
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ SECONDS = {
     OUTGOING: SENDING_SECONDS,
     NOTICES: SENDING_SECONDS,
 }
+FIRST = "first-"  # begins the ids of jobs that go before others
 CHANGES = "changes"  # prefix of the channels that tell open pages to look again
 STATE = "state"  # a kind of change: how a mailbox is, for whoever manages mailboxes
 
@@ -53,7 +54,8 @@ def ring_sync(account_id: UUID, fence: int, *, is_news: bool = False) -> None:
     ``is_news``: its server tells of new mail, which comes before passes in their rhythm.
     """
     job_id = f"sync-{account_id}-{fence}"
-    _ring(SYNC, "workers.sync.sync_account", str(account_id), fence, job_id=job_id, is_first=is_news)
+    args = str(account_id), fence, is_news
+    _ring(SYNC, "workers.sync.sync_account", *args, job_id=job_id, is_first=is_news)
 
 
 def ring_intake(account_id: UUID) -> None:
@@ -109,6 +111,15 @@ def ring_deletion_of_mailbox(organization_id: UUID, mailbox_id: UUID) -> None:
 def ring_deletion_of_global(global_mailbox_id: UUID) -> None:
     """Ask that more of a global mailbox that is to go be deleted."""
     _ring_deletion("workers.deletion.delete_global_mailbox", global_mailbox_id)
+
+
+def is_new_mail_waiting() -> bool:
+    """Whether new mail of an account is to be delivered that nobody delivers yet."""
+    try:
+        first = queue(INTAKE).get_job_ids(0, 1)
+    except RedisError:
+        return False
+    return bool(first) and first[0].startswith(FIRST)
 
 
 def begun(name: str, id: UUID) -> None:
@@ -198,7 +209,8 @@ def _ring_once(name: str, function: str, id: UUID, *, is_first: bool = False) ->
 
     def bell() -> None:
         if redis().set(_waiting(name, id, is_first=is_first), 1, nx=True, ex=WAITING_SECONDS):
-            _ring(name, function, str(id), is_first=is_first)
+            job_id = f"{FIRST}{uuid4()}" if is_first else None
+            _ring(name, function, str(id), job_id=job_id, is_first=is_first)
 
     _quietly(bell)
 

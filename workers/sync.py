@@ -17,8 +17,11 @@ from workers.runtime import job
 
 
 @job
-def sync_account(account_id: str, fence: int) -> None:
-    """Run a pass under the lease that was taken for it, or under a new one; intake is rung meanwhile."""
+def sync_account(account_id: str, fence: int, is_news: bool = False) -> None:
+    """Run a pass under the lease that was taken for it, or under a new one; intake is rung meanwhile.
+
+    ``is_news``: new mail is to be looked for; history has its turn another time where others wait.
+    """
     account = UUID(account_id)
     try:
         bind_to_owner(owner_of(account))
@@ -29,7 +32,13 @@ def sync_account(account_id: str, fence: int) -> None:
         return
     keep_rhythm(account)
     with leases.held(account, held_fence):
-        report = run_pass(account, held_fence, stored=partial(_ring, account), do_others_wait=do_others_wait)
+        report = run_pass(
+            account,
+            held_fence,
+            stored=partial(_ring, account),
+            do_others_wait=do_others_wait,
+            is_news=is_news,
+        )
     _tell(account, report)
 
 

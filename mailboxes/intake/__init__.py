@@ -6,7 +6,6 @@ that cannot be read or stored is quarantined with its raw and the reason, and th
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import select
@@ -26,38 +25,42 @@ from tenants.database import db
 __all__ = ["Delivered", "deliver"]
 
 Told = Callable[[Delivered], None]
+Turn = Callable[[int], bool]
 
 
 def deliver(
-    account_id: UUID, told: Told | None = None, *, most: int | None = None, bells: Bells | None = None
+    account_id: UUID,
+    told: Told | None = None,
+    *,
+    is_turn_over: Turn = lambda batches: False,
+    bells: Bells | None = None,
 ) -> list[Delivered]:
-    """Deliver what waits for an account; commits in between. ``told`` hears of each batch.
+    """Deliver what waits for an account; commits in between. ``told`` hears of each organization's batch.
 
-    At most about ``most`` batches, if that is given: as many answers as that mean that more may wait.
+    ``is_turn_over``: asked after each batch, with how many there were; more may wait where it says so.
     Two may do so at once: each has its share of the history. ``bells``: what others have is left to them, who
     ring when they have ended; without it, they are waited for. The session is bound to the account's owner:
     its organization, or the installation.
     """
-    batches: list[Delivered] = []
+    all_delivered: list[Delivered] = []
     had: set[int] = set()
+    batches = 0
     with ReaderApart() as apart:
-        while len(had) < SHARES and (most is None or len(batches) < most):
+        while len(had) < SHARES:
             with delivering_a_share(account_id, had, bells) as share:
                 if share is None:
                     break
                 had.add(share)
-                left = None if most is None else most - len(batches)
-                for delivered in _delivered_of(account_id, share, apart, left):
-                    batches.append(delivered)
-                    if told is not None:
-                        told(delivered)
-    return batches
-
-
-def _delivered_of(account_id: UUID, share: int, apart: ReaderApart, most: int | None) -> Iterator[Delivered]:
-    account = account_now(account_id)
-    for batch in islice(_batches(account_id, share), most):
-        yield from _delivered(account, batch, apart)
+                account = account_now(account_id)
+                for batch in _batches(account_id, share):
+                    for delivered in _delivered(account, batch, apart):
+                        all_delivered.append(delivered)
+                        if told is not None:
+                            told(delivered)
+                    batches += 1
+                    if is_turn_over(batches):
+                        return all_delivered
+    return all_delivered
 
 
 def _batches(account_id: UUID, share: int) -> Iterator[list[Waiting]]:

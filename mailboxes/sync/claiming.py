@@ -94,6 +94,7 @@ _CLAIM = text(
     """  # noqa: S608  # only our own text is filled in
 ).bindparams(bindparam("most", type_=Integer))
 _IS_DUE = text(f"SELECT EXISTS (SELECT 1 FROM accounts a WHERE {_DUE})")  # noqa: S608  # as above
+_WITH_HISTORY = text(f"SELECT {_HAS_HISTORY} FROM accounts a WHERE a.id = :id")  # noqa: S608  # as above
 
 _SET_NEXT = text(
     """
@@ -229,24 +230,26 @@ def is_anybody_due() -> bool:
 def claim_now(account_id: UUID) -> int | None:
     """The server has news: the fence of a lease, or None while a pass runs, which another will follow.
 
-    None also while as many passes of the same owner are under way as it may have: then the schedule claims
-    the account in its turn. Thousands of bells of one owner would stand before those of others. And while it
-    is left alone because workers die of it: each message would end another one.
+    None also while as many passes of the same owner are under way as it may have, fewer where it has history:
+    then the schedule claims the account in its turn. Thousands of bells of one owner would stand before those
+    of others. And while it is left alone because workers die of it: each message would end another one.
     """
     with bound_to_owner(account_id):
         if deaths.is_left_alone(account_id):
             return None
-        fence = None if _has_its_share() else leases.take(account_id, owner="")
+        fence = None if _has_its_share(account_id) else leases.take(account_id, owner="")
     with across_organizations("a watcher has heard of new messages") as session:
         _set_next(session, [account_id], 0 if fence is None else PAUSED_SECONDS)
         session.commit()
     return fence
 
 
-def _has_its_share() -> bool:
-    """Whether the owner that the session is bound to has as many passes under way as it may have."""
+def _has_its_share(account_id: UUID) -> bool:
+    """Whether the owner that the session is bound to has as many passes under way as this account leaves."""
+    has_history = db.session.scalar(_WITH_HISTORY, {"id": account_id})
     under_way = select(func.count()).select_from(Account).where(Account.lease_expires_at >= func.now())
-    return (db.session.scalar(under_way) or 0) >= UNDER_WAY_PER_ORGANIZATION
+    most = HISTORIES_PER_ORGANIZATION if has_history else UNDER_WAY_PER_ORGANIZATION
+    return (db.session.scalar(under_way) or 0) >= most
 
 
 def put_off(account_ids: Iterable[UUID], seconds: int) -> None:

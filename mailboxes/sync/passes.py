@@ -56,12 +56,14 @@ def sync_account(
     stored: Heard | None = None,
     *,
     do_others_wait: Callable[[], bool] = lambda: False,
+    is_news: bool = False,
 ) -> PassReport:
     """Run one pass under a lease. Never raises for what a server does; the account's row tells it, and
     also what else went wrong, which is raised.
 
     The session is bound to the account's owner. ``stored`` is told of each commit of arrivals.
     ``do_others_wait``: asked once the turn is over, and from then on; the pass ends early where it says so.
+    ``is_news``: it goes before others for its new mail, and its turn is over when that is in.
     """
     report = PassReport()
     began = time.monotonic()
@@ -73,7 +75,7 @@ def sync_account(
         budget.demand(0)
         with _counted(imap, report):
             ends = began + PASS_SECONDS, began + TURN_SECONDS
-            _run(Pass(account, fence, imap, report, progress, stored, *ends, do_others_wait, budget))
+            _run(Pass(account, fence, imap, report, progress, stored, *ends, do_others_wait, budget), is_news)
     except leases.LeaseLostError:
         report.is_lease_lost = True
         return report
@@ -158,7 +160,7 @@ def _list_folders(run: Pass) -> None:
         refresh_folders(run.account, run.fence, listed)
 
 
-def _run(run: Pass) -> None:
+def _run(run: Pass, is_news: bool) -> None:
     _list_folders(run)
     if not synced_folders(run.account) and is_any_chosen(run.account):
         look_for_new_names(run)
@@ -177,7 +179,7 @@ def _run(run: Pass) -> None:
         if is_first_round and run.account.mirrors_reads:
             run.report.changed_count += mirror_reads(run)
         has_more = history_round(run, folders, looked_seconds)
-        if not has_more or run.is_over:
+        if not has_more or run.is_over or (is_news and run.do_others_wait()):
             run.report.has_more = has_more or run.is_cut
             break
         is_first_round = False

@@ -683,7 +683,7 @@ SABOTAGES = (
     Sabotage(
         "news ring without end",
         SYNC / "claiming.py",
-        "        fence = None if _has_its_share() else leases.take(",
+        "        fence = None if _has_its_share(account_id) else leases.take(",
         "        fence = leases.take(",
         "tests/workers/test_schedule.py::test_news_of_many_mailboxes_leave_room_for_another_organization",
     ),

@@ -92,6 +92,27 @@ def test_a_flood_waits_behind_the_mail_of_others(
     assert [job.args for job in queues.queue(queues.ACTION).jobs] == [[str(ours.id)]]
 
 
+def test_new_mail_of_others_waits_for_one_batch_of_a_flood(
+    ours: World, theirs: World, inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailboxes.intake.arrived.BATCH_MESSAGES", 1)
+    mailbox, neighbour = make_mailbox(ours), make_mailbox(theirs)
+    with inside(ours):
+        for number in range(3):
+            arrive(mailbox, letter(subject=f"Letter {number}"))
+    queues.ring_intake_in_turn(neighbour.account_id)
+    deliver_arrivals(str(mailbox.account_id))
+    with inside(ours):
+        assert db.session.query(Message).count() == 2  # what is many lets nobody go first
+    queues.queue(queues.INTAKE).empty()
+    queues.ring_intake(neighbour.account_id)
+    deliver_arrivals(str(mailbox.account_id))
+    with inside(ours):
+        assert db.session.query(Message).count() == 3
+    waiting = [job.args[0] for job in queues.queue(queues.INTAKE).jobs]
+    assert waiting == [str(neighbour.account_id), str(mailbox.account_id)]
+
+
 def test_new_mail_goes_before_what_is_many(ours: World, theirs: World) -> None:
     large, small = make_mailbox(ours).account_id, make_mailbox(theirs).account_id
     queues.ring_intake_in_turn(large)

@@ -220,6 +220,18 @@ def test_news_of_many_mailboxes_leave_room_for_another_organization(ours: World,
     assert claim_due(100, Rhythms()) == []  # ours has its share; what waits is due, and comes in turn
 
 
+def test_news_of_first_syncs_leave_a_place_for_news_of_the_same_organization(
+    ours: World, theirs: World, inside: Any
+) -> None:
+    later = now() + timedelta(hours=1)
+    first_syncs = [
+        due_with_history(ours, inside, next_attempt_at=later) for _ in range(UNDER_WAY_PER_ORGANIZATION)
+    ]
+    rung_for = [claim_now(mailbox.account_id) for mailbox in first_syncs]
+    assert sum(fence is not None for fence in rung_for) == HISTORIES_PER_ORGANIZATION
+    assert claim_now(due_mailbox(ours, next_attempt_at=later).account_id) is not None
+
+
 def test_a_watched_account_is_put_off_but_never_for_long_as_the_setting_says(
     ours: World, inside: Any
 ) -> None:
@@ -249,7 +261,7 @@ def test_due_accounts_are_rung_for_once(ours: World) -> None:
     mailbox = due_mailbox(ours)
     schedule = Schedule(SCHEDULE)
     tick(schedule)
-    assert rung(queues.SYNC) == [(str(mailbox.account_id), "1")]
+    assert rung(queues.SYNC) == [(str(mailbox.account_id), "1", "False")]
     schedule.due_at.clear()
     tick(schedule)
     assert len(rung(queues.SYNC)) == 1

@@ -100,13 +100,18 @@ def test_deaths_between_which_history_is_taken_in_are_none_in_a_row(
 
 
 @pytest.mark.parametrize("do_others_wait", [True, False])
+@pytest.mark.parametrize(("is_news", "turn_seconds"), [(False, 0.0), (True, 3600.0)])
 def test_a_pass_ends_soon_where_others_wait_and_goes_on_where_it_stopped(
-    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, do_others_wait: bool
+    scripted: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+    do_others_wait: bool,
+    is_news: bool,
+    turn_seconds: float,
 ) -> None:
     monkeypatch.setattr("mailboxes.sync.history.FIRST_PORTION", 5)
     monkeypatch.setattr("mailboxes.sync.history.portion_after", lambda *_: 5)
     monkeypatch.setattr("mailboxes.sync.history.ROUND_SECONDS", 0.0)
-    monkeypatch.setattr("mailboxes.sync.passes.TURN_SECONDS", 0.0)
+    monkeypatch.setattr("mailboxes.sync.passes.TURN_SECONDS", turn_seconds)
     for number in range(20):
         scripted.add(f"Old {number:02}")
     counts = []
@@ -114,7 +119,9 @@ def test_a_pass_ends_soon_where_others_wait_and_goes_on_where_it_stopped(
         fence = leases.take(scripted.mailbox.account_id, "a worker")
         assert fence is not None
         for _ in range(4):
-            report = sync_account(scripted.mailbox.account_id, fence, do_others_wait=lambda: do_others_wait)
+            report = sync_account(
+                scripted.mailbox.account_id, fence, do_others_wait=lambda: do_others_wait, is_news=is_news
+            )
             counts.append(report.history_count)
             assert report.has_more == (sum(counts) < 20)
         leases.release(scripted.mailbox.account_id, fence)
