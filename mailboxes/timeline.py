@@ -29,6 +29,7 @@ STAGES = (
     "changed",
 )
 BEFORE = "before"
+PART = "part"  # in the details of a split: the other conversation
 RECORDS = ("lead", "case")  # kinds that need a permission
 
 

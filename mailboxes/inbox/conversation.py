@@ -58,7 +58,7 @@ class Opened:
 class Conversation:
     """A thread with its newest messages, oldest first, and the notes written since the first of these.
 
-    ``earlier`` leads to what was before them.
+    ``earlier`` leads to what was before them. ``parts``: what people split from it, or it from, if readable.
     """
 
     thread: Thread
@@ -67,12 +67,18 @@ class Conversation:
     earlier_count: int
     earlier: Key | None
     linked: list[Thread]
+    parts: list[Thread]
     related: list[Thread]
     notes: list[Note]
     assignee: Membership | None
     drafts: list[Draft]
     may_reply: bool
     is_unread: bool
+
+    @property
+    def split_from(self) -> Thread | None:
+        """The part that the others were split from, where this one is another."""
+        return next((part for part in self.parts if part.id == self.thread.split_family), None)
 
 
 def open_conversation(
@@ -95,6 +101,7 @@ def open_conversation(
         earlier_count=_earlier_count(thread, messages[0]) if has_earlier else 0,
         earlier=Key(messages[0].shown_at, messages[0].id) if has_earlier else None,
         linked=_linked(member, thread),
+        parts=_parts(member, thread),
         related=_related(member, thread),
         notes=_notes(thread, messages[0].shown_at if has_earlier else None),
         assignee=db.session.scalar(select(Membership).where(Membership.id == thread.assignee_id)),
@@ -275,6 +282,19 @@ def _linked(member: Membership, thread: Thread) -> list[Thread]:
             .limit(MOST_RELATED)
         )
     )
+
+
+def _parts(member: Membership, thread: Thread) -> list[Thread]:
+    """Conversations that people split from this one, or this one from."""
+    if thread.split_family is None:
+        return []
+    parts = select(Thread).where(
+        Thread.split_family == thread.split_family,
+        Thread.id != thread.id,
+        is_readable(member, Thread.mailbox_id),
+    )
+    first = Thread.id == thread.split_family
+    return list(db.session.scalars(parts.order_by(first.desc(), Thread.last_at.desc()).limit(MOST_RELATED)))
 
 
 def _related(member: Membership, thread: Thread) -> list[Thread]:

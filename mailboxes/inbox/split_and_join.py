@@ -98,9 +98,14 @@ def split(member: Membership, message_id: UUID) -> Thread:
     _keep_news(news)
     _share_references(thread, new, moved, stays)
     refresh_summaries([thread.id, new.id])
-    timeline.record(moved[0], "changed", "split", f"{member.name} made a conversation of its own of this.")
-    timeline.record(stays[-1], "changed", "split", f"{member.name} split what comes after it.")
+    _tell_of_split(moved[0], f"{member.name} made a conversation of its own of this.", thread)
+    _tell_of_split(stays[-1], f"{member.name} split what comes after it.", new)
     return new
+
+
+def _tell_of_split(message: Message, sentence: str, other: Thread) -> None:
+    """By its id: nothing of what it is about stays here when it has moved to another organization."""
+    timeline.record(message, "changed", "split", sentence, details={timeline.PART: str(other.id)})
 
 
 def joining_of(member: Membership, thread_id: UUID, other_id: UUID) -> Joining:

@@ -27,7 +27,7 @@ from mailboxes.reading import Reading
 from mailboxes.routing.records import Routing
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.threads.joining import LONGEST_COMPARED, Newcomer, Placement, Threads
+from mailboxes.threads.joining import LONGEST_COMPARED, Newcomer, Part, Placement, Threads
 from mailboxes.threads.tokens import TOKEN_HEADER, thread_of_token
 from mailboxes.timeline import Step, delivery_row
 from tenants.configuration.layers import value_of
@@ -123,7 +123,15 @@ def newcomer_of(context: Context, item: Item, direction: str) -> Newcomer:
         sent_at=parsed.sent_at,
         text=parsed.own_text[:LONGEST_COMPARED],
         counts=_counts(context, item),
+        left_part=_left_part(item),
     )
+
+
+def _left_part(item: Item) -> Part | None:
+    way = item.way
+    if way is None or way.left_part_id is None or way.left_family is None:
+        return None
+    return Part(way.left_part_id, way.left_family)
 
 
 def _counts(context: Context, item: Item) -> bool:

@@ -94,12 +94,26 @@ def effects_of(message: Message) -> Effects:
     )
 
 
+def hold_to_leave(message: Message) -> Mailbox:
+    """Its mailbox, also one that is being deleted, whose job then takes nothing until we are done.
+
+    Nobody splits or joins its conversation before the transaction ends. `ConflictError` if it is gone.
+    """
+    hold_mailboxes(Mailbox.id == message.mailbox_id)
+    if db.session.scalar(select(Message.id).where(Message.id == message.id)) is None:
+        raise ConflictError(GONE)
+    db.session.refresh(message, ["thread_id"])  # somebody may have split its conversation meanwhile
+    hold_messages(message.thread_id)  # before their records, as whoever acts on them
+    key = (message.organization_id, message.mailbox_id)
+    return db.session.get_one(Mailbox, key, execution_options={SEES_DELETED: True})
+
+
 def leave(message: Message, *, by: Actor) -> list[str]:
     """Remove a message with what was made of it; returns the objects to forget once that is committed.
 
     `ConflictError` while an answer to it is being sent, or if it was deleted meanwhile.
     """
-    mailbox = _held_mailbox(message)  # held here also for whoever asks for it below: it may be hidden
+    mailbox = hold_to_leave(message)  # held here also for whoever asks for it below: it may be hidden
     doomed, effects = _doomed(message), effects_of(message)
     sending = select(Outgoing.id).where(Outgoing.message_id.in_(doomed), Outgoing.state.in_(BEING_SENT))
     if db.session.scalars(sending.with_for_update()).first() is not None:
@@ -118,17 +132,6 @@ def leave(message: Message, *, by: Actor) -> list[str]:
 
 
 # --- the message and its conversation --------------------------------------------------------
-
-
-def _held_mailbox(message: Message) -> Mailbox:
-    """Its mailbox, also one that is being deleted, whose job then takes nothing until we are done."""
-    hold_mailboxes(Mailbox.id == message.mailbox_id)
-    if db.session.scalar(select(Message.id).where(Message.id == message.id)) is None:
-        raise ConflictError(GONE)
-    db.session.refresh(message, ["thread_id"])  # somebody may have split its conversation meanwhile
-    hold_messages(message.thread_id)  # before their records, as whoever acts on them
-    key = (message.organization_id, message.mailbox_id)
-    return db.session.get_one(Mailbox, key, execution_options={SEES_DELETED: True})
 
 
 def _doomed(message: Message) -> list[UUID]:

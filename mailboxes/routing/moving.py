@@ -16,14 +16,22 @@ from sqlalchemy import Select, Update, select, update
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival, delivering, hold
 from mailboxes.crash_points import crash_point
+from mailboxes.messages import Message
 from mailboxes.parsing import parse, stable_hash
 from mailboxes.raws import MissingRawError, forget_objects, keep_raws, pack, raw_content
-from mailboxes.routing.leaving import arrivals_of, leave, message_at, others_that_came_in
+from mailboxes.routing.leaving import (
+    arrivals_of,
+    hold_to_leave,
+    leave,
+    message_at,
+    others_that_came_in,
+)
 from mailboxes.routing.marks import forget_marks, lead_marks, marks_made_by, moved_thread_mark
 from mailboxes.routing.planning import ways_of
 from mailboxes.routing.reading import letter_of
 from mailboxes.routing.records import COPIED, MOVED, Routing, keep_routings, routings_of
 from mailboxes.routing.served import served_by
+from mailboxes.threads import Thread
 from tenants.audit import Actor, record_for_system
 from tenants.database import db, inside, now
 from tenants.errors import ConflictError, InvalidError, NotFoundError
@@ -129,11 +137,20 @@ def _ways_away(way: Routing, arrival_ids: Sequence[UUID]) -> Update:
 
 @dataclass(frozen=True, slots=True)
 class _Leaving:
-    """What an organization has of a message that leaves it; the thread, if nothing else stays in it."""
+    """What an organization has of a message that leaves it."""
 
-    ended_thread_id: UUID | None
+    place: "_Place"
     arrival_ids: list[UUID]
     raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The conversation that a message is in, whether it ends with its leaving, and what it was split from."""
+
+    thread_id: UUID
+    is_ended: bool
+    split_family: UUID | None
 
 
 def _finish(account: Account, away: Routing, onward: Routing | None) -> None:
@@ -141,15 +158,16 @@ def _finish(account: Account, away: Routing, onward: Routing | None) -> None:
     leaving, arrival_ids = _leaving(source, away.arrival_id), [away.arrival_id]
     if leaving is not None and onward is not None:
         arrival_ids = leaving.arrival_ids
-        _bring_back(account, source, _organization(onward), leaving)
+        _bring_back(account, source, leaving)
         crash_point("bytes brought back")
-        if not _has_left(source, away.arrival_id, Actor(onward.decided_by, onward.decided_by_id)):
+        by = Actor(onward.decided_by, onward.decided_by_id)
+        if not _has_left(source, away.arrival_id, leaving.place, by):
             return
         crash_point("message left")
     elif leaving is not None or db.session.get_one(Arrival, away.arrival_id).raw_id is None:
         _give_up(away, onward)
         return
-    _wait_for_delivery(away, arrival_ids)
+    _wait_for_delivery(away, onward, arrival_ids)
     crash_point("move finished")
 
 
@@ -169,12 +187,16 @@ def _leaving(organization_id: UUID, arrival_id: UUID) -> _Leaving | None:
         except MissingRawError:
             log.warning("a message without bytes cannot move", arrival=str(arrival_id))
             return None
-        ended = None if others_that_came_in(message) else message.thread_id
-        return _Leaving(ended, arrivals_of(message), raw)
+        return _Leaving(_place_of(message), arrivals_of(message), raw)
 
 
-def _bring_back(account: Account, source: UUID, target: UUID, leaving: _Leaving) -> None:
-    """The installation holds the bytes again, and what follows the message leads to where it goes."""
+def _place_of(message: Message) -> _Place:
+    family = db.session.scalar(select(Thread.split_family).where(Thread.id == message.thread_id))
+    return _Place(message.thread_id, not others_that_came_in(message), family)
+
+
+def _bring_back(account: Account, source: UUID, leaving: _Leaving) -> None:
+    """The installation holds the bytes again, and knows what they leave."""
     raw_id = keep_raws([pack(leaving.raw)])[0]
     db.session.execute(
         update(Arrival)
@@ -185,17 +207,18 @@ def _bring_back(account: Account, source: UUID, target: UUID, leaving: _Leaving)
     own = ways_of(account).plan.own_addresses
     letter = letter_of(parse(leaving.raw), stable_hash(leaving.raw), own, is_ours=False)
     forget_marks(account.id, source, marks_made_by(letter))
-    if leaving.ended_thread_id is not None:
-        _note_ended(source, leaving.arrival_ids, leaving.ended_thread_id)
-        lead_marks(account.id, _marks_of_ended(leaving.arrival_ids), target)
+    _note_place(source, leaving.arrival_ids, leaving.place)
     db.session.commit()
 
 
-def _note_ended(source: UUID, arrival_ids: Sequence[UUID], thread_id: UUID) -> None:
+def _note_place(source: UUID, arrival_ids: Sequence[UUID], place: _Place) -> None:
+    """In place of what was noted when it could not leave, in another conversation or one that went on."""
     ways = select(Routing).where(Routing.arrival_id.in_(arrival_ids), Routing.organization_id == source)
     for way in db.session.scalars(ways):
-        way.left_thread_ids = list(dict.fromkeys([*way.left_thread_ids, thread_id]))
-    db.session.flush()
+        others = [id for id in way.left_thread_ids if id != place.thread_id]
+        way.left_thread_ids = [*others, place.thread_id] if place.is_ended else others
+        way.left_part_id = place.thread_id if place.split_family else None
+        way.left_family = place.split_family
 
 
 def _marks_of_ended(arrival_ids: Sequence[UUID]) -> set[bytes]:
@@ -209,12 +232,15 @@ def _marks_of_ended(arrival_ids: Sequence[UUID]) -> set[bytes]:
     }
 
 
-def _has_left(organization_id: UUID, arrival_id: UUID, by: Actor) -> bool:
+def _has_left(organization_id: UUID, arrival_id: UUID, noted: _Place, by: Actor) -> bool:
     with inside(organization_id):
         message = message_at(arrival_id)
         if message is None:
             return True
         try:
+            hold_to_leave(message)
+            if _place_of(message) != noted:
+                return False  # somebody has split or joined its conversation since: another time
             objects = leave(message, by=by)
         except ConflictError:
             return False  # an answer is on its way, or it is gone already: another time
@@ -223,7 +249,10 @@ def _has_left(organization_id: UUID, arrival_id: UUID, by: Actor) -> bool:
     return True
 
 
-def _wait_for_delivery(way: Routing, arrival_ids: Sequence[UUID]) -> None:
+def _wait_for_delivery(way: Routing, onward: Routing | None, arrival_ids: Sequence[UUID]) -> None:
+    """It goes on, and so does what answers the conversations that it has ended."""
+    if onward is not None:
+        lead_marks(way.account_id, _marks_of_ended(arrival_ids), _organization(onward))
     db.session.execute(_ways_away(way, arrival_ids).values(left_at=now(), leaving_at=None))
     db.session.execute(
         update(Arrival)

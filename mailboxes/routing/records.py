@@ -28,7 +28,8 @@ class Routing(Base):
 
     ``facts`` are what the decision was made from, for a while; of what is unrouted also what its list
     shows. ``leaving_at``: a move away has begun; ``left_at``: the message has left this organization;
-    ``left_thread_ids``: the conversations that ended there with its leaving.
+    ``left_thread_ids``: the conversations that ended there with its leaving; ``left_part_id``: the part of a
+    split one that it was in, of ``left_family``.
     """
 
     __tablename__ = "routings"
@@ -61,6 +62,8 @@ class Routing(Base):
     leaving_at: Mapped[datetime | None] = mapped_column(default=None)
     left_at: Mapped[datetime | None] = mapped_column(default=None)
     left_thread_ids: Mapped[list[UUID]] = mapped_column(default=list)
+    left_part_id: Mapped[UUID | None] = mapped_column(default=None)
+    left_family: Mapped[UUID | None] = mapped_column(default=None)
 
 
 def keep_routings(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -21,13 +21,22 @@ MOST_MERGED = 20  # threads that one message may bring together
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A conversation that people split from others, or these from it: all of them are one ``family``."""
+
+    thread_id: UUID
+    family: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class Newcomer:
     """A message as threading sees it. Ids are without angle brackets, addresses in lower case.
 
     ``parents``: what it answers, the nearest first. ``reported``: what it says it is about, a bounce of it;
     that has to be here. ``people``: sender and recipients, without our own addresses and those of mail
     systems. ``token_thread``: the thread that a token of ours in it leads to. ``text``: how it begins.
-    ``counts``: automation acts on it, so that it need not on another copy.
+    ``counts``: automation acts on it, so that it need not on another copy. ``left_part``: where it was before
+    it moved to another organization, from which it comes back.
     """
 
     message_id: str
@@ -43,6 +52,7 @@ class Newcomer:
     sent_at: datetime | None = None
     text: str = ""
     counts: bool = True
+    left_part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +135,32 @@ class Threads:
 
     def place(self, message: Newcomer) -> Placement:
         """Join or open a thread for a message, and remember it for those that follow."""
+        placement = self._brought_back(message) or self._placed(message)
+        self._remember(message, placement.thread_id)
+        return placement
+
+    def _placed(self, message: Newcomer) -> Placement:
         found, reason = self._found(message)
         awaiting = self._awaiting(message)
         if not found and awaiting:
             reason = "Messages that answer it were here before it."
         together = self._without_splits([*found, *awaiting])[:MOST_MERGED]
-        placement = self._joined(message, together, reason) if together else self._opened(message)
-        self._remember(message, placement.thread_id)
-        return placement
+        return self._joined(message, together, reason) if together else self._opened(message)
+
+    def _brought_back(self, message: Newcomer) -> Placement | None:
+        """What people split stays so where a message was away meanwhile: its part is made again if need be.
+
+        That makes no record, unless it is the part that the others were split from.
+        """
+        part = message.left_part
+        if part is None:
+            return None
+        thread_id = self.current(part.thread_id)
+        if thread_id in self.known:
+            return self._joined(message, [thread_id], "It comes back to its conversation.")
+        self._begin(message, part.thread_id, split_family=part.family)
+        result = "opened" if part.thread_id == part.family else "joined"
+        return Placement(part.thread_id, result, "It comes back to a part of a split conversation.")
 
     # --- finding ---------------------------------------------------------------------------------
 
@@ -210,20 +238,27 @@ class Threads:
     def _opened(self, message: Newcomer) -> Placement:
         named = (*message.parents, *message.reported)
         linked = next((self.elsewhere[id] for id in named if id in self.elsewhere), None)
-        thread = KnownThread(
-            id=uuid7(),
-            subject=message.subject,
-            base_subject=base_subject(message.subject)[0],
-            last_at=message.shown_at,
-            linked_thread_id=linked,
-            is_new=True,
-        )
-        self.add(thread)
+        thread_id = uuid7()
+        self._begin(message, thread_id, linked_thread_id=linked)
         if linked is not None:
             return Placement(
-                thread.id, "linked", "It answers a conversation of another mailbox, to which it is linked."
+                thread_id, "linked", "It answers a conversation of another mailbox, to which it is linked."
             )
-        return Placement(thread.id, "opened", "It answers nothing in this mailbox: a conversation begins.")
+        return Placement(thread_id, "opened", "It answers nothing in this mailbox: a conversation begins.")
+
+    def _begin(
+        self,
+        message: Newcomer,
+        thread_id: UUID,
+        *,
+        linked_thread_id: UUID | None = None,
+        split_family: UUID | None = None,
+    ) -> None:
+        base, _ = base_subject(message.subject)
+        told = thread_id, message.subject, base, message.shown_at
+        self.add(
+            KnownThread(*told, linked_thread_id=linked_thread_id, split_family=split_family, is_new=True)
+        )
 
     def _joined(self, message: Newcomer, together: list[UUID], reason: str) -> Placement:
         participants = self.known[together[0]].participants

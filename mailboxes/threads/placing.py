@@ -49,6 +49,7 @@ def threads_for(mailbox: Mailbox, newcomers: Sequence[Newcomer]) -> Threads:
         threads.by_mention.setdefault(row.reference, []).append(row.thread_id)
     found = {id for ids in (*threads.by_message.values(), *threads.by_mention.values()) for id in ids}
     found |= {message.token_thread for message in newcomers if message.token_thread}
+    found |= {message.left_part.thread_id for message in newcomers if message.left_part}
     for row in db.session.execute(_threads_to_know(mailbox, found, newcomers)):
         told, people = (row.id, row.subject, row.base_subject, row.last_at), set(row.participants)
         threads.add(KnownThread(*told, people, split_family=row.split_family))
@@ -73,6 +74,7 @@ def keep_new_threads(
             "mailbox_id": mailbox.id,
             "base_subject": thread.base_subject,
             "linked_thread_id": thread.linked_thread_id,
+            "split_family": thread.split_family,
             "created_at": at,
             **summary_of(by_thread[thread.id], own_addresses),
         }

@@ -624,15 +624,15 @@ SABOTAGES = (
     Sabotage(
         "answers do not follow a move back",
         Path("mailboxes/routing/moving.py"),
-        "        lead_marks(account.id, _marks_of_ended(leaving.arrival_ids), target)\n",
-        "",
+        "        lead_marks(way.account_id, _marks_of_ended(arrival_ids), _organization(onward))\n",
+        "        pass\n",
         "tests/mailboxes/routing/test_moving.py::test_answers_follow_a_message_that_is_moved_back",
     ),
     Sabotage(
         "a part that leaves takes the whole conversation's answers along",
         Path("mailboxes/routing/moving.py"),
-        "        ended = None if others_that_came_in(message) else message.thread_id\n",
-        "        ended = message.thread_id\n",
+        "not others_that_came_in(message), family)",
+        "True, family)",
         "tests/mailboxes/routing/test_moving.py::test_answers_to_what_stays_of_a_conversation_stay_with_it",
     ),
     Sabotage(

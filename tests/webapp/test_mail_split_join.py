@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from mailboxes.crm.cases import Case
 from mailboxes.inbox.conversation import assign, change_status
+from mailboxes.inbox.split_and_join import held_joining, join, split
 from mailboxes.messages import Message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread, ThreadRecord
@@ -49,6 +50,38 @@ def test_a_conversation_is_split_from_any_message_but_the_first(client, ours, th
     assert new != threads_of(inside, ours)[first.id] == thread.id
     again = client.post(form["action"], data={"csrf_token": form_token(client)})
     assert (again.status_code, again.location) == (303, answer.location)
+
+
+def beside(client, thread_id):
+    """By their headings, where the blocks beside a conversation lead to; and what its timeline says."""
+    side = page_of(client, f"/mail/conversations/{thread_id}").select_one("#side")
+    blocks = {block.select_one("h2, h3").get_text(strip=True): block for block in side.select("section")}
+    leads = {name: [a["href"] for a in block.select("a")] for name, block in blocks.items()}
+    return leads, " ".join(blocks["Timeline"].get_text(" ", strip=True).split())
+
+
+def test_each_part_of_a_split_names_the_others_until_they_are_joined(client, ours, theirs, mailbox, inside):
+    thread = make_thread(ours, mailbox)
+    _, second, third = (
+        make_message(ours, mailbox, thread=thread, subject=name) for name in ("Lamp", "Shelf", "Chair")
+    )
+    with inside(ours):
+        parts = [split(ours.member, message.id).id for message in (third, second)]
+        db.session.commit()
+    chair, shelf = (f"/mail/conversations/{id}" for id in parts)
+    leads, timeline = beside(client, thread.id)
+    assert set(leads["A part of this was split off"]) == {chair, shelf}
+    assert "split what comes after it. The other part is “Shelf”." in timeline
+    leads, timeline = beside(client, parts[0])
+    assert (leads["Split from"], leads["Other parts"]) == ([f"/mail/conversations/{thread.id}"], [shelf])
+    assert "made a conversation of its own of this. The other part is “Lamp”." in timeline
+    with inside(ours):
+        for id in parts:
+            join(ours.member, held_joining(ours.member, thread.id, id))
+        db.session.commit()
+    leads, timeline = beside(client, thread.id)
+    assert "A part of this was split off" not in leads
+    assert "The other part is" not in timeline
 
 
 def test_the_other_conversation_is_found_and_what_joining_does_is_read_before(

@@ -155,7 +155,7 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         "thread": opened.thread,
         "messages": messages,
         "answered": answered_of(messages),
-        "events": latest_events(opened.messages),
+        "events": latest_events(opened),
         "has_earlier_events": count_events(opened.messages) > MOST_EVENTS,
         "records": links_of(opened.thread.id),
         "conversions": offers_by_hand(opened.thread.id, g.member),
@@ -185,6 +185,7 @@ def fingerprint_of(opened: Conversation) -> str:
     facts = [
         (g.member.id, opened.thread.id, opened.thread.status, opened.thread.assignee_id),
         [record.id for record in links_of(opened.thread.id)],
+        [(part.id, part.subject) for part in opened.parts],
         [(note.id, note.edited_at) for note in opened.notes],
         *(
             (one.message.id, len(one.events), one.outgoing.state if one.outgoing else "", one.message.box)

@@ -22,11 +22,12 @@ from mailboxes.quoting import split
 from mailboxes.sanitizing import plain_text_to_html
 from mailboxes.subjects import base_subject, is_about_another
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.threads import Thread
 from mailboxes.threads.notes import Note
-from mailboxes.timeline import Event, reason_told, unseen_kind
+from mailboxes.timeline import PART, Event, reason_told, unseen_kind
 from tenants.configuration.layers import value_of
 from webapp.filters import absolute_time
-from webapp.mail.place import Place
+from webapp.mail.place import Place, place_of_request
 
 LONGEST_TEXT = 100_000  # characters of a plain message that a page shows
 LONGER = Markup(
@@ -206,7 +207,7 @@ def _message(opened: Opened, conversation: Conversation, *, shows_images: bool) 
         "attachments_url": url_for("mail.attachments_as_zip", message_id=message.id),
         "state": _state(opened.outgoing),
         "details": _details(message),
-        "events": [event_of(event) for event in opened.events],
+        "events": [event_of(event, parts=conversation.parts) for event in opened.events],
         "outgoing": opened.outgoing,
         "is_automatic": message.is_automatic and message.direction == "in",
     }
@@ -257,29 +258,40 @@ def _text_with_links(text: str) -> Markup:
     return Markup(plain_text_to_html(text).replace("<br>\n", "<br>"))  # noqa: S704  # escaped
 
 
-def event_of(event: Event, who: str = "") -> dict[str, Any]:
-    """One step of the timeline."""
+def event_of(event: Event, who: str = "", parts: Sequence[Thread] = ()) -> dict[str, Any]:
+    """One step of the timeline. ``parts``: those of a split conversation that the reader may see."""
     name, icon = _STAGES.get(event.stage, (event.stage.capitalize(), "circle-dot"))
     is_seen = not unseen_kind(event, g.permissions)
+    part = next((part for part in parts if str(part.id) == event.details.get(PART)), None)
     return {
         "name": name,
         "icon": icon,
         "result": event.result,
-        "reason": reason_told(event, g.permissions),
+        "reason": reason_told(event, g.permissions) + _named(part),
         "at": event.at,
         "seconds": None if event.milliseconds is None else event.milliseconds / 1000,
         "who": who,
-        "url": (event.details.get("url") or None) if is_seen else None,
+        "url": _url_of(event, part) if is_seen else None,
         "tone": _tone(event.result),
     }
 
 
-def latest_events(messages: Iterable[Opened]) -> list[dict[str, Any]]:
+def _named(part: Thread | None) -> str:
+    return f" The other part is “{part.subject or '(no subject)'}”." if part is not None else ""
+
+
+def _url_of(event: Event, part: Thread | None) -> str | None:
+    if part is not None:
+        return place_of_request().url("mail.conversation", thread_id=part.id)
+    return event.details.get("url") or None
+
+
+def latest_events(conversation: Conversation) -> list[dict[str, Any]]:
     """What happened last in a conversation, in order, each with whose message it was about."""
-    events = [(event.at, event.position, event, one) for one, event in _each_once(messages)]
+    events = [(event.at, event.position, event, one) for one, event in _each_once(conversation.messages)]
     events.sort(key=lambda item: item[:2])
     return [
-        event_of(event, one.message.sender_name or one.message.sender_address)
+        event_of(event, one.message.sender_name or one.message.sender_address, conversation.parts)
         for _, _, event, one in events[-MOST_EVENTS:]
     ]
 

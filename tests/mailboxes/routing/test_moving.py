@@ -13,6 +13,7 @@ from mailboxes.crm.cases import Case, comment
 from mailboxes.crm.channels import Channel
 from mailboxes.crm.contacts import Contact, make_contact
 from mailboxes.crm.leads import Lead, change_lead
+from mailboxes.inbox.split_and_join import split
 from mailboxes.messages import Attachment, Location, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.routing.leaving import effects_of
@@ -276,6 +277,62 @@ def test_all_places_of_a_message_move_with_it_and_it_can_move_back(account_id, o
     assert (subjects_in(ours), subjects_in(theirs)) == (["A"], [])
     assert [(way.result, way.left_at is None) for way in ways_of_arrival(one)].count(("moved", True)) == 1
     demand_sound()
+
+
+def split_in_two(account_id: Any, ours: World, inside: Any) -> list[Any]:
+    """The arrivals of a question and of its answer, which people have split."""
+    one, two = receive_globally(
+        account_id,
+        letter("A", message_id="one@customer.test"),
+        letter("Re: A", message_id="two@customer.test", answers=["one@customer.test"]),
+    )
+    act(inside, ours)
+    with inside(ours):
+        split(ours.member, message_in(ours, two).id)
+        db.session.commit()
+    return [one, two]
+
+
+@pytest.mark.parametrize("moved", [0, 1], ids=["what was split", "what was split off"])
+def test_parts_of_a_split_stay_apart_where_one_moves_and_comes_back(account_id, ours, theirs, inside, moved):
+    arrivals = split_in_two(account_id, ours, inside)
+    for target in (theirs, ours):
+        move(arrivals[moved], target)
+        act(inside, ours, theirs)
+    threads = [message_in(ours, arrival).thread_id for arrival in arrivals]
+    assert threads[0] != threads[1]
+    (late,) = receive_globally(account_id, letter("Re: Re: A", answers=["two@customer.test"]))
+    assert message_in(ours, late).thread_id == threads[1]
+    with inside(ours):
+        assert db.session.scalars(select(Case.subject)).all() == ["A"]
+    demand_sound()
+
+
+def test_answers_follow_a_part_that_is_split_off_while_it_moves(
+    account_id, ours, theirs, inside, monkeypatch
+):
+    _, two = receive_globally(
+        account_id,
+        letter("A", message_id="one@customer.test"),
+        letter("Re: A", message_id="two@customer.test", answers=["one@customer.test"]),
+    )
+    our_ids = []
+
+    def split_off(point: str) -> None:
+        if point == "bytes brought back" and not our_ids:
+            with inside(ours):
+                split(ours.member, message_in(ours, two).id)
+                db.session.commit()
+            our_ids.append(answer_id(inside, ours, two))
+
+    monkeypatch.setattr("mailboxes.routing.moving.crash_point", split_off)
+    move(two, theirs)
+    assert subjects_in(ours) == ["A", "Re: A"]
+    with inside_installation("a test"):
+        finish_moves(account_id)
+    deliver_globally(account_id)
+    receive_globally(account_id, letter("Re: yours", sender="x@customer.test", answers=our_ids))
+    assert (subjects_in(ours), subjects_in(theirs)) == (["A"], ["Re: A", "Re: yours"])
 
 
 def test_a_message_waits_while_an_answer_to_it_is_being_sent(account_id, ours, theirs, inside):
