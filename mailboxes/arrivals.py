@@ -107,6 +107,7 @@ class Arrival(OptionallyScoped, Base):
     sha256: Mapped[bytes] = mapped_column(default=b"")
     size: Mapped[int] = mapped_column(default=0)
     received_at: Mapped[datetime | None] = mapped_column(default=None)  # INTERNALDATE, if sane
+    came_since: Mapped[datetime | None] = mapped_column(default=None)  # then it was not in its folder yet
     flags: Mapped[list[str]] = mapped_column(default=list)
     is_history: Mapped[bool] = mapped_column(default=False)  # was there before the folder was chosen
     is_seen_again: Mapped[bool] = mapped_column(default=False)  # handed out anew after a UIDVALIDITY change

@@ -42,6 +42,7 @@ class Waiting:
     raw: bytes
     size: int
     received_at: datetime | None
+    came_since: datetime | None
     arrived_at: datetime
     flags: list[str]
     is_history: bool
@@ -189,6 +190,7 @@ def _pending(*, is_tried_often: bool) -> Select[*tuple[Any, ...]]:
             waiting.sha256,
             waiting.size,
             waiting.received_at,
+            waiting.came_since,
             waiting.arrived_at,
             waiting.flags,
             waiting.is_history,
@@ -244,6 +246,7 @@ def _waiting(row: Any, raw: bytes) -> Waiting:
         raw=raw,
         size=row.size,
         received_at=row.received_at,
+        came_since=row.came_since,
         arrived_at=row.arrived_at,
         flags=row.flags,
         is_history=row.is_history,

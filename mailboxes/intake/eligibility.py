@@ -10,13 +10,16 @@ LINKED = "linked"
 AUTOMATED_BOXES = frozenset({"inbox", "other"})
 _BOX_NAMES = {"sent": "Sent", "drafts": "Drafts", "spam": "Spam", "trash": "Trash"}
 _GRANULARITY = timedelta(seconds=1)  # of INTERNALDATE
+_MOST_BEHIND = timedelta(days=1)  # a clock of a server, by whatever time zone
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What delivery knows about one message.
 
-    ``placement``: opened, linked or joined. ``automatic``: why it is automatic, in a sentence, or "".
+    ``placement``: opened, linked or joined. ``came_since``: when it was not in its folder yet, where UIDs say
+    so; ``sent_at``: the sender's word, which decides nothing alone. ``automatic``: why it is automatic, in
+    a sentence, or "".
     ``speaks_for_another``: a program wrote it, by its own words alone, for somebody who is to be answered.
     """
 
@@ -25,6 +28,8 @@ class Circumstances:
     arrived_at: datetime
     received_at: datetime | None
     automation_from: datetime
+    came_since: datetime | None = None
+    sent_at: datetime | None = None
     automatic: str = ""
     makes_records: bool = True
     converts_automatic: bool = False
@@ -109,9 +114,21 @@ def _too_early(at: Circumstances) -> str:
     """Why it is none of automation's business, although it came in now; "" if it is."""
     if not _is_after(at.arrived_at, at.automation_from):
         return "It arrived before automation was switched on for this mailbox."
-    if at.received_at is not None and not _is_after(at.received_at, at.automation_from):
+    if at.received_at is None or _is_after(at.received_at, at.automation_from):
+        return ""
+    if at.came_since is None or at.came_since < at.automation_from:
         return "The server received it before automation was switched on for this mailbox."
+    if not _is_dated_behind(at.came_since, at.received_at, at.sent_at):
+        return "The server received it long before it came into its folder: somebody moved it there."
     return ""
+
+
+def _is_dated_behind(came_since: datetime, received_at: datetime, sent_at: datetime | None) -> bool:
+    """Whether the server's clock is behind, rather than that somebody moved an old message.
+
+    It dates it by less than a day before it was there, or before it was written.
+    """
+    return max(received_at, sent_at or received_at) >= came_since - _MOST_BEHIND
 
 
 def _is_after(moment: datetime, start: datetime) -> bool:

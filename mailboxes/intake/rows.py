@@ -270,6 +270,8 @@ def _eligibility(context: Context, entry: Entry) -> dict[str, Any]:
         placement=placement.result,
         arrived_at=arrival.arrived_at,
         received_at=arrival.received_at,
+        came_since=arrival.came_since,
+        sent_at=entry.item.reading.parsed.sent_at,
         automation_from=mailbox.automation_from,
         automatic=" ".join(map(sentence_of, _signs(context, entry.item))),
         makes_records=mailbox.action != "nothing",

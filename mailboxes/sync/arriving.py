@@ -7,7 +7,7 @@ fence is checked inside it. Running it again for the same UIDs changes nothing.
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, text, update
@@ -26,6 +26,8 @@ from tenants.database.bulk import insert_rows
 
 MESSAGES_PER_COMMIT = 500
 BYTES_PER_COMMIT = 4 * 1024 * 1024
+MOVED_AFTER = timedelta(days=7)  # what the server received so long before it came into the folder …
+MOST_MOVED = 20  # … is history, where so many come at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Lane:
     new_since: datetime = LONG_AGO  # … unless the server received them since then …
     looked_at: datetime = LONG_AGO  # … and until now …
     new_uid: int = 0  # … and gave them UIDs from this one on
+    came_since: datetime | None = None  # the folder was looked through then, and these were not there
 
     def is_history(self, message: FetchedMessage) -> bool:
         """Whether a message was there before the folder was chosen."""
@@ -111,6 +114,8 @@ def arrive(
     rows = [_row(account, folder, lane, item, next(raws) if item.packed else None) for item in batch]
     if lane.is_seen_again:
         _take_for_history(folder, lane, rows)
+    if lane.came_since is not None:
+        _take_moved_for_history(lane.came_since, rows)
     count = insert_rows(Arrival, rows, ignoring_conflicts=True)
     crash_point("arrivals stored")
     _advance(folder, advance)
@@ -140,6 +145,7 @@ def _row(account: Account, folder: Folder, lane: Lane, item: Prepared, raw_id: A
         "sha256": item.packed.sha256 if item.packed and item.is_whole else b"",
         "size": message.size,
         "received_at": message.received_at,
+        "came_since": lane.came_since,
         "flags": list(message.flags),
         "is_history": is_history,
         "share": share_of(message.uid, is_history=is_history, is_of_organization=is_of_organization),
@@ -163,6 +169,17 @@ def _take_for_history(folder: Folder, lane: Lane, rows: Sequence[dict[str, Any]]
     known = set(db.session.scalars(former))
     for row in new:
         row["is_history"] = row["sha256"] in known
+
+
+def _take_moved_for_history(came_since: datetime, rows: Sequence[dict[str, Any]]) -> None:
+    """Many that are much older than the last look were moved or copied into the folder. A few may be new, as
+    what is taken out of the spam.
+    """
+    oldest = came_since - MOVED_AFTER
+    old = [row for row in rows if row["received_at"] is not None and row["received_at"] < oldest]
+    if len(old) > MOST_MOVED:
+        for row in old:
+            row["is_history"] = True
 
 
 def failure_of(message: FetchedMessage) -> str:

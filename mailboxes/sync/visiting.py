@@ -26,6 +26,7 @@ from mailboxes.sync.history import has_former, history_lane, where_history_ends
 from mailboxes.sync.leaving import OF_A_FOLDER, leave
 from mailboxes.sync.plan import (
     FLAGS_WITHOUT_MODSEQ,
+    SKEW,
     Cursor,
     Epoch,
     are_changes_told,
@@ -182,9 +183,8 @@ def _fetch_new(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) ->
     found = run.imap.search_uids(cursor.last_uid + 1, uid_next=state.uid_next or 0)
     uids = new_uids(found, cursor)
     crash_point("uids listed")
-    run.report.new_count += take_in(
-        run, folder, lane_of(run, cursor), uids, lambda batch: Advance(last_uid=max(batch))
-    )
+    lane = replace(lane_of(run, cursor), came_since=min(cursor.new_since + SKEW, run.looked_at))
+    run.report.new_count += take_in(run, folder, lane, uids, lambda batch: Advance(last_uid=max(batch)))
     return len(uids)
 
 

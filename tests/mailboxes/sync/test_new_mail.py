@@ -15,6 +15,7 @@ from tenants.database import db, now
 from tests.factories import World
 from tests.faults.behaviours import reply
 from tests.faults.imap_server import Command, ScriptedImap, Session
+from tests.mailboxes.arriving import letter
 from tests.mailboxes.scripted import Scripted
 from tests.mailboxes.sync.happening import ago
 
@@ -239,3 +240,45 @@ def test_old_mail_that_is_dated_in_the_future_is_not_new(
     scripted.sync()
     scripted.sync()
     assert news(scripted) == ({"Of the future": False} if history == "all" else {})
+
+
+def test_what_was_not_there_yet_when_automation_was_switched_on_is_new_though_its_server_is_behind(
+    app: Any, imap_server: ScriptedImap, ours: World, theirs: World, inside: Any
+) -> None:
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    scripted.add("There", date=ago(hours=2))
+    scripted.sync()
+    write(scripted, Mailbox, automation_from=now() - timedelta(minutes=1))
+    scripted.add("A zone too low", date=ago(hours=14))
+    written_now = letter("Years too low").replace(
+        b"Mon, 4 May 2026 10:00:00 +0000", f"{now():%a, %d %b %Y %H:%M:%S} +0000".encode()
+    )
+    scripted.server.folder().add(written_now, date=ago(days=900))
+    scripted.add("Moved", date=ago(days=3))
+    scripted.sync()
+    found = {"There": False, "A zone too low": True, "Years too low": True, "Moved": False}
+    assert news(scripted) == found
+    with scripted.inside(scripted.world):
+        query = select(Message.conversion_reason).where(Message.subject == "Moved")
+        assert "somebody moved it there" in (db.session.scalar(query) or "")
+
+
+def test_many_old_messages_that_somebody_moves_into_a_folder_are_history(
+    app: Any,
+    imap_server: ScriptedImap,
+    ours: World,
+    theirs: World,
+    inside: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    scripted.sync()
+    write(scripted, Mailbox, automation_from=now() - timedelta(days=400))
+    for names in (["Out of the spam", "This one, too"], ["Old", "Older", "Oldest"]):
+        for name in names:
+            scripted.add(name, date=ago(days=30))
+        scripted.add(f"Beside {names[0]}", date=ago(hours=0))
+        scripted.sync()
+    assert {name for name, is_new in news(scripted).items() if not is_new} == {"Old", "Older", "Oldest"}
+    assert len(news(scripted)) == 7
