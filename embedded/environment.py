@@ -18,6 +18,7 @@ from embedded.supervisor import Supervisor
 
 DATABASE = "postroom"
 DEFAULT_WEB_PORT = 8025
+RECEIVER_PORT = 8026  # where the program may listen of somebody who tries webhooks
 
 
 class Services:
@@ -118,7 +119,7 @@ class Services:
         if self.mail is None:
             return {}
         return {
-            "POSTROOM_PERMITTED_PORTS": f"{self.mail.imap_port},{self.mail.smtp_port}",
+            "POSTROOM_PERMITTED_PORTS": f"{self.mail.imap_port},{self.mail.smtp_port},{RECEIVER_PORT}",
             "POSTROOM_CUSTOMER_SMTP_URL": self.mail.smtp_url,
             "POSTROOM_CUSTOMER_MAIL_DIRECTORY": str(self.mail.customers.folder),
         }

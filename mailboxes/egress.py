@@ -103,7 +103,11 @@ class EgressPolicy:
 
     def permits_address(self, address: Address) -> bool:
         """Whether a connection to this address may be made."""
-        return is_public(address) or any(address in network for network in self.networks)
+        return is_public(address) or self.has_opened(address)
+
+    def has_opened(self, address: Address) -> bool:
+        """Whether it is in a network that the installation has opened."""
+        return any(address in network for network in self.networks)
 
     def _is_listed(self, name: str, port: int, pattern: str) -> bool:
         host, _, only_port = pattern.lower().partition(":")

@@ -2,7 +2,8 @@
 
 Every address that is asked, the target of a redirect too, goes through `mailboxes.egress` first; TLS is
 verified for the name; the whole exchange has one clock and one budget (`mailboxes.wire`). Nothing is
-kept between two requests: no cookies, no cache, no proxy.
+kept between two requests: no cookies, no cache, no proxy. Without TLS only a caller that permits it asks, and
+only in networks that the installation has opened.
 """
 
 import http.client
@@ -30,6 +31,7 @@ LARGEST_ANSWER = 256 * 1024
 LARGEST_HEADER = 64 * 1024
 MOST_REDIRECTS = 2
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PORTS = {"https": 443, "http": 80}
 
 _SAFE = re.compile(r"[!-~]+")
 _HEADER_VALUE = re.compile(r"[ -~]*")
@@ -47,6 +49,21 @@ class Answer:
     def is_ok(self) -> bool:
         """Whether the request did what it asked for."""
         return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where a request goes: ``place`` is path and query."""
+
+    scheme: str
+    host: str
+    port: int
+    place: str
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether it is encrypted."""
+        return self.scheme == "https"
 
 
 def fetch(
@@ -85,35 +102,45 @@ def request(
     largest: int = LARGEST_ANSWER,
     ca_file: str | None = None,
     resolver: egress.Resolver | None = None,
+    may_be_plain: bool = False,
+    is_cut: bool = False,
 ) -> Answer:
-    """One request, one answer, no redirect followed. Raises `MailServerError`."""
-    host, port, place = _parts(url)
+    """One request, one answer, no redirect followed. Raises `MailServerError`.
+
+    ``may_be_plain``: http is permitted where all addresses of the host are in opened networks. ``is_cut``:
+    of a longer answer, no more than ``largest`` bytes are read, and that is no error.
+    """
+    parts = parts_of(url, may_be_plain=may_be_plain)
     deadline = time.monotonic() + max(seconds, 0.1)
-    target = egress.resolve(host, port, policy, seconds, resolver)
+    target = egress.resolve(parts.host, parts.port, policy, seconds, resolver)
+    if not parts.is_tls and not all(policy.has_opened(address) for address in target.addresses):
+        raise EgressRefusedError
     connection = egress.open_socket(target, max(0.1, deadline - time.monotonic()))
     with Wire(connection) as wire, wire.allowance(deadline - time.monotonic(), largest + LARGEST_HEADER):
-        wire.start_tls(tls_context(ca_file), target.name)
-        wire.sendall(_head(method, host, port, place, headers or {}, body) + body)
-        return _read(wire, method, largest)
+        if parts.is_tls:
+            wire.start_tls(tls_context(ca_file), target.name)
+        wire.sendall(_head(method, parts, headers or {}, body) + body)
+        return _read(wire, method, largest, is_cut=is_cut)
 
 
-def _parts(url: str) -> tuple[str, int, str]:
-    """Host, port and what is asked for there; `EgressRefusedError` for anything but plain https."""
+def parts_of(url: str, *, may_be_plain: bool = False) -> Parts:
+    """The parts of an address; `EgressRefusedError` for anything but plain https, or http if it may be."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 443
+        found = urlsplit(url)
+        host, port = found.hostname or "", found.port or PORTS.get(found.scheme, 0)
     except ValueError as error:
         raise EgressRefusedError from error
-    place = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if parts.scheme != "https" or not host or parts.username is not None or not _SAFE.fullmatch(place):
+    place = (found.path or "/") + (f"?{found.query}" if found.query else "")
+    is_usable = found.scheme == "https" or (may_be_plain and found.scheme == "http")
+    if not is_usable or not host or found.username is not None or not _SAFE.fullmatch(place):
         raise EgressRefusedError
-    return egress.canonical_host(host), port, place
+    return Parts(found.scheme, egress.canonical_host(host), port, place)
 
 
-def _head(method: str, host: str, port: int, place: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    shown = f"[{host}]" if ":" in host else host
+def _head(method: str, parts: Parts, headers: Mapping[str, str], body: bytes) -> bytes:
+    shown = f"[{parts.host}]" if ":" in parts.host else parts.host
     fields = {
-        "Host": shown if port == 443 else f"{shown}:{port}",
+        "Host": shown if parts.port == PORTS[parts.scheme] else f"{shown}:{parts.port}",
         "User-Agent": "Postroom",
         "Connection": "close",
         **headers,
@@ -123,11 +150,11 @@ def _head(method: str, host: str, port: int, place: str, headers: Mapping[str, s
     for name, value in fields.items():
         if not _SAFE.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise UnsafeArgumentError
-    lines = [f"{method} {place} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    lines = [f"{method} {parts.place} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
 
-def _read(wire: Wire, method: str, largest: int) -> Answer:
+def _read(wire: Wire, method: str, largest: int, *, is_cut: bool) -> Answer:
     response = http.client.HTTPResponse(cast("Any", _Socket(wire)), method=method)
     try:
         response.begin()
@@ -136,11 +163,12 @@ def _read(wire: Wire, method: str, largest: int) -> Answer:
         raise
     except (http.client.HTTPException, ValueError) as error:
         raise ProtocolError from error
-    if len(body) > largest:
+    if len(body) > largest and not is_cut:
         raise AnswerTooLongError
-    if response.length:
+    if response.length and len(body) <= largest:
         raise ProtocolError("The server ended its answer too early.")
-    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    return Answer(response.status, headers, body[:largest])
 
 
 class _Socket:

@@ -189,6 +189,27 @@ _QUESTIONS = (
         f"SELECT '', {_age('next_attempt_at')} FROM outgoing WHERE {_IS_OPEN} AND next_attempt_at <= now()",
     ),
     _Question(
+        "postroom_webhooks",
+        "Webhooks by how they are.",
+        "SELECT CASE WHEN paused_because <> '' THEN 'paused' WHEN failure_count > 0 THEN 'failing'"
+        " ELSE 'ok' END, count(*) FROM webhooks GROUP BY 1",
+        "state",
+        ("ok", "failing", "paused"),
+    ),
+    _Question(
+        "postroom_webhook_calls_waiting",
+        "Events that webhooks are still to be told.",
+        "SELECT '', count(*) FROM webhook_calls WHERE state = 'waiting'",
+    ),
+    _Question(
+        "postroom_webhook_call_overdue_seconds",
+        "For how long the event has been due that waits longest, of webhooks that work.",
+        f"SELECT '', {_age('c.next_attempt_at')} FROM webhooks w CROSS JOIN LATERAL (SELECT next_attempt_at"
+        " FROM webhook_calls WHERE organization_id = w.organization_id AND webhook_id = w.id"
+        " AND state = 'waiting' ORDER BY next_attempt_at LIMIT 1) c"
+        " WHERE w.paused_because = '' AND w.failure_count = 0",
+    ),
+    _Question(
         "postroom_notices_open",
         "Notices of the system itself that are not sent yet, by their state.",
         f"SELECT state, count(*) FROM notices WHERE {_IS_OPEN} GROUP BY state",

@@ -20,6 +20,7 @@ from mailboxes.messages import Attachment, Message
 from mailboxes.raws import forget_objects_of
 from mailboxes.routing.rules import RoutingRule
 from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
+from mailboxes.webhooks.table import WebhookCall
 from tenants.audit import Actor, record_for_system
 from tenants.database import across_organizations, current_organization_id, db, inside, now
 from tenants.errors import InvalidError
@@ -27,7 +28,7 @@ from tenants.installation.organizations import lock
 from tenants.organizations import Membership, Organization
 from tenants.users import User
 
-BULKY = (Message, Arrival, Raw)  # in this order: what names a raw goes before it
+BULKY = (WebhookCall, Message, Arrival, Raw)  # in this order: what names a raw goes before it
 AT_ONCE = 500  # rows of one transaction
 MOST_IN_A_TURN = 40  # transactions of one job
 
@@ -124,7 +125,7 @@ def _hold_out_intake(session: Session, organization_id: UUID) -> None:
         session.execute(held, execution_options={SEES_DELETED: True})
 
 
-def _delete_some(table: type[Message | Arrival | Raw]) -> int:
+def _delete_some(table: type[WebhookCall | Message | Arrival | Raw]) -> int:
     ids = db.session.scalars(select(table.id).limit(AT_ONCE)).all()
     if ids:
         gone = delete(table).where(table.id.in_(ids))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from mailboxes.accounts import Account
 from mailboxes.notices import Notice
 from mailboxes.oauth import OAuthConnection
+from mailboxes.webhooks.table import Webhook
 from tenants import secrets
 from tenants.configuration.catalog import CATALOG
 from tenants.configuration.overrides import OrganizationOverride, SystemOverride
@@ -22,6 +23,7 @@ def reencrypt_all() -> int:
     with across_organizations("key rotation touches every stored secret") as session:
         count = _rows(session, Account, ("imap_secret", "smtp_secret"))
         count += _rows(session, OAuthConnection, ("access_secret", "refresh_secret", "verifier_secret"))
+        count += _rows(session, Webhook, ("secret", "former_secret"))
         count += _overrides(session) + _second_factors(session) + _notices(session)
         session.commit()
     return count

@@ -31,7 +31,8 @@ import mailboxes.templates.system
 import mailboxes.threads
 import mailboxes.threads.notes
 import mailboxes.timeline
-import mailboxes.undeliverable  # noqa: F401
+import mailboxes.undeliverable
+import mailboxes.webhooks.table  # noqa: F401
 import tenants.audit
 import tenants.configuration.overrides
 import tenants.offers

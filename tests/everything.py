@@ -29,11 +29,14 @@ from mailboxes.templates import TemplateValues, save_template
 from mailboxes.templates.system import save_system_template
 from mailboxes.threads import ThreadRecord
 from mailboxes.threads.notes import Note
+from mailboxes.webhooks.setup import WebhookValues, make_webhook, send_test
+from mailboxes.webhooks.table import KINDS
+from mailboxes.webhooks.telling import tell
 from tenants.audit import Actor, record, record_for_system
 from tenants.configuration.layers import override
 from tenants.database import db, inside, inside_installation, uuid7
 from tenants.people.invitations import invite
-from tenants.permissions import Role
+from tenants.permissions import PERMISSIONS, Role
 from tests.factories import World, make_mailbox, make_message
 from tests.mailboxes.arriving import arrive, letter
 
@@ -117,7 +120,12 @@ def _set_up(mailbox: Mailbox, number: int) -> Ids:
     rule = rules.add_rule(
         mailbox, rules.RuleValues(f"Rule {number}", is_any, template_id=template.id), by=ADA
     )
+    chosen = WebhookValues(f"Hook {number}", "https://hooks.test/", tuple(KINDS), frozenset({mailbox.id}))
+    webhook, _ = make_webhook(chosen, by=ADA, may=PERMISSIONS)
+    tell("mailbox.failing", mailbox_id=mailbox.id, because="failing")
+    send_test(webhook, by=ADA)
     return {
+        "webhook_id": webhook.id,
         "source_id": source.id,
         "channel_id": channel.id,
         "role_id": role.id,

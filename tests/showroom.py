@@ -40,12 +40,14 @@ from mailboxes.routing.rules import RuleValues, add_rule
 from mailboxes.rules import AutoResponseRule
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template
+from mailboxes.webhooks.setup import WebhookValues, make_webhook
+from mailboxes.webhooks.table import WebhookCall
 from tenants.audit import Actor
 from tenants.configuration.layers import lock, override
 from tenants.database import Base, db, inside, inside_installation, now, uuid7
 from tenants.organizations import Membership, Organization
 from tenants.people.invitations import invite
-from tenants.permissions import Role
+from tenants.permissions import PERMISSIONS, Role
 from tenants.users import User
 from tests.factories import PASSWORD, World, make_organization
 from tests.mailboxes.arriving import arrive, letter
@@ -252,6 +254,7 @@ def _work(world: World) -> dict[str, Any]:
         "contact": _first(Contact, Contact.name.contains("Ingrid")),
         "source": _first(LeadSource, LeadSource.key == "email"),
         "channel": _first(Channel),
+        "webhook": _webhook(support),
         "template": _first(Template, Template.name == "Returns"),
         "role": _first(Role, Role.name == "Service"),
         "message": message.id,
@@ -259,6 +262,24 @@ def _work(world: World) -> dict[str, Any]:
         "draft": draft.id,
         "held": held.id,
     }
+
+
+def _webhook(mailbox: Mailbox) -> UUID:
+    """One that was told something, and could not be told something else."""
+    values = WebhookValues("Warehouse", "https://warehouse.nordwind.example/hooks", ("case.made",))
+    webhook, _ = make_webhook(values, by=ROSA, may=PERMISSIONS)
+    given = {"webhook_id": webhook.id, "mailbox_id": mailbox.id, "give_up_at": now()}
+    tried = {"attempts": 3, "attempted_at": now(), "milliseconds": 87}
+    answered = {"status": 500, "answer": "The database is away.\nTry again later.", **tried}
+    db.session.add_all(
+        [
+            WebhookCall(kind="case.made", state="told", **given, **tried | {"status": 204, "attempts": 1}),
+            WebhookCall(kind="case.made", **given, **answered),
+            WebhookCall(kind="webhook.test", state="failed", error="This server cannot be used.", **given),
+        ]
+    )
+    db.session.commit()
+    return webhook.id
 
 
 def _globally(home: World) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tenants.settings import Settings
 from tenants.users import User, session_of, signed_in_user
 from webapp import filters, frame
 from webapp.auth import cookie
+from webapp.bells import ring_for_webhooks
 from webapp.errors import explain_errors
 from webapp.form_tokens import FormTokens
 from webapp.headers import secure
@@ -60,6 +61,7 @@ BLUEPRINTS = (
     "webapp.lead_sources.views",
     "webapp.organization.channels",
     "webapp.organization.archive",
+    "webapp.organization.webhooks",
     "webapp.customer.views",
 )
 LARGEST_REQUEST = 64 * 1024 * 1024  # with files
@@ -87,6 +89,7 @@ def create_app(settings: Settings) -> Flask:
     explain_errors(app)
     secure(app)
     _know_the_visitor(app)
+    ring_for_webhooks(app)
     FormTokens(app)
     filters.add_filters(app)
     frame.add_frame(app)

@@ -16,6 +16,7 @@ from workers.queues import (
     ring_action,
     ring_for_put_off,
     ring_intake_in_turn,
+    ring_webhooks,
     tell_pages,
 )
 from workers.runtime import job
@@ -49,6 +50,8 @@ def ring_on(batch: Delivered) -> None:
         return
     if batch.has_work:
         ring_action(batch.organization_id)
+    if batch.is_told:
+        ring_webhooks(batch.organization_id)
     if batch.new_count or batch.seen_again_count:
         tell_pages(batch.organization_id, batch.mailbox_id, "messages")
 

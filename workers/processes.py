@@ -43,14 +43,22 @@ JOBS = {
     ),
     queues.OUTGOING: ("workers.outgoing.send_outbox",),
     queues.NOTICES: ("workers.notices.send_notices",),
+    queues.WEBHOOKS: ("workers.webhooks.call_webhooks",),
 }
 KNOWN = frozenset(chain.from_iterable(JOBS.values()))
 MEMORY_BYTES = 4 * 1024**3
 # A server that hardly answers holds a process: an organization may have fewer passes under way
 # (`mailboxes.sync.claiming`), and fewer jobs that act and send (`workers.turns`), than there are processes
 # for them. Of deliveries three run, at most two of them of one account: neither the history of a large
-# mailbox nor a message that takes long holds up all.
-PROCESSES = {queues.SYNC: 4, queues.INTAKE: 3, queues.ACTION: 2, queues.OUTGOING: 4}
+# mailbox nor a message that takes long holds up all. Of webhooks, those of two organizations are called at a
+# time, many at once and for seconds.
+PROCESSES = {
+    queues.SYNC: 4,
+    queues.INTAKE: 3,
+    queues.ACTION: 2,
+    queues.OUTGOING: 4,
+    queues.WEBHOOKS: 2,
+}
 JOB_CPU_SECONDS = 900
 TURN_CPU_SECONDS = 120  # of an intake job, which takes turns: a message that cannot be read ends it
 OBJECTS_PER_COLLECTION = 50_000  # most of a batch of messages, and nearly none of them in a circle

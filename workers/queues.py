@@ -24,8 +24,9 @@ INTAKE = "intake"  # arrivals become messages
 ACTION = "action"  # messages become records and get responses
 OUTGOING = "outgoing"  # the outbox is sent
 NOTICES = "notices"  # mail of the system itself is sent
+WEBHOOKS = "webhooks"  # programs of organizations are told of what happened
 DELETION = "deletion"  # jobs of the action queue that delete what is to go
-QUEUES = (SYNC, INTAKE, ACTION, OUTGOING, NOTICES)
+QUEUES = (SYNC, INTAKE, ACTION, OUTGOING, NOTICES, WEBHOOKS)
 JOB_SECONDS = 600
 PASS_SECONDS = 1200  # no portion is begun after eight minutes, but what hangs takes some more
 SENDING_SECONDS = 1800  # a server may take ten minutes for the message, and ten for its answer
@@ -35,6 +36,7 @@ SECONDS = {
     ACTION: JOB_SECONDS,
     OUTGOING: SENDING_SECONDS,
     NOTICES: SENDING_SECONDS,
+    WEBHOOKS: JOB_SECONDS,
 }
 FIRST = "first-"  # begins the ids of jobs that go before others
 CHANGES = "changes"  # prefix of the channels that tell open pages to look again
@@ -98,6 +100,11 @@ def ring_notices(owner_id: UUID = INSTALLATION) -> None:
     _ring_once(NOTICES, "workers.notices.send_notices", owner_id)
 
 
+def ring_webhooks(organization_id: UUID) -> None:
+    """Ask that the webhooks of an organization be called."""
+    _ring_once(WEBHOOKS, "workers.webhooks.call_webhooks", organization_id)
+
+
 def ring_deletion(organization_id: UUID) -> None:
     """Ask that more of an organization that is to go be deleted."""
     _ring_deletion("workers.deletion.delete_organization", organization_id)
@@ -137,7 +144,7 @@ def ring_for_put_off(name: str, id: UUID, share: int = 0) -> None:
 
     def bell() -> None:
         if redis().delete(_put_off(name, id, share)):
-            {INTAKE: ring_intake_in_turn, ACTION: ring_action, OUTGOING: ring_outgoing}[name](id)
+            _BELLS[name](id)
 
     _quietly(bell)
 
@@ -229,6 +236,14 @@ def _ring_deletion(function: str, id: UUID, *owner: UUID) -> None:
             _ring(ACTION, function, *map(str, (*owner, id)), job_id=new_id)
 
     _quietly(bell)
+
+
+_BELLS: dict[str, Callable[[UUID], None]] = {
+    INTAKE: ring_intake_in_turn,
+    ACTION: ring_action,
+    OUTGOING: ring_outgoing,
+    WEBHOOKS: ring_webhooks,
+}
 
 
 def _waiting(name: str, id: UUID, *, is_first: bool = False) -> str:

@@ -10,10 +10,12 @@ import structlog
 from flask import Flask
 
 import mailboxes.tables  # noqa: F401  # rows are written in the order of their keys: all must be known
+from mailboxes.webhooks.telling import takes_bell
 from tenants.application import create_base_app
 from tenants.database import db, enter_organization
 from tenants.organizations import Organization
 from tenants.settings import Settings
+from workers import queues
 
 Job = Callable[..., None]
 
@@ -56,5 +58,7 @@ def job_in_organization(function: Job) -> Job:
                 enter_organization(organization.id)
                 function(*args)
                 db.session.commit()
+                if takes_bell():
+                    queues.ring_webhooks(organization.id)
 
     return run

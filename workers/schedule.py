@@ -42,6 +42,8 @@ from mailboxes.sync.claiming import (
     go_on_within_budget,
     hurry_for_reads,
 )
+from mailboxes.webhooks.calling import organizations_with_due_calls
+from mailboxes.webhooks.keeping import forget_old_calls
 from tenants.database import INSTALLATION, across_organizations, db, inside, inside_installation
 from tenants.organizations import Organization
 from tenants.users import forget_old_attempts
@@ -140,6 +142,12 @@ def ring_for_due_mail() -> None:
         _once("outgoing", organization_id, queues.ring_outgoing)
 
 
+def ring_for_due_webhooks() -> None:
+    """Whatever webhooks are to be told."""
+    for organization_id in organizations_with_due_calls():
+        _once("webhooks", organization_id, queues.ring_webhooks)
+
+
 def tell_of_troubles() -> None:
     """Accounts that wait for people, and folders that are not read."""
     for owner_id in troubles.tell_of_troubles():
@@ -220,6 +228,7 @@ SCHEDULE = (
     Periodic("deliver what is stored", 2, ring_for_stored_arrivals),
     Periodic("act on what is pending", 2, ring_for_pending_messages),
     Periodic("send what is due", 2, ring_for_due_mail),
+    Periodic("call webhooks", 2, ring_for_due_webhooks),
     Periodic("say that it lives", 10, say_alive),
     Periodic("tell of troubles", 10, tell_of_troubles),
     Periodic("report how global mailboxes are", 10, report_global_accounts),
@@ -234,6 +243,7 @@ SCHEDULE = (
     Periodic("forget old sign-ins", 3600, forget_attempts),
     Periodic("forget unused connections", 3600, oauth.forget_unused),
     Periodic("forget old notices", 3600, forget_old_notices),
+    Periodic("forget old calls of webhooks", 3600, forget_old_calls),
     Periodic("forget who wrote what was routed", 3600, forget_routing_facts),
     Periodic("forget old health", 3600, forget_old_health),
     Periodic("remove old conversations", 3600, remove_old_conversations),

@@ -15,7 +15,11 @@ from tenants.database import current_organization_id
 from tenants.database.locks import lock_holder, try_lock
 from workers import queues
 
-PLACES = {queues.ACTION: 1, queues.OUTGOING: 2}  # fewer than `workers.processes.PROCESSES`
+PLACES = {
+    queues.ACTION: 1,
+    queues.OUTGOING: 2,
+    queues.WEBHOOKS: 1,
+}  # fewer than `workers.processes.PROCESSES`
 SECONDS_TO_END = 60  # after the time of a job, before its place is taken back
 
 

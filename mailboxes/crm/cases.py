@@ -14,6 +14,7 @@ from mailboxes.crm import history, texts
 from mailboxes.crm.contacts import Contact
 from mailboxes.crm.paging import Order, Page, page
 from mailboxes.crm.remarks import Remark, demand_author, remark_text, rewrite
+from mailboxes.webhooks.telling import tell
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
 from tenants.database.bulk import among
 from tenants.database.portions import add_new, write_later, write_waiting
@@ -222,6 +223,7 @@ def open_case(values: Mapping[str, Any], actor_name: str, **facts: Any) -> Case:
     row = {"id": uuid7(), **_checked(values), **facts, "closed_at": closed_at}
     new = add_new(Case, row)
     write_later(CaseChange, {"case_id": new.id, "actor_name": actor_name})
+    tell("case.made", opening_message_id=row.get("opening_message_id"), case=new.id)
     return new
 
 
@@ -274,6 +276,13 @@ def comment(case: Case, text: str, author_id: UUID, author_name: str, *, is_publ
     db.session.add(written)
     case.updated_at = now()
     db.session.flush()
+    tell(
+        "case.commented",
+        opening_message_id=case.opening_message_id,
+        case=case.id,
+        comment=written.id,
+        is_public=is_public,
+    )
     return written
 
 
@@ -379,3 +388,11 @@ def _remember(case: Case, changes: dict[str, list[Any]], actor_name: str) -> Non
     words = history.named(changes, names)
     db.session.add(CaseChange(case_id=case.id, actor_name=actor_name, changes=words))
     db.session.flush()
+    tell(
+        "case.changed",
+        opening_message_id=case.opening_message_id,
+        case=case.id,
+        status=case.status,
+        assignee=case.assignee_id,
+        changed=sorted(words),
+    )

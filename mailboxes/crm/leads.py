@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mailboxes.crm import history, texts
 from mailboxes.crm.lead_sources import LeadSource
 from mailboxes.crm.paging import Order, Page, page
+from mailboxes.webhooks.telling import tell
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
 from tenants.database.portions import add_new, write_later
 from tenants.database.searching import has_words
@@ -191,6 +192,7 @@ def make_lead(values: Mapping[str, Any], actor_name: str, **facts: Any) -> Lead:
     row = {"id": uuid7(), **_checked(values), **facts}
     lead = add_new(Lead, row)
     write_later(LeadChange, {"lead_id": lead.id, "actor_name": actor_name})
+    tell("lead.made", opening_message_id=row.get("opening_message_id"), lead=lead.id)
     return lead
 
 
@@ -273,3 +275,10 @@ def _remember(lead: Lead, changes: dict[str, list[Any]], actor_name: str) -> Non
     words = history.named(changes, {"owner_id": owners, "source_id": names})
     db.session.add(LeadChange(lead_id=lead.id, actor_name=actor_name, changes=words))
     db.session.flush()
+    tell(
+        "lead.changed",
+        opening_message_id=lead.opening_message_id,
+        lead=lead.id,
+        status=lead.status,
+        changed=sorted(words),
+    )

@@ -29,6 +29,7 @@ from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from mailboxes.threads.notes import Note, notes_of, write_note
 from mailboxes.timeline import Event
+from mailboxes.webhooks.telling import tell
 from tenants.database import db
 from tenants.database.locks import hold_row
 from tenants.errors import InvalidError, NotFoundError
@@ -123,6 +124,9 @@ def change_status(member: Membership, thread_ids: Sequence[UUID], status: str) -
     changed = _changed(member, thread_ids, {"status": status})
     for thread in changed:
         _remember(thread, status, f"{member.name} set the status to {STATUSES[status].lower()}.")
+        tell(
+            "conversation.status_changed", mailbox_id=thread.mailbox_id, conversation=thread.id, status=status
+        )
     return len(changed)
 
 
@@ -142,6 +146,12 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
     changed = _changed(member, thread_ids, {"assignee_id": assignee_id})
     for thread in changed:
         _remember(thread, "assigned", f"{member.name} assigned the conversation to {name}.")
+        tell(
+            "conversation.assigned",
+            mailbox_id=thread.mailbox_id,
+            conversation=thread.id,
+            assignee=assignee_id,
+        )
     return len(changed)
 
 

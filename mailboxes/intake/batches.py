@@ -24,7 +24,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """One committed batch. ``has_work``: something in it waits to be converted or answered."""
+    """One committed batch. ``has_work``: something in it waits to be converted or answered; ``is_told``: to
+    be told to webhooks."""
 
     organization_id: UUID | None
     mailbox_id: UUID | None
@@ -32,6 +33,7 @@ class Delivered:
     seen_again_count: int = 0
     quarantined_count: int = 0
     has_work: bool = False
+    is_told: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class Outcome:
         self.stored.made_by |= other.stored.made_by
         self.stored.seen_again += other.stored.seen_again
         self.stored.has_work = self.stored.has_work or other.stored.has_work
+        self.stored.is_told = self.stored.is_told or other.stored.is_told
         self.stored.thread_milliseconds += other.stored.thread_milliseconds
         self.stored.store_milliseconds += other.stored.store_milliseconds
         self.failed |= other.failed
@@ -63,6 +66,7 @@ def delivered_to(
         seen_again_count=outcome.stored.seen_again,
         quarantined_count=quarantined_count + len(outcome.failed),
         has_work=outcome.stored.has_work,
+        is_told=outcome.stored.is_told,
     )
 
 

@@ -42,6 +42,7 @@ from mailboxes.threads.placing import (
     threads_for,
 )
 from mailboxes.threads.summaries import refresh_summaries, reopen
+from mailboxes.webhooks.telling import Happening, is_told, takes_bell, tell_all
 from tenants.database import db
 from tenants.database.bulk import among, insert_rows
 
@@ -53,7 +54,7 @@ __all__ = ["BOX_ORDER", "Item", "Stored", "held_mailbox", "settle_boxes", "store
 @dataclass(slots=True)
 class Stored:
     """What one transaction did: ``new`` message ids, and the arrivals they are of (``made_by``);
-    ``seen_again`` a count, ``has_work`` to act upon.
+    ``seen_again`` a count, ``has_work`` to act upon, ``is_told`` to webhooks.
 
     The times are those of all its messages together.
     """
@@ -62,6 +63,7 @@ class Stored:
     made_by: set[UUID] = field(default_factory=set)
     seen_again: int = 0
     has_work: bool = False
+    is_told: bool = False
     thread_milliseconds: int = 0
     store_milliseconds: int = 0
 
@@ -92,6 +94,7 @@ def store(mailbox: Mailbox, account: Account, items: Sequence[Item]) -> Stored:
     _add_locations(context, items, known)
     if repeated:
         _refresh_repeated(context, repeated, known)
+    stored.is_told = takes_bell()
     stored.store_milliseconds = _milliseconds_since(began) - stored.thread_milliseconds
     return stored
 
@@ -216,7 +219,8 @@ def _store_new(context: Context, entries: list[Entry], stored: Stored) -> None:
     _tell(context, entries, rows, _milliseconds_since(began) // len(entries))
     merge_what_belongs_together(threads)
     refresh_summaries(threads.placed_threads - threads.merged.keys() - begun)
-    reopen(_answered(context, threads, entries))
+    reopen(context.mailbox.id, _answered(context, threads, entries))
+    _tell_webhooks(context, threads, entries)
     stored.new.extend(entry.id for entry in entries)
     stored.made_by.update(entry.item.arrival.id for entry in entries)
     stored.has_work = stored.has_work or any(row["work"] == "pending" for row in rows)
@@ -248,6 +252,28 @@ def _tell(context: Context, entries: list[Entry], rows: list[dict[str, Any]], mi
     """The timeline, in the end: what each message took of the time to store all of them is known then."""
     events = [event_row(context, entry, row, milliseconds) for entry, row in zip(entries, rows, strict=True)]
     insert_rows(timeline.Event, events)
+
+
+def _tell_webhooks(context: Context, threads: Threads, entries: list[Entry]) -> None:
+    """Of new mail; the history of a mailbox that is taken over is no news."""
+    if not is_told("message.received"):
+        return
+    news = [
+        Happening(
+            "message.received",
+            context.mailbox.id,
+            details={
+                "message": str(entry.id),
+                "conversation": str(threads.current(placed(entry).thread_id)),
+            },
+        )
+        for entry in entries
+        if entry.direction == "in"
+        and entry.item.arrival.box in ("inbox", "other")
+        and not entry.item.arrival.is_history
+    ]
+    if news:
+        tell_all(news)
 
 
 def _answered(context: Context, threads: Threads, entries: list[Entry]) -> set[UUID]:

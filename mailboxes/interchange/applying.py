@@ -19,6 +19,7 @@ from mailboxes.interchange.offers import one_default
 from mailboxes.interchange.overrides import keep_overrides
 from mailboxes.interchange.reading import Document
 from mailboxes.interchange.values import Change, Description, compared, merged
+from mailboxes.interchange.webhooks import keep_webhooks
 from mailboxes.interchange.work import Work
 from mailboxes.offering import carry_offers, create_organization, offer_dictionaries
 from tenants.audit import Actor, record_for_system
@@ -136,6 +137,7 @@ def _make_true(organization: Organization, current: Description, given: Descript
         ("templates", dictionaries.keep_templates),
         ("mailboxes", keep_mailboxes),
         ("global_mailboxes", keep_overrides),
+        ("webhooks", keep_webhooks),
         ("templates", dictionaries.remove_templates),
         ("lead_sources", dictionaries.remove_lead_sources),
         ("roles", acts.remove_roles),

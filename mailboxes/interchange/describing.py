@@ -15,6 +15,7 @@ from mailboxes.crm.lead_sources import LeadSource, lead_sources, merged_lead_sou
 from mailboxes.crm.system_sources import SystemLeadSource, system_sources
 from mailboxes.interchange.describing_globals import describe_global_mailboxes, describe_overrides
 from mailboxes.interchange.describing_mailboxes import describe_mailboxes, secret_name
+from mailboxes.interchange.describing_webhooks import describe_webhooks
 from mailboxes.interchange.values import Description, Ranked, Secret
 from mailboxes.templates import Template, TemplateValues, templates, values_of
 from mailboxes.templates.system import SystemTemplate, system_templates, system_values_of
@@ -89,6 +90,7 @@ def describe_organization(organization: Organization) -> Description:
             "templates": {template_name(one): _template(one) for one in db.session.scalars(templates())},
             "mailboxes": describe_mailboxes(organization.slug),
             "global_mailboxes": describe_overrides(),
+            "webhooks": describe_webhooks(),
         }
     )
 

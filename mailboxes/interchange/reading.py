@@ -4,7 +4,7 @@
 system: {settings: {…}, lead_sources: […], templates: […], mailboxes: […]}
 users: [{address, name, enabled, system_administrator, password, settings}]
 organizations: [{slug, name, enabled, settings, roles, members, lead_sources, channels, templates, mailboxes,
-  global_mailboxes}]
+  global_mailboxes, webhooks}]
 ```
 """
 
@@ -35,6 +35,7 @@ from mailboxes.interchange.reading_mailboxes import GLOBAL_MAILBOX, MAILBOX, OVE
 from mailboxes.interchange.records import STATE, record, things
 from mailboxes.interchange.values import Description
 from mailboxes.templates import KINDS, USED_FOR
+from mailboxes.webhooks.table import KINDS as EVENTS
 from tenants.configuration.catalog import (
     CATALOG,
     ORGANIZATION,
@@ -190,6 +191,17 @@ _ORGANIZATION: dict[str, Reader] = {
     "templates": things(_TEMPLATE, _template_identity),
     "mailboxes": things(MAILBOX, "address"),
     "global_mailboxes": things(OVERRIDES, "address"),
+    "webhooks": things(
+        {
+            "name": line,
+            "url": line,
+            "events": unordered(choice(*EVENTS)),
+            "mailboxes": or_nothing(unordered(address)),
+            "with_text": switch,
+            "active": switch,
+        },
+        "name",
+    ),
 }
 _USER: dict[str, Reader] = {
     "address": address,

@@ -21,6 +21,7 @@ _LISTS = {
     "rules",
     "templates",
     "users",
+    "webhooks",
 }
 _HEADER = "# Written by “postroom export”. Apply it with: postroom apply FILE.yaml\n"
 _SECRETS = "# Secrets are not in it. These variables of the environment hold them:\n"

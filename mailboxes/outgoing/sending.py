@@ -34,6 +34,7 @@ from mailboxes.raws import MissingRawError, raw_content
 from mailboxes.smtp import DeliveryResult, deliver
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.undeliverable import mark_undeliverable
+from mailboxes.webhooks.telling import tell
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 
@@ -265,6 +266,13 @@ def _end(row: Outgoing, state: str, reason: str) -> None:
     row.copy_state = row.copy_state if state in ("sent", "unknown") else "skipped"
     message = db.session.get_one(Message, (row.organization_id, row.message_id))
     timeline.record(message, "sent", _WORDS[state], reason[:LONGEST_ERROR])
+    if state == "sent":
+        tell(
+            "reply.sent" if row.kind == REPLY else "automatic_response.sent",
+            mailbox_id=row.mailbox_id,
+            message=message.id,
+            conversation=message.thread_id,
+        )
     if row.kind == AUTOMATIC and row.trigger_id is not None:
         trigger = db.session.get(Message, (row.organization_id, row.trigger_id))
         if trigger is not None:

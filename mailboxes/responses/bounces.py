@@ -10,6 +10,7 @@ from mailboxes.parsing import parse
 from mailboxes.raws import raw_content
 from mailboxes.threads import Thread
 from mailboxes.undeliverable import mark_undeliverable
+from mailboxes.webhooks.telling import tell
 from tenants.database import db
 
 MOST_IDS = 50
@@ -37,6 +38,12 @@ def _reopen(bounce: Message) -> None:
     if thread.status != "open":
         thread.status = "open"
         timeline.record(bounce, "changed", "open", "The conversation is open again: an answer came back.")
+        tell(
+            "conversation.status_changed",
+            mailbox_id=thread.mailbox_id,
+            conversation=thread.id,
+            status="open",
+        )
 
 
 def _what_came_back(bounce: Message) -> Outgoing | None:

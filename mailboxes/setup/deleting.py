@@ -25,6 +25,7 @@ from mailboxes.setup.saving import account_of, lock
 from mailboxes.system_mailboxes import SEES_DELETED, Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.threads.notes import Note
+from mailboxes.webhooks.table import WebhookCall, WebhookMailbox
 from tenants.audit import Actor, record
 from tenants.database import across_organizations, db, now
 from tenants.database.bulk import among
@@ -111,7 +112,7 @@ def close(mailbox: Mailbox, *, by: Actor) -> None:
         account.lease_expires_at = func.clock_timestamp()
     is_due = Outgoing.state.in_(NOT_SENT) | (Outgoing.copy_state == "pending")
     db.session.execute(sql_delete(Outgoing).where(Outgoing.mailbox_id == mailbox.id, is_due))
-    for table in (Draft, AutoResponseRule):  # few; what these use may be deleted from now on
+    for table in (Draft, AutoResponseRule, WebhookMailbox):  # few; what these use may be deleted from now on
         db.session.execute(sql_delete(table).where(table.mailbox_id == mailbox.id))
     record(by, "mailbox.deletion_begun", mailbox.label, counts, {})
     db.session.flush()
@@ -189,6 +190,10 @@ def _delete_some(mailbox: Mailbox) -> list[str] | None:
         db.session.execute(unlinked.execution_options(synchronize_session=False))
         db.session.execute(_delete_of(Thread, ids))
         return []
+    calls = select(WebhookCall.id).where(WebhookCall.mailbox_id == mailbox.id)
+    if ids := list(db.session.scalars(calls.limit(AT_ONCE))):
+        db.session.execute(_delete_of(WebhookCall, ids))
+        return []
     arrivals = select(Arrival.id, Arrival.raw_id).where(Arrival.account_id == mailbox.account_id)
     if not mailbox.is_global and (rows := db.session.execute(arrivals.limit(AT_ONCE)).all()):
         db.session.execute(_delete_of(Arrival, hold(among(Arrival.id, [row.id for row in rows]))))
@@ -230,7 +235,7 @@ def _threads_of(mailbox_id: UUID) -> Select[UUID]:
     return select(Thread.id).where(Thread.mailbox_id == mailbox_id)
 
 
-def _delete_of(table: type[Message | Thread | Arrival], ids: list[UUID]) -> Delete:
+def _delete_of(table: type[Message | Thread | Arrival | WebhookCall], ids: list[UUID]) -> Delete:
     return sql_delete(table).where(among(table.id, ids)).execution_options(synchronize_session=False)
 
 

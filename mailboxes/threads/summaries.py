@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, Uuid, bindparam, text, update
 
 from mailboxes.threads import Thread
 from mailboxes.threads.beginnings import MOST_PARTICIPANTS, MOST_SENDERS
+from mailboxes.webhooks.telling import tell
 from tenants.database import current_organization_id, db
 
 # One statement for any number of threads; what a thread counts is what it holds (invariant I12).
@@ -81,14 +82,17 @@ def refresh_summaries(thread_ids: Iterable[UUID]) -> None:
         db.session.execute(_REFRESH, {"organization_id": current_organization_id(), "ids": ids})
 
 
-def reopen(thread_ids: Iterable[UUID]) -> None:
-    """Open conversations again that wait or were done: the customer has answered."""
+def reopen(mailbox_id: UUID, thread_ids: Iterable[UUID]) -> None:
+    """Open conversations of a mailbox again that wait or were done: the customer has answered."""
     ids = set(thread_ids)
     if not ids:
         return
-    db.session.execute(
+    opened = db.session.scalars(
         update(Thread)
         .where(Thread.id.in_(ids), Thread.status != "open")
         .values(status="open")
+        .returning(Thread.id)
         .execution_options(synchronize_session=False)
     )
+    for id in opened.all():
+        tell("conversation.status_changed", mailbox_id=mailbox_id, conversation=id, status="open")

@@ -24,6 +24,7 @@ from mailboxes.sync.claiming import is_wanted
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.troubles import telling
 from mailboxes.troubles.letters import SUBJECTS, Trouble, letter_about_many, letter_about_one
+from mailboxes.webhooks.telling import tell
 from tenants.database import INSTALLATION, across_organizations, db, now
 from tenants.database.bulk import among
 from tenants.organizations import Organization
@@ -94,6 +95,8 @@ def _tell(owner: UUID) -> bool:
         group = list(alike)
         letters += _one_about_many(owner, kind, group) if len(group) > FEW else _one_each(owner, group)
     made = telling.queue_letters(owner, letters)
+    for one in found:
+        _tell_webhooks(one)
     _remember(found)
     db.session.commit()
     return made
@@ -124,6 +127,16 @@ def _of_row(row: Any) -> _Found:
         until=account.quiet_until,
     )
     return _Found(account.id, row.shown, row.mailbox_id, trouble)
+
+
+def _tell_webhooks(one: _Found) -> None:
+    """Of the mailboxes of organizations; a global account is the system's to look after."""
+    if one.mailbox_id is None:
+        return
+    if one.kind == "ok":
+        tell("mailbox.recovered", mailbox_id=one.mailbox_id)
+    else:
+        tell("mailbox.failing", mailbox_id=one.mailbox_id, because=one.kind)
 
 
 def _remember(found: Iterable[_Found]) -> None:

@@ -71,6 +71,13 @@ REFUSALS = (
     Refusal(ADMIN, "/configuration/lead-sources/", {"Name": "Trade fair"}, "already", "Add source"),
     Refusal(
         ADMIN,
+        "/configuration/webhooks/new",
+        {"Name": "Warehouse", "Address": "https://warehouse.nordwind.example/"},
+        "already",
+        "Add webhook",
+    ),
+    Refusal(
+        ADMIN,
         f"{_MAILBOX}/new",
         {
             "Mailbox label": "Customer service",

@@ -26,6 +26,7 @@ from mailboxes.templates import Template, TemplateText, TemplateValues
 from mailboxes.threads import ThreadRecord
 from mailboxes.threads.notes import Note
 from mailboxes.timeline import record
+from mailboxes.webhooks.table import Webhook, WebhookCall
 from tenants.audit import Actor
 from tenants.configuration.history import changes_of
 from tenants.configuration.layers import override
@@ -122,6 +123,7 @@ def neighbour(app, ours, theirs) -> Neighbour:
             "case_id": Case(subject=theirs.canary, description=theirs.canary),
             "source_id": LeadSource(key=theirs.canary, name=theirs.canary),
             "channel_id": Channel(name=theirs.canary),
+            "webhook_id": Webhook(name=theirs.canary, url=f"https://{theirs.canary}.test/", secret=b"x"),
             "template_id": Template(name=theirs.canary),
             "role_id": Role(name=theirs.canary, permissions=[]),
         }
@@ -144,6 +146,8 @@ def neighbour(app, ours, theirs) -> Neighbour:
             ),
             ThreadRecord(thread_id=message.thread_id, kind="case", case_id=rows["case_id"].id),
         ]
+        told = {"webhook_id": rows["webhook_id"].id, "mailbox_id": mailbox.id, "answer": theirs.canary}
+        more.append(WebhookCall(kind="case.made", error=theirs.canary, give_up_at=now(), **told))
         wrote = {"author_id": theirs.member.id, "author_name": theirs.canary, "text": theirs.canary}
         rows["note_id"] = Note(thread_id=message.thread_id, **wrote)
         rows["comment_id"] = CaseComment(case_id=rows["case_id"].id, **wrote)

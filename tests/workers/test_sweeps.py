@@ -9,15 +9,18 @@ from sqlalchemy import update
 from mailboxes import organization_deletion, setup
 from mailboxes.accounts import Account
 from mailboxes.arrivals import Arrival
+from mailboxes.crm.cases import open_case
 from mailboxes.global_mailboxes import deleting, saving
 from mailboxes.notices import queue_notice
 from mailboxes.outgoing.outbox import Outgoing
 from mailboxes.sync.claiming import Rhythms
 from mailboxes.system_mailboxes import Mailbox
+from mailboxes.webhooks.setup import WebhookValues, make_webhook
 from tenants.audit import Actor
 from tenants.configuration.layers import override
 from tenants.database import db, inside, inside_installation, now, uuid7
 from tenants.organizations import Organization
+from tenants.permissions import PERMISSIONS
 from tests.factories import World, make_mailbox, make_message
 from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.global_mailboxes.saying import make_global
@@ -71,6 +74,14 @@ def due_notice(world: World) -> None:
         db.session.commit()
 
 
+def event_to_tell(world: World) -> None:
+    with inside(world.id):
+        values = WebhookValues("Warehouse", "https://warehouse.test/", ("case.made",))
+        make_webhook(values, by=BY, may=PERMISSIONS)
+        open_case({"subject": "Broken"}, "Ada")
+        db.session.commit()
+
+
 def mailbox_to_delete(world: World) -> None:
     mailbox = make_mailbox(world)
     with inside(world.id):
@@ -100,6 +111,7 @@ PENDING: dict[str, Callable[[World], None]] = {
     "workers.action.act_on_messages": pending_message,
     "workers.outgoing.send_outbox": letter_to_send,
     "workers.notices.send_notices": due_notice,
+    "workers.webhooks.call_webhooks": event_to_tell,
     "workers.deletion.delete_mailbox": mailbox_to_delete,
     "workers.deletion.delete_global_mailbox": global_mailbox_to_delete,
     "workers.deletion.delete_organization": organization_to_delete,

@@ -24,6 +24,7 @@ ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Mail", "Email templates", "templates.index", "template.manage"),
     ("Records", "Lead sources", "lead_sources.index", "lead_source.manage"),
     ("Records", "Sales channels", "channels.index", "channel.manage"),
+    ("Connections", "Webhooks", "webhooks.index", "organization.configure"),
     ("User Management", "People", "people.index", "user.manage"),
     ("User Management", "Roles", "roles.index", "user.manage"),
     ("User Management", "Audit log", "audit.index", "audit.view"),

@@ -55,6 +55,11 @@ FILE = dedent(
           - {key: fair, name: Trade fair, default: true}
         channels:
           - {name: Wholesale, type: sales}
+        webhooks:
+          - name: Warehouse
+            url: https://warehouse.nordwind.example/hooks
+            events: [case.made, case.changed]
+            mailboxes: [support@nordwind.example]
         templates:
           - name: Welcome
             type: html
