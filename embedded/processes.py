@@ -21,6 +21,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 # Below those that Linux and macOS give to a program that connects to another one.
 NEVER_OUTGOING = range(20_000, 32_000)
+_given: set[int] = set()  # whoever asked for a port may not listen on it yet
 
 _PR_SET_PDEATHSIG = 1
 _LONGEST_LOG = 16 * 1024 * 1024
@@ -264,13 +265,15 @@ def free_port(preferred: int | None = None) -> int:
     """A TCP port on 127.0.0.1 that nobody listens on right now: the preferred one if possible.
 
     Any other is one that the system gives to no outgoing connection, so that it is still free when a server
-    that takes seconds to start asks for it.
+    that takes seconds to start asks for it; and none that this process was given before.
     """
-    for port in (preferred, *SystemRandom().sample(NEVER_OUTGOING, 20), 0):
+    drawn = [port for port in SystemRandom().sample(NEVER_OUTGOING, 20) if port not in _given]
+    for port in (preferred, *drawn, 0):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if port is not None:
                 probe.bind(("127.0.0.1", port))
+                _given.add(probe.getsockname()[1])
                 return int(probe.getsockname()[1])
     raise EmbeddedServerError("This machine has no free port.")
 

@@ -16,6 +16,7 @@ import pytest
 from alembic import command
 from psycopg import sql
 
+from embedded import processes
 from embedded.environment import DATABASE
 from embedded.folders import temporary_folder
 from embedded.postgres import Postgres, prepare_database
@@ -27,10 +28,19 @@ SHARED_FOLDER = pytest.StashKey[Path]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Whoever starts the run makes a folder for all of its processes, and removes it."""
+    """Whoever starts the run makes a folder for all of its processes, and removes it.
+
+    Whoever starts many runs names one for all of them in POSTROOM_TEST_FOLDER. No process draws the ports of
+    another one.
+    """
     given = getattr(config, "workerinput", None)
     if given is not None:
         config.stash[SHARED_FOLDER] = Path(given["shared_folder"])
+        number = int(given["workerid"].removeprefix("gw"))
+        processes.NEVER_OUTGOING = processes.NEVER_OUTGOING[number :: given["workercount"]]
+        return
+    if folder := os.environ.get("POSTROOM_TEST_FOLDER"):
+        config.stash[SHARED_FOLDER] = Path(folder)
         return
     stack = ExitStack()
     config.add_cleanup(stack.close)

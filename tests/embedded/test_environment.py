@@ -9,6 +9,7 @@ import pytest
 import redis
 import sqlalchemy
 
+from embedded import processes
 from embedded.environment import Services
 from embedded.folders import default_data_folder, temporary_folder
 from embedded.mail.people import MailUser
@@ -55,6 +56,12 @@ def test_secrets_and_ports_stay_the_same_and_private(folder):
     assert first.environment() == second.environment()
     assert stat.S_IMODE((folder / "state.json").stat().st_mode) == 0o600
     assert stat.S_IMODE((folder / "objects").stat().st_mode) == 0o700
+
+
+def test_no_port_is_given_twice_before_somebody_listens_on_it(monkeypatch):
+    monkeypatch.setattr(processes, "NEVER_OUTGOING", range(20_000, 20_040))
+    ports = [processes.free_port() for _ in range(30)]
+    assert len(set(ports)) == len(ports)
 
 
 def test_without_mail_nothing_of_it_is_named(folder):
