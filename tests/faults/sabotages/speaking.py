@@ -1,0 +1,175 @@
+"""What a mail server says, and what it is asked: the protocol, its clocks and budgets, and no secret too soon."""
+
+from pathlib import Path
+
+from tests.faults.sabotages.sabotage import IMAP, Sabotage, fault
+
+SPEAKING = (
+    Sabotage(
+        "no wall clock",
+        Path("mailboxes/wire.py"),
+        "        remaining = self._deadline - time.monotonic()\n",
+        "        remaining = self._silence\n",
+        "tests/mailboxes/imap/test_clocks.py::test_no_command_waits_longer_than_its_deadline[trickle-SEARCH]",
+    ),
+    Sabotage(
+        "no budget of bytes",
+        Path("mailboxes/wire.py"),
+        "        if self._budget < 0:\n",
+        "        if self._budget < -(1 << 33):\n",
+        "tests/mailboxes/test_wire.py::test_the_budget_counts_lines_too",
+    ),
+    Sabotage(
+        "sequence numbers",
+        IMAP / "asking.py",
+        'fetching.whole_number(found.get(b"UID")) if found else None\n',
+        'fetching.whole_number(found.get(b"UID", parts[0].split()[1])) if found else None\n',
+        fault("F10"),
+    ),
+    Sabotage(
+        "any UID is taken",
+        IMAP / "asking.py",
+        "        if found is not None and uid in asked and uid is not None:\n",
+        "        if found is not None and uid is not None:\n",
+        "tests/mailboxes/imap/test_searching.py::test_what_is_told_of_another_message_than_asked_for_is_left_out",
+    ),
+    Sabotage(
+        "an empty answer is a deletion",
+        IMAP / "reading.py",
+        '    return bool(searching.search(self._session, b"UID %d" % uid))\n',
+        "    return False\n",
+        fault("F8"),
+        "first",
+    ),
+    Sabotage(
+        "SELECT instead of EXAMINE",
+        IMAP / "session.py",
+        '        return self.open_folder(b"EXAMINE", folder_raw)\n',
+        '        return self.open_folder(b"SELECT", folder_raw)\n',
+        fault("F43/fetch"),
+    ),
+    Sabotage(
+        "BODY instead of PEEK",
+        IMAP / "reading.py",
+        '            b"(UID BODY.PEEK[])",\n',
+        '            b"(UID BODY[])",\n',
+        fault("F43/fetch"),
+    ),
+    Sabotage(
+        "a goodbye is a wrong password",
+        IMAP / "dialogue.py",
+        "    raise TurnedAwayError(GOODBYE)\n",
+        "    from mailboxes.errors import AuthenticationFailedError\n\n    raise AuthenticationFailedError\n",
+        fault("F24/FETCH"),
+    ),
+    Sabotage(
+        "no number in the back-off",
+        IMAP / "refusals.py",
+        "    return min(int(found[1]) / 1000, LONGEST_BACKOFF) if found else None\n",
+        "    return None\n",
+        "tests/mailboxes/imap/test_signing_in.py::test_a_refused_login_is_a_wrong_password_or_not_now[BAD Request is throttled. Suggested Backoff Time: 92415 milliseconds-ThrottledError]",
+    ),
+    Sabotage(
+        "the batch stops at a bad message",
+        IMAP / "reading.py",
+        "        if self._reconnects_left < 0 or self._hangs_left < 0:\n",
+        "        if self._reconnects_left < 100:\n",
+        fault("F13"),
+    ),
+    Sabotage(
+        "one bad name kills the list",
+        IMAP / "folders.py",
+        "    if not found:\n        return None\n    name_raw = _name(found[3], parts)\n",
+        "    if not found:\n        raise ValueError\n    name_raw = _name(found[3], parts)\n",
+        fault("F36"),
+    ),
+    Sabotage(
+        "UID 0 is sent",
+        IMAP / "connection.py",
+        '        uids = b"" if from_uid is None else b"UID %d:*" % lowest\n',
+        '        uids = b"" if from_uid is None else b"UID 0:*"\n',
+        fault("F6/zero"),
+    ),
+    Sabotage(
+        "a goodbye over one message ends the pass",
+        IMAP / "reading.py",
+        "            return self._session.is_turned_away\n",
+        "            return True\n",
+        "tests/mailboxes/sync/test_hanging_folders.py"
+        "::test_a_message_that_a_server_says_goodbye_over_is_set_aside[bye]",
+    ),
+    Sabotage(
+        "messages are set aside by a server that is overloaded",
+        IMAP / "reading.py",
+        "            self._demand_another(message.uid)\n",
+        "            pass\n",
+        "tests/mailboxes/sync/test_hanging_folders.py"
+        "::test_no_message_is_set_aside_by_a_server_that_says_goodbye_over_all_of_them[bye]",
+    ),
+    Sabotage(
+        "an inbox by its letters",
+        IMAP / "folders.py",
+        "        name_raw=INBOX if is_inbox else name_raw,\n",
+        "        name_raw=name_raw,\n",
+        fault("F37/trees"),
+    ),
+    Sabotage(
+        "RFC822.SIZE is believed",
+        IMAP / "reading.py",
+        "        if message.size > self._most_bytes and not self._is_smaller_than_told(message):\n",
+        "        if message.size > self._most_bytes:\n",
+        fault("F16/mistaken"),
+    ),
+    Sabotage(
+        "STARTTLS is optional",
+        IMAP / "session.py",
+        '        if "STARTTLS" not in self.capabilities:\n            self.close()\n            raise TlsUnavailableError\n',
+        '        if "STARTTLS" not in self.capabilities:\n            return\n',
+        fault("F28/stripped"),
+        "check",
+    ),
+    Sabotage(
+        "the password is sent where login is disabled",
+        IMAP / "signing_in.py",
+        "    if is_disabled and not (is_plain_offered and is_encrypted):\n",
+        "    if False:\n",
+        fault("F29"),
+        "check",
+    ),
+    Sabotage(
+        "flags in their own case",
+        IMAP / "fetching.py",
+        "    return tuple(SYSTEM_FLAGS.get(flag.lower(), flag) for flag in named)\n",
+        "    return tuple(named)\n",
+        "tests/faults/test_quirks.py::test_a_quirk_costs_no_message[lowercase/everything]",
+    ),
+    Sabotage(
+        "a stump is the whole message",
+        IMAP / "reading.py",
+        '                return _content(spool) if 0 < message.size <= spool.size else b""\n',
+        "                return _content(spool)\n",
+        "tests/mailboxes/imap/test_messages.py::test_a_large_message_that_moves_meanwhile_is_not_there_in_part",
+    ),
+    Sabotage(
+        "one lost connection silences a message",
+        Path("mailboxes/imap/asking.py"),
+        "            is_doubt = bool(alone - doubted)\n",
+        "            is_doubt, doubted = False, doubted | alone\n",
+        "tests/mailboxes/sync/test_hanging_folders.py::test_a_connection_that_ends_once_over_a_message_alone_says_nothing_about_it",
+    ),
+    Sabotage(
+        "a message whose flags end the connection holds up its folder",
+        IMAP / "asking.py",
+        "    return _details(session, uids, items, needed, _ask_despite_endings)\n",
+        "    return _details(session, uids, items, needed, _ask_despite_refusals)\n",
+        "tests/mailboxes/sync/test_hanging_folders.py"
+        "::test_a_message_whose_flags_end_the_connection_holds_up_nothing_of_its_folder",
+    ),
+    Sabotage(
+        "flags of a million changes at once",
+        IMAP / "changes.py",
+        "            if uid in flags or len(flags) < MOST_TOLD:\n",
+        "            if True:\n",
+        "tests/mailboxes/imap/test_promises.py::test_of_too_many_changes_the_others_are_told_by_number_alone",
+    ),
+)
