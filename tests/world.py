@@ -4,7 +4,7 @@ import base64
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -23,6 +23,8 @@ from tenants.database import inside as inside_of
 from tenants.settings import Settings
 from tests.client import Client
 from tests.factories import World, make_organization
+from tests.services import SHARED_FOLDER
+from tests.webapp.critic import share_what_is_valid
 from webapp import create_app
 from workers import queues
 
@@ -64,6 +66,7 @@ def _application(environment: dict[str, str], pytestconfig: pytest.Config) -> It
     if cache := getattr(pytestconfig, "cache", None):  # one process compiles a template for all of them
         app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(cache.mkdir("templates")))
     app.test_client_class = Client
+    share_what_is_valid(pytestconfig.stash[SHARED_FOLDER] / "valid")
     with app.app_context():
         for engine in db.engines.values():
             engine._compiled_cache.capacity = MOST_COMPILED
@@ -217,6 +220,16 @@ class Clock:
     def shift(self, seconds: float) -> None:
         """Let this much time pass."""
         self._traveller.shift(seconds)
+
+
+@pytest.fixture
+def noon() -> Iterator[None]:
+    """It is noon tomorrow, which only the database does not know: no day and no hour ends meanwhile."""
+    import time_machine
+
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    with time_machine.travel(tomorrow.replace(hour=12, minute=0, second=0, microsecond=0), tick=True):
+        yield
 
 
 @pytest.fixture

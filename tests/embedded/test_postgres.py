@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from embedded.errors import EmbeddedServerError
 from embedded.postgres import DatabaseUrls, Postgres, prepare_database
 from tests.processes import living_processes, wait_for
-from tests.services import drop_database
+from tests.services import copy_cluster, drop_database
 
 
 def connect(url: str) -> "psycopg.Connection[tuple[object, ...]]":
@@ -31,6 +32,13 @@ def answer(url: str, question: str) -> object:
 def urls(postgres_server: Postgres) -> Iterator[DatabaseUrls]:
     yield prepare_database(postgres_server, "roles")
     drop_database(postgres_server, "roles")
+
+
+@pytest.fixture
+def made(folder: Path, cluster: Path) -> Path:
+    """The folder of a server that has run before."""
+    copy_cluster(cluster, folder / "postgresql")
+    return folder / "postgresql"
 
 
 def test_each_role_reaches_the_database_as_itself(urls):
@@ -94,21 +102,21 @@ def test_nobody_else_can_reach_the_socket(postgres_server):
     assert stat.S_IMODE(postgres_server.socket_folder.stat().st_mode) == 0o700
 
 
-def test_stopping_leaves_no_process_and_the_data_survives(folder):
-    server = Postgres(folder / "postgresql")
+def test_stopping_leaves_no_process_and_the_data_survives(made):
+    server = Postgres(made)
     server.start()
     urls = prepare_database(server, "kept")
     with connect(urls.owner) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
     server.stop()
     assert server.pid is None
-    assert living_processes(str(folder)) == []
+    assert living_processes(str(made)) == []
     with server:
         assert answer(urls.owner, "SELECT number FROM kept") == 7
 
 
-def test_a_killed_server_recovers_with_what_was_committed(folder):
-    with Postgres(folder / "postgresql") as server:
+def test_a_killed_server_recovers_with_what_was_committed(made):
+    with Postgres(made) as server:
         urls = prepare_database(server, "kept")
         with connect(urls.owner) as connection:
             connection.execute("CREATE TABLE kept AS SELECT 7 AS number")
@@ -117,8 +125,8 @@ def test_a_killed_server_recovers_with_what_was_committed(folder):
         assert answer(urls.owner, "SELECT number FROM kept") == 7
 
 
-def test_a_lock_file_that_names_a_living_stranger_is_no_obstacle(folder):
-    server = Postgres(folder / "postgresql", durable=False)
+def test_a_lock_file_that_names_a_living_stranger_is_no_obstacle(made):
+    server = Postgres(made, durable=False)
     server.start()
     server.kill()
     lock = server.data / "postmaster.pid"
@@ -127,12 +135,9 @@ def test_a_lock_file_that_names_a_living_stranger_is_no_obstacle(folder):
         assert answer(server.url(), "SELECT 1") == 1
 
 
-def test_a_second_server_on_the_same_folder_is_refused(folder):
-    with (
-        Postgres(folder / "postgresql", durable=False),
-        pytest.raises(EmbeddedServerError, match="already runs on"),
-    ):
-        Postgres(folder / "postgresql", durable=False).start()
+def test_a_second_server_on_the_same_folder_is_refused(made):
+    with Postgres(made, durable=False), pytest.raises(EmbeddedServerError, match="already runs on"):
+        Postgres(made, durable=False).start()
 
 
 def test_a_folder_with_a_long_path_has_its_socket_elsewhere(folder):
@@ -161,20 +166,20 @@ if os.geteuid() == 0:  # only root's folders are closed to PostgreSQL's user
             assert answer(server.url(), "SELECT 1") == 1
 
 
-def test_the_server_ends_when_its_parent_is_killed(folder):
+def test_the_server_ends_when_its_parent_is_killed(made):
     script = (
         "import sys, time; from pathlib import Path; from embedded.postgres import Postgres\n"
         "Postgres(Path(sys.argv[1]), durable=False).start(); print('ready', flush=True)\n"
         "time.sleep(600)"
     )
-    parent = subprocess.Popen([sys.executable, "-c", script, folder / "postgresql"], stdout=subprocess.PIPE)
+    parent = subprocess.Popen([sys.executable, "-c", script, made], stdout=subprocess.PIPE)
     assert parent.stdout is not None
     with parent.stdout:
         assert parent.stdout.readline() == b"ready\n"
-        assert living_processes(str(folder / "postgresql" / "data")) != []
+        assert living_processes(str(made / "data")) != []
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    wait_for(lambda: living_processes(str(folder)) == [])
+    wait_for(lambda: living_processes(str(made)) == [])
 
 
 @pytest.mark.postgresql15

@@ -25,9 +25,9 @@ PACKAGES = (
     *("mailboxes.parsing", "mailboxes.classifying", "mailboxes.quoting", "mailboxes.decisions"),
     *("mailboxes.imap", "mailboxes.subjects", "mailboxes.languages"),
 )
-# A short text tells who is suspect. Of a long one, what is linear is done in a tenth of the limit; what is
-# quadratic takes five times the limit.
-SHORT, SUSPECT_SECONDS = 2_000, 0.003
+# Shorter texts tell who is suspect; what is quadratic and quicker over them keeps the limit of the long one.
+# Of that, what is linear is done in a tenth of the limit; what is quadratic takes five times the limit.
+SUSPECT_SECONDS = {2_000: 0.002, 8_000: 0.03}
 LONG, SECONDS = 32_000, 0.5
 MAIL_SECONDS = 2.5
 # Modules that ask line by line: how long a line, and how many of them.
@@ -60,7 +60,10 @@ def _is_circling(expression: Expression, method: str, attack: Attack) -> bool:
         with processor_limit(SECONDS):
             if expression.module in LINES:
                 return _is_slow_over_lines(expression, method, attack)
-            if _seconds(expression, method, attack.text(SHORT)) > SUSPECT_SECONDS:
+            if all(
+                _seconds(expression, method, attack.text(length)) > seconds
+                for length, seconds in SUSPECT_SECONDS.items()
+            ):
                 expression.ask(method, attack.text(LONG))
     except ProcessorLimitError:
         return True

@@ -5,9 +5,11 @@
 for every answer, so that each test of a page is a test of all these rules.
 """
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import html5lib
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -19,7 +21,8 @@ _UNLABELLED_INPUTS = {"hidden", "submit", "button", "image", "reset"}
 _WORDS = re.compile(r"(?<=>)\s*[^\s<>&\x00-\x1f\x7f-\x9f][^<>&\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*(?=<)")
 _VALUES = re.compile(r'(?<!\btype)(?<!\bencoding)="[^"<>&\x00-\x1f\x7f-\x9f]*"')
 _MAIN = re.compile(r"<main\b[^>]*>(.*)</main>", re.DOTALL)
-_valid: set[int] = set()  # by hash, the grammar of what was found to be valid
+_valid: set[str] = set()  # the grammar of what was found to be valid
+_shared: Path | None = None
 _NAMING = ("aria-label", "aria-labelledby", "title")
 _REFERRING = ("aria-describedby", "aria-labelledby", "aria-controls", "for", "popovertarget")
 
@@ -39,13 +42,33 @@ def criticise(html: str, url: str) -> None:
 def _invalid(html: str, is_page: bool) -> Iterator[str]:
     """What breaks the grammar. It takes longer than to make the page: asked once of what is alike."""
     for part, is_whole in _parts(html, is_page):
-        grammar = hash((is_whole, _VALUES.sub('="x"', _WORDS.sub("x", part))))
-        if grammar in _valid:
+        grammar = f"{is_whole} " + _VALUES.sub('="x"', _WORDS.sub("x", part))
+        digest = hashlib.sha256(grammar.encode("utf-8", "surrogatepass")).hexdigest()
+        if _is_known(digest):
             continue
         faults = list(_errors(part, is_whole))
         if not faults:
-            _valid.add(grammar)
+            _tell(digest)
         yield from faults
+
+
+def share_what_is_valid(folder: Path) -> None:
+    """Ask once of what is alike in all processes that name the same folder."""
+    global _shared
+    folder.mkdir(exist_ok=True)
+    _shared = folder
+
+
+def _is_known(digest: str) -> bool:
+    if digest not in _valid and _shared is not None and (_shared / digest).exists():
+        _valid.add(digest)
+    return digest in _valid
+
+
+def _tell(digest: str) -> None:
+    _valid.add(digest)
+    if _shared is not None:
+        (_shared / digest).touch()
 
 
 def _parts(html: str, is_page: bool) -> Iterator[tuple[str, bool]]:
