@@ -114,7 +114,7 @@ def note_failure(account: Account, error: MailServerError) -> None:
 
 def note_fetched(account: Account, count: int) -> None:
     """Count bytes of the day (UTC). The caller commits."""
-    today = func.date(func.timezone("UTC", func.clock_timestamp()))
+    today = now().date()
     earlier = case((Account.fetched_on == today, Account.fetched_bytes), else_=0)
     _write(account, fetched_bytes=earlier + count, fetched_on=today)
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from tests.faults.imap_server import Behaviour, Command, Session
+from tests.faults.imap_server import HOUR, Behaviour, Command, Session
 
 
 def drop(session: Session, command: Command) -> bool:
@@ -14,6 +14,7 @@ def drop(session: Session, command: Command) -> bool:
 
 def hang(session: Session, command: Command) -> bool:
     """Say nothing until the server stops."""
+    session.server.let_pass(HOUR)
     session.server.is_stopping.wait(60)
     return True
 
@@ -22,6 +23,7 @@ def trickle(session: Session, command: Command) -> bool:
     """One byte at a time, for ever: the slow loris (F20)."""
     while not session.server.is_stopping.wait(0.05):
         session.send(b"*")
+        session.server.let_pass(20)
     return True
 
 

@@ -27,7 +27,7 @@ ALWAYS = ("check", *SYNCS)
 
 @dataclass(frozen=True)
 class Fault:
-    """One variant of a row. ``is_slow``: it makes us wait, so that time-outs are cut short.
+    """One variant of a row.
 
     ``fails_check``: whether *check connection* must fail, None where both are right.
     """
@@ -35,7 +35,6 @@ class Fault:
     id: str
     sentence: str
     arm: Arm
-    is_slow: bool = False
     fails_check: bool | None = False
     spoils_one: bool = False
 

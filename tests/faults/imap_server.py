@@ -29,6 +29,7 @@ from tests.certificates import Certificates, ServerCertificate
 from tests.faults.truth import Folder
 
 USER, PASSWORD = "support@example.org", "secret"
+HOUR = 3600
 CAPABILITIES = "IMAP4rev1 LITERAL+ STARTTLS AUTH=PLAIN IDLE UIDPLUS"
 
 Behaviour = Callable[["Session", "Command"], bool]
@@ -79,6 +80,7 @@ class ScriptedImap:
         self._threads: list[threading.Thread] = []
         self.is_stopping = threading.Event()
         self.port = self.tls_port = 0
+        self._passed = 0.0
 
     def present(self, certificate: ServerCertificate) -> None:
         """Show this certificate from now on."""
@@ -141,6 +143,17 @@ class ScriptedImap:
         with self._lock:
             self.open_count += change
             self.most_open = max(self.most_open, self.open_count)
+
+    def let_pass(self, seconds: float) -> None:
+        """So much time passes for whoever waits for an answer (`passing_time`)."""
+        with self._lock:
+            self._passed += seconds
+
+    def taken_time(self) -> float:
+        """How much has passed since this was asked."""
+        with self._lock:
+            passed, self._passed = self._passed, 0.0
+        return passed
 
     def push(self, data: bytes) -> None:
         """Send every open session something unasked."""
@@ -218,6 +231,7 @@ class Session:
         self.number = number
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.selected: Folder | None = None
+        self.is_done = True  # False: the client waits for more of an answer of which nothing more comes
         self._buffer = bytearray()
         self._bytes_left, server.cut_after = server.cut_after, None
         self._ears_left, server.deaf_after = server.deaf_after, None
@@ -305,6 +319,8 @@ class Session:
         return literal
 
     def _command(self) -> Command:
+        if not self.is_done:
+            self.server.let_pass(HOUR)
         line = self.read_line()
         literals: list[bytes] = []
         while found := re.search(rb"\{(\d+)(\+?)\}$", line):

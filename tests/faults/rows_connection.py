@@ -26,16 +26,14 @@ OF_A_CHECK = ("connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE")
 for _verb in PHASES_OF_A_SESSION:
     _fails = _verb in OF_A_CHECK
     behaviour(f"F18/{_verb}", "untagged lines without end", _verb, fails_check=_fails)(behaviours.flood)
-    behaviour(f"F21/{_verb}", "silence", _verb, fails_check=_fails, is_slow=True)(behaviours.hang)
+    behaviour(f"F21/{_verb}", "silence", _verb, fails_check=_fails)(behaviours.hang)
     behaviour(f"F22/{_verb}", "the connection ends", _verb, fails_check=_fails)(behaviours.drop)
     behaviour(f"F24/{_verb}", "BYE", _verb, fails_check=_fails)(reply_then_drop(b"* BYE going down\r\n"))
 
 for _verb in ("connect", "LIST", "FETCH"):  # the others: tests/mailboxes/imap/test_clocks.py
     _fails = _verb in OF_A_CHECK
     behaviour(f"F19/{_verb}", "a line without end", _verb, fails_check=_fails)(behaviours.endless_line)
-    behaviour(f"F20/{_verb}", "one byte at a time", _verb, fails_check=_fails, is_slow=True)(
-        behaviours.trickle
-    )
+    behaviour(f"F20/{_verb}", "one byte at a time", _verb, fails_check=_fails)(behaviours.trickle)
 
 
 @demand("F18")

@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from mailboxes.connection_check import CheckReport
 from mailboxes.sync.passes import PassReport
 from tests.faults.faults import FAULTS, Fault
+from tests.faults.passing_time import time_of
 from tests.faults.stage import Stage
 from tests.faults.when import Byte, Nth, Uid, When
 
@@ -51,10 +52,10 @@ class Scenario:
         armed = [(when, FAULTS[id]) for when, id in self.faults if when == phase or when not in PHASES]
         for when, fault in armed:
             fault.arm(stage, None if isinstance(when, str) else when)
-        is_slow = any(fault.is_slow for _, fault in armed)
-        if phase == "check":
-            return Happened(phase, check=stage.check(impatient=is_slow))
-        return Happened(phase, report=stage.sync_while_it_lasts(impatient=is_slow))
+        with time_of(stage.server):
+            if phase == "check":
+                return Happened(phase, check=stage.check())
+            return Happened(phase, report=stage.sync())
 
 
 def faults_of(row: str) -> list[Fault]:

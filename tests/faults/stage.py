@@ -1,8 +1,6 @@
 """What a scenario is played on: a scripted server, a mailbox behind it that makes leads, and the oracle."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,9 +15,7 @@ from mailboxes.connection_check import CheckReport, check_connection
 from mailboxes.connections import egress_policy, imap_settings, store_password
 from mailboxes.crm.channels import add_channel, has_active_channel
 from mailboxes.crm.leads import Lead
-from mailboxes.imap import Timeouts
 from mailboxes.messages import Message
-from mailboxes.sync import passes
 from mailboxes.sync.claiming import claim_now
 from mailboxes.sync.foreground import sync_now
 from mailboxes.sync.passes import PassReport
@@ -36,7 +32,6 @@ from tests.mailboxes.arriving import letter
 from tests.world import permitted_ports
 
 INBOX, PROJECTS = "INBOX", "Projects"
-IMPATIENT = Timeouts(connect=0.4, greeting=0.4, command=0.4, body=0.4)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 GREETING = b"* OK ready\r\n"
 
@@ -148,25 +143,19 @@ class Stage:
             override("sync.max_message_mb", str(most), ORGANIZATION, by="the test")
             db.session.commit()
 
-    def check(self, *, impatient: bool = False) -> CheckReport:
+    def check(self) -> CheckReport:
         """*Check connection* with what is stored."""
         with inside(self.world.id):
             settings = imap_settings(self.account())
-        timeouts = IMPATIENT if impatient else settings.timeouts
         usual, connection_check.COUNTING_SECONDS = connection_check.COUNTING_SECONDS, 0.1
         try:
-            return check_connection(replace(settings, timeouts=timeouts), None, egress_policy())
+            return check_connection(settings, None, egress_policy())
         finally:
             connection_check.COUNTING_SECONDS = usual
 
     def sync(self) -> PassReport:
         """One pass, with delivery."""
         return sync_now(self.mailbox.account_id)
-
-    def sync_while_it_lasts(self, *, impatient: bool = False) -> PassReport:
-        """One pass over a server that is not well."""
-        with _impatience() if impatient else _patience():
-            return self.sync()
 
     def settle(self) -> None:
         """Heal, run to quiet, demand the truth."""
@@ -282,6 +271,7 @@ class Stage:
                 "imap_encryption": "none",
                 "imap_user": self.server.user,
                 "history": "all",
+                "lease_expires_at": LONG_AGO,
                 **given,
             },
         )
@@ -305,19 +295,3 @@ class Stage:
 
 def _is_a_peek(command: Command) -> bool:
     return command.verb == "FETCH" and not re.search(rb"BODY\[|RFC822(?!\.SIZE)", command.arguments)
-
-
-@contextmanager
-def _impatience() -> Iterator[None]:
-    """A pass waits a moment only; nobody has to wait for a server that hangs on purpose."""
-    usual = passes.imap_settings
-    passes.imap_settings = lambda account: replace(usual(account), timeouts=IMPATIENT)
-    try:
-        yield
-    finally:
-        passes.imap_settings = usual
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    yield

@@ -187,7 +187,7 @@ def spend(stage: Stage, megabytes: int) -> None:
         db.session.execute(
             update(Account)
             .where(Account.id == stage.mailbox.account_id)
-            .values(fetched_on=datetime.now(UTC).date(), fetched_bytes=megabytes * 1024**2)
+            .values(fetched_on=now().date(), fetched_bytes=megabytes * 1024**2)
         )
         db.session.commit()
 
@@ -203,6 +203,7 @@ def test_what_is_fetched_is_counted(stage: Stage) -> None:
         assert stage.account().fetched_bytes > once
 
 
+@pytest.mark.usefixtures("noon")
 def test_history_leaves_the_last_fifth_of_the_day_to_new_mail(stage: Stage) -> None:
     stage.fill(INBOX, 3)
     spend(stage, 1_700)
@@ -216,6 +217,7 @@ def test_history_leaves_the_last_fifth_of_the_day_to_new_mail(stage: Stage) -> N
     stage.settle()
 
 
+@pytest.mark.usefixtures("noon")
 def test_when_the_day_is_spent_the_server_is_left_alone_until_midnight(stage: Stage) -> None:
     spend(stage, 2_000)
     stage.add()
@@ -250,6 +252,7 @@ def more_in_a_day(stage: Stage) -> Iterator[Callable[[], None]]:
         db.session.commit()
 
 
+@pytest.mark.usefixtures("noon")
 def test_a_raised_budget_is_used_at_once(stage: Stage, more_in_a_day: Callable[[], None]) -> None:
     spend(stage, 2_000)
     new = stage.add()

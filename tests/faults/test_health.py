@@ -2,6 +2,7 @@
 
 from datetime import UTC
 
+import pytest
 from sqlalchemy import select, update
 
 from mailboxes import timeline
@@ -122,6 +123,7 @@ def test_a_first_sync_knows_how_far_it_has_come(stage: Stage) -> None:
     assert seen.time_left is not None
 
 
+@pytest.mark.usefixtures("noon")
 def test_the_hour_counts_each_message_once_and_how_late_it_was(stage: Stage) -> None:
     stage.sync()
     stage.fill(INBOX, 3)

@@ -1,7 +1,7 @@
 """F2, F3: a folder whose UIDs mean nothing is read by content, and trusted again once it holds."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -448,6 +448,7 @@ def test_each_batch_is_the_last_where_the_time_is_over(stage: Stage, monkeypatch
     assert places == [1, 2, 3, 4, 5, 6, 0]
 
 
+@pytest.mark.usefixtures("noon")
 def test_each_batch_is_the_last_where_the_day_is_spent(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     unsettled(stage)
     monkeypatch.setattr("mailboxes.sync.arriving.BYTES_PER_COMMIT", 1)
@@ -455,7 +456,7 @@ def test_each_batch_is_the_last_where_the_day_is_spent(stage: Stage, monkeypatch
         raw = letter(f"Much {number}", body="0123456789abcde\n" * 6_000)
         stage.server.folder(INBOX).add(raw, date=just_now())
     with inside(stage.world.id):
-        spent = {"fetched_on": datetime.now(UTC).date(), "fetched_bytes": 2_000 * 1024**2 - 50_000}
+        spent = {"fetched_on": now().date(), "fetched_bytes": 2_000 * 1024**2 - 50_000}
         db.session.execute(update(Account).where(Account.id == stage.mailbox.account_id).values(**spent))
         db.session.commit()
     assert isinstance(stage.sync().error, BudgetSpentError)

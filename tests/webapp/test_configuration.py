@@ -177,7 +177,7 @@ def test_every_page_of_a_configuration_is_sound(app, inside, ours):
         criticise(answer.text, url)
 
 
-def test_the_page_says_who_set_a_value_where_and_on_which_day(app, inside, ours):
+def test_the_page_says_who_set_a_value_where_and_on_which_day(noon, app, inside, ours):
     with inside(ours):
         override("sync.interval_seconds", "90", "organization", by="Ada Byron")
         db.session.commit()

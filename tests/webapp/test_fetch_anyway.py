@@ -71,7 +71,7 @@ def test_through_another_mailbox_it_is_not_found(app, ours, inside, url):
 
 
 @pytest.mark.parametrize(
-    "values", [{"state": "refused"}, {"state": "failing"}, {"quiet_until": now() + timedelta(hours=1)}]
+    "values", [{"state": "refused"}, {"state": "failing"}, {"quiet_until": now() + timedelta(days=1)}]
 )
 def test_it_is_not_promised_while_no_pass_comes(app, ours, inside, url, values):
     with inside(ours):

@@ -111,7 +111,7 @@ def test_words_find_labels_addresses_and_aliases(inside, ours, theirs):
         ("ok", {}, {**IMAP, "quiet_until": now() - timedelta(hours=1)}),
         ("paused", {"is_enabled": False}, {**IMAP, "state": "failing"}),
         ("paused", {"is_served": False}, IMAP),
-        ("attention", {}, {**IMAP, "quiet_until": now() + timedelta(hours=1)}),
+        ("attention", {}, {**IMAP, "quiet_until": now() + timedelta(days=1)}),
     ],
 )
 def test_each_state_is_found_by_its_filter_and_by_no_other(inside, ours, theirs, state, given, account):

@@ -1,14 +1,12 @@
-"""What tests of the IMAP speaker share: a message, an impatience, and ways to use a connection."""
+"""What tests of the IMAP speaker share: a message, and ways to use a connection."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from mailboxes.egress import EgressPolicy
 from mailboxes.imap import FetchedMessage, ImapConnection, ImapSettings
-from mailboxes.wire import Timeouts
 
 RAW = b"Subject: hello\r\nFrom: a@example.com\r\n\r\nHow are you?\r\n"
-IMPATIENT = Timeouts(connect=5, greeting=0.5, command=0.5, body=0.5)
 
 Open = Callable[..., AbstractContextManager[ImapConnection]]
 

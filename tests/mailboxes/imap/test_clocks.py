@@ -21,7 +21,8 @@ from mailboxes.wire import Timeouts
 from tests.faults import behaviours
 from tests.faults.behaviours import Behaviour, reply
 from tests.faults.imap_server import ScriptedImap
-from tests.mailboxes.imap.speaking import IMPATIENT, RAW, Open, whole_session
+from tests.faults.passing_time import time_of
+from tests.mailboxes.imap.speaking import RAW, Open, whole_session
 
 VERBS = ["connect", "CAPABILITY", "LOGIN", "LIST", "EXAMINE", "SEARCH", "NOOP"]
 
@@ -36,8 +37,8 @@ def test_no_command_waits_longer_than_its_deadline(
     behaviour: Behaviour,
 ) -> None:
     imap_server.on(verb, behaviour)
-    with pytest.raises(ServerTimeoutError):
-        whole_session(replace(account, timeouts=IMPATIENT), loopback)
+    with time_of(imap_server), pytest.raises(ServerTimeoutError):
+        whole_session(account, loopback)
 
 
 @pytest.mark.parametrize("verb", VERBS)

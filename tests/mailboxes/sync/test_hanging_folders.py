@@ -1,8 +1,7 @@
 """A folder in which the server says nothing more costs its own mail a delay, and no other."""
 
 import itertools
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,7 +9,6 @@ from sqlalchemy import select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.imap import Timeouts
 from mailboxes.imap.asking import ENDINGS_OF_ALL
 from mailboxes.imap.session import MOST_GOODBYES
 from mailboxes.inbox.read_state import mark_read
@@ -31,21 +29,21 @@ from tests.faults.behaviours import (
     trickle,
 )
 from tests.faults.imap_server import Behaviour, Command, Session
+from tests.faults.passing_time import time_of
 from tests.mailboxes.scripted import Scripted
 
 
 @pytest.fixture
-def scripted(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> Scripted:
-    """INBOX, Archive and Projects with a message each; nobody waits long for an answer."""
+def scripted(scripted: Scripted) -> Iterator[Scripted]:
+    """INBOX, Archive and Projects with a message each; nobody waits for what hangs."""
     for name in ("INBOX", "Archive", "Projects"):
         scripted.server.folder(name)
     scripted.sync()
     scripted.choose_all()
     for name in ("INBOX", "Archive", "Projects"):
         scripted.add(f"In {name}", folder=name)
-    usual, hasty = passes.imap_settings, Timeouts(connect=5, greeting=5, command=0.3, body=0.3)
-    monkeypatch.setattr(passes, "imap_settings", lambda account: replace(usual(account), timeouts=hasty))
-    return scripted
+    with time_of(scripted.server):
+        yield scripted
 
 
 def folder(scripted: Scripted, name: str) -> Folder:
@@ -257,13 +255,7 @@ def test_messages_that_hang_again_the_day_after_cost_their_folder_that_day_alone
     scripted.settle()
 
 
-def test_a_message_that_trickles_is_set_aside_like_one_that_hangs(
-    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:  # F20
-    usual, patient = passes.imap_settings, Timeouts(connect=5, greeting=5, command=0.3, body=600)
-    monkeypatch.setattr(passes, "imap_settings", lambda account: replace(usual(account), timeouts=patient))
-    monkeypatch.setattr("mailboxes.imap.session.MOST_LOST_SECONDS", 0.6)
-
+def test_a_message_that_trickles_is_set_aside_like_one_that_hangs(scripted: Scripted) -> None:  # F20
     def body_trickles(session: Session, command: Command) -> bool:
         return b"BODY" in command.arguments and trickle(session, command)
 

@@ -1,6 +1,5 @@
 """Passes over servers that are not Dovecot: what they do differently costs no message, no flag, no hour."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,13 +8,12 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.health.pass_log import LoggedPass
-from mailboxes.imap import Timeouts
 from mailboxes.imap.fetching import PLACEHOLDER, is_placeholder
 from mailboxes.intake.arrived import UNFETCHABLE
-from mailboxes.sync import passes
 from tenants.database import db, now
 from tests.faults.behaviours import for_messages, hang, refuse, reply, reply_then_drop
 from tests.faults.imap_server import Behaviour
+from tests.faults.passing_time import time_of
 from tests.mailboxes.scripted import Scripted
 
 
@@ -138,15 +136,13 @@ def later(scripted: Scripted, *, minutes: int) -> None:
     ids=["no", "hang", "not now", "bye"],
 )
 def test_folders_that_are_known_are_read_though_they_cannot_be_listed(
-    scripted: Scripted, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour
+    scripted: Scripted, behaviour: Behaviour
 ) -> None:
     scripted.sync()
     scripted.add("New")
     scripted.server.on("LIST", behaviour)
-    usual = passes.imap_settings
-    timeouts = Timeouts(command=0.5)
-    monkeypatch.setattr(passes, "imap_settings", lambda account: replace(usual(account), timeouts=timeouts))
-    report = scripted.sync()
+    with time_of(scripted.server):
+        report = scripted.sync()
     assert report.error is None
     assert scripted.subjects() == ["New"]
     with scripted.inside(scripted.world):

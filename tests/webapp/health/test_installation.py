@@ -79,7 +79,7 @@ def test_the_installation_shows_which_processes_live(app, ours, system_admin):
     assert "watch 1 of 2" in words
 
 
-def test_figures_of_the_installation_count_what_was_delivered(ours, theirs, mailbox, system_admin):
+def test_figures_of_the_installation_count_what_was_delivered(noon, ours, theirs, mailbox, system_admin):
     receive(ours, mailbox, letter(), letter("Two"))
     receive(theirs, make_mailbox(theirs), letter())
     assert "3 new, 0 from the history" in words_of(read(system_admin, "/system/health/"))
@@ -186,7 +186,9 @@ def test_where_fetching_is_switched_off_nothing_gets_old(
     assert old == [is_on, is_on]
 
 
-def test_the_installation_shows_its_newest_message_and_its_past_days(ours, theirs, mailbox, system_admin):
+def test_the_installation_shows_its_newest_message_and_its_past_days(
+    noon, ours, theirs, mailbox, system_admin
+):
     assert "Latest arrival none yet" in words_of(read(system_admin, "/system/health/"))
     receive(ours, mailbox, letter())
     receive(theirs, make_mailbox(theirs), letter(), letter("Two"))
@@ -196,7 +198,7 @@ def test_the_installation_shows_its_newest_message_and_its_past_days(ours, their
     assert any(" 3 " in f" {row.get_text(' ', strip=True)} " for row in rows)
 
 
-def test_an_hour_that_is_over_is_summed_once(app, ours, theirs, inside):
+def test_an_hour_that_is_over_is_summed_once(noon, app, ours, theirs, inside):
     hour = now().replace(minute=0, second=0, microsecond=0)
     hours = [hour - timedelta(hours=back) for back in (50, 26, 25, 1, 0)]
     for world in (ours, theirs):

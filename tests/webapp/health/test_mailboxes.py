@@ -27,7 +27,7 @@ from tests.webapp.health.conftest import IMAP
 from tests.webapp.reading import read, send, words_of
 
 
-def test_it_explains_how_the_mailbox_is(inside, ours, mailbox, client, url):
+def test_it_explains_how_the_mailbox_is(noon, inside, ours, mailbox, client, url):
     receive(ours, mailbox, letter(), letter("Two"), fetch_milliseconds=7)
     with inside(ours):
         arrive(mailbox, letter("Three"))
@@ -79,7 +79,7 @@ def test_a_first_sync_is_estimated_without_its_pauses(inside, ours, mailbox, cli
     assert "about 10 min left" in read(client, url)
 
 
-def test_history_that_has_to_wait_for_tomorrow_says_so(inside, ours, theirs, mailbox, client, url):
+def test_history_that_has_to_wait_for_tomorrow_says_so(noon, inside, ours, theirs, mailbox, client, url):
     most = 2000 * 1024 * 1024
     fill(inside, ours, mailbox, now(), fetched_on=now().date(), fetched_bytes=most * 8 // 10 + 1)
     page = read(client, url)
@@ -102,7 +102,7 @@ def test_history_that_has_to_wait_for_tomorrow_says_so(inside, ours, theirs, mai
     ],
 )
 def test_what_does_not_fit_into_a_day_is_said_from_the_beginning(
-    inside, ours, theirs, mailbox, client, url, megabytes, fetched, words
+    noon, inside, ours, theirs, mailbox, client, url, megabytes, fetched, words
 ):
     """250 messages are left, which are estimated to be as large as those that came last."""
     for world, box, size in ((ours, mailbox, megabytes), (theirs, make_mailbox(theirs, account=IMAP), 900)):
@@ -229,10 +229,10 @@ AS_IT_IS = {
     "Paused": ({}, {"is_enabled": False}),
     "A change was interrupted: open it and save it again": ({"is_enabled": False}, {}),
     "Waiting for its first pass": ({"state": "new"}, {}),
-    "Its first pass is under way": ({"state": "new", "lease_expires_at": now() + timedelta(hours=1)}, {}),
+    "Its first pass is under way": ({"state": "new", "lease_expires_at": now() + timedelta(days=1)}, {}),
     "Failing, tries again by itself": ({"state": "failing", "last_error": "It hangs. Wait."}, {}),
-    "Left alone for now, as its server asks": ({"quiet_until": now() + timedelta(hours=1)}, {}),
-    "Today's budget is spent": ({"quiet_until": now() + timedelta(hours=1), "is_spent": True}, {}),
+    "Left alone for now, as its server asks": ({"quiet_until": now() + timedelta(days=1)}, {}),
+    "Today's budget is spent": ({"quiet_until": now() + timedelta(days=1), "is_spent": True}, {}),
     "Login rejected, needs a new password": ({"state": "refused"}, {}),
     "Needs a change of its settings": ({"state": "misconfigured"}, {}),
     "Needs to be connected again": ({"state": "disconnected"}, {}),
