@@ -1,7 +1,6 @@
 """Settings for an address: from known providers, DNS and autoconfig, and never from inside."""
 
 import threading
-import time
 from ipaddress import ip_network
 
 import pytest
@@ -151,12 +150,12 @@ def test_all_of_it_takes_a_few_seconds_at_most(names, monkeypatch):
     is_over = threading.Event()
     monkeypatch.setattr("mailboxes.discovery.discovering.TOTAL_SECONDS", 0.2)
     monkeypatch.setattr("mailboxes.discovery.discovering.SOURCE_SECONDS", 0.1)
-    monkeypatch.setattr(https, "fetch", lambda *_args, **_given: is_over.wait(20))
+    answered = []
+    monkeypatch.setattr(https, "fetch", lambda *_args, **_given: answered.append(is_over.wait(20)))
     names.is_silent = True
-    began = time.monotonic()
     assert discover("info@firm.test", places()) == []
+    assert answered == []
     is_over.set()
-    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

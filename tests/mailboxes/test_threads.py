@@ -2,11 +2,9 @@
 
 import gzip
 import json
-import os
 import random
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +24,7 @@ from mailboxes.threads.notes import Note, write_note
 from mailboxes.threads.summaries import refresh_summary
 from mailboxes.threads.tokens import TOKEN_HEADER, header_id, thread_of_token, thread_token
 from tenants.database import db, uuid7
+from tests.corpus import corpus_folder
 from tests.factories import World, make_mailbox
 from tests.mailboxes.arriving import letter, receive
 
@@ -537,11 +536,8 @@ def test_a_summary_is_what_a_recount_says(
 @pytest.mark.corpus
 def test_list_messages_fall_into_the_threads_of_the_corpus() -> None:
     """The one thread that differs is joined by subject alone, which we do not do for list mail."""
-    corpus = Path(os.environ.get("POSTROOM_CORPUS", "../shared/corpus"))
-    manifest = corpus / "manifest-threading.jsonl"
-    if not manifest.exists():
-        pytest.skip(f"the corpus is not here: set POSTROOM_CORPUS (looked for {manifest.absolute()})")
-    case = json.loads(manifest.read_text().splitlines()[0])
+    corpus = corpus_folder()
+    case = json.loads((corpus / "manifest-threading.jsonl").read_text().splitlines()[0])
     mbox = gzip.decompress((corpus / case["mbox"]).read_bytes())
     raws = re.split(rb"(?m)^From .*\n", mbox)[1:]
     found = partition([_of_list(str(number), raw) for number, raw in enumerate(raws)])

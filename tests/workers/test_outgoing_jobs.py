@@ -1,5 +1,6 @@
 """From a delivered message to the sink through the jobs, run twice, with pages told."""
 
+import itertools
 import json
 from contextlib import ExitStack
 
@@ -25,16 +26,14 @@ def mailbox(app, ours, smtp_sink, certificates):
 @pytest.fixture
 def told(ours):
     """What open pages of our organization hear."""
-    listener = queues.redis().pubsub(ignore_subscribe_messages=True)
-    listener.subscribe(queues.channel_of(ours.id))
-    while listener.get_message(timeout=1) is not None:
-        pass
+    channel, listener = queues.channel_of(ours.id), queues.redis().pubsub()
+    listener.subscribe(channel)
+    assert next(listener.listen())["type"] == "subscribe"
 
     def told():
-        heard = []
-        while (message := listener.get_message(timeout=1)) is not None:
-            heard.append(json.loads(message["data"]))
-        return heard
+        queues.redis().publish(channel, json.dumps("that is all"))
+        said = (json.loads(message["data"]) for message in listener.listen())
+        return list(itertools.takewhile(lambda one: one != "that is all", said))
 
     yield told
     listener.close()
@@ -87,15 +86,16 @@ def test_an_organization_with_no_place_left_waits_and_holds_up_nobody(
 
 def test_the_place_of_a_job_that_was_stopped_is_taken_back(app, ours, theirs, monkeypatch):
     """The database cannot know that its host vanished; whoever wakes up later is not disturbed."""
-    monkeypatch.setattr("workers.turns.SECONDS_TO_END", 1 - queues.SECONDS[queues.ACTION])
 
     def is_free():
         with place_of(queues.ACTION, ours.id) as is_mine:
             return is_mine
 
+    with place_of(queues.ACTION, ours.id):
+        assert not is_free()
+    monkeypatch.setattr("workers.turns.SECONDS_TO_END", 1 - queues.SECONDS[queues.ACTION])
     with place_of(queues.ACTION, ours.id) as is_mine:
         assert is_mine
-        assert not is_free()
         wait_for(is_free)
     assert is_free()
 
