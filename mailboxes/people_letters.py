@@ -1,4 +1,4 @@
-"""The letters about people: an invitation, a link for a new password, the word that it was changed.
+"""The letters about people: an invitation, a link for a new password, the word that a way in was changed.
 
 Links begin with POSTROOM_BASE_URL, never with what a request calls this host (T18).
 """
@@ -58,6 +58,27 @@ Hello{name},
 
 the password of {address} on Postroom, {base}
 was just changed, and every other device was signed out. If that was not you, tell an administrator at once.
+"""
+RECOVERED = """\
+Hello{name},
+
+somebody, most likely you, signed in as {address} on Postroom, {base}
+with a recovery code instead of a code of your authenticator app. {left} of your recovery codes are left.
+
+If that was not you, change your password at once, sign out everywhere else, and make new recovery codes.
+"""
+LINKED = """\
+Hello{name},
+
+from now on an account at {label} signs in as {address} on Postroom, {base}
+
+If that was not you, remove it under Security, change your password, and tell an administrator at once.
+"""
+UNLINKED = """\
+Hello{name},
+
+an account at {label} no longer signs in as {address} on Postroom, {base}
+If that was not you, change your password, and tell an administrator at once.
 """
 
 
@@ -128,6 +149,24 @@ def send_welcome(link: Opened) -> None:
 def send_password_changed(user: User) -> None:
     """Queue the word that a password was changed; the session is bound to the installation."""
     _queue(user, "password_changed", "Your password was changed", _addressed(CHANGED, user))
+
+
+def send_recovery_code_used(user: User, left: int) -> None:
+    """Queue the word that a recovery code was used; the session is bound to the installation."""
+    body = _addressed(RECOVERED, user, left=str(left) if left else "None")
+    _queue(user, "recovery_code_used", "A recovery code was used", body)
+
+
+def send_identity_linked(user: User, label: str) -> None:
+    """Queue the word that an account at a provider opens theirs; the session is bound to the installation."""
+    body = _addressed(LINKED, user, label=cut_line(label))
+    _queue(user, "identity_linked", "Another way to sign in", body)
+
+
+def send_identity_unlinked(user: User, label: str) -> None:
+    """Queue the word that it does no longer; the session is bound to the installation."""
+    body = _addressed(UNLINKED, user, label=cut_line(label))
+    _queue(user, "identity_unlinked", "A way to sign in was removed", body)
 
 
 def send_welcomes(links: Sequence[Opened]) -> None:

@@ -17,6 +17,7 @@ import mailboxes.inbox.read_state
 import mailboxes.messages
 import mailboxes.notices
 import mailboxes.oauth
+import mailboxes.oidc.requests
 import mailboxes.outgoing
 import mailboxes.proofs
 import mailboxes.responses
@@ -40,7 +41,9 @@ import tenants.organizations
 import tenants.people.invitations
 import tenants.permissions
 import tenants.users
+import tenants.users.identities
 import tenants.users.password_links
+import tenants.users.recovery_codes
 import tenants.users.second_factor  # noqa: F401
 from tenants.database import Base
 

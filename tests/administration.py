@@ -30,12 +30,18 @@ NO_PAGES: dict[str, tuple[str, ...]] = {
     "a link from a letter or from a provider, used once": (
         *("mailboxes.confirm_address", "system_mailboxes.confirm_address"),
         *("mailboxes.connected", "opened_mailboxes.connected", "system_mailboxes.connected"),
-        *("oauth.callback", "invitations.accept", "passwords.choose"),
+        *("oauth.callback", "provider.answer", "provider.confirm"),
+        *("invitations.accept", "passwords.choose"),
     ),
     "leads to another page": (
         *("home.index", "organization.index", "personal.index", "system.index", "mail.draft"),
     ),
-    "for whoever is not signed in": ("auth.sign_in", "auth.code", "passwords.forgotten"),
+    "for whoever is not signed in": (
+        "auth.sign_in",
+        "auth.code",
+        "auth.recovery_code",
+        "passwords.forgotten",
+    ),
     "for machines": ("home.alive", "home.ready", "metrics.index"),
     "of the demo": ("customer.write", "customer.letter", "customer.notices"),
     "asks for what only its own story has": ("security.set_up",),

@@ -2,7 +2,8 @@
 
 Fixtures: ``certificates``, ``dovecot`` (real IMAP), ``imap_server`` (scripted IMAP, with faults),
 ``smtp_sink`` (SMTP that stores or refuses), ``system_sink`` (the same, as the system's own server), ``names``
-(DNS), ``oauth_provider``, ``loopback`` (an egress policy that permits them all).
+(DNS), ``oauth_provider`` (of mail accounts), ``identity_provider`` (of people), ``loopback`` (an egress
+policy that permits them all).
 """
 
 from ipaddress import ip_network
@@ -14,6 +15,7 @@ from tests.certificates import certificates
 from tests.dns_server import names
 from tests.dovecot import dovecot
 from tests.faults.imap_server import imap_server
+from tests.identity_provider import identity_provider, running_identity_provider
 from tests.mailboxes.system_smtp import system_sink
 from tests.oauth_provider import oauth_provider, running_provider
 from tests.smtp_sink import running_sink, smtp_sink
@@ -21,10 +23,12 @@ from tests.smtp_sink import running_sink, smtp_sink
 __all__ = [
     "certificates",
     "dovecot",
+    "identity_provider",
     "imap_server",
     "loopback",
     "names",
     "oauth_provider",
+    "running_identity_provider",
     "running_provider",
     "running_sink",
     "smtp_sink",

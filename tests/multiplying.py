@@ -11,7 +11,10 @@ from mailboxes.tables import METADATA
 OWNERS = {"organization_id", "owner_id"}
 # What must differ over the whole installation.
 UNIQUE_TEXTS = {("organizations", "slug"), ("users", "address"), ("organizations", "name")}
-NEVER_COPIED = {"sign_ins", "second_factors", "user_overrides", "user_override_changes"}
+NEVER_COPIED = {
+    *("sign_ins", "second_factors", "recovery_codes", "identities", "provider_requests"),
+    *("user_overrides", "user_override_changes"),
+}
 
 
 def multiply(url: str, organization_id: UUID, copies: int) -> None:

@@ -22,11 +22,12 @@ NOT_ADMINISTRATIVE = {
     *("lead.view", "lead.edit", "case.view", "case.edit", "contact.view", "contact.edit"),
 }
 # What a request writes although nobody changed anything.
-ASIDE = {"sign_ins", "sign_in_attempts", "notices", "oauth_connections"}
+ASIDE = {"sign_ins", "sign_in_attempts", "notices", "oauth_connections", "provider_requests"}
 # endpoint → why it leaves no entry although it writes
 NOT_RECORDED = {
     "people.import_file": "it shows what would become of a file, and saves nothing",
     "users.import_file": "it shows what would become of a file, and saves nothing",
+    "system.check_identity_provider": "it asks the provider, and saves nothing",
     "routing_trials.index": "it shows where a message would go, and saves nothing",
 } | {
     f"{door}.{endpoint}": reason

@@ -25,6 +25,7 @@ BLUEPRINTS = (
     "webapp.metrics",
     "webapp.auth.views",
     "webapp.auth.passwords",
+    "webapp.auth.provider",
     "webapp.mail.views",
     "webapp.events",
     "webapp.organization.views",

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailboxes import oauth, troubles
+from mailboxes import oauth, oidc, troubles
 from mailboxes.acting import organizations_with_pending
 from mailboxes.global_mailboxes.deleting import global_mailboxes_to_delete
 from mailboxes.global_mailboxes.following import catch_up
@@ -163,9 +163,10 @@ def ring_for_due_notices() -> None:
 
 
 def forget_attempts() -> None:
-    """Windows of failed sign-ins, sessions and links that are over."""
+    """Windows of failed sign-ins, sessions, links and ways to an identity provider that are over."""
     forget_old_attempts()
     forget_old_links()
+    oidc.forget_old_requests()
     db.session.commit()
 
 

@@ -89,7 +89,7 @@ def revoke(provider: Provider, token: str) -> None:
 
 def _client(provider: Provider, redirect_uri: str) -> OAuth2Client:
     return OAuth2Client(
-        _Session(provider_policy(), settings_of(current_app).ca_file),
+        GuardedSession(provider_policy(), settings_of(current_app).ca_file),
         client_id=provider.client_id,
         client_secret=provider.client_secret,
         token_endpoint_auth_method="client_secret_post",  # noqa: S106  # a way, no secret
@@ -147,7 +147,7 @@ def _identity(id_token: Any) -> str:
     return address if "@" in address and address.isprintable() and len(address) <= 320 else ""
 
 
-class _Session:
+class GuardedSession:
     """As much of an HTTP session as Authlib's client wants: POST, through the guard."""
 
     def __init__(self, policy: EgressPolicy, ca_file: str | None) -> None:

@@ -76,6 +76,9 @@ GROUPS = (
     Group("email", "Email Configuration", help="Fetching, showing, answering and sending."),
     Group("localization", "Localization", help="Languages and time zone."),
     Group("people", "Sign-in and Sessions", help="How people sign in, and for how long."),
+    Group(
+        "identity", "Identity Provider", help="Signing in with an account that people have (OpenID Connect)."
+    ),
     Group("network", "Network", help="Which mail servers may be reached."),
     Group(
         "accounts", "Google and Microsoft 365", help="How mailboxes are connected there, without a password."
@@ -93,6 +96,8 @@ _SECTIONS = (
     Section("notices", "email", "Notices", "Who messages of Postroom itself come from."),
     Section("language", "localization", "Language and time"),
     Section("sessions", "people", "Sessions"),
+    Section("provider", "identity", "Provider", "A client that you register there."),
+    Section("admission", "identity", "Who comes in"),
     Section("servers", "network", "Mail servers"),
     Section("google", "accounts", "Google", "An OAuth client that you register in the Google Cloud console."),
     Section("microsoft", "accounts", "Microsoft 365", "An application that you register in Entra ID."),
@@ -139,6 +144,14 @@ _SETTINGS = (
     Setting("general.time_zone", "language", "Time zone", "Of the times on pages and in templates, such as Europe/Berlin.", "time_zone", "UTC", values.time_zone, EVERYWHERE),
     Setting("session.lifetime_hours", "sessions", "A session lasts", "People sign in again after this time.", "number", 336, Number(1, 8760, "hours", "h"), unit="h"),
     Setting("session.two_factor_required", "sessions", "Demand a second factor", "People set up an authenticator app at their next sign-in.", "switch", False, values.switch),
+    Setting("oidc.label", "provider", "Name of the provider", "On the button of the sign-in page: Continue with …", "text", "Single sign-on", values.label, (SYSTEM,)),
+    Setting("oidc.provider.issuer", "provider", "Issuer", "As the provider writes it, such as https://login.example.com/realms/staff. Empty: people sign in with passwords alone.", "text", "", values.https_address, (SYSTEM,)),
+    Setting("oidc.provider.client_id", "provider", "Client id", "By which the provider knows this installation.", "text", "", values.text(), (SYSTEM,)),
+    Setting("oidc.provider.client_secret", "provider", "Client secret", "Stored encrypted and never shown again. Empty for a public client. Another issuer or client id demands it anew.", "secret", None, values.password, (SYSTEM,)),
+    Setting("oidc.scopes", "provider", "Scopes", "What the provider is asked for. It takes email to recognize who is here already.", "text", "openid email profile", values.scopes, (SYSTEM,)),
+    Setting("oidc.domains", "admission", "Permitted domains", "Of email addresses, one a line. The provider may say whose addresses of these are; of others only whom people have linked themselves.", "hosts", [], values.domains, (SYSTEM,)),
+    Setting("oidc.makes_people", "admission", "Make people on their first sign-in", "Off admits only who is here or was invited. Who is made belongs to no organization yet.", "switch", False, values.switch, (SYSTEM,)),
+    Setting("oidc.password_sign_in", "admission", "Passwords for people of these domains", "Off lets only system administrators in with a password, so that a provider out of order locks nobody out of the system.", "switch", True, values.switch, (SYSTEM,)),
     Setting("network.permitted_hosts", "servers", "Permitted mail servers", "One host a line, * for a part, :port if only one is meant. Empty permits every public server.", "hosts", [], values.hosts, (SYSTEM,)),
     Setting("discovery.directory", "servers", "Directory of mail settings", "Asked with the domain of an address that is typed for a mailbox, such as https://autoconfig.thunderbird.net/v1.1. Empty asks nobody but the domain itself.", "text", "", values.https_address, (SYSTEM,)),
     Setting("oauth.google.client_id", "google", "Client id of Google", "Empty takes that of the environment; without one no mailbox is connected with Google.", "text", "", values.text(), (SYSTEM,)),

@@ -125,6 +125,36 @@ def https_address(text: str) -> str:
     return url
 
 
+def label(text: str) -> str:
+    """A name that stands on a button; never nothing."""
+    name = " ".join(text.split())
+    if not name or len(name) > 40 or not name.isprintable():
+        raise InvalidValueError("Type a name of at most 40 characters.")
+    return name
+
+
+def scopes(text: str) -> str:
+    """What is asked of an identity provider; openid is always among it."""
+    names = list(dict.fromkeys(text.split()))
+    if "openid" not in names or not all(re.fullmatch(r"[!#-\[\]-~]{1,100}", name) for name in names):
+        raise InvalidValueError("Type scopes with blanks between them, and openid among them.")
+    return " ".join(names)
+
+
+def domains(text: str) -> list[str]:
+    """Domains of email addresses, one a line, in lower case and ASCII."""
+    names = []
+    for name in (one for one in re.split(r"[\s,]+", text) if one):
+        try:
+            checked = validate_email(
+                f"anybody@{name.removeprefix('@')}", check_deliverability=False, test_environment=True
+            )
+        except EmailNotValidError:
+            raise InvalidValueError(f"{name} is no domain. Write names such as example.com.") from None
+        names.append(checked.ascii_domain.lower())
+    return list(dict.fromkeys(names))
+
+
 def server(text: str) -> str:
     """A host with its port."""
     name = text.strip().lower()

@@ -1,7 +1,8 @@
 """Users, their passwords and their sessions at the door.
 
-In this room, too: `attempts` slows down who guesses, `password_links` lets a person choose a password, and
-`second_factor` asks for a code of an app.
+In this room, too: `attempts` slows down who guesses, `password_links` lets a person choose a password,
+`second_factor` asks for a code of an app, `recovery_codes` stand in for it, and `identities` are accounts at
+an identity provider that open one's own here.
 """
 
 import secrets as random

@@ -23,6 +23,7 @@ from tenants.users import (
     user_by_address,
 )
 from tenants.users.attempts import count_attempt, forget_attempts, refuse_throttled, reset_limits
+from tenants.users.identities import unlink_all
 
 LIFETIME = timedelta(minutes=30)
 WELCOME_LIFETIME = timedelta(days=7)  # of a user whom an administrator has just made
@@ -121,9 +122,13 @@ def owner_of(token: str, *, to_use: bool = False) -> User:
 
 
 def use(token: str, password: str, place: str) -> User:
-    """Choose a password; every session and every other link of the person ends."""
+    """Choose a password; every session, every other link and every linked account of the person ends.
+
+    Somebody else may have had the account before, and linked one of theirs.
+    """
     user = owner_of(token, to_use=True)
     choose(user, password)
+    unlink_all(user)
     forget_attempts(normal_form(user.address), place)
     return user
 

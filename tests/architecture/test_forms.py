@@ -9,6 +9,8 @@ from webapp.versions import VersionedForm
 OVERWRITES_NOTHING = {
     "SignInForm": "proves who somebody is",
     "CodeForm": "proves who somebody is",
+    "RecoveryForm": "proves who somebody is",
+    "LinkForm": "proves who somebody is",
     "ForgottenForm": "asks for a link",
     "NewPasswordForm": "is about oneself",
     "PasswordForm": "is about oneself",

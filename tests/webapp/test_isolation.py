@@ -115,6 +115,7 @@ def neighbour(app, ours, theirs) -> Neighbour:
         "member_id": theirs.member.id,
         "user_id": theirs.member.user_id,
         "letter_id": uuid4(),
+        "request_id": uuid4(),
     }
     with inside(theirs.id):
         rows = {

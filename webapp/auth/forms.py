@@ -36,6 +36,27 @@ class CodeForm(FlaskForm):
     )
 
 
+class RecoveryForm(FlaskForm):
+    """A recovery code instead."""
+
+    code = CodeField(
+        "Recovery code",
+        validators=[InputRequired("Type one of your recovery codes."), Length(max=100)],
+        description="One of the codes that were shown when you set up the second factor. Each works once.",
+        render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false", "autofocus": True},
+    )
+
+
+class LinkForm(FlaskForm):
+    """The password, once, of somebody who comes from the identity provider."""
+
+    password = PasswordField(
+        "Password",
+        validators=[InputRequired("Type your password."), Length(max=1000)],
+        render_kw={"autocomplete": "current-password", "autofocus": True},
+    )
+
+
 class ForgottenForm(FlaskForm):
     """Whose password was forgotten."""
 

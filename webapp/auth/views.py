@@ -1,23 +1,24 @@
 """Signing in and out, and choosing an organization."""
 
-from datetime import timedelta
-from urllib.parse import urlsplit
-
-from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask import session as of_pages
 from flask.typing import ResponseReturnValue
 
-from tenants.configuration.layers import value_of
-from tenants.database import db
+from mailboxes import oidc
+from mailboxes.people_letters import send_recovery_code_used
+from tenants import audit
+from tenants.database import db, enter_installation
 from tenants.errors import AppError, NotFoundError
 from tenants.organizations import organizations_of
-from tenants.users import User, authenticate, session_of
+from tenants.users import User, authenticate, recovery_codes, session_of
 from tenants.users import sign_in as open_session
 from tenants.users import sign_out as end_session
-from tenants.users.second_factor import accept_code, has_second_factor
+from tenants.users.second_factor import accept_code
 from webapp.auth import cookie
-from webapp.auth.forms import CodeForm, SignInForm
+from webapp.auth.entering import entered, lifetime, place, safe
+from webapp.auth.forms import CodeForm, RecoveryForm, SignInForm
 from webapp.guards import public, signed_in_required
+from workers import queues
 
 blueprint = Blueprint("auth", __name__)
 
@@ -28,28 +29,14 @@ def sign_in() -> ResponseReturnValue:
     """The door."""
     form = SignInForm(next=request.args.get("next", ""))
     if not form.validate_on_submit():
-        return render_template("auth/sign_in.html", form=form), 422 if form.errors else 200
+        return _sign_in_page(form), 422 if form.errors else 200
     try:
         user = _authenticated(form.address.data or "", form.password.data or "")
     except AppError as error:
         db.session.commit()  # the failed attempt counts
         form.form_errors.append(error.message)
-        return render_template("auth/sign_in.html", form=form), int(error.status)
-    asks_for_code = has_second_factor(user)
-    if cookie.token_of(request):
-        end_session(cookie.token_of(request))
-    token = open_session(
-        user,
-        place=_place(),
-        device=request.headers.get("User-Agent", ""),
-        lifetime=_lifetime(),
-        needs_code=asks_for_code,
-    )
-    db.session.commit()
-    cookie.leave_others_pages(user)
-    goes_to = _safe(form.next.data)
-    response = make_response(redirect(url_for("auth.code", next=goes_to) if asks_for_code else goes_to))
-    cookie.remember(response, token)
+        return _sign_in_page(form), int(error.status)
+    response = entered(user, form.next.data)
     cookie.make_known(request, response, user)
     return response
 
@@ -65,18 +52,38 @@ def code() -> ResponseReturnValue:
     form = CodeForm()
     if form.validate_on_submit():
         try:
-            accept_code(user, form.code.data or "", place=_place())
+            accept_code(user, form.code.data or "", place=place())
         except AppError as error:
             db.session.commit()  # the failed attempt counts
             form.code.errors = [error.message]
         else:
-            end_session(cookie.token_of(request))
-            token = open_session(user, place=_place(), device=session.device, lifetime=_lifetime())
-            db.session.commit()
-            response = make_response(redirect(_safe(request.args.get("next"))))
-            cookie.remember(response, token)
-            return response
+            return _past_the_second_factor(user, session.device)
     return render_template("auth/code.html", form=form), 422 if form.errors else 200
+
+
+@blueprint.route("/sign-in/recovery-code", methods=["GET", "POST"])
+@public
+def recovery_code() -> ResponseReturnValue:
+    """Instead of a code of the app, for who has lost it; of its use the person is told by mail."""
+    if request.method == "POST":
+        enter_installation("the word that a recovery code was used belongs to no organization")
+    session = session_of(cookie.token_of(request))
+    if session is None or not session.needs_code:
+        return redirect(url_for("auth.sign_in"))
+    user = db.session.get_one(User, session.user_id)
+    form = RecoveryForm()
+    if form.validate_on_submit():
+        try:
+            recovery_codes.accept(user, form.code.data or "", place=place())
+        except AppError as error:
+            db.session.commit()  # the failed attempt counts
+            form.code.errors = [error.message]
+        else:
+            _tell_of_a_used_code(user)
+            answer = _past_the_second_factor(user, session.device)
+            queues.ring_notices()
+            return answer
+    return render_template("auth/recovery_code.html", form=form), 422 if form.errors else 200
 
 
 @blueprint.post("/sign-out")
@@ -101,27 +108,33 @@ def choose_organization() -> ResponseReturnValue:
         raise NotFoundError
     g.user.current_organization_id = mine[chosen]
     db.session.commit()
-    return redirect(_safe(request.form.get("open")))
+    return redirect(safe(request.form.get("open")))
+
+
+def _sign_in_page(form: SignInForm) -> str:
+    return render_template("auth/sign_in.html", form=form, provider=oidc.identity_provider())
 
 
 def _authenticated(address: str, password: str) -> User:
-    return authenticate(address, password, place=_place(), browser=cookie.known_browser(request, address))
+    browser = cookie.known_browser(request, address)
+    user = authenticate(address, password, place=place(), browser=browser)
+    oidc.demand_password_permitted(user.address, user)
+    return user
 
 
-def _lifetime() -> timedelta:
-    return timedelta(hours=int(value_of("session.lifetime_hours")))
+def _past_the_second_factor(user: User, device: str) -> ResponseReturnValue:
+    """Another session than the one that waited for it, and the page that was asked for."""
+    end_session(cookie.token_of(request))
+    token = open_session(user, place=place(), device=device, lifetime=lifetime())
+    db.session.commit()
+    response = make_response(redirect(safe(request.args.get("next"))))
+    cookie.remember(response, token)
+    return response
 
 
-def _place() -> str:
-    return request.remote_addr or ""
-
-
-def _safe(target: str | None) -> str:
-    """Only a path of this site; whatever could leave it goes to the start page."""
-    start = url_for("home.index")
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
-        return start
-    parts = urlsplit(target)
-    if parts.scheme or parts.netloc or any(ord(character) < 33 or character == "\\" for character in target):
-        return start
-    return target
+def _tell_of_a_used_code(user: User) -> None:
+    left = recovery_codes.left(user)
+    send_recovery_code_used(user, left)
+    person = audit.Actor(user.name or user.address, user.id, place())
+    audit.record_for_system(person, "user.recovery_code_used", user.address, {}, {"left": left})
+    flash(f"You have used a recovery code; {left or 'none'} of {recovery_codes.CODES} left.", "warning")

@@ -25,6 +25,7 @@ from tenants.users import (
     user_of,
     users,
 )
+from tenants.users.identities import identities_of, identity_of, unlink
 from tenants.users.password_links import Opened
 from webapp import records
 from webapp.configuration.pages import actor
@@ -119,6 +120,7 @@ def edit(user_id: UUID) -> ResponseReturnValue:
         memberships=domain.memberships_of(user),
         sessions=db.session.scalars(sessions_of(user)).all(),
         has_second_factor=second_factor.has_second_factor(user),
+        identities=db.session.scalars(identities_of(user)).all(),
         can_send=can_send(),
     )
     return shown, 422 if form.errors else 200
@@ -160,6 +162,18 @@ def forget_second_factor(user_id: UUID) -> ResponseReturnValue:
     sign_out_everywhere(user)
     record_for_system(actor(), "user.second_factor_removed", user.address)
     return _saved(user, f"{_name(user)} is no longer asked for a code.")
+
+
+@blueprint.post("/<uuid:user_id>/unlink-identity")
+@system_admin_required
+def unlink_identity(user_id: UUID) -> ResponseReturnValue:
+    """An account at the identity provider signs in as this user no longer, also where it has."""
+    user = user_of(user_id)
+    identity = identity_of(user, records.uuid_or_none(request.form.get("identity")))
+    unlink(identity)
+    sign_out_everywhere(user)
+    record_for_system(actor(), "user.identity_removed", user.address, {"as": identity.address}, {})
+    return _saved(user, f"{identity.address or identity.subject} no longer signs in as {_name(user)}.")
 
 
 @blueprint.post("/<uuid:user_id>/password-link")

@@ -5,15 +5,17 @@ from uuid import UUID
 from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from mailboxes import oidc
 from tenants import audit
 from tenants.database import db, enter_organization
 from tenants.errors import AppError, NotFoundError, TooManyAttemptsError
 from tenants.organizations import Organization
 from tenants.people.invitations import OVER, Invitation, invitation_of
 from tenants.people.invitations import accept as join
-from tenants.users import sign_in
+from tenants.users import normal_form, sign_in
 from tenants.users.attempts import Limits, count_attempt, joining_limits, refuse_throttled
 from webapp.auth import cookie
+from webapp.auth.leading import lead_on
 from webapp.guards import public
 from webapp.people.forms import AcceptForm, JoinForm
 
@@ -28,11 +30,7 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
     The page is the same whether the address is known to the installation: who holds the link may be who
     made it, where the system sends no mail. Whoever is known signs in first, by themselves.
     """
-    organization = db.session.get(Organization, organization_id)
-    if organization is None or not organization.is_enabled:
-        raise NotFoundError(OVER)  # as of any other link: nobody learns which organizations there are
-    enter_organization(organization.id)
-    invitation = invitation_of(token)
+    organization, invitation = _opened(organization_id, token)
     if g.user is not None and g.user.address != invitation.address:
         page = render_template(
             "people/accept_other.html", organization=organization, address=invitation.address
@@ -43,6 +41,7 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
         try:
             if g.user is None:
                 refuse_throttled(_limits(invitation))
+                oidc.demand_password_permitted(invitation.address)
             return _joined(organization, token, form)
         except NotFoundError:
             raise
@@ -52,8 +51,38 @@ def accept(organization_id: UUID, token: str) -> ResponseReturnValue:
             _count(_limits(invitation), organization)
             form.form_errors.append(error.message)
             invitation = invitation_of(token)
-    page = render_template("people/accept.html", form=form, organization=organization, invitation=invitation)
+    page = render_template(
+        "people/accept.html",
+        form=form,
+        organization=organization,
+        invitation=invitation,
+        provider=_provider_for(invitation),
+    )
     return page, 422 if form.is_submitted() else 200
+
+
+@blueprint.post("/<uuid:organization_id>/<token>/provider")
+@public
+def begin_at_provider(organization_id: UUID, token: str) -> ResponseReturnValue:
+    """Off to the identity provider: whom it says the invitation names may be new here, and joins then."""
+    _, invitation = _opened(organization_id, token)
+    here = url_for("invitations.accept", organization_id=organization_id, token=token)
+    return lead_on(here, here, invited_address=normal_form(invitation.address))
+
+
+def _opened(organization_id: UUID, token: str) -> tuple[Organization, Invitation]:
+    """The invitation of a link, with the session bound to its organization."""
+    organization = db.session.get(Organization, organization_id)
+    if organization is None or not organization.is_enabled:
+        raise NotFoundError(OVER)  # as of any other link: nobody learns which organizations there are
+    enter_organization(organization.id)
+    return organization, invitation_of(token)
+
+
+def _provider_for(invitation: Invitation) -> oidc.IdentityProvider | None:
+    """The identity provider, for who is not signed in and may come from there."""
+    provider = oidc.identity_provider() if g.user is None else None
+    return provider if provider is not None and provider.vouches_for(invitation.address) else None
 
 
 def _limits(invitation: Invitation) -> Limits:

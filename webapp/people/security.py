@@ -1,37 +1,53 @@
 """A person's own password, second factor and sessions."""
 
-from datetime import timedelta
+from urllib.parse import urlsplit
 
 import segno
-from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    current_app,
+    flash,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 
-from mailboxes.people_letters import send_password_changed
+from mailboxes import oidc
+from mailboxes.people_letters import send_identity_unlinked, send_password_changed
+from tenants.application import settings_of
 from tenants.audit import record_for_system
 from tenants.database import db, enter_installation, now
-from tenants.errors import AppError, InvalidError
+from tenants.errors import AppError, InvalidError, NotFoundError
 from tenants.users import (
-    WrongPasswordError,
-    authenticate,
     demand_good_password,
     password_links,
+    recovery_codes,
     second_factor,
     sessions_of,
     sign_in,
     sign_out_elsewhere,
 )
 from tenants.users import sign_out as end_session
+from tenants.users.identities import identities_of, identity_of, unlink
 from webapp.auth import cookie
 from webapp.auth.forms import CodeForm
+from webapp.auth.leading import lead_on
 from webapp.configuration.pages import actor
 from webapp.guards import enter_chosen_organization, signed_in_required
 from webapp.people.devices import device_in_words
 from webapp.people.forms import PasswordForm, ProofForm
+from webapp.people.proving import JUST_NOW, SIGN_IN_ANEW, demand_password, is_proven
+from webapp.records import uuid_or_none
 from workers import queues
 
 blueprint = Blueprint("security", __name__, url_prefix="/security")
 
-JUST_NOW = timedelta(minutes=15)  # so long after the password was typed it is not asked for again
+RECOVERY, IDENTITY = "recovery-", "identity-"  # begin the names of forms with the same fields on one page
 
 
 @blueprint.get("/")
@@ -49,7 +65,7 @@ def password() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             refused = form.current
-            _demand_password(form.current.data or "")
+            demand_password(form.current.data or "")
             refused = form.password
             demand_good_password(g.user.address, g.user.name, form.password.data or "")
         except AppError as error:
@@ -93,13 +109,72 @@ def set_up() -> ResponseReturnValue:
             db.session.rollback()
             form.code.errors = [error.message]
         else:
+            codes = recovery_codes.make(g.user)
             record_for_system(actor(), "user.second_factor_set", g.user.address)
             db.session.commit()
             flash("From now on you are asked for a code when you sign in.", "success")
-            return redirect(url_for("security.index"))
+            return _codes_page(codes)
     enter_chosen_organization(g.user)
     page = render_template("people/second_factor.html", form=form, uri=uri, picture=_picture_of(uri))
     return page, 422 if form.code.errors else 200
+
+
+@blueprint.post("/recovery-codes")
+@signed_in_required
+def make_recovery_codes() -> ResponseReturnValue:
+    """Ten new recovery codes, for whoever knows the password; those before work no more."""
+    form = ProofForm(prefix=RECOVERY)
+    if not is_proven(form):
+        return _page(PasswordForm(formdata=None), recovery_form=form), 422
+    codes = recovery_codes.make(g.user)
+    record_for_system(actor(), "user.recovery_codes_made", g.user.address)
+    db.session.commit()
+    return _codes_page(codes)
+
+
+@blueprint.post("/recovery-codes/file")
+@signed_in_required
+def recovery_codes_file() -> ResponseReturnValue:
+    """The codes that the page shows, as a file: they are known to nobody else, so the page sends them."""
+    codes = request.form.getlist("codes")[: recovery_codes.CODES]
+    if not recovery_codes.are_unused(g.user, codes):
+        raise NotFoundError("These recovery codes do not work any more. Make new ones.")
+    heading = f"Recovery codes of {g.user.address} for {settings_of(current_app).base_url}"
+    text = "\n".join((heading, "", *codes, ""))
+    headers = {"Content-Disposition": "attachment; filename=postroom-recovery-codes.txt"}
+    return Response(text, mimetype="text/plain", headers=headers)
+
+
+@blueprint.post("/identities")
+@signed_in_required
+def link_identity() -> ResponseReturnValue:
+    """Off to the identity provider, to link the account that the person has there."""
+    form, here = ProofForm(prefix=IDENTITY), url_for("security.index")
+    if not is_proven(form):
+        return _page(PasswordForm(formdata=None), identity_form=form), 422
+    return lead_on(here, here, for_user_id=g.user.id)
+
+
+@blueprint.post("/identities/remove")
+@signed_in_required
+def unlink_identity() -> ResponseReturnValue:
+    """An account at the provider signs in as this person no longer."""
+    form = ProofForm(prefix=IDENTITY)
+    if not g.user.password_hash:
+        form.current.errors = ["It is your only way in. Choose a password first, by “Forgot your password?”."]
+        return _page(PasswordForm(formdata=None), identity_form=form), 422
+    if not is_proven(form):
+        return _page(PasswordForm(formdata=None), identity_form=form), 422
+    db.session.commit()
+    enter_installation("an account at the identity provider belongs to no organization")
+    identity = identity_of(g.user, uuid_or_none(request.form.get("identity")))
+    unlink(identity)
+    send_identity_unlinked(g.user, urlsplit(identity.issuer).hostname or "")
+    record_for_system(actor(), "user.identity_removed", g.user.address, {"as": identity.address}, {})
+    db.session.commit()
+    queues.ring_notices()
+    flash("That account no longer signs in as you.", "success")
+    return redirect(url_for("security.index"))
 
 
 @blueprint.post("/second-factor/remove")
@@ -124,10 +199,12 @@ def remove() -> ResponseReturnValue:
 
 def _prove() -> ResponseReturnValue:
     """Ask for the password once more; after it the session is as young as one that began just now."""
+    if not g.user.password_hash:
+        raise InvalidError(SIGN_IN_ANEW)
     form = ProofForm()
     if form.validate_on_submit():
         try:
-            _demand_password(form.current.data or "")
+            demand_password(form.current.data or "")
         except AppError as error:
             db.session.commit()  # the failed attempt counts
             form.current.errors = [error.message]
@@ -141,15 +218,6 @@ def _prove() -> ResponseReturnValue:
 def _picture_of(uri: str) -> str:
     """What the camera of a phone reads."""
     return segno.make(uri, micro=False).svg_inline(scale=4, light="white") if uri else ""
-
-
-def _demand_password(password: str) -> None:
-    """Who is signed in stands here as a known browser does: nobody else's guesses count against them."""
-    session = cookie.token_of(request)
-    try:
-        authenticate(g.user.address, password, place=request.remote_addr or "", browser=session)
-    except WrongPasswordError:
-        raise InvalidError("That is not your password.") from None
 
 
 def _choose(password: str) -> None:
@@ -171,12 +239,28 @@ def _signed_in_anew(sentence: str, endpoint: str = "security.index") -> Response
     return response
 
 
-def _page(form: PasswordForm, code_form: CodeForm | None = None) -> str:
+def _codes_page(codes: list[str]) -> str:
+    """The codes, in the answer that made them and nowhere else."""
+    enter_chosen_organization(g.user)
+    return render_template("people/recovery_codes.html", codes=codes)
+
+
+def _page(
+    form: PasswordForm,
+    code_form: CodeForm | None = None,
+    recovery_form: ProofForm | None = None,
+    identity_form: ProofForm | None = None,
+) -> str:
     enter_chosen_organization(g.user)  # the frame shows where they work
     return render_template(
         "people/security.html",
         form=form,
         code_form=code_form or CodeForm(formdata=None),
+        recovery_form=recovery_form or ProofForm(formdata=None, prefix=RECOVERY),
+        identity_form=identity_form or ProofForm(formdata=None, prefix=IDENTITY),
+        codes_left=recovery_codes.left(g.user),
+        provider=oidc.identity_provider(),
+        identities=db.session.scalars(identities_of(g.user)).all(),
         has_second_factor=second_factor.has_second_factor(g.user),
         sessions=[(device_in_words(one.device), one) for one in db.session.scalars(sessions_of(g.user))],
     )

@@ -3,16 +3,18 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, g, redirect, request, url_for
+from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from mailboxes.oidc.checking import check
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM
+from webapp.auth.leading import redirect_uri
 from webapp.configuration.following_pages import organizations_page
 from webapp.configuration.opening import open_organization
 from webapp.configuration.pages import group_page
 from webapp.configuration.routes import add_routes
 from webapp.configuration.scopes import Scope
-from webapp.configuration.sidebar import opened_pages, system_pages
+from webapp.configuration.sidebar import opened_pages, system_pages, system_tree
 from webapp.guards import system_admin_required
 from webapp.mailboxes.door import opened_door, system_door
 from webapp.mailboxes.grid import grid_of
@@ -33,7 +35,17 @@ def index() -> ResponseReturnValue:
 @system_admin_required
 def group(key: str) -> ResponseReturnValue:
     """One group of the installation's settings; the global mailboxes end the Email Configuration page."""
-    return group_page(_scope(), key, **_global_mailboxes(key))
+    return group_page(_scope(), key, **_global_mailboxes(key), **_identity_provider(key))
+
+
+@blueprint.post("/configuration/identity/check")
+@system_admin_required
+def check_identity_provider() -> ResponseReturnValue:
+    """Whether the identity provider, as it is saved, can be used: each step apart."""
+    steps = check(redirect_uri())
+    return render_template(
+        "configuration/identity_check.html", scope=_scope(), tree=system_tree(), steps=steps
+    )
 
 
 @blueprint.get("/configuration/<setting>/organizations")
@@ -56,6 +68,12 @@ def _global_mailboxes(key: str) -> dict[str, Any]:
         return {}
     door = system_door()
     return {"door": door, "grid": grid_of(door, {})}
+
+
+def _identity_provider(key: str) -> dict[str, Any]:
+    if key != "identity":
+        return {}
+    return {"redirect_uri": redirect_uri(), "check_url": _scope().url("check_identity_provider")}
 
 
 def _mailboxes_of(organization_id: UUID, name: str, key: str) -> dict[str, Any]:
