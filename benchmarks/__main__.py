@@ -18,14 +18,27 @@ from benchmarks import (
     million,
     poll,
     reading,
+    sustained,
     sync,
     watch,
 )
 
 Figures = dict[str, Any]
 ALL = "all"
-USUAL = ("arrival", "acting", "sync", "poll", "watch", "fair", "administration", "footprint", "reading")
+USUAL = (
+    "arrival",
+    "acting",
+    "sustained",
+    "sync",
+    "poll",
+    "watch",
+    "fair",
+    "administration",
+    "footprint",
+    "reading",
+)
 USUAL_SECONDS = 240.0
+SUSTAINED_SECONDS = 60.0
 LONG = ("faults", "kills", "agreement", "million")  # only when they are asked for by name
 
 
@@ -40,7 +53,12 @@ def main() -> None:
     )
     parser.add_argument("--mailboxes", type=int, help="how many mailboxes (watch: 2000, fair: 1000)")
     parser.add_argument("--embedded", action="store_true", help="the embedded mail server, not Dovecot")
-    parser.add_argument("--seconds", type=float, help="how long (faults, kills: each part; else 240 at most)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help="how long (faults, kills: each part; sustained: 60; else 240 at most)",
+    )
+    parser.add_argument("--rate", type=float, default=25.0, help="sustained: messages a second")
     parser.add_argument("--kills", type=int, default=50, help="million: how many")
     parser.add_argument("--only", default="", help=_only())
     parser.add_argument("--share", default="1/1", help="faults: 2/8 is the second eighth of all cuts")
@@ -69,6 +87,9 @@ def _measured(name: str, given: argparse.Namespace) -> Figures:
     runs: dict[str, Callable[[], Figures]] = {
         "acting": lambda: acting.run(messages or 1000),
         "arrival": lambda: arrival.run(messages or 40, with_dovecot=with_dovecot),
+        "sustained": lambda: sustained.run(
+            given.rate, given.seconds or SUSTAINED_SECONDS, with_dovecot=with_dovecot
+        ),
         "sync": lambda: sync.run(messages or 2000, with_dovecot=with_dovecot, django=given.django),
         "poll": lambda: poll.run(with_dovecot=with_dovecot),
         "watch": lambda: watch.run(mailboxes or 2000),

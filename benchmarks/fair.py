@@ -57,7 +57,8 @@ def run(messages: int, mailboxes: int, *, with_dovecot: bool = True) -> dict[str
         figures[f"beside {2 * FIRST_SYNCS} first syncs"] = probe.spread(lambda: _left(installation))
     goal = max(LEAST_GOAL, TIMES_IDLE * figures["idle"]["max"])
     rows = [[name, *one.values(), f"≤ {goal:.0f}"] for name, one in figures.items()]
-    columns = ("seconds", "min", "median", "p95", "max", "busy with after it", "goal (max)")
+    spreads = ("min", "median", "p95", "max")
+    columns = ("seconds", *spreads, "stored: median", "stored: max", "busy with after it", "goal (max)")
     print_table("From append to delivered, for a neighbour", columns, rows)
     return figures | {"goal": goal}
 
@@ -70,23 +71,34 @@ class _Probe:
         theirs = installation.theirs
         self._account = replace(installation.account, user=f"neighbour-{installation.account.user}")
         self._author = Author(NEIGHBOURS_ADDRESS, seed=7)
-        self._mailbox_id = theirs.mailbox_id
+        self._account_id, self._mailbox_id = theirs.account_id, theirs.mailbox_id
 
     def spread(self, busy: Callable[[], int] = lambda: 0) -> dict[str, float]:
-        """How long messages take, and with how much the others were still busy after the last one."""
-        delays = []
+        """How long messages take, until they are stored and until they are delivered; and with how much the
+        others were still busy after the last one."""
+        delays: list[float] = []
+        stored: list[float] = []
         with self._account.session() as session:
             for _ in range(PROBES):
-                before = self._count()
+                arrived, delivered = self._arrived(), self._delivered()
                 self._account.append(session, self._author.question()[1])
                 began = time.monotonic()
-                while self._count() == before and time.monotonic() < began + PATIENCE:
-                    time.sleep(0.01)
-                delays.append(time.monotonic() - began)
+                stored.append(self._seconds(began, self._arrived, arrived))
+                delays.append(self._seconds(began, self._delivered, delivered))
                 time.sleep(BETWEEN_SECONDS)
-        return spread(delays) | {"busy with": busy()}
+        until_stored = {f"stored {name}": spread(stored)[name] for name in ("median", "max")}
+        return spread(delays) | until_stored | {"busy with": busy()}
 
-    def _count(self) -> int:
+    def _seconds(self, began: float, count: Callable[[], int], before: int) -> float:
+        while count() == before and time.monotonic() < began + PATIENCE:
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+    def _arrived(self) -> int:
+        query = "SELECT count(*) FROM arrivals WHERE account_id = %s"
+        return int(self._installation.value(query, self._account_id))
+
+    def _delivered(self) -> int:
         query = "SELECT count(*) FROM messages WHERE mailbox_id = %s AND direction = 'in'"
         return int(self._installation.value(query, self._mailbox_id))
 
