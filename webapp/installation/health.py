@@ -22,6 +22,7 @@ PURPOSES = {
     queues.ACTION: "Records and automatic responses",
     queues.OUTGOING: "The outbox is sent",
     queues.NOTICES: "Mail of the system itself",
+    queues.WEBHOOKS: "Programs of organizations are told",
 }
 
 

@@ -19,6 +19,7 @@ from tests.factories import make_mailbox, make_user, sign_in
 from tests.mailboxes.arriving import folder_of, letter, receive
 from tests.webapp.health.conftest import IMAP
 from tests.webapp.reading import read, words_of
+from webapp.installation.health import PURPOSES
 from workers import queues, schedule
 
 
@@ -77,6 +78,10 @@ def test_the_installation_shows_which_processes_live(app, ours, system_admin):
     words = words_of(read(system_admin, "/system/health/"))
     assert "The schedule is not running" not in words
     assert "watch 1 of 2" in words
+
+
+def test_the_page_says_what_each_queue_is_for():
+    assert PURPOSES.keys() == set(queues.QUEUES)
 
 
 def test_figures_of_the_installation_count_what_was_delivered(noon, ours, theirs, mailbox, system_admin):
