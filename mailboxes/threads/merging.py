@@ -1,10 +1,12 @@
 """Threads that turn out to be one conversation become one."""
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from mailboxes.threads.summaries import refresh_summaries
+from mailboxes.webhooks.telling import tell
 from tenants.database import current_organization_id, db
 
 # In order. A record stays linked where its kind is free on the survivor, so do notes, drafts and answers;
@@ -56,6 +58,9 @@ _STEPS = (
     """,
     "DELETE FROM threads WHERE organization_id = :o AND id = :loser",
 )
+_STANDING = text(
+    "SELECT mailbox_id, status, assignee_id FROM threads WHERE organization_id = :o AND id = :survivor"
+)
 
 
 def merge_threads(survivor: UUID, loser: UUID) -> None:
@@ -64,6 +69,19 @@ def merge_threads(survivor: UUID, loser: UUID) -> None:
     A record of a kind that the survivor has too stays in the organization, without a conversation.
     """
     named = {"o": current_organization_id(), "survivor": survivor, "loser": loser}
+    before = db.session.execute(_STANDING, named).first()
     for step in _STEPS:
         db.session.execute(text(step), named)
     refresh_summaries([survivor])
+    after = db.session.execute(_STANDING, named).first()
+    if before is not None and after is not None:
+        _tell_webhooks(survivor, before, after)
+
+
+def _tell_webhooks(survivor: UUID, before: Row[Any], after: Row[Any]) -> None:
+    """What the other one had may be open, or somebody's work."""
+    about = {"mailbox_id": after.mailbox_id, "conversation": survivor}
+    if after.status != before.status:
+        tell("conversation.status_changed", status=after.status, **about)
+    if after.assignee_id != before.assignee_id:
+        tell("conversation.assigned", assignee=after.assignee_id, **about)

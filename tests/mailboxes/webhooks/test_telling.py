@@ -14,6 +14,7 @@ from mailboxes.intake import deliver
 from mailboxes.setup.deleting import begin_deleting, go_on_deleting
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
+from mailboxes.threads.merging import merge_threads
 from mailboxes.troubles import tell_of_troubles
 from mailboxes.webhooks import setup
 from mailboxes.webhooks.table import TOLD, Webhook, WebhookCall
@@ -66,6 +67,23 @@ def test_an_answer_to_what_was_done_tells_that_the_conversation_is_open(inside, 
     take_in(inside, ours, mailbox, letter(sender="carla@customer.test", answers=[first.message_id]))
     [call] = log(ours)
     assert call.details == {"conversation": str(first.thread_id), "status": "open"}
+
+
+def test_two_conversations_that_become_one_tell_how_it_stands_now(inside, ours, mailbox, listen, log):
+    survivor, loser = make_message(ours, mailbox), make_message(ours, mailbox)
+    with inside(ours):
+        db.session.execute(update(Thread).where(Thread.id == survivor.thread_id).values(status="done"))
+        assigned = update(Thread).where(Thread.id == loser.thread_id).values(assignee_id=ours.member.id)
+        db.session.execute(assigned)
+        db.session.commit()
+    listen(ours)
+    with inside(ours):
+        merge_threads(survivor.thread_id, loser.thread_id)
+        db.session.commit()
+    calls = log(ours)
+    assert kinds(calls) == ["conversation.status_changed", "conversation.assigned"]
+    assert {call.details["conversation"] for call in calls} == {str(survivor.thread_id)}
+    assert (calls[0].details["status"], calls[1].details["assignee"]) == ("open", str(ours.member.id))
 
 
 def on_records(ours, mailbox):
