@@ -17,6 +17,7 @@ STATES = (
     "open",
     "waiting",
     "done",
+    "snoozed",
     "assigned",
     "unassigned",
     "mine",

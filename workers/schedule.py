@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from types import FrameType
 from uuid import UUID
@@ -28,6 +29,7 @@ from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.global_mailboxes.reporting import report_global_accounts
 from mailboxes.health.pass_log import forget_old_passes
 from mailboxes.health.volume import forget_old_hours, sum_ended_hours
+from mailboxes.inbox.snoozing import lately_back
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
 from mailboxes.organization_deletion import organizations_to_delete
@@ -148,6 +150,13 @@ def ring_for_due_webhooks() -> None:
         _once("webhooks", organization_id, queues.ring_webhooks)
 
 
+def tell_of_those_back() -> None:
+    """Pages whose lists hold conversations again since a moment ago."""
+    with across_organizations("pages of every organization hear that conversations are back") as session:
+        for organization_id, mailbox_id, id in lately_back(session, timedelta(seconds=RUNG_SECONDS)):
+            _once("back", id, partial(_tell_pages, organization_id, mailbox_id))
+
+
 def tell_of_troubles() -> None:
     """Accounts that wait for people, and folders that are not read."""
     for owner_id in troubles.tell_of_troubles():
@@ -230,6 +239,7 @@ SCHEDULE = (
     Periodic("act on what is pending", 2, ring_for_pending_messages),
     Periodic("send what is due", 2, ring_for_due_mail),
     Periodic("call webhooks", 2, ring_for_due_webhooks),
+    Periodic("tell of those back from snooze", 2, tell_of_those_back),
     Periodic("say that it lives", 10, say_alive),
     Periodic("tell of troubles", 10, tell_of_troubles),
     Periodic("report how global mailboxes are", 10, report_global_accounts),
@@ -273,6 +283,10 @@ def _once(bell: str, id: UUID, ring: Callable[[UUID], None]) -> None:
     """Ring, unless that was done a moment ago; an emptied Redis only forgets that it was."""
     if queues.redis().set(f"rung:{id}:{bell}", 1, nx=True, ex=RUNG_SECONDS):
         ring(id)
+
+
+def _tell_pages(organization_id: UUID, mailbox_id: UUID, id: UUID) -> None:
+    queues.tell_pages(organization_id, mailbox_id, "conversation")
 
 
 def _organizations() -> list[UUID]:

@@ -12,6 +12,7 @@ from mailboxes import timeline
 from mailboxes.access import (
     is_granted,
     is_readable,
+    mailboxes_to_write_from,
     may_reply,
     members_with_access,
     readable_ids,
@@ -32,12 +33,13 @@ from mailboxes.timeline import Event
 from mailboxes.webhooks.telling import tell
 from tenants.database import db
 from tenants.database.locks import hold_row
-from tenants.errors import InvalidError, NotFoundError
+from tenants.errors import ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership
 
 MESSAGES_AT_ONCE = 30
 STATUSES = {"open": "Open", "waiting": "Waiting", "done": "Done"}
 MOST_RELATED = 10
+MAY_NOT_REPLY = "You may read some of these conversations, but not reply to them: nothing was changed."
 
 Item = TypeVar("Item", Attachment, Event)
 
@@ -121,9 +123,10 @@ def change_status(member: Membership, thread_ids: Sequence[UUID], status: str) -
     """Open conversations, let them wait, or be done with them; how many changed."""
     if status not in STATUSES:
         raise InvalidError("Choose a status from the list.", field="status")
-    changed = _changed(member, thread_ids, {"status": status})
+    away = {"snoozed_until": None} if status == "done" else {}
+    changed = change_threads(readable_ids(member), thread_ids, "status", status, **away)
     for thread in changed:
-        _remember(thread, status, f"{member.name} set the status to {STATUSES[status].lower()}.")
+        remember(thread, status, f"{member.name} set the status to {STATUSES[status].lower()}.")
         tell(
             "conversation.status_changed", mailbox_id=thread.mailbox_id, conversation=thread.id, status=status
         )
@@ -143,9 +146,9 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
                 "This person may not read the mailbox. Choose somebody else.", field="assignee"
             )
         name = assignee.name
-    changed = _changed(member, thread_ids, {"assignee_id": assignee_id})
+    changed = change_threads(readable_ids(member), thread_ids, "assignee_id", assignee_id)
     for thread in changed:
-        _remember(thread, "assigned", f"{member.name} assigned the conversation to {name}.")
+        remember(thread, "assigned", f"{member.name} assigned the conversation to {name}.")
         tell(
             "conversation.assigned",
             mailbox_id=thread.mailbox_id,
@@ -161,7 +164,7 @@ def note(member: Membership, thread_id: UUID, text: str) -> Note:
     thread = readable_thread(member, thread_id)
     written = write_note(thread, text, member)
     index_note(written)
-    _remember(thread, "noted", f"{member.name} wrote a note.")
+    remember(thread, "noted", f"{member.name} wrote a note.")
     return written
 
 
@@ -178,7 +181,7 @@ def change_note(member: Membership, id: UUID, text: str) -> Thread:
     found, thread = _held_note(member, id)
     if rewrite(found, text, member):
         index_note(found)
-        _remember(thread, "noted", f"{member.name} changed a note.")
+        remember(thread, "noted", f"{member.name} changed a note.")
     return thread
 
 
@@ -188,7 +191,7 @@ def remove_note(member: Membership, id: UUID) -> Thread:
     demand_author(found, member)
     db.session.delete(found)
     db.session.flush()
-    _remember(thread, "noted", f"{member.name} removed a note.")
+    remember(thread, "noted", f"{member.name} removed a note.")
     return thread
 
 
@@ -198,6 +201,38 @@ def _held_note(member: Membership, id: UUID) -> tuple[Note, Thread]:
     hold_mailboxes(Mailbox.id == thread.mailbox_id)
     hold_row(found)
     return found, readable_thread(member, found.thread_id)
+
+
+def answerable(member: Membership, thread_ids: Sequence[UUID]) -> Select[UUID]:
+    """The mailboxes that this member may answer from; `ForbiddenError` where one of these is only read."""
+    answered = mailboxes_to_write_from(member).order_by(None).with_only_columns(Mailbox.id)
+    these = Thread.id.in_(thread_ids) & Thread.mailbox_id.in_(readable_ids(member))
+    only_read = select(Thread.id).where(these, Thread.mailbox_id.not_in(answered))
+    if db.session.scalar(only_read.limit(1)) is not None:
+        raise ForbiddenError(MAY_NOT_REPLY)
+    return answered
+
+
+def change_threads(
+    mailbox_ids: Select[UUID], thread_ids: Sequence[UUID], name: str, value: object, **along: object
+) -> list[Thread]:
+    """Those of these conversations in these mailboxes of which ``name`` said something else until now."""
+    these = Thread.id.in_(thread_ids) & Thread.mailbox_id.in_(mailbox_ids)
+    hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(these)))
+    changed = db.session.scalars(
+        update(Thread)
+        .where(these, getattr(Thread, name).is_distinct_from(value))
+        .values({name: value, **along})
+        .returning(Thread)
+    )
+    return list(changed)
+
+
+def remember(thread: Thread, result: str, reason: str) -> None:
+    """Say on the timeline what was done with a conversation."""
+    message = newest_message(thread)
+    if message is not None:
+        timeline.record(message, "changed", result, reason)
 
 
 def newest_message(thread: Thread) -> Message | None:
@@ -332,22 +367,3 @@ def _related(member: Membership, thread: Thread) -> list[Thread]:
             select(Thread).where(Thread.id.in_(theirs)).order_by(Thread.last_at.desc()).limit(MOST_RELATED)
         )
     )
-
-
-def _changed(member: Membership, thread_ids: Sequence[UUID], values: dict[str, object]) -> list[Thread]:
-    ((name, value),) = values.items()
-    these = Thread.id.in_(thread_ids) & Thread.mailbox_id.in_(readable_ids(member))
-    hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(these)))
-    changed = db.session.scalars(
-        update(Thread)
-        .where(these, getattr(Thread, name).is_distinct_from(value))
-        .values(values)
-        .returning(Thread)
-    )
-    return list(changed)
-
-
-def _remember(thread: Thread, result: str, reason: str) -> None:
-    message = newest_message(thread)
-    if message is not None:
-        timeline.record(message, "changed", result, reason)

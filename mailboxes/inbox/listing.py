@@ -3,13 +3,24 @@
 import base64
 import binascii
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, exists, func, literal, select, true, tuple_
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    FromClause,
+    SelectBase,
+    exists,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 
 from mailboxes.access import is_readable
 from mailboxes.drafts import Draft
@@ -85,10 +96,12 @@ def page(
     if selection.view.name == DRAFTS:
         return _drafts(selection, span)
     if is_threaded:
-        threads = _walk(selection, Thread, Thread.last_at, thread_conditions(selection), span)
+        stretches = _WITH_BACK if selection.view.brings_back else _BY_LAST_MESSAGE
+        threads = _walk(selection, Thread, stretches, thread_conditions(selection), span)
         rows = rows_of_threads(selection.member, threads)
-        return _page(selection, rows, span)
-    messages = _walk(selection, Message, Message.shown_at, _conditions_of_messages(selection), span)
+        times = (_listed_at(selection, thread) for thread in threads)
+        return _page(selection, [replace(row, at=at) for row, at in zip(rows, times, strict=True)], span)
+    messages = _walk(selection, Message, _BY_MESSAGE, _conditions_of_messages(selection), span)
     return _page(selection, rows_of_messages(selection.member, messages), span)
 
 
@@ -99,7 +112,7 @@ def conversation_below(selection: Selection, thread: Thread) -> UUID | None:
     """
     if selection.view.name == DRAFTS:
         return None
-    rows = page(selection, size=1, before=Key(thread.last_at, thread.id)).rows
+    rows = page(selection, size=1, before=Key(_listed_at(selection, thread), thread.id)).rows
     return rows[0].thread.id if rows and rows[0].thread is not None else None
 
 
@@ -141,33 +154,58 @@ class _Span:
         return (at.asc(), id.asc()) if self.is_back else (at.desc(), id.desc())
 
 
+@dataclass(frozen=True)
+class _Stretch:
+    """Rows that stand by one time, in the order of one index."""
+
+    at: Any
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+
+_BY_MESSAGE = (_Stretch(Message.shown_at),)
+_BY_LAST_MESSAGE = (_Stretch(Thread.last_at),)
+_WITH_BACK = (  # what is back from snooze is few, and stands by the time when it came back
+    _Stretch(Thread.last_at, (Thread.snoozed_until.is_(None),)),
+    _Stretch(Thread.snoozed_until, (Thread.snoozed_until.is_not(None),)),
+)
+
+
+def _at(stretches: Sequence[_Stretch]) -> Any:
+    """By which time a row of any of them stands."""
+    first, *others = (stretch.at for stretch in stretches)
+    return func.coalesce(*others, first) if others else first
+
+
+def _listed_at(selection: Selection, thread: Thread) -> datetime:
+    """By which time a conversation stands in the list."""
+    return (thread.snoozed_until if selection.view.brings_back else None) or thread.last_at
+
+
 def _walk(
     selection: Selection,
     entity: type[Any],
-    at: InstrumentedAttribute[datetime],
+    stretches: Sequence[_Stretch],
     conditions: Sequence[ColumnElement[bool]],
     span: _Span,
 ) -> list[Any]:
-    """Rows of a page and one more. Of each mailbox the index is read no further than that.
+    """Rows of a page and one more. Of each mailbox the indexes are read no further than that.
 
     What an index found for a search is few, and looked through as it is.
     """
-    inside = (entity.organization_id == current_organization_id(), *span.within(at, entity.id), *conditions)
+    inside = (entity.organization_id == current_organization_id(), *conditions)
+    at = _at(stretches)
+    in_order = span.order(at, entity.id)
     if found_first(selection) is not None:
         statement = select(entity).where(entity.mailbox_id.in_(selection.mailbox_ids()), *inside)
-        return list(db.session.scalars(statement.order_by(*span.order(at, entity.id)).limit(span.size + 1)))
+        statement = statement.where(*span.within(at, entity.id))
+        return list(db.session.scalars(statement.order_by(*in_order).limit(span.size + 1)))
     if selection.mailbox_id is None and entity is Thread:
-        found = _among_newest(selection, inside, span)
+        found = _among_newest(selection, stretches, inside, span)
         if len(found) > span.size:
             return found
     boxes = selection.mailbox_ids().subquery()
-    newest = (
-        select(entity.id, at.label("at"))
-        .where(entity.mailbox_id == boxes.c.id, *inside)
-        .order_by(*span.order(at, entity.id))
-        .limit(span.size + 1)
-        .lateral()
-    )
+    here = (entity.mailbox_id == boxes.c.id, *inside)
+    newest = _first(entity, stretches, here, span, span.size + 1, boxes).lateral()
     chosen = (
         select(newest.c.id)
         .select_from(boxes.join(newest, true()))
@@ -175,21 +213,46 @@ def _walk(
         .limit(span.size + 1)
     )
     statement = select(entity).where(entity.organization_id == current_organization_id())
-    statement = statement.where(entity.id.in_(chosen)).order_by(*span.order(at, entity.id))
-    return list(db.session.scalars(statement))
+    return list(db.session.scalars(statement.where(entity.id.in_(chosen)).order_by(*in_order)))
 
 
-def _among_newest(selection: Selection, inside: Sequence[ColumnElement[bool]], span: _Span) -> list[Thread]:
+def _among_newest(
+    selection: Selection,
+    stretches: Sequence[_Stretch],
+    inside: Sequence[ColumnElement[bool]],
+    span: _Span,
+) -> list[Thread]:
     """What a page shows of the organization's newest conversations: all, for whoever reads most mailboxes.
 
     Where it is less than a page, that says nothing about older ones.
     """
-    here = (Thread.organization_id == current_organization_id(), *span.within(Thread.last_at, Thread.id))
-    order = span.order(Thread.last_at, Thread.id)
-    newest = select(Thread.id).where(*here).order_by(*order).limit(MOST_NEWEST)
+    here = (Thread.organization_id == current_organization_id(),)
+    newest = _first(Thread, stretches, here, span, MOST_NEWEST).subquery()
+    among = select(newest.c.id).order_by(*span.order(newest.c.at, newest.c.id)).limit(MOST_NEWEST)
     readable = is_readable(selection.member, Thread.mailbox_id)
-    statement = select(Thread).where(Thread.id.in_(newest), *inside, readable)
-    return list(db.session.scalars(statement.order_by(*order).limit(span.size + 1)))
+    statement = select(Thread).where(Thread.id.in_(among), *inside, readable)
+    in_order = span.order(_at(stretches), Thread.id)
+    return list(db.session.scalars(statement.order_by(*in_order).limit(span.size + 1)))
+
+
+def _first(
+    entity: type[Any],
+    stretches: Sequence[_Stretch],
+    conditions: Sequence[ColumnElement[bool]],
+    span: _Span,
+    most: int,
+    *outside: FromClause,
+) -> SelectBase:
+    """Ids and times of the first rows of each stretch; ``outside`` is what the conditions speak of, too."""
+    firsts = [
+        select(entity.id, stretch.at.label("at"))
+        .where(*conditions, *stretch.conditions, *span.within(stretch.at, entity.id))
+        .order_by(*span.order(stretch.at, entity.id))
+        .limit(most)
+        .correlate(*outside)
+        for stretch in stretches
+    ]
+    return union_all(*firsts) if len(firsts) > 1 else firsts[0]
 
 
 def _page(selection: Selection, rows: Sequence[Row], span: _Span) -> Page:

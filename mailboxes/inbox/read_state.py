@@ -34,9 +34,10 @@ from sqlalchemy.orm import Mapped
 
 from mailboxes.access import readable_ids
 from mailboxes.accounts import Account
-from mailboxes.inbox.selection import Selection
+from mailboxes.inbox.selection import Selection, is_snoozed
 from mailboxes.messages import Message, MessageRead
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
+from mailboxes.threads import Thread
 from tenants.database import (
     Base,
     OrganizationScoped,
@@ -97,10 +98,11 @@ def is_unread_by(member: Membership) -> ColumnElement[bool]:
 def unread_counts(member: Membership, mailbox_ids: Collection[UUID]) -> dict[UUID, int]:
     """Unread conversations of these mailboxes, if they are readable, each counted up to `MOST_COUNTED`.
 
-    Only the newest unread messages are looked at; where there are that many, nobody counts.
+    Only the newest unread messages are looked at; where there are that many, nobody counts. What is put
+    away is not counted.
     """
     boxes = readable_ids(member).where(is_one_of(Mailbox.id, mailbox_ids)).subquery()
-    newest = _newest_unread(member, boxes).correlate(boxes).subquery()
+    newest = _newest_unread(member, boxes).where(_is_here()).correlate(boxes).subquery()
     threads = func.count(newest.c.thread_id.distinct())
     counted = select(case((func.count() >= MOST_COUNTED, MOST_COUNTED), else_=threads)).select_from(newest)
     rows = db.session.execute(select(boxes.c.id, counted.correlate(boxes).scalar_subquery()))
@@ -110,10 +112,10 @@ def unread_counts(member: Membership, mailbox_ids: Collection[UUID]) -> dict[UUI
 def unread_count(member: Membership, mailbox_id: UUID | None = None) -> int:
     """Unread conversations in all readable mailboxes, or in one, counted up to `MOST_COUNTED`.
 
-    No more mailboxes are looked at than it takes to have that many messages.
+    No more mailboxes are looked at than it takes to have that many messages. What is put away is not counted.
     """
     boxes = Selection(member, mailbox_id).mailbox_ids().subquery()
-    unread = _newest_unread(member, boxes).lateral()
+    unread = _newest_unread(member, boxes).where(_is_here()).lateral()
     some = select(unread.c.thread_id).select_from(boxes.join(unread, true())).limit(MOST_COUNTED).subquery()
     threads = func.count(some.c.thread_id.distinct())
     counted = case((func.count() >= MOST_COUNTED, MOST_COUNTED), else_=threads)
@@ -249,6 +251,12 @@ def _newest_unread(member: Membership, boxes: Subquery) -> Select[Any]:
         .order_by(Message.id.desc())
         .limit(MOST_COUNTED)
     )
+
+
+def _is_here() -> ColumnElement[bool]:
+    """Few conversations are put away: they are looked up once, and each message is compared with them."""
+    away = select(Thread.id).where(Thread.organization_id == current_organization_id(), is_snoozed())
+    return Message.thread_id.not_in(away)
 
 
 def _mark_of(member: Membership, mailbox_id: ColumnElement[UUID] | UUID) -> ScalarSelect[UUID]:

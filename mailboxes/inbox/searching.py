@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from mailboxes.drafts import Draft, own_drafts
 from mailboxes.inbox.read_state import is_unread_by, unread_thread_ids
-from mailboxes.inbox.selection import UNREAD, Selection
+from mailboxes.inbox.selection import UNREAD, Selection, is_snoozed
 from mailboxes.messages import Message
 from mailboxes.search import MOST_FOUND, messages_with_words, threads_noted_with
 from mailboxes.search_terms import BOXES, Query
@@ -152,6 +152,8 @@ def message_conditions(query: Query) -> list[ColumnElement[bool]]:
 def _state(value: str, member: Membership) -> ColumnElement[bool]:
     if value in ("open", "waiting", "done"):
         return Thread.status == value
+    if value == "snoozed":
+        return is_snoozed()
     if value == "mine":
         return Thread.assignee_id == member.id
     if value == "auto-replied":

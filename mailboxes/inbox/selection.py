@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, true
+from sqlalchemy import ColumnElement, Select, and_, or_, true
 
 from mailboxes.access import readable_ids
 from mailboxes.search_terms import Query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
+from tenants.database import now
 from tenants.organizations import Membership
 
 INBOX = "inbox"
@@ -23,6 +24,7 @@ class View:
     """A way to look at conversations. ``is_counted``: how many there are is shown beside its name.
 
     ``is_of_few``: an index of the organization's finds its conversations, whatever the mailboxes.
+    ``brings_back``: what is put away is not in it, and on top of it when its time has come.
     """
 
     name: str
@@ -31,27 +33,38 @@ class View:
     condition: Callable[[Membership], ColumnElement[bool]]
     is_counted: bool = False
     is_of_few: bool = False
+    brings_back: bool = False
     key: str = ""  # with g, the keys that lead there
 
 
+def is_snoozed() -> ColumnElement[bool]:
+    """Whether a `Thread` is put away now."""
+    return Thread.snoozed_until > now()
+
+
+def _is_here() -> ColumnElement[bool]:
+    return or_(Thread.snoozed_until.is_(None), Thread.snoozed_until <= now())
+
+
 def _is_received() -> ColumnElement[bool]:
-    return Thread.incoming_count > 0
+    return and_(Thread.incoming_count > 0, _is_here())
 
 
 def _is_to_do() -> ColumnElement[bool]:
-    return and_(Thread.incoming_count > 0, Thread.status != "done")
+    return and_(Thread.incoming_count > 0, Thread.status != "done", _is_here())
 
 
 _VIEWS = (
-    View(INBOX, "Inbox", "inbox", lambda _: _is_to_do(), key="i"),
-    View(UNREAD, "Unread", "mail", lambda _: _is_received(), is_counted=True, key="n"),
+    View(INBOX, "Inbox", "inbox", lambda _: _is_to_do(), brings_back=True, key="i"),
+    View(UNREAD, "Unread", "mail", lambda _: _is_received(), is_counted=True, brings_back=True, key="n"),
     View(
         "mine",
         "Mine",
         "user-check",
-        lambda member: and_(Thread.assignee_id == member.id, Thread.status != "done"),
+        lambda member: and_(Thread.assignee_id == member.id, Thread.status != "done", _is_here()),
         is_counted=True,
         is_of_few=True,
+        brings_back=True,
         key="m",
     ),
     View(
@@ -60,6 +73,7 @@ _VIEWS = (
         "circle-user",
         lambda _: and_(_is_to_do(), Thread.assignee_id.is_(None)),
         is_counted=True,
+        brings_back=True,
     ),
     View(
         "waiting",
@@ -69,6 +83,9 @@ _VIEWS = (
         is_counted=True,
         is_of_few=True,
         key="w",
+    ),
+    View(
+        "snoozed", "Snoozed", "alarm-clock", lambda _: is_snoozed(), is_counted=True, is_of_few=True, key="b"
     ),
     View("done", "Done", "check", lambda _: Thread.status == "done", key="d"),
     View("sent", "Sent", "send", lambda _: Thread.outgoing_count > 0, key="s"),

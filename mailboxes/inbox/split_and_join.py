@@ -5,6 +5,7 @@ What was decided of each message when it came stays: neither makes a record or a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +52,12 @@ class Joining:
         return min(self.survivor.status, self.loser.status, key=list(STATUSES).index)
 
     @property
+    def snoozed_until(self) -> datetime | None:
+        """Until when it is put away then: not at all where one of them is to be worked on now."""
+        times = [one.snoozed_until for one in (self.survivor, self.loser) if one.status != "done"]
+        return min((time for time in times if time), default=None) if None not in times else None
+
+    @property
     def assignee_id(self) -> UUID | None:
         """Who works on it then."""
         return self.survivor.assignee_id or self.loser.assignee_id
@@ -59,7 +66,10 @@ class Joining:
     def facts(self) -> tuple[Any, ...]:
         """Whatever people read of it before they decide."""
         threads = (self.survivor, self.loser)
-        told = [(one.id, one.subject, one.message_count, one.status, one.assignee_id) for one in threads]
+        told = [
+            (one.id, one.subject, one.message_count, one.status, one.assignee_id, one.snoozed_until)
+            for one in threads
+        ]
         return (told, [(record.kind, record.id, record.label) for record in self.left])
 
 
@@ -88,6 +98,7 @@ def split(member: Membership, message_id: UUID) -> Thread:
         mailbox_id=thread.mailbox_id,
         base_subject=base_subject(moved[0].subject)[0],
         status=thread.status,
+        snoozed_until=thread.snoozed_until,
         assignee_id=thread.assignee_id,
         split_family=family,
     )

@@ -35,8 +35,8 @@ def note_bounce(bounce: Message) -> Outgoing | None:
 def _reopen(bounce: Message) -> None:
     """What a person wrote has reached nobody: somebody has to see that, done or not."""
     thread = db.session.get_one(Thread, (bounce.organization_id, bounce.thread_id))
-    if thread.status != "open":
-        thread.status = "open"
+    if thread.status != "open" or thread.is_snoozed:
+        thread.status, thread.snoozed_until = "open", None
         timeline.record(bounce, "changed", "open", "The conversation is open again: an answer came back.")
         tell(
             "conversation.status_changed",

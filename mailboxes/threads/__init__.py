@@ -18,6 +18,7 @@ class Thread(PartScoped, Base):
         scoped_key("assignee_id", "memberships", ondelete="SET NULL (assignee_id)"),
         scoped_key("linked_thread_id", "threads", ondelete="SET NULL (linked_thread_id)"),
         CheckConstraint("status IN ('open', 'waiting', 'done')", name="status"),
+        CheckConstraint("snoozed_until IS NULL OR status <> 'done'", name="snoozed_until"),
         Index("ix_threads_list", "organization_id", "mailbox_id", "last_at", "id"),
         Index("ix_threads_all", "organization_id", "last_at", "id"),
         Index("ix_threads_status", "organization_id", "mailbox_id", "status", "last_at", "id"),
@@ -63,6 +64,15 @@ class Thread(PartScoped, Base):
             "split_family",
             postgresql_where=text("split_family IS NOT NULL"),
         ),
+        Index(
+            "ix_threads_snoozed",
+            "organization_id",
+            "mailbox_id",
+            "snoozed_until",
+            "id",
+            postgresql_where=text("snoozed_until IS NOT NULL"),
+        ),
+        Index("ix_threads_back", "snoozed_until", postgresql_where=text("snoozed_until IS NOT NULL")),
         Index("ix_threads_assignee", "organization_id", "assignee_id", "last_at", "id"),
         Index("ix_threads_subject", "organization_id", "mailbox_id", "base_subject", "last_at"),
     )
@@ -71,6 +81,8 @@ class Thread(PartScoped, Base):
     subject: Mapped[str] = mapped_column(default="")
     base_subject: Mapped[str] = mapped_column(default="")  # without reply prefixes, lower case
     status: Mapped[str] = mapped_column(default="open")
+    # Put away until then; from then on back, until it is done or gets a message. The time itself decides.
+    snoozed_until: Mapped[datetime | None] = mapped_column(default=None)
     assignee_id: Mapped[UUID | None] = mapped_column(default=None)
     linked_thread_id: Mapped[UUID | None] = mapped_column(default=None)  # of another mailbox
     split_family: Mapped[UUID | None] = mapped_column(default=None)  # the same: split of one another
@@ -85,6 +97,16 @@ class Thread(PartScoped, Base):
     teaser: Mapped[str] = mapped_column(default="")
     has_attachments: Mapped[bool] = mapped_column(default=False)
     is_auto_replied: Mapped[bool] = mapped_column(default=False)
+
+    @property
+    def is_snoozed(self) -> bool:
+        """Whether it is put away now."""
+        return self.snoozed_until is not None and self.snoozed_until > now()
+
+    @property
+    def is_back(self) -> bool:
+        """Whether it was put away, and its time has come."""
+        return self.snoozed_until is not None and not self.is_snoozed
 
 
 class ThreadReference(PartScoped, Base):

@@ -51,6 +51,9 @@ _STEPS = (
       linked_thread_id = CASE WHEN s.linked_thread_id = :loser THEN NULL
         ELSE coalesce(s.linked_thread_id, nullif(l.linked_thread_id, :survivor)) END,
       split_family = coalesce(s.split_family, l.split_family),
+      snoozed_until = CASE WHEN s.status <> 'done' AND s.snoozed_until IS NULL
+        OR l.status <> 'done' AND l.snoozed_until IS NULL THEN NULL
+        ELSE least(s.snoozed_until, l.snoozed_until) END,
       status = CASE WHEN 'open' IN (s.status, l.status) THEN 'open'
         WHEN 'waiting' IN (s.status, l.status) THEN 'waiting' ELSE 'done' END
     FROM threads l WHERE s.organization_id = :o AND s.id = :survivor

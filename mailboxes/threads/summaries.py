@@ -17,6 +17,7 @@ _REFRESH = text(
       subject = first.subject,
       teaser = latest.teaser,
       last_at = counted.last_at,
+      snoozed_until = CASE WHEN t.snoozed_until > counted.last_at THEN t.snoozed_until END,
       message_count = counted.messages,
       incoming_count = counted.incoming,
       outgoing_count = counted.outgoing,
@@ -83,10 +84,16 @@ def refresh_summaries(thread_ids: Iterable[UUID]) -> None:
 
 
 def reopen(mailbox_id: UUID, thread_ids: Iterable[UUID]) -> None:
-    """Open conversations of a mailbox again that wait or were done: the customer has answered."""
+    """Open conversations of a mailbox again that wait, were done or are put away: the customer has answered."""
     ids = set(thread_ids)
     if not ids:
         return
+    db.session.execute(
+        update(Thread)
+        .where(Thread.id.in_(ids), Thread.snoozed_until.is_not(None))
+        .values(snoozed_until=None)
+        .execution_options(synchronize_session=False)
+    )
     opened = db.session.scalars(
         update(Thread)
         .where(Thread.id.in_(ids), Thread.status != "open")

@@ -20,9 +20,11 @@ from mailboxes.inbox.conversation import (
     open_conversation,
 )
 from mailboxes.inbox.listing import Key
+from mailboxes.inbox.snoozing import choices
 from mailboxes.messages import Message
 from tenants.configuration.layers import value_of
-from tenants.database import db
+from tenants.database import db, now
+from webapp.filters import zone
 from webapp.guards import member_required
 from webapp.mail.assigning_views import people_to_assign
 from webapp.mail.blueprint import blueprint
@@ -161,6 +163,7 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         "conversions": offers_by_hand(opened.thread.id, g.member),
         **people_to_assign(opened.mailbox),
         "statuses": STATUSES,
+        "snoozes": choices(now().astimezone(zone())) if opened.may_reply else [],
         "customer": _customer(opened),
         "reply_first": value_of("mail.reply_button", user=g.user),
         "newest_key": Key(last.shown_at, last.id) if last else None,
@@ -184,6 +187,7 @@ def fingerprint_of(opened: Conversation) -> str:
     """Changes whenever the page of a conversation would."""
     facts = [
         (g.member.id, opened.thread.id, opened.thread.status, opened.thread.assignee_id),
+        (opened.thread.is_snoozed, opened.thread.snoozed_until),
         [record.id for record in links_of(opened.thread.id)],
         [(part.id, part.subject) for part in opened.parts],
         [(note.id, note.edited_at) for note in opened.notes],

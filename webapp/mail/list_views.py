@@ -12,18 +12,20 @@ from sqlalchemy import Select, select
 
 from mailboxes import drafts
 from mailboxes.access import readable_ids
-from mailboxes.inbox import conversation, listing, read_state
+from mailboxes.inbox import conversation, listing, read_state, snoozing
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query, Term
 from mailboxes.setup.delays import MOST_FOUND, Delay, Recovery, delays, recoveries
 from mailboxes.threads import Thread
 from tenants.configuration.layers import value_of
-from tenants.database import db
+from tenants.database import db, now
+from webapp.filters import zone
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
 from webapp.mail.composing import undo_of
 from webapp.mail.mailboxes_views import listed_mailboxes, selector_of
+from webapp.mail.moments import moment_of
 from webapp.mail.place import Place, place_of_request, wants_part
 from webapp.mail.presenting import counted, row_of_list, views_of
 from workers import queues
@@ -47,7 +49,7 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/bulk")
 @member_required
 def bulk() -> ResponseReturnValue:
-    """Do something with the ticked rows: read, unread, open, waiting, done, mine, nobodys, discard."""
+    """Do with the ticked rows: read, unread, open, waiting, done, mine, nobodys, discard, snooze."""
     ids = [UUID(text) for text in request.form.getlist("selected")[:MOST_SELECTED] if _is_id(text)]
     mailbox_ids = _do_with_selected(request.form.get("do", ""), request.form.get("rows", ""), ids)
     db.session.commit()
@@ -93,6 +95,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
     return {
         "place": place,
         "rows": rows,
+        "snoozes": snoozing.choices(now().astimezone(zone())),
         "row_kind": "drafts" if place.view.name == DRAFTS else "threads" if is_threaded else "messages",
         "older_url": place.url(before=page.older, after=None) if page.older else None,
         "newer_url": place.url(after=page.newer, before=None) if page.newer else None,
@@ -155,7 +158,10 @@ def _do_with_selected(what: str, kind: str, ids: list[UUID]) -> list[UUID]:
         (read_state.mark_read if what == "read" else read_state.mark_unread)(g.member, messages)
         return []
     threads = list(db.session.scalars(messages.with_only_columns(Message.thread_id).distinct()))
-    if what in conversation.STATUSES:
+    what, _, moment = what.partition(" ")
+    if what == "snooze":
+        snoozing.snooze(g.member, threads, moment_of(moment))
+    elif what in conversation.STATUSES:
         conversation.change_status(g.member, threads, what)
     elif what in ("mine", "nobodys"):
         conversation.assign(g.member, threads, g.member.id if what == "mine" else None)

@@ -92,6 +92,8 @@ def row_of_list(row: Row, place: Place, current: Any = None) -> dict[str, Any]:
         "has_note": row.has_note,
         "is_done": bool(thread and thread.status == "done" and place.view.name != "done"),
         "is_waiting": bool(thread and thread.status == "waiting" and place.view.name != "waiting"),
+        "snoozed_until": thread.snoozed_until if thread and thread.is_snoozed else None,
+        "is_back": bool(thread and thread.is_back),
         "is_new_sender": row.is_from_new_sender,
         "is_removed": row.is_removed,
     }

@@ -9,6 +9,7 @@ from webapp.mail import (
     mailboxes_views,
     message_views,
     note_views,
+    snoozing_views,
     split_join_views,
 )
 from webapp.mail.blueprint import blueprint
@@ -23,5 +24,6 @@ __all__ = [
     "mailboxes_views",
     "message_views",
     "note_views",
+    "snoozing_views",
     "split_join_views",
 ]
