@@ -2,7 +2,7 @@
 
 Words, ``"phrases"`` and terms ``name:value`` or ``name:"value with spaces"``: ``from: to: subject:``
 (contained in), ``in:`` (a mailbox or a kind of folder), ``is:``, ``has:attachment``, ``before:`` (up
-to the day before), ``after:`` (from that day on). Whatever is no term is words.
+to the day before), ``after:`` (from that day on), ``tag:`` (bears it). Whatever is no term is words.
 """
 
 import re
@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import date
 
-NAMES = ("from", "to", "subject", "in", "is", "has", "before", "after")
+NAMES = ("from", "to", "subject", "in", "is", "has", "before", "after", "tag")
 STATES = (
     "unread",
     "read",
@@ -26,6 +26,7 @@ STATES = (
 )
 POSSESSIONS = ("attachment", "draft", "note", "lead", "case")
 BOXES = ("inbox", "sent", "drafts", "spam", "trash", "other")
+_WITHOUT_CASE = ("is", "has", "in", "before", "after", "tag")
 LONGEST = 500  # characters that are read
 MOST_TERMS = 20
 
@@ -124,7 +125,9 @@ def _term(found: re.Match[str]) -> Term | None:
         return Term("", f"{found['name']}:{value}")
     if not value:
         return None
-    return Term(name, value.lower() if name in ("is", "has", "in", "before", "after") else value)
+    if name == "tag":
+        value = value.lstrip("#").strip()
+    return Term(name, value.lower() if name in _WITHOUT_CASE else value) if value else None
 
 
 def _problem(term: Term) -> str:

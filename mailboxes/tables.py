@@ -31,6 +31,7 @@ import mailboxes.templates
 import mailboxes.templates.system
 import mailboxes.threads
 import mailboxes.threads.notes
+import mailboxes.threads.tags
 import mailboxes.timeline
 import mailboxes.undeliverable
 import mailboxes.webhooks.table  # noqa: F401

@@ -13,6 +13,7 @@ PERMISSIONS: dict[str, str] = {
     "organization.configure": "Change the organization's configuration",
     "user.manage": "Invite people, disable them and give them roles",
     "mailbox.manage": "Create and change mailboxes and their rules",
+    "mail.organize": "Define tags and share views of My Emails",
     "template.manage": "Create and change email templates",
     "lead_source.manage": "Define lead sources",
     "channel.manage": "Activate and deactivate sales channels",

@@ -29,6 +29,7 @@ from mailboxes.templates import TemplateValues, save_template
 from mailboxes.templates.system import save_system_template
 from mailboxes.threads import ThreadRecord
 from mailboxes.threads.notes import Note
+from mailboxes.threads.tags import ThreadTag, define_tag
 from mailboxes.webhooks.setup import WebhookValues, make_webhook, send_test
 from mailboxes.webhooks.table import KINDS
 from mailboxes.webhooks.telling import tell
@@ -88,6 +89,8 @@ def _records(world: World, message: Message, number: int) -> Ids:
     wrote = {"author_id": world.member.id, "author_name": "Ada"}
     comment = CaseComment(case_id=case.id, text="Seen", **wrote)
     note = Note(thread_id=message.thread_id, text="Mind the lamp", **wrote)
+    tag = define_tag(f"tag {number}")
+    db.session.add(ThreadTag(thread_id=message.thread_id, tag_id=tag.id))
     lead.contact_id = case.contact_id = contact.id
     db.session.add_all(
         [
@@ -105,6 +108,7 @@ def _records(world: World, message: Message, number: int) -> Ids:
         "case_id": case.id,
         "comment_id": comment.id,
         "note_id": note.id,
+        "tag_id": tag.id,
         "draft_id": draft.id,
     }
 

@@ -40,6 +40,7 @@ from mailboxes.routing.rules import RuleValues, add_rule
 from mailboxes.rules import AutoResponseRule
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template
+from mailboxes.threads.tags import Tag
 from mailboxes.webhooks.setup import WebhookValues, make_webhook
 from mailboxes.webhooks.table import WebhookCall
 from tenants.audit import Actor
@@ -253,6 +254,7 @@ def _work(world: World) -> dict[str, Any]:
         "lead": _first(Lead),
         "contact": _first(Contact, Contact.name.contains("Ingrid")),
         "source": _first(LeadSource, LeadSource.key == "email"),
+        "tag": _first(Tag, Tag.name == "urgent"),
         "channel": _first(Channel),
         "webhook": _webhook(support),
         "template": _first(Template, Template.name == "Returns"),

@@ -61,6 +61,7 @@ BLUEPRINTS = (
     "webapp.contacts.views",
     "webapp.lead_sources.views",
     "webapp.organization.channels",
+    "webapp.organization.tags",
     "webapp.organization.archive",
     "webapp.organization.webhooks",
     "webapp.customer.views",

@@ -195,7 +195,7 @@ def _walk(
     inside = (entity.organization_id == current_organization_id(), *conditions)
     at = _at(stretches)
     in_order = span.order(at, entity.id)
-    if found_first(selection) is not None:
+    if found_first(selection) is not None or selection.query.values("tag"):
         statement = select(entity).where(entity.mailbox_id.in_(selection.mailbox_ids()), *inside)
         statement = statement.where(*span.within(at, entity.id))
         return list(db.session.scalars(statement.order_by(*in_order).limit(span.size + 1)))

@@ -13,6 +13,7 @@ from mailboxes.messages import Message
 from mailboxes.system_mailboxes import labels_of
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.threads.notes import Note
+from mailboxes.threads.tags import Tag, tags_of
 from tenants.database import current_organization_id, db
 from tenants.organizations import Membership
 
@@ -42,6 +43,7 @@ class Row:
     is_removed: bool = False
     records: tuple[str, ...] = ()
     assignee: str = ""
+    tags: tuple[Tag, ...] = ()
 
 
 def rows_of_threads(member: Membership, threads: Sequence[Thread]) -> list[Row]:
@@ -98,6 +100,7 @@ def _row_of_thread(thread: Thread, marks: "_Marks", labels: dict[UUID, str], nam
         is_removed=thread.id in marks.removed,
         records=marks.records.get(thread.id, ()),
         assignee=names.get(thread.assignee_id, "") if thread.assignee_id else "",
+        tags=marks.tags.get(thread.id, ()),
     )
 
 
@@ -129,6 +132,7 @@ class _Marks:
     drafts: set[UUID]
     noted: set[UUID]
     records: dict[UUID, tuple[str, ...]]
+    tags: dict[UUID, tuple[Tag, ...]]
 
 
 def _marks(member: Membership, thread_ids: list[UUID], message_ids: list[UUID] | None = None) -> _Marks:
@@ -167,6 +171,7 @@ def _marks(member: Membership, thread_ids: list[UUID], message_ids: list[UUID] |
             db.session.scalars(select(Note.thread_id).where(Note.thread_id.in_(thread_ids)).distinct())
         ),
         records=records,
+        tags={id: tuple(borne) for id, borne in tags_of(thread_ids).items()},
     )
 
 

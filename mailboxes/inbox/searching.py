@@ -28,6 +28,7 @@ from mailboxes.search_terms import BOXES, Query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.threads.notes import Note
+from mailboxes.threads.tags import Tag, ThreadTag
 from tenants.database import current_organization_id, is_one_of
 from tenants.organizations import Membership
 
@@ -49,6 +50,7 @@ def thread_conditions(selection: Selection, *, is_about_messages: bool = True) -
     conditions += [_state(value, member) for value in query.values("is") if value not in ("unread", "read")]
     conditions += [_possession(value, member) for value in query.values("has")]
     conditions += [_mailbox(value) for value in query.values("in") if _is_label(value)]
+    conditions += [_tagged(value) for value in query.values("tag")]
     if "read" in query.values("is"):
         conditions.append(~_has_unread(member))
     return [*conditions, *_through_messages(selection)] if is_about_messages else conditions
@@ -172,6 +174,11 @@ def _possession(value: str, member: Membership) -> ColumnElement[bool]:
     if value == "draft":
         return Thread.id.in_(own_drafts(member).with_only_columns(Draft.thread_id))
     return exists().where(ThreadRecord.thread_id == Thread.id, ThreadRecord.kind == value)
+
+
+def _tagged(value: str) -> ColumnElement[bool]:
+    named = select(Tag.id).where(func.lower(Tag.name) == value).scalar_subquery()
+    return Thread.id.in_(select(ThreadTag.thread_id).where(ThreadTag.tag_id == named))
 
 
 def _is_label(value: str) -> bool:

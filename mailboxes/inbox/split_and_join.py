@@ -28,8 +28,9 @@ from mailboxes.threads.merging import merge_threads
 from mailboxes.threads.notes import Note
 from mailboxes.threads.placing import keep_references
 from mailboxes.threads.summaries import refresh_summaries
+from mailboxes.threads.tags import ThreadTag
 from tenants.database import db, is_one_of, uuid7
-from tenants.database.bulk import among
+from tenants.database.bulk import among, insert_rows
 from tenants.errors import InvalidError
 from tenants.organizations import Membership
 
@@ -78,6 +79,7 @@ def split(member: Membership, message_id: UUID) -> Thread:
 
     Mail that fits both goes to one of them from now on, and never makes them one again.
     Notes written since then go along, and what hangs on the messages: drafts, answers, the records they made.
+    It bears the same tags.
     The first message has a conversation of its own already: nothing is done. `ForbiddenError` for who may
     not reply.
     """
@@ -181,6 +183,8 @@ def _take_along(thread: Thread, new: Thread, moved: Sequence[Message]) -> None:
     ):
         belongs = (table.thread_id == thread.id) & is_one_of(column, ids)
         db.session.execute(update(table).where(belongs).values(thread_id=new.id))
+    borne = select(ThreadTag.tag_id).where(ThreadTag.thread_id == thread.id)
+    insert_rows(ThreadTag, [{"thread_id": new.id, "tag_id": id} for id in db.session.scalars(borne)])
     since = (Note.thread_id == thread.id) & (Note.written_at >= moved[0].shown_at)
     db.session.execute(update(Note).where(since).values(thread_id=new.id))
     by_these = or_(  # the same message in another mailbox may have been the first

@@ -134,6 +134,7 @@ def _make_true(organization: Organization, current: Description, given: Descript
         ("settings", acts.keep_settings),
         ("lead_sources", dictionaries.keep_lead_sources),
         ("channels", acts.keep_channels),
+        ("tags", acts.keep_tags),
         ("templates", dictionaries.keep_templates),
         ("mailboxes", keep_mailboxes),
         ("global_mailboxes", keep_overrides),

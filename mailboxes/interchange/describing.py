@@ -19,6 +19,7 @@ from mailboxes.interchange.describing_webhooks import describe_webhooks
 from mailboxes.interchange.values import Description, Ranked, Secret
 from mailboxes.templates import Template, TemplateValues, templates, values_of
 from mailboxes.templates.system import SystemTemplate, system_templates, system_values_of
+from mailboxes.threads.tags import tags
 from tenants.configuration.catalog import ORGANIZATION, SYSTEM, USER, settings_at
 from tenants.configuration.layers import Effective, effective_all, own_secret_of
 from tenants.database import db
@@ -86,6 +87,9 @@ def describe_organization(organization: Organization) -> Description:
             "channels": {
                 one.name: {"name": one.name, "type": one.kind, "active": one.is_active}
                 for one in sorted(db.session.scalars(channels()), key=lambda one: one.name)
+            },
+            "tags": {
+                one.name: {"name": one.name, "colour": one.colour} for one in db.session.scalars(tags())
             },
             "templates": {template_name(one): _template(one) for one in db.session.scalars(templates())},
             "mailboxes": describe_mailboxes(organization.slug),

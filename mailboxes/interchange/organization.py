@@ -6,6 +6,7 @@ from mailboxes.crm import channels
 from mailboxes.interchange.installation import as_typed, keep_user
 from mailboxes.interchange.values import Description, Secret
 from mailboxes.interchange.work import Work
+from mailboxes.threads import tags
 from tenants import people
 from tenants.audit import record, record_for_system
 from tenants.configuration import layers
@@ -144,6 +145,20 @@ def keep_channels(current: Description, wanted: Description, work: Work) -> None
             if channel.is_active != is_active:
                 channels.activate_channel(channel, is_active=is_active)
                 record(work.by, "channel.activated" if is_active else "channel.deactivated", name)
+
+
+def keep_tags(current: Description, wanted: Description, work: Work) -> None:
+    """The vocabulary of conversations."""
+    present = {tag.name: tag for tag in db.session.scalars(tags.tags())}
+    for name in _different(current, wanted):
+        colour = wanted[name].get("colour", tags.GREY)
+        with work.at("tags", name):
+            if name in present:
+                tags.change_tag(present[name], name, colour)
+            else:
+                tags.define_tag(name, colour)
+        act = "tag.changed" if name in present else "tag.added"
+        record(work.by, act, name, after={"colour": colour})
 
 
 def _different(current: Description, wanted: Description) -> list[str]:

@@ -3,8 +3,8 @@
 ```yaml
 system: {settings: {…}, lead_sources: […], templates: […], mailboxes: […]}
 users: [{address, name, enabled, system_administrator, password, settings}]
-organizations: [{slug, name, enabled, settings, roles, members, lead_sources, channels, templates, mailboxes,
-  global_mailboxes, webhooks}]
+organizations: [{slug, name, enabled, settings, roles, members, lead_sources, channels, tags, templates,
+  mailboxes, global_mailboxes, webhooks}]
 ```
 """
 
@@ -35,6 +35,7 @@ from mailboxes.interchange.reading_mailboxes import GLOBAL_MAILBOX, MAILBOX, OVE
 from mailboxes.interchange.records import STATE, record, things
 from mailboxes.interchange.values import Description
 from mailboxes.templates import KINDS, USED_FOR
+from mailboxes.threads.tags import COLOURS, clean_name
 from mailboxes.webhooks.table import KINDS as EVENTS
 from tenants.configuration.catalog import (
     CATALOG,
@@ -140,6 +141,13 @@ def _typed(setting: Setting, part: Part) -> str:
     return str(value)
 
 
+def _tag_name(part: Part) -> str:
+    name = clean_name(line(part))
+    if not name:
+        raise part.error("Write a word without commas and quotation marks.")
+    return name
+
+
 _TEMPLATE: dict[str, Reader] = {
     "name": or_nothing(line),
     "system": line,
@@ -188,6 +196,7 @@ _ORGANIZATION: dict[str, Reader] = {
     "channels": things(
         {"name": line, "type": choice(*channels.KINDS), "active": switch}, "name", removable=False
     ),
+    "tags": things({"name": _tag_name, "colour": choice(*COLOURS)}, "name", removable=False),
     "templates": things(_TEMPLATE, _template_identity),
     "mailboxes": things(MAILBOX, "address"),
     "global_mailboxes": things(OVERRIDES, "address"),

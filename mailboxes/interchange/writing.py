@@ -19,6 +19,7 @@ _LISTS = {
     "own_rules",
     "roles",
     "rules",
+    "tags",
     "templates",
     "users",
     "webhooks",

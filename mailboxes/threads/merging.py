@@ -9,8 +9,9 @@ from mailboxes.threads.summaries import refresh_summaries
 from mailboxes.webhooks.telling import tell
 from tenants.database import current_organization_id, db
 
-# In order. A record stays linked where its kind is free on the survivor, so do notes, drafts and answers;
-# whatever of a kind the survivor has already goes with the loser (one record of a kind for a thread).
+# In order. A record stays linked where its kind is free on the survivor, so do notes, tags, drafts and
+# answers; whatever of a kind the survivor has already goes with the loser (one record of a kind for a
+# thread).
 _STEPS = (
     """
     UPDATE messages SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
@@ -24,6 +25,11 @@ _STEPS = (
     UPDATE thread_records r SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
       AND NOT EXISTS (SELECT 1 FROM thread_records k WHERE k.organization_id = :o
         AND k.thread_id = :survivor AND k.kind = r.kind)
+    """,
+    """
+    UPDATE thread_tags r SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser
+      AND NOT EXISTS (SELECT 1 FROM thread_tags k WHERE k.organization_id = :o
+        AND k.thread_id = :survivor AND k.tag_id = r.tag_id)
     """,
     """
     UPDATE notes SET thread_id = :survivor WHERE organization_id = :o AND thread_id = :loser

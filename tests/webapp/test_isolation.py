@@ -25,6 +25,7 @@ from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template, TemplateText, TemplateValues
 from mailboxes.threads import ThreadRecord
 from mailboxes.threads.notes import Note
+from mailboxes.threads.tags import Tag, ThreadTag
 from mailboxes.timeline import record
 from mailboxes.webhooks.table import Webhook, WebhookCall
 from tenants.audit import Actor
@@ -125,6 +126,7 @@ def neighbour(app, ours, theirs) -> Neighbour:
             "source_id": LeadSource(key=theirs.canary, name=theirs.canary),
             "channel_id": Channel(name=theirs.canary),
             "webhook_id": Webhook(name=theirs.canary, url=f"https://{theirs.canary}.test/", secret=b"x"),
+            "tag_id": Tag(name=theirs.canary),
             "template_id": Template(name=theirs.canary),
             "role_id": Role(name=theirs.canary, permissions=[]),
         }
@@ -146,6 +148,7 @@ def neighbour(app, ours, theirs) -> Neighbour:
                 template_id=rows["template_id"].id, language="en", subject="s", content=theirs.canary
             ),
             ThreadRecord(thread_id=message.thread_id, kind="case", case_id=rows["case_id"].id),
+            ThreadTag(thread_id=message.thread_id, tag_id=rows["tag_id"].id),
         ]
         told = {"webhook_id": rows["webhook_id"].id, "mailbox_id": mailbox.id, "answer": theirs.canary}
         more.append(WebhookCall(kind="case.made", error=theirs.canary, give_up_at=now(), **told))

@@ -22,6 +22,7 @@ ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Mail", "System mailboxes", "mailboxes.index", "mailbox.manage"),
     ("Mail", QUARANTINE, "quarantine.index", "mailbox.manage"),
     ("Mail", "Email templates", "templates.index", "template.manage"),
+    ("Mail", "Tags", "tags.index", "mail.organize"),
     ("Records", "Lead sources", "lead_sources.index", "lead_source.manage"),
     ("Records", "Sales channels", "channels.index", "channel.manage"),
     ("Connections", "Webhooks", "webhooks.index", "organization.configure"),

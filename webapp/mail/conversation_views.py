@@ -22,6 +22,7 @@ from mailboxes.inbox.conversation import (
 from mailboxes.inbox.listing import Key
 from mailboxes.inbox.snoozing import choices
 from mailboxes.messages import Message
+from mailboxes.threads.tags import tags_of, vocabulary
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 from webapp.filters import zone
@@ -164,6 +165,8 @@ def shown_conversation(thread_id: UUID, *, at_once: int = 30) -> dict[str, Any]:
         **people_to_assign(opened.mailbox),
         "statuses": STATUSES,
         "snoozes": choices(now().astimezone(zone())) if opened.may_reply else [],
+        "tags": tags_of([opened.thread.id]).get(opened.thread.id, []),
+        "vocabulary": vocabulary() if opened.may_reply else [],
         "customer": _customer(opened),
         "reply_first": value_of("mail.reply_button", user=g.user),
         "newest_key": Key(last.shown_at, last.id) if last else None,
@@ -188,6 +191,7 @@ def fingerprint_of(opened: Conversation) -> str:
     facts = [
         (g.member.id, opened.thread.id, opened.thread.status, opened.thread.assignee_id),
         (opened.thread.is_snoozed, opened.thread.snoozed_until),
+        [(tag.name, tag.colour) for tag in tags_of([opened.thread.id]).get(opened.thread.id, [])],
         [record.id for record in links_of(opened.thread.id)],
         [(part.id, part.subject) for part in opened.parts],
         [(note.id, note.edited_at) for note in opened.notes],

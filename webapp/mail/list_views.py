@@ -12,12 +12,13 @@ from sqlalchemy import Select, select
 
 from mailboxes import drafts
 from mailboxes.access import readable_ids
-from mailboxes.inbox import conversation, listing, read_state, snoozing
+from mailboxes.inbox import conversation, listing, read_state, snoozing, tagging
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query, Term
 from mailboxes.setup.delays import MOST_FOUND, Delay, Recovery, delays, recoveries
 from mailboxes.threads import Thread
+from mailboxes.threads.tags import vocabulary
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
 from webapp.filters import zone
@@ -49,7 +50,7 @@ def index() -> ResponseReturnValue:
 @blueprint.post("/bulk")
 @member_required
 def bulk() -> ResponseReturnValue:
-    """Do with the ticked rows: read, unread, open, waiting, done, mine, nobodys, discard, snooze."""
+    """Do with the ticked rows: read, unread, open, waiting, done, mine, nobodys, discard, snooze, tag."""
     ids = [UUID(text) for text in request.form.getlist("selected")[:MOST_SELECTED] if _is_id(text)]
     mailbox_ids = _do_with_selected(request.form.get("do", ""), request.form.get("rows", ""), ids)
     db.session.commit()
@@ -95,6 +96,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
     return {
         "place": place,
         "rows": rows,
+        "vocabulary": vocabulary(),
         "snoozes": snoozing.choices(now().astimezone(zone())),
         "row_kind": "drafts" if place.view.name == DRAFTS else "threads" if is_threaded else "messages",
         "older_url": place.url(before=page.older, after=None) if page.older else None,
@@ -158,14 +160,22 @@ def _do_with_selected(what: str, kind: str, ids: list[UUID]) -> list[UUID]:
         (read_state.mark_read if what == "read" else read_state.mark_unread)(g.member, messages)
         return []
     threads = list(db.session.scalars(messages.with_only_columns(Message.thread_id).distinct()))
+    _do_with_threads(what, threads)
+    return list(db.session.scalars(messages.with_only_columns(Message.mailbox_id).distinct()))
+
+
+def _do_with_threads(what: str, threads: list[UUID]) -> None:
     what, _, moment = what.partition(" ")
     if what == "snooze":
         snoozing.snooze(g.member, threads, moment_of(moment))
+    elif what == "tag":
+        tagging.tag(g.member, threads, request.form.get("tag", ""), may_define=may_define_tags())
+    elif what == "untag":
+        tagging.untag(g.member, threads, request.form.get("tag", ""))
     elif what in conversation.STATUSES:
         conversation.change_status(g.member, threads, what)
     elif what in ("mine", "nobodys"):
         conversation.assign(g.member, threads, g.member.id if what == "mine" else None)
-    return list(db.session.scalars(messages.with_only_columns(Message.mailbox_id).distinct()))
 
 
 def _selected_messages(kind: str, ids: list[UUID]) -> Select[Message]:
@@ -191,6 +201,11 @@ def after_done(thread: Thread) -> Callable[..., str]:
         if below is not None:
             return partial(place.url, "mail.conversation", thread_id=below)
     return place.url
+
+
+def may_define_tags() -> bool:
+    """Whether a word that nobody has used yet becomes a tag."""
+    return "mail.organize" in g.permissions
 
 
 def back_to_list() -> ResponseReturnValue:

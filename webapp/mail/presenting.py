@@ -85,6 +85,7 @@ def row_of_list(row: Row, place: Place, current: Any = None) -> dict[str, Any]:
         "teaser": row.teaser,
         "mailbox": "" if place.mailbox_id else row.mailbox_label,
         "assignee": row.assignee,
+        "tags": [{"name": tag.name, "colour": tag.colour} for tag in row.tags],
         "has_attachment": row.has_attachments,
         "record": {"kind": row.records[0].capitalize()} if row.records else None,
         "is_auto_replied": bool(thread and thread.is_auto_replied),

@@ -11,6 +11,7 @@ from webapp.mail import (
     note_views,
     snoozing_views,
     split_join_views,
+    tagging_views,
 )
 from webapp.mail.blueprint import blueprint
 
@@ -26,4 +27,5 @@ __all__ = [
     "note_views",
     "snoozing_views",
     "split_join_views",
+    "tagging_views",
 ]

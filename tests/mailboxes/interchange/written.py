@@ -60,6 +60,7 @@ FILE = dedent(
             url: https://warehouse.nordwind.example/hooks
             events: [case.made, case.changed]
             mailboxes: [support@nordwind.example]
+        tags: [{name: urgent, colour: red}, {name: wholesale}]
         templates:
           - name: Welcome
             type: html

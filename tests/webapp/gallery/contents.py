@@ -41,7 +41,7 @@ CONVERSATIONS: list[tuple[int, str, str, str, dict[str, Any]]] = [
             "mailbox": "Support",
             "assignee": "Priya Nair",
             "record": {"kind": "Case", "number": "2211"},
-            "tags": ["warranty"],
+            "tags": [{"name": "warranty", "colour": "blue"}],
         },
     ),
     (
@@ -70,7 +70,12 @@ CONVERSATIONS: list[tuple[int, str, str, str, dict[str, Any]]] = [
         "Chiara Conti, Mara",
         "Fattura mancante",
         "Grazie mille, ho ricevuto la fattura. Buona giornata",
-        {"message_count": 4, "mailbox": "Support", "tags": ["billing"], "is_waiting": True},
+        {
+            "message_count": 4,
+            "mailbox": "Support",
+            "tags": [{"name": "billing", "colour": "grey"}],
+            "is_waiting": True,
+        },
     ),
     (130, "Tom Whitfield", "(no subject)", "hi can you call me back about the", {"mailbox": "Support"}),
     (

@@ -16,7 +16,7 @@ function press(key) {
   const control = all(`[data-shortcut="${CSS.escape(key)}"]`).find((element) => visible(element) || element.closest("details[data-menu], .conversation-head"));
   if (!control || control.disabled) return false;
   control.click();
-  if (control.matches("summary")) (one(".menu-item, textarea", control.parentElement) || control).focus();
+  if (control.matches("summary")) (one("[data-first], .menu-item, textarea", control.parentElement) || control).focus();
   return true;
 }
 
