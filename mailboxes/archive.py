@@ -4,7 +4,8 @@ It is written while it is read: neither the memory nor a disk holds more of it t
 
 - ``configuration.yaml``: what administrators set up, as `postroom export` writes it, without a secret
 - ``mail/ADDRESS.mbox``: every message of a mailbox as it came or went (mboxrd), oldest first
-- ``records/*.csv``: leads, cases, comments, notes, contacts, drafts, the timeline, and the audit log
+- ``records/*.csv``: leads, cases, comments, notes, contacts, tags, saved views, drafts, the timeline, and the
+  audit log
 - ``README.txt``: what is in it, and what is not, each with the reason; messages without bytes one by one
 """
 
@@ -24,10 +25,12 @@ from mailboxes.crm.exporting import csv_lines
 from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft, own_drafts
 from mailboxes.filenames import distinct_filenames
+from mailboxes.inbox.saved_views import SavedView
 from mailboxes.messages import Message
 from mailboxes.raws import raw_contents
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads.notes import Note
+from mailboxes.threads.tags import Tag, ThreadTag
 from mailboxes.timeline import Event, each_step
 from tenants.audit import ARCHIVED, AuditEntry, entries
 from tenants.database import current_organization_id, db, now
@@ -38,8 +41,9 @@ The archive of {organization}, {at}
 
 configuration.yaml   what administrators set up; `postroom apply` reads it
 mail/ADDRESS.mbox    every message of a mailbox as it came or went; mail programs open it
-records/*.csv        leads, cases, comments, notes on conversations, contacts with their addresses, drafts,
-                     the timeline of messages (what happened to each, and why), and the audit log
+records/*.csv        leads, cases, comments, notes on conversations, contacts with their addresses, tags and
+                     the conversations that bear them, saved views, drafts, the timeline of messages (what
+                     happened to each, and why), and the audit log
 
 Not in it:
 - passwords, tokens and keys: they are never given out, type them again elsewhere
@@ -51,6 +55,7 @@ Not in it:
 """
 NOT_THEIRS = """\
 - drafts of other people than whoever took it: nobody else reads them before they are sent
+- views that other people have saved for themselves
 """
 RECORDS = {
     "leads": Lead,
@@ -59,6 +64,9 @@ RECORDS = {
     "notes": Note,
     "contacts": Contact,
     "addresses": ContactAddress,
+    "tags": Tag,
+    "tags-of-conversations": ThreadTag,
+    "views": SavedView,
     "drafts": Draft,
     "timeline": Event,
     "audit-log": AuditEntry,
@@ -117,9 +125,17 @@ def _entries(reader: Membership | None) -> Iterator[tuple[str, Iterator[bytes]]]
     for mailbox, name in zip(mailboxes, names, strict=True):
         yield f"mail/{name}", _mail_of(mailbox)
     for name, table in RECORDS.items():
-        query = own_drafts(reader) if table is Draft and reader is not None else select(table)
-        yield f"records/{name}.csv", _rows_of(table, query)
+        yield f"records/{name}.csv", _rows_of(table, _query(table, reader))
     yield "records/messages-without-bytes.csv", _without_bytes()
+
+
+def _query(table: type[Any], reader: Membership | None) -> Select[Any]:
+    if reader is not None and table is Draft:
+        return own_drafts(reader)
+    if reader is not None and table is SavedView:
+        is_own = SavedView.membership_id == reader.id
+        return select(SavedView).where(SavedView.membership_id.is_(None) | is_own)
+    return select(table)
 
 
 def _mail_of(mailbox: Mailbox) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ import mailboxes.global_mailboxes.table
 import mailboxes.health.pass_log
 import mailboxes.health.volume
 import mailboxes.inbox.read_state
+import mailboxes.inbox.saved_views
 import mailboxes.messages
 import mailboxes.notices
 import mailboxes.oauth

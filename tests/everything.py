@@ -20,6 +20,7 @@ from mailboxes.drafts import Draft
 from mailboxes.global_mailboxes import following, saving
 from mailboxes.global_mailboxes.saving import GlobalValues
 from mailboxes.global_mailboxes.system_rules import SystemRule, keep_rule
+from mailboxes.inbox.saved_views import SavedView
 from mailboxes.intake import deliver
 from mailboxes.messages import Message
 from mailboxes.routing.rules import RuleValues, add_rule
@@ -90,6 +91,8 @@ def _records(world: World, message: Message, number: int) -> Ids:
     comment = CaseComment(case_id=case.id, text="Seen", **wrote)
     note = Note(thread_id=message.thread_id, text="Mind the lamp", **wrote)
     tag = define_tag(f"tag {number}")
+    view = SavedView(name=f"View {number}", membership_id=world.member.id, query=f'tag:"{tag.name}"')
+    db.session.add(view)
     db.session.add(ThreadTag(thread_id=message.thread_id, tag_id=tag.id))
     lead.contact_id = case.contact_id = contact.id
     db.session.add_all(
@@ -103,6 +106,7 @@ def _records(world: World, message: Message, number: int) -> Ids:
     )
     db.session.flush()
     return {
+        "view_id": view.id,
         "contact_id": contact.id,
         "lead_id": lead.id,
         "case_id": case.id,

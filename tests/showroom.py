@@ -33,16 +33,20 @@ from mailboxes.crm.leads import Lead
 from mailboxes.global_mailboxes import following
 from mailboxes.global_mailboxes.table import GlobalMailbox
 from mailboxes.inbox.conversation import note as write_note
+from mailboxes.inbox.saved_views import save_view
+from mailboxes.inbox.selection import Selection
 from mailboxes.intake import deliver
 from mailboxes.messages import Message
 from mailboxes.oauth import OAuthConnection
 from mailboxes.routing.rules import RuleValues, add_rule
 from mailboxes.rules import AutoResponseRule
+from mailboxes.search_terms import parse_query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template
 from mailboxes.threads.tags import Tag
 from mailboxes.webhooks.setup import WebhookValues, make_webhook
 from mailboxes.webhooks.table import WebhookCall
+from mailboxes.threads.tags import Tag, ThreadTag
 from tenants.audit import Actor
 from tenants.configuration.layers import lock, override
 from tenants.database import Base, db, inside, inside_installation, now, uuid7
@@ -232,6 +236,7 @@ def _work(world: World) -> dict[str, Any]:
     support = _mailbox("support@nordwind.example")
     _, token = invite("malte.voss@nordwind.example", [], by=Actor(world.admin.name, world.admin.user_id))
     case = db.session.scalars(select(Case).where(Case.subject.contains("boots"))).one()
+    tagged = db.session.scalars(select(Tag).where(Tag.name == "urgent")).one()
     comment = cases.comment(
         case, "Malte can do it on Friday.", world.member.id, world.member.name, is_public=False
     )
@@ -240,6 +245,9 @@ def _work(world: World) -> dict[str, Any]:
     draft = drafts.begin_answer(world.member, message.id, "reply")
     note = write_note(world.member, message.thread_id, "The soles are in the store, third shelf.")
     drafts.save(draft, {"body": "Dear Ingrid,\n\nyes, they can be resoled."})
+    looked_at = Selection(world.member, query=parse_query("boots"))
+    boots = save_view(looked_at, "Boots", is_shared=False, may_share=False)
+    db.session.add(ThreadTag(thread_id=message.thread_id, tag_id=tagged.id))
     db.session.commit()
     held = db.session.scalars(select(Arrival).where(Arrival.state == "quarantined")).one()
     return {
@@ -254,7 +262,8 @@ def _work(world: World) -> dict[str, Any]:
         "lead": _first(Lead),
         "contact": _first(Contact, Contact.name.contains("Ingrid")),
         "source": _first(LeadSource, LeadSource.key == "email"),
-        "tag": _first(Tag, Tag.name == "urgent"),
+        "view": boots.id,
+        "tag": tagged.id,
         "channel": _first(Channel),
         "webhook": _webhook(support),
         "template": _first(Template, Template.name == "Returns"),

@@ -28,7 +28,7 @@ from mailboxes.search_terms import BOXES, Query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.threads.notes import Note
-from mailboxes.threads.tags import Tag, ThreadTag
+from mailboxes.threads.tags import ThreadTag, tagged_with
 from tenants.database import current_organization_id, is_one_of
 from tenants.organizations import Membership
 
@@ -47,10 +47,10 @@ def thread_conditions(selection: Selection, *, is_about_messages: bool = True) -
     """
     query, member = selection.query, selection.member
     conditions = [selection.view.condition(member)]
-    conditions += [_state(value, member) for value in query.values("is") if value not in ("unread", "read")]
+    conditions += [state(value, member) for value in query.values("is") if value not in ("unread", "read")]
     conditions += [_possession(value, member) for value in query.values("has")]
     conditions += [_mailbox(value) for value in query.values("in") if _is_label(value)]
-    conditions += [_tagged(value) for value in query.values("tag")]
+    conditions += [_is_tagged(value) for value in query.values("tag")]
     if "read" in query.values("is"):
         conditions.append(~_has_unread(member))
     return [*conditions, *_through_messages(selection)] if is_about_messages else conditions
@@ -70,6 +70,11 @@ def _through_messages(selection: Selection) -> list[ColumnElement[bool]]:
     elif about_messages:
         conditions.append(_has_message(*about_messages))
     return conditions
+
+
+def says_of_messages(query: Query) -> bool:
+    """Whether a search says something of single messages, for which they would be looked at."""
+    return bool(query.words or message_conditions(query) or {"unread", "read"} & set(query.values("is")))
 
 
 def found_first(selection: Selection) -> Select[UUID] | None:
@@ -151,7 +156,8 @@ def message_conditions(query: Query) -> list[ColumnElement[bool]]:
     ]
 
 
-def _state(value: str, member: Membership) -> ColumnElement[bool]:
+def state(value: str, member: Membership) -> ColumnElement[bool]:
+    """What a `Thread` must be, for ``is:`` with this value."""
     if value in ("open", "waiting", "done"):
         return Thread.status == value
     if value == "snoozed":
@@ -176,9 +182,8 @@ def _possession(value: str, member: Membership) -> ColumnElement[bool]:
     return exists().where(ThreadRecord.thread_id == Thread.id, ThreadRecord.kind == value)
 
 
-def _tagged(value: str) -> ColumnElement[bool]:
-    named = select(Tag.id).where(func.lower(Tag.name) == value).scalar_subquery()
-    return Thread.id.in_(select(ThreadTag.thread_id).where(ThreadTag.tag_id == named))
+def _is_tagged(value: str) -> ColumnElement[bool]:
+    return Thread.id.in_(select(ThreadTag.thread_id).where(tagged_with(value)))
 
 
 def _is_label(value: str) -> bool:

@@ -3,11 +3,19 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, Select, UniqueConstraint, func, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, Index, Select, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import texts
-from tenants.database import Base, OrganizationScoped, PartScoped, db, is_one_of, scoped_key
+from tenants.database import (
+    Base,
+    OrganizationScoped,
+    PartScoped,
+    current_organization_id,
+    db,
+    is_one_of,
+    scoped_key,
+)
 from tenants.errors import InvalidError, NotFoundError
 
 GREY = "grey"
@@ -89,6 +97,12 @@ def tags_of(thread_ids: Collection[UUID]) -> dict[UUID, list[Tag]]:
     for thread_id, tag in db.session.execute(in_order):
         found.setdefault(thread_id, []).append(tag)
     return found
+
+
+def tagged_with(name: str) -> ColumnElement[bool]:
+    """Whether a `ThreadTag` is of the tag of this name."""
+    named = select(Tag.id).where(func.lower(Tag.name) == func.lower(name)).scalar_subquery()
+    return (ThreadTag.organization_id == current_organization_id()) & (ThreadTag.tag_id == named)
 
 
 def define_tag(name: str, colour: str = GREY) -> Tag:

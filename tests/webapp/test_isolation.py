@@ -17,6 +17,7 @@ from mailboxes.crm.leads import Lead
 from mailboxes.drafts import Draft, DraftAttachment
 from mailboxes.global_mailboxes import following
 from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.inbox.saved_views import SavedView
 from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.rules import AutoResponseRule, RuleValues, add_rule
@@ -127,6 +128,7 @@ def neighbour(app, ours, theirs) -> Neighbour:
             "channel_id": Channel(name=theirs.canary),
             "webhook_id": Webhook(name=theirs.canary, url=f"https://{theirs.canary}.test/", secret=b"x"),
             "tag_id": Tag(name=theirs.canary),
+            "view_id": SavedView(name=theirs.canary, query=theirs.canary),
             "template_id": Template(name=theirs.canary),
             "role_id": Role(name=theirs.canary, permissions=[]),
         }

@@ -2,10 +2,12 @@
 
 from flask_wtf import FlaskForm
 from flask_wtf.file import MultipleFileField
-from wtforms import HiddenField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, HiddenField, SelectField, StringField, TextAreaField
+from wtforms.validators import DataRequired, Length
 
 from mailboxes.drafts import LONGEST, Draft
-from webapp.records import remark_field
+from mailboxes.inbox.saved_views import NAME_LENGTH
+from webapp.records import clean_text, remark_field
 from webapp.versions import OverwritingForm, VersionedForm
 
 _LINE = {"autocomplete": "off", "list": "people", "spellcheck": "false", "maxlength": LONGEST["to"]}
@@ -32,6 +34,17 @@ class NoteForm(OverwritingForm):
     """Something to tell colleagues on a conversation."""
 
     text = remark_field("Note", id="note-text")
+
+
+class ViewForm(OverwritingForm):
+    """What a saved view is called, and whose it is."""
+
+    name = StringField(
+        "Name",
+        validators=[DataRequired("Type a name."), Length(max=NAME_LENGTH)],
+        filters=[clean_text],
+    )
+    is_shared = BooleanField("For everybody in the organization")
 
 
 class JoiningForm(VersionedForm):

@@ -13,6 +13,7 @@ from sqlalchemy import Select, select
 from mailboxes import drafts
 from mailboxes.access import readable_ids
 from mailboxes.inbox import conversation, listing, read_state, snoozing, tagging
+from mailboxes.inbox.saved_views import counts_of, saved_views
 from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection
 from mailboxes.messages import Message
 from mailboxes.search_terms import Query, Term
@@ -28,7 +29,7 @@ from webapp.mail.composing import undo_of
 from webapp.mail.mailboxes_views import listed_mailboxes, selector_of
 from webapp.mail.moments import moment_of
 from webapp.mail.place import Place, place_of_request, wants_part
-from webapp.mail.presenting import counted, row_of_list, views_of
+from webapp.mail.presenting import counted, row_of_list, saved_views_of, views_of
 from workers import queues
 
 MOST_IN_MENU = 8
@@ -91,6 +92,8 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
     )
     mailboxes = listed_mailboxes(place)
     counts = listing.counts(selection, [one.id for one in mailboxes.found])
+    kept = db.session.scalars(saved_views(g.member)).all()
+    saved = saved_views_of(place, kept, counts_of(kept, g.member))
     late, back = _news_of_mailboxes(place)
     rows = [row_of_list(row, place, current) for row in page.rows]
     return {
@@ -104,6 +107,9 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         "first_url": place.of().url() if place.before or place.after else None,
         "is_cut": page.is_cut,
         "views": views_of(place, counts),
+        "saved_views": saved,
+        "list_title": next((one["label"] for one in saved if one["is_current"]), place.view.label),
+        "save_url": _save_url(place, saved),
         **selector_of(place, mailboxes, counts),
         "delays": late[:MOST_DELAYS],
         "more_delays": len(late[MOST_DELAYS:]),
@@ -113,8 +119,14 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         "search_query": str(place.query),
         "everywhere_url": place.of(mailbox_id=None, view=VIEWS["all"]).url(),
         "cleared_url": place.of(query=Query()).url(),
-        "fingerprint": _fingerprint(rows, counts, [*late, *back]),
+        "fingerprint": _fingerprint(rows, counts, saved, [*late, *back]),
     }
+
+
+def _save_url(place: Place, saved: list[dict[str, Any]]) -> str | None:
+    """Where this search, or mailbox, is kept under a name, unless it is."""
+    is_new = not any(one["is_current"] for one in saved)
+    return place.of().url("mail.save_view") if is_new and (place.query or place.mailbox_id) else None
 
 
 def _chip(place: Place, term: Term) -> dict[str, str]:

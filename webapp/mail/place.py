@@ -8,6 +8,7 @@ from flask import g, request, url_for
 
 from mailboxes.access import readable_mailbox
 from mailboxes.inbox.listing import Key
+from mailboxes.inbox.saved_views import SavedView
 from mailboxes.inbox.selection import EVERYTHING, INBOX, VIEWS, Selection, View
 from mailboxes.search_terms import Query, parse_query
 
@@ -65,6 +66,12 @@ def place_of_request() -> Place:
         before=Key.of(arguments.get("before")),
         after=Key.of(arguments.get("after")),
     )
+
+
+def place_of_view(view: SavedView) -> Place:
+    """Where a saved view leads."""
+    selection = view.selection(g.member)
+    return Place(selection.mailbox_id, selection.view, selection.query)
 
 
 def wants_part(name: str) -> bool:

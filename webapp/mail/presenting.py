@@ -14,6 +14,7 @@ from mailboxes.inbox.conversation import Conversation, Opened
 from mailboxes.inbox.listing import Counts
 from mailboxes.inbox.read_state import MOST_COUNTED
 from mailboxes.inbox.rows import Row
+from mailboxes.inbox.saved_views import SavedView
 from mailboxes.inbox.selection import DRAFTS, VIEWS
 from mailboxes.intake.held import Held, held_of_messages
 from mailboxes.messages import Attachment, Message
@@ -27,7 +28,7 @@ from mailboxes.threads.notes import Note
 from mailboxes.timeline import PART, Event, reason_told, unseen_kind
 from tenants.configuration.layers import value_of
 from webapp.filters import absolute_time
-from webapp.mail.place import Place, place_of_request
+from webapp.mail.place import Place, place_of_request, place_of_view
 
 LONGEST_TEXT = 100_000  # characters of a plain message that a page shows
 LONGER = Markup(
@@ -113,6 +114,22 @@ def views_of(place: Place, counts: Counts) -> list[dict[str, Any]]:
             "key": view.key,
         }
         for view in VIEWS.values()
+    ]
+
+
+def saved_views_of(place: Place, views: Sequence[SavedView], counts: dict[UUID, int]) -> list[dict[str, Any]]:
+    """The saved views of the left pane, with the numbers of those that are counted."""
+    return [
+        {
+            "label": view.name,
+            "icon": "users" if view.is_shared else "bookmark",
+            "url": place_of_view(view).url(),
+            "is_current": place_of_view(view) == place.of(),
+            "count": counted(counts.get(view.id, 0)),
+            "count_label": _counted_in(view.view, counts.get(view.id, 0)),
+            "key": "",
+        }
+        for view in views
     ]
 
 
