@@ -75,6 +75,7 @@ def _personal(app: Flask) -> dict[str, Any]:
 def _mail(app: Flask) -> dict[str, Any]:
     words = request.args.get("q", "") if request.blueprint == "mail" else ""  # other lists have a q too
     values = {"search_url": url_for("mail.index"), "search_query": words.replace("\x00", "")}
+    values["density"] = str(value_of("mail.density", user=g.user))
     if value_of("mail.recent_menu"):
         values["unread_count_url"] = url_for("mail.unread_count")
         values["unread_menu_url"] = url_for("mail.unread_menu")

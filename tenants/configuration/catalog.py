@@ -109,6 +109,7 @@ SECTIONS = {section.key: section for section in _SECTIONS}
 ENCRYPTIONS = (("tls", "SSL/TLS"), ("starttls", "STARTTLS"), ("none", "None"))
 REPLY_BUTTONS = (("reply", "Reply"), ("reply_all", "Reply all"))
 REMOTE_IMAGES = (("ask", "Block until asked"), ("always", "Show always"))
+DENSITIES = (("dense", "Dense"), ("relaxed", "Relaxed"))
 AFTER_DONE = (("list", "The list"), ("next", "The next conversation"))
 SIGNATURES = (("auto", "Automatically"), ("manual", "By hand"))
 
@@ -169,6 +170,7 @@ _SETTINGS = (
     Setting("oauth.microsoft.smtp_server", "microsoft", "SMTP server of Microsoft", "Tokens are shown to no other. Port 587 means STARTTLS, any other SSL/TLS.", "text", "smtp.office365.com:587", values.server, (SYSTEM,)),
     Setting("retention.days", "retention", "Keep messages for", "0 keeps them for ever. Older conversations are removed here with their attachments; the mail server is left alone, and leads and cases stay.", "number", 0, Number(0, 36500, "days", "days"), unit="days"),
     Setting("mail.page_size", "lists", "Conversations per page", "Older ones are on the pages behind it.", "number", 50, Number(10, 200, "rows"), EVERYWHERE),
+    Setting("mail.density", "lists", "Rows of conversations", "Relaxed rows have a third line for what stands beside the text.", "choice", "dense", values.choice(*DENSITIES), EVERYWHERE, DENSITIES),
     Setting("mail.after_done", "lists", "Shown after a conversation is done", "Also after Send and done, Send and wait, and the status Waiting.", "choice", "list", values.choice(*AFTER_DONE), EVERYWHERE, AFTER_DONE),
     Setting("mail.keyboard_shortcuts", "lists", "Keyboard shortcuts", "Press ? to see them.", "switch", True, values.switch, EVERYWHERE),
     Setting("mail.recent_menu", "lists", "Recent mail in the header", "The envelope with the number of unread messages and the newest of them.", "switch", True, values.switch),

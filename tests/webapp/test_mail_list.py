@@ -226,6 +226,16 @@ def test_many_change_at_once(client, ours, mailbox, inside, what, status, is_min
         assert (thread.status, thread.assignee_id == ours.member.id) == (status, is_mine)
 
 
+def test_rows_are_as_dense_as_each_person_likes(app, client, ours, mailbox, inside):
+    with inside(ours):
+        override("mail.density", "relaxed", "user", by="Mo", user=ours.member.user)
+        db.session.commit()
+    shown = [
+        BeautifulSoup(read(one, "/mail/"), "html.parser").body for one in (client, sign_in(app, ours.admin))
+    ]
+    assert [body["data-density"] for body in shown] == ["relaxed", "dense"]
+
+
 def test_what_is_not_readable_does_not_change(client, ours, theirs, inside):
     closed = make_message(ours, make_mailbox(ours, readers=(ours.admin,)))
     strange = make_message(theirs, make_mailbox(theirs))

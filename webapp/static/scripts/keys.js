@@ -13,7 +13,8 @@ function keyName(event) {
 }
 
 function press(key) {
-  const control = all(`[data-shortcut="${CSS.escape(key)}"]`).find((element) => visible(element) || element.closest("details[data-menu], .conversation-head"));
+  const named = all(`[data-shortcut="${CSS.escape(key)}"]`).filter((element) => !element.closest("[hidden]"));
+  const control = named.find(visible) || named.find((element) => element.closest("details[data-menu], .conversation-head"));
   if (!control || control.disabled) return false;
   control.click();
   if (control.matches("summary")) (one("[data-first], .menu-item, textarea", control.parentElement) || control).focus();
