@@ -15,6 +15,7 @@ from mailboxes.messages import Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.parsing.html_text import text_of_html
 from mailboxes.threads import Thread
+from mailboxes.threads.tags import define_tag
 from tenants.database import db, inside
 from tests.factories import make_mailbox, make_message
 from tests.processes import wait_for
@@ -252,6 +253,28 @@ def test_keys_lead_through_the_day(visit, ours, mailbox):
     page.wait_for_load_state("networkidle")
     page.keyboard.press("/")
     expect(page.locator("#header-search")).to_be_focused()
+
+
+def test_a_conversation_is_tagged_and_put_away_by_keys_alone_and_so_are_many(visit, ours, mailbox):
+    for subject in ("Older", "Newer"):
+        message = make_message(ours, mailbox, subject=subject)
+    with inside(ours.id):
+        define_tag("urgent", "red")
+        db.session.commit()
+    page = visit(ours.member).open(f"/mail/conversations/{message.thread_id}")
+    page.keyboard.press("l")
+    page.keyboard.type("Urgent")
+    page.keyboard.press("Enter")
+    expect(page.locator("#tags")).to_have_text("urgent")
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    expect(page.locator("#conversations .row-subject")).to_have_text(["Older"])
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("l")
+    page.keyboard.type("urgent")
+    page.keyboard.press("Enter")
+    expect(page.locator("#conversations .row-tag")).to_have_text(["urgent"])
 
 
 def test_an_answer_is_typed_sent_and_taken_back(visit, ours, mailbox):
