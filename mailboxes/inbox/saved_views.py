@@ -12,11 +12,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from mailboxes.access import readable_ids
 from mailboxes.crm import texts
 from mailboxes.inbox.read_state import MOST_COUNTED
-from mailboxes.inbox.searching import says_of_messages, state, thread_conditions
+from mailboxes.inbox.searching import bears, conditions_of_thread, says_of_messages, state
 from mailboxes.inbox.selection import DRAFTS, EVERYTHING, UNREAD, VIEWS, Selection
 from mailboxes.search_terms import LONGEST, parse_query
 from mailboxes.threads import Thread
-from mailboxes.threads.tags import ThreadTag, tagged_with
+from mailboxes.threads.tags import ids_of_tag, threads_with
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, scoped_key
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership
@@ -152,7 +152,8 @@ def _counting(selection: Selection) -> ColumnElement[int] | None:
         return None
     first = few.limit(MOST_COUNTED)
     inside = (Thread.id.in_(first), Thread.mailbox_id.in_(selection.mailbox_ids()))
-    conditions = thread_conditions(selection, is_about_messages=False)
+    tags = [bears(ids_of_tag(name).scalar_subquery()) for name in selection.query.values("tag")]
+    conditions = [*conditions_of_thread(selection), *tags]
     some = select(Thread.id).where(*inside, *conditions).subquery()
     return select(func.count()).select_from(some).scalar_subquery()
 
@@ -160,7 +161,7 @@ def _counting(selection: Selection) -> ColumnElement[int] | None:
 def _few(selection: Selection) -> Select[UUID] | None:
     """Ids of the few conversations among which all are that the selection holds."""
     if words := selection.query.values("tag"):
-        return select(ThreadTag.thread_id).where(tagged_with(words[0]))
+        return threads_with(ids_of_tag(words[0]).scalar_subquery())
     states = [value for value in selection.query.values("is") if value in ("waiting", "snoozed", "mine")]
     if not selection.view.is_of_few and not states:
         return None

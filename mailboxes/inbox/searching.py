@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    ScalarSelect,
     Select,
     Text,
     and_,
@@ -28,7 +29,7 @@ from mailboxes.search_terms import BOXES, Query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread, ThreadRecord
 from mailboxes.threads.notes import Note
-from mailboxes.threads.tags import ThreadTag, tagged_with
+from mailboxes.threads.tags import id_of_tag, threads_with
 from tenants.database import current_organization_id, is_one_of
 from tenants.organizations import Membership
 
@@ -41,19 +42,26 @@ _EVERYWHERE = ("all", "anywhere")
 
 
 def thread_conditions(selection: Selection, *, is_about_messages: bool = True) -> list[ColumnElement[bool]]:
-    """What a `Thread` must be, to be in the selection. May look up what is unread.
+    """What a `Thread` must be, to be in the selection. May look up tags, and what is unread.
 
     Without ``is_about_messages`` what the search says about messages is left to the caller.
     """
+    # A tag that is looked up before is one of which the planner knows how many conversations bear it.
+    ids = [id_of_tag(name) for name in selection.query.values("tag")]
+    conditions = [*conditions_of_thread(selection), *(bears(id) if id else false() for id in ids)]
+    return [*conditions, *_through_messages(selection)] if is_about_messages else conditions
+
+
+def conditions_of_thread(selection: Selection) -> list[ColumnElement[bool]]:
+    """The same without messages and tags."""
     query, member = selection.query, selection.member
     conditions = [selection.view.condition(member)]
     conditions += [state(value, member) for value in query.values("is") if value not in ("unread", "read")]
     conditions += [_possession(value, member) for value in query.values("has")]
     conditions += [_mailbox(value) for value in query.values("in") if _is_label(value)]
-    conditions += [_is_tagged(value) for value in query.values("tag")]
     if "read" in query.values("is"):
         conditions.append(~_has_unread(member))
-    return [*conditions, *_through_messages(selection)] if is_about_messages else conditions
+    return conditions
 
 
 def _through_messages(selection: Selection) -> list[ColumnElement[bool]]:
@@ -182,8 +190,9 @@ def _possession(value: str, member: Membership) -> ColumnElement[bool]:
     return exists().where(ThreadRecord.thread_id == Thread.id, ThreadRecord.kind == value)
 
 
-def _is_tagged(value: str) -> ColumnElement[bool]:
-    return Thread.id.in_(select(ThreadTag.thread_id).where(tagged_with(value)))
+def bears(tag_id: UUID | ScalarSelect[UUID]) -> ColumnElement[bool]:
+    """Whether a `Thread` bears a tag."""
+    return Thread.id.in_(threads_with(tag_id))
 
 
 def _is_label(value: str) -> bool:

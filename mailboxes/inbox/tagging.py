@@ -11,6 +11,7 @@ from mailboxes.inbox.conversation import answerable, remember
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from mailboxes.threads.tags import (
+    GONE,
     MOST_OF_ONE,
     Tag,
     ThreadTag,
@@ -75,7 +76,7 @@ def untag(member: Membership, thread_ids: Sequence[UUID], name: str) -> list[Thr
     threads = {thread.id: thread for thread in _held(member, thread_ids)}
     chosen = tag_named(clean_name(name))
     if chosen is None:
-        raise NotFoundError("This tag is not here any more.")
+        raise InvalidError(f"There is no tag “{clean_name(name)}”.", field="tag")
     of_these = (ThreadTag.tag_id == chosen.id) & ThreadTag.thread_id.in_(list(threads))
     gone = db.session.scalars(delete(ThreadTag).where(of_these).returning(ThreadTag.thread_id)).all()
     for id in gone:
@@ -98,7 +99,7 @@ def counts_by_tag() -> dict[UUID, int]:
 def uses_of(tag: Tag) -> Uses:
     """What changes with a tag."""
     conversations = select(func.count()).select_from(ThreadTag).where(ThreadTag.tag_id == tag.id)
-    words = func.unnest(Case.tags).table_valued("word")
+    words = func.unnest(Case.tags).table_valued("word").render_derived()
     bears = select(words.c.word).where(func.lower(words.c.word) == func.lower(tag.name)).exists()
     cases = select(func.count()).select_from(Case).where(bears)
     return Uses(db.session.scalar(conversations) or 0, db.session.scalar(cases) or 0)
@@ -159,5 +160,7 @@ def _chosen(name: str, *, may_define: bool) -> Tag:
         )
     if known is None:
         return define_tag(clean)
-    db.session.execute(select(Tag.id).where(Tag.id == known.id).with_for_update(read=True, key_share=True))
+    held = select(Tag).where(Tag.id == known.id).with_for_update(read=True, key_share=True)
+    if db.session.scalar(held) is None:
+        raise NotFoundError(GONE)
     return known

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ColumnElement, Index, Select, UniqueConstraint, func, select, text
+from sqlalchemy import CheckConstraint, Index, ScalarSelect, Select, UniqueConstraint, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import texts
@@ -18,6 +18,7 @@ from tenants.database import (
 )
 from tenants.errors import InvalidError, NotFoundError
 
+GONE = "This tag is not here any more."
 GREY = "grey"
 COLOURS = {
     GREY: "Grey",
@@ -78,7 +79,7 @@ def tag_of(id: UUID) -> Tag:
     """A tag of the current organization; `NotFoundError` if there is none."""
     tag = db.session.scalar(select(Tag).where(Tag.id == id))
     if tag is None:
-        raise NotFoundError("This tag is not here any more.")
+        raise NotFoundError(GONE)
     return tag
 
 
@@ -99,10 +100,20 @@ def tags_of(thread_ids: Collection[UUID]) -> dict[UUID, list[Tag]]:
     return found
 
 
-def tagged_with(name: str) -> ColumnElement[bool]:
-    """Whether a `ThreadTag` is of the tag of this name."""
-    named = select(Tag.id).where(func.lower(Tag.name) == func.lower(name)).scalar_subquery()
-    return (ThreadTag.organization_id == current_organization_id()) & (ThreadTag.tag_id == named)
+def ids_of_tag(name: str) -> Select[UUID]:
+    """The id of the tag of this name, whatever its case."""
+    return select(Tag.id).where(func.lower(Tag.name) == func.lower(name))
+
+
+def id_of_tag(name: str) -> UUID | None:
+    """The same, looked up."""
+    return db.session.scalar(ids_of_tag(name))
+
+
+def threads_with(tag_id: UUID | ScalarSelect[UUID]) -> Select[UUID]:
+    """Ids of the conversations that bear a tag."""
+    is_here = ThreadTag.organization_id == current_organization_id()
+    return select(ThreadTag.thread_id).where(is_here, ThreadTag.tag_id == tag_id)
 
 
 def define_tag(name: str, colour: str = GREY) -> Tag:

@@ -24,6 +24,8 @@ OVERWRITES_NOTHING = {
     "AssignForm": "says where messages go once",
     "MoveForm": "says where messages go once",
     "TryForm": "changes nothing",
+    "SnoozeForm": "says once when a conversation comes back",
+    "TaggingForm": "adds a tag to those that there are",
     "MergeForm": "names its effect, which is the same whatever was changed",
 }
 

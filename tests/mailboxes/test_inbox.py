@@ -137,6 +137,7 @@ def test_views_split_by_status_assignee_and_direction(ours, mailbox, inside):
         "mine": {"Waiting"},
         "unassigned": {"Open"},
         "waiting": {"Waiting"},
+        "snoozed": set(),
         "done": {"Done"},
         "sent": {"Sent"},
         "all": {"Open", "Done", "Waiting", "Sent"},
@@ -146,7 +147,7 @@ def test_views_split_by_status_assignee_and_direction(ours, mailbox, inside):
         for name, view in VIEWS.items():
             assert set(shown(Selection(ours.member, view=view))) == expected[name], name
         numbers = listing.counts(Selection(ours.member)).views
-    assert numbers == {"unread": 3, "mine": 1, "unassigned": 1, "waiting": 1, "drafts": 0}
+    assert numbers == {"unread": 3, "mine": 1, "unassigned": 1, "waiting": 1, "snoozed": 0, "drafts": 0}
 
 
 def test_drafts_are_seen_by_who_wrote_them(ours, mailbox, inside):

@@ -63,6 +63,7 @@ def test_what_is_put_away_is_in_no_list_of_what_is_to_be_done_and_counted_in_non
         conversation.assign(ours.member, [away.thread_id, other.thread_id], ours.member.id)
         put_away(ours, away, hours=1)
         conversation.assign(ours.member, [other.thread_id], None)
+        db.session.commit()
         assert [shown(ours, view) for view in TO_DO] == [["Here"], ["Here"], [], ["Here"]]
         assert shown(ours, is_threaded=False) == ["Here"]
         assert (shown(ours, "snoozed"), shown(ours, "all", "is:snoozed")) == (["Away"], ["Away"])
@@ -115,7 +116,7 @@ def test_the_customers_answer_brings_it_back_at_once(ours, mailbox, inside):
     with inside(ours):
         assert robot.thread_id == asked.thread_id
         assert shown(ours) == []
-    receive(ours, mailbox, letter("Re: Lamp", answers=["a@x"]))
+    receive(ours, mailbox, letter("Re: Lamp", answers=["a@x"], body="It is here."))
     with inside(ours):
         assert (shown(ours), thread_of(asked).snoozed_until) == (["Lamp"], None)
 

@@ -81,6 +81,8 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/mail/conversations/{thread}",
         "/mail/conversations/{thread}/access",
         "/mail/conversations/{thread}/join",
+        "/mail/conversations/{thread}/snooze",
+        "/mail/conversations/{thread}/tag",
         "/mail/views/",
         "/mail/views/new?q=lamp",
         "/mail/views/{view}/edit",

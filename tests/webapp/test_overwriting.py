@@ -14,7 +14,7 @@ from tests.webapp.reading import form_values, words_of
 from webapp.versions import VersionedForm
 
 BOB, RIGHTS = Actor("Bob"), frozenset({"lead.view"})
-MAKES = {"new", "new_rule", "index"}  # something new, with a form that replaces nothing
+MAKES = {"new", "new_rule", "new_view", "index"}  # something new, with a form that replaces nothing
 TOLD = "while you were typing. What you typed is still here"
 
 

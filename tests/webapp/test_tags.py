@@ -58,9 +58,9 @@ def test_the_vocabulary_is_looked_after_and_told_in_numbers(app, ours, theirs, m
     assert "was added" not in read(client, TAGS)
     send(client, TAGS, name="urgent", colour="red")
     send(client, TAGS, name="broken", colour="grey")
-    send(client, f"/mail/conversations/{message.thread_id}/tag", tag="broken")
     page = read(client, TAGS)
     assert "can be given to conversations now" in page
+    send(client, f"/mail/conversations/{message.thread_id}/tag", tag="broken")
     edit = BeautifulSoup(page, "html.parser").select("tbody th a, tbody td a[href$=edit]")[0]["href"]
     merge, delete = edit.replace("/edit", "/merge"), edit.replace("/edit", "/delete")
     assert "1 conversation and 0 cases get the other tag instead" in read(client, merge)

@@ -7,6 +7,7 @@ from wtforms.validators import DataRequired, Length
 
 from mailboxes.drafts import LONGEST, Draft
 from mailboxes.inbox.saved_views import NAME_LENGTH
+from mailboxes.threads.tags import NAME_LENGTH as LONGEST_TAG
 from webapp.records import clean_text, remark_field
 from webapp.versions import OverwritingForm, VersionedForm
 
@@ -34,6 +35,18 @@ class NoteForm(OverwritingForm):
     """Something to tell colleagues on a conversation."""
 
     text = remark_field("Note", id="note-text")
+
+
+class SnoozeForm(FlaskForm):
+    """When a conversation comes back."""
+
+    until = StringField("Day and time", render_kw={"type": "datetime-local"})
+
+
+class TaggingForm(FlaskForm):
+    """A tag for a conversation."""
+
+    tag = StringField("Tag", render_kw={"maxlength": LONGEST_TAG, "autocomplete": "off"})
 
 
 class ViewForm(OverwritingForm):

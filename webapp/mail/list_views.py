@@ -22,6 +22,7 @@ from mailboxes.threads import Thread
 from mailboxes.threads.tags import vocabulary
 from tenants.configuration.layers import value_of
 from tenants.database import db, now
+from webapp import records
 from webapp.filters import zone
 from webapp.guards import member_required
 from webapp.mail.blueprint import blueprint
@@ -53,7 +54,8 @@ def index() -> ResponseReturnValue:
 def bulk() -> ResponseReturnValue:
     """Do with the ticked rows: read, unread, open, waiting, done, mine, nobodys, discard, snooze, tag."""
     ids = [UUID(text) for text in request.form.getlist("selected")[:MOST_SELECTED] if _is_id(text)]
-    mailbox_ids = _do_with_selected(request.form.get("do", ""), request.form.get("rows", ""), ids)
+    mailbox_ids: list[UUID] = []
+    records.attempted(lambda: mailbox_ids.extend(_do_with_selected(ids)))
     db.session.commit()
     for mailbox_id in mailbox_ids:
         queues.tell_pages(g.organization.id, mailbox_id, "conversation")
@@ -126,7 +128,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
 def _save_url(place: Place, saved: list[dict[str, Any]]) -> str | None:
     """Where this search, or mailbox, is kept under a name, unless it is."""
     is_new = not any(one["is_current"] for one in saved)
-    return place.of().url("mail.save_view") if is_new and (place.query or place.mailbox_id) else None
+    return place.of().url("mail.new_view") if is_new and (place.query or place.mailbox_id) else None
 
 
 def _chip(place: Place, term: Term) -> dict[str, str]:
@@ -160,8 +162,9 @@ def _fingerprint(rows: list[dict[str, Any]], *others: object) -> str:
     return repr(([sorted((name, str(value)) for name, value in row.items()) for row in rows], others))
 
 
-def _do_with_selected(what: str, kind: str, ids: list[UUID]) -> list[UUID]:
+def _do_with_selected(ids: list[UUID]) -> list[UUID]:
     """Returns the mailboxes that changed for everybody."""
+    what, kind = request.form.get("do", ""), request.form.get("rows", "")
     if kind == "drafts":
         for draft in db.session.scalars(drafts.own_drafts(g.member).where(drafts.Draft.id.in_(ids))):
             if what == "discard":

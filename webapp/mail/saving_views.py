@@ -33,7 +33,7 @@ def saved_views() -> ResponseReturnValue:
 
 @blueprint.route("/views/new", methods=["GET", "POST"])
 @member_required
-def save_view() -> ResponseReturnValue:
+def new_view() -> ResponseReturnValue:
     """Keep what the address says under a name."""
     place = place_of_request()
     form = ViewForm()
@@ -82,7 +82,7 @@ def edit_view(view_id: UUID) -> ResponseReturnValue:
 @member_required
 def move_view(view_id: UUID) -> ResponseReturnValue:
     """Up or down among everybody's, or among one's own."""
-    domain.move_view(_changeable(view_id), up=request.form.get("direction") == "up")
+    domain.move_view(held(_changeable(view_id)), up=request.form.get("direction") == "up")
     return _back("")
 
 
@@ -90,7 +90,7 @@ def move_view(view_id: UUID) -> ResponseReturnValue:
 @member_required
 def delete_view(view_id: UUID) -> ResponseReturnValue:
     """Keep it no more."""
-    view = _changeable(view_id)
+    view = held(_changeable(view_id))
     name, is_shared = view.name, view.is_shared
     domain.delete_view(view)
     _record("view.deleted", name, is_shared=is_shared)

@@ -35,7 +35,7 @@ class TagForm(OverwritingForm):
     colour = SelectField("Colour", choices=list(domain.COLOURS.items()))
 
 
-class MergingForm(FlaskForm):
+class MergeForm(FlaskForm):
     """Which tag takes over."""
 
     into = SelectField("Merge into")
@@ -83,9 +83,9 @@ def edit(tag_id: UUID) -> ResponseReturnValue:
 @permission_required("mail.organize")
 def merge(tag_id: UUID) -> ResponseReturnValue:
     """Make one of two; says before what that changes."""
-    tag = domain.tag_of(tag_id)
+    tag = held(domain.tag_of(tag_id))
     others = {str(one.id): one for one in db.session.scalars(domain.tags()) if one.id != tag.id}
-    form = MergingForm()
+    form = MergeForm()
     form.into.choices = [(id, one.name) for id, one in others.items()]
     if form.validate_on_submit():
         name, into = tag.name, others[form.into.data]
@@ -106,7 +106,7 @@ def merge(tag_id: UUID) -> ResponseReturnValue:
 @permission_required("mail.organize")
 def delete(tag_id: UUID) -> ResponseReturnValue:
     """Take a word out of the vocabulary; says before what loses it."""
-    tag = domain.tag_of(tag_id)
+    tag = held(domain.tag_of(tag_id))
     if request.method == "POST":
         name, uses = tag.name, tagging.delete_tag(tag)
         return _done("tag.deleted", name, f"was deleted: {_told(uses)} had it", after=vars(uses))
