@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.policies import protect
 
-revision = "0070_saved_views"
-down_revision = "0069_tags"
+revision = "0072_saved_views"
+down_revision = "0071_tags"
 
 
 def upgrade() -> None:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0068_snoozes"
-down_revision = "0067_remarks"
+revision = "0070_snoozes"
+down_revision = "0069_came_since"
 
 
 def upgrade() -> None:
