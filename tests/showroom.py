@@ -43,10 +43,9 @@ from mailboxes.rules import AutoResponseRule
 from mailboxes.search_terms import parse_query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.templates import Template
-from mailboxes.threads.tags import Tag
+from mailboxes.threads.tags import Tag, ThreadTag
 from mailboxes.webhooks.setup import WebhookValues, make_webhook
 from mailboxes.webhooks.table import WebhookCall
-from mailboxes.threads.tags import Tag, ThreadTag
 from tenants.audit import Actor
 from tenants.configuration.layers import lock, override
 from tenants.database import Base, db, inside, inside_installation, now, uuid7

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import case, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from mailboxes.inbox.conversation import answerable, change_threads, remember
+from mailboxes.inbox.conversation import answerable, change_status, change_threads, remember
 from mailboxes.threads import Thread
-from tenants.database import now
+from tenants.database import db, now
 from tenants.errors import InvalidError
 from tenants.organizations import Membership
 
@@ -53,8 +53,10 @@ def snooze(member: Membership, thread_ids: Sequence[UUID], until: datetime) -> i
         raise InvalidError(TOO_LATE, field="until")
     if until > now() + LONGEST:
         raise InvalidError(TOO_FAR, field="until")
-    reopened = case((Thread.status == "done", "open"), else_=Thread.status)
-    changed = _change(member, thread_ids, until, status=reopened)
+    mailbox_ids = answerable(member, thread_ids)
+    done = select(Thread.id).where(Thread.id.in_(thread_ids), Thread.mailbox_id.in_(mailbox_ids))
+    change_status(member, db.session.scalars(done.where(Thread.status == "done")).all(), "open")
+    changed = change_threads(mailbox_ids, thread_ids, "snoozed_until", until)
     day = f"{until:%A} {until.day} {until:%B %Y, %H:%M %Z}"
     for thread in changed:
         sentence = f"{member.name} snoozed the conversation until {day}, or until the customer answers."
@@ -64,7 +66,7 @@ def snooze(member: Membership, thread_ids: Sequence[UUID], until: datetime) -> i
 
 def bring_back(member: Membership, thread_ids: Sequence[UUID]) -> int:
     """Put conversations where they were before they were snoozed; how many changed."""
-    changed = _change(member, thread_ids, None)
+    changed = change_threads(answerable(member, thread_ids), thread_ids, "snoozed_until", None)
     for thread in changed:
         remember(thread, "brought back", f"{member.name} brought the conversation back from snooze.")
     return len(changed)
@@ -76,10 +78,3 @@ def lately_back(session: Session, span: timedelta) -> list[tuple[UUID, UUID, UUI
     columns = select(Thread.organization_id, Thread.mailbox_id, Thread.id)
     back = columns.where(Thread.snoozed_until > at - span, Thread.snoozed_until <= at)
     return [(row[0], row[1], row[2]) for row in session.execute(back)]
-
-
-def _change(
-    member: Membership, thread_ids: Sequence[UUID], until: datetime | None, **along: object
-) -> list[Thread]:
-    mailbox_ids = answerable(member, thread_ids)
-    return change_threads(mailbox_ids, thread_ids, "snoozed_until", until, **along)

@@ -35,9 +35,11 @@ def note_bounce(bounce: Message) -> Outgoing | None:
 def _reopen(bounce: Message) -> None:
     """What a person wrote has reached nobody: somebody has to see that, done or not."""
     thread = db.session.get_one(Thread, (bounce.organization_id, bounce.thread_id))
-    if thread.status != "open" or thread.is_snoozed:
+    was_open = thread.status == "open"
+    if not was_open or thread.is_snoozed:
         thread.status, thread.snoozed_until = "open", None
         timeline.record(bounce, "changed", "open", "The conversation is open again: an answer came back.")
+    if not was_open:
         tell(
             "conversation.status_changed",
             mailbox_id=thread.mailbox_id,

@@ -84,7 +84,7 @@ def refresh_summaries(thread_ids: Iterable[UUID]) -> None:
 
 
 def reopen(mailbox_id: UUID, thread_ids: Iterable[UUID]) -> None:
-    """Open conversations of a mailbox again that wait, were done or are put away: the customer has answered."""
+    """Open conversations of a mailbox again that wait, are put away or done: the customer has answered."""
     ids = set(thread_ids)
     if not ids:
         return

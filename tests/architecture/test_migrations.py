@@ -158,7 +158,7 @@ def test_roles_lose_the_permission_that_opened_nothing_and_administrators_have_i
         administrators = ["audit.view", "api_token.manage"]
         assert connection.execute(of_each).fetchall() == [("All", administrators), ("Own", ["audit.view"])]
         command.upgrade(config, "head")
-        administrators = ["audit.view", "mail.organize"]  # the latter since 0071_tags
+        administrators = ["audit.view", "mail.organize"]  # the latter since 0074_tags
         assert connection.execute(of_each).fetchall() == [("All", administrators), ("Own", ["audit.view"])]
 
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.policies import open_to_the_owner, protect
 
-revision = "0071_tags"
-down_revision = "0070_snoozes"
+revision = "0074_tags"
+down_revision = "0073_snoozes"
 
 COLOURS = "('grey', 'red', 'orange', 'yellow', 'green', 'teal', 'blue', 'purple', 'pink')"
 # As many as an organization may have, those first that most cases bear.

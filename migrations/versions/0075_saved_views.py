@@ -5,8 +5,8 @@ from alembic import op
 
 from migrations.policies import protect
 
-revision = "0072_saved_views"
-down_revision = "0071_tags"
+revision = "0075_saved_views"
+down_revision = "0074_tags"
 
 
 def upgrade() -> None:

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0070_snoozes"
-down_revision = "0069_came_since"
+revision = "0073_snoozes"
+down_revision = "0072_identities"
 
 
 def upgrade() -> None:
