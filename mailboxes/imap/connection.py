@@ -82,14 +82,18 @@ class ImapConnection(ImapSession):
     # --- what there is -----------------------------------------------------------------------
 
     def search_uids(
-        self, from_uid: int | None = None, since: date | None = None, uid_next: int = 0
+        self,
+        from_uid: int | None = None,
+        since: date | None = None,
+        before: date | None = None,
+        uid_next: int = 0,
     ) -> "array[int]":
-        """UIDs in the open folder, ascending: from a UID on (F6), received since a day, or both.
+        """UIDs in the open folder, ascending: from a UID on (F6), received since a day and before another.
 
         ``uid_next``: how far they go from a UID on, if that is known; since a day, it is what opening the
         folder has told. Where they may be many, they are asked for in ranges.
         """
-        lowest, day = max(1, from_uid or 1), b"" if since is None else _since(since)
+        lowest, day = max(1, from_uid or 1), _received(since, before)
         if day and not 0 < self.message_count <= searching.UIDS_PER_SEARCH:
             uid_next = self.uid_next
         if uid_next - lowest > searching.UIDS_PER_SEARCH:
@@ -124,7 +128,7 @@ class ImapConnection(ImapSession):
         if not isinstance(quoted, bytes):
             raise UnsafeArgumentError  # no id of ours is as long, or needs other letters
         self.examine(folder_raw)
-        found = searching.search(self, b"HEADER Message-ID %b %b" % (quoted, _since(since)))
+        found = searching.search(self, b"HEADER Message-ID %b %b" % (quoted, _received(since)))
         newest = found[-MOST_OF_ONE_ID:]  # a server that does not know HEADER finds them all
         headers = self._message_id_headers(newest)
         is_there = any(f"<{message_id}>".encode() in header for header in headers)
@@ -259,8 +263,15 @@ def _flag(flag: str) -> bytes:
     return flag.encode("ascii")
 
 
-def _since(day: date) -> bytes:
-    return f"SINCE {day.day}-{fetching.ENGLISH_MONTHS[day.month - 1]}-{day.year:04}".encode("ascii")
+def _received(since: date | None, before: date | None = None) -> bytes:
+    """Search criteria for these days."""
+    days = [b"SINCE " + _day(since)] if since is not None else []
+    days += [b"BEFORE " + _day(before)] if before is not None else []
+    return b" ".join(days)
+
+
+def _day(day: date) -> bytes:
+    return f"{day.day}-{fetching.ENGLISH_MONTHS[day.month - 1]}-{day.year:04}".encode("ascii")
 
 
 def _date_time(when: datetime) -> bytes:

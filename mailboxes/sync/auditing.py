@@ -2,6 +2,8 @@
 
 from array import array
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -24,19 +26,16 @@ RENUMBERED = "Its server renumbers it again and again: its messages are known by
 
 def ask_for_audit(account_id: UUID, *, fetches: bool = False) -> None:
     """Audit every folder that can be with the next pass, which is due at once; ``fetches`` what is missing
-    first.
+    first, also of those that are known by content.
 
     The session is bound to the account's owner; the caller commits.
     """
-    values = {"audit_wanted_at": now(), "left_alone_until": None} | ({"compared_at": None} if fetches else {})
     query = select(Folder).where(Folder.account_id == account_id, Folder.is_synced, Folder.gone_at.is_(None))
-    folders = db.session.scalars(query.execution_options(populate_existing=True))
-    db.session.execute(
-        update(Folder)
-        .where(among(Folder.id, [folder.id for folder in folders if not why_never_audited(folder)]))
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
+    folders = db.session.scalars(query.execution_options(populate_existing=True)).all()
+    audited = [folder for folder in folders if not why_never_audited(folder)]
+    _write(audited, audit_wanted_at=now(), left_alone_until=None)
+    if fetches:
+        _write(folders, compared_at=None, left_alone_until=None)
     hurry([account_id])
 
 
@@ -63,6 +62,15 @@ def audit(run: Pass, folder: Folder, there: Uids) -> None:
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, audit=found.as_json(), audited_at=func.clock_timestamp())
     db.session.commit()
+
+
+def _write(folders: Sequence[Folder], **values: Any) -> None:
+    db.session.execute(
+        update(Folder)
+        .where(among(Folder.id, [folder.id for folder in folders]))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _known(folder: Folder, cursor: Cursor) -> tuple[dict[str, Uids], Uids]:

@@ -113,7 +113,7 @@ def complete_alike(run: Pass, folder: Folder, batch: Sequence[Prepared]) -> list
     stubs = _stubs_alike(folder, wanted)
     leases.demand(run.account.id, run.fence)
     hold(Arrival.state.in_(MISSING), among(Arrival.id, stubs.values()))
-    _fill([((Arrival.state.in_(MISSING), Arrival.id == id), wanted[look]) for look, id in stubs.items()])
+    fill([((Arrival.state.in_(MISSING), Arrival.id == id), wanted[look]) for look, id in stubs.items()])
     db.session.commit()
     return [item for item in batch if wanted.get(_look(item)) is not item or _look(item) not in stubs]
 
@@ -169,16 +169,16 @@ def _complete(run: Pass, folder: Folder, cursor: Cursor, batch: Sequence[Prepare
     leases.demand(run.account.id, run.fence)
     hold(*_missing_of(folder, cursor), among(Arrival.uid, [item.message.uid for item in batch]))
     places = [((*_missing_of(folder, cursor), Arrival.uid == item.message.uid), item) for item in batch]
-    count = _fill(places)
+    count = fill(places)
     for place, item in places:
         if not item.is_whole:
-            _update(place, failure=failure_of(item.message))
+            write(place, failure=failure_of(item.message))
     db.session.commit()
     return count
 
 
-def _fill(places: Sequence[tuple[Place, Prepared]]) -> int:
-    """What is whole gets its bytes; how many these are."""
+def fill(places: Sequence[tuple[Place, Prepared]]) -> int:
+    """What is whole gets its bytes; how many these are. The caller commits."""
     whole = [
         (place, item, item.packed) for place, item in places if item.is_whole and item.packed is not None
     ]
@@ -186,11 +186,12 @@ def _fill(places: Sequence[tuple[Place, Prepared]]) -> int:
     for (place, item, packed), raw_id in zip(whole, raw_ids, strict=True):
         received_at = func.coalesce(Arrival.received_at, item.message.received_at)
         found = {"raw_id": raw_id, "sha256": packed.sha256, "size": packed.size, "received_at": received_at}
-        _update(place, **found, state="stored", failure="", attempts=0)
+        write(place, **found, state="stored", failure="", attempts=0)
     return len(whole)
 
 
-def _update(place: Place, **values: Any) -> None:
+def write(place: Place, **values: Any) -> None:
+    """What is written about it answers whoever asked for it. The caller commits."""
     db.session.execute(
         update(Arrival)
         .where(*place)

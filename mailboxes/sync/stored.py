@@ -70,29 +70,21 @@ def living(folder: Folder, *conditions: ColumnElement[bool]) -> Iterator[Alike]:
     """The messages that are here of a folder whose UIDs mean nothing, and were not taken for gone.
 
     One that was stored again with each renumbering is one message: it has as many rows as epochs. What was
-    stored in the epochs of our own was not here before. One that is here as a stub and whole is one, too.
+    stored in the epochs of our own was not here before.
     """
     epoch = func.greatest(Arrival.uid_validity, literal_column("0"))
-    kind = Arrival.received_at, Arrival.size, Arrival.sha256
+    look = Arrival.received_at, Arrival.size
     alike = (
-        select(*kind, epoch.label("epoch"), func.count().label("count"))
+        select(*look, epoch.label("epoch"), func.count().label("count"))
         .where(Arrival.folder_id == folder.id, Arrival.vanished_at.is_(None), *conditions)
-        .group_by(*kind, epoch)
+        .group_by(*look, epoch)
         .subquery()
     )
     of_ours = func.coalesce(func.sum(alike.c.count).filter(alike.c.epoch == 0), 0)
     of_theirs = func.coalesce(func.max(alike.c.count).filter(alike.c.epoch > 0), 0)
-    of_content = (
-        select(alike.c.received_at, alike.c.size, alike.c.sha256, (of_ours + of_theirs).label("count"))
-        .group_by(alike.c.received_at, alike.c.size, alike.c.sha256)
-        .subquery()
-    )
-    is_stub = of_content.c.sha256 == b""
-    stubs = func.coalesce(func.sum(of_content.c.count).filter(is_stub), 0)
-    whole = func.coalesce(func.sum(of_content.c.count).filter(~is_stub), 0)
     rows = db.session.execute(
-        select(of_content.c.received_at, of_content.c.size, func.greatest(stubs, whole))
-        .group_by(of_content.c.received_at, of_content.c.size)
+        select(alike.c.received_at, alike.c.size, of_ours + of_theirs)
+        .group_by(alike.c.received_at, alike.c.size)
         .execution_options(yield_per=ROWS_AT_ONCE)
     )
     for received_at, size, count in rows:

@@ -5,17 +5,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
-from mailboxes.messages import Message
+from mailboxes.imap.fetching import NO_CONTENT
+from mailboxes.intake.arrived import UNFETCHABLE
+from mailboxes.intake.held import held_arrivals, held_counts
+from mailboxes.messages import Location, Message
 from mailboxes.sync import unstable
+from mailboxes.sync.auditing import ask_for_audit
 from mailboxes.sync.budget import BudgetSpentError
 from mailboxes.sync.plan import MOST_RENUMBERINGS, STEADY_VISITS, Cursor, Epoch, epoch_of, trust_after
+from mailboxes.sync.refetching import fetch_anyway
 from mailboxes.sync.running import Pass
+from mailboxes.sync.unstable_refetching import NOT_FOUND
 from tenants.database import db, inside, now
-from tests.faults.behaviours import for_messages
+from tests.faults.behaviours import drop, for_messages
 from tests.faults.imap_server import Command, Session
 from tests.faults.rows_numbering import without_validity
 from tests.faults.stage import INBOX, PROJECTS, Stage
@@ -511,3 +517,167 @@ def removed_subjects(stage: Stage) -> list[str]:
         ours = Message.mailbox_id == stage.mailbox.id
         query = select(Message.subject).where(ours, Message.removed_on_server_at.is_not(None))
         return list(db.session.scalars(query))
+
+
+# --- what somebody asks for ------------------------------------------------------------------
+
+
+def add_large(stage: Stage, *subjects: str) -> None:
+    """Messages of one second and one size, over the limit: only their headers come."""
+    stage.limit_megabytes(1)
+    date = just_now()
+    for subject in subjects:
+        raw = letter(subject, body="0123456789abcde\n" * 70_000)
+        stage.server.folder(INBOX).add(raw, date=date)
+    stage.sync()
+
+
+def ask_for(stage: Stage, subject: str) -> None:
+    """*Fetch anyway*, at one message."""
+    with inside(stage.world.id):
+        query = select(Location.arrival_id).join(Message, Message.id == Location.message_id)
+        ours = (Message.mailbox_id == stage.mailbox.id) & (Message.subject == subject)
+        newest = db.session.scalars(query.where(ours).order_by(Location.arrival_id.desc())).first()
+        assert newest is not None
+        assert fetch_anyway(arrival_ids=[newest])
+        db.session.commit()
+
+
+def stubs(stage: Stage) -> list[str]:
+    with inside(stage.world.id):
+        ours = (Message.mailbox_id == stage.mailbox.id) & Message.is_stub
+        return sorted(db.session.scalars(select(Message.subject).where(ours)))
+
+
+def asked_for(stage: Stage) -> int:
+    with inside(stage.world.id):
+        ours = (Arrival.account_id == stage.mailbox.account_id) & Arrival.is_wanted
+        return db.session.scalar(select(func.count()).select_from(Arrival).where(ours)) or 0
+
+
+@pytest.mark.parametrize("is_stored_again", [True, False])
+def test_what_is_fetched_anyway_is_found_again_by_its_header_among_those_that_look_alike(
+    stage: Stage, is_stored_again: bool
+) -> None:
+    if is_stored_again:  # with each renumbering: in each of them it is as well asked for
+        add_large(stage, "Plan 1", "Plan 2")
+        unsettled_by_one_renumbering_after_another(stage)
+    else:
+        unsettled(stage)
+        add_large(stage, "Plan 1", "Plan 2")
+    renumber_at_each_opening(stage)
+    before = len(stage.subjects())
+    for subject, left in (("Plan 1", ["Plan 2"]), ("Plan 2", [])):
+        ask_for(stage, subject)
+        stage.sync()
+        assert (stubs(stage), asked_for(stage)) == (left, 0)
+    stage.a_day_later()  # over the limit they are, and come as headers again
+    stage.sync()
+    assert (len(stage.subjects()), stubs(stage)) == (before, [])
+
+
+def test_what_is_fetched_anyway_and_is_gone_or_not_handed_out_says_so(stage: Stage) -> None:
+    unsettled(stage)
+    add_large(stage, "Plan 1")
+    renumber_at_each_opening(stage)
+    ask_for(stage, "Plan 1")
+    stage.server.on("FETCH", for_messages(lambda session, uid, good: None))
+    stage.sync()
+    assert (asked_for(stage), failure_of(stage)) == (0, UNFETCHABLE + NO_CONTENT)
+    stage.server.heal()
+    renumber_at_each_opening(stage)
+    stage.server.folder(INBOX).remove(max(stage.server.folder(INBOX).messages))
+    ask_for(stage, "Plan 1")
+    stage.sync()
+    assert (asked_for(stage), failure_of(stage)) == (0, NOT_FOUND)
+    assert stubs(stage) == ["Plan 1"]
+
+
+def failure_of(stage: Stage) -> str:
+    """What the page says of the one that is held back."""
+    with inside(stage.world.id):
+        (held,) = held_arrivals(stage.mailbox.account_id)
+        return held.failure
+
+
+def test_of_what_not_even_the_header_is_here_the_only_one_of_its_date_is_fetched_anyway(stage: Stage) -> None:
+    unsettled(stage)
+    withheld = stage.add(date=just_now())
+    stage.server.on("FETCH", for_messages(lambda _, uid, good: None if uid == withheld else good))
+    stage.sync()
+    stage.server.heal()
+    renumber_at_each_opening(stage)
+    with inside(stage.world.id):
+        assert sum(fetch_anyway([stage.mailbox.account_id]).values()) == 1
+        db.session.commit()
+    before = stage.count_in(INBOX)
+    stage.sync()
+    assert f"Letter {stage.letter_count}" in stage.subjects()
+    assert (stage.count_in(INBOX), asked_for(stage)) == (before, 0)
+
+
+def test_each_that_is_asked_for_is_the_last_where_the_time_is_over(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsettled(stage)
+    stage.read_only_the_inbox()
+    for subject in ("Plan 1", "Plan 2", "Plan 3"):
+        add_large(stage, subject + "." * len(stage.subjects()))
+    renumber_at_each_opening(stage)
+    with inside(stage.world.id):
+        assert sum(fetch_anyway([stage.mailbox.account_id]).values()) == 3
+        db.session.commit()
+    monkeypatch.setattr("mailboxes.sync.passes.PASS_SECONDS", 0.0)
+    for left in (2, 1, 0):
+        stage.sync()
+        assert (len(stubs(stage)), asked_for(stage)) == (left, left)
+
+
+def test_fetch_now_reads_anew_what_is_known_by_content_and_its_former_figures_are_no_more(
+    stage: Stage,
+) -> None:
+    stage.fill(INBOX, 3)
+    stage.sync()
+    with inside(stage.world.id):
+        ask_for_audit(stage.mailbox.account_id)
+        db.session.commit()
+    stage.sync()
+    unsettle(stage)
+    renumber_at_each_opening(stage)
+    stage.sync()
+    with inside(stage.world.id):
+        assert (stage.folders()[INBOX].audit, stage.folders()[INBOX].audited_at) == (None, None)
+        ask_for_audit(stage.mailbox.account_id, fetches=True)
+        db.session.commit()
+    bodies = bodies_asked(stage)
+    stage.sync()
+    assert bodies_asked(stage) > bodies
+
+
+def test_a_message_over_which_the_connection_ends_keeps_no_other_away(stage: Stage) -> None:
+    unsettled(stage)
+    renumber_at_each_opening(stage)
+    before = stage.count_in(INBOX)
+    uids = [stage.add(date=f"{now():%d-%b-%Y} 10:00:{second:02} +0000") for second in range(5)]
+    poisonous = {uids[1], uids[3]}
+
+    def end(session: Session, command: Command) -> bool:
+        asked = session.folder.asked(command.arguments.partition(b" ")[0].decode())
+        return b"BODY" in command.arguments and bool(poisonous & set(asked)) and drop(session, command)
+
+    stage.server.on("FETCH", end)
+    assert stage.sync().error is None
+    assert stage.sync().error is None
+    stage.a_day_later()
+    assert stage.sync().error is None
+    wanted = {f"Letter {stage.letter_count - back}" for back in (0, 2, 4)}
+    assert wanted <= set(stage.subjects())
+    assert stage.count_in(INBOX) == before + 5
+    with inside(stage.world.id):
+        assert stage.folders()[INBOX].reread_count == 0
+        assert held_counts(stage.mailbox.account_id) == {"unfetchable": 2}
+    stage.server.heal()
+    stage.a_day_later()
+    stage.sync()
+    assert stage.count_in(INBOX) == before + 5
+    assert len(set(stage.subjects())) == 8

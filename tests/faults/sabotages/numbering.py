@@ -130,8 +130,8 @@ NUMBERING = (
     Sabotage(
         "a reading that goes on has met nothing",
         SYNC / "unstable.py",
-        "Reading(run, folder, lane, Counter(cursor.reread_met))",
-        "Reading(run, folder, lane)",
+        "reading.begun_anew(cursor.reread_met)",
+        "reading.begun_anew()",
         "tests/faults/test_unstable.py::test_one_that_looks_like_another_is_another_also_where_its_reading_goes_on_in_another_pass",
     ),
     Sabotage(
@@ -144,9 +144,17 @@ NUMBERING = (
     Sabotage(
         "a stub of this visit stands for another one",
         SYNC / "unstable.py",
-        "    met[look] += 1\n    return met[look] <= stubs[look]\n",
-        "    stubs[look] -= 1\n    return stubs[look] >= 0\n",
+        "    met[look] += 1\n    return met[look] <= before[look]\n",
+        "    before[look] -= 1\n    return before[look] >= 0\n",
         "tests/faults/test_unstable.py"
         "::test_two_of_the_same_size_and_second_that_are_too_large_are_two_wherever_a_batch_ends",
+    ),
+    Sabotage(
+        "what is fetched anyway goes to whatever looks alike",
+        SYNC / "unstable_refetching.py",
+        "        return _beginning(item, len(self.header)) == self.header if self.header else is_alone\n",
+        "        return True\n",
+        "tests/faults/test_unstable.py"
+        "::test_what_is_fetched_anyway_is_found_again_by_its_header_among_those_that_look_alike",
     ),
 )
