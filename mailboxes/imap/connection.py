@@ -91,11 +91,12 @@ class ImapConnection(ImapSession):
         """UIDs in the open folder, ascending: from a UID on (F6), received since a day and before another.
 
         ``uid_next``: how far they go from a UID on, if that is known; since a day, it is what opening the
-        folder has told. Where they may be many, they are asked for in ranges.
+        folder has told. Where they may be many, they are asked for in ranges, as far as the highest goes
+        where nothing is told.
         """
         lowest, day = max(1, from_uid or 1), _received(since, before)
-        if day and not 0 < self.message_count <= searching.UIDS_PER_SEARCH:
-            uid_next = self.uid_next
+        if not 0 < self.message_count <= searching.UIDS_PER_SEARCH:
+            uid_next = (self.uid_next if day else uid_next) or self._uid_after_all()
         if uid_next - lowest > searching.UIDS_PER_SEARCH:
             return array("q", searching.all_uids(self, uid_next, lowest, day))
         uids = b"" if from_uid is None else b"UID %d:*" % lowest
@@ -109,11 +110,10 @@ class ImapConnection(ImapSession):
         messages and none is found: that would read as *all of them are gone* (F8).
         """
         count = None if state is None else state.exists
-        is_short = count is not None and count <= searching.UIDS_PER_SEARCH
-        if state is None or state.uid_next is None or is_short:
+        if state is None or (count is not None and count <= searching.UIDS_PER_SEARCH):
             found = Uids.of(searching.search(self, searching.EVERYTHING))
         else:
-            found = searching.all_uids(self, state.uid_next)
+            found = searching.all_uids(self, state.uid_next or self._uid_after_all())
         if count and not found:
             raise ProtocolError("The server tells of messages and finds none.")
         return found
@@ -225,6 +225,13 @@ class ImapConnection(ImapSession):
             return _kinds(dialogue.complete(tag).untagged)
 
     # --- private -----------------------------------------------------------------------------
+
+    def _uid_after_all(self) -> int:
+        """Of a server that does not tell the next UID: one above the highest; 0 where it finds none."""
+        try:
+            return max(searching.search(self, b"UID *"), default=-1) + 1
+        except CommandRefusedError:  # as of an empty folder
+            return 0
 
     def _message_id_headers(self, uids: Sequence[int]) -> list[bytes]:
         if not uids:

@@ -127,6 +127,27 @@ def test_many_that_came_since_a_day_are_asked_for_in_ranges(imap_server: Scripte
     assert searches[-1].endswith(b":* SINCE 20-Nov-2026")
 
 
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_where_no_next_uid_is_told_many_are_asked_for_in_ranges_up_to_the_highest(
+    imap_server: ScriptedImap, opened: Open, is_counted: bool
+) -> None:
+    folder = imap_server.folder()
+    for uid in (1, 40_000, 120_000, 600_000):
+        folder.add(RAW, uid=uid)
+    with opened() as connection:
+        state = replace(connection.examine(b"INBOX"), uid_next=None, exists=1_000_000 if is_counted else None)
+        connection.uid_next, connection.message_count = 0, state.exists or 0
+        assert list(connection.search_uids(40_001)) == [120_000, 600_000]
+        assert list(connection.search_uids(since=date(2026, 11, 20))) == [1, 40_000, 120_000, 600_000]
+        assert list(connection.all_uids(state)) == [1, 40_000, 120_000, 600_000]
+        imap_server.on("SEARCH", refuse("BAD what"), times=1)
+        assert list(connection.search_uids(40_001)) == [120_000, 600_000]
+    searches = [command.arguments for command in imap_server.commands if command.verb == "SEARCH"]
+    for first in (b"UID 40001:90000", b"UID 1:50000 SINCE 20-Nov-2026", b"UID 1:50000"):
+        at = searches.index(first)
+        assert searches[at - 1] == b"UID *"
+
+
 @given(
     st.integers(min_value=1, max_value=20_000_000),
     st.integers(min_value=0, max_value=50_000),
