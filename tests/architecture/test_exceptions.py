@@ -102,6 +102,7 @@ COMMITS = {
     "mailboxes.sync.arriving": "arrivals and cursor, per batch",
     "mailboxes.sync.auditing": "what was found in a folder, and no transaction while a server is asked",
     "mailboxes.sync.claiming": "a claim counts before its bell is rung",
+    "mailboxes.sync.flags": "how far flags were asked for, and no transaction while a server is asked",
     "mailboxes.sync.folders": "the list of folders, by itself",
     "mailboxes.sync.deaths": "whoever died holds nothing from now on",
     "mailboxes.sync.following": "flags and removals, per batch",

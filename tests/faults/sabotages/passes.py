@@ -65,7 +65,7 @@ PASSES = (
     ),
     Sabotage(
         "only the newest flags",
-        SYNC / "visiting.py",
+        SYNC / "flags.py",
         "        yield from _flags_of(run, folder, cursor, older)\n",
         "        yield from ()\n",
         "tests/mailboxes/sync/test_flags.py::test_flags_of_old_messages_are_followed_once_a_day",
@@ -160,7 +160,7 @@ PASSES = (
     ),
     Sabotage(
         "changes are promised",
-        SYNC / "visiting.py",
+        SYNC / "flags.py",
         "    except (CommandRefusedError, TurnedAwayError, ConnectionLostError) as error:\n",
         "    except ZeroDivisionError as error:\n",
         "tests/faults/test_quirks.py::test_a_quirk_costs_no_message[icloud/bad-condstore]",
@@ -196,7 +196,7 @@ PASSES = (
     ),
     Sabotage(
         "changes that are not told are asked for in each pass",
-        SYNC / "visiting.py",
+        SYNC / "flags.py",
         "    if not are_changes_told(cursor, run.began_at):\n        return None\n",
         "",
         "tests/mailboxes/sync/test_flags.py::test_a_server_that_does_not_tell_what_has_changed_is_asked_once_a_day_and_for_all_flags",
@@ -210,7 +210,7 @@ PASSES = (
     ),
     Sabotage(
         "flags that end the connection are asked for in each pass",
-        SYNC / "visiting.py",
+        SYNC / "flags.py",
         "        if run.imap.ended_over:\n",
         "        if False:\n",
         "tests/mailboxes/sync/test_hanging_folders.py::test_a_message_whose_flags_end_the_connection_is_asked_about_once_a_day",

@@ -24,7 +24,7 @@ def old_mail(
 
     ``with_changes``: the server counts what changes (CONDSTORE).
     """
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    monkeypatch.setattr("mailboxes.sync.flags.FLAGS_WITHOUT_MODSEQ", 2)
     scripted.server.capabilities += " CONDSTORE" if with_changes else ""
     uids = [scripted.add(f"Old {number}") for number in range(count)]
     scripted.sync()

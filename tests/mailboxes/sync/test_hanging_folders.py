@@ -554,7 +554,7 @@ def seen_uids(scripted: Scripted) -> list[int]:
 def test_a_server_that_ends_the_connection_again_and_again_is_not_signed_in_to_without_end(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    monkeypatch.setattr("mailboxes.sync.flags.FLAGS_WITHOUT_MODSEQ", 2)
     monkeypatch.setattr("mailboxes.imap.asking.ENDINGS_OF_A_PASS", 5)
     for number in range(19):
         scripted.add(f"One of {number}")

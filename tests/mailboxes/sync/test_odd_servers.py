@@ -167,7 +167,7 @@ def test_where_no_folder_is_known_a_list_that_is_refused_is_a_failure(scripted: 
 def test_a_server_that_counts_no_changes_of_flags_is_seen_through_once_a_day(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    monkeypatch.setattr("mailboxes.sync.flags.FLAGS_WITHOUT_MODSEQ", 2)
     scripted.server.capabilities += " CONDSTORE"
     folder = scripted.server.folder()
     for number in range(6):
@@ -184,7 +184,7 @@ def test_a_server_that_counts_no_changes_of_flags_is_seen_through_once_a_day(
 def test_a_server_that_counts_them_is_asked_about_a_few_once_a_day(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    monkeypatch.setattr("mailboxes.sync.flags.FLAGS_WITHOUT_MODSEQ", 2)
     scripted.server.capabilities += " CONDSTORE"
     for number in range(6):
         scripted.add(f"Number {number}")
