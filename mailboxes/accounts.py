@@ -108,6 +108,8 @@ class Account(OptionallyScoped, Base):
     next_attempt_at: Mapped[datetime] = mapped_column(default=now)
     synced_at: Mapped[datetime | None] = mapped_column(default=None)
     quiet_until: Mapped[datetime | None] = mapped_column(default=None)  # the server asked to be left alone
+    # When the server last told wrongly of all folders at once, or failed by it: it is asked once a day.
+    statuses_untold_at: Mapped[datetime | None] = mapped_column(default=None)
     is_spent: Mapped[bool] = mapped_column(default=False)  # … or the budget of the day is, until then
     fetched_on: Mapped[date | None] = mapped_column(default=None)  # the day (UTC) of `fetched_bytes`
     fetched_bytes: Mapped[int] = mapped_column(default=0)
@@ -199,7 +201,9 @@ class Folder(OptionallyScoped, Base):
     reread_count: Mapped[int] = mapped_column(default=0)  # of an unstable folder, once a day
     # … of which so many are not whole, by their look (`mailboxes.sync.unstable`).
     reread_met: Mapped[dict[str, int]] = mapped_column(JSONB, default=dict)
+    # What the server told at the last whole visit, if all of it was found: told again, nothing has come.
     server_count: Mapped[int | None] = mapped_column(default=None)
+    uid_next: Mapped[int | None] = mapped_column(default=None)
     last_error: Mapped[str] = mapped_column(default="")
     visited_at: Mapped[datetime | None] = mapped_column(default=None)  # by a pass that began then
     troubled_since: Mapped[datetime | None] = mapped_column(default=None)  # it has had an error since then

@@ -14,7 +14,7 @@ from typing import Literal
 from mailboxes import egress
 from mailboxes.egress import EgressPolicy
 from mailboxes.errors import CommandRefusedError, FolderUnavailableError, MailServerError
-from mailboxes.imap import FolderListing, ImapConnection, ImapSettings
+from mailboxes.imap import FolderListing, FolderStatus, ImapConnection, ImapSettings
 from mailboxes.smtp import SmtpConnection, SmtpSettings
 from mailboxes.wire import Certificate, Timeouts
 
@@ -137,9 +137,9 @@ def _check_imap(settings: ImapSettings, policy: EgressPolicy) -> tuple[list[Step
     found: list[FolderListing] = []
 
     def list_folders(finding: _Finding) -> None:
-        listed = connection.folders(with_counts=True, seconds=settings.timeouts.command)
+        listed = connection.folders(seconds=settings.timeouts.command)
         _open_the_inbox(connection, listed)
-        found.extend(_with_counts(connection, listed))
+        found.extend(_with_counts(connection, listed, settings.timeouts.command))
         _judge_folders(finding, found)
 
     try:
@@ -234,21 +234,29 @@ def _judge_folders(finding: _Finding, folders: list[FolderListing]) -> None:
         finding.advice = "Choose the folder for copies of sent messages yourself, or leave it empty."
 
 
-def _with_counts(connection: ImapConnection, folders: list[FolderListing]) -> Iterator[FolderListing]:
-    """Numbers of messages, asked folder by folder for a while where LIST did not tell them."""
+def _with_counts(
+    connection: ImapConnection, folders: list[FolderListing], seconds: float
+) -> Iterator[FolderListing]:
+    """Numbers of messages, asked folder by folder for a while where they are not told at once."""
+    told = connection.statuses(seconds=seconds)
     deadline = time.monotonic() + COUNTING_SECONDS
     for folder in folders:
-        is_asked = folder.message_count is None and folder.is_selectable
-        yield _counted(connection, folder) if is_asked and time.monotonic() < deadline else folder
+        status = told.get(folder.name_raw)
+        if status is None and folder.is_selectable and time.monotonic() < deadline:
+            status = _status(connection, folder)
+        yield folder if status is None else _counted(folder, status)
 
 
-def _counted(connection: ImapConnection, folder: FolderListing) -> FolderListing:
+def _status(connection: ImapConnection, folder: FolderListing) -> FolderStatus | None:
     try:
-        status = connection.status(folder.name_raw)
+        return connection.status(folder.name_raw)
     except MailServerError as error:
         if error.needs_reconnect:
             raise
-        return folder
+        return None
+
+
+def _counted(folder: FolderListing, status: FolderStatus) -> FolderListing:
     return replace(
         folder,
         message_count=status.messages,

@@ -5,6 +5,7 @@ IDLE is a hint and nothing more: what it does not tell is asked for by STATUS.
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,8 @@ from mailboxes.egress import EgressPolicy
 from mailboxes.errors import CommandRefusedError, TurnedAwayError
 from mailboxes.imap import FolderStatus, ImapConnection, ImapSettings
 from mailboxes.sync.claiming import is_wanted, may_be_asked
-from tenants.database import across_organizations
+from mailboxes.sync.plan import are_told_at_once
+from tenants.database import across_organizations, now
 
 MOST_MISSED = 2
 UNASKED_SECONDS = 900.0  # a folder that cost the connection is left to the scheduled passes for so long
@@ -31,6 +33,7 @@ class Post:
     organization_id: UUID | None
     folders: tuple[bytes, ...]  # the inbox first
     version: str
+    is_told_at_once: bool = False  # whether its folders are many, and the server may tell of all at once
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class Watched:
     socket: int | None = None  # its number while the selector waits for it
     told: dict[bytes, FolderStatus] = field(default_factory=dict)
     unasked: dict[bytes, float] = field(default_factory=dict)  # folders, and until when
+    is_list_no_use: bool = False  # the server fails by telling of all folders at once
     is_idle_no_use: bool = False  # it was offered, and is refused or tells nothing
     is_heard: bool = False  # IDLE has told something since the inbox was asked about
     missed_count: int = 0  # how often in a row it had changed without a word
@@ -73,6 +77,7 @@ def posts() -> list[Post]:
             Account.imap_user,
             Account.imap_secret,
             Account.connected_as,
+            Account.statuses_untold_at,
             func.array_agg(Folder.name_raw).label("folders"),
             func.array_agg(Folder.special_use).label("uses"),
         )
@@ -99,7 +104,8 @@ def _post(row: Any) -> Post:
     login = (row.imap_user, row.imap_secret, row.connected_as)
     connection = (row.imap_host, row.imap_port, row.imap_encryption, *login)
     version = hashlib.sha256(repr(connection).encode()).hexdigest()
-    return Post(row.id, row.organization_id, tuple(name for _, name in pairs), version)
+    is_told_at_once = are_told_at_once(len(pairs), row.statuses_untold_at, now())
+    return Post(row.id, row.organization_id, tuple(name for _, name in pairs), version, is_told_at_once)
 
 
 def ask(watched: Watched) -> bool:
@@ -117,8 +123,9 @@ def ask(watched: Watched) -> bool:
         is_changed = watched.can_idle and bool(imap.idle_done())
     watched.is_heard = watched.is_heard or is_changed
     watched.lost_count = 0
+    told = _told_at_once(watched)
     for folder in folders[1:] if watched.can_idle else folders:
-        is_changed = _has_changed(watched, folder) or is_changed
+        is_changed = _has_changed(watched, folder, told.get(folder)) or is_changed
     if watched.can_idle:
         is_changed = _is_missed(watched, folders[0]) or is_changed
     if watched.can_idle:
@@ -148,7 +155,17 @@ def _messages(status: FolderStatus | None) -> tuple[int | None, int | None]:
     return (status.messages, status.uid_next) if status is not None else (None, None)
 
 
-def _has_changed(watched: Watched, folder: bytes) -> bool:
+def _told_at_once(watched: Watched) -> Mapping[bytes, FolderStatus]:
+    """What is told of all folders in one go, where they are many; what is left out is asked for by itself."""
+    if not watched.post.is_told_at_once or watched.is_list_no_use:
+        return {}
+    watched.is_list_no_use = True  # unless it is answered
+    told = watched.imap.statuses()
+    watched.is_list_no_use = False
+    return told
+
+
+def _has_changed(watched: Watched, folder: bytes, status: FolderStatus | None = None) -> bool:
     """Whether a folder is not as it was told last; one that tells nothing is read by the scheduled passes.
 
     One that is in use, or that the server says goodbye over, costs the connection: a new one goes on without
@@ -158,7 +175,7 @@ def _has_changed(watched: Watched, folder: bytes) -> bool:
     if not is_inbox and _is_left_out(watched, folder):
         return False
     try:
-        status = watched.imap.status(folder)
+        status = status or watched.imap.status(folder)
     except CommandRefusedError:
         return False
     except TurnedAwayError:

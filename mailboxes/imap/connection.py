@@ -29,7 +29,7 @@ from mailboxes.imap.dialogue import (
 )
 from mailboxes.imap.fetching import FetchedMessage, MessageDetails
 from mailboxes.imap.folder_numbers import FolderState, FolderStatus, event_of, folder_status
-from mailboxes.imap.folders import FolderListing
+from mailboxes.imap.folders import INBOX, FolderListing
 from mailboxes.imap.refusals import CLOSED_TO_US
 from mailboxes.imap.session import LINE_BUDGET, ImapSession
 from mailboxes.uids import Uids
@@ -43,33 +43,47 @@ class ImapConnection(ImapSession):
 
     # --- folders -----------------------------------------------------------------------------
 
-    def folders(self, *, with_counts: bool = False, seconds: float | None = None) -> list[FolderListing]:
-        """List all folders, with their numbers if asked for and the server tells in one go.
-
-        ``seconds``: how long it may take, where that is not what any command may.
-        """
-        options = []
-        if "LIST-EXTENDED" in self.capabilities and "SPECIAL-USE" in self.capabilities:
-            options.append(b"SPECIAL-USE")
-        if with_counts and "LIST-STATUS" in self.capabilities:
-            options.append(b"STATUS (MESSAGES UIDNEXT UIDVALIDITY)")
+    def folders(self, *, seconds: float | None = None) -> list[FolderListing]:
+        """List all folders. ``seconds``: how long it may take, where that is not what any command may."""
+        is_extended = {"LIST-EXTENDED", "SPECIAL-USE"} <= self.capabilities
         command: list[Argument] = [b"LIST", b'""', b'"*"']
-        extended = [*command, b"RETURN (" + b" ".join(options) + b")"] if options else command
+        extended = [*command, b"RETURN (SPECIAL-USE)"] if is_extended else command
         try:
             answer = self.run(*extended, seconds=seconds, budget=folders.LIST_BUDGET)
         except CommandRefusedError:
-            if not options:
+            if not is_extended:
                 raise
             answer = self.run(
                 *command, seconds=seconds, budget=folders.LIST_BUDGET
             )  # it promised too much (F35)
         return folders.listings(answer.untagged)
 
+    def statuses(self, *, seconds: float | None = None) -> dict[bytes, FolderStatus]:
+        """Ask about all folders in one go, by name, where the server can (RFC 5819); none where it cannot.
+
+        Of the open one nothing is said: it is told as it was (RFC 9051 §6.3.11).
+        """
+        told: dict[bytes, FolderStatus] = {}
+
+        def take(parts: Parts) -> bool:
+            if name_raw := folders.status_numbers(parts)[0]:
+                told[INBOX if name_raw.upper() == INBOX else name_raw] = folder_status([parts])
+            return True
+
+        if "LIST-STATUS" in self.capabilities:
+            command = b'LIST "" "*" RETURN (STATUS ' + self._status_items() + b")"
+            try:
+                self.run(command, seconds=seconds, budget=folders.LIST_BUDGET, take=take)
+            except CommandRefusedError:
+                self.capabilities -= {"LIST-STATUS"}  # it promised too much (F35)
+                return {}
+        if self._folder is not None:
+            told.pop(self._folder[0], None)
+        return told
+
     def status(self, folder_raw: bytes) -> FolderStatus:
         """Ask about a folder without opening it."""
-        items = b"(MESSAGES UNSEEN UIDNEXT UIDVALIDITY" + (
-            b" HIGHESTMODSEQ)" if "CONDSTORE" in self.capabilities else b")"
-        )
+        items = self._status_items()
         try:
             answer = self.run_on_folder(b"STATUS", astring(folder_raw), items)
         except FolderUnavailableError as error:
@@ -77,7 +91,7 @@ class ImapConnection(ImapSession):
                 raise
             plain = items.replace(b" HIGHESTMODSEQ", b"")  # it promised too much (F35)
             answer = self.run_on_folder(b"STATUS", astring(folder_raw), plain)
-        return folder_status(answer)
+        return folder_status(answer.untagged)
 
     # --- what there is -----------------------------------------------------------------------
 
@@ -232,6 +246,10 @@ class ImapConnection(ImapSession):
             return max(searching.search(self, b"UID *"), default=-1) + 1
         except CommandRefusedError:  # as of an empty folder
             return 0
+
+    def _status_items(self) -> bytes:
+        mod_seq = b" HIGHESTMODSEQ" if "CONDSTORE" in self.capabilities else b""
+        return b"(MESSAGES UNSEEN UIDNEXT UIDVALIDITY" + mod_seq + b")"
 
     def _message_id_headers(self, uids: Sequence[int]) -> list[bytes]:
         if not uids:

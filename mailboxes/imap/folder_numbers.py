@@ -4,6 +4,7 @@ Few of them can be relied upon: what is not told, or cannot be meant, is None (r
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mailboxes.imap.dialogue import Answer, Parts, response_code
@@ -63,10 +64,10 @@ def folder_state(answer: Answer, *, has_mod_seq: bool) -> FolderState:
     )
 
 
-def folder_status(answer: Answer) -> FolderStatus:
-    """What STATUS told."""
+def folder_status(answers: Iterable[Parts]) -> FolderStatus:
+    """What STATUS told of one folder."""
     told: dict[str, int] = {}
-    for parts in answer.untagged:
+    for parts in answers:
         told |= status_numbers(parts)[1]
     return FolderStatus(
         messages=told.get("MESSAGES"),

@@ -116,25 +116,12 @@ class FolderListing:
 
 
 def listings(answers: Sequence[Parts]) -> list[FolderListing]:
-    """Every folder that the LIST answers tell of, once each, with what it is for.
-
-    STATUS answers among them (RFC 5819) give their numbers.
-    """
+    """Every folder that the LIST answers tell of, once each, with what it is for."""
     found: dict[bytes, FolderListing] = {}
     for parts in answers:
         listing = _listing(parts)
         if listing is not None:
             found.setdefault(listing.name_raw, listing)
-    for parts in answers:
-        name_raw, numbers = status_numbers(parts)
-        name_raw = INBOX if name_raw.upper() == INBOX else name_raw
-        if name_raw in found:
-            found[name_raw] = replace(
-                found[name_raw],
-                message_count=numbers.get("MESSAGES"),
-                uid_validity=numbers.get("UIDVALIDITY") or None,
-                uid_next=numbers.get("UIDNEXT") or None,
-            )
     return _with_well_known_uses(list(found.values()))
 
 

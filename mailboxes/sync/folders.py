@@ -64,6 +64,7 @@ def cursor_of(folder: Folder) -> Cursor:
             Folder.history_floor,
             Folder.changed_validity_count,
             Folder.server_count,
+            Folder.uid_next,
             Folder.compared_at,
             Folder.flags_uid,
             Folder.changes_untold_at,
@@ -74,12 +75,18 @@ def cursor_of(folder: Folder) -> Cursor:
             Folder.chosen_validity,
         ).where(Folder.id == folder.id)
     ).one()
+    return cursor_from(row)
+
+
+def cursor_from(row: Any) -> Cursor:
+    """What is committed of a folder, as its row was read."""
     cursor = Cursor(
         uid_validity=row.uid_validity,
         last_uid=row.last_uid,
         mod_seq=row.mod_seq,
         renumberings=row.changed_validity_count,
         server_count=row.server_count,
+        uid_next=row.uid_next,
         compared_at=row.compared_at,
         flags_uid=row.flags_uid,
         untold_at=row.changes_untold_at,

@@ -20,6 +20,7 @@ COMPARED_EVERY = timedelta(days=1)
 SKEW = timedelta(hours=1)  # between the server's clock and ours
 FLAGS_WITHOUT_MODSEQ = 500  # newest messages whose flags are asked for in each pass
 UIDS_AT_ONCE = 500
+FEW_FOLDERS = 30  # are visited whatever is told: all of an account, or those whose turn it is
 FEWEST_AT_ONCE = 10
 PORTION_SECONDS = 1.0
 
@@ -47,6 +48,7 @@ class Cursor:
 
     UIDs up to ``first_uid`` were there when the folder was chosen (again). Of those, everything from
     ``history_uid`` up is stored, and nothing below ``history_floor`` ever will be (0: not decided yet).
+    ``server_count``, ``uid_next``: what the server told at the last whole visit.
     ``flags_uid``: down to here the flags of all messages were asked for, and the rest is still to be asked.
     ``untold_at``: when the server last did not tell what had changed since ``mod_seq``.
     ``reread_count``: how many of an unstable folder have been read anew since it was due; ``reread_met``: how
@@ -63,6 +65,7 @@ class Cursor:
     history_floor: int = 0
     renumberings: int = 0
     server_count: int | None = None
+    uid_next: int | None = None
     compared_at: datetime | None = None
     flags_uid: int | None = None
     untold_at: datetime | None = None
@@ -141,6 +144,34 @@ def may_have_new(cursor: Cursor, exists: int | None, uid_next: int | None) -> bo
         return False
     is_as_before = exists is None or exists == cursor.server_count
     return not (is_as_before and uid_next is not None and uid_next <= cursor.last_uid + 1)
+
+
+def are_told_at_once(folder_count: int, untold_at: datetime | None, at: datetime) -> bool:
+    """Whether a server is asked of all folders in one go; one that told wrongly is asked after a day."""
+    return folder_count > FEW_FOLDERS and (untold_at is None or at - untold_at >= COMPARED_EVERY)
+
+
+def is_as_visited(cursor: Cursor, uid_validity: int | None, uid_next: int | None, exists: int | None) -> bool:
+    """Whether a server tells of a folder, without opening it, what it told at the last whole visit."""
+    told = uid_validity, uid_next, exists
+    known = cursor.uid_validity, cursor.uid_next, cursor.server_count
+    return None not in told and told == known and not cursor.is_distrusted
+
+
+def is_at_rest(cursor: Cursor, exists: int | None, mod_seq: int | None, at: datetime) -> bool:
+    """Whether a folder without new mail needs no visit: no flag has changed, and nothing is under way."""
+    are_flags_known = exists == 0 or (mod_seq is not None and mod_seq == cursor.mod_seq)
+    is_followed = cursor.flags_uid is None and cursor.untold_at is None and cursor.renumberings == 0
+    is_chosen_long_ago = cursor.chosen_uid is None or cursor.has_history_left
+    is_begun = cursor.is_history_chosen and is_chosen_long_ago and cursor.first_uid <= cursor.last_uid
+    return are_flags_known and is_followed and is_begun and not is_day_over(cursor, at)
+
+
+def is_behind(cursor: Cursor, uid_validity: int | None, uid_next: int | None, mod_seq: int | None) -> bool:
+    """Whether a server tells of a folder less than it told before: these numbers go up and never back."""
+    pairs = (uid_next, cursor.uid_next), (mod_seq, cursor.mod_seq)
+    is_same = uid_validity is not None and uid_validity == cursor.uid_validity
+    return is_same and any(a is not None and b is not None and a < b for a, b in pairs)
 
 
 def new_uids(found: Iterable[int], cursor: Cursor) -> "array[int]":

@@ -1,5 +1,6 @@
 """One visit to one folder: new mail, and once in a pass also what changed."""
 
+import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,25 +39,42 @@ from mailboxes.sync.refetching import refetch
 from mailboxes.sync.reusing import begin_anew, replace_reused, reused_uid_of, suspect_returned
 from mailboxes.sync.running import Pass, TimeIsUpError, lane_of, take_in, validity_of
 from mailboxes.sync.stored import stored_uids
+from mailboxes.sync.unchanged import unchanged_folders
 from mailboxes.sync.unstable import visit_unstable
 from mailboxes.uids import Uids
 from tenants.database import db, now
 
+LOOK_SECONDS = 3.0  # between two looks for new mail of the inbox, while the other folders are visited
+
 
 def visit_each(run: Pass, folders: Sequence[Folder], *, is_first_round: bool) -> None:
-    """Visit all folders, while there is time; one that fails holds up no other.
+    """Visit all folders that may need it, while there is time; one that fails holds up no other.
 
-    One renumbered while it is read is told last.
+    One renumbered while it is read is told last. There may be thousands: whoever calls meanwhile is heard.
     """
     renumbered: UidValidityChangedError | None = None
-    for number, folder in enumerate(folders):
+    looked_at = time.monotonic()
+    unchanged = unchanged_folders(run, folders, is_first_round=is_first_round)
+    for number, folder in enumerate([folder for folder in folders if folder.id not in unchanged]):
         if number and run.is_over:
             run.is_cut = True
             break
+        if is_first_round and time.monotonic() - looked_at >= LOOK_SECONDS:
+            looked_at = time.monotonic()
+            renumbered = _look_into_inbox(run, folders) or renumbered
         if folder.id not in run.troubled:
             renumbered = _visit_or_leave(run, folder, is_first_round=is_first_round) or renumbered
     if renumbered is not None:
         raise renumbered
+
+
+def _look_into_inbox(run: Pass, folders: Sequence[Folder]) -> UidValidityChangedError | None:
+    """Its new mail, if somebody has heard of some since the round began."""
+    inbox = next((one for one in folders if one.special_use == "inbox"), None)
+    if inbox is None or inbox.id in run.troubled or not run.is_called:
+        return None
+    run.begin_round()
+    return _visit_or_leave(run, inbox, is_first_round=False)
 
 
 def _visit_or_leave(run: Pass, folder: Folder, *, is_first_round: bool) -> UidValidityChangedError | None:
@@ -125,6 +143,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         history_floor=floor,
         renumberings=renumberings,
         server_count=state.exists,
+        uid_next=state.uid_next if len(uids) >= (state.exists or 0) else None,
         compared_at=None if is_renumbered else now(),
         new_since=cursor.new_since,
         chosen_uid=cursor.chosen_uid,
@@ -148,6 +167,7 @@ def begin_epoch(run: Pass, folder: Folder, state: FolderState, cursor: Cursor, e
         reread_met={},
         reused_uid=None,
         server_count=begun.server_count,
+        uid_next=begun.uid_next,
         compared_at=begun.compared_at,
         last_error="",
     )
@@ -186,8 +206,8 @@ def _fetch_new(run: Pass, folder: Folder, state: FolderState, cursor: Cursor) ->
 def _follow(
     run: Pass, folder: Folder, state: FolderState, cursor: Cursor, new_count: int, *, is_steady: bool
 ) -> None:
-    kept: dict[str, Any] = {"server_count": state.exists, "last_error": "", "gone_at": None}
-    kept |= {"left_alone_until": None, "reread_count": 0, "reread_met": {}}
+    kept: dict[str, Any] = {"last_error": "", "gone_at": None, "left_alone_until": None}
+    kept |= {"reread_count": 0, "reread_met": {}}
     is_new_since = func.greatest(Folder.new_since, new_since_after(cursor, run.looked_at))
     kept["new_since"] = case((Folder.reused_uid.is_(None), is_new_since), else_=Folder.new_since)
     if cursor.chosen_uid is not None and not cursor.has_history_left:
@@ -202,7 +222,8 @@ def _follow(
     if is_comparison_due(cursor, state.exists, state.uid_next, new_count, now()):
         state = _opened_again(run, folder, cursor)
         there = _compare(run, folder, state, cursor_of(folder))
-        kept |= {"server_count": state.exists, "compared_at": now()}
+        kept["compared_at"] = now()
+    kept |= {"server_count": state.exists, "uid_next": _uid_next_after(state, cursor, there)}
     leases.demand(run.account.id, run.fence)
     keep_cursor(folder, **kept)
     db.session.commit()
@@ -213,6 +234,16 @@ def _follow(
     refetch(run, folder, cursor, is_daily=is_daily or is_resumed)
     if there is not None and (is_daily or is_resumed):
         audit(run, folder, there)
+
+
+def _uid_next_after(state: FolderState, cursor: Cursor, there: Uids | None) -> Any:
+    """The next UID, if all messages below it are known: while it is told again, nothing has come. Some
+    servers count messages that they do not find yet."""
+    is_all_found = there is not None and state.exists is not None and len(there) >= state.exists
+    is_as_before = (state.uid_next, state.exists) == (cursor.uid_next, cursor.server_count)
+    if state.uid_next is None or is_all_found or is_as_before:
+        return state.uid_next
+    return case((Folder.last_uid + 1 >= state.uid_next, state.uid_next), else_=None)
 
 
 def _settle_reused(run: Pass, folder: Folder, state: FolderState, there: Uids | None) -> Uids | None:

@@ -119,6 +119,7 @@ COMMITS = {
     "mailboxes.troubles.accounts": "what was told of each account is remembered with it",
     "mailboxes.webhooks.calling": "a claim counts before a receiver is asked, and what it came to by itself",
     "mailboxes.webhooks.keeping": "some rows at a time",
+    "mailboxes.sync.unchanged": "that a server is not asked of all folders, before they are visited",
     "mailboxes.sync.unstable": "each portion, and no transaction while a server is asked",
     "mailboxes.sync.unstable_refetching": "what has come whole, or does not come, one by one",
     "mailboxes.sync.unstable_removals": "no transaction while a server is asked",

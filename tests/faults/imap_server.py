@@ -374,6 +374,9 @@ class Session:
         if lines is None:
             lines = [b'* LIST () "/" "%s"' % name for name in self.server.folders]
         self.send(b"".join(line + b"\r\n" for line in lines))
+        if b"STATUS (" in command.arguments:
+            for name, folder in self.server.folders.items():
+                self.line(self.status_line(b'"%s"' % name, folder))
         self.done(command)
 
     def _examine(self, command: Command) -> None:
@@ -397,10 +400,15 @@ class Session:
             self.line(f"{command.tag} NO no such folder".encode())
             return
         name = command.arguments.rpartition(b" (")[0]
+        self.line(self.status_line(re.match(rb'"[^"]*"', name)[0], folder))  # type: ignore[index]
+        self.done(command)
+
+    def status_line(self, name: bytes, folder: Folder) -> bytes:
+        """What is told of a folder that is not open, by its name as it is written."""
         numbers = f"MESSAGES {len(folder.messages)} UNSEEN 0 UIDNEXT {folder.uid_next}"
         numbers += f" UIDVALIDITY {folder.uid_validity}"
-        self.line(b"* STATUS %s (%s)" % (re.match(rb'"[^"]*"', name)[0], numbers.encode()))  # type: ignore[index]
-        self.done(command)
+        numbers += f" HIGHESTMODSEQ {folder.mod_seq}" if self._knows("CONDSTORE") else ""
+        return b"* STATUS %s (%s)" % (name, numbers.encode())
 
     def _named(self, command: Command) -> Folder | None:
         found = re.match(rb'"([^"]*)"', command.arguments)

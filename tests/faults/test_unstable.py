@@ -608,6 +608,7 @@ def test_of_what_not_even_the_header_is_here_the_only_one_of_its_date_is_fetched
     stage.server.heal()
     renumber_at_each_opening(stage)
     with inside(stage.world.id):
+        db.session.execute(update(Arrival).values(arrived_at=now() - timedelta(hours=3)))
         assert sum(fetch_anyway([stage.mailbox.account_id]).values()) == 1
         db.session.commit()
     before = stage.count_in(INBOX)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +13,13 @@ from sqlalchemy import update
 import workers.watch
 from mailboxes.accounts import Account
 from mailboxes.egress import EgressPolicy
-from mailboxes.errors import TurnedAwayError
+from mailboxes.errors import ConnectionLostError, TurnedAwayError
 from mailboxes.imap import ImapConnection, ImapSettings
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db, uuid7
 from tests.dovecot import Dovecot
 from tests.factories import World, make_mailbox
-from tests.faults.behaviours import refuse, reply
+from tests.faults.behaviours import drop, refuse, reply
 from tests.faults.imap_server import ScriptedImap
 from tests.mailboxes.arriving import letter
 from tests.mailboxes.served import Served
@@ -209,6 +210,27 @@ def test_however_many_folders_are_in_use_the_inbox_is_watched(
     assert ask(watched)  # the inbox tells
     imap_server.folder("Projects").add(b"Subject: x\r\n\r\n")
     assert ask(watched)  # and another one is asked
+    assert not ask(watched)
+    watched.imap.close()
+
+
+def test_folders_that_are_many_are_asked_about_in_one_go_by_a_server_that_bears_it(
+    imap_server: ScriptedImap, loopback: EgressPolicy
+) -> None:
+    imap_server.capabilities += " LIST-STATUS"
+    watched = asked_of(imap_server, loopback, b"INBOX", b"Archive", b"Projects")
+    watched.post = replace(watched.post, is_told_at_once=True)
+    assert ask(watched)
+    assert not ask(watched)
+    imap_server.folder("Projects").add(b"Subject: x\r\n\r\n")
+    assert ask(watched)
+    assert not ask(watched)
+    assert not any(b"Projects" in command.arguments for command in imap_server.commands)
+    imap_server.on("LIST", drop)
+    with pytest.raises(ConnectionLostError):
+        ask(watched)
+    imap_server.folder("Archive").add(b"Subject: x\r\n\r\n")
+    assert ask(watched)
     assert not ask(watched)
     watched.imap.close()
 

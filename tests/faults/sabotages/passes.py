@@ -246,4 +246,12 @@ PASSES = (
         "        raise\n",
         "tests/workers/test_watch.py::test_however_many_folders_are_in_use_the_inbox_is_watched",
     ),
+    Sabotage(
+        "what is told of a folder is believed for good",
+        SYNC / "unchanged.py",
+        "number < FEW_FOLDERS or ",
+        "",
+        "tests/mailboxes/sync/test_many_folders.py"
+        "::test_numbers_that_stand_still_hold_up_mail_for_as_many_passes_as_there_are_turns",
+    ),
 )

@@ -87,10 +87,23 @@ def test_attributes_win_over_names() -> None:
     assert folders["Sent"].special_use is None
 
 
-def test_counts_come_with_the_list_where_the_server_can() -> None:
-    status = b'* STATUS "a (b)" (MESSAGES 12 UNSEEN 3 UIDNEXT 99 UIDVALIDITY 7)'
-    (folder,) = listings([[b'* LIST () "/" "a (b)"'], [status]])
-    assert (folder.message_count, folder.uid_next, folder.uid_validity) == (12, 99, 7)
+def test_numbers_of_all_folders_come_at_once_where_the_server_can_but_of_the_open_one(
+    imap_server: ScriptedImap, opened: Open
+) -> None:
+    answer = (
+        b'* LIST () "/" "a (b)"\r\n* STATUS "a (b)" (MESSAGES 12 UNSEEN 3 UIDNEXT 99 UIDVALIDITY 7)\r\n'
+        b"* STATUS inbox (MESSAGES 1 UIDVALIDITY 1)\r\n* STATUS {3}\r\nlit (MESSAGES 2)\r\n{tag} OK\r\n"
+    )
+    imap_server.on("LIST", reply(answer))
+    imap_server.folder("Other")
+    with opened() as connection:
+        assert connection.statuses() == {}
+        connection.capabilities |= {"LIST-STATUS"}
+        assert connection.statuses().keys() == {b"a (b)", b"lit"}
+        connection.examine(b"Other")
+        told = connection.statuses()
+    assert {name: status.messages for name, status in told.items()} == {b"a (b)": 12, b"INBOX": 1, b"lit": 2}
+    assert (told[b"a (b)"].uid_next, told[b"a (b)"].uid_validity, told[b"a (b)"].unseen) == (99, 7, 3)
 
 
 @given(st.text(min_size=1, max_size=40))
@@ -118,7 +131,9 @@ def test_a_server_that_promised_an_extended_list_is_asked_plainly(
 
     imap_server.on("LIST", stumble)
     with opened() as connection:
-        assert [folder.name for folder in connection.folders(with_counts=True)] == ["INBOX"]
+        assert [folder.name for folder in connection.folders()] == ["INBOX"]
+        assert connection.statuses() == {}
+        assert "LIST-STATUS" not in connection.capabilities
 
 
 def test_a_folder_that_is_gone_says_so(opened: Open) -> None:
