@@ -94,18 +94,17 @@ system:
 
 @dataclass
 class Showroom:
-    """Who works here, and the ids that addresses of pages need."""
+    """Who works here, the ids that addresses of pages need, and where mail to customers is kept."""
 
     people: dict[str, User]
     ids: dict[str, Any]
+    world: Path
 
 
 def furnish(app: Flask) -> Showroom:
     """Fill an empty installation, set up as a demo."""
     world = Path(tempfile.mkdtemp())
-    app.config["POSTROOM"] = dataclasses.replace(
-        app.config["POSTROOM"], is_demo=True, customer_mail_directory=str(world)
-    )
+    _be_a_demo(app, world)
     _write_a_notice(CustomersPost(world))
     environment = sample_environment(143, 25) | {"DEMO_PASSWORD": PASSWORD}
     for text in (sample_text(ORGANIZATIONS_FILE), GLOBAL):
@@ -128,9 +127,20 @@ def furnish(app: Flask) -> Showroom:
         MEMBER: nordwind.member.user,
         FIRST_DAY: make_organization("Bare Walls").admin.user,
     }
-    showroom = Showroom(people, ids | _globally(nordwind) | {"user": people[MEMBER].id})
+    showroom = Showroom(people, ids | _globally(nordwind) | {"user": people[MEMBER].id}, world)
     weakref.finalize(showroom, shutil.rmtree, world, ignore_errors=True)
     return showroom
+
+
+def open_doors(app: Flask, showroom: Showroom) -> None:
+    """Set an application up as that of a furnished installation."""
+    _be_a_demo(app, showroom.world)
+
+
+def _be_a_demo(app: Flask, world: Path) -> None:
+    app.config["POSTROOM"] = dataclasses.replace(
+        app.config["POSTROOM"], is_demo=True, customer_mail_directory=str(world)
+    )
 
 
 def _write_a_notice(post: CustomersPost) -> None:

@@ -1,9 +1,9 @@
 """Plug-in: stories. A file ``test_…_story.py`` is told in the order in which it is written, by one process.
 
 Its tests share something that takes long to start, and the last one ends it. One process tells also what is
-quick once the code is read (`READERS`). Everything else is shuffled and spread over the cores, one test at a
-time; what is marked as ``long`` is begun first, so that no core waits for it at the end. Tests of the browser
-follow one another: it is started once.
+quick once the code is read (`READERS`), and what goes through the same furnished pages (`SHOWROOM`).
+Everything else is shuffled and spread over the cores, one test at a time; what is marked as ``long`` is begun
+first, so that no core waits for it at the end. Tests of the browser follow one another: it is started once.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 READERS = ("tests/architecture/", "tests/webapp/test_components.py")
+SHOWROOM = ("tests/browser/test_every_page.py", "tests/browser/test_refusals.py")
 
 
 class StoryScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
@@ -26,6 +27,8 @@ class StoryScheduling(LoadScopeScheduling):  # type: ignore[misc]  # it has no t
             del given[scope]
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(SHOWROOM):
+            return "showroom"
         is_whole = _tells_story(nodeid) or nodeid.startswith(READERS)
         return nodeid.partition("::")[0] if is_whole else nodeid
 

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +17,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 from tenants.organizations import Membership
 from tests.factories import sign_in
 from tests.services import missing
+from tests.showroom import Showroom, furnish, open_doors
 from webapp.events import Application
 
 CHROMIUM = Path("/usr/bin/chromium-headless-shell")  # without windows of its own, which take most of the time
 # No host but ours, and no graphics card, which would be imitated by the processor.
 ARGUMENTS = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-gpu")
+ANSWERED = ("requestfinished", "requestfailed")
 BLOCKED = "csp"  # what a policy stops is never asked for
 expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
@@ -93,6 +96,18 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+Kept = dict[tuple[Any, ...], list[BrowserContext]]
+
+
+@pytest.fixture(scope="package")
+def kept(browser: Browser) -> Iterator[Kept]:
+    """Contexts without a window, by what they were made with: style and script are loaded already."""
+    contexts: Kept = defaultdict(list)
+    yield contexts
+    for context in (context for all in contexts.values() for context in all):
+        context.close()
+
+
 @dataclass
 class Visit:
     """A browser window on our server. Collects what should never happen."""
@@ -100,6 +115,7 @@ class Visit:
     context: BrowserContext
     page: Page
     url: str
+    made_with: tuple[Any, ...]
     strange_requests: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
@@ -109,9 +125,24 @@ class Visit:
         self.page.goto(self.url + path)
         return self.page
 
+    def leave(self) -> None:
+        """Close every page; the context is free for another window."""
+        for page in self.context.pages:
+            page.close()
+        for name in ANSWERED:
+            self.context.remove_listener(name, self.note)
+
+    def note(self, request: Request) -> None:
+        """Keep what goes elsewhere."""
+        is_ours = request.url.startswith((self.url, "data:", "blob:"))
+        if not is_ours and request.failure != BLOCKED:
+            self.strange_requests.append(request.url)
+
 
 @pytest.fixture
-def visit(app: Flask, live_server: str, quiet_application: Quiet, browser: Browser) -> Iterator[Any]:
+def visit(
+    app: Flask, live_server: str, quiet_application: Quiet, browser: Browser, kept: Kept
+) -> Iterator[Any]:
     """``visit(member, width=…)`` opens a window in which this member has signed in.
 
     Requests to anywhere else find no host and are counted; a page with a script error or a broken policy
@@ -120,34 +151,45 @@ def visit(app: Flask, live_server: str, quiet_application: Quiet, browser: Brows
     visits: list[Visit] = []
 
     def begin(member: Membership | None, width: int = 1440, height: int = 900, **given: Any) -> Visit:
-        context = browser.new_context(viewport={"width": width, "height": height}, **given)
+        made_with = (width, height, *sorted(given.items()))
+        context = (
+            kept[made_with].pop()
+            if kept[made_with]
+            else browser.new_context(viewport={"width": width, "height": height}, **given)
+        )
+        made = Visit(context, context.new_page(), live_server, made_with)
+        _forget(made)
         if member is not None:
             token = sign_in(app, member).get_cookie("postroom").value
             context.add_cookies([{"name": "postroom", "value": token, "url": live_server}])
-        made = Visit(context, context.new_page(), live_server)
         _watch(made)
         visits.append(made)
         return made
 
     yield begin
     for made in visits:
-        made.context.close()
+        made.leave()
+        kept[made.made_with].append(made.context)
     quiet_application.wait()
     assert [fault for made in visits for fault in made.faults] == []
 
 
-def _watch(made: Visit) -> None:
-    def note(request: Request) -> None:
-        is_ours = request.url.startswith((made.url, "data:", "blob:"))
-        if not is_ours and request.failure != BLOCKED:
-            made.strange_requests.append(request.url)
+def _forget(made: Visit) -> None:
+    """Let the window know of nothing that was done in its context before, but style and script."""
+    made.context.set_offline(False)
+    made.context.clear_cookies()
+    session = made.context.new_cdp_session(made.page)
+    session.send("Storage.clearDataForOrigin", {"origin": made.url, "storageTypes": "all"})
+    session.detach()
 
+
+def _watch(made: Visit) -> None:
     def dismiss(dialog: Any) -> None:
         made.dialogs.append(dialog.message)
         dialog.dismiss()
 
-    made.context.on("requestfinished", note)  # to route them would switch the browser's cache off
-    made.context.on("requestfailed", note)
+    for name in ANSWERED:
+        made.context.on(name, made.note)  # to route them would switch the browser's cache off
     made.page.on("dialog", dismiss)
     made.page.on("pageerror", lambda error: made.faults.append(str(error)))
     made.page.on("console", lambda message: _note(made, message))
@@ -164,6 +206,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture
+def showroom(app: Flask, once: Any) -> Showroom:
+    """A furnished installation, made once for all tests that go through its pages."""
+    room: Showroom = once("showroom", lambda: furnish(app))
+    open_doors(app, room)
+    return room
 
 
 @pytest.fixture

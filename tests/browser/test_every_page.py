@@ -15,7 +15,6 @@ from flask import template_rendered
 from playwright.sync_api import Page
 
 from tests.factories import sign_in
-from tests.showroom import furnish
 from tests.webapp.pages import PAGES
 
 PICTURES = os.environ.get("POSTROOM_PICTURES", "")
@@ -44,11 +43,6 @@ CUT = """selector => [...document.querySelectorAll(selector)]
     .filter(part => part.checkVisibility() && part.scrollWidth > part.clientWidth + 1)
     .map(part => `${part.className || part.tagName} “${part.textContent.trim().slice(0, 60)}”`)"""
 AS_MEANT = {200, 403, 404}  # the last two are pages, too
-
-
-@pytest.fixture
-def showroom(app):
-    return furnish(app)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from playwright.sync_api import Locator, Page
 
 from tenants.errors import TooManyAttemptsError
 from tests.browser.test_every_page import PICTURES, entered, serious, take_pictures, too_wide
-from tests.showroom import furnish
 from tests.webapp.refusals import DEAD_ENDS, REFUSALS, Dead, Refusal
 
 NO_CHECKS_OF_THE_BROWSER = "for (const form of document.forms) form.noValidate = true"
@@ -43,8 +42,7 @@ SEND = """
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_what_is_refused_is_told_and_kept(app, visit):
-    showroom = furnish(app)
+def test_what_is_refused_is_told_and_kept(app, visit, showroom):
     faults, windows = [], {}
     for refusal in REFUSALS:
         if refusal.who not in windows:
@@ -110,9 +108,8 @@ def _refused(page: Page, refusal: Refusal, fields: dict[str, str]) -> Iterator[s
 
 
 @pytest.mark.long
-def test_no_error_is_a_dead_end(app, visit, monkeypatch):
+def test_no_error_is_a_dead_end(app, visit, showroom, monkeypatch):
     """Each says what to do, and has a way out."""
-    showroom = furnish(app)
     _break(app, monkeypatch, {"contacts.index": TooManyAttemptsError(), "leads.index": RuntimeError()})
     faults, windows = [], {}
     for dead in DEAD_ENDS:
