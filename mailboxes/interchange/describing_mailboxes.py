@@ -32,7 +32,7 @@ def describe_mailboxes(slug: str) -> Description:
     names = Names()
     found = db.session.scalars(mailboxes().where(Mailbox.global_mailbox_id.is_(None)))
     ordered = sorted(found, key=lambda mailbox: mailbox.address)
-    return {mailbox.address: _mailbox(mailbox, slug, names) for mailbox in ordered}
+    return {mailbox.address: described_mailbox(mailbox, slug, names) for mailbox in ordered}
 
 
 class Names:
@@ -64,7 +64,8 @@ def guessed_use(name: str) -> str:
     return our_word(WELL_KNOWN_NAMES.get(last))
 
 
-def _mailbox(mailbox: Mailbox, slug: str, names: Names) -> Description:
+def described_mailbox(mailbox: Mailbox, slug: str, names: Names) -> Description:
+    """One of them; without a connection where that is the system's."""
     account = account_of(mailbox)
     values = setup.values_of(mailbox, account, folders=[])
     described: Description = {
@@ -162,11 +163,12 @@ def described_rules(mailbox: Mailbox) -> Ranked:
     """The organization's own rules, in order."""
     found = Ranked()
     for rule in db.session.scalars(own_rules_of(mailbox)):
-        found[free_name(rule.name, found)] = _rule(rule)
+        found[free_name(rule.name, found)] = described_rule(rule)
     return found
 
 
-def _rule(rule: AutoResponseRule) -> Description:
+def described_rule(rule: AutoResponseRule) -> Description:
+    """A rule with its conditions, and what it answers."""
     values = rule_table.values_of(rule)
     described: Description = {
         "name": values.name,

@@ -40,11 +40,12 @@ def _keep_mailbox(address: str, current: Description | None, wanted: Description
     mailbox = _stored().get(address)
     if mailbox is None or _without_rules(current) != _without_rules(wanted):
         with work.at():
-            mailbox = _saved(mailbox, address, wanted, work)
+            mailbox = saved(mailbox, address, wanted, work)
     keep_rules(mailbox, (current or {}).get("rules", {}), wanted.get("rules", {}), work)
 
 
-def _saved(mailbox: Mailbox | None, address: str, wanted: Description, work: Work) -> Mailbox:
+def saved(mailbox: Mailbox | None, address: str, wanted: Description, work: Work) -> Mailbox:
+    """A mailbox as it is described, made or changed; without its rules."""
     connection = connection_of(mailbox) if mailbox is not None else Connection(None)
     values, folders = _values(address, mailbox, connection, wanted)
     if mailbox is None:
@@ -151,15 +152,16 @@ def keep_rules(mailbox: Mailbox, current: Description, wanted: Description, work
         if current.get(name) == given:
             continue
         with work.at("rules", name):
-            present[name] = _kept_rule(mailbox, present.get(name), given, work)
+            present[name] = kept_rule(mailbox, present.get(name), given, work)
     for position, name in enumerate(wanted, start=1):
         if present[name].position != position:
             rule_table.move_rule(present[name], position, by=work.by)
 
 
-def _kept_rule(
+def kept_rule(
     mailbox: Mailbox, rule: AutoResponseRule | None, wanted: Description, work: Work
 ) -> AutoResponseRule:
+    """A rule as it is described, made or changed."""
     values = RuleValues(
         name=wanted["name"],
         conditions=tuple(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import yaml
 
@@ -32,6 +32,13 @@ class File:
     environment: Mapping[str, str]
     lines: dict[Path, int] = field(default_factory=dict)
 
+    first_item = 1  # what the first item of a list is called
+    no_mapping = "Write “key: value” lines here, indented below it."
+    no_list = "Write a list here: one line with “- ” for each."
+    no_text = "Write a text here; put it in quotes if it looks like a number or a date."
+    missing = "The line “{name}: …” is missing here."
+    identifies = "The line “{name}: …” is missing here: it says which one is meant."
+
     def error(self, path: Path, sentence: str) -> FileError:
         """The error at a place, or at the nearest place around it that has a line."""
         nearest = path
@@ -39,6 +46,18 @@ class File:
             nearest = nearest[:-1]
         where = f"{self.name}, line {self.lines.get(nearest, 1)}"
         return FileError(f"{where} ({' / '.join(path)}): {sentence}" if path else f"{where}: {sentence}")
+
+    def variable_in(self, text: str) -> str | None:
+        """The name of the variable that a text stands for, if it is one."""
+        found = _VARIABLE.fullmatch(text.strip())
+        return found[1] if found else None
+
+    def secret(self, part: Part) -> Secret:
+        """A secret, which is never written down: ``${NAME}``, taken from the environment."""
+        name = self.variable_in(str(part.scalar() or ""))
+        if name is None:
+            raise part.error("Write a password as ${NAME} and put it into the environment, never in clear.")
+        return Secret(name, part.variable(name), is_given=True)
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,7 @@ class Part:
     def fields(self, known: Iterable[str] | None = None) -> dict[str, Part]:
         """The parts of a mapping by their keys; each key is known and stands there once."""
         if not isinstance(self.node, yaml.MappingNode):
-            raise self.error("Write “key: value” lines here, indented below it.")
+            raise self.error(self.file.no_mapping)
         shared = {str(key.value): self._field(key, value, known) for key, value in _shared(self.node)}
         found: dict[str, Part] = {}
         for key, value in self.node.value:
@@ -94,8 +113,9 @@ class Part:
         if self.is_empty:
             return []
         if not isinstance(self.node, yaml.SequenceNode):
-            raise self.error("Write a list here: one line with “- ” for each.")
-        return [self.inside(str(number), one) for number, one in enumerate(self.node.value, start=1)]
+            raise self.error(self.file.no_list)
+        items = enumerate(self.node.value, start=self.file.first_item)
+        return [self.inside(str(number), one) for number, one in items]
 
     @property
     def is_mapping(self) -> bool:
@@ -124,17 +144,11 @@ class Part:
     def filled(self) -> Any:
         """The same, where a text may be ``${NAME}`` of the environment."""
         value = self.scalar()
-        found = _VARIABLE.fullmatch(value.strip()) if isinstance(value, str) else None
-        return self._variable(found[1]) if found else value
+        name = self.file.variable_in(value) if isinstance(value, str) else None
+        return value if name is None else self.variable(name)
 
-    def secret(self) -> Secret:
-        """A secret, which is never written down: ``${NAME}``, taken from the environment."""
-        found = _VARIABLE.fullmatch(str(self.scalar() or "").strip())
-        if not found:
-            raise self.error("Write a password as ${NAME} and put it into the environment, never in clear.")
-        return Secret(found[1], self._variable(found[1]), is_given=True)
-
-    def _variable(self, name: str) -> str:
+    def variable(self, name: str) -> str:
+        """What the environment calls so."""
         if name not in self.file.environment:
             raise self.error(
                 f"The environment variable {name} is not set. Set it, or leave this line out to keep what "
@@ -160,17 +174,50 @@ def parsed(file: File, text: str) -> Part:
     return Part(file, node)
 
 
-Reader = Callable[[Part], Any]
+Value = TypeVar("Value")
+Schema = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Reader(Generic[Value]):
+    """Understands a part. ``schema`` says in JSON Schema what it understands."""
+
+    read: Callable[[Part], Value]
+    schema: Schema
+
+    def __call__(self, part: Part) -> Value:
+        return self.read(part)
+
+
+Fields = Mapping[str, Reader[Any]]
+
+
+def reads(**schema: Any) -> Callable[[Callable[[Part], Value]], Reader[Value]]:
+    """Make a reader of a function, with what it understands."""
+    return lambda read: Reader(read, schema)
+
+
+def documented(schema: Schema) -> Callable[[Callable[[Part], Value]], Reader[Value]]:
+    """The same, where the schema is at hand as a whole."""
+    return lambda read: Reader(read, schema)
+
+
+@reads(type="string", writeOnly=True)
+def secret(part: Part) -> Secret:
+    """A secret, as the file has it."""
+    return part.file.secret(part)
+
+
+@reads(type="string")
 def text(part: Part) -> str:
     """Any text; what YAML would take for a number or a truth is told to be put in quotes."""
     value = part.filled()
     if not isinstance(value, str):
-        raise part.error("Write a text here; put it in quotes if it looks like a number or a date.")
+        raise part.error(part.file.no_text)
     return value
 
 
+@reads(type="string", minLength=1)
 def line(part: Part) -> str:
     """A text of one line that says something."""
     value = " ".join(text(part).split())
@@ -179,11 +226,13 @@ def line(part: Part) -> str:
     return value
 
 
+@reads(type=["string", "null"])
 def optional_text(part: Part) -> str | None:
     """A text, or nothing."""
     return None if part.is_empty else text(part)
 
 
+@reads(type="string", format="email")
 def address(part: Part) -> str:
     """An address as it is stored, however its domain is written."""
     value = line(part)
@@ -193,6 +242,7 @@ def address(part: Part) -> str:
         raise part.error(f"{value} is no email address. Write it like support@example.com.") from None
 
 
+@reads(type="boolean")
 def switch(part: Part) -> bool:
     """True or false."""
     value = part.scalar()
@@ -201,6 +251,7 @@ def switch(part: Part) -> bool:
     return value
 
 
+@reads(type="integer")
 def number(part: Part) -> int:
     """A whole number, which may come from the environment."""
     value = part.filled()
@@ -211,6 +262,7 @@ def number(part: Part) -> int:
     return value
 
 
+@reads(type="string", format="date-time")
 def moment(part: Part) -> datetime:
     """A moment; one without a time zone is in UTC."""
     value = part.scalar()
@@ -225,9 +277,10 @@ def moment(part: Part) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-def choice(*allowed: str) -> Reader:
+def choice(*allowed: str) -> Reader[str]:
     """One of these words."""
 
+    @reads(type="string", enum=list(allowed))
     def read(part: Part) -> str:
         value = line(part)
         if value not in allowed:
@@ -237,9 +290,10 @@ def choice(*allowed: str) -> Reader:
     return read
 
 
-def listed(one: Reader) -> Reader:
+def listed(one: Reader[Any]) -> Reader[list[Any]]:
     """A list of values, each once."""
 
+    @reads(type="array", items=one.schema)
     def read(part: Part) -> list[Any]:
         found: list[Any] = []
         for item in part.items():
@@ -251,20 +305,26 @@ def listed(one: Reader) -> Reader:
     return read
 
 
-def or_nothing(one: Reader) -> Reader:
+def or_nothing(one: Reader[Value]) -> Reader[Value | None]:
     """A value, or ``null`` where something is to follow the system again."""
-    return lambda part: None if part.is_empty else one(part)
+    return Reader(lambda part: None if part.is_empty else one(part), nullable(one.schema))
 
 
-def unordered(one: Reader) -> Reader:
+def unordered(one: Reader[Any]) -> Reader[list[Any]]:
     """A list of values whose order says nothing."""
 
+    @documented(listed(one).schema)
     def read(part: Part) -> list[Any]:
         return sorted(
             listed(one)(part), key=lambda value: value["name"] if isinstance(value, dict) else value
         )
 
     return read
+
+
+def nullable(schema: Schema) -> Schema:
+    """What may be null, too."""
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _shared(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:

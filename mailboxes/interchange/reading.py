@@ -17,6 +17,7 @@ from typing import Any
 from mailboxes.crm import channels
 from mailboxes.interchange.describing import of_system
 from mailboxes.interchange.nodes import (
+    Fields,
     File,
     Part,
     Path,
@@ -27,6 +28,8 @@ from mailboxes.interchange.nodes import (
     listed,
     or_nothing,
     parsed,
+    reads,
+    secret,
     switch,
     text,
     unordered,
@@ -88,9 +91,10 @@ def _template_identity(part: Part) -> str:
     return line(parts["name"])
 
 
-def _settings(level: str) -> Reader:
+def _settings(level: str) -> Reader[Any]:
     known = [setting.key for setting in settings_at(level)]
 
+    @reads(type="object", propertyNames={"enum": known})
     def read(part: Part) -> Description:
         return {
             key: _locked_or_value(key, one) if level == SYSTEM else _value(CATALOG[key], one)
@@ -106,7 +110,7 @@ def _locked_or_value(key: str, part: Part) -> Description:
         value = _value(CATALOG[key], part)
         return {"value": value}
     found: Description = record(
-        {"value": lambda one: _value(CATALOG[key], one), "locked": switch, "reason": text}
+        {"value": Reader(lambda one: _value(CATALOG[key], one), {}), "locked": switch, "reason": text}
     )(part)
     if found.get("locked") and not found.get("reason", "").strip():
         raise part.error("Write “reason: …” beside the lock: organizations read it.")
@@ -120,7 +124,7 @@ def _value(setting: Setting, part: Part) -> Any:
     if part.is_empty:
         return None
     if setting.is_secret:
-        return part.secret()
+        return secret(part)
     if setting.kind == "member":
         return address(part)
     try:
@@ -141,6 +145,7 @@ def _typed(setting: Setting, part: Part) -> str:
     return str(value)
 
 
+@reads(type="string", minLength=1)
 def _tag_name(part: Part) -> str:
     name = clean_name(line(part))
     if not name:
@@ -148,7 +153,7 @@ def _tag_name(part: Part) -> str:
     return name
 
 
-_TEMPLATE: dict[str, Reader] = {
+_TEMPLATE: Fields = {
     "name": or_nothing(line),
     "system": line,
     "hidden": switch,
@@ -156,7 +161,7 @@ _TEMPLATE: dict[str, Reader] = {
     "used_for": or_nothing(listed(choice(*USED_FOR))),
     "texts": or_nothing(TEXTS),
 }
-_LEAD_SOURCE: dict[str, Reader] = {
+_LEAD_SOURCE: Fields = {
     "key": line,
     "system": line,
     "name": or_nothing(line),
@@ -164,7 +169,7 @@ _LEAD_SOURCE: dict[str, Reader] = {
     "default": or_nothing(switch),
     "merged_into": or_nothing(line),
 }
-_SYSTEM: dict[str, Reader] = {
+_SYSTEM: Fields = {
     "settings": _settings(SYSTEM),
     "lead_sources": things(
         {"key": line, "name": line, "hidden": switch, "default": switch}, "key", ranked=True
@@ -181,7 +186,7 @@ _SYSTEM: dict[str, Reader] = {
     ),
     "mailboxes": things(GLOBAL_MAILBOX, "address"),
 }
-_ORGANIZATION: dict[str, Reader] = {
+_ORGANIZATION: Fields = {
     "slug": line,
     "name": line,
     "enabled": switch,
@@ -212,15 +217,15 @@ _ORGANIZATION: dict[str, Reader] = {
         "name",
     ),
 }
-_USER: dict[str, Reader] = {
+_USER: Fields = {
     "address": address,
     "name": line,
     "enabled": switch,
     "system_administrator": switch,
-    "password": Part.secret,
+    "password": secret,
     "settings": _settings(USER),
 }
-_FILE: dict[str, Reader] = {
+_FILE: Fields = {
     "system": record(_SYSTEM),
     "users": things(_USER, "address", removable=False),
     "organizations": things(_ORGANIZATION, "slug", removable=False),

@@ -7,16 +7,20 @@ from mailboxes.global_mailboxes.saving import MODES
 from mailboxes.interchange.describing_globals import WORDS
 from mailboxes.interchange.describing_mailboxes import guessed_use
 from mailboxes.interchange.nodes import (
+    Fields,
     Part,
     Reader,
     address,
     choice,
+    documented,
     line,
     listed,
     moment,
     number,
     optional_text,
     or_nothing,
+    reads,
+    secret,
     switch,
     text,
     unordered,
@@ -31,8 +35,9 @@ from tenants.permissions import SYSTEM_ROLES
 ALL = "all"
 
 
-def _grantee(part: Part) -> str:
-    parts = part.fields(_GRANT.keys() | {STATE})
+def grantee(part: Part) -> str:
+    """What a grant is told by: whom it is for."""
+    parts = part.fields(GRANT.keys() | {STATE})
     if ("role" in parts) == ("person" in parts):
         raise part.error("Write either “role: …” or “person: …” here.")
     if "role" in parts:
@@ -40,6 +45,7 @@ def _grantee(part: Part) -> str:
     return f"person {address(parts['person'])}"
 
 
+@reads(type="string", description=f"One of {', '.join(FIELDS)}, or {HEADER}NAME.")
 def _field_of_condition(part: Part) -> str:
     value = line(part)
     if value.startswith(HEADER) or value in FIELDS:
@@ -47,28 +53,16 @@ def _field_of_condition(part: Part) -> str:
     raise part.error(f"{value} is no field. Write one of: {', '.join(FIELDS)} (header:NAME).")
 
 
+@reads(anyOf=[{"type": "integer"}, {"enum": ["inherit", "now", "all"]}])
 def _history(part: Part) -> int | str:
     """now, all, inherit, or a number of days."""
     value = part.filled()
     return number(part) if isinstance(value, int) else choice("inherit", "now", "all")(part)
 
 
+@reads(type="string", description="nothing, lead, case, or what a plug-in adds.")
 def _action(part: Part) -> str:
     return str(choice(*actions())(part))
-
-
-def _processing(part: Part) -> Description:
-    """The settings are those of the action, which a plug-in may bring."""
-    found: Description = record(_PROCESSING)(part)
-    _demand_settings(part, found)
-    return found
-
-
-def _processing_apart(part: Part) -> Description:
-    """An action with its settings, but those that are fields of their own."""
-    found: Description = record(_ACTION, ("action",))(part)
-    _demand_settings(part, found, APART)
-    return found
 
 
 def _demand_settings(part: Part, found: Description, without: tuple[str, ...] = ()) -> None:
@@ -79,6 +73,7 @@ def _demand_settings(part: Part, found: Description, without: tuple[str, ...] = 
         part.fields()["settings"].fields(names)
 
 
+@reads(anyOf=[{"const": ALL}, {"type": "array", "items": {"type": "string"}}])
 def _serves(part: Part) -> str | list[str]:
     """All organizations, or the slugs of the chosen ones."""
     return list(unordered(line)(part)) if part.is_list or part.is_empty else choice(ALL)(part)
@@ -88,6 +83,7 @@ def _systems_grantee(part: Part) -> str:
     return f"role {line(part.fields(_SYSTEMS_GRANT.keys() | {STATE}).get('role', part))}"
 
 
+@reads(type="object", description="What the action is told, such as owner, source, priority, status or tags.")
 def _action_settings(part: Part) -> Description:
     """A value is a text or a list of texts."""
     return {
@@ -96,17 +92,13 @@ def _action_settings(part: Part) -> Description:
     }
 
 
-def _rule(part: Part) -> Description:
-    """A rule answers with a template or a response of its own: the one that is written goes first."""
-    found: Description = record(_RULE | {STATE: choice("present", "absent")})(part)
-    if "template" in found and "response" in found:
-        raise part.error("Write either “template: …” or “response: …” here.")
-    for one, other in (("template", "response"), ("response", "template")):
-        if found.get(one) is not None:
-            found[other] = None
-    return found
+_FOLDER: Fields = {
+    "name": line,
+    "use": choice("inbox", "sent", "drafts", "spam", "trash", "archive", "all", "other"),
+}
 
 
+@reads(anyOf=[{"type": "string"}, record(_FOLDER, ("name",)).schema])
 def _folder(part: Part) -> str | Description:
     """A name, or what the folder is for beside it."""
     if not part.is_mapping:
@@ -116,21 +108,17 @@ def _folder(part: Part) -> str | Description:
     return found if says_more else str(found["name"])
 
 
-_FOLDER: dict[str, Reader] = {
-    "name": line,
-    "use": choice("inbox", "sent", "drafts", "spam", "trash", "archive", "all", "other"),
-}
 TEXTS = record({language: or_nothing(record({"subject": text, "content": text})) for language in LANGUAGES})
-_RESPONSE: dict[str, Reader] = {"type": choice(*KINDS), "texts": TEXTS}
-_SERVER: dict[str, Reader] = {
+_RESPONSE: Fields = {"type": choice(*KINDS), "texts": TEXTS}
+_SERVER: Fields = {
     "enabled": switch,
     "host": text,
     "port": number,
     "encryption": choice("tls", "starttls", "none"),
     "user": text,
-    "password": Part.secret,
+    "password": secret,
 }
-_ACCOUNT: dict[str, Reader] = {
+_ACCOUNT: Fields = {
     "type": choice("other", "google", "microsoft"),
     "imap": record(_SERVER),
     "smtp": record(_SERVER),
@@ -139,7 +127,7 @@ _ACCOUNT: dict[str, Reader] = {
     "mirror_read_state": switch,
     "copy_sent": switch,
 }
-_PROCESSING: dict[str, Reader] = {
+_PROCESSING: Fields = {
     "action": _action,
     "settings": _action_settings,
     "automation_from": moment,
@@ -148,20 +136,49 @@ _PROCESSING: dict[str, Reader] = {
     "trusted_authentication_server": text,
     "answer_unaddressed": switch,
 }
-_GRANT: dict[str, Reader] = {"role": line, "person": address, "level": choice("read", "reply")}
-_CONDITION: dict[str, Reader] = {
+
+
+@documented(record(_PROCESSING).schema)
+def _processing(part: Part) -> Description:
+    """The settings are those of the action, which a plug-in may bring."""
+    found: Description = record(_PROCESSING)(part)
+    _demand_settings(part, found)
+    return found
+
+
+GRANT: Fields = {"role": line, "person": address, "level": choice("read", "reply")}
+_CONDITION: Fields = {
     "field": _field_of_condition,
     "operator": choice(*OPERATORS),
     "value": text,
 }
-_RULE: dict[str, Reader] = {
+RULE: Fields = {
     "name": line,
     "active": switch,
     "conditions": listed(record(_CONDITION, ("field", "operator"))),
     "template": line,
     "response": record(_RESPONSE),
 }
-MAILBOX: dict[str, Reader] = {
+
+
+def rule_reader(fields: Fields, required: tuple[str, ...] = ()) -> Reader[Description]:
+    """A rule answers with a template or a response of its own: the one that is written goes first."""
+
+    @documented(record(fields, required).schema)
+    def read(part: Part) -> Description:
+        found: Description = record(fields, required)(part)
+        if "template" in found and "response" in found:
+            raise part.error("Write either “template: …” or “response: …” here.")
+        for one, other in (("template", "response"), ("response", "template")):
+            if found.get(one) is not None:
+                found[other] = None
+        return found
+
+    return read
+
+
+read_rule = rule_reader({**RULE, STATE: choice("present", "absent")})
+MAILBOX: Fields = {
     "address": address,
     "label": line,
     "shadow": switch,
@@ -170,17 +187,27 @@ MAILBOX: dict[str, Reader] = {
     "account": record(_ACCOUNT),
     "processing": _processing,
     "signature": optional_text,
-    "access": things(_GRANT, _grantee),
-    "rules": things(_RULE, "name", ranked=True, repeatable=True, reader=_rule),
+    "access": things(GRANT, grantee),
+    "rules": things(RULE, "name", ranked=True, repeatable=True, reader=read_rule),
 }
-_ACTION: dict[str, Reader] = {"action": _action, "settings": _action_settings}
-_ROUTE: dict[str, Reader] = {"field": choice(*ROUTED_BY), "value": line, "organization": line}
-_SYSTEMS_GRANT: dict[str, Reader] = {
+_ACTION: Fields = {"action": _action, "settings": _action_settings}
+_ROUTE: Fields = {"field": choice(*ROUTED_BY), "value": line, "organization": line}
+_SYSTEMS_GRANT: Fields = {
     "role": choice(*SYSTEM_ROLES),
     "level": choice("read", "reply"),
 }
-_LOCK: dict[str, Reader] = {"field": choice(*WORDS.values()), "reason": line}
-GLOBAL_MAILBOX: dict[str, Reader] = {
+
+
+@documented(record(_ACTION, ("action",)).schema)
+def _processing_apart(part: Part) -> Description:
+    """An action with its settings, but those that are fields of their own."""
+    found: Description = record(_ACTION, ("action",))(part)
+    _demand_settings(part, found, APART)
+    return found
+
+
+_LOCK: Fields = {"field": choice(*WORDS.values()), "reason": line}
+GLOBAL_MAILBOX: Fields = {
     "address": address,
     "label": line,
     "aliases": listed(address),
@@ -214,7 +241,7 @@ GLOBAL_MAILBOX: dict[str, Reader] = {
     ),
 }
 # What an organization says otherwise; null follows the system again.
-OVERRIDES: dict[str, Reader] = {
+OVERRIDES: Fields = {
     "address": address,
     "label": or_nothing(line),
     "enabled": or_nothing(switch),
@@ -227,7 +254,7 @@ OVERRIDES: dict[str, Reader] = {
     "trusted_forms": or_nothing(listed(address)),
     "answer_unaddressed": or_nothing(switch),
     "signature": optional_text,
-    "access": or_nothing(things(_GRANT, _grantee)),
+    "access": or_nothing(things(GRANT, grantee)),
     "rules": or_nothing(choice(OWN_RULES, NO_RULES)),
-    "own_rules": things(_RULE, "name", ranked=True, repeatable=True, reader=_rule),
+    "own_rules": things(RULE, "name", ranked=True, repeatable=True, reader=read_rule),
 }
