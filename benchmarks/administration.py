@@ -20,7 +20,7 @@ from tenants.configuration.layers import override
 from tenants.database import db, inside
 from tests.administration import ADMIN, MEMBER, SYSTEM_ADMIN, Page, Place, pages
 from tests.everything import make_everything
-from tests.factories import make_organization, make_user, sign_in
+from tests.factories import make_api_token, make_organization, make_user, sign_in
 from tests.queries import counted_queries
 
 Clients = dict[str, Any]
@@ -65,11 +65,14 @@ def _place() -> Place:
 
 def _clients(place: Place) -> Clients:
     system_admin = make_user(name="Sys Admin", is_system_admin=True)
-    return {
+    clients = {
         SYSTEM_ADMIN: sign_in(current_app, system_admin),
         ADMIN: sign_in(current_app, place.world.admin),
         MEMBER: sign_in(current_app, place.world.member),
     }
+    for client in clients.values():  # for the API
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {make_api_token(place.world.admin)}"
+    return clients
 
 
 def _measured(app: Flask, clients: Clients, place: Place, page: Page, before: int) -> dict[str, float]:

@@ -36,6 +36,7 @@ import mailboxes.threads.tags
 import mailboxes.timeline
 import mailboxes.undeliverable
 import mailboxes.webhooks.table  # noqa: F401
+import tenants.api_tokens
 import tenants.audit
 import tenants.configuration.overrides
 import tenants.offers

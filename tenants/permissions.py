@@ -23,6 +23,7 @@ PERMISSIONS: dict[str, str] = {
     "case.edit": "Create and change cases",
     "contact.view": "See contacts",
     "contact.edit": "Create, change and erase contacts",
+    "api_token.manage": "Make and revoke tokens of the API",
     "data.export": "Export data",
     "audit.view": "Read the audit log",
 }

@@ -26,6 +26,7 @@ NO_PAGES: dict[str, tuple[str, ...]] = {
         *("mail.attachment", "mail.attached_picture", "mail.attachments_as_zip"),
         *("mail.inline_image", "mail.original_file"),
         *("mail.body", "templates.preview_body", "system_templates.preview_body"),
+        *("api.read_attachment", "api.read_source"),
     ),
     "a link from a letter or from a provider, used once": (
         *("mailboxes.confirm_address", "system_mailboxes.confirm_address"),
@@ -42,7 +43,7 @@ NO_PAGES: dict[str, tuple[str, ...]] = {
         "auth.recovery_code",
         "passwords.forgotten",
     ),
-    "for machines": ("home.alive", "home.ready", "metrics.index"),
+    "for machines": ("home.alive", "home.ready", "metrics.index", "api.openapi"),
     "of the demo": ("customer.write", "customer.letter", "customer.notices"),
     "asks for what only its own story has": ("security.set_up",),
 }
@@ -69,6 +70,13 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "leads.index": ("q=lead", "sort=name"),
     "cases.index": ("q=case", "sort=-priority"),
     "contacts.index": ("q=contact+7",),
+    "api.list_mailboxes": ("q=box+77",),
+    "api.list_conversations": ("q=question",),
+    "api.list_messages": ("q=question",),
+    "api.list_leads": ("q=lead",),
+    "api.list_cases": ("q=case",),
+    "api.list_contacts": ("q=contact",),
+    "api.list_members": ("q=person+a",),
 }
 _PLAIN = {"key": "email", "setting": "sync.interval_seconds", "personal.setting": "mail.signature"}
 _OF_MEMBERS = ("lead.", "case.", "contact.")

@@ -9,6 +9,7 @@ from typing import Any
 from flask import request, request_started
 from flask.testing import FlaskClient
 
+from tests.describing import demand_described
 from tests.recording import demand_an_entry, written_tables
 
 
@@ -16,7 +17,8 @@ class Client(FlaskClient):
     """Without this, `flask.g` and the bound session would leak from one request of a test into the next.
 
     Answers are read whole at once; pass ``buffered=False`` for one that never ends. An administrator's
-    request that changes something without an entry in the record fails its test.
+    request that changes something without an entry in the record fails its test, and so does an answer of the
+    API that is not what its description says.
     """
 
     def open(self, *args: Any, **given: Any) -> Any:
@@ -35,5 +37,7 @@ class Client(FlaskClient):
 
         with request_started.connected_to(note, self.application), written_tables(self.application) as tables:
             answer = Context().run(super().open, *args, **given)
-        demand_an_entry(self.application, endpoints[0] if endpoints else None, answer.status_code, tables)
+        endpoint = endpoints[0] if endpoints else None
+        demand_an_entry(self.application, endpoint, answer.status_code, tables)
+        demand_described(self.application, endpoint, answer)
         return answer

@@ -7,6 +7,8 @@ blueprint whose argument they are (``routing.rule_id``).
 from itertools import count
 from uuid import UUID
 
+from sqlalchemy import select
+
 from mailboxes import rules
 from mailboxes.accounts import Account
 from mailboxes.conditions import Condition
@@ -34,9 +36,11 @@ from mailboxes.threads.tags import ThreadTag, define_tag
 from mailboxes.webhooks.setup import WebhookValues, make_webhook, send_test
 from mailboxes.webhooks.table import KINDS
 from mailboxes.webhooks.telling import tell
+from tenants.api_tokens import api_tokens, make_token
 from tenants.audit import Actor, record, record_for_system
 from tenants.configuration.layers import override
 from tenants.database import db, inside, inside_installation, uuid7
+from tenants.organizations import Membership
 from tenants.people.invitations import invite
 from tenants.permissions import PERMISSIONS, Role
 from tests.factories import World, make_mailbox, make_message
@@ -120,6 +124,9 @@ def _records(world: World, message: Message, number: int) -> Ids:
 def _set_up(mailbox: Mailbox, number: int) -> Ids:
     source, channel = add_lead_source(f"Source {number}"), Channel(name=f"Channel {number}")
     role = Role(name=f"Role {number}", permissions=["lead.view"])
+    member = db.session.scalars(select(Membership).order_by(Membership.id).limit(1)).one()
+    make_token(member, f"Program {number}", ["leads:read"], None, by=ADA)
+    token = db.session.scalars(api_tokens().limit(1)).one()
     db.session.add_all([channel, role])
     template = save_template(TemplateValues(f"Template {number}", texts=TEXTS), by=ADA)
     mailbox.action_settings = {"source": source.key}
@@ -137,6 +144,7 @@ def _set_up(mailbox: Mailbox, number: int) -> Ids:
         "source_id": source.id,
         "channel_id": channel.id,
         "role_id": role.id,
+        "token_id": token.id,
         "template_id": template.id,
         "rule_id": rule.id,
     }

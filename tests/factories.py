@@ -23,6 +23,8 @@ from mailboxes.raws import keep_raw
 from mailboxes.search import index_message
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
 from mailboxes.threads import Thread
+from tenants.api_tokens import SCOPES, make_token
+from tenants.audit import Actor
 from tenants.database import db, inside, now, uuid7
 from tenants.organizations import Membership, MembershipRole, Organization
 from tenants.permissions import ADMINISTRATOR, MEMBER, offer_system_roles
@@ -292,6 +294,24 @@ def sign_in(app: Flask, who: User | Membership) -> Any:
         db.session.commit()
         client.set_cookie(cookie.name(), token)
     return client
+
+
+def with_token(app: Flask, who: Membership, *scopes: str, **given: Any) -> Any:
+    """A test client that sends a token of this member for these scopes, or for all there are."""
+    token = make_api_token(who, *scopes, **given)
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
+
+
+def make_api_token(who: Membership, *scopes: str, **given: Any) -> str:
+    """A token of this member, as it was shown once."""
+    name = given.pop("name", f"Program {next(_number)}")
+    with inside(who.organization_id):
+        wanted = list(scopes or SCOPES)
+        token = make_token(who, name, wanted, given.pop("expires_at", None), by=Actor(who.name))
+        db.session.commit()
+    return token
 
 
 def sign_in_by_form(app: Flask, who: User | Membership) -> Any:

@@ -46,6 +46,7 @@ from mailboxes.templates import Template
 from mailboxes.threads.tags import Tag, ThreadTag
 from mailboxes.webhooks.setup import WebhookValues, make_webhook
 from mailboxes.webhooks.table import WebhookCall
+from tenants.api_tokens import ApiToken, make_token
 from tenants.audit import Actor
 from tenants.configuration.layers import lock, override
 from tenants.database import Base, db, inside, inside_installation, now, uuid7
@@ -244,6 +245,7 @@ def _work(world: World) -> dict[str, Any]:
     override("mail.signature", "Nordwind Outdoor, Hamburg", "organization", by=world.admin.name)
     support = _mailbox("support@nordwind.example")
     _, token = invite("malte.voss@nordwind.example", [], by=Actor(world.admin.name, world.admin.user_id))
+    make_token(world.admin, "Web shop", ["mailboxes:read", "leads:write"], None, by=ROSA)
     case = db.session.scalars(select(Case).where(Case.subject.contains("boots"))).one()
     tagged = db.session.scalars(select(Tag).where(Tag.name == "urgent")).one()
     comment = cases.comment(
@@ -277,6 +279,7 @@ def _work(world: World) -> dict[str, Any]:
         "webhook": _webhook(support),
         "template": _first(Template, Template.name == "Returns"),
         "role": _first(Role, Role.name == "Service"),
+        "token": _first(ApiToken),
         "message": message.id,
         "thread": message.thread_id,
         "draft": draft.id,

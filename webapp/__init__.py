@@ -11,6 +11,7 @@ from tenants.database import db, now
 from tenants.settings import Settings
 from tenants.users import User, session_of, signed_in_user
 from webapp import filters, frame
+from webapp.api.door import is_of_a_program
 from webapp.auth import cookie
 from webapp.bells import ring_for_webhooks
 from webapp.errors import explain_errors
@@ -64,6 +65,8 @@ BLUEPRINTS = (
     "webapp.organization.tags",
     "webapp.organization.archive",
     "webapp.organization.webhooks",
+    "webapp.api.reference",
+    "webapp.api.views",
     "webapp.customer.views",
 )
 LARGEST_REQUEST = 64 * 1024 * 1024  # with files
@@ -92,11 +95,12 @@ def create_app(settings: Settings) -> Flask:
     secure(app)
     _know_the_visitor(app)
     ring_for_webhooks(app)
-    FormTokens(app)
+    form_tokens = FormTokens(app)
     filters.add_filters(app)
     frame.add_frame(app)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(name).blueprint)
+    form_tokens.exempt(app.blueprints["api"])  # it knows no cookies, which others could have sent
     serve_static_files(app)
     return app
 
@@ -111,7 +115,7 @@ def _know_the_visitor(app: Flask) -> None:
     def read_the_session() -> None:
         g.user = None
         token = cookie.token_of(request)
-        if token and request.endpoint != "static":
+        if token and request.endpoint != "static" and not is_of_a_program():
             session = session_of(token)
             g.user = signed_in_user(session, is_seen=not _is_unasked(request))
             g.session_began_at = session.created_at if session is not None else now()

@@ -22,6 +22,8 @@ from tenants.errors import (
     NotFoundError,
     TooManyAttemptsError,
 )
+from webapp.api.door import is_of_a_program
+from webapp.api.problems import problem
 from webapp.form_tokens import ForeignOriginError
 from webapp.typed_before import typed_texts
 
@@ -72,7 +74,7 @@ def explain_errors(app: Flask) -> None:
 
     @app.errorhandler(AppError)
     def foreseen(error: AppError) -> ResponseReturnValue:
-        return _page(int(error.status), error.message)
+        return _page(int(error.status), error.message, error=error)
 
     @app.errorhandler(CSRFError)
     def stale_form(error: CSRFError) -> ResponseReturnValue:
@@ -92,7 +94,7 @@ def explain_errors(app: Flask) -> None:
     def refused(error: HTTPException) -> ResponseReturnValue:
         status = error.code or 500
         _, sentence = WORDS.get(status, ("", error.description or AppError.message))
-        return _page(status, sentence)
+        return _page(status, sentence, error=error)
 
     @app.errorhandler(Exception)
     def bug(error: Exception) -> ResponseReturnValue:
@@ -150,8 +152,15 @@ def _typed() -> list[tuple[str, str]]:
     return typed_texts(request.form, view.__module__.rpartition(".")[0])
 
 
-def _page(status: int, message: str, typed: list[tuple[str, str]] | None = None) -> ResponseReturnValue:
+def _page(
+    status: int,
+    message: str,
+    typed: list[tuple[str, str]] | None = None,
+    error: Exception | None = None,
+) -> ResponseReturnValue:
     db.session.rollback()
+    if is_of_a_program():
+        return problem(status, error)
     if request.headers.get("HX-Request") or request.accept_mimetypes.best == "application/json":
         return {"error": message, "request": g.get("request_id", "")}, status
     page = render_template(

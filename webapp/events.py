@@ -30,6 +30,7 @@ from tenants.application import settings_of
 from tenants.database import db
 from tenants.logs import configure_logs
 from tenants.settings import Settings
+from webapp.api.door import BEGINNING, member_of
 from webapp.guards import member_required
 from webapp.serving import Pages
 from webapp.serving.connection import SHOWN_NOWHERE, Receive, Scope, Send, gone, refuse
@@ -251,16 +252,29 @@ class Application:
 
     async def _whose(self, scope: Scope) -> tuple[str, ...] | None:
         """The person and the organization of a request; nothing of who works in none, None of strangers."""
+        if scope["path"].startswith(BEGINNING):
+            return await self._whose_token(scope)
         found = await self._ask(scope)
         if isinstance(found, Subscription):
             return found.member, found.channel
         return None if found == HTTPStatus.UNAUTHORIZED else ()
+
+    async def _whose_token(self, scope: Scope) -> tuple[str, ...] | None:
+        """Of a program: the member it acts as, and the organization."""
+        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._asking, self._ask_api, given)
 
     async def _ask(self, scope: Scope) -> Subscription | int:
         """What the person behind these cookies may hear of, or the status that says why nothing."""
         cookies = "; ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"cookie")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._asking, self._ask_pages, cookies)
+
+    def _ask_api(self, authorization: str) -> tuple[str, ...] | None:
+        with self.app.app_context():
+            found = member_of(authorization)
+        return (str(found.id), queues.channel_of(found.organization_id)) if found is not None else None
 
     def _ask_pages(self, cookies: str) -> Subscription | int:
         headers = [("Cookie", cookies), ("Accept", "application/json"), ("HX-Request", "true")]

@@ -20,6 +20,7 @@ from tenants.organizations import Organization, membership_of, organizations_of
 from tenants.permissions import PERMISSIONS, permissions_of
 from tenants.users import User
 from tenants.users.second_factor import has_second_factor
+from webapp.api.door import demand_token
 from webapp.form_tokens import name_organization, organization_of_page
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -55,6 +56,18 @@ def permission_required(*permissions: str) -> Callable[[View], View]:
 def system_admin_required(view: View) -> View:
     """System administrators; outside any organization."""
     return _guarded(view, "system administrator", _demand_system_admin)
+
+
+def api_token_required(scope: str, *permissions: str) -> Callable[[View], View]:
+    """Programs with a token for this scope ("": any), made by a member who holds these permissions."""
+
+    def guard(view: View) -> View:
+        name = " and ".join(permissions) or "member"
+        guarded = _guarded(view, name, lambda: demand_token(scope, permissions))
+        guarded.scope = scope  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
 
 
 def metrics_token_required(view: View) -> View:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import history, texts
 from mailboxes.crm.contacts import Contact
-from mailboxes.crm.paging import Order, Page, page
+from mailboxes.crm.paging import SIZE, Order, Page, page
 from mailboxes.crm.remarks import Remark, demand_author, remark_text, rewrite
 from mailboxes.webhooks.telling import tell
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
@@ -169,10 +169,10 @@ def cases(filter: CaseFilter = CaseFilter()) -> Select[Case]:
     return query
 
 
-def case_page(filter: CaseFilter, order: Order, cursor: str = "") -> Page[Case]:
+def case_page(filter: CaseFilter, order: Order, cursor: str = "", size: int = SIZE) -> Page[Case]:
     """A page of the list."""
     key = SORTS[order.name]
-    return page(cases(filter), key, Case.id, is_descending=order.is_descending, cursor=cursor)
+    return page(cases(filter), key, Case.id, is_descending=order.is_descending, cursor=cursor, size=size)
 
 
 def case_counts(filter: CaseFilter) -> dict[str, int]:

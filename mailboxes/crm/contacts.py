@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import history, texts
-from mailboxes.crm.paging import Order, Page, page
+from mailboxes.crm.paging import SIZE, Order, Page, page
 from tenants.database import (
     Base,
     OrganizationScoped,
@@ -101,10 +101,10 @@ def contacts(words: str = "") -> Select[Contact]:
     return query
 
 
-def contact_page(words: str, order: Order, cursor: str = "") -> Page[Contact]:
+def contact_page(words: str, order: Order, cursor: str = "", size: int = SIZE) -> Page[Contact]:
     """A page of the list."""
     key = SORTS[order.name]
-    return page(contacts(words), key, Contact.id, is_descending=order.is_descending, cursor=cursor)
+    return page(contacts(words), key, Contact.id, is_descending=order.is_descending, cursor=cursor, size=size)
 
 
 def contact_of(id: UUID) -> Contact:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.crm import history, texts
 from mailboxes.crm.lead_sources import LeadSource
-from mailboxes.crm.paging import Order, Page, page
+from mailboxes.crm.paging import SIZE, Order, Page, page
 from mailboxes.webhooks.telling import tell
 from tenants.database import Base, OrganizationScoped, db, now, scoped_key, uuid7
 from tenants.database.portions import add_new, write_later
@@ -149,10 +149,10 @@ def leads(filter: LeadFilter = LeadFilter()) -> Select[Lead]:
     return query.where(*has_words(filter.words, *_SEARCHED))
 
 
-def lead_page(filter: LeadFilter, order: Order, cursor: str = "") -> Page[Lead]:
+def lead_page(filter: LeadFilter, order: Order, cursor: str = "", size: int = SIZE) -> Page[Lead]:
     """A page of the list."""
     key = SORTS[order.name]
-    return page(leads(filter), key, Lead.id, is_descending=order.is_descending, cursor=cursor)
+    return page(leads(filter), key, Lead.id, is_descending=order.is_descending, cursor=cursor, size=size)
 
 
 def lead_counts(filter: LeadFilter) -> dict[str, int]:

@@ -81,6 +81,11 @@ def page(
     )
 
 
+def is_cursor(cursor: str, key: SQLColumnExpression[Any]) -> bool:
+    """Whether a page of this order told it; `page` takes any other for the beginning."""
+    return _decoded(cursor, key)[1] is not None
+
+
 def searched_page(
     query: Select[Row],
     found: Sequence[ColumnElement[bool]],

@@ -65,6 +65,11 @@ def code_limits(user_id: object, place: str) -> Limits:
     }
 
 
+def token_limits(place: str) -> Limits:
+    """For tokens of the API: the place alone, as a token that is not known is nobody's."""
+    return {_key("token place", network_of(place)): ATTEMPTS_PER_PLACE}
+
+
 def refuse_throttled(limits: Limits) -> None:
     """`TooManyAttemptsError` where a window is full."""
     rows = db.session.scalars(

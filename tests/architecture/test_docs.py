@@ -129,6 +129,7 @@ def test_every_setting_is_read_by_the_code_behind_it(key):
         "Event",
         "Draft",
         "Invitation",
+        "ApiToken",
         "Notice",
     ],
 )

@@ -21,6 +21,7 @@ OVERWRITES_NOTHING = {
     "AdministratorForm": "makes an invitation",
     "LetterForm": "sends a letter",
     "DraftForm": "is one's own draft",
+    "TokenForm": "makes a token",
     "AssignForm": "says where messages go once",
     "MoveForm": "says where messages go once",
     "TryForm": "changes nothing",

@@ -149,7 +149,7 @@ def test_a_mailbox_that_is_being_deleted_makes_room_for_the_one_that_has_its_lab
     command.upgrade(config, "head")
 
 
-def test_roles_lose_the_permission_that_opened_nothing_and_administrators_have_it_on_the_way_back(migrated):
+def test_administrators_have_the_permission_of_tokens_as_long_as_it_opens_something(migrated):
     config = migration_config(migrated.owner)
     with psycopg.connect(migrated.system.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(_ROLES)
@@ -157,9 +157,15 @@ def test_roles_lose_the_permission_that_opened_nothing_and_administrators_have_i
         command.downgrade(config, "0060_notes")
         administrators = ["audit.view", "api_token.manage"]
         assert connection.execute(of_each).fetchall() == [("All", administrators), ("Own", ["audit.view"])]
+        command.upgrade(config, "0061_no_tokens")
+        assert connection.execute(of_each).fetchall() == [("All", ["audit.view"]), ("Own", ["audit.view"])]
         command.upgrade(config, "head")
-        administrators = ["audit.view", "mail.organize"]  # the latter since 0074_tags
+        administrators = ["audit.view", "mail.organize", "api_token.manage"]
         assert connection.execute(of_each).fetchall() == [("All", administrators), ("Own", ["audit.view"])]
+        command.downgrade(config, "0076_statuses")
+        former = ["audit.view", "mail.organize"]
+        assert connection.execute(of_each).fetchall() == [("All", former), ("Own", ["audit.view"])]
+        command.upgrade(config, "head")
 
 
 def test_a_template_that_was_for_notices_is_for_messages(migrated):

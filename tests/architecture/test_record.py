@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.test_routes import APP, RULES
-from tests.recording import NOT_ADMINISTRATIVE, NOT_RECORDED
+from tests.recording import NOT_RECORDED, is_administrative
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("tenants", "mailboxes", "webapp", "workers")
@@ -18,7 +18,7 @@ ADMINISTRATIVE = sorted(
         rule.endpoint
         for rule in RULES
         if rule.methods & {"POST", "PUT", "PATCH", "DELETE"}
-        and APP.view_functions[rule.endpoint].guard not in NOT_ADMINISTRATIVE
+        and is_administrative(APP.view_functions[rule.endpoint].guard)
     }
 )
 

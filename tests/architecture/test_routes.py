@@ -31,6 +31,7 @@ PUBLIC = {
     "invitations.accept",
     "passwords.forgotten",
     "passwords.choose",
+    "api.openapi",
 }
 
 

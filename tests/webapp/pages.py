@@ -54,6 +54,13 @@ NO_PAGES = frozenset(
         "system_mailboxes.health_live",
         "system_mailboxes.held_file",
         "system_mailboxes.states",
+        "api.openapi",
+        *(f"api.list_{rows}" for rows in ("cases", "comments", "contacts", "conversations", "lead_sources")),
+        *(f"api.list_{rows}" for rows in ("leads", "mailboxes", "members", "messages", "notes", "rules")),
+        *(f"api.list_{rows}" for rows in ("messages_of_conversation", "readable_mailboxes", "templates")),
+        *(f"api.read_{row}" for row in ("attachment", "case", "contact", "conversation", "lead", "mailbox")),
+        *(f"api.read_{row}" for row in ("message", "rule", "source", "status")),
+        "api.me",
     }
 )
 
@@ -115,6 +122,9 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/leads/{lead}",
         "/leads/{lead}/edit",
         "/leads/new",
+        "/configuration/api-tokens/",
+        "/configuration/api-tokens/reference",
+        "/configuration/api-tokens/{token}/revoke",
         "/configuration/archive/",
         "/configuration/audit-log/",
         "/configuration/channels/",

@@ -67,6 +67,7 @@ REFUSALS = (
     ),
     Refusal(MEMBER, "/cases/{case}", {"Comment": ""}, "comment", "Comment"),
     Refusal(ADMIN, "/leads/new", {"Email": "nobody", "Notes": "Wants tents."}, "name"),
+    Refusal(ADMIN, "/configuration/api-tokens/", {"Name": "Web shop"}, "already", "Make token"),
     Refusal(ADMIN, "/configuration/channels/", {"Name": "Web shop"}, "already", "Add channel"),
     Refusal(ADMIN, "/configuration/tags/", {"Name": "urgent"}, "already", "Add tag"),
     Refusal(ADMIN, "/configuration/lead-sources/", {"Name": "Trade fair"}, "already", "Add source"),

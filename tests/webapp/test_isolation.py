@@ -1,6 +1,7 @@
 """Wall four, walked: the whole URL map as people who must see and change nothing of the neighbour."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
@@ -29,6 +30,7 @@ from mailboxes.threads.notes import Note
 from mailboxes.threads.tags import Tag, ThreadTag
 from mailboxes.timeline import record
 from mailboxes.webhooks.table import Webhook, WebhookCall
+from tenants.api_tokens import api_tokens, make_token
 from tenants.audit import Actor
 from tenants.configuration.history import changes_of
 from tenants.configuration.layers import override
@@ -37,7 +39,7 @@ from tenants.organizations import Membership
 from tenants.people.invitations import invite
 from tenants.permissions import Role
 from tests.architecture.test_routes import APP, RULES
-from tests.factories import csrf_token, make_mailbox, make_member, make_message, sign_in
+from tests.factories import csrf_token, make_api_token, make_mailbox, make_member, make_message, sign_in
 from tests.mailboxes.arriving import arrive, letter
 from tests.mailboxes.global_mail import make_rule, receive_globally
 from tests.mailboxes.global_mailboxes.saying import make_global, system_says
@@ -178,6 +180,8 @@ def neighbour(app, ours, theirs) -> Neighbour:
         db.session.add(rows["file_id"])
         db.session.flush()
         override("mail.signature", theirs.canary, "organization", by=theirs.canary)
+        make_token(theirs.member, theirs.canary, ["leads:read"], None, by=Actor(theirs.canary))
+        ids["token_id"] = db.session.scalars(api_tokens()).one().id
         ids["change_id"] = db.session.scalars(changes_of("mail.signature", "organization")).one().id
         record(message, "fetched", "stored", theirs.canary)
         message.work, message.work_error = "none", theirs.canary  # given up
@@ -216,6 +220,10 @@ def requests_of(client, rule, ids, *, as_json=False):
     texts = {name: str(value) for name, value in ids.items()}
     aliases = {name.removesuffix("_id"): value for name, value in texts.items()}
     everything = texts | aliases | {"selected": list(texts.values()), "ids": list(texts.values())}
+    operation = getattr(APP.view_functions[rule.endpoint], "operation", None)
+    if operation is not None:
+        yield from calls_of(client, rule, url, operation, ids)
+        return
     token = getattr(client, "csrf", "")
     for method in sorted(rule.methods & METHODS):
         if method == "GET":
@@ -228,15 +236,39 @@ def requests_of(client, rule, ids, *, as_json=False):
             yield method, client.open(url, method=method, json=everything, headers=headers)
 
 
-REFUSED = {302, 400, 403, 404, 405, 415, 422}
+def calls_of(client, rule, url, operation, ids):
+    """The method of an operation of the API, with the neighbour's ids wherever it takes one."""
+    asked = {name: named_id(name, ids) for name in operation.query if name.endswith("_id")}
+    [method] = rule.methods & METHODS
+    yield method, client.open(url, method=method, json=body_of(operation, ids) if operation.body else None)
+    yield method, client.open(url, method=method, query_string=asked, json={})
+
+
+def body_of(operation, ids):
+    """As little as it demands, and an id wherever one may be."""
+    schema = operation.body.schema
+    least = dict.fromkeys(schema.get("required", ()), "x")
+    named = [name for name, part in schema["properties"].items() if '"uuid"' in json.dumps(part)]
+    return least | {name: named_id(name, ids) for name in named}
+
+
+def named_id(name, ids):
+    return str(ids.get(name, ids["member_id"]))
+
+
+REFUSED = {302, 400, 401, 403, 404, 405, 415, 422}
 ENDS_SESSIONS = {"auth.sign_out", "security.end_sessions"}
 WALKED = [rule for rule in RULES if rule.endpoint not in ENDS_SESSIONS and rule.endpoint != "static"]
 
 
 def visitor(app, who):
+    """Somebody with a session and, for the API, a token that was used just now."""
     client = app.test_client() if who is None else sign_in(app, who)
     page = client.get("/sign-in" if who is None else "/security/")
     client.csrf = csrf_token(page.text)
+    if who is not None:
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {make_api_token(who)}"
+        client.get("/api/v1/me")
     return client
 
 
@@ -266,7 +298,7 @@ def test_an_anonymous_visitor_sees_and_changes_nothing(app, ours, theirs, neighb
 
 @pytest.mark.long
 def test_the_administrator_next_door_sees_and_changes_nothing(app, ours, theirs, neighbour, database_urls):
-    """Whoever may do most here tries JSON as well: no page reads any so far."""
+    """Whoever may do most here tries JSON as well, which the API reads."""
     make_message(ours, make_mailbox(ours))
     seen = walk(app, ours.admin, neighbour, [theirs.canary], database_urls, theirs.id, as_json=True)
     assert seen > len(WALKED)
@@ -329,16 +361,17 @@ def test_what_changes_something_demands_a_token(app, ours):
         ids = {name: uuid4() for name in rule.arguments if name.endswith("_id")}
         for method in sorted(rule.methods & (METHODS - {"GET"})):
             answer = client.open(address_of(rule, ids), method=method)
-            passes += [f"{method} {rule}: {answer.status_code}"] if answer.status_code != 400 else []
-    assert passes == [], "these pass without a CSRF token"
+            refused = 401 if rule.endpoint.startswith("api.") else 400
+            passes += [f"{method} {rule}: {answer.status_code}"] if answer.status_code != refused else []
+    assert passes == [], "these pass without a CSRF token, or on a session where the API wants its own token"
 
 
 def test_reading_changes_nothing(app, ours, theirs, database_urls):
     mailbox = make_mailbox(ours)
     message = make_message(ours, mailbox)
     ids = {"mailbox_id": mailbox.id, "thread_id": message.thread_id, "message_id": message.id}
-    before = fingerprints(database_urls, ours.id)
     client = visitor(app, ours.admin)
+    before = fingerprints(database_urls, ours.id)
     for rule in WALKED:
         if "GET" in rule.methods:
             values = {name: uuid4() for name in rule.arguments if name.endswith("_id")} | ids
@@ -357,8 +390,8 @@ def test_asking_for_headers_alone_changes_nothing(app, ours, theirs, database_ur
         db.session.add(channel)
         db.session.commit()
         ids = {"mailbox_id": mailbox.id, "rule_id": rule.id, "channel_id": channel.id}
-    before = fingerprints(database_urls, ours.id)
     client = visitor(app, ours.admin)
+    before = fingerprints(database_urls, ours.id)
     for route in WALKED:
         if "GET" in route.methods:
             values = {name: uuid4() for name in route.arguments if name.endswith("_id")} | ids

@@ -7,18 +7,22 @@ import pytest
 from tenants.permissions import ADMINISTRATOR
 from tests.administration import ADMIN, MEMBER, NO_PAGES, QUERIES, SYSTEM_ADMIN, Place, pages
 from tests.everything import make_everything, make_everything_inside
-from tests.factories import make_member, make_organization, make_user, sign_in
+from tests.factories import make_api_token, make_member, make_organization, make_user, sign_in
 from tests.multiplying import multiply
 from tests.queries import counted_queries
 
 
 @pytest.fixture
 def clients(app, ours):
-    return {
+    """Each with a token besides, for the API."""
+    found = {
         SYSTEM_ADMIN: sign_in(app, make_user(name="Sys Admin", is_system_admin=True)),
         ADMIN: sign_in(app, ours.admin),
         MEMBER: sign_in(app, ours.member),
     }
+    for client in found.values():
+        client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {make_api_token(ours.admin)}"
+    return found
 
 
 def counts(app, clients, place):

@@ -111,8 +111,11 @@ def group_page(scope: Scope, key: str, **more: Any) -> ResponseReturnValue:
 
 
 def actor() -> audit.Actor:
-    """The person of this request, for the record."""
-    return audit.Actor(g.user.name or g.user.address, g.user.id, request.remote_addr or "")
+    """The person of this request, for the record; and by which token, where a program acts for them."""
+    name = g.user.name or g.user.address
+    if "token" in g:
+        name = f"{name}, by the token {g.token.name}"
+    return audit.Actor(name, g.user.id, request.remote_addr or "")
 
 
 def tree_of(scope: Scope, states: Iterable[Effective], current: str = "") -> list[dict[str, Any]]:

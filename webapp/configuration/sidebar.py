@@ -28,6 +28,7 @@ ORGANIZATION_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Connections", "Webhooks", "webhooks.index", "organization.configure"),
     ("User Management", "People", "people.index", "user.manage"),
     ("User Management", "Roles", "roles.index", "user.manage"),
+    ("User Management", "API tokens", "api_tokens.index", "api_token.manage"),
     ("User Management", "Audit log", "audit.index", "audit.view"),
     ("User Management", "Archive", "archive.index", "data.export"),
 )

@@ -1,0 +1,1 @@
+"""The JSON API of an organization, and the page of its tokens."""
