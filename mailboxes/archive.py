@@ -50,6 +50,7 @@ Not in it:
 - people's own passwords and second factors: they belong to the people
 - files that were attached to drafts: they are not part of a message yet
 - the log of webhooks: of what happened it tells ids alone, and it is kept for 30 days
+- what each person has read, and which mailboxes they follow or get digests of: that is theirs alone
 - messages that a server handed out and that are in no mailbox yet (still to be read, or in quarantine)
 - messages whose bytes Postroom does not have: what is known of each is in records/messages-without-bytes.csv
 """

@@ -31,6 +31,7 @@ MOST_REFERENCES = 10
 
 OWN_HEADERS = (
     "Auto-Submitted",
+    "List-Unsubscribe",
     "Precedence",
     "X-Auto-Response-Suppress",
     "X-Postroom-Loop",

@@ -1,6 +1,6 @@
 """Messages, where they lie on the server, what hangs on them and who has read them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from tenants.database import (
     scoped_key,
 )
 from tenants.database.portions import is_in_portion
+
+_SETTLED_AFTER = timedelta(minutes=10)  # deliveries under way may still commit messages with ids this old
 
 
 class Message(PartScoped, Base):
@@ -202,6 +204,12 @@ class MessageRead(OrganizationScoped, Base):
     message_id: Mapped[UUID]
     membership_id: Mapped[UUID]
     read_at: Mapped[datetime] = mapped_column(default=now)
+
+
+def settled_id() -> UUID:
+    """No delivery commits a message with an id below this one any more (see `tenants.database.uuid7`)."""
+    milliseconds = int((now() - _SETTLED_AFTER).timestamp() * 1000)
+    return UUID(int=milliseconds << 80)
 
 
 def mailbox_of(message: Message) -> Mailbox:

@@ -15,6 +15,7 @@ import mailboxes.health.pass_log
 import mailboxes.health.volume
 import mailboxes.inbox.read_state
 import mailboxes.inbox.saved_views
+import mailboxes.inbox.subscriptions
 import mailboxes.messages
 import mailboxes.notices
 import mailboxes.oauth

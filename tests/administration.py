@@ -59,6 +59,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "mailboxes.people_choices": ("field=owner&find_owner=person+a",),
     "choosing.choices": ("field=owner&find_owner=person+a",),
     "mail.index": ("view=all", "q=question"),
+    "personal.notifications": ("q=box+77",),
     "mail.assignees": ("person=person+a",),
     "mail.mailboxes": ("label=box+77",),
     "mail.senders": ("mailbox=&find_mailbox=box+77",),

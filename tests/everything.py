@@ -4,6 +4,7 @@ The ids are named as the arguments of routes are, those of the installation's ro
 blueprint whose argument they are (``routing.rule_id``).
 """
 
+from datetime import timedelta
 from itertools import count
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from mailboxes.global_mailboxes import following, saving
 from mailboxes.global_mailboxes.saving import GlobalValues
 from mailboxes.global_mailboxes.system_rules import SystemRule, keep_rule
 from mailboxes.inbox.saved_views import SavedView
+from mailboxes.inbox.subscriptions import Subscription
 from mailboxes.intake import deliver
 from mailboxes.messages import Message
 from mailboxes.routing.rules import RuleValues, add_rule
@@ -39,7 +41,7 @@ from mailboxes.webhooks.telling import tell
 from tenants.api_tokens import api_tokens, make_token
 from tenants.audit import Actor, record, record_for_system
 from tenants.configuration.layers import override
-from tenants.database import db, inside, inside_installation, uuid7
+from tenants.database import db, inside, inside_installation, now, uuid7
 from tenants.organizations import Membership
 from tenants.people.invitations import invite
 from tenants.permissions import PERMISSIONS, Role
@@ -106,6 +108,7 @@ def _records(world: World, message: Message, number: int) -> Ids:
             note,
             ThreadRecord(thread_id=message.thread_id, kind="lead", lead_id=lead.id),
             ThreadRecord(thread_id=message.thread_id, kind="case", case_id=case.id),
+            _subscription(world, message),
         ]
     )
     db.session.flush()
@@ -119,6 +122,12 @@ def _records(world: World, message: Message, number: int) -> Ids:
         "tag_id": tag.id,
         "draft_id": draft.id,
     }
+
+
+def _subscription(world: World, message: Message) -> Subscription:
+    wanted = Subscription(membership_id=world.member.id, mailbox_id=message.mailbox_id, digest="daily")
+    wanted.due_at, wanted.told_through = now() + timedelta(days=1), message.id
+    return wanted
 
 
 def _set_up(mailbox: Mailbox, number: int) -> Ids:

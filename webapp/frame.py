@@ -55,6 +55,7 @@ def _personal(app: Flask) -> dict[str, Any]:
     links = [
         ("My Emails", "mail.index", "inbox"),
         ("My configuration", "personal.index", "settings"),
+        ("Notifications", "personal.notifications", "bell"),
         ("Security", "security.index", "shield-check"),
     ]
     if settings_of(app).is_demo:

@@ -29,6 +29,7 @@ from mailboxes.global_mailboxes.following import catch_up
 from mailboxes.global_mailboxes.reporting import report_global_accounts
 from mailboxes.health.pass_log import forget_old_passes
 from mailboxes.health.volume import forget_old_hours, sum_ended_hours
+from mailboxes.inbox.digests import organizations_with_due_digests
 from mailboxes.inbox.snoozing import lately_back
 from mailboxes.notices import forget_old_notices, owners_with_due_notices
 from mailboxes.offering import MOST_IN_A_REQUEST, carry_offers
@@ -171,6 +172,12 @@ def ring_for_due_notices() -> None:
         _once("notices", owner_id, queues.ring_notices)
 
 
+def ring_for_due_digests() -> None:
+    """Whoever's hour has come: each organization has a few written in its turn."""
+    for organization_id in organizations_with_due_digests():
+        _once("notices", organization_id, queues.ring_notices)
+
+
 def forget_attempts() -> None:
     """Windows of failed sign-ins, sessions, links and ways to an identity provider that are over."""
     forget_old_attempts()
@@ -244,6 +251,7 @@ SCHEDULE = (
     Periodic("tell of troubles", 10, tell_of_troubles),
     Periodic("report how global mailboxes are", 10, report_global_accounts),
     Periodic("send notices", 2, ring_for_due_notices),
+    Periodic("write digests", 10, ring_for_due_digests),
     Periodic("go on within the budget", 10, go_on_within_budget),
     Periodic("mirror what was read", 10, hurry_for_reads),
     Periodic("follow the system's mailboxes", 30, catch_up),

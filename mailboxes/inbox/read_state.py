@@ -7,7 +7,6 @@ the rows of `MessageRead` stay, and marking something unread moves the mark back
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -35,7 +34,7 @@ from sqlalchemy.orm import Mapped
 from mailboxes.access import readable_ids
 from mailboxes.accounts import Account
 from mailboxes.inbox.selection import Selection, is_snoozed
-from mailboxes.messages import Message, MessageRead
+from mailboxes.messages import Message, MessageRead, settled_id
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from tenants.database import (
@@ -52,8 +51,6 @@ from tenants.organizations import Membership
 
 MOST_COUNTED = 1000  # a thousand and more is "999+"
 MOST_NAMED = 5000  # messages whose conversations are named one by one
-# Deliveries under way may still commit messages with ids this old.
-_SETTLED_AFTER = timedelta(minutes=10)
 _NOTHING = UUID(int=0)
 
 
@@ -109,12 +106,12 @@ def unread_counts(member: Membership, mailbox_ids: Collection[UUID]) -> dict[UUI
     return {row[0]: row[1] for row in rows}
 
 
-def unread_count(member: Membership, mailbox_id: UUID | None = None) -> int:
-    """Unread conversations in all readable mailboxes, or in one, counted up to `MOST_COUNTED`.
+def unread_count(member: Membership, mailbox_id: UUID | None = None, *, is_of_followed: bool = False) -> int:
+    """Unread conversations in all readable mailboxes, the followed, or one, counted up to `MOST_COUNTED`.
 
     No more mailboxes are looked at than it takes to have that many messages. What is put away is not counted.
     """
-    boxes = Selection(member, mailbox_id).mailbox_ids().subquery()
+    boxes = Selection(member, mailbox_id, is_of_followed=is_of_followed).mailbox_ids().subquery()
     unread = _newest_unread(member, boxes).where(_is_here()).lateral()
     some = select(unread.c.thread_id).select_from(boxes.join(unread, true())).limit(MOST_COUNTED).subquery()
     threads = func.count(some.c.thread_id.distinct())
@@ -286,7 +283,7 @@ def _move_mark(member: Membership, mailbox_id: UUID) -> None:
         .order_by(Message.id)
         .limit(1)
     )
-    settled = _id_of_time_before(_SETTLED_AFTER)
+    settled = settled_id()
     through = settled if oldest is None else min(UUID(int=oldest.int - 1), settled)
     statement = insert(ReadMark).values(
         organization_id=current_organization_id(),
@@ -312,9 +309,3 @@ def _move_marks_back(mailbox_id: UUID, message_id: UUID) -> None:
     ):
         mark.read_through = UUID(int=message_id.int - 1)
     db.session.flush()
-
-
-def _id_of_time_before(span: timedelta) -> UUID:
-    """The smallest id that the application makes at that time (see `tenants.database.uuid7`)."""
-    milliseconds = int((now() - span).timestamp() * 1000)
-    return UUID(int=milliseconds << 80)

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from mailboxes.drafts import Draft, own_drafts
 from mailboxes.inbox.read_state import is_unread_by, unread_thread_ids
 from mailboxes.inbox.selection import UNREAD, Selection, is_snoozed
+from mailboxes.inbox.subscriptions import unfollowed_ids
 from mailboxes.messages import Message
 from mailboxes.search import MOST_FOUND, messages_with_words, threads_noted_with
 from mailboxes.search_terms import BOXES, Query
@@ -59,6 +60,8 @@ def conditions_of_thread(selection: Selection) -> list[ColumnElement[bool]]:
     conditions += [state(value, member) for value in query.values("is") if value not in ("unread", "read")]
     conditions += [_possession(value, member) for value in query.values("has")]
     conditions += [_mailbox(value) for value in query.values("in") if _is_label(value)]
+    if selection.is_of_followed:
+        conditions.append(Thread.mailbox_id.not_in(unfollowed_ids(member)))
     if "read" in query.values("is"):
         conditions.append(~_has_unread(member))
     return conditions

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, or_, true
 
 from mailboxes.access import readable_ids
+from mailboxes.inbox.subscriptions import unfollowed_ids
 from mailboxes.search_terms import Query
 from mailboxes.system_mailboxes import Mailbox
 from mailboxes.threads import Thread
@@ -98,14 +99,20 @@ _NO_QUERY = Query()
 
 @dataclass(frozen=True)
 class Selection:
-    """What one member looks at. ``mailbox_id`` None means every mailbox they may read."""
+    """What one member looks at. ``mailbox_id`` None means every mailbox they may read.
+
+    ``is_of_followed``: of these, what they follow.
+    """
 
     member: Membership
     mailbox_id: UUID | None = None
     view: View = VIEWS[INBOX]
     query: Query = _NO_QUERY
+    is_of_followed: bool = False
 
     def mailbox_ids(self) -> Select[UUID]:
         """The readable mailboxes of this selection, as a subquery."""
         chosen = readable_ids(self.member)
+        if self.is_of_followed:
+            chosen = chosen.where(Mailbox.id.not_in(unfollowed_ids(self.member)))
         return chosen if self.mailbox_id is None else chosen.where(Mailbox.id == self.mailbox_id)

@@ -21,12 +21,16 @@ MOST_OF_A_NAME = 100
 
 @dataclass(frozen=True)
 class Unsent:
-    """A notice that is not stored yet; ``about_id`` names the row that it is about."""
+    """A notice that is not stored yet; ``about_id`` names the row that it is about.
+
+    ``settings_url``: where its reader chooses to get no more of its kind.
+    """
 
     recipient: str
     subject: str
     body: str
     about_id: UUID | None = None
+    settings_url: str = ""
 
 
 def queue_notice(
@@ -38,13 +42,14 @@ def queue_notice(
     about_id: UUID | None = None,
     once: str | None = None,
     lifetime: timedelta = LIFETIME,
+    settings_url: str = "",
 ) -> UUID | None:
     """Store a notice of the organization, or of the installation, that the session is bound to.
 
     None if it was made before (``once``). `InvalidError` if ``recipient`` is no address. The caller
     commits, and rings `workers.queues.ring_notices`.
     """
-    letter = Unsent(recipient, subject, body, about_id)
+    letter = Unsent(recipient, subject, body, about_id, settings_url)
     row = _row(kind, letter, lifetime) | {"once": once}
     added = db.session.execute(
         insert(Notice).values(row).on_conflict_do_nothing().returning(Notice.id)
@@ -83,7 +88,8 @@ def cut_line(words: str) -> str:
 
 def _row(kind: str, letter: Unsent, lifetime: timedelta) -> dict[str, Any]:
     id, owner = uuid7(), db.session.info.get("organization_id")
-    content = json.dumps({"subject": letter.subject, "body": letter.body})
+    said = {"subject": letter.subject, "body": letter.body, "settings_url": letter.settings_url}
+    content = json.dumps(said)
     return {
         "id": id,
         "organization_id": None if owner == INSTALLATION else owner,

@@ -158,9 +158,15 @@ def _letter(notice: Notice) -> bytes:
             to=[Mailer("", notice.recipient)],
             subject=content["subject"],
             text=content["body"],
-            own_headers=(("Auto-Submitted", "auto-generated"),),
+            own_headers=(("Auto-Submitted", "auto-generated"), *_unsubscribing(content)),
         )
     )
+
+
+def _unsubscribing(content: dict[str, str]) -> list[tuple[str, str]]:
+    """Where mail programs offer to end it (RFC 2369, section 3.2)."""
+    url = content.get("settings_url")  # a notice that was queued before there were any has none
+    return [("List-Unsubscribe", f"<{url}>")] if url else []
 
 
 def _server() -> SmtpSettings:

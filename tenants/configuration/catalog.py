@@ -112,6 +112,7 @@ REMOTE_IMAGES = (("ask", "Block until asked"), ("always", "Show always"))
 DENSITIES = (("dense", "Dense"), ("relaxed", "Relaxed"))
 AFTER_DONE = (("list", "The list"), ("next", "The next conversation"))
 SIGNATURES = (("auto", "Automatically"), ("manual", "By hand"))
+HOURS = tuple((str(hour), f"{hour:02}:00") for hour in range(24))
 
 _SETTINGS = (
     Setting("sync.enabled", "synchronization", "Fetch messages", "Off pauses every mailbox here; nothing is lost, the next pass catches up.", "switch", True, values.switch),
@@ -174,6 +175,7 @@ _SETTINGS = (
     Setting("mail.after_done", "lists", "Shown after a conversation is done", "Also after Send and done, Send and wait, and the status Waiting.", "choice", "list", values.choice(*AFTER_DONE), EVERYWHERE, AFTER_DONE),
     Setting("mail.keyboard_shortcuts", "lists", "Keyboard shortcuts", "Press ? to see them.", "switch", True, values.switch, EVERYWHERE),
     Setting("mail.recent_menu", "lists", "Recent mail in the header", "The envelope with the number of unread messages and the newest of them.", "switch", True, values.switch),
+    Setting("mail.digest_hour", "lists", "Hour of the digest", "Of the day in one's own time zone. Who gets a digest of which mailboxes, each says on their page Notifications.", "choice", "7", values.choice(*HOURS), EVERYWHERE, HOURS),
 )  # fmt: skip
 CATALOG: dict[str, Setting] = {setting.key: setting for setting in _SETTINGS}
 

@@ -15,6 +15,7 @@ from embedded.environment import DATABASE
 from embedded.postgres import Postgres, prepare_database
 from mailboxes.accounts import Account, Folder
 from mailboxes.global_mailboxes.table import GlobalMailbox
+from mailboxes.inbox.subscriptions import Subscription
 from mailboxes.messages import Attachment, Message
 from mailboxes.subjects import base_subject
 from mailboxes.system_mailboxes import Mailbox
@@ -22,7 +23,8 @@ from mailboxes.threads import Thread
 from mailboxes.threads.notes import Note
 from tenants.database import INSTALLATION, now
 from tenants.database.schema import MIGRATIONS, migration_config
-from tenants.organizations import Organization
+from tenants.organizations import Membership, Organization
+from tenants.users import User
 from tests.services import drop_database
 
 
@@ -249,6 +251,29 @@ def test_notes_that_were_there_are_found_by_their_words(migrated):
         rows = connection.execute(query).fetchall()
     words = ("'3' 'did' 'rang' 'shelf' 'they'", f"'{'x' * 200}'", "")
     assert sorted(rows) == sorted(2 * list(zip(texts, words, strict=True)))
+
+
+def test_subscriptions_go_and_leave_those_who_had_them(migrated):
+    config = migration_config(migrated.owner)
+    engine = create_engine(migrated.system)
+    with Session(engine) as session:
+        for slug in ("acme", "neighbour"):
+            mailbox = _mailbox(session, slug)
+            user = User(address=f"mo@{slug}.test", password_hash="")
+            session.add(user)
+            session.flush()
+            member = Membership(organization_id=mailbox.organization_id, user_id=user.id)
+            session.add(member)
+            session.flush()
+            wished = {"membership_id": member.id, "mailbox_id": mailbox.id, "is_followed": False}
+            session.add(Subscription(organization_id=mailbox.organization_id, **wished))
+        session.commit()
+    engine.dispose()
+    command.downgrade(config, "0077_api_tokens")
+    command.upgrade(config, "head")
+    with psycopg.connect(migrated.system.replace("+psycopg", "")) as connection:
+        counts = "SELECT (SELECT count(*) FROM subscriptions), (SELECT count(*) FROM memberships)"
+        assert connection.execute(counts).fetchone() == (0, 2)
 
 
 _TEMPLATES = """

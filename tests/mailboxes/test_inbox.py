@@ -240,7 +240,7 @@ def test_what_we_sent_and_what_is_spam_is_never_unread(ours, mailbox, inside):
 
 
 def test_the_read_mark_skips_what_is_old_and_read_and_nothing_else(ours, mailbox, inside, monkeypatch):
-    monkeypatch.setattr(read_state, "_SETTLED_AFTER", timedelta(seconds=-60))
+    monkeypatch.setattr("mailboxes.messages._SETTLED_AFTER", timedelta(seconds=-60))
     first, second, third = many(ours, mailbox, 3)
     with inside(ours):
         read_state.mark_read(ours.member, select(Message).where(Message.id == first.id))

@@ -109,6 +109,8 @@ PAGES: dict[str, tuple[str, ...]] = {
         "/contacts/{contact}/edit",
         "/contacts/new",
         "/my-configuration/email",
+        "/my-configuration/notifications",
+        "/my-configuration/notifications?q=nothing+says+this",
         "/my-configuration/mail.signature/history",
         "/security/",
         "/security/second-factor",

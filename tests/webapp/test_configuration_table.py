@@ -75,6 +75,7 @@ TYPED: dict[str, tuple[str, ...]] = {
     "mail.after_done": ("next", "list", "next", "list"),
     "mail.keyboard_shortcuts": ("false", "true", "false", "true"),
     "mail.recent_menu": ("false", "true", "false"),
+    "mail.digest_hour": ("6", "9", "18", "23"),
 }
 SYSTEMS, OURS, THEIRS, MINE = range(4)
 WORDS: dict[str, tuple[str, ...]] = {
@@ -84,6 +85,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "mail.reply_button": ("Reply all", "Reply", "Reply all", "Reply"),
     "mail.density": ("Relaxed", "Dense", "Relaxed", "Dense"),
     "mail.after_done": ("The next conversation", "The list", "The next conversation", "The list"),
+    "mail.digest_hour": ("06:00", "09:00", "18:00", "23:00"),
     "mail.append_signature": ("By hand", "Automatically", "By hand", "Automatically"),
     "response.window_hours": ("12 h", "48 h", "1 h"),
     "record.default_owner": ("nobody", "OURS", "THEIRS"),

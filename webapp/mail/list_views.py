@@ -65,8 +65,8 @@ def bulk() -> ResponseReturnValue:
 @blueprint.get("/unread-count")
 @member_required
 def unread_count() -> ResponseReturnValue:
-    """The number in the header."""
-    number = read_state.unread_count(g.member)
+    """The number in the header: of the mailboxes that the member follows."""
+    number = read_state.unread_count(g.member, is_of_followed=True)
     return _unless_known(
         str(number), "mail/unread_count.html", {"number": counted(number), "is_any": number > 0}
     )
@@ -75,8 +75,9 @@ def unread_count() -> ResponseReturnValue:
 @blueprint.get("/unread-menu")
 @member_required
 def unread_menu() -> ResponseReturnValue:
-    """The newest unread conversations, for the menu in the header."""
-    page = listing.page(Selection(g.member, view=VIEWS[UNREAD]), size=MOST_IN_MENU)
+    """The newest unread conversations of followed mailboxes, for the menu in the header."""
+    selection = Selection(g.member, view=VIEWS[UNREAD], is_of_followed=True)
+    page = listing.page(selection, size=MOST_IN_MENU)
     rows = [row_of_list(row, Place()) for row in page.rows]
     return render_template("mail/unread_menu.html", rows=rows)
 

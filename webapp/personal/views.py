@@ -8,6 +8,7 @@ from webapp.configuration.pages import group_page
 from webapp.configuration.routes import add_routes
 from webapp.configuration.scopes import Scope
 from webapp.guards import member_required
+from webapp.personal.notifications import notifications_link, notifications_page
 
 blueprint = Blueprint("personal", __name__, url_prefix="/my-configuration")
 
@@ -17,6 +18,13 @@ blueprint = Blueprint("personal", __name__, url_prefix="/my-configuration")
 def index() -> ResponseReturnValue:
     """The first group."""
     return redirect(url_for("personal.group", key="email"))
+
+
+@blueprint.route("/notifications", methods=["GET", "POST"])
+@member_required
+def notifications() -> ResponseReturnValue:
+    """Which mailboxes of the current organization they hear of."""
+    return notifications_page(_scope())
 
 
 @blueprint.route("/<key>", methods=["GET", "POST"])
@@ -33,6 +41,7 @@ def _scope() -> Scope:
         url=lambda endpoint, **values: url_for(f"personal.{endpoint}", **values),
         organization_name=g.organization.name,
         user=g.user,
+        more=[notifications_link()],
         breadcrumbs=[("My configuration", url_for("personal.index"))],
     )
 
