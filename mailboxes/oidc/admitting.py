@@ -2,7 +2,8 @@
 
 An account at the provider is its issuer and subject; an address alone opens nothing. It is linked to a person
 who is here only where the provider says that the address is verified, for a domain that it may vouch for, and
-the person types their password once; who has none has no other way in to prove. Identities are of the whole
+the person types their password once; who has none, and no account there yet, has no other way in to prove:
+an address that is given to somebody else opens nothing of whoever had it. Identities are of the whole
 installation, as people are: no organization can have somebody signed in as a person of another.
 """
 
@@ -28,6 +29,10 @@ OTHER_DOMAIN = (
 )
 UNKNOWN = "Nobody uses Postroom as {address}. Ask an administrator of your organization to invite you."
 
+ANOTHER = (
+    "Another account at {label} signs in as {address} here. If that person is you, ask a system administrator"
+    " to unlink the other account."
+)
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -41,11 +46,11 @@ class Admitted:
 
 def admit(provider: IdentityProvider, request: ProviderRequest, claims: Claims, place: str) -> Admitted:
     """Who that is here. `RefusedSignInError` says why it is nobody who may come in. The caller commits."""
-    known = identities.owner_of(provider.issuer, claims.subject)
+    known = identities.owner_of(request.issuer, claims.subject)
     if request.for_user_id is not None:
         return _linked_by_oneself(provider, request, claims, known, place)
     if known is not None:
-        identities.mark_used(provider.issuer, claims.subject)
+        identities.mark_used(request.issuer, claims.subject)
         return Admitted(_enabled(known))
     _demand_vouched(provider, claims)
     user = user_by_address(claims.address)
@@ -55,7 +60,9 @@ def admit(provider: IdentityProvider, request: ProviderRequest, claims: Claims, 
     if user.password_hash:
         request.user_id, request.subject, request.address = user.id, claims.subject, claims.address
         return Admitted(user, waits=True)
-    _link(user, provider.issuer, claims.subject, claims.address, place)
+    if identities.has_account_at(user, request.issuer):
+        raise RefusedSignInError(ANOTHER.format(label=provider.label, address=claims.address))
+    _link(user, request.issuer, claims.subject, claims.address, place)
     return Admitted(user, is_linked=True)
 
 
@@ -79,7 +86,7 @@ def _linked_by_oneself(
     if known is not None and known.id != user.id:
         raise RefusedSignInError(f"That account at {provider.label} belongs to another person here.")
     if known is None:
-        _link(user, provider.issuer, claims.subject, claims.address, place)
+        _link(user, request.issuer, claims.subject, claims.address, place)
     return Admitted(user, is_linked=known is None)
 
 
@@ -95,7 +102,7 @@ def _made(provider: IdentityProvider, request: ProviderRequest, claims: Claims, 
     if not provider.makes_people and request.invited_address != claims.address:
         raise RefusedSignInError(UNKNOWN.format(address=claims.address))
     user = make_user(claims.address, claims.name, actor=Actor(provider.label, place=place))
-    _link(user, provider.issuer, claims.subject, claims.address, place)
+    _link(user, request.issuer, claims.subject, claims.address, place)
     return user
 
 

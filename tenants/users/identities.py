@@ -46,6 +46,11 @@ def identity_of(user: User, id: UUID | None) -> Identity:
     return identity
 
 
+def has_account_at(user: User, issuer: str) -> bool:
+    """Whether an account at this provider opens the person's already."""
+    return bool(db.session.scalar(select(identities_of(user).where(Identity.issuer == issuer).exists())))
+
+
 def link(user: User, issuer: str, subject: str, address: str) -> None:
     """From now on this account opens the person's; `ConflictError` if it is somebody's already."""
     try:

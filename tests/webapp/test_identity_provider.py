@@ -1,6 +1,7 @@
 """People sign in at the identity provider, and nobody comes in as somebody else."""
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -12,15 +13,16 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
-from mailboxes import interchange
+from mailboxes import interchange, oidc
 from mailboxes.notices import send_due_notices
 from mailboxes.oidc import discovery
+from mailboxes.oidc.tokens import Claims
 from tenants.audit import SystemAuditEntry
 from tenants.configuration.layers import override
 from tenants.database import INSTALLATION, db
 from tenants.organizations import organizations_of
 from tenants.users import User, password_links, user_by_address
-from tenants.users.identities import Identity
+from tenants.users.identities import Identity, link
 from tests.factories import PASSWORD, csrf_token, form_token, make_user, sign_in, sign_in_by_form
 from tests.identity_provider import CLIENT_ID, CLIENT_SECRET, key_number, set_up
 from tests.mailboxes.system_smtp import letters, send_notices_to
@@ -328,6 +330,26 @@ def test_disabled_people_stay_out(app, mia, provider):
     assert "may not sign in here" in words_of(read(client, enter(client, provider)))
     assert "may not sign in here" in words_of(read(client, enter(client, provider, "sub-other")))
     assert not is_inside(client)
+def test_a_domain_is_the_same_however_it_is_written(app, ours, theirs, provider, certificates):
+    user = make_user("mia@bücher.test")
+    for domain in ("bücher.test", "xn--bcher-kva.test"):
+        set_up(app, provider, certificates, domains=domain, password_sign_in="false")
+        page = post(app.test_client(), SIGN_IN, address=user.address, password=PASSWORD)
+        assert "sign in with Acme login" in errors_of(page.text), domain
+        for address in ("mia@bücher.test", "MIA@xn--bcher-kva.test"):
+            client = app.test_client()
+            where = enter(client, provider, email=address)
+            assert user.address in read(client, where), (domain, address)
+
+
+def test_who_was_at_one_provider_is_nobody_of_another_that_is_set_up_meanwhile(mia, provider):
+    link(mia, "https://other.test", "sub-mia", MIA)
+    other = dataclasses.replace(oidc.opened_provider(), issuer="https://other.test")
+    request = oidc.ProviderRequest(issuer=provider.issuer, browser_hash=b"")
+    with pytest.raises(oidc.RefusedSignInError):
+        oidc.admit(other, request, Claims("sub-mia"), "here")
+
+
 
 
 def test_new_people_are_made_only_where_that_is_switched_on_and_belong_nowhere(app, provider, certificates):
@@ -351,6 +373,16 @@ def test_an_invitation_is_accepted_by_who_the_provider_says_it_names(app, inside
         url = lead_on(client, at=f"{link}/provider")
         said = {"email": address, "email_verified": True}
         where = come_back(client, provider.sign_in(url, subject, **said))
+def test_an_address_that_is_given_to_somebody_else_opens_nothing_of_who_had_it(app, provider, certificates):
+    set_up(app, provider, certificates, makes_people="true")
+    enter(app.test_client(), provider, "sub-who-left", email="john@acme.test")
+    client = app.test_client()
+    where = enter(client, provider, "sub-who-came", email="john@acme.test")
+    assert "Another account at Acme login signs in as john@acme.test" in words_of(read(client, where))
+    assert not is_inside(client)
+    assert [one.subject for one in identities()] == ["sub-who-left"]
+
+
         assert is_inside(client) == (address == "new@acme.test")
     assert where == link
     send(client, link)
