@@ -7,7 +7,7 @@ from mailboxes.oidc.errors import ProviderError, RefusedSignInError
 from tenants.configuration.catalog import SYSTEM
 from tenants.configuration.layers import effective, own_secret_of
 from tenants.secrets import UnreadableSecretError
-from tenants.users import User
+from tenants.users import User, normal_form
 
 SECRET = "oidc.provider.client_secret"  # noqa: S105  # where it is
 NOT_SET_UP = "Signing in like that is not set up any more. Sign in with your password."
@@ -28,7 +28,7 @@ class IdentityProvider:
 
     def vouches_for(self, address: str) -> bool:
         """Whether it may say whose address this is."""
-        return address.rpartition("@")[2] in self.domains
+        return normal_form(address).rpartition("@")[2] in self.domains
 
 
 def identity_provider() -> IdentityProvider | None:

@@ -142,7 +142,7 @@ def scopes(text: str) -> str:
 
 
 def domains(text: str) -> list[str]:
-    """Domains of email addresses, one a line, in lower case and ASCII."""
+    """Domains of email addresses, one a line, in lower case, as they are in the normal form of addresses."""
     names = []
     for name in (one for one in re.split(r"[\s,]+", text) if one):
         try:
@@ -151,7 +151,7 @@ def domains(text: str) -> list[str]:
             )
         except EmailNotValidError:
             raise InvalidValueError(f"{name} is no domain. Write names such as example.com.") from None
-        names.append(checked.ascii_domain.lower())
+        names.append(checked.domain.lower())
     return list(dict.fromkeys(names))
 
 
