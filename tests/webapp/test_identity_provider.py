@@ -519,17 +519,19 @@ def test_a_person_links_and_removes_accounts_with_the_password_and_is_told(
     set_up(app, provider, certificates)
     client = sign_in(app, ours.member)
     field = "identity-current"
-    link = "/security/identities"
-    refused = post(client, link, SECURITY, **{field: "not the password"})
+    begin = "/security/identities"
+    refused = post(client, begin, SECURITY, **{field: "not the password"})
     assert (refused.status_code, "not your password" in errors_of(refused.text)) == (422, True)
     criticise(refused.text, SECURITY)
-    page = post(client, link, SECURITY, **{field: PASSWORD}).text
+    page = post(client, begin, SECURITY, **{field: PASSWORD}).text
     url = BeautifulSoup(page, "html.parser").select_one("a[data-lead-on]")["href"]
     assert come_back(client, provider.sign_in(url, "sub-mia")) == SECURITY
     [identity] = identities()
     assert identity.user_id == mia.id
     assert "sub-mia" in words_of(read(client, SECURITY))
-    remove = f"{link}/remove"
+    elsewhere = app.test_client()
+    enter(elsewhere, provider)
+    remove = f"{begin}/remove"
     for who_tries in (sign_in(app, theirs.member), client):
         typed = {field: PASSWORD, "identity": str(identity.id)}
         answer = post(who_tries, remove, SECURITY, **typed)
@@ -573,6 +575,8 @@ def test_a_system_administrator_sees_and_removes_what_signs_in_as_somebody(app, 
 
 def test_a_password_chosen_by_a_link_from_mail_ends_what_somebody_else_has_linked(app, mia, provider):
     linked(app, provider, "sub-of-somebody-else")
+    assert not is_inside(elsewhere)
+    assert is_inside(client)
     link = password_links.make(mia)
     db.session.commit()
     new = "another good password"

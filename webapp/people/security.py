@@ -158,7 +158,7 @@ def link_identity() -> ResponseReturnValue:
 @blueprint.post("/identities/remove")
 @signed_in_required
 def unlink_identity() -> ResponseReturnValue:
-    """An account at the provider signs in as this person no longer."""
+    """An account at the provider signs in as this person no longer, also where it has."""
     form = ProofForm(prefix=IDENTITY)
     if not g.user.password_hash:
         form.current.errors = ["It is your only way in. Choose a password first, by “Forgot your password?”."]
@@ -169,11 +169,12 @@ def unlink_identity() -> ResponseReturnValue:
     enter_installation("an account at the identity provider belongs to no organization")
     identity = identity_of(g.user, uuid_or_none(request.form.get("identity")))
     unlink(identity)
+    sign_out_elsewhere(g.user, cookie.token_of(request))
     send_identity_unlinked(g.user, urlsplit(identity.issuer).hostname or "")
     record_for_system(actor(), "user.identity_removed", g.user.address, {"as": identity.address}, {})
     db.session.commit()
     queues.ring_notices()
-    flash("That account no longer signs in as you.", "success")
+    flash("That account no longer signs in as you. Other devices were signed out.", "success")
     return redirect(url_for("security.index"))
 
 
