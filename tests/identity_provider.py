@@ -49,6 +49,7 @@ class IdentityProvider:
     document: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] | None = None
+    keys: list[Any] | None = None
     forge: Callable[[dict[str, Any]], str] | None = None
     asked: list[str] = field(default_factory=list)
     names_itself: str | None = None
@@ -103,7 +104,7 @@ class IdentityProvider:
         if path == "/realm/.well-known/openid-configuration":
             return _json(self._document())
         if path == "/keys":
-            return _json({"keys": [key_number(self.key).as_dict(private=False)]})
+            return _json({"keys": self.keys or [key_number(self.key).as_dict(private=False)]})
         if path == "/token":
             form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
             return self._token(form, request.headers.get("Authorization", ""))

@@ -93,7 +93,7 @@ def _refusal(provider: IdentityProvider, metadata: Metadata, redirect_uri: str) 
         )
     except OAuth2Error as error:
         return str(error.error)
-    except (MailServerError, ValueError, TypeError, AttributeError) as error:
+    except (MailServerError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ProviderError(
             "The token endpoint does not answer as one.", "Check that the provider is in operation."
         ) from error

@@ -36,7 +36,7 @@ KEPT_FOR = timedelta(hours=1)
 LEFT_ALONE_FOR = timedelta(seconds=10)  # after a failure: whoever presses the button again holds no thread
 MOST_KEYS = 50
 SMALLEST_RSA_KEY = 342  # characters of a modulus of 2048 bits
-ASYMMETRIC = frozenset({"RSA", "EC", "OKP"})
+ASYMMETRIC = ("RSA", "EC", "OKP")
 WELL_KNOWN = "/.well-known/openid-configuration"
 
 
@@ -188,11 +188,13 @@ def _explained(error: MailServerError) -> ProviderError:
 
 def _endpoint(said: Mapping[str, Any], name: str) -> str:
     url = said.get(name)
-    if not isinstance(url, str) or not url.isascii() or not url.startswith("https://") or " " in url:
+    try:
+        https.parts_of(url if isinstance(url, str) and url.isascii() and url.isprintable() else "")
+    except EgressRefusedError as error:
         raise ProviderError(
             f"The discovery document has no {name} that begins with https://.", "Ask the operator."
-        )
-    return url
+        ) from error
+    return str(url)
 
 
 def _words(said: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def claims_for_code(
     except OAuth2Error as error:
         log.warning("the provider gives no token", code=str(error.error)[:60])
         raise RefusedSignInError(NOT_TRUSTED) from None
-    except (MailServerError, ValueError, TypeError, AttributeError) as error:
+    except (MailServerError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ProviderError("The provider gives no token.", "Check its state.") from error
     claims = _verified(provider, given, nonce)
     return _read(claims, _more_of(metadata, claims, str(given.get("access_token") or "")))
@@ -107,16 +107,16 @@ def _verified(provider: IdentityProvider, given: Mapping[str, Any], nonce: str) 
         said = {"nonce": nonce, "client_id": provider.client_id, "access_token": given.get("access_token")}
         claims = CodeIDToken(opened.claims, opened.header, options=demanded, params=said)
         claims.validate(leeway=SKEW_SECONDS)
-    except (JoseError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         log.warning("an ID token was refused", error=type(error).__name__, claim=getattr(error, "claim", ""))
         raise RefusedSignInError(NOT_TRUSTED) from None
     return dict(claims)
 
 
 def _more_of(metadata: Metadata, claims: Mapping[str, Any], access_token: str) -> Mapping[str, Any]:
-    """The claims, with what only the UserInfo endpoint tells, about the same person (§5.3.2)."""
+    """The claims; where they name no address, what the UserInfo endpoint tells of the same person (§5.3.2)."""
     is_sendable = access_token.isascii() and access_token.isprintable()
-    if "email" in claims or not metadata.userinfo_endpoint or not access_token or not is_sendable:
+    if claims.get("email") or not metadata.userinfo_endpoint or not access_token or not is_sendable:
         return claims
     try:
         more = fetched_object(metadata.userinfo_endpoint, {"Authorization": f"Bearer {access_token}"})
@@ -125,16 +125,16 @@ def _more_of(metadata: Metadata, claims: Mapping[str, Any], access_token: str) -
         return claims  # enough for whoever has come before
     if more.get("sub") != claims.get("sub"):
         raise RefusedSignInError(NOT_TRUSTED)
-    return {**more, **claims}
+    return {"name": claims.get("name"), **more}
 
 
 def _read(claims: Mapping[str, Any], more: Mapping[str, Any]) -> Claims:
     subject = claims["sub"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or "\x00" in subject:
+    if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isprintable():
         raise RefusedSignInError(NOT_TRUSTED)
     address = more.get("email")
     is_verified = more.get("email_verified") in (True, "true")  # some write it as a word
-    is_address = isinstance(address, str) and is_verified and len(address) <= 320 and "\x00" not in address
+    is_address = isinstance(address, str) and is_verified and len(address) <= 320 and address.isprintable()
     name = more.get("name")
     return Claims(
         subject,

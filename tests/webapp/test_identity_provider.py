@@ -159,6 +159,7 @@ def forged(provider, kind):
         "another key under the same name": lambda claims: _signed_as_key_1(claims),
         "no token": lambda claims: "",
         "no JWT": lambda claims: "x.y.z",
+        "claims that are nested deeply": lambda claims: _signed_as_they_are(b"[" * 9000),
         "claims that are no object": lambda claims: hand_made({"alg": "RS256", "kid": "key-1"}, []),
     }
     wrong = {
@@ -176,11 +177,18 @@ def forged(provider, kind):
         "no nonce": {"nonce": None},
         "no subject": {"sub": None},
         "a subject that is no text": {"sub": 7},
+        "a subject of two lines": {"sub": "sub-mia\n"},
         "another access token": {"at_hash": "x" * 22},
     }
     provider.forge = forgeries.get(kind)
     provider.says(**wrong.get(kind, {}))
     return [*forgeries, *wrong]
+
+
+def _signed_as_they_are(claims):
+    from joserfc import jws
+
+    return jws.serialize_compact({"alg": "RS256", "kid": "key-1"}, claims, key_number(1))
 
 
 def _signed_as_key_1(claims):
@@ -441,6 +449,7 @@ def test_what_the_provider_refuses_is_told_and_the_page_is_asked_for_again(app, 
         ("jwks_uri", "file:///etc/passwd"),
         ("userinfo_endpoint", "https://[::ffff:10.0.0.1]/userinfo"),
         ("authorization_endpoint", "javascript:alert(1)"),
+        ("authorization_endpoint", "https://[::1"),
         ("issuer", "https://evil.test"),
     ],
 )
@@ -478,6 +487,25 @@ def test_what_is_no_discovery_document_is_told_as_such(app, provider, reply):
     assert "could not be asked" in words_of(read(client, where))
 
 
+def test_what_is_no_answer_to_a_code_is_told_as_such(app, mia, provider):
+    for reply in (Reply(b"[" * 60_000), Reply(b"[]"), Reply(b"x" * 200_000), Reply(status=302)):
+        client = app.test_client()
+        answer = provider.sign_in(lead_on(client), "sub-mia")
+        provider.fault = reply
+        where = come_back(client, answer)
+        provider.fault = None
+        assert "could not be" in words_of(read(client, where))
+
+
+def test_keys_that_are_none_take_no_other_with_them(app, mia, provider):
+    good = key_number(1).as_dict(private=False)
+    for odd in ({"kty": []}, {"kty": "EC", "crv": []}, {"kty": "RSA", "n": 5}, 7, None):
+        discovery.forget()
+        provider.keys = [odd, good]
+        client = app.test_client()
+        assert MIA in read(client, enter(client, provider))
+
+
 def test_what_only_the_userinfo_endpoint_tells_is_taken_of_the_same_person(app, mia, provider):
     for subject, is_taken in (("sub-evil", False), ("sub-mia", True)):
         provider.userinfo = {"sub": subject, "email": MIA, "email_verified": True}
@@ -485,6 +513,14 @@ def test_what_only_the_userinfo_endpoint_tells_is_taken_of_the_same_person(app, 
         where = enter(client, provider, email=None, email_verified=None)
         assert where.startswith(SIGN_IN)
         assert (MIA in client.get(where).text) == is_taken
+
+
+def test_what_one_answer_says_of_an_address_says_nothing_of_the_address_in_another(app, mia, provider):
+    for address, is_verified in ((MIA, False), ("mia\ud800@acme.test", True)):
+        provider.userinfo = {"sub": "sub-mia", "email": address, "email_verified": is_verified}
+        client = app.test_client()
+        where = enter(client, provider, email=None)
+        assert "does not say that your email address is verified" in words_of(read(client, where))
 
 
 def test_passwords_can_be_closed_to_people_of_a_domain_and_never_to_system_administrators(
