@@ -20,19 +20,21 @@ from tenants.users import User, authenticate, identities, user_by_address
 
 DISABLED = "You may not sign in here at the moment. Ask an administrator of your organization."
 NOT_VERIFIED = (
-    "{label} does not say that your email address is verified, so we cannot tell who you are here. Sign in"
-    " with your password, and link your account under Security; or have the address verified there."
+    "{label} does not say that your email address is verified, so we cannot tell who you are here. Have"
+    " it verified there, or {otherwise}."
 )
+BY_ONESELF = "sign in with your password, and link your account under Security"
+BY_SOMEBODY = "ask a system administrator to permit passwords until your account is linked"
 OTHER_DOMAIN = (
     "{label} may not vouch for {address} here. Sign in with your password, or ask a system administrator to"
     " permit its domain."
 )
-UNKNOWN = "Nobody uses Postroom as {address}. Ask an administrator of your organization to invite you."
-
 ANOTHER = (
     "Another account at {label} signs in as {address} here. If that person is you, ask a system administrator"
     " to unlink the other account."
 )
+UNKNOWN = "Nobody uses Postroom as {address}. Ask an administrator of your organization to invite you."
+
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
@@ -92,7 +94,8 @@ def _linked_by_oneself(
 
 def _demand_vouched(provider: IdentityProvider, claims: Claims) -> None:
     if not claims.address:
-        raise RefusedSignInError(NOT_VERIFIED.format(label=provider.label))
+        otherwise = BY_ONESELF if provider.permits_passwords else BY_SOMEBODY
+        raise RefusedSignInError(NOT_VERIFIED.format(label=provider.label, otherwise=otherwise))
     if not provider.vouches_for(claims.address):
         raise RefusedSignInError(OTHER_DOMAIN.format(label=provider.label, address=claims.address))
 

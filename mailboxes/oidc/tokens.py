@@ -114,7 +114,7 @@ def _verified(provider: IdentityProvider, given: Mapping[str, Any], nonce: str) 
 
 
 def _more_of(metadata: Metadata, claims: Mapping[str, Any], access_token: str) -> Mapping[str, Any]:
-    """The claims; where they name no address, what the UserInfo endpoint tells of the same person (§5.3.2)."""
+    """The claims; without an address, what the UserInfo endpoint tells of the same person (§5.3.2)."""
     is_sendable = access_token.isascii() and access_token.isprintable()
     if claims.get("email") or not metadata.userinfo_endpoint or not access_token or not is_sendable:
         return claims

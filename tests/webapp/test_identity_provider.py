@@ -330,14 +330,6 @@ def test_an_account_opens_one_persons_whatever_address_it_has_later(app, mia, pr
     assert theirs.canary not in client.get("/mail/").text
 
 
-def test_disabled_people_stay_out(app, mia, provider):
-    linked(app, provider)
-    mia.is_enabled = False
-    db.session.commit()
-    client = app.test_client()
-    assert "may not sign in here" in words_of(read(client, enter(client, provider)))
-    assert "may not sign in here" in words_of(read(client, enter(client, provider, "sub-other")))
-    assert not is_inside(client)
 def test_a_domain_is_the_same_however_it_is_written(app, ours, theirs, provider, certificates):
     user = make_user("mia@bücher.test")
     for domain in ("bücher.test", "xn--bcher-kva.test"):
@@ -358,6 +350,14 @@ def test_who_was_at_one_provider_is_nobody_of_another_that_is_set_up_meanwhile(m
         oidc.admit(other, request, Claims("sub-mia"), "here")
 
 
+def test_disabled_people_stay_out(app, mia, provider):
+    linked(app, provider)
+    mia.is_enabled = False
+    db.session.commit()
+    client = app.test_client()
+    assert "may not sign in here" in words_of(read(client, enter(client, provider)))
+    assert "may not sign in here" in words_of(read(client, enter(client, provider, "sub-other")))
+    assert not is_inside(client)
 
 
 def test_new_people_are_made_only_where_that_is_switched_on_and_belong_nowhere(app, provider, certificates):
@@ -373,14 +373,6 @@ def test_new_people_are_made_only_where_that_is_switched_on_and_belong_nowhere(a
     assert "You have no password here" in words_of(client.get(SECURITY).text)
 
 
-def test_an_invitation_is_accepted_by_who_the_provider_says_it_names(app, inside, ours, theirs, provider):
-    link = invitation_link(app, inside, ours, "new@acme.test", "member")
-    for subject, address in (("sub-evil", "other@acme.test"), ("sub-new", "new@acme.test")):
-        client = app.test_client()
-        assert "Continue with Acme login" in read(client, link)
-        url = lead_on(client, at=f"{link}/provider")
-        said = {"email": address, "email_verified": True}
-        where = come_back(client, provider.sign_in(url, subject, **said))
 def test_an_address_that_is_given_to_somebody_else_opens_nothing_of_who_had_it(app, provider, certificates):
     set_up(app, provider, certificates, makes_people="true")
     enter(app.test_client(), provider, "sub-who-left", email="john@acme.test")
@@ -391,6 +383,14 @@ def test_an_address_that_is_given_to_somebody_else_opens_nothing_of_who_had_it(a
     assert [one.subject for one in identities()] == ["sub-who-left"]
 
 
+def test_an_invitation_is_accepted_by_who_the_provider_says_it_names(app, inside, ours, theirs, provider):
+    link = invitation_link(app, inside, ours, "new@acme.test", "member")
+    for subject, address in (("sub-evil", "other@acme.test"), ("sub-new", "new@acme.test")):
+        client = app.test_client()
+        assert "Continue with Acme login" in read(client, link)
+        url = lead_on(client, at=f"{link}/provider")
+        said = {"email": address, "email_verified": True}
+        where = come_back(client, provider.sign_in(url, subject, **said))
         assert is_inside(client) == (address == "new@acme.test")
     assert where == link
     send(client, link)
@@ -542,6 +542,8 @@ def test_passwords_can_be_closed_to_people_of_a_domain_and_never_to_system_admin
     joining = app.test_client()
     typed = {"name": "New", "password": PASSWORD, "again": PASSWORD}
     assert "sign in with Acme login" in errors_of(send(joining, link, expect=422, **typed))
+    where = enter(wrong, provider, email_verified=None)
+    assert "ask a system administrator to permit passwords" in words_of(read(wrong, where))
     assert is_inside(linked(app, provider)), "the password that links an account is asked for all the same"
     override("oidc.provider.issuer", "", "system", by="Sam")
     db.session.commit()
@@ -573,6 +575,8 @@ def test_a_person_links_and_removes_accounts_with_the_password_and_is_told(
         answer = post(who_tries, remove, SECURITY, **typed)
         assert answer.status_code == (302 if who_tries is client else 404)
     assert identities() == []
+    assert not is_inside(elsewhere)
+    assert is_inside(client)
     send_due_notices(INSTALLATION)
     subjects = [subject for _, subject, _ in letters(smtp_sink)]
     assert subjects == ["Another way to sign in", "A way to sign in was removed"]
@@ -611,8 +615,6 @@ def test_a_system_administrator_sees_and_removes_what_signs_in_as_somebody(app, 
 
 def test_a_password_chosen_by_a_link_from_mail_ends_what_somebody_else_has_linked(app, mia, provider):
     linked(app, provider, "sub-of-somebody-else")
-    assert not is_inside(elsewhere)
-    assert is_inside(client)
     link = password_links.make(mia)
     db.session.commit()
     new = "another good password"
