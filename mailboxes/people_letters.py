@@ -62,10 +62,11 @@ was just changed, and every other device was signed out. If that was not you, te
 RECOVERED = """\
 Hello{name},
 
-somebody, most likely you, signed in as {address} on Postroom, {base}
-with a recovery code instead of a code of your authenticator app. {left} of your recovery codes are left.
+somebody, most likely you, used a recovery code of {address} on Postroom, {base}
+instead of a code of your authenticator app. {left} of your recovery codes are left.
 
-If that was not you, change your password at once, sign out everywhere else, and make new recovery codes.
+If that was not you, change your password at once, sign out everywhere else, and look at your second factor
+under Security.
 """
 LINKED = """\
 Hello{name},

@@ -18,6 +18,7 @@ from tests.webapp.test_people import code_for, post
 
 ENTER = "/sign-in/recovery-code"
 SET_UP = "/security/second-factor"
+REMOVE = "/security/second-factor/remove"
 SECURITY, MAKE, FILE = "/security/", "/security/recovery-codes", "/security/recovery-codes/file"
 
 
@@ -81,12 +82,28 @@ def test_a_code_opens_nobody_elses_account_and_nothing_without_the_password(app,
     assert try_code(app, ours.member, codes[0]).status_code == 302
 
 
+def test_who_has_lost_the_app_removes_it_with_a_code_and_sets_up_another(
+    app, ours, codes, smtp_sink, certificates
+):
+    send_notices_to(app, smtp_sink, certificates)
+    client = come_in(app, ours.member, codes[0])
+    assert post(client, REMOVE, SECURITY, code=codes[0]).status_code == 422
+    assert post(client, REMOVE, SECURITY, code=codes[1].upper()).location == SECURITY
+    assert db.session.scalars(select(RecoveryCode)).all() == []
+    assert "Read this picture" in post(client, SET_UP, step="begin").text
+    send_due_notices(INSTALLATION)
+    texts = [text for _, _, text in letters(smtp_sink)]
+    assert ["9 of your" in texts[0], "None of your" in texts[1]] == [True, True]
+
+
 def test_guesses_at_recovery_codes_are_slowed_together_with_those_at_the_apps(app, ours, codes):
-    for number in range(ATTEMPTS_PER_ACCOUNT):
+    client = come_in(app, ours.member, codes[1])
+    assert post(client, REMOVE, SECURITY, code=codes[1]).status_code == 422
+    for number in range(1, ATTEMPTS_PER_ACCOUNT):
         page = ENTER if number % 2 else "/sign-in/code"
         assert post(sign_in_by_form(app, ours.member), page, code="000000").status_code == 422
     assert "Too many attempts" in try_code(app, ours.member, codes[0]).text
-    assert recovery_codes.left(ours.member.user) == CODES
+    assert recovery_codes.left(ours.member.user) == CODES - 1
 
 
 def test_new_codes_are_made_with_the_password_and_end_those_before(app, ours, codes):

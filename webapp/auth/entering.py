@@ -3,11 +3,13 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from flask import Response, make_response, redirect, request, url_for
+from flask import Response, flash, make_response, redirect, request, url_for
 
+from mailboxes.people_letters import send_recovery_code_used
+from tenants import audit
 from tenants.configuration.layers import value_of
 from tenants.database import db
-from tenants.users import User, sign_in, sign_out
+from tenants.users import User, recovery_codes, sign_in, sign_out
 from tenants.users.second_factor import has_second_factor
 from webapp.auth import cookie
 
@@ -41,6 +43,15 @@ def safe(target: str | None) -> str:
     if parts.scheme or parts.netloc or any(ord(character) < 33 or character == "\\" for character in target):
         return start
     return target
+
+
+def tell_of_a_used_code(user: User) -> None:
+    """A recovery code was used; the session is bound to the installation. The caller commits, and rings."""
+    left = recovery_codes.left(user)
+    send_recovery_code_used(user, left)
+    person = audit.Actor(user.name or user.address, user.id, place())
+    audit.record_for_system(person, "user.recovery_code_used", user.address, {}, {"left": left})
+    flash(f"You have used a recovery code; {left or 'none'} of {recovery_codes.CODES} left.", "warning")
 
 
 def lifetime() -> timedelta:

@@ -1,12 +1,10 @@
 """Signing in and out, and choosing an organization."""
 
-from flask import Blueprint, flash, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from flask import session as of_pages
 from flask.typing import ResponseReturnValue
 
 from mailboxes import oidc
-from mailboxes.people_letters import send_recovery_code_used
-from tenants import audit
 from tenants.database import db, enter_installation
 from tenants.errors import AppError, NotFoundError
 from tenants.organizations import organizations_of
@@ -15,7 +13,7 @@ from tenants.users import sign_in as open_session
 from tenants.users import sign_out as end_session
 from tenants.users.second_factor import accept_code
 from webapp.auth import cookie
-from webapp.auth.entering import entered, lifetime, place, safe
+from webapp.auth.entering import entered, lifetime, place, safe, tell_of_a_used_code
 from webapp.auth.forms import CodeForm, RecoveryForm, SignInForm
 from webapp.guards import public, signed_in_required
 from workers import queues
@@ -79,7 +77,7 @@ def recovery_code() -> ResponseReturnValue:
             db.session.commit()  # the failed attempt counts
             form.code.errors = [error.message]
         else:
-            _tell_of_a_used_code(user)
+            tell_of_a_used_code(user)
             answer = _past_the_second_factor(user, session.device)
             queues.ring_notices()
             return answer
@@ -130,11 +128,3 @@ def _past_the_second_factor(user: User, device: str) -> ResponseReturnValue:
     response = make_response(redirect(safe(request.args.get("next"))))
     cookie.remember(response, token)
     return response
-
-
-def _tell_of_a_used_code(user: User) -> None:
-    left = recovery_codes.left(user)
-    send_recovery_code_used(user, left)
-    person = audit.Actor(user.name or user.address, user.id, place())
-    audit.record_for_system(person, "user.recovery_code_used", user.address, {}, {"left": left})
-    flash(f"You have used a recovery code; {left or 'none'} of {recovery_codes.CODES} left.", "warning")

@@ -35,6 +35,7 @@ from tenants.users import (
 from tenants.users import sign_out as end_session
 from tenants.users.identities import identities_of, identity_of, unlink
 from webapp.auth import cookie
+from webapp.auth.entering import tell_of_a_used_code
 from webapp.auth.forms import CodeForm
 from webapp.auth.leading import lead_on
 from webapp.configuration.pages import actor
@@ -181,19 +182,26 @@ def unlink_identity() -> ResponseReturnValue:
 @blueprint.post("/second-factor/remove")
 @signed_in_required
 def remove() -> ResponseReturnValue:
-    """Take the second factor away, proven by a code of it."""
+    """Take the second factor away, proven by a code of the app or, of who has lost it, a recovery code."""
     form = CodeForm()
     if not form.validate_on_submit():
         return _page(PasswordForm(formdata=None), form), 422
+    code = form.code.data or ""
+    is_of_app = code.replace(" ", "").isdigit()
+    accept = second_factor.accept_code if is_of_app else recovery_codes.accept
     try:
-        second_factor.accept_code(g.user, form.code.data or "", place=request.remote_addr or "")
+        accept(g.user, code, place=request.remote_addr or "")
     except AppError as error:
         db.session.commit()  # the failed attempt counts
         form.code.errors = [error.message]
         return _page(PasswordForm(formdata=None), form), int(error.status)
+    enter_installation("a second factor, and the word that a code was used, belong to no organization")
     second_factor.forget(g.user)
+    if not is_of_app:
+        tell_of_a_used_code(g.user)
     record_for_system(actor(), "user.second_factor_removed", g.user.address)
     db.session.commit()
+    queues.ring_notices()
     flash("You are no longer asked for a code.", "success")
     return redirect(url_for("security.index"))
 
