@@ -142,7 +142,7 @@ def test_a_folder_whose_history_cannot_be_fetched_holds_up_no_other(
 def test_a_folder_that_fails_while_flags_of_another_are_asked_for_is_the_one_in_trouble(
     app: Flask, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.visiting.FLAGS_WITHOUT_MODSEQ", 2)
+    monkeypatch.setattr("mailboxes.sync.flags.FLAGS_WITHOUT_MODSEQ", 2)
     for number in range(8):
         scripted.add(f"Old {number}")
     scripted.add("In Projects", folder="Projects")
