@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.parser import BytesHeaderParser
 from typing import Any
 
 from sqlalchemy import func, select, text, update
@@ -18,16 +19,20 @@ from mailboxes.crash_points import crash_point
 from mailboxes.errors import MailServerError
 from mailboxes.imap import FetchedMessage
 from mailboxes.intake.arrived import TOO_LARGE, UNFETCHABLE
+from mailboxes.parsing.dates import sent_at
 from mailboxes.raws import Packed, keep_raws, pack, pack_spool
 from mailboxes.sync import leases
 from mailboxes.sync.plan import LONG_AGO, is_new
-from tenants.database import db
+from tenants.database import db, now
 from tenants.database.bulk import insert_rows
 
 MESSAGES_PER_COMMIT = 500
 BYTES_PER_COMMIT = 4 * 1024 * 1024
 MOVED_AFTER = timedelta(days=7)  # what the server received so long before it came into the folder …
-MOST_MOVED = 20  # … is history, where so many come at once
+MOST_MOVED = 20  # … is history, where so many come at once, or within …
+MOVED_WITHIN = timedelta(hours=1)
+MOVED_BESIDE = 200  # UIDs
+LONGEST_HEADER = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +119,7 @@ def arrive(
     rows = [_row(account, folder, lane, item, next(raws) if item.packed else None) for item in batch]
     if lane.is_seen_again:
         _take_for_history(folder, lane, rows)
-    if lane.came_since is not None:
-        _take_moved_for_history(lane.came_since, rows)
+    _take_moved_for_history(folder, lane, rows, batch)
     count = insert_rows(Arrival, rows, ignoring_conflicts=True)
     crash_point("arrivals stored")
     _advance(folder, advance)
@@ -171,15 +175,41 @@ def _take_for_history(folder: Folder, lane: Lane, rows: Sequence[dict[str, Any]]
         row["is_history"] = row["sha256"] in known
 
 
-def _take_moved_for_history(came_since: datetime, rows: Sequence[dict[str, Any]]) -> None:
-    """Many that are much older than the last look were moved or copied into the folder. A few may be new, as
-    what is taken out of the spam.
+def _take_moved_for_history(
+    folder: Folder, lane: Lane, rows: Sequence[dict[str, Any]], batch: Sequence[Prepared]
+) -> None:
+    """Many that are much older than the last look were moved or copied into the folder, or restored there. A
+    few may be new, as what is taken out of the spam. Many may come in many batches, or passes.
     """
-    oldest = came_since - MOVED_AFTER
-    old = [row for row in rows if row["received_at"] is not None and row["received_at"] < oldest]
-    if len(old) > MOST_MOVED:
+    oldest = min(lane.new_since, lane.looked_at) - MOVED_AFTER  # our own clock may have been ahead
+    new = [(row, item) for row, item in zip(rows, batch, strict=True) if not row["is_history"]]
+    old = [row for row, item in new if _is_older(item, oldest)]
+    if old and len(old) + _moved_before(folder, lane, old[0]["uid"], oldest) > MOST_MOVED:
         for row in old:
             row["is_history"] = True
+
+
+def _is_older(item: Prepared, oldest: datetime) -> bool:
+    """Whether it was received before. Nothing is before it is written: then the server's clock is behind, for
+    all that comes."""
+    message = item.message
+    if message.received_at is None or message.received_at >= oldest:
+        return False
+    header = BytesHeaderParser().parsebytes((message.raw or message.header)[:LONGEST_HEADER])
+    written_at = sent_at(str(header["Date"] or ""))
+    return written_at is None or written_at < oldest
+
+
+def _moved_before(folder: Folder, lane: Lane, uid: int, oldest: datetime) -> int:
+    """How many as old have come in just before, under the UIDs next below."""
+    below = select(func.count()).where(
+        Arrival.folder_id == folder.id,
+        Arrival.uid_validity == lane.uid_validity,
+        Arrival.uid.between(max(uid - MOVED_BESIDE, lane.history_through + 1), uid - 1),
+        Arrival.received_at < oldest,
+        Arrival.arrived_at > now() - MOVED_WITHIN,
+    )
+    return db.session.scalar(below) or 0
 
 
 def failure_of(message: FetchedMessage) -> str:

@@ -282,3 +282,87 @@ def test_many_old_messages_that_somebody_moves_into_a_folder_are_history(
         scripted.sync()
     assert {name for name, is_new in news(scripted).items() if not is_new} == {"Old", "Older", "Oldest"}
     assert len(news(scripted)) == 7
+
+
+def test_many_old_messages_are_history_though_they_come_one_by_one(
+    app: Any,
+    imap_server: ScriptedImap,
+    ours: World,
+    theirs: World,
+    inside: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
+    monkeypatch.setattr("mailboxes.sync.arriving.MESSAGES_PER_COMMIT", 1)
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    scripted.sync()
+    write(scripted, Mailbox, automation_from=now() - timedelta(days=400))
+    for number in range(6):
+        scripted.add(f"Old {number}", date=ago(days=30))
+        if number > 3:
+            scripted.sync()
+    scripted.add("New", date=ago(hours=0))
+    scripted.sync()
+    assert [name for name, is_new in news(scripted).items() if is_new] == ["Old 0", "Old 1", "New"]
+
+
+def test_many_old_messages_that_are_restored_among_others_are_history(
+    app: Any,
+    imap_server: ScriptedImap,
+    ours: World,
+    theirs: World,
+    inside: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    scripted.sync()
+    write(scripted, Mailbox, automation_from=now() - timedelta(days=400))
+    folder = scripted.server.folder()
+    restored = [scripted.add(f"Restored {number}", date=ago(days=30)) for number in range(4)]
+    held_back = {uid: folder.messages.pop(uid) for uid in restored}
+    scripted.add("New", date=ago(hours=0))
+    scripted.sync()
+    folder.messages = held_back | folder.messages
+    scripted.sync()
+    found = news(scripted)
+    assert [name for name, is_new in found.items() if is_new] == ["New"]
+    assert len(found) == 5
+
+
+def test_many_new_messages_of_a_server_whose_clock_is_years_behind_are_new(
+    app: Any,
+    imap_server: ScriptedImap,
+    ours: World,
+    theirs: World,
+    inside: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    scripted.sync()
+    write(scripted, Mailbox, automation_from=now() - timedelta(days=2000))
+    written = f"{now():%a, %d %b %Y %H:%M:%S} +0000".encode()
+    for number in range(4):
+        dated = letter(f"New {number}").replace(b"Mon, 4 May 2026 10:00:00 +0000", written)
+        scripted.server.folder().add(dated, date=ago(days=900))
+    scripted.sync()
+    assert list(news(scripted).values()) == [True] * 4
+
+
+def test_many_new_messages_are_new_though_our_own_clock_was_set_far_ahead_and_back(
+    app: Any,
+    imap_server: ScriptedImap,
+    ours: World,
+    theirs: World,
+    inside: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
+    scripted = Scripted(app, imap_server, ours, inside, history="all")
+    scripted.sync()
+    write(scripted, Folder, new_since=now() + timedelta(days=300))
+    for number in range(4):
+        scripted.add(f"New {number}", date=ago(hours=0))
+    scripted.sync()
+    assert list(news(scripted).values()) == [True] * 4
