@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from mailboxes.accounts import Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.errors import MailServerError, ServerUnavailableError
 from mailboxes.imap import FolderStatus
 from mailboxes.intake.held import MISSING
 from mailboxes.sync import leases
@@ -38,17 +39,18 @@ def unchanged_folders(run: Pass, folders: Sequence[Folder], *, is_first_round: b
     than new mail."""
     is_asked = are_told_at_once(len(folders), run.account.statuses_untold_at, now())
     told = _told(run) if is_asked else {}
+    in_turn = [folder.id for folder in folders if folder.id not in run.troubled][:FEW_FOLDERS]
     if any(_is_behind(folder, told[folder.name_raw]) for folder in folders if folder.name_raw in told):
         log.info("what is told of folders is behind", account=str(run.account.id))
         _note_untold(run)
         return set()
     unchanged = {
         folder.id
-        for number, folder in enumerate(folders)
+        for folder in folders
         if folder.name_raw in told
         and folder.special_use != "inbox"
         and _is_as_visited(folder, told[folder.name_raw])
-        and not (is_first_round and (number < FEW_FOLDERS or _is_busy(folder, told[folder.name_raw])))
+        and not (is_first_round and (folder.id in in_turn or _is_busy(folder, told[folder.name_raw])))
     }
     return unchanged - _awaited(run) if is_first_round and unchanged else unchanged
 
@@ -57,10 +59,18 @@ def _told(run: Pass) -> Mapping[bytes, FolderStatus]:
     try:
         return run.imap.statuses()
     except OF_A_FOLDER as error:
-        log.info("folders are not told of at once", error=type(error).__name__)
-        run.connect_again()  # raises where the server is gone: then it is not about this question
-        _note_untold(run)
+        _note_refused(run, error)
+        run.connect_again()
         return {}
+    except ServerUnavailableError as error:  # it is asked too much: left alone, and then not asked for this
+        _note_refused(run, error)
+        raise
+
+
+def _note_refused(run: Pass, error: MailServerError) -> None:
+    """Noted first: a server that lets nobody in after it was asked would be asked in each pass for ever."""
+    log.info("folders are not told of at once", error=type(error).__name__)
+    _note_untold(run)
 
 
 def _note_untold(run: Pass) -> None:

@@ -249,7 +249,7 @@ PASSES = (
     Sabotage(
         "what is told of a folder is believed for good",
         SYNC / "unchanged.py",
-        "number < FEW_FOLDERS or ",
+        "folder.id in in_turn or ",
         "",
         "tests/mailboxes/sync/test_many_folders.py"
         "::test_numbers_that_stand_still_hold_up_mail_for_as_many_passes_as_there_are_turns",

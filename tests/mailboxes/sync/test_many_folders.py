@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
+from mailboxes.errors import ThrottledError
 from mailboxes.imap import ImapConnection
 from mailboxes.messages import Location
 from mailboxes.sync import plan, unchanged
@@ -182,6 +183,43 @@ def test_a_server_that_fails_by_the_question_is_read_as_ever(
         assert set(opened(boxes)) == {"INBOX", *NAMES}
     assert any(b"STATUS (" in c.arguments for c in boxes.server.commands) is not is_remembered
     assert "New" in boxes.subjects()
+
+
+def test_a_server_that_lets_nobody_in_after_the_question_is_not_asked_it_in_the_next_pass(
+    boxes: Scripted,
+) -> None:
+    def shut_out(session: Session, command: Command) -> bool:
+        if b"STATUS (" not in command.arguments:
+            return False
+        session.server.on("LOGIN", refuse("NO [UNAVAILABLE] later"), times=1)
+        return drop(session, command)
+
+    boxes.server.on("LIST", shut_out)
+    boxes.add("New", "Box 5")
+    assert boxes.sync().error is not None
+    assert set(opened(boxes)) == {"INBOX", *NAMES}
+    assert "New" in boxes.subjects()
+
+
+def test_a_server_that_is_asked_too_much_by_the_question_is_left_alone_and_not_asked_it_again(
+    boxes: Scripted,
+) -> None:
+    too_much = refuse("NO [THROTTLED] slowly")
+    boxes.server.on("LIST", lambda s, c: b"STATUS (" in c.arguments and too_much(s, c))
+    boxes.add("New", "Box 5")
+    assert isinstance(boxes.sync().error, ThrottledError)
+    with boxes.inside(boxes.world):
+        db.session.execute(update(Account).values(quiet_until=None))
+        db.session.commit()
+    assert set(opened(boxes)) == {"INBOX", *NAMES}
+    assert "New" in boxes.subjects()
+
+
+def test_folders_that_are_left_alone_take_no_turn_of_others(boxes: Scripted) -> None:
+    left = {"left_alone_until": now() + timedelta(minutes=9), "visited_at": now() - timedelta(days=9)}
+    set_of(boxes, "Box 3", **left)
+    turns = [opened(boxes) for _ in NAMES]
+    assert {name for turn in turns for name in turn} == {"INBOX", *NAMES} - {"Box 3"}
 
 
 def test_what_somebody_asks_for_is_a_reason_to_visit(boxes: Scripted) -> None:
