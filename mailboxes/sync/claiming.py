@@ -102,6 +102,13 @@ _SET_NEXT = text(
     WHERE id = ANY (:ids)
     """
 )
+_CALL = text(  # while a pass runs, a later moment tells it that there is more; one that waits keeps its place
+    """
+    UPDATE accounts SET next_attempt_at = CASE WHEN lease_expires_at < clock_timestamp()
+      THEN least(next_attempt_at, clock_timestamp()) ELSE clock_timestamp() END
+    WHERE id = :id
+    """
+)
 _PUT_OFF = text(
     """
     UPDATE accounts SET next_attempt_at = greatest(next_attempt_at,
@@ -239,7 +246,10 @@ def claim_now(account_id: UUID) -> int | None:
             return None
         fence = None if _has_its_share(account_id) else leases.take(account_id, owner="")
     with across_organizations("a watcher has heard of new messages") as session:
-        _set_next(session, [account_id], 0 if fence is None else PAUSED_SECONDS)
+        if fence is None:
+            session.execute(_CALL, {"id": account_id})
+        else:
+            _set_next(session, [account_id], PAUSED_SECONDS)
         session.commit()
     return fence
 

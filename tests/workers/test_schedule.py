@@ -232,6 +232,19 @@ def test_news_of_first_syncs_leave_a_place_for_news_of_the_same_organization(
     assert claim_now(due_mailbox(ours, next_attempt_at=later).account_id) is not None
 
 
+def test_news_that_come_again_and_again_do_not_put_off_a_first_sync_that_waits(
+    ours: World, theirs: World, inside: Any
+) -> None:
+    later = now() + timedelta(hours=1)
+    for _ in range(HISTORIES_PER_ORGANIZATION):
+        assert claim_now(due_with_history(ours, inside, next_attempt_at=later).account_id) is not None
+    waiting = due_with_history(ours, inside, next_attempt_at=now() - timedelta(minutes=2))
+    assert claim_now(waiting.account_id) is None
+    with inside(ours):
+        since = db.session.get_one(Account, waiting.account_id).next_attempt_at
+    assert since < now() - timedelta(minutes=1)
+
+
 def test_a_watched_account_is_put_off_but_never_for_long_as_the_setting_says(
     ours: World, inside: Any
 ) -> None:

@@ -36,8 +36,8 @@ WORKERS = (
     Sabotage(
         "news during a pass are forgotten",
         SYNC / "claiming.py",
-        "        _set_next(session, [account_id], 0 if fence is None else PAUSED_SECONDS)\n",
-        "        _set_next(session, [account_id], PAUSED_SECONDS)\n",
+        "            session.execute(_CALL, {\"id\": account_id})\n",
+        "            _set_next(session, [account_id], PAUSED_SECONDS)\n",
         "tests/workers/test_schedule.py::test_news_during_a_pass_are_followed_by_another_pass",
     ),
     Sabotage(
