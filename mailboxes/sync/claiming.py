@@ -50,11 +50,11 @@ def is_switched_on(table: str) -> str:
 
 def may_be_asked(table: str) -> str:
     """SQL: its server does not ask to be left alone. For who would ask it; trouble it is all the same."""
-    return f"(coalesce({table}.quiet_until, '-infinity') < clock_timestamp())"
+    return leases.is_over(f"coalesce({table}.quiet_until, '-infinity')")
 
 
 _DUE = f"""a.is_enabled AND a.imap_enabled AND a.state <> 'disconnected'
-        AND a.next_attempt_at <= clock_timestamp() AND a.lease_expires_at < clock_timestamp()
+        AND {leases.is_over("a.next_attempt_at")} AND {leases.is_over("a.lease_expires_at")}
         AND {is_wanted("a")} AND {may_be_asked("a")}"""
 _HAS_HISTORY = """(a.synced_at IS NULL AND a.history IN ('all', 'days') OR EXISTS (SELECT 1 FROM folders f
         WHERE f.account_id = a.id AND f.owner_id = a.owner_id AND f.history_left > 0
@@ -63,7 +63,7 @@ _CLAIM = text(
     f"""
     WITH under_way AS (
       SELECT a.owner_id, count(*) AS passes, count(*) FILTER (WHERE {_HAS_HISTORY}) AS histories
-      FROM accounts a WHERE a.lease_expires_at >= clock_timestamp() GROUP BY a.owner_id
+      FROM accounts a WHERE NOT {leases.is_over("a.lease_expires_at")} GROUP BY a.owner_id
     ), due AS (  -- with history, an account lets others go first for a while
       SELECT a.id, a.owner_id, a.has_history, coalesce(u.passes, 0) AS passes,
         a.next_attempt_at + make_interval(secs => CASE WHEN a.has_history THEN :patience ELSE 0 END) AS since,
@@ -89,7 +89,7 @@ _CLAIM = text(
       lease_fence = a.lease_fence + 1,
       lease_expires_at = clock_timestamp() + make_interval(secs => :seconds),
       next_attempt_at = clock_timestamp() + make_interval(secs => :pause)
-    FROM chosen WHERE a.id = chosen.id AND a.lease_expires_at < clock_timestamp()
+    FROM chosen WHERE a.id = chosen.id AND {leases.is_over("a.lease_expires_at")}
     RETURNING a.id, a.organization_id, a.lease_fence
     """  # noqa: S608  # only our own text is filled in
 ).bindparams(bindparam("most", type_=Integer))
@@ -257,7 +257,8 @@ def claim_now(account_id: UUID) -> int | None:
 def _has_its_share(account_id: UUID) -> bool:
     """Whether the owner that the session is bound to has as many passes under way as this account leaves."""
     has_history = db.session.scalar(_WITH_HISTORY, {"id": account_id})
-    under_way = select(func.count()).select_from(Account).where(Account.lease_expires_at >= func.now())
+    is_held = text(f"NOT {leases.is_over('lease_expires_at')}")
+    under_way = select(func.count()).select_from(Account).where(is_held)
     most = HISTORIES_PER_ORGANIZATION if has_history else UNDER_WAY_PER_ORGANIZATION
     return (db.session.scalar(under_way) or 0) >= most
 

@@ -7,7 +7,6 @@ All times are the database's.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -23,7 +22,8 @@ from tenants.database import INSTALLATION, db, inside, inside_installation
 
 SECONDS = 60
 RENEWED_EVERY = 15.0
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+# What lies further ahead than anything is put off was noted by a clock that has been set back since.
+FURTHEST = "interval '25 hours'"
 
 log = structlog.get_logger()
 
@@ -42,8 +42,8 @@ def take(account_id: UUID, owner: str) -> int | None:
         update(Account)
         .where(
             Account.id == account_id,
-            Account.lease_expires_at < func.clock_timestamp(),
-            func.coalesce(Account.quiet_until, LONG_AGO) < func.clock_timestamp(),
+            text(is_over("lease_expires_at")),
+            text(is_over("coalesce(quiet_until, '-infinity')")),
         )
         .values(
             lease_owner=owner,
@@ -56,6 +56,11 @@ def take(account_id: UUID, owner: str) -> int | None:
     db.session.commit()
     crash_point("lease taken")
     return fence
+
+
+def is_over(moment: str) -> str:
+    """SQL: a moment until which something waits is not to come any more."""
+    return f"({moment} < clock_timestamp() OR {moment} > clock_timestamp() + {FURTHEST})"
 
 
 def confirm(account_id: UUID, fence: int, owner: str) -> int | None:

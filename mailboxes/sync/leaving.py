@@ -45,7 +45,8 @@ def leave_alone(run: Pass, folders: Sequence[Folder]) -> None:
 
 
 def _is_left_alone(folder: Folder) -> bool:
-    return folder.left_alone_until is not None and folder.left_alone_until > now()
+    until = folder.left_alone_until
+    return until is not None and now() < until <= now() + LEFT_ALONE  # else the clock has been set back
 
 
 def leave(run: Pass, folder: Folder, error: MailServerError, *, is_read: bool = False) -> None:

@@ -148,7 +148,7 @@ def may_have_new(cursor: Cursor, exists: int | None, uid_next: int | None) -> bo
 
 def are_told_at_once(folder_count: int, untold_at: datetime | None, at: datetime) -> bool:
     """Whether a server is asked of all folders in one go; one that told wrongly is asked after a day."""
-    return folder_count > FEW_FOLDERS and (untold_at is None or at - untold_at >= COMPARED_EVERY)
+    return folder_count > FEW_FOLDERS and (untold_at is None or _is_day_from(untold_at, at))
 
 
 def is_as_visited(cursor: Cursor, uid_validity: int | None, uid_next: int | None, exists: int | None) -> bool:
@@ -202,7 +202,10 @@ def new_since_after(cursor: Cursor, looked_at: datetime) -> datetime:
     All that came before is stored, or stays on the server by choice. While history is left, new mail may be
     among it: a folder that could not be read for weeks, or that was renumbered, has all of it there.
     """
-    return cursor.new_since if cursor.has_history_left else max(cursor.new_since, looked_at - SKEW)
+    if cursor.has_history_left:
+        return cursor.new_since
+    is_ahead = cursor.new_since > looked_at + SKEW  # it was noted by a clock that has been set back since
+    return looked_at - SKEW if is_ahead else max(cursor.new_since, looked_at - SKEW)
 
 
 def portion_after(count: int, seconds: float) -> int:
@@ -217,13 +220,18 @@ def floor_of(chosen: Collection[int], first_uid: int) -> int:
 
 def is_day_over(cursor: Cursor, at: datetime) -> bool:
     """Whether the last full comparison is a day ago, or somebody asked for another one."""
-    return cursor.compared_at is None or at - cursor.compared_at >= COMPARED_EVERY
+    return cursor.compared_at is None or _is_day_from(cursor.compared_at, at)
 
 
 def are_changes_told(cursor: Cursor, at: datetime) -> bool:
     """Whether to ask the server what has changed; one that did not tell is asked again after a day."""
-    is_long_ago = cursor.untold_at is None or at - cursor.untold_at >= COMPARED_EVERY
+    is_long_ago = cursor.untold_at is None or _is_day_from(cursor.untold_at, at)
     return is_long_ago or cursor.compared_at is None
+
+
+def _is_day_from(moment: datetime, at: datetime) -> bool:
+    """Whether it is a day ago, or lies as far ahead: it was noted by a clock that has been set back since."""
+    return abs(at - moment) >= COMPARED_EVERY
 
 
 def is_comparison_due(

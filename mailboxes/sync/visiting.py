@@ -208,8 +208,9 @@ def _follow(
 ) -> None:
     kept: dict[str, Any] = {"last_error": "", "gone_at": None, "left_alone_until": None}
     kept |= {"reread_count": 0, "reread_met": {}}
-    is_new_since = func.greatest(Folder.new_since, new_since_after(cursor, run.looked_at))
-    kept["new_since"] = case((Folder.reused_uid.is_(None), is_new_since), else_=Folder.new_since)
+    new_since, is_ahead = new_since_after(cursor, run.looked_at), Folder.new_since > run.looked_at + SKEW
+    later = case((is_ahead, new_since), else_=func.greatest(Folder.new_since, new_since))
+    kept["new_since"] = case((Folder.reused_uid.is_(None), later), else_=Folder.new_since)
     if cursor.chosen_uid is not None and not cursor.has_history_left:
         kept["chosen_uid"] = func.nullif(Folder.chosen_uid, cursor.chosen_uid)
     kept["first_uid"] = func.least(Folder.first_uid, Folder.last_uid)  # if it was chosen again

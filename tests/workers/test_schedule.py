@@ -245,6 +245,21 @@ def test_news_that_come_again_and_again_do_not_put_off_a_first_sync_that_waits(
     assert since < now() - timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("column", ["next_attempt_at", "quiet_until", "lease_expires_at"])
+def test_an_account_that_was_put_off_by_a_clock_that_was_set_back_is_due(
+    ours: World, theirs: World, inside: Any, column: str
+) -> None:
+    mailbox = due_mailbox(ours, **{column: now() + timedelta(days=300)})
+    due_mailbox(theirs, **{column: now() + timedelta(hours=24)})
+    (claim,) = claim_due(10, Rhythms())
+    assert claim.account_id == mailbox.account_id
+    with inside(ours):
+        leases.release(claim.account_id, claim.fence)
+        db.session.execute(update(Account).values({column: now() + timedelta(days=300)}))
+        db.session.commit()
+        assert leases.take(mailbox.account_id, "a person") is not None
+
+
 def test_a_watched_account_is_put_off_but_never_for_long_as_the_setting_says(
     ours: World, inside: Any
 ) -> None:

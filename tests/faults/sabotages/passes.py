@@ -29,7 +29,7 @@ PASSES = (
     Sabotage(
         "quiet is not kept",
         SYNC / "leases.py",
-        "            func.coalesce(Account.quiet_until, LONG_AGO) < func.clock_timestamp(),\n",
+        "            text(is_over(\"coalesce(quiet_until, '-infinity')\")),\n",
         "",
         fault("F34/fetch"),
     ),

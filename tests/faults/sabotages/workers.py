@@ -36,7 +36,7 @@ WORKERS = (
     Sabotage(
         "news during a pass are forgotten",
         SYNC / "claiming.py",
-        "            session.execute(_CALL, {\"id\": account_id})\n",
+        '            session.execute(_CALL, {"id": account_id})\n',
         "            _set_next(session, [account_id], PAUSED_SECONDS)\n",
         "tests/workers/test_schedule.py::test_news_during_a_pass_are_followed_by_another_pass",
     ),
@@ -92,15 +92,15 @@ WORKERS = (
     Sabotage(
         "a lease without an end",
         SYNC / "leases.py",
-        "            Account.lease_expires_at < func.clock_timestamp(),\n            func",
-        "            Account.lease_fence == 0,\n            func",
+        '            text(is_over("lease_expires_at")),\n            text',
+        "            Account.lease_fence == 0,\n            text",
         crash("connected"),
     ),
     Sabotage(
         "a lease for everybody",
         SYNC / "leases.py",
-        "            Account.lease_expires_at < func.clock_timestamp(),\n            func",
-        "            func",
+        '            text(is_over("lease_expires_at")),\n            text',
+        "            text",
         "tests/mailboxes/sync/test_dovecot.py::test_two_passes_at_once_are_refused",
     ),
     Sabotage(

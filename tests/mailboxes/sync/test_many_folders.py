@@ -222,6 +222,13 @@ def test_folders_that_are_left_alone_take_no_turn_of_others(boxes: Scripted) -> 
     assert {name for turn in turns for name in turn} == {"INBOX", *NAMES} - {"Box 3"}
 
 
+def test_a_folder_that_was_to_be_left_alone_by_a_clock_that_was_set_back_is_read(boxes: Scripted) -> None:
+    boxes.add("New", "Box 3")
+    set_of(boxes, "Box 3", left_alone_until=now() + timedelta(days=300))
+    boxes.sync()
+    assert "New" in boxes.subjects()
+
+
 def test_what_somebody_asks_for_is_a_reason_to_visit(boxes: Scripted) -> None:
     withheld = in_folder("Box 3", for_messages(lambda session, uid, good: None))
     boxes.server.on("FETCH", withheld)

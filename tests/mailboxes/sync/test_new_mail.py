@@ -366,3 +366,5 @@ def test_many_new_messages_are_new_though_our_own_clock_was_set_far_ahead_and_ba
         scripted.add(f"New {number}", date=ago(hours=0))
     scripted.sync()
     assert list(news(scripted).values()) == [True] * 4
+    with inside(ours):
+        assert db.session.scalars(select(Folder.new_since)).one() < now()

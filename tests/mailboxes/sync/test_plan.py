@@ -16,6 +16,8 @@ from mailboxes.sync.plan import (
     SKEW,
     Cursor,
     Epoch,
+    are_changes_told,
+    are_told_at_once,
     difference,
     epoch_of,
     floor_of,
@@ -293,6 +295,16 @@ def test_the_whole_set_is_looked_at_daily_and_when_the_count_is_off(
     cursor: Cursor, exists: int | None, uid_next: int | None, new: int, is_due: bool
 ) -> None:
     assert is_comparison_due(cursor, exists, uid_next, new, NOON) is is_due
+
+
+@pytest.mark.parametrize(("ahead", "is_due"), [(timedelta(seconds=5), False), (timedelta(days=300), True)])
+def test_what_is_done_once_a_day_does_not_wait_for_a_clock_that_was_set_back(
+    ahead: timedelta, is_due: bool
+) -> None:
+    cursor = Cursor(compared_at=NOON + ahead, untold_at=NOON + ahead, server_count=5)
+    assert is_comparison_due(cursor, 5, None, 0, NOON) is is_due
+    assert are_changes_told(cursor, NOON) is is_due
+    assert are_told_at_once(5_000, NOON + ahead, NOON) is is_due
 
 
 @given(st.integers(0, 1000), st.booleans(), st.one_of(st.none(), st.floats(0, 100_000)), st.floats(0, 1))
