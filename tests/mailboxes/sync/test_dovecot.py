@@ -183,6 +183,11 @@ def test_a_folder_that_is_renumbered_again_and_again_is_known_by_content(served:
     served.append(letter("Number 1"))
     served.sync()
     assert [message.subject for message in served.messages()] == ["Number 0", "Number 1"]
+    with served.inside(served.world):
+        assert [finding.broken for finding in compare_with_servers()] == [(), ()]
+    served.append(letter("Number 2"))
+    with served.inside(served.world):
+        assert [len(finding.broken) for finding in compare_with_servers()] == [1, 0]
 
 
 def test_a_message_that_appears_below_the_cursor_is_found_within_a_day(served: Served) -> None:
