@@ -172,6 +172,12 @@ def held_of_messages(message_ids: Collection[UUID]) -> dict[UUID, Held]:
     return {row[2]: _shown(row[0], row[1]) for row in rows}
 
 
+def without_place(message_ids: Collection[UUID]) -> set[UUID]:
+    """Those that lie in no folder: what was fetched of them is another message, that was here already."""
+    places = select(Location.message_id).where(among(Location.message_id, message_ids))
+    return set(message_ids) - set(db.session.scalars(places))
+
+
 def held_raw(held: Held) -> bytes:
     """The bytes that were kept: the whole message, or its header only. `NotFoundError` without any."""
     raw_id = db.session.scalar(select(Arrival.raw_id).where(Arrival.id == held.id))

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from mailboxes.accounts import Account, Folder
 from mailboxes.arrivals import Arrival
 from mailboxes.intake.arrived import TOO_LARGE
+from mailboxes.messages import Location
 from mailboxes.system_mailboxes import Mailbox
 from tenants.audit import AuditEntry
 from tenants.database import db, now
@@ -139,3 +140,17 @@ def test_its_conversation_says_why_and_lets_whoever_may_fetch_it(app, ours, thei
     assert "The message is being fetched" in answer
     assert "It has been asked for" in words_of(answer)
     assert wanted(inside, ours)
+
+
+def test_what_was_fetched_and_is_a_message_that_was_here_already_is_not_said_to_be_on_its_way(
+    app, ours, theirs, inside, stub
+):
+    with inside(ours):
+        mailbox = db.session.scalars(select(Mailbox).where(Mailbox.id == stub.mailbox_id)).one()
+    (other,) = receive(ours, mailbox, letter("Whole"))
+    with inside(ours):
+        db.session.execute(update(Location).where(Location.message_id == stub.id).values(message_id=other.id))
+        db.session.commit()
+    page = words_of(read(sign_in(app, ours.member), f"/mail/conversations/{stub.thread_id}"))
+    assert "it was a message that was here already" in page
+    assert "is being fetched" not in page

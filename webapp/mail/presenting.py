@@ -16,7 +16,7 @@ from mailboxes.inbox.read_state import MOST_COUNTED
 from mailboxes.inbox.rows import Row
 from mailboxes.inbox.saved_views import SavedView
 from mailboxes.inbox.selection import DRAFTS, VIEWS
-from mailboxes.intake.held import Held, held_of_messages
+from mailboxes.intake.held import Held, held_of_messages, without_place
 from mailboxes.messages import Attachment, Message
 from mailboxes.outgoing import Outgoing
 from mailboxes.quoting import split
@@ -38,6 +38,7 @@ MOST_EVENTS = 15
 QUOTED_BEGINNING = 40  # characters by which the beginning of a quotation is found again
 TEASER = 160  # characters of a folded note
 STUB_UNDER_WAY = "Only its header is here. The rest is being fetched."
+STUB_OF_ANOTHER = "Only its header is here. Fetched whole, it was a message that was here already."
 STUB_OF_SYSTEM = (
     "Only its header is here: it is too large, or the mail server does not hand it out. The system's"
     " administrators see why, and may be able to fetch it anyway."
@@ -198,11 +199,14 @@ def messages_of(conversation: Conversation, images_of: str = "") -> list[dict[st
     shows_all = value_of("mail.remote_images") == "always"
     stubs = [one.message.id for one in conversation.messages if one.message.is_stub]
     held = held_of_messages(stubs) if stubs else {}
+    others = without_place(stubs) if stubs else set()
     notes = _notes_by_message(conversation)
     return [
         {
             **_message(one, conversation, shows_images=shows_all or images_of == str(one.message.id)),
-            "problem": _problem(one.message, held.get(one.message.id), conversation.mailbox),
+            "problem": {"text": STUB_OF_ANOTHER, "fetch_url": ""}
+            if one.message.id in others
+            else _problem(one.message, held.get(one.message.id), conversation.mailbox),
             "notes": [_note(note, is_folded=one.is_folded) for note in notes.get(one.message.id, ())],
         }
         for one in conversation.messages
