@@ -343,7 +343,7 @@ def _parts(member: Membership, thread: Thread) -> list[Thread]:
 
 
 def _related(member: Membership, thread: Thread) -> list[Thread]:
-    """Other readable conversations with whoever wrote last, newest first."""
+    """Other readable conversations with whoever wrote last, newest first; without the parts of this one."""
     writer = (
         select(Message.sender_address)
         .where(Message.thread_id == thread.id, Message.direction == "in", Message.sender_address != "")
@@ -362,8 +362,12 @@ def _related(member: Membership, thread: Thread) -> list[Thread]:
         .order_by(Message.shown_at.desc())
         .limit(5 * MOST_RELATED)
     )
+    family = thread.split_family or thread.id
     return list(
         db.session.scalars(
-            select(Thread).where(Thread.id.in_(theirs)).order_by(Thread.last_at.desc()).limit(MOST_RELATED)
+            select(Thread)
+            .where(Thread.id.in_(theirs), func.coalesce(Thread.split_family, Thread.id) != family)
+            .order_by(Thread.last_at.desc())
+            .limit(MOST_RELATED)
         )
     )

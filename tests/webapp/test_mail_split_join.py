@@ -71,6 +71,7 @@ def test_each_part_of_a_split_names_the_others_until_they_are_joined(client, our
     chair, shelf = (f"/mail/conversations/{id}" for id in parts)
     leads, timeline = beside(client, thread.id)
     assert set(leads["A part of this was split off"]) == {chair, shelf}
+    assert "Other conversations" not in leads
     assert "split what comes after it. The other part is “Shelf”." in timeline
     leads, timeline = beside(client, parts[0])
     assert (leads["Split from"], leads["Other parts"]) == ([f"/mail/conversations/{thread.id}"], [shelf])
