@@ -567,7 +567,7 @@ def test_what_is_fetched_anyway_is_found_again_by_its_header_among_those_that_lo
         add_large(stage, "Plan 1", "Plan 2")
     renumber_at_each_opening(stage)
     before = len(stage.subjects())
-    for subject, left in (("Plan 1", ["Plan 2"]), ("Plan 2", [])):
+    for subject, left in (("Plan 2", ["Plan 1"]), ("Plan 1", [])):  # not in the order in which they lie there
         ask_for(stage, subject)
         stage.sync()
         assert (stubs(stage), asked_for(stage)) == (left, 0)
