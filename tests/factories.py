@@ -306,7 +306,7 @@ def with_token(app: Flask, who: Membership, *scopes: str, **given: Any) -> Any:
 
 def make_api_token(who: Membership, *scopes: str, **given: Any) -> str:
     """A token of this member, as it was shown once."""
-    name = given.pop("name", f"Program {next(_number)}")
+    name = given.pop("name", f"Program of a test {next(_number)}")
     with inside(who.organization_id):
         wanted = list(scopes or SCOPES)
         token = make_token(who, name, wanted, given.pop("expires_at", None), by=Actor(who.name))
