@@ -50,7 +50,8 @@ def grow(ours, database_urls):
 
 @pytest.mark.long
 def test_no_page_asks_more_the_more_there_is(app, ours, theirs, clients, database_urls, monkeypatch):
-    monkeypatch.setattr("tenants.users.TOUCH_EVERY", timedelta(days=1))  # nor when a session was last seen
+    for touched in ("tenants.users", "tenants.api_tokens"):  # when a session was seen, a token used
+        monkeypatch.setattr(f"{touched}.TOUCH_EVERY", timedelta(days=1))
     ids = make_everything(ours)
     place = Place(ours, ids)
     counts(app, clients, place)  # that a page was opened may be recorded, once
