@@ -15,6 +15,7 @@ from tenants.errors import AppError, ForbiddenError
 from tenants.organizations import Membership
 from tenants.permissions import permissions_of
 from tenants.users.attempts import count_attempt, refuse_throttled, token_limits
+from tenants.users.second_factor import has_second_factor
 from workers import queues
 
 BEGINNING = "/api/"
@@ -49,6 +50,8 @@ def demand_token(scope: str, permissions: Iterable[str]) -> None:
         db.session.commit()
     if MANAGES_TOKENS not in g.permissions:
         raise ForbiddenError("Who made this token may not have tokens any more.")
+    if value_of("session.two_factor_required") and not has_second_factor(g.user):
+        raise ForbiddenError("Who made this token has no second factor yet, which everybody needs here.")
     if scope and not token.permits(scope):
         raise ForbiddenError(f"This token is not for {scope}. Make one that is.")
     missing = [name for name in permissions if name not in g.permissions]

@@ -8,10 +8,12 @@ from sqlalchemy import select, update
 
 from tenants.api_tokens import ApiToken
 from tenants.audit import AuditEntry
+from tenants.configuration.overrides import override
 from tenants.database import db, inside, now
 from tenants.organizations import Membership, Organization
 from tenants.permissions import Role, grant_role
 from tenants.users.attempts import ATTEMPTS_PER_PLACE
+from tenants.users.second_factor import SecondFactor
 from tests.factories import make_api_token, make_member, sign_in, with_token
 from tests.webapp.reading import send
 
@@ -76,6 +78,19 @@ def test_a_token_ends_with_what_its_maker_may(app, ours, theirs, ending):
     program = with_token(app, ours.admin)
     change(ours, ending(ours))
     assert program.get("/api/v1/me").status_code == 403
+
+
+def test_a_token_opens_nothing_while_its_maker_lacks_the_second_factor_that_is_demanded(app, ours, theirs):
+    program, neighbour = with_token(app, ours.admin), with_token(app, theirs.admin)
+    with inside(ours.id):
+        override("session.two_factor_required", "true", "organization", by="Ada")
+        db.session.commit()
+    assert "second factor" in program.get("/api/v1/me").json["detail"]
+    assert neighbour.get("/api/v1/me").status_code == 200
+    with inside(ours.id):
+        db.session.add(SecondFactor(user_id=ours.admin.user_id, secret=b"", confirmed_at=now()))
+        db.session.commit()
+    assert program.get("/api/v1/me").status_code == 200
 
 
 def test_a_token_does_what_it_is_for_and_what_its_maker_may_and_no_more(app, ours):
