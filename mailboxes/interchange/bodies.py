@@ -13,6 +13,7 @@ import yaml
 from mailboxes.interchange.nodes import File, FileError, Part, Path, Reader, listed, reads, text
 from mailboxes.interchange.values import Description, Secret
 
+MOST_VALUES = 5_000  # in a body: a text of 8 MB could hold millions
 _BEGINNING = yaml.Mark("", 0, 0, 0, None, 0)
 
 
@@ -37,6 +38,7 @@ class Body(File):
     def __init__(self, places: Mapping[str, Path] = {}) -> None:
         super().__init__("", {})
         self.places = places
+        self.value_count = 0
 
     def error(self, path: Path, sentence: str) -> BodyError:
         """The error at a place."""
@@ -45,15 +47,25 @@ class Body(File):
     def variable_in(self, text: str) -> None:
         """Nothing stands for anything else."""
 
+    def count(self) -> None:
+        """One value more; `BodyError` where these are more than anybody means."""
+        self.value_count += 1
+        if self.value_count > MOST_VALUES:
+            raise BodyError(f"This holds more than {MOST_VALUES} values. Send it in several requests.")
+
     def secret(self, part: Part) -> Secret:
         """As it is."""
         return Secret("", text(part), is_given=True)
 
 
+class _Object(list[tuple[str, Any]]):
+    """An object as it is written: a key that stands there twice is in it twice."""
+
+
 def read_body(content: bytes, reader: Reader[Any]) -> Any:
     """What a body says; `BodyError` where that cannot be understood."""
     try:
-        given = json.loads(content, parse_constant=_refuse)
+        given = json.loads(content, object_pairs_hook=_Object, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise BodyError("This is no JSON in UTF-8.") from None
     body = Body()
@@ -108,18 +120,23 @@ def _mapping(value: Mapping[str, Any]) -> Description:
 
 def _node(body: Body, value: Any, path: Path) -> yaml.Node:
     """What YAML would have read: a reader asks for nothing else."""
-    if isinstance(value, dict):
-        pairs = [(_scalar("str", key), _node(body, one, (*path, key))) for key, one in value.items()]
+    body.count()
+    if isinstance(value, _Object):
+        pairs = [(_text(body, key, path), _node(body, one, (*path, key))) for key, one in value]
         return yaml.MappingNode("tag:yaml.org,2002:map", pairs, _BEGINNING)
     if isinstance(value, list):
         items = [_node(body, one, (*path, str(place))) for place, one in enumerate(value)]
         return yaml.SequenceNode("tag:yaml.org,2002:seq", items, _BEGINNING)
     if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise body.error(path, "This text holds a character that cannot be stored.")
-        return _scalar("str", value)
+        return _text(body, value, path)
     kinds = {bool: "bool", int: "int", float: "float", type(None): "null"}
     return _scalar(kinds[type(value)], json.dumps(value))
+
+
+def _text(body: Body, text: str, path: Path) -> yaml.ScalarNode:
+    if "\x00" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise body.error(path, "This text holds a character that cannot be stored.")
+    return _scalar("str", text)
 
 
 def _scalar(kind: str, text: str) -> yaml.ScalarNode:

@@ -16,6 +16,7 @@ from tenants.errors import InvalidError
 from tenants.users import checked_address
 
 Path = tuple[str, ...]
+YEARS = range(1970, 3000)
 _MERGE = "tag:yaml.org,2002:merge"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -274,6 +275,8 @@ def moment(part: Part) -> datetime:
         if not hasattr(value, "isoformat"):
             raise part.error("Write a moment such as 2026-05-03T09:00:00Z.")
         value = datetime.combine(value, time())
+    if value.year not in YEARS:  # beyond these the moment has no day in some time zone, or in the database
+        raise part.error(f"Write a year from {YEARS[0]} to {YEARS[-1]}.")
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from mailboxes.interchange.bodies import BodyError, plain, read_body
+from mailboxes.interchange.bodies import MOST_VALUES, BodyError, plain, read_body
 from mailboxes.interchange.nodes import Fields, address, listed, moment, number, secret, switch
 from mailboxes.interchange.one_mailbox import MAILBOX_CHANGES, NEW_MAILBOX, NEW_RULE, RULE_CHANGES
 from mailboxes.interchange.records import record
@@ -34,9 +34,14 @@ READER = record({**FIELDS, "inner": record(FIELDS)}, ("address",))
         (b'{"address": "a@b.test", "count": 1.5}', "/count"),
         (b'{"address": "a@b.test", "count": 1e999}', "/count"),
         (b'{"address": "a@b.test", "at": "tomorrow"}', "/at"),
+        (b'{"address": "a@b.test", "at": "9999-12-31T23:59:59-14:00"}', "/at"),
+        (b'{"address": "a@b.test", "at": "0001-01-01T00:00:00+14:00"}', "/at"),
         (b'{"address": "a@b.test", "aliases": ["c@d.test", "nobody"]}', "/aliases/1"),
         (b'{"address": "a@b.test", "inner": {"a/b~c": 1}}', "/inner/a~1b~0c"),
         (b'{"address": "a@b.test", "inner": {"password": "\\ud800"}}', "/inner/password"),
+        (b'{"address": "a@b.test", "inner": {"\\ud800": 1}}', "/inner"),
+        (b'{"address": "a@b.test", "active": true, "active": false}', "/active"),
+        (b'{"address": "a@b.test", "inner": {"at": 1, "at": "2026-05-03"}}', "/inner/at"),
         (b'{"address": "a@b.test", "<<": {"active": true}}', "/<<"),
     ],
 )
@@ -44,6 +49,12 @@ def test_what_cannot_be_understood_is_told_at_its_place(body, pointer):
     with pytest.raises(BodyError) as refused:
         read_body(body, READER)
     assert refused.value.pointer == pointer
+
+
+def test_a_body_with_more_values_than_anybody_means_is_refused_before_it_is_looked_through():
+    aliases = [f"a{number}@b.test" for number in range(MOST_VALUES)]
+    with pytest.raises(BodyError, match="more than"):
+        read_body(json.dumps({"address": "a@b.test", "aliases": aliases}).encode(), READER)
 
 
 def test_a_secret_is_taken_as_it_is_and_told_only_to_be_there():

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from tenants.api_tokens import ApiToken
 from tenants.audit import AuditEntry
-from tenants.configuration.overrides import override
+from tenants.configuration.layers import override
 from tenants.database import db, inside, now
 from tenants.organizations import Membership, Organization
 from tenants.permissions import Role, grant_role
