@@ -41,6 +41,7 @@ class Membership(OrganizationScoped, Base):
     """A user in an organization: the *member* that tenant rows refer to.
 
     ``name`` and ``address`` repeat the user's, so that lists of people need no look outside.
+    ``token_name``: by which token a program acts as this member at present; "" for themselves.
     """
 
     __tablename__ = "memberships"
@@ -50,11 +51,17 @@ class Membership(OrganizationScoped, Base):
     is_enabled: Mapped[bool] = mapped_column(default=True)
     joined_at: Mapped[datetime] = mapped_column(default=now)
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+    token_name = ""
 
     @property
     def name(self) -> str:
         """What people call this member."""
         return self.user.name or self.user.address
+
+    @property
+    def acting_name(self) -> str:
+        """Who acts, for histories: the member, and the token of a program that does it for them."""
+        return f"{self.name} by the token {self.token_name}" if self.token_name else self.name
 
     @property
     def is_active(self) -> bool:

@@ -126,7 +126,7 @@ def change_status(member: Membership, thread_ids: Sequence[UUID], status: str) -
     away = {"snoozed_until": None} if status == "done" else {}
     changed = change_threads(readable_ids(member), thread_ids, "status", status, **away)
     for thread in changed:
-        remember(thread, status, f"{member.name} set the status to {STATUSES[status].lower()}.")
+        remember(thread, status, f"{member.acting_name} set the status to {STATUSES[status].lower()}.")
         tell(
             "conversation.status_changed", mailbox_id=thread.mailbox_id, conversation=thread.id, status=status
         )
@@ -143,12 +143,12 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
         )
         if assignee is None or not all(is_granted(assignee, mailbox) for mailbox in mailboxes):
             raise InvalidError(
-                "This person may not read the mailbox. Choose somebody else.", field="assignee"
+                "This person may not read the mailbox. Choose somebody else.", field="assignee_id"
             )
         name = assignee.name
     changed = change_threads(readable_ids(member), thread_ids, "assignee_id", assignee_id)
     for thread in changed:
-        remember(thread, "assigned", f"{member.name} assigned the conversation to {name}.")
+        remember(thread, "assigned", f"{member.acting_name} assigned the conversation to {name}.")
         tell(
             "conversation.assigned",
             mailbox_id=thread.mailbox_id,
@@ -164,7 +164,7 @@ def note(member: Membership, thread_id: UUID, text: str) -> Note:
     thread = readable_thread(member, thread_id)
     written = write_note(thread, text, member)
     index_note(written)
-    remember(thread, "noted", f"{member.name} wrote a note.")
+    remember(thread, "noted", f"{member.acting_name} wrote a note.")
     return written
 
 
@@ -181,7 +181,7 @@ def change_note(member: Membership, id: UUID, text: str) -> Thread:
     found, thread = _held_note(member, id)
     if rewrite(found, text, member):
         index_note(found)
-        remember(thread, "noted", f"{member.name} changed a note.")
+        remember(thread, "noted", f"{member.acting_name} changed a note.")
     return thread
 
 
@@ -191,7 +191,7 @@ def remove_note(member: Membership, id: UUID) -> Thread:
     demand_author(found, member)
     db.session.delete(found)
     db.session.flush()
-    remember(thread, "noted", f"{member.name} removed a note.")
+    remember(thread, "noted", f"{member.acting_name} removed a note.")
     return thread
 
 

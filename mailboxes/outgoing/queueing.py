@@ -120,7 +120,8 @@ def queue_reply(
     row.next_attempt_at = send_after or now()
     row.give_up_at = row.next_attempt_at + PATIENCE[REPLY]
     db.session.flush()
-    timeline.record(message, "queued", "queued", f"{member.name} wrote it; it goes to {_named(recipients)}.")
+    reason = f"{member.acting_name} wrote it; it goes to {_named(recipients)}."
+    timeline.record(message, "queued", "queued", reason)
     return row
 
 
@@ -219,7 +220,7 @@ def send_again(member: Membership, message: Message) -> Outgoing:
     row.claim_expires_at, row.copy_state = None, "pending"
     row.next_attempt_at = now()
     row.give_up_at = now() + PATIENCE[REPLY]
-    timeline.record(message, "queued", "queued again", f"{member.name} sends it again.")
+    timeline.record(message, "queued", "queued again", f"{member.acting_name} sends it again.")
     return row
 
 

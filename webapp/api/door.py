@@ -83,6 +83,7 @@ def _entered() -> ApiToken:
         _count_the_guess()
         raise
     g.token, g.user, g.member, g.organization = token, member.user, member, organization
+    member.token_name = token.name
     g.permissions = permissions_of(member)
     g.zone = value_of("general.time_zone", user=member.user)
     return token

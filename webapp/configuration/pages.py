@@ -112,9 +112,7 @@ def group_page(scope: Scope, key: str, **more: Any) -> ResponseReturnValue:
 
 def actor() -> audit.Actor:
     """The person of this request, for the record; and by which token, where a program acts for them."""
-    name = g.user.name or g.user.address
-    if "token" in g:
-        name = f"{name}, by the token {g.token.name}"
+    name = g.member.acting_name if "token" in g else g.user.name or g.user.address
     return audit.Actor(name, g.user.id, request.remote_addr or "")
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from mailboxes.outgoing import Outgoing
 from mailboxes.system_mailboxes import MailboxGrant
 from mailboxes.threads import Thread
+from mailboxes.timeline import Event
 from tenants.database import db, inside
 from tests.factories import make_mailbox, make_message, make_raw, with_token
 
@@ -150,6 +151,26 @@ def test_a_conversation_is_given_to_somebody_done_with_and_noted(program, ours, 
     note = program.post(f"{address}/notes", json={"text": "Third shelf."})
     assert note.status_code == 201
     assert program.get(f"{address}/notes").json["data"] == [note.json]
+
+
+def test_a_conversation_is_given_to_nobody_who_may_not_read_it_and_its_field_says_so(program, ours, theirs):
+    message = make_message(ours, make_mailbox(ours, readers=(ours.admin,)))
+    given = {"assignee_id": str(ours.member.id)}
+    refused = program.patch(f"/api/v1/conversations/{message.thread_id}", json=given)
+    assert [one["pointer"] for one in refused.json["errors"]] == ["#/assignee_id"]
+
+
+def test_what_a_program_does_to_a_conversation_is_in_its_history_with_its_token(app, ours, theirs, mailbox):
+    message = make_message(ours, mailbox)
+    program = with_token(app, ours.admin, name="Web shop")
+    address = f"/api/v1/conversations/{message.thread_id}"
+    program.patch(address, json={"status": "done", "assignee_id": str(ours.member.id)})
+    program.post(f"{address}/notes", json={"text": "Third shelf."})
+    program.post(f"/api/v1/messages/{message.id}/reply", json={"text": "In May."})
+    with inside(ours.id):
+        reasons = db.session.scalars(select(Event.reason)).all()
+    acts = [reason for reason in reasons if f"{ours.admin.name} by the token Web shop " in reason]
+    assert len(acts) == 4
 
 
 def test_reading_marks_nothing_until_that_is_said(program, app, ours, mailbox):

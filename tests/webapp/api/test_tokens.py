@@ -153,5 +153,5 @@ def test_what_a_program_changes_is_on_record_with_its_token(app, ours):
     assert program.delete(f"/api/v1/contacts/{contact}").status_code == 204
     with inside(ours.id):
         entry = db.session.scalars(select(AuditEntry).where(AuditEntry.act == "contact.erased")).one()
-    assert entry.actor_name == f"{ours.admin.name}, by the token Web shop"
+    assert entry.actor_name == f"{ours.admin.name} by the token Web shop"
     assert "by the token Web shop" in sign_in(app, ours.admin).get(f"/leads/{id}").text
