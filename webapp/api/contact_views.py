@@ -124,10 +124,14 @@ def change_contact(contact_id: UUID, body: dict[str, Any]) -> Known:
     "/contacts/<uuid:contact_id>",
     scope="contacts:write",
     permissions=("contact.view", "contact.edit"),
+    is_matched=True,
 )
 def erase_contact(contact_id: UUID) -> None:
     """Forget a person on request, in leads and cases, too."""
-    touched = erasing.erase(domain.contact_of(contact_id))
+    contact = domain.contact_of(contact_id)
+    hold_row(contact)
+    demand_match(CONTACT.shown(_known([contact])[0]))
+    touched = erasing.erase(contact)
     numbers = {"leads": touched.lead_count, "cases": touched.case_count}
     audit.record(actor(), "contact.erased", f"Contact {contact_id}", after=numbers)
     db.session.commit()

@@ -15,9 +15,10 @@ from mailboxes.interchange import one_mailbox
 from mailboxes.interchange.one_mailbox import MAILBOX_CHANGES, NEW_MAILBOX
 from mailboxes.system_mailboxes import Mailbox
 from tenants.database import db
-from tenants.errors import ConflictError, ForbiddenError
+from tenants.errors import ConflictError, ForbiddenError, InvalidError
 from webapp.api.listing import page_of
 from webapp.api.operations import WORDS, Parameter, demand_match, once, operation
+from webapp.api.problems import QueryError
 from webapp.api.shapes import FLAG, ID, NUMBER, TEXT, Kind, Shape, described, maybe, one_of, several
 from webapp.configuration.pages import actor
 from webapp.mailboxes.door import Door
@@ -157,12 +158,18 @@ def change_mailbox(mailbox_id: UUID, body: dict[str, Any]) -> Described:
     scope="mailboxes:write",
     permissions=_MAY,
     query={"label": Parameter("The label of the mailbox, so that no other one is meant.", WORDS.read)},
+    is_matched=True,
 )
 def delete_mailbox(mailbox_id: UUID, query: dict[str, Any]) -> None:
     """Close a mailbox at once, and delete it with its messages in the background."""
     mailbox = mailbox_of_organization(mailbox_id)
     setup.demand_own_to_delete(mailbox)
-    _DOOR.delete(mailbox, query.get("label", ""))
+    setup.lock(mailbox)
+    demand_match(MAILBOX.shown(Described(mailbox)))
+    try:
+        _DOOR.delete(mailbox, query.get("label", ""))
+    except InvalidError as error:
+        raise QueryError(error.message, "label") from None
 
 
 @operation(

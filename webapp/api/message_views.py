@@ -23,7 +23,7 @@ from mailboxes.outgoing import Outgoing
 from tenants.database import db, is_one_of
 from webapp.api.conversation_views import SEARCH, found
 from webapp.api.listing import page_of
-from webapp.api.operations import once, operation
+from webapp.api.operations import demand_match, once, operation
 from webapp.api.shapes import FLAG, ID, MOMENT, NUMBER, TEXT, Shape, maybe, one_of, several
 from webapp.mail.downloads import download
 from workers import queues
@@ -128,10 +128,18 @@ def read_message(message_id: UUID) -> Whole:
     return _whole([readable_message(g.member, message_id)])[0]
 
 
-@operation("PATCH", "/messages/<uuid:message_id>", scope="messages:write", body=READ_STATE, answer=MESSAGE)
+@operation(
+    "PATCH",
+    "/messages/<uuid:message_id>",
+    scope="messages:write",
+    body=READ_STATE,
+    answer=MESSAGE,
+    is_matched=True,
+)
 def change_message(message_id: UUID, body: dict[str, Any]) -> Whole:
     """Mark it as read, or unread, for whoever made the token."""
     message = readable_message(g.member, message_id)
+    demand_match(MESSAGE.shown(_whole([message])[0]))
     this = select(Message).where(Message.id == message.id)
     (read_state.mark_read if body["is_read"] else read_state.mark_unread)(g.member, this)
     db.session.commit()

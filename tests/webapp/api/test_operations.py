@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import pytest
 from jsonschema import Draft202012Validator
+from sqlalchemy import update
 
-from tenants.api_tokens import SCOPES
+from tenants.api_tokens import REMEMBERED_FOR, SCOPES, ApiRequest
+from tenants.database import db, inside, now
 from tests.architecture.test_routes import APP, RULES
 from tests.describing import description_of
-from tests.factories import make_member, with_token
+from tests.factories import make_mailbox, make_member, make_message, with_token
 
 OPERATIONS = [
     (rule, method, APP.view_functions[rule.endpoint].operation)
@@ -144,6 +146,32 @@ def test_nobody_overwrites_what_was_changed_since_it_was_read(app, ours):
     assert program.patch(address, json={"company": "Nord"}, headers=read).status_code == 200
     assert program.patch(address, json={"company": "Süd"}, headers=read).status_code == 412
     assert program.get(address).json["company"] == "Nord"
+
+
+def test_what_changes_or_deletes_something_does_so_to_what_was_read_alone(app, ours, theirs):
+    for rule, method, operation in OPERATIONS:
+        assert operation.is_matched == (method in {"PATCH", "DELETE"}), rule
+    program, stale = with_token(app, ours.admin), {"If-Match": '"of another time"'}
+    contact = program.post("/api/v1/contacts", json={"name": "Ada"}).json["id"]
+    mailbox = make_mailbox(ours)
+    message = make_message(ours, mailbox)
+    for method, address, body in (
+        ("PATCH", f"messages/{message.id}", {"is_read": True}),
+        ("DELETE", f"contacts/{contact}", None),
+        ("DELETE", f"mailboxes/{mailbox.id}?label={mailbox.label}", None),
+    ):
+        assert program.open(f"/api/v1/{address}", method=method, json=body, headers=stale).status_code == 412
+        assert program.get(f"/api/v1/{address.partition('?')[0]}").status_code == 200
+        assert program.open(f"/api/v1/{address}", method=method, json=body).status_code in {200, 204}
+
+
+def test_what_was_made_with_a_key_is_forgotten_after_a_while(app, ours, theirs):
+    program, key = with_token(app, ours.admin), {"Idempotency-Key": "order 7"}
+    first = program.post("/api/v1/leads", json={"name": "Tents"}, headers=key).json["id"]
+    with inside(ours.id):
+        db.session.execute(update(ApiRequest).values(at=now() - REMEMBERED_FOR))
+        db.session.commit()
+    assert program.post("/api/v1/leads", json={"name": "Boots"}, headers=key).json["id"] != first
 
 
 def test_a_member_of_the_organization_alone_may_be_named(app, ours, theirs):
