@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 from uuid import UUID
 
-from sqlalchemy import Index, Select, UniqueConstraint, delete, func, select
+from sqlalchemy import ColumnElement, Index, Select, UniqueConstraint, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -164,10 +164,14 @@ def enter_with_token(text: str) -> tuple[ApiToken, Membership, Organization]:
 
 
 def touch(token: ApiToken) -> bool:
-    """Remember that it was used, to the minute; whether there is something to commit."""
+    """Remember that it was used, to the minute, and forget what it made long ago; whether to commit that.
+
+    Not with each request: a program that sends thousands of keys would have all of them looked through.
+    """
     if token.last_used_at is not None and token.last_used_at > now() - TOUCH_EVERY:
         return False
     token.last_used_at = now()
+    db.session.execute(delete(ApiRequest).where(ApiRequest.token_id == token.id, _is_forgotten()))
     return True
 
 
@@ -177,7 +181,7 @@ def made_once(token: ApiToken, key: str, content_hash: bytes, make: Callable[[],
     A second request of the same key waits for the first to end; `ConflictError` where it says something else.
     """
     of_token = ApiRequest.token_id == token.id
-    db.session.execute(delete(ApiRequest).where(of_token, ApiRequest.at < now() - REMEMBERED_FOR))
+    db.session.execute(delete(ApiRequest).where(of_token, ApiRequest.key == key, _is_forgotten()))
     claim = {"organization_id": token.organization_id, "id": uuid7(), "token_id": token.id, "key": key}
     statement = insert(ApiRequest).values(**claim, content_hash=content_hash, at=now())
     claimed = db.session.scalar(statement.on_conflict_do_nothing().returning(ApiRequest.id))
@@ -188,6 +192,10 @@ def made_once(token: ApiToken, key: str, content_hash: bytes, make: Callable[[],
     if row.content_hash != content_hash or row.made_id is None:
         raise ConflictError("This Idempotency-Key was used for another request. Choose a new one.")
     return row.made_id
+
+
+def _is_forgotten() -> ColumnElement[bool]:
+    return ApiRequest.at < now() - REMEMBERED_FOR
 
 
 def _organization_id(text: str) -> UUID:

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 from jsonschema import Draft202012Validator
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
-from tenants.api_tokens import REMEMBERED_FOR, SCOPES, ApiRequest
+from tenants.api_tokens import REMEMBERED_FOR, SCOPES, TOUCH_EVERY, ApiRequest, ApiToken
 from tenants.database import db, inside, now
 from tests.architecture.test_routes import APP, RULES
 from tests.describing import description_of
@@ -172,6 +172,18 @@ def test_what_was_made_with_a_key_is_forgotten_after_a_while(app, ours, theirs):
         db.session.execute(update(ApiRequest).values(at=now() - REMEMBERED_FOR))
         db.session.commit()
     assert program.post("/api/v1/leads", json={"name": "Boots"}, headers=key).json["id"] != first
+
+
+def test_what_was_made_with_a_key_is_forgotten_too_where_none_is_sent_again(app, ours, theirs):
+    program = with_token(app, ours.admin)
+    program.post("/api/v1/leads", json={"name": "Tents"}, headers={"Idempotency-Key": "order 7"})
+    with inside(ours.id):
+        db.session.execute(update(ApiRequest).values(at=now() - REMEMBERED_FOR))
+        db.session.execute(update(ApiToken).values(last_used_at=now() - TOUCH_EVERY))
+        db.session.commit()
+    program.get("/api/v1/me")
+    with inside(ours.id):
+        assert db.session.scalar(select(func.count(ApiRequest.id))) == 0
 
 
 def test_a_member_of_the_organization_alone_may_be_named(app, ours, theirs):
