@@ -15,6 +15,7 @@ from mailboxes.inbox.selection import DRAFTS, EVERYTHING, VIEWS, Selection
 from mailboxes.interchange.bodies import at_most, identifier
 from mailboxes.interchange.nodes import choice, or_nothing
 from mailboxes.interchange.records import record
+from mailboxes.search import MOST_FOUND
 from mailboxes.search_terms import parse_query
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
@@ -53,7 +54,8 @@ CHANGES = record({"status": choice(*domain.STATUSES), "assignee_id": or_nothing(
 NEW_NOTE = record({"text": at_most(NOTES_LENGTH, is_demanded=True)}, ("text",))
 SEARCH = {
     "q": Parameter(
-        "A search as in My Emails: words, and `from: to: subject: in: is: has: before: after:`.",
+        "A search as in My Emails: words, and `from: to: subject: in: is: has: before: after:`."
+        f" It looks at the newest {MOST_FOUND} messages that fit.",
         WORDS.read,
     ),
     "view": choice_of(
