@@ -192,7 +192,7 @@ def move_rule(rule: AutoResponseRule, position: int, *, by: Actor) -> None:
     ordered = list(db.session.scalars(own_rules_of(mailbox).with_for_update()))
     before = ordered.index(rule) + 1
     ordered.remove(rule)
-    ordered.insert(max(position, 1) - 1, rule)
+    ordered.insert(min(max(position, 1) - 1, len(ordered)), rule)
     for place, one in enumerate(ordered, start=1):
         one.position = place
     db.session.flush()

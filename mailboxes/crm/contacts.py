@@ -213,7 +213,7 @@ def see(sighting: Sighting, *, may_make: bool) -> Contact | None:
 def make_contact(values: Mapping[str, Any], addresses: list[str]) -> Contact:
     """A contact made by hand; `InvalidError` at the field that cannot be accepted."""
     contact = Contact(**_checked(values))
-    if not addresses and contact.title == "(no name)":
+    if not (addresses or contact.name or contact.first_name or contact.last_name):
         raise InvalidError("Type a name or an address.", field="name")
     db.session.add(contact)
     db.session.flush()  # its id

@@ -136,6 +136,8 @@ def test_rules_are_added_moved_changed_and_removed(program, ours):
     assert [rule["name"] for rule in program.get(address).json["data"]] == ["All", "Invoices"]
     moved = program.patch(f"{address}/{second['id']}", json={"position": 2, "active": False}).json
     assert (moved["position"], moved["active"], moved["template"]) == (2, False, "Thanks")
+    assert program.patch(f"{address}/{second['id']}", json={"position": 10**30}).json["position"] == 2
+    assert program.patch(f"{address}/{second['id']}", json={"position": -(10**30)}).json["position"] == 1
     changed = program.patch(f"{address}/{first.json['id']}", json={"template": "Thanks"}).json
     assert (changed["template"], changed["response"]) == ("Thanks", None)
     assert program.delete(f"{address}/{second['id']}").status_code == 204

@@ -50,6 +50,7 @@ def test_a_contact_is_made_changed_and_forgotten(program):
     new = {"name": "Nora", "addresses": ["nora@customer.test"], "language": "de"}
     contact = program.post("/api/v1/contacts", json=new).json
     address = f"/api/v1/contacts/{contact['id']}"
+    assert program.post("/api/v1/contacts", json={"notes": "x"}).json["errors"][0]["pointer"] == "#/name"
     changed = program.patch(address, json={"company": "Nord"}).json
     assert (changed["company"], changed["addresses"]) == ("Nord", ["nora@customer.test"])
     taken = program.post("/api/v1/contacts", json={"name": "N", "addresses": ["nora@customer.test"]})
