@@ -373,6 +373,20 @@ def test_new_people_are_made_only_where_that_is_switched_on_and_belong_nowhere(a
     assert "You have no password here" in words_of(client.get(SECURITY).text)
 
 
+def test_who_has_no_password_signs_in_anew_to_set_up_the_second_factor_that_is_required(
+    app, provider, certificates, time_machine_clock
+):
+    set_up(app, provider, certificates, makes_people="true")
+    client, where = app.test_client(), "/security/second-factor"
+    enter(client, provider, "sub-new", email="new@acme.test")
+    time_machine_clock.shift(16 * 60)
+    asked = client.get(where).location
+    assert asked == f"{SIGN_IN}?next={where}"
+    assert "Sign in again" in words_of(read(client, asked))
+    assert enter(client, provider, "sub-new", target=where) == where
+    assert client.get(where).status_code == 200
+
+
 def test_an_address_that_is_given_to_somebody_else_opens_nothing_of_who_had_it(app, provider, certificates):
     set_up(app, provider, certificates, makes_people="true")
     enter(app.test_client(), provider, "sub-who-left", email="john@acme.test")

@@ -42,7 +42,7 @@ from webapp.configuration.pages import actor
 from webapp.guards import enter_chosen_organization, signed_in_required
 from webapp.people.devices import device_in_words
 from webapp.people.forms import PasswordForm, ProofForm
-from webapp.people.proving import JUST_NOW, SIGN_IN_ANEW, demand_password, is_proven
+from webapp.people.proving import JUST_NOW, demand_password, is_proven
 from webapp.records import uuid_or_none
 from workers import queues
 
@@ -207,9 +207,13 @@ def remove() -> ResponseReturnValue:
 
 
 def _prove() -> ResponseReturnValue:
-    """Ask for the password once more; after it the session is as young as one that began just now."""
+    """Ask for the password once more; after it the session is as young as one that began just now.
+
+    Who has none signs in anew.
+    """
     if not g.user.password_hash:
-        raise InvalidError(SIGN_IN_ANEW)
+        flash("Sign in again, so that nobody else sets up their app for you.", "warning")
+        return redirect(url_for("auth.sign_in", next=url_for("security.set_up")))
     form = ProofForm()
     if form.validate_on_submit():
         try:
