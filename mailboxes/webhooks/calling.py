@@ -340,7 +340,7 @@ def _retry_after(answer: https.Answer | None) -> timedelta:
 def _moment(said: str) -> datetime:
     try:
         at = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return now()
     return at if at.tzinfo is not None else now()
 

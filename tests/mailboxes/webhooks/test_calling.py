@@ -269,7 +269,13 @@ def test_plain_http_is_used_only_in_networks_that_the_installation_has_opened(lo
 
 
 @pytest.mark.parametrize(
-    ("said", "least", "most"), [("7200", 1.9, 2.1), ("999999", 5.9, 6.1), ("soon", 0, 0.1)]
+    ("said", "least", "most"),
+    [
+        ("7200", 1.9, 2.1),
+        ("999999", 5.9, 6.1),
+        ("soon", 0, 0.1),
+        ("Sat, 28 Nov 2026 09:00:00 +99999999999999999999", 0, 0.1),
+    ],
 )
 def test_a_receiver_that_asks_for_time_gets_it_within_bounds(
     ours, receiver, listen, happen, call, log, said, least, most
