@@ -242,7 +242,7 @@ def _conclude(parcel: _Parcel, outcome: _Outcome) -> None:
     )
     call = db.session.scalar(_held(select(WebhookCall).where(ours)))
     if webhook is not None and call is not None:
-        _note(call, outcome)
+        _note(webhook, call, outcome)
         (_succeeded if outcome.is_ok else _failed)(webhook, call, outcome)
         log.info("webhook called", webhook=str(webhook.id), call=str(call.id), status=call.status)
     db.session.commit()
@@ -252,11 +252,13 @@ def _held(query: Select[Row]) -> Select[Row]:
     return query.with_for_update(key_share=True).execution_options(populate_existing=True)
 
 
-def _note(call: WebhookCall, outcome: _Outcome) -> None:
+def _note(webhook: Webhook, call: WebhookCall, outcome: _Outcome) -> None:
+    """What an answer says is kept, unless it may repeat what people wrote."""
     answer = outcome.answer
+    may_be_kept = call.kind == TEST or not webhook.has_text
     call.milliseconds, call.error = outcome.milliseconds, outcome.error
     call.status = None if answer is None else answer.status
-    call.answer = "" if answer is None else _shown(answer.body)
+    call.answer = _shown(answer.body) if answer is not None and may_be_kept else ""
     if answer is not None and answer.status in https.REDIRECTS:
         call.error = "The receiver redirects, which is not followed. Enter the address where it leads."
 

@@ -57,7 +57,8 @@ class WebhookForm(OverwritingForm):
     )
     has_text = BooleanField(
         "With text",
-        description="Subjects, senders, texts and names are told, too. Without it: ids, kinds and addresses.",
+        description="Subjects, senders, texts and names are told, too, and answers are not kept. Without it: "
+        "ids, kinds and addresses.",
     )
 
 

@@ -133,6 +133,24 @@ def test_what_people_wrote_is_told_only_with_text(inside, ours, receiver, listen
     assert "broken" not in str([one.details for one in log(ours)])
 
 
+def test_an_answer_is_kept_only_where_it_cannot_repeat_what_people_wrote(
+    inside, ours, receiver, listen, call, log, administer
+):
+    webhook, _ = listen(ours, has_text=True)
+    receiver.answers = [lambda request: Reply(request.body, status=500)]
+    message = make_message(ours, make_mailbox(ours), subject="Lamps")
+    with inside(ours):
+        tell("message.received", message=message.id)
+        db.session.commit()
+    administer(ours, webhook, setup.send_test)
+    call(ours)
+    assert "Lamps" in str(receiver.bodies)
+    assert [(one.kind, bool(one.answer)) for one in log(ours)] == [
+        ("message.received", False),
+        ("webhook.test", True),
+    ]
+
+
 def test_what_fails_is_told_again_with_the_same_id_and_then_no_more(
     ours, receiver, listen, happen, call, log, later, kept
 ):
