@@ -106,6 +106,8 @@ def test_a_call_is_signed_and_told_once(ours, theirs, receiver, listen, happen, 
     [request] = receiver.requests
     assert is_from_postroom(secret, request.headers, request.body)
     assert not is_from_postroom(secret, request.headers, request.body + b" ")
+    made_up = {**request.headers, "webhook-signature": "v1,Café"}
+    assert not is_from_postroom(secret, made_up, request.body)
     [told] = log(ours)
     assert (told.state, told.status, told.answer, told.attempts) == (TOLD, 200, "thanks", 1)
     [body] = receiver.bodies
