@@ -1,6 +1,6 @@
 """One conversation, opened: its messages with all that hangs on them, and its status."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -30,7 +30,7 @@ from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from mailboxes.threads.notes import Note, notes_of, write_note
 from mailboxes.timeline import Event
-from mailboxes.webhooks.telling import tell
+from mailboxes.webhooks.telling import tell_of_conversations
 from tenants.database import db
 from tenants.database.locks import hold_row
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
@@ -127,9 +127,7 @@ def change_status(member: Membership, thread_ids: Sequence[UUID], status: str) -
     changed = change_threads(readable_ids(member), thread_ids, "status", status, **away)
     for thread in changed:
         remember(thread, status, f"{member.acting_name} set the status to {STATUSES[status].lower()}.")
-        tell(
-            "conversation.status_changed", mailbox_id=thread.mailbox_id, conversation=thread.id, status=status
-        )
+    tell_of_conversations("conversation.status_changed", _mailbox_ids(changed), status=status)
     return len(changed)
 
 
@@ -149,12 +147,7 @@ def assign(member: Membership, thread_ids: Sequence[UUID], assignee_id: UUID | N
     changed = change_threads(readable_ids(member), thread_ids, "assignee_id", assignee_id)
     for thread in changed:
         remember(thread, "assigned", f"{member.acting_name} assigned the conversation to {name}.")
-        tell(
-            "conversation.assigned",
-            mailbox_id=thread.mailbox_id,
-            conversation=thread.id,
-            assignee=assignee_id,
-        )
+    tell_of_conversations("conversation.assigned", _mailbox_ids(changed), assignee=assignee_id)
     return len(changed)
 
 
@@ -233,6 +226,10 @@ def remember(thread: Thread, result: str, reason: str) -> None:
     message = newest_message(thread)
     if message is not None:
         timeline.record(message, "changed", result, reason)
+
+
+def _mailbox_ids(threads: Iterable[Thread]) -> dict[UUID, UUID]:
+    return {thread.id: thread.mailbox_id for thread in threads}
 
 
 def newest_message(thread: Thread) -> Message | None:

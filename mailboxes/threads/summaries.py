@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, Uuid, bindparam, text, update
 
 from mailboxes.threads import Thread
 from mailboxes.threads.beginnings import MOST_PARTICIPANTS, MOST_SENDERS
-from mailboxes.webhooks.telling import tell
+from mailboxes.webhooks.telling import tell_of_conversations
 from tenants.database import current_organization_id, db
 
 # One statement for any number of threads; what a thread counts is what it holds (invariant I12).
@@ -101,5 +101,5 @@ def reopen(mailbox_id: UUID, thread_ids: Iterable[UUID]) -> None:
         .returning(Thread.id)
         .execution_options(synchronize_session=False)
     )
-    for id in opened.all():
-        tell("conversation.status_changed", mailbox_id=mailbox_id, conversation=id, status="open")
+    told_of = dict.fromkeys(opened.all(), mailbox_id)
+    tell_of_conversations("conversation.status_changed", told_of, status="open")

@@ -4,7 +4,7 @@ Where no active webhook listens to a kind that costs one short query in a transa
 knows ids alone: what tells stands below messages and mailboxes.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -55,8 +55,19 @@ def tell(
 ) -> None:
     """Write down what happened, if anybody listens; with its portion, if there is one."""
     if is_told(kind):
-        plain = {name: str(value) if isinstance(value, UUID) else value for name, value in details.items()}
-        do_later(tell_all, Happening(kind, mailbox_id, opening_message_id, plain))
+        do_later(tell_all, Happening(kind, mailbox_id, opening_message_id, _plain(details)))
+
+
+def tell_of_conversations(kind: str, mailbox_ids: Mapping[UUID, UUID], **details: Any) -> None:
+    """The same of several conversations, each of its mailbox; asked and written once for all."""
+    if mailbox_ids and is_told(kind):
+        plain = _plain(details)
+        tell_all(
+            [
+                Happening(kind, mailbox_id, details={"conversation": str(id), **plain})
+                for id, mailbox_id in mailbox_ids.items()
+            ]
+        )
 
 
 def tell_all(happenings: Sequence[Happening]) -> None:
@@ -90,6 +101,10 @@ def need_bell() -> None:
 def takes_bell() -> bool:
     """Whether calls were written in this session since this was last asked: then the door rings."""
     return bool(db.session.info.pop(_BELL, False))
+
+
+def _plain(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in details.items()}
 
 
 @asked_once

@@ -159,6 +159,19 @@ def test_where_nobody_listens_one_short_question_is_all(app, inside, ours, mailb
     assert log(ours) == []
 
 
+def test_many_answers_at_once_are_asked_of_as_one_is(app, inside, ours, mailbox, listen, log):
+    listen(ours, kinds=("conversation.status_changed",))
+    answered = [make_message(ours, mailbox) for _ in range(3)]
+    with inside(ours):
+        db.session.execute(update(Thread).values(status="done"))
+        db.session.commit()
+    answers = [letter(one.message_id, answers=[one.message_id], body=one.message_id) for one in answered]
+    with counted_queries(app) as statements:
+        take_in(inside, ours, mailbox, *answers)
+    assert len([one for one in statements if "unnest(webhooks.kinds)" in one]) == 2
+    assert {call.details["conversation"] for call in log(ours)} == {str(one.thread_id) for one in answered}
+
+
 def test_records_and_answers_that_are_made_together_are_told_each(
     monkeypatch, app, inside, ours, theirs, listen, log, smtp_sink, certificates
 ):
