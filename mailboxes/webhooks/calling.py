@@ -2,8 +2,8 @@
 
 A claim is a lease: the attempt is counted, and its next time moved behind the end of this one, so that two
 jobs never make one attempt, and what a dead job was about to tell is due again. No transaction is open while
-a receiver is waited for. A job asks several receivers at once, but each webhook has few places among these;
-one that fails has one, and after failures in a row none for a while, so that it holds up nobody.
+a receiver is waited for. A job asks all receivers at once, each webhook in few places of its own; one that
+fails has one, and after failures in a row none for a while, so that it holds up nobody.
 """
 
 import random
@@ -29,15 +29,24 @@ from mailboxes.errors import MailServerError, ServerTimeoutError
 from mailboxes.webhooks import troubles
 from mailboxes.webhooks.content import body_of
 from mailboxes.webhooks.signing import headers_of
-from mailboxes.webhooks.table import FAILED, FAILING, GONE, TEST, TOLD, WAITING, Webhook, WebhookCall
+from mailboxes.webhooks.table import (
+    FAILED,
+    FAILING,
+    GONE,
+    MOST,
+    TEST,
+    TOLD,
+    WAITING,
+    Webhook,
+    WebhookCall,
+)
 from tenants.application import settings_of
 from tenants.database import across_organizations, db, now
 from tenants.organizations import Organization
 from tenants.secrets import UnreadableSecretError, decrypt
 
-PLACES = 16  # calls that a job makes at once
-PLACES_OF_ONE = 4  # of these, to one webhook that answers
-TURN_SECONDS = 20.0  # then nothing more is begun: other organizations have their turn
+PLACES = 4  # calls that a job makes at once to one webhook that answers
+TURN_SECONDS = 5.0  # then nothing more is begun: other organizations have their turn
 SECONDS = 10.0  # for a whole call, from the look-up of the name to the last byte of the answer
 LARGEST_ANSWER = 4096
 SHOWN_CHARACTERS = 500  # of an answer, in the log
@@ -52,6 +61,7 @@ FAILURES = 3  # in a row, after which a webhook as a whole is left alone for a w
 A_DAY = timedelta(days=1)  # of failures, after which it is paused
 ASKED_TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
+AT_ONCE = 5_000  # of a webhook that is paused, so many calls end in one transaction
 PAUSED_MEANWHILE = "The webhook was paused before this was told."
 UNREADABLE = "The secret of the webhook cannot be decrypted. Make a new one."
 
@@ -108,7 +118,7 @@ def call_due() -> None:
     policy, ca_file = web_policy(), settings_of(current_app).ca_file
     ends_at = time.monotonic() + TURN_SECONDS
     under_way: dict[Future[_Outcome], _Parcel] = {}
-    with ThreadPoolExecutor(PLACES, thread_name_prefix="webhook") as pool:
+    with ThreadPoolExecutor(MOST * PLACES, thread_name_prefix="webhook") as pool:
         while True:
             if time.monotonic() < ends_at:
                 for parcel in _claimed(Counter(parcel.webhook_id for parcel in under_way.values())):
@@ -123,7 +133,10 @@ def call_due() -> None:
 
 
 def _is_due() -> ColumnElement[bool]:
-    """Whether a `Webhook` has something to tell now; a test is told also where all else waits."""
+    """Whether a `Webhook` has something to tell now; a test is told also where all else waits.
+
+    What waits for one that is paused is to end, whenever it would have been told.
+    """
     its = (
         (WebhookCall.organization_id == Webhook.organization_id)
         & (WebhookCall.webhook_id == Webhook.id)
@@ -132,21 +145,21 @@ def _is_due() -> ColumnElement[bool]:
     moment = now()
     due = exists().where(its, WebhookCall.next_attempt_at <= moment)
     tests = exists().where(its, WebhookCall.kind == TEST, WebhookCall.next_attempt_at <= moment)
-    return or_(tests, or_(Webhook.quiet_until.is_(None), Webhook.quiet_until <= moment) & due)
+    to_end = exists().where(its, WebhookCall.kind != TEST)
+    is_rested = or_(Webhook.quiet_until.is_(None), Webhook.quiet_until <= moment)
+    return or_(tests, (Webhook.paused_because != "") & to_end, is_rested & due)
 
 
 def _claimed(under_way: Counter[UUID]) -> Iterator[_Parcel]:
     """What may be begun now, with its claim committed."""
-    free = PLACES - under_way.total()
     due = select(Webhook).where(_is_due()).order_by(Webhook.id)
     for webhook in db.session.scalars(due.execution_options(populate_existing=True)).all():
-        places = (1 if webhook.failure_count else PLACES_OF_ONE) - under_way[webhook.id]
-        calls = db.session.scalars(_to_claim(webhook, max(0, min(free, places)))).all()
-        parcels = [parcel for call in calls if (parcel := _parcel(webhook, call)) is not None]
         if not webhook.is_active:
-            end_waiting(webhook)
+            _end_waiting(webhook)
+        places = (1 if webhook.failure_count else PLACES) - under_way[webhook.id]
+        calls = db.session.scalars(_to_claim(webhook, places)).all() if places > 0 else []
+        parcels = [parcel for call in calls if (parcel := _parcel(webhook, call)) is not None]
         db.session.commit()
-        free -= len(parcels)
         yield from parcels
     db.session.commit()
 
@@ -191,11 +204,14 @@ def _secrets_of(webhook: Webhook) -> list[str]:
     ]
 
 
-def end_waiting(webhook: Webhook) -> None:
-    """Nothing that waits is told of a webhook that is paused; a test is. The caller commits."""
+def _end_waiting(webhook: Webhook) -> None:
+    """Nothing that waits is told of a webhook that is paused; a test is. A portion of it: the rest is due."""
+    waiting = select(WebhookCall.id).where(
+        WebhookCall.webhook_id == webhook.id, WebhookCall.state == WAITING, WebhookCall.kind != TEST
+    )
     db.session.execute(
         update(WebhookCall)
-        .where(WebhookCall.webhook_id == webhook.id, WebhookCall.state == WAITING, WebhookCall.kind != TEST)
+        .where(WebhookCall.id.in_(waiting.limit(AT_ONCE)))
         .values(state=FAILED, error=PAUSED_MEANWHILE)
         .execution_options(synchronize_session=False)
     )
@@ -300,8 +316,6 @@ def _pause_if_hopeless(webhook: Webhook, call: WebhookCall) -> None:
         webhook.paused_because = FAILING
     else:
         return
-    db.session.flush()
-    end_waiting(webhook)
     troubles.tell_of_pause(webhook, call)
 
 

@@ -15,10 +15,10 @@ from mailboxes.crm.paging import Page, page
 from mailboxes.crm.texts import one_line
 from mailboxes.errors import EgressRefusedError
 from mailboxes.system_mailboxes import Mailbox
-from mailboxes.webhooks.calling import end_waiting
 from mailboxes.webhooks.signing import new_secret
 from mailboxes.webhooks.table import (
     KINDS,
+    MOST,
     PERSON,
     TEST,
     WAITING,
@@ -30,11 +30,11 @@ from mailboxes.webhooks.telling import LIFETIME, need_bell
 from tenants.application import settings_of
 from tenants.audit import Actor, record
 from tenants.database import db, is_one_of, now, uuid7
+from tenants.database.bulk import among
 from tenants.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import lock_organization
 from tenants.secrets import UnreadableSecretError, decrypt, encrypt
 
-MOST = 20  # of an organization
 LONGEST_NAME = 100
 LONGEST_URL = 2_000
 OVERLAP = timedelta(hours=24)  # so long the former secret signs, too
@@ -75,7 +75,7 @@ def values_of(webhook: Webhook) -> WebhookValues:
 
 def mailboxes_at(addresses: Collection[str]) -> frozenset[UUID]:
     """The mailboxes of these addresses; `InvalidError` where one of them is none here."""
-    rows = db.session.execute(select(Mailbox.id, Mailbox.address).where(Mailbox.address.in_(addresses)))
+    rows = db.session.execute(select(Mailbox.id, Mailbox.address).where(among(Mailbox.address, addresses)))
     found = {row.address: row.id for row in rows}
     unknown = next((one for one in addresses if one not in found), None)
     if unknown is not None:
@@ -125,8 +125,7 @@ def pause_webhook(webhook: Webhook, *, by: Actor) -> None:
     """Tell it nothing more; what waits is not told either."""
     if webhook.is_active:
         webhook.paused_because = PERSON
-        db.session.flush()
-        end_waiting(webhook)
+        need_bell()  # what waits is ended, and may be much
         record(by, "webhook.paused", webhook.name)
 
 

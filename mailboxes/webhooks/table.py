@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tenants.database import Base, OrganizationScoped, PartScoped, now, scoped_key
 
+MOST = 20  # webhooks of an organization
 TEST = "webhook.test"
 KINDS = {
     "message.received": "A message came in",

@@ -10,7 +10,7 @@ from wtforms.validators import DataRequired, Length
 
 from mailboxes.webhooks import setup
 from mailboxes.webhooks.setup import WebhookValues
-from mailboxes.webhooks.table import KIND_NAMES, KINDS, STATES, Webhook
+from mailboxes.webhooks.table import KIND_NAMES, KINDS, MOST, STATES, Webhook
 from tenants.audit import AuditEntry
 from tenants.database import db
 from webapp.configuration.pages import actor
@@ -71,7 +71,7 @@ def index() -> ResponseReturnValue:
         "organization/webhooks.html",
         webhooks=webhooks,
         latest=setup.latest_calls([webhook.id for webhook in webhooks]),
-        may_add=len(webhooks) < setup.MOST,
+        may_add=len(webhooks) < MOST,
         kind_names=KIND_NAMES,
         sidebar=organization_tree(),
     )

@@ -23,6 +23,7 @@ from tenants.audit import AuditEntry
 from tenants.database import db, now
 from tests.factories import make_mailbox, make_message
 from tests.mailboxes.webhooks.conftest import ADA
+from tests.queries import counted_queries
 from tests.web_server import Reply, web_server
 from tests.world import permitted_ports
 
@@ -248,9 +249,34 @@ def test_a_receiver_that_hangs_holds_up_no_other_and_is_left_alone(
     assert len(receiver.requests) == 6
     states = [one.state for one in log(ours) if one.webhook_id == hanging.id]
     assert states == [WAITING] * 6
-    assert sum(one.attempts for one in log(ours) if one.webhook_id == hanging.id) <= calling.PLACES_OF_ONE
+    assert sum(one.attempts for one in log(ours) if one.webhook_id == hanging.id) <= calling.PLACES
     assert kept(ours, hanging).quiet_until > now()
     assert organizations_with_due_calls() == []
+
+
+def test_however_slow_many_receivers_are_each_webhook_has_places_of_its_own(
+    app, ours, receiver, listen, happen, call, log, certificates
+):
+    is_told = threading.Event()
+
+    def slow(_):
+        is_told.wait(30)
+        return Reply()
+
+    def quick(_):
+        is_told.set()
+        return Reply()
+
+    receiver.answers = [quick]
+    with web_server(slow, certificates.good) as port:
+        permitted_ports(app, port)
+        for number in range(4):
+            listen(ours, name=f"Slow {number}", url=f"https://localhost:{port}/")
+        listen(ours)
+        for _ in range(4):
+            happen(ours)
+        call(ours)
+    assert Counter((one.state, one.attempts) for one in log(ours)) == {(TOLD, 1): 20}
 
 
 def test_an_address_inside_is_not_reached_whatever_a_name_server_says(
@@ -353,7 +379,7 @@ def test_after_failures_in_a_row_one_event_is_tried_until_one_is_taken(
         happen(ours)
     call(ours)
     asked = len(receiver.requests)
-    assert asked <= calling.PLACES_OF_ONE + calling.FAILURES
+    assert asked <= calling.PLACES + calling.FAILURES
     later(ours)
     call(ours)
     assert len(receiver.requests) == asked + 1
@@ -374,6 +400,25 @@ def test_a_paused_webhook_is_told_a_test_and_nothing_that_waited(
     call(ours)
     assert [body["type"] for body in receiver.bodies] == ["webhook.test"]
     assert [one.state for one in log(ours)] == [FAILED, TOLD]
+
+
+def test_pausing_is_quick_however_much_waits_and_jobs_end_that_in_portions(
+    monkeypatch, app, ours, receiver, listen, happen, call, log, later, administer
+):
+    monkeypatch.setattr(calling, "AT_ONCE", 2)
+    webhook, _ = listen(ours)
+    for _ in range(3):
+        happen(ours)
+    later(ours, -HOUR)
+    with counted_queries(app) as statements:
+        administer(ours, webhook, setup.pause_webhook)
+    assert [one for one in statements if "webhook_calls" in one] == []
+    for failed in (2, 3):
+        assert organizations_with_due_calls() == [ours.id]
+        call(ours)
+        assert Counter(one.state for one in log(ours))[FAILED] == failed
+    assert organizations_with_due_calls() == []
+    assert receiver.requests == []
 
 
 def test_while_a_secret_is_rotated_both_sign_and_neither_is_anywhere(
