@@ -44,7 +44,10 @@ NEEDED_FOR_TEXT = frozenset({"mailbox.manage", "lead.view", "case.view"})
 
 @dataclass(frozen=True, slots=True)
 class WebhookValues:
-    """What is typed of a webhook. ``mailbox_ids``: of which it is told; None: of everything."""
+    """What is typed of a webhook. ``mailbox_ids``: of which it is told; None: of everything.
+
+    One that had mailboxes which are gone has none of them left: it is told nothing, and stays so.
+    """
 
     name: str
     url: str
@@ -232,15 +235,9 @@ def _checked(values: WebhookValues, webhook: Webhook | None) -> WebhookValues:
     kinds = tuple(kind for kind in KINDS if kind in values.kinds)
     if not kinds or len(kinds) != len(set(values.kinds)):
         raise InvalidError("Choose at least one event from the list.", field="kinds")
-    ids = None if values.mailbox_ids is None else _known(values.mailbox_ids)
+    mailboxes = select(Mailbox.id).where(is_one_of(Mailbox.id, values.mailbox_ids or ()))
+    ids = None if values.mailbox_ids is None else frozenset(db.session.scalars(mailboxes))
     return WebhookValues(name, _checked_url(values.url.strip()), kinds, ids, values.has_text)
-
-
-def _known(ids: Collection[UUID]) -> frozenset[UUID]:
-    found = frozenset(db.session.scalars(select(Mailbox.id).where(is_one_of(Mailbox.id, ids))))
-    if not found:
-        raise InvalidError("Choose at least one mailbox, or all of them.", field="mailboxes")
-    return found
 
 
 def _checked_url(url: str) -> str:

@@ -13,6 +13,7 @@ from mailboxes.webhooks.setup import WebhookValues
 from mailboxes.webhooks.table import KIND_NAMES, KINDS, MOST, STATES, Webhook
 from tenants.audit import AuditEntry
 from tenants.database import db
+from tenants.errors import InvalidError
 from webapp.configuration.pages import actor
 from webapp.configuration.sidebar import organization_tree
 from webapp.guards import permission_required
@@ -201,6 +202,8 @@ def send_again(webhook_id: UUID) -> ResponseReturnValue:
 def _values(form: WebhookForm) -> WebhookValues:
     is_chosen = form.scope.data == CHOSEN
     addresses = [line.strip().lower() for line in (form.mailboxes.data or "").splitlines() if line.strip()]
+    if is_chosen and not addresses:
+        raise InvalidError("Choose at least one mailbox, or everything.", field="mailboxes")
     return WebhookValues(
         form.name.data or "",
         form.url.data or "",

@@ -51,3 +51,10 @@ def test_an_export_of_one_organization_names_no_other(applied, theirs):
     assert theirs.name not in exported
     assert "system:\n  settings" not in exported
     assert "Rosa Root" not in exported
+
+
+def test_a_webhook_that_has_no_mailbox_left_is_exported_in_words_that_can_be_applied(applied):
+    apply("organizations: [{slug: nordwind, webhooks: [{name: Warehouse, mailboxes: []}]}]")
+    exported = interchange.export("nordwind")
+    assert "mailboxes: []" in exported
+    assert apply(exported, secrets_of_an_export()) == []
