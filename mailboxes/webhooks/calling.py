@@ -39,6 +39,7 @@ from mailboxes.webhooks.table import (
     WAITING,
     Webhook,
     WebhookCall,
+    WebhookMailbox,
 )
 from tenants.application import settings_of
 from tenants.database import across_organizations, db, now
@@ -63,6 +64,7 @@ ASKED_TO_WAIT = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 AT_ONCE = 5_000  # of a webhook that is paused, so many calls end in one transaction
 PAUSED_MEANWHILE = "The webhook was paused before this was told."
+NOT_CHOSEN = "The webhook is not told of this any more."
 UNREADABLE = "The secret of the webhook cannot be decrypted. Make a new one."
 
 Row = TypeVar("Row", Webhook, WebhookCall)
@@ -179,6 +181,9 @@ def _to_claim(webhook: Webhook, most: int) -> Select[WebhookCall]:
 
 
 def _parcel(webhook: Webhook, call: WebhookCall) -> _Parcel | None:
+    if not _is_chosen(webhook, call):
+        _end(call, FAILED, NOT_CHOSEN)
+        return None
     call.fence += 1
     call.attempts += 1
     call.attempted_at = now()
@@ -192,6 +197,18 @@ def _parcel(webhook: Webhook, call: WebhookCall) -> _Parcel | None:
     signed = headers_of(str(call.id), call.attempted_at, body, secrets)
     headers = {"Content-Type": "application/json", **signed}
     return _Parcel(webhook.id, call.id, call.fence, webhook.url, body, headers)
+
+
+def _is_chosen(webhook: Webhook, call: WebhookCall) -> bool:
+    """Whether it is still told of such events, and of this mailbox: what waits is no reason to tell more."""
+    if call.kind == TEST:
+        return True
+    chosen = select(WebhookMailbox.id).where(
+        WebhookMailbox.webhook_id == webhook.id, WebhookMailbox.mailbox_id == call.mailbox_id
+    )
+    return call.kind in webhook.kinds and (
+        webhook.is_everywhere or db.session.scalar(chosen.limit(1)) is not None
+    )
 
 
 def _secrets_of(webhook: Webhook) -> list[str]:

@@ -5,6 +5,7 @@ import re
 import threading
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from mailboxes.notices.table import Notice
 from mailboxes.webhooks import calling, setup
 from mailboxes.webhooks.calling import call_due, organizations_with_due_calls
 from mailboxes.webhooks.keeping import forget_old_calls
+from mailboxes.webhooks.setup import WebhookValues
 from mailboxes.webhooks.table import FAILED, TOLD, WAITING, Webhook, WebhookCall
 from mailboxes.webhooks.telling import tell
 from tenants.audit import AuditEntry
 from tenants.database import db, now
+from tenants.permissions import PERMISSIONS
 from tests.factories import make_mailbox, make_message
 from tests.mailboxes.webhooks.conftest import ADA
 from tests.queries import counted_queries
@@ -152,6 +155,27 @@ def test_an_answer_is_kept_only_where_it_cannot_repeat_what_people_wrote(
         ("message.received", False),
         ("webhook.test", True),
     ]
+
+
+def test_what_is_not_chosen_any_more_is_not_told_though_it_waits(
+    inside, ours, receiver, listen, call, log, administer
+):
+    webhook, _ = listen(ours)
+    mailbox, other = make_mailbox(ours), make_mailbox(ours)
+    with inside(ours):
+        for kind, one in (
+            ("message.received", mailbox),
+            ("message.received", other),
+            ("reply.sent", mailbox),
+        ):
+            tell(kind, mailbox_id=one.id)
+        db.session.commit()
+    fewer = WebhookValues("Warehouse", receiver.url, ("message.received",), frozenset({mailbox.id}))
+    administer(ours, webhook, partial(setup.change_webhook, may=PERMISSIONS), fewer)
+    administer(ours, webhook, setup.send_test)
+    call(ours)
+    assert [one.state for one in log(ours)] == [TOLD, FAILED, FAILED, TOLD]
+    assert {body["type"] for body in receiver.bodies} == {"message.received", "webhook.test"}
 
 
 def test_what_fails_is_told_again_with_the_same_id_and_then_no_more(
