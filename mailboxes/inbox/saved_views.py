@@ -6,17 +6,17 @@ A saved view is a way to look and opens nothing: what it shows, and counts, is w
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, Select, func, or_, select, text
+from sqlalchemy import CTE, ColumnElement, Index, Select, and_, case, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from mailboxes.access import readable_ids
 from mailboxes.crm import texts
 from mailboxes.inbox.read_state import MOST_COUNTED
-from mailboxes.inbox.searching import bears, conditions_of_thread, says_of_messages, state
+from mailboxes.inbox.searching import conditions_of_thread, says_of_messages, state
 from mailboxes.inbox.selection import DRAFTS, EVERYTHING, UNREAD, VIEWS, Selection
 from mailboxes.search_terms import LONGEST, parse_query
 from mailboxes.threads import Thread
-from mailboxes.threads.tags import ids_of_tag, threads_with
+from mailboxes.threads.tags import ThreadTag, ids_of_tag, threads_with
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, scoped_key
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership
@@ -135,27 +135,43 @@ def delete_view(view: SavedView) -> None:
 def counts_of(views: Sequence[SavedView], member: Membership) -> dict[UUID, int]:
     """How many conversations some views hold, in one statement; those that would take long are missing.
 
-    Counted is what an index finds (a tag, waiting, snoozed, mine), looked at up to `MOST_COUNTED`
-    conversations: one that holds more of them is said to hold so many.
+    Counted is what an index finds (a tag, waiting, snoozed, mine), of which `MOST_COUNTED` conversations are
+    looked at. Where there are more of them, a view that holds all of these is said to hold so many; what one
+    that holds fewer has among the others, nobody knows.
     """
-    statements = {view.id: _counting(view.selection(member)) for view in views}
+    boxes = readable_ids(member).cte("boxes")
+    statements = {view.id: _counting(view.selection(member), boxes) for view in views}
     known = {id: statement for id, statement in statements.items() if statement is not None}
     if not known:
         return {}
     row = db.session.execute(select(*known.values())).one()
-    return dict(zip(known, row, strict=True))
+    return {id: number for id, number in zip(known, row, strict=True) if number is not None}
 
 
-def _counting(selection: Selection) -> ColumnElement[int] | None:
+def _counting(selection: Selection, boxes: CTE) -> ColumnElement[int | None] | None:
     few = _few(selection)
     if few is None or selection.view.name in (DRAFTS, UNREAD) or says_of_messages(selection.query):
         return None
-    first = few.limit(MOST_COUNTED)
-    inside = (Thread.id.in_(first), Thread.mailbox_id.in_(selection.mailbox_ids()))
-    tags = [bears(ids_of_tag(name).scalar_subquery()) for name in selection.query.values("tag")]
-    conditions = [*conditions_of_thread(selection), *tags]
-    some = select(Thread.id).where(*inside, *conditions).subquery()
-    return select(func.count()).select_from(some).scalar_subquery()
+    first = few.limit(MOST_COUNTED).subquery()
+    here = [Thread.organization_id == current_organization_id(), Thread.mailbox_id.in_(select(boxes.c.id))]
+    if selection.mailbox_id is not None:
+        here.append(Thread.mailbox_id == selection.mailbox_id)
+    others = [_bears(name) for name in selection.query.values("tag")[1:]]
+    held = and_(Thread.id == first.c[0], *here, *conditions_of_thread(selection), *others)
+    looked_at, found = func.count(), func.count(Thread.id)
+    is_known = or_(looked_at < MOST_COUNTED, found == looked_at)
+    counted = select(case((is_known, found))).select_from(first.outerjoin(Thread, held))
+    return counted.scalar_subquery()
+
+
+def _bears(name: str) -> ColumnElement[bool]:
+    """Asked of one `Thread` after the other: as a join it would be asked of all that bear the tag."""
+    borne = select(ThreadTag.id).where(
+        ThreadTag.organization_id == current_organization_id(),
+        ThreadTag.thread_id == Thread.id,
+        ThreadTag.tag_id == ids_of_tag(name).scalar_subquery(),
+    )
+    return borne.limit(1).correlate(Thread).scalar_subquery().is_not(None)
 
 
 def _few(selection: Selection) -> Select[UUID] | None:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
-    ScalarSelect,
     Select,
     Text,
     and_,
@@ -49,7 +48,7 @@ def thread_conditions(selection: Selection, *, is_about_messages: bool = True) -
     """
     # A tag that is looked up before is one of which the planner knows how many conversations bear it.
     ids = [id_of_tag(name) for name in selection.query.values("tag")]
-    conditions = [*conditions_of_thread(selection), *(bears(id) if id else false() for id in ids)]
+    conditions = [*conditions_of_thread(selection), *(_bears(id) if id else false() for id in ids)]
     return [*conditions, *_through_messages(selection)] if is_about_messages else conditions
 
 
@@ -193,7 +192,7 @@ def _possession(value: str, member: Membership) -> ColumnElement[bool]:
     return exists().where(ThreadRecord.thread_id == Thread.id, ThreadRecord.kind == value)
 
 
-def bears(tag_id: UUID | ScalarSelect[UUID]) -> ColumnElement[bool]:
+def _bears(tag_id: UUID) -> ColumnElement[bool]:
     """Whether a `Thread` bears a tag."""
     return Thread.id.in_(threads_with(tag_id))
 

@@ -112,3 +112,17 @@ def test_what_an_index_finds_is_counted_as_its_reader_sees_it(ours, mailbox, ins
         assert {query: counts.get(view.id) for query, view in views.items()} == wanted
         in_inbox = saved(ours.member, "Inbox", "tag:red", view="inbox", mailbox=mailbox)
         assert counts_of([in_inbox], ours.member) == {in_inbox.id: 2}
+
+
+def test_what_may_be_more_than_was_looked_at_is_not_counted(ours, mailbox, inside, monkeypatch):
+    monkeypatch.setattr("mailboxes.inbox.saved_views.MOST_COUNTED", 2)
+    messages = [make_message(ours, mailbox) for _ in range(4)]
+    with inside(ours):
+        for message in messages[:3]:
+            tagging.tag(ours.admin, [message.thread_id], "red", may_define=True)
+        tagging.tag(ours.admin, [messages[3].thread_id], "blue", may_define=True)
+        conversation.change_status(ours.admin, [messages[2].thread_id], "done")
+        wanted = {"tag:red": 2, "tag:red is:done": None, "tag:red tag:blue": None, "tag:blue is:done": 0}
+        views = {query: saved(ours.member, query, query) for query in wanted}
+        counts = counts_of(list(views.values()), ours.member)
+        assert {query: counts.get(view.id) for query, view in views.items()} == wanted
