@@ -26,7 +26,7 @@ STATES = (
 )
 POSSESSIONS = ("attachment", "draft", "note", "lead", "case")
 BOXES = ("inbox", "sent", "drafts", "spam", "trash", "other")
-_WITHOUT_CASE = ("is", "has", "in", "before", "after", "tag")
+_WITHOUT_CASE = ("is", "has", "in", "before", "after")
 LONGEST = 500  # characters that are read
 MOST_TERMS = 20
 
@@ -126,7 +126,7 @@ def _term(found: re.Match[str]) -> Term | None:
     if not value:
         return None
     if name == "tag":
-        value = value.lstrip("#").strip()
+        value = value.lstrip("# ")
     return Term(name, value.lower() if name in _WITHOUT_CASE else value) if value else None
 
 

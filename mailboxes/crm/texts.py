@@ -33,11 +33,16 @@ def tags(text: str) -> list[str]:
     return unique_tags(text.split(","))
 
 
+def tag_word(text: str) -> str:
+    """A word as tags are, however long: a composed line that begins with neither ``#`` nor a blank."""
+    return unicodedata.normalize("NFC", one_line(text, len(text))).lstrip("# ")
+
+
 def unique_tags(words: list[str]) -> list[str]:
     """Tags without ``#``, blanks and repetitions."""
     found: dict[str, str] = {}
     for word in words:
-        tag = one_line(word, TAG_LENGTH).lstrip("#").strip()
+        tag = one_line(tag_word(word), TAG_LENGTH)
         if tag:
             found.setdefault(tag.casefold(), tag)
     return list(found.values())[:TAG_COUNT]

@@ -159,7 +159,7 @@ def _chosen(name: str, *, may_define: bool) -> Tag:
             field="tag",
         )
     if known is None:
-        return define_tag(clean)
+        return define_tag(clean, field="tag")
     held = select(Tag).where(Tag.id == known.id).with_for_update(read=True, key_share=True)
     if db.session.scalar(held) is None:
         raise NotFoundError(GONE)

@@ -38,7 +38,7 @@ from mailboxes.interchange.reading_mailboxes import GLOBAL_MAILBOX, MAILBOX, OVE
 from mailboxes.interchange.records import STATE, record, things
 from mailboxes.interchange.values import Description
 from mailboxes.templates import KINDS, USED_FOR
-from mailboxes.threads.tags import COLOURS, clean_name
+from mailboxes.threads.tags import COLOURS, NAME_LENGTH, TOO_LONG, clean_name
 from mailboxes.webhooks.table import KINDS as EVENTS
 from tenants.configuration.catalog import (
     CATALOG,
@@ -150,6 +150,8 @@ def _tag_name(part: Part) -> str:
     name = clean_name(line(part))
     if not name:
         raise part.error("Write a word without commas and quotation marks.")
+    if len(name) > NAME_LENGTH:
+        raise part.error(TOO_LONG)
     return name
 
 

@@ -32,6 +32,7 @@ COLOURS = {
     "pink": "Pink",
 }
 NAME_LENGTH = texts.TAG_LENGTH
+TOO_LONG = f"A tag has {NAME_LENGTH} characters at most."
 MOST_TAGS = 500  # of an organization
 _TO_SPACES = str.maketrans(',"', "  ")
 MOST_OF_ONE = texts.TAG_COUNT  # of a conversation
@@ -101,8 +102,8 @@ def tags_of(thread_ids: Collection[UUID]) -> dict[UUID, list[Tag]]:
 
 
 def ids_of_tag(name: str) -> Select[UUID]:
-    """The id of the tag of this name, whatever its case."""
-    return select(Tag.id).where(func.lower(Tag.name) == func.lower(name))
+    """The id of the tag of this name, however it is typed."""
+    return select(Tag.id).where(func.lower(Tag.name) == func.lower(clean_name(name)))
 
 
 def id_of_tag(name: str) -> UUID | None:
@@ -116,11 +117,11 @@ def threads_with(tag_id: UUID | ScalarSelect[UUID]) -> Select[UUID]:
     return select(ThreadTag.thread_id).where(is_here, ThreadTag.tag_id == tag_id)
 
 
-def define_tag(name: str, colour: str = GREY) -> Tag:
+def define_tag(name: str, colour: str = GREY, *, field: str = "name") -> Tag:
     """A new word; `InvalidError` at the field that cannot be accepted."""
     if (db.session.scalar(select(func.count()).select_from(Tag)) or 0) >= MOST_TAGS:
-        raise InvalidError(f"There are {MOST_TAGS} tags already. Merge or delete some first.", field="name")
-    tag = Tag(name=_checked_name(name), colour=_checked_colour(colour))
+        raise InvalidError(f"There are {MOST_TAGS} tags already. Merge or delete some first.", field=field)
+    tag = Tag(name=_checked_name(name, field), colour=_checked_colour(colour))
     db.session.add(tag)
     db.session.flush()
     return tag
@@ -128,22 +129,24 @@ def define_tag(name: str, colour: str = GREY) -> Tag:
 
 def change_tag(tag: Tag, name: str, colour: str) -> None:
     """Call it something else, or give it another colour."""
-    tag.name, tag.colour = _checked_name(name, tag), _checked_colour(colour)
+    tag.name, tag.colour = _checked_name(name, "name", tag), _checked_colour(colour)
     db.session.flush()
 
 
 def clean_name(name: str) -> str:
     """A name as tags have them: a line without ``#``, commas and quotation marks; or ""."""
-    return next(iter(texts.unique_tags([name.translate(_TO_SPACES)])), "")
+    return texts.tag_word(name.translate(_TO_SPACES))
 
 
-def _checked_name(name: str, tag: Tag | None = None) -> str:
+def _checked_name(name: str, field: str, tag: Tag | None = None) -> str:
     clean = clean_name(name)
     if not clean:
-        raise InvalidError("Type a name.", field="name")
+        raise InvalidError("Type a name.", field=field)
+    if len(clean) > NAME_LENGTH:
+        raise InvalidError(TOO_LONG, field=field)
     other = tag_named(clean)
     if other is not None and other is not tag:
-        raise InvalidError(f"There is a tag “{other.name}” already.", field="name")
+        raise InvalidError(f"There is a tag “{other.name}” already.", field=field)
     return clean
 
 

@@ -63,6 +63,35 @@ def test_a_word_is_one_tag_however_it_is_typed_and_the_search_finds_it(ours, the
         assert (borne(lamp.thread_id), borne(stove.thread_id)) == (["Late parcel"], [])
 
 
+@pytest.mark.parametrize(
+    ("typed", "name", "asked"),
+    [
+        ("cafe\u0301", "caf\u00e9", "CAFE\u0301"),
+        ("İSTANBUL", "İSTANBUL", "İSTANBUL"),
+        ("ΟΔΟΣ", "ΟΔΟΣ", "ΟΔΟΣ"),
+        ("# #late", "late", "#late"),
+        ("می\u200cخواهم", "میخواهم", "می\u200cخواهم"),
+    ],
+)
+def test_a_tag_is_found_as_it_was_typed_in_every_script(ours, mailbox, inside, typed, name, asked):
+    message = make_message(ours, mailbox, subject="Lamp")
+    with inside(ours):
+        tagged(ours, message, typed)
+        assert borne(message.thread_id) == [name]
+        assert (found(ours, f"tag:{asked}"), found(ours, f'tag:"{name}"')) == (["Lamp"], ["Lamp"])
+
+
+def test_what_is_too_long_for_a_tag_is_refused_at_its_field_and_not_cut(ours, mailbox, inside):
+    message = make_message(ours, mailbox)
+    with inside(ours):
+        with pytest.raises(InvalidError) as refused:
+            tagged(ours, message, "x" * 51)
+        assert (refused.value.field, borne(message.thread_id)) == ("tag", [])
+        tagged(ours, message, "x" * 50)
+        with pytest.raises(InvalidError):
+            tagging.rename_tag(tag_named("x" * 50), "y" * 51, "red")
+
+
 def test_only_who_may_reply_tags_and_only_who_may_define_words_makes_new_ones(ours, theirs, inside):
     read_only, strange = make_mailbox(ours, readers=()), make_message(theirs, make_mailbox(theirs))
     message, told = make_message(ours, make_mailbox(ours)), make_message(ours, read_only)
