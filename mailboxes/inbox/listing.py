@@ -27,7 +27,7 @@ from mailboxes.drafts import Draft
 from mailboxes.inbox.read_state import MOST_COUNTED, is_unread_by, unread_count, unread_counts
 from mailboxes.inbox.rows import Row, rows_of_drafts, rows_of_messages, rows_of_threads
 from mailboxes.inbox.searching import found_first, message_conditions, thread_conditions
-from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection, View
+from mailboxes.inbox.selection import DRAFTS, UNREAD, VIEWS, Selection, View, is_snoozed
 from mailboxes.messages import Message
 from mailboxes.search import MOST_FOUND
 from mailboxes.threads import Thread
@@ -63,7 +63,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows, newest first; ``older`` and ``newer`` are keys of further pages.
+    """Some rows in their order; ``older`` and ``newer`` are keys of further pages.
 
     ``is_cut``: more messages have the words than a search looks at.
     """
@@ -96,8 +96,8 @@ def page(
     if selection.view.name == DRAFTS:
         return _drafts(selection, span)
     if is_threaded:
-        stretches = _WITH_BACK if selection.view.brings_back else _BY_LAST_MESSAGE
-        threads = _walk(selection, Thread, stretches, thread_conditions(selection), span)
+        span = replace(span, is_soonest_first=selection.view.is_soonest_first)
+        threads = _walk(selection, Thread, _stretches(selection.view), thread_conditions(selection), span)
         rows = rows_of_threads(selection.member, threads)
         times = (_listed_at(selection, thread) for thread in threads)
         return _page(selection, [replace(row, at=at) for row, at in zip(rows, times, strict=True)], span)
@@ -135,10 +135,11 @@ class _Span:
     size: int
     before: Key | None
     after: Key | None
+    is_soonest_first: bool = False
 
     @property
     def is_back(self) -> bool:
-        """Towards newer rows: the page ends above a key."""
+        """Towards rows above: the page ends above a key."""
         return self.before is None and self.after is not None
 
     def within(self, at: Any, id: Any) -> list[ColumnElement[bool]]:
@@ -147,11 +148,15 @@ class _Span:
         if key is None:
             return []
         there = tuple_(literal(key.at), literal(key.id))
-        return [tuple_(at, id) > there if self.is_back else tuple_(at, id) < there]
+        return [tuple_(at, id) > there if self._is_ascending else tuple_(at, id) < there]
 
     def order(self, at: Any, id: Any) -> tuple[Any, Any]:
         """The way the rows are walked."""
-        return (at.asc(), id.asc()) if self.is_back else (at.desc(), id.desc())
+        return (at.asc(), id.asc()) if self._is_ascending else (at.desc(), id.desc())
+
+    @property
+    def _is_ascending(self) -> bool:
+        return self.is_back is not self.is_soonest_first
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,12 @@ _WITH_BACK = (  # what is back from snooze is few, and stands by the time when i
 )
 
 
+def _stretches(view: View) -> tuple[_Stretch, ...]:
+    if view.is_soonest_first:
+        return (_Stretch(Thread.snoozed_until, (is_snoozed(),)),)
+    return _WITH_BACK if view.brings_back else _BY_LAST_MESSAGE
+
+
 def _at(stretches: Sequence[_Stretch]) -> Any:
     """By which time a row of any of them stands."""
     first, *others = (stretch.at for stretch in stretches)
@@ -178,7 +189,8 @@ def _at(stretches: Sequence[_Stretch]) -> Any:
 
 def _listed_at(selection: Selection, thread: Thread) -> datetime:
     """By which time a conversation stands in the list."""
-    return (thread.snoozed_until if selection.view.brings_back else None) or thread.last_at
+    view = selection.view
+    return (thread.snoozed_until if view.brings_back or view.is_soonest_first else None) or thread.last_at
 
 
 def _walk(

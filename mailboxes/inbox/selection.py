@@ -26,6 +26,7 @@ class View:
 
     ``is_of_few``: an index of the organization's finds its conversations, whatever the mailboxes.
     ``brings_back``: what is put away is not in it, and on top of it when its time has come.
+    ``is_soonest_first``: its conversations stand by the time when they come back.
     """
 
     name: str
@@ -35,6 +36,7 @@ class View:
     is_counted: bool = False
     is_of_few: bool = False
     brings_back: bool = False
+    is_soonest_first: bool = False
     key: str = ""  # with g, the keys that lead there
 
 
@@ -86,7 +88,14 @@ _VIEWS = (
         key="w",
     ),
     View(
-        "snoozed", "Snoozed", "alarm-clock", lambda _: is_snoozed(), is_counted=True, is_of_few=True, key="b"
+        "snoozed",
+        "Snoozed",
+        "alarm-clock",
+        lambda _: is_snoozed(),
+        is_counted=True,
+        is_of_few=True,
+        is_soonest_first=True,
+        key="b",
     ),
     View("done", "Done", "check", lambda _: Thread.status == "done", key="d"),
     View("sent", "Sent", "send", lambda _: Thread.outgoing_count > 0, key="s"),

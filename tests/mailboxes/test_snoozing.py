@@ -106,6 +106,33 @@ def test_what_is_back_stands_where_its_time_puts_it_and_every_page_goes_on(
         assert thread_of(hours[1]).is_back
 
 
+@pytest.mark.parametrize("most_newest", [500, 0])
+@pytest.mark.parametrize("query", ["", "lamp"])
+def test_what_is_snoozed_stands_by_when_it_comes_back_soonest_first_on_every_page(
+    ours, mailbox, inside, monkeypatch, most_newest, query
+):
+    monkeypatch.setattr(listing, "MOST_NEWEST", most_newest)
+    comes_back_in = {"Lamp 3": 3, "Lamp 1": 1, "Lamp 4": 4, "Lamp 2": 2}
+    messages = {subject: make_message(ours, mailbox, subject=subject) for subject in comes_back_in}
+    with inside(ours):
+        for subject, message in messages.items():
+            put_away(ours, message, hours=comes_back_in[subject])
+        in_order = sorted(comes_back_in)
+        assert shown(ours, "snoozed", query) == in_order
+        selection = Selection(ours.member, view=VIEWS["snoozed"], query=parse_query(query))
+        first = listing.page(selection, size=2)
+        second = listing.page(selection, size=2, before=first.older)
+        back = listing.page(selection, size=2, after=second.newer)
+        assert [[row.subject for row in one.rows] for one in (first, second, back)] == [
+            in_order[:2],
+            in_order[2:],
+            in_order[:2],
+        ]
+        assert (first.newer, second.older) == (None, None)
+        below = listing.conversation_below(selection, thread_of(messages["Lamp 1"]))
+        assert below == messages["Lamp 2"].thread_id
+
+
 def test_the_customers_answer_brings_it_back_at_once(ours, mailbox, inside):
     (asked,) = receive(ours, mailbox, letter("Lamp", message_id="a@x"))
     with inside(ours):

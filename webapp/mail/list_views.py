@@ -104,6 +104,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         "rows": rows,
         "vocabulary": vocabulary(),
         "snoozes": snoozing.choices(now().astimezone(zone())),
+        "is_soonest_first": is_threaded and place.view.is_soonest_first,
         "row_kind": "drafts" if place.view.name == DRAFTS else "threads" if is_threaded else "messages",
         "older_url": place.url(before=page.older, after=None) if page.older else None,
         "newer_url": place.url(after=page.newer, before=None) if page.newer else None,
