@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from mailboxes.inbox.conversation import answerable, change_status, change_threads, remember
+from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from tenants.database import db, now
 from tenants.errors import InvalidError
@@ -54,8 +55,10 @@ def snooze(member: Membership, thread_ids: Sequence[UUID], until: datetime) -> i
     if until > now() + LONGEST:
         raise InvalidError(TOO_FAR, field="until")
     mailbox_ids = answerable(member, thread_ids)
-    done = select(Thread.id).where(Thread.id.in_(thread_ids), Thread.mailbox_id.in_(mailbox_ids))
-    change_status(member, db.session.scalars(done.where(Thread.status == "done")).all(), "open")
+    these = Thread.id.in_(thread_ids) & Thread.mailbox_id.in_(mailbox_ids)
+    hold_mailboxes(Mailbox.id.in_(select(Thread.mailbox_id).where(these)))  # nobody is done meanwhile
+    done = select(Thread.id).where(these, Thread.status == "done")
+    change_status(member, db.session.scalars(done).all(), "open")
     changed = change_threads(mailbox_ids, thread_ids, "snoozed_until", until)
     day = f"{until:%A} {until.day} {until:%B %Y, %H:%M %Z}"
     for thread in changed:

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from mailboxes.inbox import conversation, listing, read_state, snoozing
 from mailboxes.inbox.listing import Key
@@ -131,6 +132,27 @@ def test_what_is_snoozed_stands_by_when_it_comes_back_soonest_first_on_every_pag
         assert (first.newer, second.older) == (None, None)
         below = listing.conversation_below(selection, thread_of(messages["Lamp 1"]))
         assert below == messages["Lamp 2"].thread_id
+
+
+def test_nobody_is_done_with_a_conversation_while_it_is_put_away(ours, mailbox, inside, monkeypatch):
+    message = make_message(ours, mailbox)
+    change = snoozing.change_threads
+
+    def be_done():
+        with inside(ours):
+            db.session.execute(text("SET LOCAL lock_timeout = '10ms'"))
+            conversation.change_status(ours.admin, [message.thread_id], "done")
+            db.session.commit()
+
+    def after_a_colleague_tries(*given, **more):
+        with pytest.raises(OperationalError, match="lock timeout"):
+            be_done()
+        return change(*given, **more)
+
+    monkeypatch.setattr(snoozing, "change_threads", after_a_colleague_tries)
+    with inside(ours):
+        put_away(ours, message, hours=1)
+        assert (thread_of(message).status, thread_of(message).is_snoozed) == ("open", True)
 
 
 def test_the_customers_answer_brings_it_back_at_once(ours, mailbox, inside):
