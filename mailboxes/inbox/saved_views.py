@@ -4,6 +4,7 @@ A saved view is a way to look and opens nothing: what it shows, and counts, is w
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, Index, Select, and_, case, func, or_, select, text
@@ -14,9 +15,9 @@ from mailboxes.crm import texts
 from mailboxes.inbox.read_state import MOST_COUNTED
 from mailboxes.inbox.searching import conditions_of_thread, says_of_messages, state
 from mailboxes.inbox.selection import DRAFTS, EVERYTHING, UNREAD, VIEWS, Selection
-from mailboxes.search_terms import LONGEST, parse_query
+from mailboxes.search_terms import LONGEST, Query, Term, parse_query
 from mailboxes.threads import Thread
-from mailboxes.threads.tags import ThreadTag, ids_of_tag, threads_with
+from mailboxes.threads.tags import ThreadTag, clean_name, ids_of_tag, threads_with
 from tenants.database import Base, OrganizationScoped, current_organization_id, db, scoped_key
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
 from tenants.organizations import Membership
@@ -130,6 +131,22 @@ def delete_view(view: SavedView) -> None:
     """Keep it no more; conversations stay as they are."""
     db.session.delete(view)
     db.session.flush()
+
+
+def follow_tag(former: str, new: str) -> None:
+    """Let views that search for a tag search for what it is called now, whoever they are of."""
+    for view in db.session.scalars(select(SavedView).where(SavedView.query.contains("tag:"))):
+        terms = parse_query(view.query).terms
+        followed = tuple(_followed(term, former, new) for term in terms)
+        query = str(Query(tuple(dict.fromkeys(followed))))
+        if followed != terms and len(query) <= LONGEST:
+            view.query = query
+    db.session.flush()
+
+
+def _followed(term: Term, former: str, new: str) -> Term:
+    is_it = term.name == "tag" and clean_name(term.value).lower() == former.lower()
+    return replace(term, value=new) if is_it else term
 
 
 def counts_of(views: Sequence[SavedView], member: Membership) -> dict[UUID, int]:

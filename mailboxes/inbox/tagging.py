@@ -1,4 +1,4 @@
-"""Conversations are tagged; the vocabulary is renamed, merged and cut, in conversations and cases alike."""
+"""Conversations are tagged; what is done to the vocabulary is done in cases and saved views, too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select, text, true, update
 
 from mailboxes.crm.cases import Case
 from mailboxes.inbox.conversation import answerable, remember
+from mailboxes.inbox.saved_views import follow_tag
 from mailboxes.system_mailboxes import Mailbox, hold_mailboxes
 from mailboxes.threads import Thread
 from mailboxes.threads.tags import (
@@ -106,11 +107,12 @@ def uses_of(tag: Tag) -> Uses:
 
 
 def rename_tag(tag: Tag, name: str, colour: str) -> None:
-    """Call it something else, in cases too, or give it another colour."""
+    """Call it something else, in cases and saved views too, or give it another colour."""
     former = tag.name
     change_tag(tag, name, colour)
     if tag.name != former:
         _replace_in_cases(former, tag.name)
+        follow_tag(former, tag.name)
 
 
 def merge_tags(tag: Tag, into: Tag) -> Uses:
@@ -122,6 +124,7 @@ def merge_tags(tag: Tag, into: Tag) -> Uses:
         update(ThreadTag).where(moved).values(tag_id=into.id).execution_options(synchronize_session=False)
     )
     _replace_in_cases(tag.name, into.name)
+    follow_tag(tag.name, into.name)
     db.session.delete(tag)
     db.session.flush()
     return uses

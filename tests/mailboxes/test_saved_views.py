@@ -15,6 +15,7 @@ from mailboxes.inbox.saved_views import (
 )
 from mailboxes.inbox.selection import VIEWS, Selection
 from mailboxes.search_terms import parse_query
+from mailboxes.threads.tags import define_tag
 from tenants.database import db
 from tenants.errors import ForbiddenError, InvalidError, NotFoundError
 from tests.factories import make_mailbox, make_message
@@ -126,3 +127,25 @@ def test_what_may_be_more_than_was_looked_at_is_not_counted(ours, mailbox, insid
         views = {query: saved(ours.member, query, query) for query in wanted}
         counts = counts_of(list(views.values()), ours.member)
         assert {query: counts.get(view.id) for query, view in views.items()} == wanted
+
+
+def test_views_follow_a_tag_that_is_renamed_or_merged_whoever_they_are_of(ours, theirs, inside):
+    searches = ('lamp tag:"Late parcel" is:open', "tag:other", "late parcel")
+    with inside(theirs):
+        saved(theirs.member, "Theirs", searches[0])
+    with inside(ours):
+        late, other = define_tag("late parcel"), define_tag("other")
+        for query in searches:
+            saved(ours.member, query, query)
+        saved(ours.admin, "Everybody's", "tag:LATE tag:other", is_shared=True)
+        tagging.rename_tag(late, "late", "red")
+        assert queries(ours) == ["tag:LATE tag:other", "lamp tag:late is:open", *searches[1:]]
+        tagging.merge_tags(late, other)
+        assert queries(ours) == ["tag:other", "lamp tag:other is:open", *searches[1:]]
+        db.session.commit()
+    with inside(theirs):
+        assert queries(theirs) == ['lamp tag:"Late parcel" is:open']
+
+
+def queries(world):
+    return [view.query for view in db.session.scalars(saved_views(world.member))]
