@@ -17,7 +17,7 @@ from flask import current_app
 from sqlalchemy import ColumnElement, Subquery, case, func, select, true, update
 
 from mailboxes.access import readable_mailboxes
-from mailboxes.inbox.read_state import MOST_COUNTED, is_unread_by, unread_counts
+from mailboxes.inbox.read_state import MOST_COUNTED, is_not_away, is_unread_by, unread_counts
 from mailboxes.inbox.subscriptions import Rhythm, Subscription, rhythm_of
 from mailboxes.messages import Message, settled_id
 from mailboxes.notices import can_send, cut_line, queue_notice
@@ -176,6 +176,7 @@ def _is_new(member: Membership, boxes: Subquery, through: UUID) -> tuple[ColumnE
         Message.id > boxes.c.told_through,
         Message.id <= through,
         is_unread_by(member),
+        is_not_away(),
     )
 
 

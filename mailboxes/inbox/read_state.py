@@ -99,7 +99,7 @@ def unread_counts(member: Membership, mailbox_ids: Collection[UUID]) -> dict[UUI
     away is not counted.
     """
     boxes = readable_ids(member).where(is_one_of(Mailbox.id, mailbox_ids)).subquery()
-    newest = _newest_unread(member, boxes).where(_is_here()).correlate(boxes).subquery()
+    newest = _newest_unread(member, boxes).where(is_not_away()).correlate(boxes).subquery()
     threads = func.count(newest.c.thread_id.distinct())
     counted = select(case((func.count() >= MOST_COUNTED, MOST_COUNTED), else_=threads)).select_from(newest)
     rows = db.session.execute(select(boxes.c.id, counted.correlate(boxes).scalar_subquery()))
@@ -112,7 +112,7 @@ def unread_count(member: Membership, mailbox_id: UUID | None = None, *, is_of_fo
     No more mailboxes are looked at than it takes to have that many messages. What is put away is not counted.
     """
     boxes = Selection(member, mailbox_id, is_of_followed=is_of_followed).mailbox_ids().subquery()
-    unread = _newest_unread(member, boxes).where(_is_here()).lateral()
+    unread = _newest_unread(member, boxes).where(is_not_away()).lateral()
     some = select(unread.c.thread_id).select_from(boxes.join(unread, true())).limit(MOST_COUNTED).subquery()
     threads = func.count(some.c.thread_id.distinct())
     counted = case((func.count() >= MOST_COUNTED, MOST_COUNTED), else_=threads)
@@ -250,8 +250,8 @@ def _newest_unread(member: Membership, boxes: Subquery) -> Select[Any]:
     )
 
 
-def _is_here() -> ColumnElement[bool]:
-    """Few conversations are put away: they are looked up once, and each message is compared with them."""
+def is_not_away() -> ColumnElement[bool]:
+    """Whether the conversation of a `Message` is not put away: the few that are, are looked up once."""
     away = select(Thread.id).where(Thread.organization_id == current_organization_id(), is_snoozed())
     return Message.thread_id.not_in(away)
 

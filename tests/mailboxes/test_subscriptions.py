@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select, update
 from mailboxes.inbox import digests, listing, read_state
 from mailboxes.inbox.digests import organizations_with_due_digests, write_due_digests
 from mailboxes.inbox.selection import VIEWS, Selection
+from mailboxes.inbox.snoozing import snooze
 from mailboxes.inbox.subscriptions import DAILY, WORKING_DAYS, Rhythm, Subscription, Wish, subscribe
 from mailboxes.notices import Notice, send_due_notices
 from mailboxes.system_mailboxes import Mailbox, MailboxGrant
@@ -108,6 +109,17 @@ def test_a_digest_tells_what_is_new_and_unread_at_the_persons_hour_once(
     assert letter["List-Unsubscribe"].strip("<>") in text
     (of_the_neighbour,) = digests_of(theirs, system_sink)
     assert "Support" not in of_the_neighbour.get_content()
+
+
+def test_what_is_put_away_is_in_no_digest(ours, theirs, news, inside, clock, system_sink):
+    away = make_message(ours, news, subject="Not before Friday")
+    with inside(ours):
+        snooze(ours.member, [away.thread_id], MONDAY + 4 * DAY)
+        db.session.commit()
+    clock.shift(HOUR)
+    (letter,) = digests_of(ours, system_sink)
+    text = letter.get_content()
+    assert ("1 new conversation, 1 unread in all" in text, "Not before Friday" in text) == (True, False)
 
 
 def test_what_is_told_or_read_is_told_no_more(ours, theirs, news, inside, clock, system_sink):
