@@ -1,6 +1,6 @@
 """My Emails: conversations are put away and come back, on the pages of whoever sees them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from bs4 import BeautifulSoup
@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from mailboxes.system_mailboxes import MailboxGrant
 from mailboxes.threads import Thread
+from mailboxes.threads.tags import define_tag
 from tenants.configuration.layers import override
 from tenants.database import db, now
 from tests.factories import csrf_token, make_mailbox, make_message, sign_in
@@ -92,6 +93,17 @@ def test_many_are_put_away_at_once(client, ours, theirs, mailbox, inside):
     assert until_of(theirs, strange, inside) is None
 
 
+def test_a_page_that_stays_open_offers_times_that_are_to_come(client, ours, mailbox, time_machine_clock):
+    make_message(ours, mailbox)
+    asked = {"HX-Request": "true", "HX-Target": "list"}
+    known = client.get("/mail/", headers=asked).headers["ETag"]
+    time_machine_clock.shift(86400)
+    part = client.get("/mail/", headers={**asked, "If-None-Match": known})
+    offered = BeautifulSoup(part.text, "html.parser").select("#bulk button[value^=snooze]")
+    assert offered
+    assert all(datetime.fromisoformat(one["value"].partition(" ")[2]) > now() for one in offered)
+
+
 def test_who_may_only_read_is_offered_none_and_refused(app, ours, inside):
     mailbox = make_mailbox(ours, readers=())
     message = make_message(ours, mailbox)
@@ -104,6 +116,20 @@ def test_who_may_only_read_is_offered_none_and_refused(app, ours, inside):
     assert post(client, f"{url_of(message)}/snooze", until=tomorrow).status_code == 403
     data = {"do": f"snooze {tomorrow}", "rows": "threads", "selected": str(message.thread_id)}
     assert post(client, "/mail/bulk", **data).status_code == 403
+
+
+def test_beside_a_conversation_that_is_only_read_others_are_put_away_and_tagged(app, ours, mailbox, inside):
+    read_only = make_mailbox(ours, readers=())
+    make_message(ours, mailbox)
+    told = make_message(ours, read_only)
+    with inside(ours):
+        db.session.add(MailboxGrant(mailbox_id=read_only.id, membership_id=ours.member.id, level="read"))
+        define_tag("late")
+        db.session.commit()
+    page = BeautifulSoup(read(sign_in(app, ours.member), url_of(told)), "html.parser")
+    assert page.select("#bulk button[value^=snooze]")
+    assert [one["value"] for one in page.select("#bulk-tag-known option")] == ["late"]
+    assert not page.select("#tag-name, #snooze-until")
 
 
 def test_when_its_time_has_come_pages_hear_of_it_once_and_show_it_marked(

@@ -98,12 +98,13 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
     kept = db.session.scalars(saved_views(g.member)).all()
     saved = saved_views_of(place, kept, counts_of(kept, g.member))
     late, back = _news_of_mailboxes(place)
+    snoozes = snoozing.choices(now().astimezone(zone()))
     rows = [row_of_list(row, place, current) for row in page.rows]
     return {
         "place": place,
         "rows": rows,
         "vocabulary": vocabulary(),
-        "snoozes": snoozing.choices(now().astimezone(zone())),
+        "snoozes": snoozes,
         "is_soonest_first": is_threaded and place.view.is_soonest_first,
         "row_kind": "drafts" if place.view.name == DRAFTS else "threads" if is_threaded else "messages",
         "older_url": place.url(before=page.older, after=None) if page.older else None,
@@ -123,7 +124,7 @@ def shown_list(place: Place, current: UUID | None = None) -> dict[str, Any]:
         "search_query": str(place.query),
         "everywhere_url": place.of(mailbox_id=None, view=VIEWS["all"]).url(),
         "cleared_url": place.of(query=Query()).url(),
-        "fingerprint": _fingerprint(rows, counts, saved, [*late, *back]),
+        "fingerprint": _fingerprint(rows, counts, saved, snoozes, [*late, *back]),
     }
 
 
