@@ -113,15 +113,16 @@ def change_view(member: Membership, view: SavedView, name: str, *, is_shared: bo
     db.session.flush()
 
 
-def move_view(view: SavedView, *, up: bool) -> None:
-    """Change places with the neighbour above or below; at an end nothing happens."""
+def move_view(member: Membership, view: SavedView, *, up: bool) -> None:
+    """Change places with the next one above or below that the member sees; at an end nothing happens."""
     beside = select(SavedView).where(_beside(view.membership_id))
     in_order = beside.order_by(SavedView.position, SavedView.id).with_for_update()
     views = list(db.session.scalars(in_order))
+    seen = set(db.session.scalars(saved_views(member)))
     place = views.index(view)
-    other = place - 1 if up else place + 1
-    if 0 <= other < len(views):
-        views[place], views[other] = views[other], views[place]
+    beyond = range(place - 1, -1, -1) if up else range(place + 1, len(views))
+    other = next((number for number in beyond if views[number] in seen), place)
+    views[place], views[other] = views[other], views[place]
     for position, one in enumerate(views, 1):
         one.position = position
     db.session.flush()

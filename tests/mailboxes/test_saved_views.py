@@ -46,7 +46,7 @@ def test_everybodys_come_first_then_ones_own_in_the_order_that_was_chosen(ours, 
         assert names(ours.member) == ["All ours", "Parcels", "Lamps"]
         lamps = list(db.session.scalars(saved_views(ours.member)))[-1]
         for _ in range(2):
-            move_view(lamps, up=True)
+            move_view(ours.member, lamps, up=True)
         assert names(ours.member) == ["All ours", "Lamps", "Parcels"]
         change_view(ours.member, lamps, "Lights", is_shared=True, may_share=True)
         assert (names(ours.member), names(ours.admin)[:2]) == (
@@ -69,6 +69,10 @@ def test_a_view_of_a_mailbox_is_seen_by_its_readers_and_changed_by_who_may(ours,
         for view in (secret, own):
             with pytest.raises(NotFoundError):
                 changeable_view(ours.member, view.id, may_share=True)
+        saved(ours.admin, "Another secret", mailbox=closed, is_shared=True)
+        last = saved(ours.admin, "Last", is_shared=True)
+        move_view(ours.member, last, up=True)
+        assert names(ours.member) == ["Last", "Shared"]
         with pytest.raises(ForbiddenError):
             changeable_view(ours.member, shared.id, may_share=False)
         with pytest.raises(InvalidError):

@@ -82,7 +82,7 @@ def edit_view(view_id: UUID) -> ResponseReturnValue:
 @member_required
 def move_view(view_id: UUID) -> ResponseReturnValue:
     """Up or down among everybody's, or among one's own."""
-    domain.move_view(held(_changeable(view_id)), up=request.form.get("direction") == "up")
+    domain.move_view(g.member, held(_changeable(view_id)), up=request.form.get("direction") == "up")
     return _back("")
 
 
