@@ -45,8 +45,13 @@ def test_a_tag_is_typed_shown_with_its_colour_found_again_and_taken_away(app, ou
 
 
 def test_a_new_word_is_made_by_who_may_define_tags_and_refused_to_others_in_words(app, ours, message, inside):
+    with inside(ours):
+        define_tag("late parcel")
+        db.session.commit()
     refused = send(sign_in(app, ours.member), f"/mail/conversations/{message.thread_id}/tag", tag="new")
     assert (refused.status_code, "There is no tag “new”" in refused.text) == (422, True)
+    offered = BeautifulSoup(refused.text, "html.parser").select("#known option")
+    assert [one["value"] for one in offered] == ["late parcel"]
     selected = {"rows": "threads", "selected": str(message.thread_id)}
     assert send(sign_in(app, ours.admin), "/mail/bulk", do="tag", tag="new", **selected).status_code == 303
     with inside(ours):
@@ -64,7 +69,10 @@ def test_the_vocabulary_is_looked_after_and_told_in_numbers(app, ours, theirs, m
     edit = BeautifulSoup(page, "html.parser").select("tbody th a, tbody td a[href$=edit]")[0]["href"]
     merge, delete = edit.replace("/edit", "/merge"), edit.replace("/edit", "/delete")
     assert "1 conversation and 0 cases get the other tag instead" in read(client, merge)
-    into = BeautifulSoup(read(client, merge), "html.parser").select_one("select option")["value"]
+    nothing, into = (
+        one["value"] for one in BeautifulSoup(read(client, merge), "html.parser").select("select option")
+    )
+    assert send(client, merge, into=nothing).status_code == 422
     assert send(client, merge, into=into).status_code == 302
     assert "which 1 conversation and 0 cases had" in read(client, TAGS)
     delete = TAGS + into + "/delete"

@@ -46,7 +46,7 @@ class SnoozeForm(FlaskForm):
 class TaggingForm(FlaskForm):
     """A tag for a conversation."""
 
-    tag = StringField("Tag", render_kw={"maxlength": LONGEST_TAG, "autocomplete": "off"})
+    tag = StringField("Tag", render_kw={"maxlength": LONGEST_TAG, "autocomplete": "off", "list": "known"})
 
 
 class ViewForm(OverwritingForm):

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from mailboxes.access import demand_reply, readable_thread
 from mailboxes.inbox import tagging
 from mailboxes.threads import Thread
+from mailboxes.threads.tags import vocabulary
 from tenants.database import db
 from webapp import records
 from webapp.guards import member_required
@@ -27,7 +28,9 @@ def tag(thread_id: UUID) -> ResponseReturnValue:
     form = TaggingForm()
     if form.validate_on_submit() and records.accepts(form, lambda: _tag(thread, form.tag.data or "")):
         return _done(thread)
-    page = render_template("mail/tag.html", form=form, place=place_of_request(), thread=thread)
+    page = render_template(
+        "mail/tag.html", form=form, place=place_of_request(), thread=thread, vocabulary=vocabulary()
+    )
     return page, 422 if request.method == "POST" else 200
 
 

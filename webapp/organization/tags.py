@@ -38,7 +38,7 @@ class TagForm(OverwritingForm):
 class MergeForm(FlaskForm):
     """Which tag takes over."""
 
-    into = SelectField("Merge into")
+    into = SelectField("Merge into", validators=[DataRequired("Choose a tag.")])
 
 
 @blueprint.route("/", methods=["GET", "POST"])
@@ -86,7 +86,7 @@ def merge(tag_id: UUID) -> ResponseReturnValue:
     tag = held(domain.tag_of(tag_id))
     others = {str(one.id): one for one in db.session.scalars(domain.tags()) if one.id != tag.id}
     form = MergeForm()
-    form.into.choices = [(id, one.name) for id, one in others.items()]
+    form.into.choices = [("", "Choose a tag"), *((id, one.name) for id, one in others.items())]
     if form.validate_on_submit():
         name, into = tag.name, others[form.into.data]
         uses = tagging.merge_tags(tag, held(into))
@@ -96,6 +96,7 @@ def merge(tag_id: UUID) -> ResponseReturnValue:
         "organization/merge_tag.html",
         form=form,
         tag=tag,
+        has_others=bool(others),
         effects=[f"{_told(tagging.uses_of(tag))} get the other tag instead", f"“{tag.name}” is no more"],
         sidebar=organization_tree(),
     )
