@@ -539,7 +539,7 @@ def test_words_begin_where_their_script_does_and_are_cut_only_where_the_room_end
     teaser = page.locator(".conversation-row", has_text="Shelf").locator(".row-teaser")
     folded = page.locator(".message-fold:not([open])")
     for words in (*page.locator(".row-subject").all(), teaser, folded.locator(".message-teaser")):
-        assert words.evaluate(FIRST_LETTER_IS_SHOWN), words.text_content()
+        page.wait_for_function(FIRST_LETTER_IS_SHOWN, arg=words.element_handle())  # once all is laid out
     teaser, marks = (folded.locator(one).bounding_box() for one in (".message-teaser", ".message-marks"))
     assert teaser["x"] + teaser["width"] >= marks["x"] + marks["width"]
 
