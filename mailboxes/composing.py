@@ -37,6 +37,12 @@ OWN_HEADERS = (
     "X-Postroom-Loop",
     "X-Postroom-Token",
 )
+# What an automatic response says of itself, so that no machine answers it (RFC 3834 §3.1.7, §3.1.8).
+MARKS_OF_AN_ANSWER = (
+    ("Auto-Submitted", "auto-replied"),
+    ("Precedence", "bulk"),
+    ("X-Auto-Response-Suppress", "All"),
+)
 HEADERS = frozenset(
     {"From", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References"}
     | {"MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", *OWN_HEADERS}

@@ -14,7 +14,7 @@ from itertools import count
 from uuid import UUID
 
 from mailboxes.classifying import canonical_address, classify
-from mailboxes.composing import Letter, Mailer, bounded_references, compose
+from mailboxes.composing import MARKS_OF_AN_ANSWER, Letter, Mailer, bounded_references, compose
 from mailboxes.conditions import MessageFields
 from mailboxes.decisions import Context, Limits, Rule, Usage, decide
 from mailboxes.parsing import parse
@@ -236,12 +236,7 @@ class OurMailbox(Actor):
             text="Thank you.",
             in_reply_to=parent,
             references=bounded_references(references, parent),
-            own_headers=[
-                ("Auto-Submitted", "auto-replied"),
-                ("Precedence", "bulk"),
-                ("X-Auto-Response-Suppress", "All"),
-                ("X-Postroom-Loop", mark),
-            ],
+            own_headers=[*MARKS_OF_AN_ANSWER, ("X-Postroom-Loop", mark)],
         )
         return Sent(recipient, compose(letter))
 

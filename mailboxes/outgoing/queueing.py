@@ -14,6 +14,7 @@ from sqlalchemy import delete, select
 from mailboxes import timeline
 from mailboxes.access import demand_reply
 from mailboxes.composing import (
+    MARKS_OF_AN_ANSWER,
     File,
     Letter,
     Mailer,
@@ -144,9 +145,7 @@ def queue_automatic_response(trigger: Message, mailbox: Mailbox, recipient: str,
         text=answer.text,
         html=answer.html,
         own_headers=[
-            ("Auto-Submitted", "auto-replied"),
-            ("Precedence", "bulk"),
-            ("X-Auto-Response-Suppress", "All"),
+            *MARKS_OF_AN_ANSWER,
             (LOOP_HEADER, loop_token(trigger.organization_id, mailbox.id, trigger.id)),
             (TOKEN_HEADER, thread_token(thread)),
         ],
