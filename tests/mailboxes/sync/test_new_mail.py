@@ -263,108 +263,78 @@ def test_what_was_not_there_yet_when_automation_was_switched_on_is_new_though_it
         assert "somebody moved it there" in (db.session.scalar(query) or "")
 
 
-def test_many_old_messages_that_somebody_moves_into_a_folder_are_history(
+@pytest.fixture
+def looked_at(
     app: Any,
     imap_server: ScriptedImap,
     ours: World,
     theirs: World,
     inside: Any,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:
+) -> Scripted:
+    """A folder that was looked at; of old messages that come into it, more than two are history."""
     monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
     scripted = Scripted(app, imap_server, ours, inside, history="all")
     scripted.sync()
-    write(scripted, Mailbox, automation_from=now() - timedelta(days=400))
+    return scripted
+
+
+def test_many_old_messages_that_somebody_moves_into_a_folder_are_history(looked_at: Scripted) -> None:
+    write(looked_at, Mailbox, automation_from=now() - timedelta(days=400))
     for names in (["Out of the spam", "This one, too"], ["Old", "Older", "Oldest"]):
         for name in names:
-            scripted.add(name, date=ago(days=30))
-        scripted.add(f"Beside {names[0]}", date=ago(hours=0))
-        scripted.sync()
-    assert {name for name, is_new in news(scripted).items() if not is_new} == {"Old", "Older", "Oldest"}
-    assert len(news(scripted)) == 7
+            looked_at.add(name, date=ago(days=30))
+        looked_at.add(f"Beside {names[0]}", date=ago(hours=0))
+        looked_at.sync()
+    assert {name for name, is_new in news(looked_at).items() if not is_new} == {"Old", "Older", "Oldest"}
+    assert len(news(looked_at)) == 7
 
 
 def test_many_old_messages_are_history_though_they_come_one_by_one(
-    app: Any,
-    imap_server: ScriptedImap,
-    ours: World,
-    theirs: World,
-    inside: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    looked_at: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
     monkeypatch.setattr("mailboxes.sync.arriving.MESSAGES_PER_COMMIT", 1)
-    scripted = Scripted(app, imap_server, ours, inside, history="all")
-    scripted.sync()
-    write(scripted, Mailbox, automation_from=now() - timedelta(days=400))
+    write(looked_at, Mailbox, automation_from=now() - timedelta(days=400))
     for number in range(6):
-        scripted.add(f"Old {number}", date=ago(days=30))
+        looked_at.add(f"Old {number}", date=ago(days=30))
         if number > 3:
-            scripted.sync()
-    scripted.add("New", date=ago(hours=0))
-    scripted.sync()
-    assert [name for name, is_new in news(scripted).items() if is_new] == ["Old 0", "Old 1", "New"]
+            looked_at.sync()
+    looked_at.add("New", date=ago(hours=0))
+    looked_at.sync()
+    assert [name for name, is_new in news(looked_at).items() if is_new] == ["Old 0", "Old 1", "New"]
 
 
-def test_many_old_messages_that_are_restored_among_others_are_history(
-    app: Any,
-    imap_server: ScriptedImap,
-    ours: World,
-    theirs: World,
-    inside: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
-    scripted = Scripted(app, imap_server, ours, inside, history="all")
-    scripted.sync()
-    write(scripted, Mailbox, automation_from=now() - timedelta(days=400))
-    folder = scripted.server.folder()
-    restored = [scripted.add(f"Restored {number}", date=ago(days=30)) for number in range(4)]
+def test_many_old_messages_that_are_restored_among_others_are_history(looked_at: Scripted) -> None:
+    write(looked_at, Mailbox, automation_from=now() - timedelta(days=400))
+    folder = looked_at.server.folder()
+    restored = [looked_at.add(f"Restored {number}", date=ago(days=30)) for number in range(4)]
     held_back = {uid: folder.messages.pop(uid) for uid in restored}
-    scripted.add("New", date=ago(hours=0))
-    scripted.sync()
+    looked_at.add("New", date=ago(hours=0))
+    looked_at.sync()
     folder.messages = held_back | folder.messages
-    scripted.sync()
-    found = news(scripted)
+    looked_at.sync()
+    found = news(looked_at)
     assert [name for name, is_new in found.items() if is_new] == ["New"]
     assert len(found) == 5
 
 
-def test_many_new_messages_of_a_server_whose_clock_is_years_behind_are_new(
-    app: Any,
-    imap_server: ScriptedImap,
-    ours: World,
-    theirs: World,
-    inside: Any,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
-    scripted = Scripted(app, imap_server, ours, inside, history="all")
-    scripted.sync()
-    write(scripted, Mailbox, automation_from=now() - timedelta(days=2000))
+def test_many_new_messages_of_a_server_whose_clock_is_years_behind_are_new(looked_at: Scripted) -> None:
+    write(looked_at, Mailbox, automation_from=now() - timedelta(days=2000))
     written = f"{now():%a, %d %b %Y %H:%M:%S} +0000".encode()
     for number in range(4):
         dated = letter(f"New {number}").replace(b"Mon, 4 May 2026 10:00:00 +0000", written)
-        scripted.server.folder().add(dated, date=ago(days=900))
-    scripted.sync()
-    assert list(news(scripted).values()) == [True] * 4
+        looked_at.server.folder().add(dated, date=ago(days=900))
+    looked_at.sync()
+    assert list(news(looked_at).values()) == [True] * 4
 
 
 def test_many_new_messages_are_new_though_our_own_clock_was_set_far_ahead_and_back(
-    app: Any,
-    imap_server: ScriptedImap,
-    ours: World,
-    theirs: World,
-    inside: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    looked_at: Scripted,
 ) -> None:
-    monkeypatch.setattr("mailboxes.sync.arriving.MOST_MOVED", 2)
-    scripted = Scripted(app, imap_server, ours, inside, history="all")
-    scripted.sync()
-    write(scripted, Folder, new_since=now() + timedelta(days=300))
+    write(looked_at, Folder, new_since=now() + timedelta(days=300))
     for number in range(4):
-        scripted.add(f"New {number}", date=ago(hours=0))
-    scripted.sync()
-    assert list(news(scripted).values()) == [True] * 4
-    with inside(ours):
+        looked_at.add(f"New {number}", date=ago(hours=0))
+    looked_at.sync()
+    assert list(news(looked_at).values()) == [True] * 4
+    with looked_at.inside(looked_at.world):
         assert db.session.scalars(select(Folder.new_since)).one() < now()
