@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 import redis
@@ -128,8 +129,18 @@ def _every_eligible_conversation_has_one_record(
     made = installation.rows(
         "SELECT m.stable_hash FROM leads l LEFT JOIN messages m ON m.id = l.opening_message_id"
     )
+    records = Counter(bytes(row[0] or b"") for row in made)
     expected = {stable_hash(letter.raw) for letter in letters if letter.is_eligible}
-    assert sorted(bytes(row[0] or b"") for row in made) == sorted(expected)
+    assert [one for one, count in records.items() if count > 1] == [], "made twice"
+    assert records.keys() - expected == set(), "made of what is to make none"
+    missing = expected - records.keys()
+    assert not missing, _told_of(installation, missing)
+
+
+def _told_of(installation: Installation, hashes: set[bytes]) -> list[tuple[Any, ...]]:
+    """What these messages wait for, how often they were tried, and why they were left to people, if so."""
+    query = "SELECT subject, work, work_attempts, work_error FROM messages WHERE stable_hash = ANY(%s)"
+    return installation.rows(query, list(hashes))
 
 
 def _nobody_is_answered_twice(installation: Installation) -> None:
